@@ -1,0 +1,35 @@
+"""A content-addressed artifact store and catalog behind Dagster: identity is content.
+
+The names below are loaded when first used, so that the command line need not wait for Dagster.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from artifact_pipelines.dataset_pipeline import DatasetPipeline
+    from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
+    from artifact_pipelines.io_manager.interfaces import Artifact
+    from artifact_pipelines.store import Store, open_store
+
+__all__ = ["Artifact", "ArtifactIOManager", "ArtifactIOManagerFactory", "DatasetPipeline", "Store", "open_store"]
+
+_MODULES = {
+    "Artifact": "io_manager.interfaces",
+    "ArtifactIOManager": "io_manager.artifact_io_manager",
+    "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
+    "DatasetPipeline": "dataset_pipeline",
+    "Store": "store",
+    "open_store": "store",
+}
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

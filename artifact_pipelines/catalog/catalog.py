@@ -1,0 +1,49 @@
+"""The catalog as its users see it: three groups of rows behind one connection."""
+
+from types import TracebackType
+from typing import Self
+
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.files import FileCatalog
+from artifact_pipelines.catalog.landing import LandingCatalog
+from artifact_pipelines.catalog.materializations import MaterializationCatalog
+from artifact_pipelines.catalog.schema import ensure_schema
+
+
+class Catalog:
+    """An open catalog.
+
+    Attributes:
+        files: Stored files and who holds them.
+        materializations: What every asset held, and when.
+        landing: What lies in the landing zone.
+    """
+
+    def __init__(self, catalog_url: str) -> None:
+        """Connect to `sqlite:///…` (made and brought up to date when needed) or `postgresql://…`.
+
+        Raises:
+            ConfigurationError: The URL cannot work.
+            OutdatedCatalogError: The schema must be brought up to date by command first.
+            CatalogUnavailableError: The database does not answer.
+        """
+        self._engine = make_engine(catalog_url)
+        ensure_schema(self._engine)
+        self.files = FileCatalog(self._engine)
+        self.materializations = MaterializationCatalog(self._engine)
+        self.landing = LandingCatalog(self._engine)
+
+    def __repr__(self) -> str:
+        return f"Catalog({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()

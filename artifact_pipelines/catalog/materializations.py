@@ -1,0 +1,207 @@
+"""What every asset held, and when: materializations in order, their files, what they were made from.
+
+Recording one settles the leases on its files in the same transaction: either both are there, or neither.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.files import file_from, settle_lease
+from artifact_pipelines.catalog.tables import (
+    dataset_versions,
+    datasets,
+    files,
+    materialization_files,
+    materialization_inputs,
+    materializations,
+)
+from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.types import (
+    FileId,
+    FileState,
+    Lease,
+    LoadedInput,
+    Materialization,
+    MaterializationFacts,
+)
+
+_ID = materializations.c.materialization_id
+_RUN_ID = materializations.c.run_id
+
+
+class MaterializationCatalog:
+    """Materializations on SQLite and PostgreSQL. Every method is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
+        """Record a materialization and make its files' leases its lasting references.
+
+        Raises:
+            LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
+        """
+        with writing(self._engine) as connection:
+            previous = _newest(connection, _of(facts.asset, facts.partition))
+            changed = previous is None or [f.file_id for f in previous.files] != [x.file.file_id for x in leases]
+            version = (previous.version if previous else 0) + int(changed)
+            materialization_id = _insert(connection, facts, leases, version)
+            for position, lease in enumerate(leases):
+                settle_lease(connection, lease, holder_of(materialization_id))
+                row = {"position": position, "file_id": lease.file.file_id}
+                connection.execute(
+                    sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
+                )
+            _insert_inputs(connection, materialization_id, facts.inputs)
+            if facts.dataset is not None and changed:
+                _insert_dataset_version(connection, facts.dataset, version, materialization_id)
+            recorded = _newest(connection, [materializations.c.materialization_id == materialization_id])
+        assert recorded is not None
+        return recorded
+
+    def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
+        """Return the newest materialization; with a run ID the newest of that run, if it made any.
+
+        Raises:
+            NeverMaterializedError: There is none.
+        """
+        which = _of(asset, partition)
+        with reading(self._engine) as connection:
+            own = _newest(connection, [*which, _RUN_ID == run_id]) if run_id else None
+            newest = own or _newest(connection, which)
+        if newest is None:
+            raise NeverMaterializedError(asset, partition)
+        return newest
+
+    def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
+        """Return the newest materialization that had this version number.
+
+        Raises:
+            NeverMaterializedError: The asset has no materialization at all.
+            UnknownVersionError: It has none with that number.
+        """
+        newest = self.current(asset, partition)
+        with reading(self._engine) as connection:
+            found = _newest(connection, [*_of(asset, partition), materializations.c.version == version])
+        if found is None:
+            raise UnknownVersionError(asset, version, newest.version, partition)
+        return found
+
+    def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:
+        """Return materializations of an asset, newest first; of all its partitions when none is named."""
+        which = _of(asset, partition)[: 1 if partition is None else 2]
+        with reading(self._engine) as connection:
+            return _select(connection, which, limit)
+
+    def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
+        """Return the newest materialization of every asset and partition, by name."""
+        newest = sa.select(sa.func.max(_ID)).group_by(materializations.c.asset_key, materializations.c.partition_key)
+        with reading(self._engine) as connection:
+            found = _select(connection, [_ID.in_(newest)], limit)
+        return sorted(found, key=lambda m: (m.asset, m.partition or ""))
+
+    def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
+        """Return the exact files that were loaded to make a materialization."""
+        table = materialization_inputs
+        query = sa.select(table).where(table.c.materialization_id == materialization_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.asset_key, table.c.file_id)).all()
+        return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
+
+
+def holder_of(materialization_id: int) -> str:
+    """Name the holder that a materialization is."""
+    return f"materialization:{materialization_id}"
+
+
+def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
+    column = materializations.c.partition_key
+    return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
+
+
+def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
+    found = _select(connection, which, limit=1)
+    return found[0] if found else None
+
+
+def _select(
+    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], limit: int
+) -> Sequence[Materialization]:
+    """Read materializations, newest first, and their files with one query more."""
+    rows = connection.execute(sa.select(materializations).where(*which).order_by(_ID.desc()).limit(limit)).all()
+    link = materialization_files
+    wanted = sa.select(_ID).where(*which).order_by(_ID.desc()).limit(limit)
+    query = (
+        sa.select(link.c.materialization_id.label("owner_id"), files)
+        .join_from(link, files)
+        .where(link.c.materialization_id.in_(wanted))
+        .order_by(link.c.materialization_id, link.c.position)
+    )
+    owned: dict[int, list[sa.Row[Any]]] = {}
+    for row in connection.execute(query):
+        owned.setdefault(row.owner_id, []).append(row)
+    return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
+
+
+def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) -> Materialization:
+    return Materialization(
+        materialization_id=row.materialization_id,
+        asset=row.asset_key,
+        partition=row.partition_key,
+        version=row.version,
+        run_id=row.run_id,
+        step_key=row.step_key,
+        data_version=row.data_version,
+        code_version=row.code_version,
+        row_count=row.row_count,
+        bytes_added=row.bytes_added,
+        schema=row.schema,
+        metadata=row.metadata,
+        created_at=row.created_at,
+        files=tuple(file_from(file_row) for file_row in file_rows),
+    )
+
+
+def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
+    values: Mapping[str, Any] = {
+        "asset_key": facts.asset,
+        "partition_key": facts.partition,
+        "version": version,
+        "run_id": facts.run_id,
+        "step_key": facts.step_key,
+        "data_version": facts.data_version,
+        "code_version": facts.code_version,
+        "row_count": facts.row_count,
+        "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
+        "schema": facts.schema,
+        "metadata": dict(facts.metadata),
+    }
+    inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
+    return int(inserted.scalar_one())
+
+
+def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: Sequence[LoadedInput]) -> None:
+    rows = [
+        {
+            "materialization_id": materialization_id,
+            "asset_key": i.asset,
+            "partition_key": i.partition,
+            "file_id": i.file_id,
+        }
+        for i in dict.fromkeys(inputs)
+    ]
+    if rows:
+        connection.execute(sa.insert(materialization_inputs), rows)
+
+
+def _insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:
+    dataset_id = connection.execute(sa.select(datasets.c.dataset_id).where(datasets.c.name == dataset)).scalar()
+    if dataset_id is None:
+        insert = sa.insert(datasets).values(name=dataset).returning(datasets.c.dataset_id)
+        dataset_id = connection.execute(insert).scalar_one()
+    connection.execute(
+        sa.insert(dataset_versions).values(dataset_id=dataset_id, number=number, materialization_id=materialization_id)
+    )

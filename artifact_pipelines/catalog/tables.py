@@ -1,0 +1,141 @@
+"""The tables of the catalog. Their history is in `migrations/`; a test holds the two together."""
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
+from artifact_pipelines.core.types import FileState, LandingState
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives AUTOINCREMENT, and with it IDs that are never reused, only to a column of type INTEGER.
+_Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _one_of(column: str, values: type[FileState] | type[LandingState]) -> sa.CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
+
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("file_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("content_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("hash_algorithm", sa.String(16), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, index=True),
+    sa.Column("file_type", sa.String(32), nullable=False),
+    sa.Column("mime_type", sa.String(255)),
+    sa.Column("compression_type", sa.String(32)),
+    sa.Column("storage_key", sa.String(128), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reference_count", sa.BigInteger, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Column("stored_at", UtcDateTime),
+    sa.Column("verified_at", UtcDateTime, index=True),
+    sa.Column("unreferenced_at", UtcDateTime, index=True),
+    sa.CheckConstraint("reference_count >= 0", name="reference_count_not_negative"),
+    sa.CheckConstraint("size_bytes >= 0", name="size_not_negative"),
+    _one_of("state", FileState),
+    sqlite_autoincrement=True,
+)
+
+file_references = sa.Table(
+    "file_references",
+    metadata,
+    sa.Column("reference_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("file_id", _Key, sa.ForeignKey("files.file_id"), nullable=False),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Column("expires_at", UtcDateTime, index=True, comment="null: a lasting reference; else a lease"),
+    sa.Index(None, "file_id", "holder"),
+    sqlite_autoincrement=True,
+)
+
+materializations = sa.Table(
+    "materializations",
+    metadata,
+    sa.Column("materialization_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("asset_key", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text, comment="null: not partitioned"),
+    sa.Column("version", sa.BigInteger, nullable=False, comment="counts the changes of content, from 1"),
+    sa.Column("run_id", sa.Text, index=True),
+    sa.Column("step_key", sa.Text),
+    sa.Column("data_version", sa.Text, nullable=False),
+    sa.Column("code_version", sa.Text),
+    sa.Column("row_count", sa.BigInteger),
+    sa.Column("bytes_added", sa.BigInteger, nullable=False),
+    sa.Column("schema", sa.JSON),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Index(None, "asset_key", "partition_key", "materialization_id"),
+    sqlite_autoincrement=True,
+)
+
+materialization_files = sa.Table(
+    "materialization_files",
+    metadata,
+    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("file_id", _Key, sa.ForeignKey("files.file_id"), nullable=False, index=True),
+)
+
+materialization_inputs = sa.Table(
+    "materialization_inputs",
+    metadata,
+    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
+    sa.Column("asset_key", sa.Text, primary_key=True),
+    sa.Column("file_id", _Key, sa.ForeignKey("files.file_id"), primary_key=True, index=True),
+    sa.Column("partition_key", sa.Text),
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("dataset_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sqlite_autoincrement=True,
+)
+
+dataset_versions = sa.Table(
+    "dataset_versions",
+    metadata,
+    sa.Column("version_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("dataset_id", _Key, sa.ForeignKey("datasets.dataset_id"), nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column(
+        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
+    ),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.UniqueConstraint("dataset_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+landing_files = sa.Table(
+    "landing_files",
+    metadata,
+    sa.Column("landing_file_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False, comment="below the landing zone"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("content_hash", sa.String(64)),
+    sa.Column("run_key", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("first_seen_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.UniqueConstraint("dataset", "path"),
+    _one_of("state", LandingState),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,393 @@
+"""Every error that this package raises, grouped by what its reader does next.
+
+    ArtifactError
+    ├── NotFoundError      materialize it first, or correct the name
+    │   ├── UnknownFileError
+    │   ├── UnknownVersionError
+    │   └── NeverMaterializedError
+    ├── IntegrityError     call the operator: stored data are missing or damaged
+    │   ├── MissingBytesError
+    │   └── DamagedBytesError
+    ├── UsageError         mend the code or the configuration
+    │   ├── InvalidFileIdError
+    │   ├── InvalidArgumentError
+    │   ├── NotHeldError
+    │   ├── UnsupportedTypeError
+    │   ├── WrongFileTypeError
+    │   ├── ConfigurationError
+    │   ├── OutdatedCatalogError
+    │   ├── InvalidQueryError
+    │   └── UnsafeQueryError
+    ├── SourceError        mend or replace the input
+    │   ├── LandingZoneMissingError
+    │   ├── NothingLandedError
+    │   ├── SourceUnreadableError
+    │   ├── SourceVanishedError
+    │   ├── SourceChangedError
+    │   ├── SourceStreamError
+    │   ├── EmptySourceError
+    │   ├── UnparsableSourceError
+    │   └── SchemaMismatchError
+    └── BackendError       wait and try again
+        ├── StorageFullError
+        ├── StorageUnavailableError
+        ├── CatalogUnavailableError
+        └── LeaseExpiredError
+
+An error is a dataclass: its fields are what a program may ask, its text says what, where, expected, got and what to
+do. Standard library only.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+
+class ArtifactError(Exception):
+    """Root of all errors of this package."""
+
+
+class NotFoundError(ArtifactError):
+    """What was asked for is not there."""
+
+
+class IntegrityError(ArtifactError):
+    """Stored data are missing or damaged."""
+
+
+class UsageError(ArtifactError):
+    """The call or the configuration is wrong."""
+
+
+class SourceError(ArtifactError):
+    """The data handed in cannot be used."""
+
+
+class BackendError(ArtifactError):
+    """Storage or catalog failed in a way that may pass."""
+
+
+def _known(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values) or "none"
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownFileError(NotFoundError):
+    """No file has this ID."""
+
+    file_id: int
+
+    def __str__(self) -> str:
+        return f"No file has ID {self.file_id}. It was never created, or it was released and collected. List: `artifact-pipelines ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class NeverMaterializedError(NotFoundError):
+    """An asset (or one partition of it) has nothing stored yet."""
+
+    asset: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownVersionError(NotFoundError):
+    """An asset has no version of this number."""
+
+    asset: str
+    version: int
+    newest: int
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"{what} has no version {self.version}; the newest is {self.newest}. List: `artifact-pipelines history {self.asset}`."
+
+
+@dataclasses.dataclass(eq=False)
+class MissingBytesError(IntegrityError):
+    """The catalog knows a file whose bytes are not in the store."""
+
+    file_id: int
+    uri: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} is in the catalog but its bytes are missing at {self.uri}. "
+            "Check that the store is the one this catalog belongs to; creating the same content again heals it."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class DamagedBytesError(IntegrityError):
+    """A stored file does not have the size or hash that the catalog has for it."""
+
+    file_id: int
+    uri: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} at {self.uri} is damaged: expected {self.expected}, found {self.found}. "
+            "Keep the evidence, restore it from a backup, or create the same content again."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class InvalidFileIdError(UsageError):
+    """Not something that could be a file ID."""
+
+    value: object
+
+    def __str__(self) -> str:
+        return (
+            f"A file ID is a positive whole number below 2**63, not {self.value!r}. List them: `artifact-pipelines ls`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class InvalidArgumentError(UsageError):
+    """An argument is not of the form its parameter takes."""
+
+    parameter: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.parameter} must be {self.expected}, not {self.value!r:.200}."
+
+
+@dataclasses.dataclass(eq=False)
+class NotHeldError(UsageError):
+    """A release without a reference to drop."""
+
+    file_id: int
+    holder: str
+    holders: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} has no reference of holder {self.holder!r} to release; it is held by: "
+            f"{_known(self.holders)}. Each create_artifact gives one reference, and each can be released once."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class UnsupportedTypeError(UsageError):
+    """No handler reads or writes values of this type."""
+
+    action: str
+    type_name: str
+    supported: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"Cannot {self.action} a value of type {self.type_name}. Supported: {_known(self.supported)}. "
+            "Return one of these, or register a handler for your type: ArtifactIOManager(..., handlers=[...])."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class WrongFileTypeError(UsageError):
+    """The stored file is of a format that cannot be read as the type asked for."""
+
+    file_id: int
+    file_type: str
+    type_name: str
+    readable: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} is {self.file_type!r} and cannot be read as {self.type_name}, which reads: "
+            f"{_known(self.readable)}. Annotate the input with another type; pathlib.Path and bytes read every file."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class ConfigurationError(UsageError):
+    """A setting has a value that cannot work."""
+
+    setting: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class OutdatedCatalogError(UsageError):
+    """The catalog's schema is not the one that this version of the package needs."""
+
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"The catalog's schema is at revision {self.found}, this version of artifact_pipelines needs {self.expected}. "
+            "Run `artifact-pipelines db upgrade`; if the catalog is the newer one, install the newer package instead."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class UnsafeQueryError(UsageError):
+    """A user's SQL is not exactly one SELECT, or asked for something it may not have."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"The query was refused: {self.problem}. Write one SELECT over the dataset's table; files, settings and extensions are out of its reach."
+
+
+@dataclasses.dataclass(eq=False)
+class InvalidQueryError(UsageError):
+    """A user's SQL that the database does not understand or cannot carry out."""
+
+    sql: str
+    reason: str
+    tables: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"The query cannot be answered: {self.reason.strip()}\nTables in reach: {_known(self.tables)}. Mend `query` in the dataset's YAML file:\n{self.sql.strip()}"
+
+
+@dataclasses.dataclass(eq=False)
+class LandingZoneMissingError(SourceError):
+    """The landing zone is not a folder that can be read."""
+
+    landing_url: str
+
+    def __str__(self) -> str:
+        return f"The landing zone {self.landing_url} is not a readable folder. Create it, or point ARTIFACT_LANDING_URL at the right one."
+
+
+@dataclasses.dataclass(eq=False)
+class NothingLandedError(SourceError):
+    """No file in the landing zone matches the dataset's source."""
+
+    dataset: str
+    source: str
+    landing_url: str
+
+    def __str__(self) -> str:
+        return f"Dataset {self.dataset}: no file in {self.landing_url} matches {self.source!r}. Drop one there and materialize again."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceUnreadableError(SourceError):
+    """A file exists but may not be read."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read: {self.reason}. Give the pipeline's user read permission, or drop the file again."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceVanishedError(SourceError):
+    """A file was gone when it was to be read, or while it was read."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is gone. Drop it again; move files into the landing zone in one step and leave them until they are ingested."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceChangedError(SourceError):
+    """A file was written to while it was read."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} changed while it was read. Nothing was stored. It is picked up again once it rests; write elsewhere and move it in, in one step."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceStreamError(SourceError):
+    """A stream raised while it was read."""
+
+    reason: str
+    offset_bytes: int
+
+    def __str__(self) -> str:
+        return f"The content stream failed after {self.offset_bytes:,} bytes: {self.reason}. Nothing was stored. Mend the source and create it again."
+
+
+@dataclasses.dataclass(eq=False)
+class EmptySourceError(SourceError):
+    """A file without a byte where data are expected."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is empty (0 bytes). Drop a file with data; the last good version stays current."
+
+
+@dataclasses.dataclass(eq=False)
+class UnparsableSourceError(SourceError):
+    """A file that its format's reader does not understand."""
+
+    path: str
+    file_format: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read as {self.file_format}: {self.reason}. Mend the file, or set `format` in the dataset's YAML file."
+
+
+@dataclasses.dataclass(eq=False)
+class SchemaMismatchError(SourceError):
+    """A file whose columns are not those that its dataset declares."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path} does not fit the dataset's declared columns: {self.problem}. Mend the file, or change `columns` or `key` in the dataset's YAML file."
+
+
+@dataclasses.dataclass(eq=False)
+class StorageFullError(BackendError):
+    """No space is left where files are stored."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return f"No space is left in {self.where}. Nothing was stored. Free space there, or move the store (ARTIFACT_STORAGE_URL), and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class StorageUnavailableError(BackendError):
+    """The store did not do what was asked."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Storage failed at {self.where}: {self.reason}. Nothing was stored. Check the disk and its permissions, and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class CatalogUnavailableError(BackendError):
+    """The catalog's database did not do what was asked."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class LeaseExpiredError(BackendError):
+    """A writer was so slow that its claim on a file ran out."""
+
+    file_id: int
+
+    def __str__(self) -> str:
+        return f"The lease on file {self.file_id} ran out before its bytes were stored. Nothing is lost; run again."

@@ -1,0 +1,96 @@
+"""The promises that the layers make each other. Each is stated once, here. Standard library only."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Protocol
+
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, Lease, StoragePath
+
+
+class IArtifactProducer(Protocol):
+    """The single place where files come into being."""
+
+    def create_artifact(
+        self,
+        content_stream: BinaryIO,
+        file_type: str,
+        mime_type: str | None = None,
+        compression_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> FileId:
+        """Store what a stream yields, from its current position to its end, and return the ID of the file.
+
+        The same content gives the same ID, however often, and stores one copy. The caller holds one reference for
+        each call that returned, until it is released. When the call returns, bytes and rows are durable and complete;
+        when it raises, catalog and store are as before. The stream is read in pieces of fixed size, never whole.
+
+        Args:
+            content_stream: Readable binary stream; it is neither closed nor rewound.
+            file_type: Short lower-case name of the format, such as `parquet` or `csv`.
+            mime_type: Media type; guessed from `file_type` when left out.
+            compression_type: Such as `gzip` when the bytes are a compressed form of `file_type`.
+            metadata: JSON-serializable facts to keep with the file; those of the first writer of a content stay.
+
+        Raises:
+            SourceStreamError: The stream raised while it was read.
+            UsageError: An argument is not of the form above.
+            BackendError: Storage or catalog did not answer or is full.
+        """
+        ...
+
+
+class IFileCatalog(Protocol):
+    """Rows of files and of who holds them. Every method is one transaction, and none is open while bytes move.
+
+    `reference_count` equals the number of reference rows of a file, at every commit.
+
+    Attributes:
+        lease_s: How long a lease lives unless it is renewed, in seconds of the database's clock.
+    """
+
+    lease_s: float
+
+    def has_size(self, size_bytes: int) -> bool:
+        """Tell whether any file of that size is known. False proves that a content of that size is new."""
+        ...
+
+    def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
+        """Take a lease on the file with this content, making its row (state pending) if there is none."""
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Let the lease run its full time again from now, by the database's clock.
+
+        Raises:
+            LeaseExpiredError: The lease has run out and was reaped.
+        """
+        ...
+
+    def settle(self, lease: Lease, holder: str) -> None:
+        """State that the bytes are stored, and turn the lease into a lasting reference of `holder`.
+
+        Raises:
+            LeaseExpiredError: The lease has run out and was reaped; nothing was changed.
+        """
+        ...
+
+    def abandon(self, lease: Lease) -> StoragePath | None:
+        """Give the lease back. Returns the path to delete when that made an unstored file's row go away, else None."""
+        ...
+
+    def get_file(self, file_id: FileId) -> FileInfo:
+        """Return what is known of a file.
+
+        Raises:
+            InvalidFileIdError: Not a positive integer.
+            UnknownFileError: No such file.
+        """
+        ...
+
+    def release(self, file_id: FileId, holder: str) -> None:
+        """Drop one reference that `holder` has on a file. The bytes stay until they are collected.
+
+        Raises:
+            UnknownFileError: No such file.
+            NotHeldError: The holder has no reference on it.
+        """
+        ...

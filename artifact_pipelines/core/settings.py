@@ -1,0 +1,65 @@
+"""Where everything lies, from the environment. Standard library only.
+
+One idea: pipeline, command line and notebooks read the same variables, so they always mean the same store.
+"""
+
+import dataclasses
+import os
+import pathlib
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from artifact_pipelines.core.exceptions import ConfigurationError
+
+CATALOG_URL = "ARTIFACT_CATALOG_URL"
+STORAGE_URL = "ARTIFACT_STORAGE_URL"
+LANDING_URL = "ARTIFACT_LANDING_URL"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The places of one installation.
+
+    Attributes:
+        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
+        storage_url: Folder (or `file:///folder`) of the stored files.
+        landing_url: Folder where people drop files.
+    """
+
+    catalog_url: str = dataclasses.field(repr=False)  # may hold a password
+    storage_url: str
+    landing_url: str
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return what the `ARTIFACT_…` variables say; what they leave open lies in the project's `state/` folder."""
+        state = state_folder()
+        return cls(
+            catalog_url=os.environ.get(CATALOG_URL) or f"sqlite:///{state / 'catalog.db'}",
+            storage_url=os.environ.get(STORAGE_URL) or str(state / "store"),
+            landing_url=os.environ.get(LANDING_URL) or str(state / "landing"),
+        )
+
+
+def state_folder() -> pathlib.Path:
+    """Return `state/` in the project's folder, or in the working directory where the package is installed elsewhere."""
+    project = pathlib.Path(__file__).resolve().parents[2]
+    return (project if (project / "pyproject.toml").exists() else pathlib.Path.cwd()) / "state"
+
+
+def folder_from(url: str, setting: str) -> pathlib.Path:
+    """Return the folder that a path or a `file://` URL names.
+
+    Raises:
+        ConfigurationError: It is a URL of another kind.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return pathlib.Path(unquote(parts.path))
+    if parts.scheme or not url:
+        raise ConfigurationError(
+            setting,
+            f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is no folder",
+            "Use a path or file:///folder.",
+        )
+    return pathlib.Path(url).absolute()

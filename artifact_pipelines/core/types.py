@@ -1,0 +1,204 @@
+"""The words that every layer shares: identities, states and the records that pass between layers.
+
+One idea: an identity is its own type, so a file ID is never mistaken for a version number. Standard library only.
+"""
+
+import dataclasses
+import datetime
+import enum
+import re
+from collections.abc import Mapping
+from typing import Any, NewType, Self
+
+FileId = NewType("FileId", int)
+"""Primary key of a stored file in the catalog; positive, never used twice."""
+
+DatasetId = NewType("DatasetId", int)
+"""Primary key of a dataset in the catalog."""
+
+VersionId = NewType("VersionId", int)
+"""Primary key of one version of a dataset in the catalog (its number is counted per dataset)."""
+
+_STORAGE_KEY = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})\.([1-9][0-9]{0,18})", re.ASCII)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoragePath:
+    """Where a file lies inside a store: `<hash[:2]>/<hash[2:4]>/<hash>.<file_id>`.
+
+    Named by content and by ID. IDs are never reused, so a key that was deleted is never written again.
+    No name that a user chose is ever part of it.
+    """
+
+    content_hash: str
+    file_id: FileId
+
+    @classmethod
+    def parse(cls, key: str) -> Self | None:
+        """Return the path that a key spells, or None when the key is not exactly of the form above."""
+        match = _STORAGE_KEY.fullmatch(key)
+        if match is None or not match[3].startswith(match[1] + match[2]):
+            return None
+        return cls(match[3], FileId(int(match[4])))
+
+    def __str__(self) -> str:
+        digest = self.content_hash
+        return f"{digest[:2]}/{digest[2:4]}/{digest}.{self.file_id}"
+
+
+class FileState(enum.StrEnum):
+    """How far a file has come: its row exists first, its bytes second; damage is found by verifying."""
+
+    PENDING = "pending"
+    STORED = "stored"
+    DAMAGED = "damaged"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """What identifies a run of bytes."""
+
+    content_hash: str
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileDescription:
+    """What a writer says about a file. Kept from the first writer of the content."""
+
+    file_type: str
+    mime_type: str | None = None
+    compression_type: str | None = None
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One row of the catalog's `files`: everything known of a stored file but its bytes."""
+
+    file_id: FileId
+    content_hash: str
+    hash_algorithm: str
+    size_bytes: int
+    file_type: str
+    mime_type: str | None
+    compression_type: str | None
+    storage_path: StoragePath
+    state: FileState
+    reference_count: int
+    metadata: Mapping[str, Any]
+    created_at: datetime.datetime
+    stored_at: datetime.datetime | None
+    verified_at: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lease:
+    """A reference that runs out: it holds a file while its bytes are on their way.
+
+    Attributes:
+        reference_id: Row of `file_references` that counts for this lease.
+        file: The file as it was when the lease was taken; `file.state` says whether its bytes are known to lie there.
+    """
+
+    reference_id: int
+    file: FileInfo
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadedInput:
+    """One file that a step read to make its output."""
+
+    asset: str
+    partition: str | None
+    file_id: FileId
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MaterializationFacts:
+    """What is recorded of a materialization besides its files.
+
+    Attributes:
+        asset: Asset key, its parts joined by `/`.
+        partition: Partition key, or None.
+        dataset: Name of the dataset whose raw content this is: a change of it is a new dataset version.
+        schema: Names and types of the columns, where the artifact is a table.
+        inputs: The files that were loaded to make it.
+    """
+
+    asset: str
+    data_version: str
+    partition: str | None = None
+    run_id: str | None = None
+    step_key: str | None = None
+    code_version: str | None = None
+    dataset: str | None = None
+    row_count: int | None = None
+    schema: Mapping[str, str] | None = None
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    inputs: tuple[LoadedInput, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Materialization:
+    """One materialization as the catalog has it.
+
+    Attributes:
+        version: Number of the content within its asset and partition, counted from 1: the same content again keeps it.
+        bytes_added: What the store grew by; 0 for a duplicate.
+        files: The stored files, in order.
+    """
+
+    materialization_id: int
+    asset: str
+    partition: str | None
+    version: int
+    run_id: str | None
+    step_key: str | None
+    data_version: str
+    code_version: str | None
+    row_count: int | None
+    bytes_added: int
+    schema: Mapping[str, str] | None
+    metadata: Mapping[str, Any]
+    created_at: datetime.datetime
+    files: tuple[FileInfo, ...]
+
+    @property
+    def file(self) -> FileInfo:
+        """The stored file; today an artifact is one file."""
+        return self.files[0]
+
+
+class LandingState(enum.StrEnum):
+    """What has become of a file in the landing zone."""
+
+    SEEN = "seen"
+    REQUESTED = "requested"
+    INGESTED = "ingested"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LandingFile:
+    """A file in the landing zone as it was last seen, and what became of it.
+
+    Attributes:
+        path: Below the landing zone, parts joined by `/`.
+        changed_ns: When its bytes, name or rights last changed, by the filesystem's clock.
+        attempt: How many runs were asked for it.
+        run_key: Key of the run asked for it last.
+        updated_at: When this record last changed; None before it is saved.
+    """
+
+    dataset: str
+    path: str
+    size_bytes: int
+    changed_ns: int
+    state: LandingState
+    attempt: int = 0
+    content_hash: str | None = None
+    run_key: str | None = None
+    reason: str | None = None
+    updated_at: datetime.datetime | None = None

@@ -1,0 +1,177 @@
+"""The component behind a dataset's YAML file, and the same thing as a Python class.
+
+One idea: a dataset is declared, not programmed. This module only puts the slices together for one dataset.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import dagster as dg
+import pydantic
+
+from artifact_pipelines.analysis.assets import build_profile_asset, build_query_asset
+from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
+from artifact_pipelines.datasets.landing_zone import check_source
+from artifact_pipelines.datasets.sensors import build_landing_sensor
+from artifact_pipelines.datasets.table_reader import TableContract
+from artifact_pipelines.sampling.assets import build_simple_random_sample_asset
+
+_NAME = r"^[a-z][a-z0-9_]{0,62}$"
+
+
+class FileFormat(dg.Model, dg.Resolvable):
+    """How the files of a dataset are to be read; what is left out follows from their extension."""
+
+    type: Literal["csv", "tsv", "ndjson", "parquet"] | None = None
+    delimiter: str | None = pydantic.Field(None, min_length=1, max_length=1)
+    null_values: Sequence[str] = pydantic.Field((), description="Texts that stand for null, besides the empty one.")
+
+
+class SampleSpec(dg.Model, dg.Resolvable):
+    """A sample of a dataset's table."""
+
+    design: Literal["simple_random"] = "simple_random"
+    n: int = pydantic.Field(gt=0, description="Rows to draw.")
+    seed: int = pydantic.Field(0, ge=0, lt=2**63, description="Which of all possible samples.")
+
+
+class AnalysisSpec(dg.Model, dg.Resolvable):
+    """An analysis of a dataset's table: a profile, or one SELECT over a table of the dataset's name."""
+
+    kind: Literal["profile", "sql"]
+    query: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _query_belongs_to_sql(self) -> "AnalysisSpec":
+        if (self.kind == "sql") != bool(self.query):
+            raise ValueError("`query` goes with `kind: sql`, and only with it")
+        return self
+
+
+class RetentionSpec(dg.Model, dg.Resolvable):
+    """Which versions clean-up is to keep; the current one always is."""
+
+    keep_last: int | None = pydantic.Field(None, gt=0)
+    keep_daily: int | None = pydantic.Field(None, gt=0)
+    keep_weekly: int | None = pydantic.Field(None, gt=0)
+    keep_monthly: int | None = pydantic.Field(None, gt=0)
+
+
+def _as_it_is(_context: dg.ResolutionContext, value: Any) -> Any:
+    return value
+
+
+def _checked(kind: Any) -> dg.Resolver:
+    """Let pydantic check a field where its line in the YAML file is known; there is nothing more to resolve."""
+    return dg.Resolver(_as_it_is, model_field_type=kind)
+
+
+class DatasetPipeline(dg.Component, dg.Model, dg.Resolvable):
+    """A dataset from the landing zone to its samples and analyses."""
+
+    name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset: first part of its asset keys.")
+    description: str = pydantic.Field(min_length=1, description="What the dataset is, for its users.")
+    source: str = pydantic.Field(min_length=1, description="Glob of its files below the landing zone.")
+    owners: Sequence[str] = pydantic.Field(min_length=1, description="E-mail addresses or `team:name`, at least one.")
+    format: Annotated[FileFormat, _checked(FileFormat)] = FileFormat()
+    columns: Mapping[str, str] = pydantic.Field({}, description="Columns that must be there, with their DuckDB types.")
+    key: Sequence[str] = pydantic.Field((), description="Columns that identify a row.")
+    samples: Annotated[Mapping[str, SampleSpec], _checked(Mapping[str, SampleSpec])] = pydantic.Field({}, description="Samples of the table, by name.")
+    analyses: Annotated[Mapping[str, AnalysisSpec], _checked(Mapping[str, AnalysisSpec])] = pydantic.Field({}, description="Analyses of the table, by name.")
+    schedule: str | None = pydantic.Field(None, description="Cron, in UTC: make everything anew then.")
+    tags: Mapping[str, str] = pydantic.Field({}, description="Dagster tags of every asset.")
+    retention: Annotated[RetentionSpec, _checked(RetentionSpec)] = RetentionSpec()
+
+    @pydantic.field_validator("samples", "analyses")
+    @classmethod
+    def _names_are_plain(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in value:
+            if not re.fullmatch(_NAME, name):
+                raise ValueError(f"{name!r} is no name: lower-case letters, digits and _, a letter first")
+        return value
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Return the dataset's definitions; called when its YAML file is loaded."""
+        return self.definitions()
+
+    def definitions(self) -> dg.Definitions:
+        """Return assets, sensor, job and schedule of the dataset.
+
+        They need the resources `artifact_io_manager` and `landing_zone`.
+
+        Raises:
+            InvalidArgumentError: `source` leaves the landing zone.
+        """
+        check_source(self.source)
+        shared: dict[str, Any] = {
+            "group_name": self.name,
+            "owners": list(self.owners),
+            "tags": dict(self.tags),
+            "io_manager_key": "artifact_io_manager",
+        }
+        raw = build_raw_asset(self.name, self.source, shared)
+        shared["automation_condition"] = on_changed_content()
+        table = build_table_asset(self.name, self.description, self._contract(), shared)
+        job = dg.define_asset_job(
+            f"{self.name}_pipeline",
+            selection=dg.AssetSelection.groups(self.name),
+            description=f"Makes everything of dataset {self.name} anew, from the file that landed last.",
+        )
+        return dg.Definitions(
+            assets=[raw, table, *self._samples(shared), *self._analyses(shared)],
+            sensors=[build_landing_sensor(self.name, self.source, raw, table)],
+            jobs=[job],
+            schedules=[self._schedule(job)] if self.schedule else [],
+        )
+
+    def _contract(self) -> TableContract:
+        return TableContract(
+            file_format=self.format.type,
+            delimiter=self.format.delimiter,
+            null_values=tuple(self.format.null_values),
+            columns=dict(self.columns),
+            key=tuple(self.key),
+        )
+
+    def _samples(self, shared: Mapping[str, Any]) -> Sequence[dg.AssetsDefinition]:
+        return [
+            build_simple_random_sample_asset(self.name, sample, spec.n, spec.seed, tuple(self.key), shared)
+            for sample, spec in self.samples.items()
+        ]
+
+    def _analyses(self, shared: Mapping[str, Any]) -> Sequence[dg.AssetsDefinition]:
+        return [
+            build_query_asset(self.name, analysis, spec.query, shared)
+            if spec.query
+            else build_profile_asset(self.name, analysis, shared)
+            for analysis, spec in self.analyses.items()
+        ]
+
+    def _schedule(self, job: Any) -> dg.ScheduleDefinition:
+        return dg.ScheduleDefinition(
+            name=f"{self.name}_schedule",
+            job=job,
+            cron_schedule=str(self.schedule),
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+
+
+def on_changed_content() -> dg.AutomationCondition[Any]:
+    """Return the condition under which an asset is made: it never was, its code changed, or a dependency's content did.
+
+    A dependency that was made together with the asset, in one run, is no reason to make the asset again.
+    """
+    changed = dg.AutomationCondition.data_version_changed() & ~dg.AutomationCondition.executed_with_root_target()
+    reasons = (
+        (dg.AutomationCondition.missing() & ~dg.AutomationCondition.execution_failed())
+        | dg.AutomationCondition.code_version_changed().since(dg.AutomationCondition.newly_requested())
+        | dg.AutomationCondition.any_deps_match(changed).since(dg.AutomationCondition.newly_requested())
+    )
+    condition = (
+        reasons
+        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    )
+    return condition.with_label("content changed")

@@ -1,0 +1,134 @@
+"""One look at the landing zone for one dataset: what is complete, what is asked for, what became of earlier requests.
+
+State lives in the catalog, not in a cursor of time, so nothing is skipped and nothing is asked for twice, whatever is
+restarted in between. One file of a dataset is ingested at a time, in the order in which they came to rest.
+"""
+
+import dataclasses
+import datetime
+import enum
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import EmptySourceError, SourceChangedError, SourceError, SourceVanishedError
+from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.landing_zone import KnownContent, Sighting, first_seen, is_unchanged, judge, look
+from artifact_pipelines.storage.source_file import SourceFile
+from artifact_pipelines.storage.staging import hash_stream
+
+HASH_LIMIT_BYTES = 4 << 30
+"""Larger files are not hashed in a sensor's tick (60 s at most): their run finds out that they are duplicates."""
+
+_LOST_AFTER = datetime.timedelta(minutes=5)
+
+
+class RunOutcome(enum.Enum):
+    """What became of a run that was asked for."""
+
+    UNKNOWN = "no run with this key"
+    IN_PROGRESS = "queued or running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed or canceled"
+
+
+@dataclasses.dataclass(frozen=True)
+class LandingWatch:
+    """Watches one dataset's files.
+
+    Attributes:
+        folder: The landing zone.
+        dataset: Name of the dataset.
+        source: Its glob below the landing zone.
+        raw_asset: Asset key under which its contents are recorded.
+        settle_s: How long a file must rest between two looks to count as complete.
+    """
+
+    catalog: Catalog
+    folder: pathlib.Path
+    dataset: str
+    source: str
+    raw_asset: str
+    settle_s: float
+    hash_limit_bytes: int = HASH_LIMIT_BYTES
+
+    def tick(self, outcome_of: Callable[[str], RunOutcome]) -> Sequence[LandingFile]:
+        """Look once, record what was found, and return all files that lie there with what became of each.
+
+        Files in state requested that were not so before want a run under their `run_key`.
+
+        Raises:
+            LandingZoneMissingError: The landing zone is not a folder that can be read.
+        """
+        sightings = look(self.folder, self.source)
+        known = self.catalog.landing.files_of(self.dataset)
+        settled = self._settled(sightings, known)
+        updated = {path: self._followed_up(file, outcome_of) for path, file in known.items()}
+        for sighting in sightings:
+            if not is_unchanged(sighting, known.get(sighting.path)):
+                updated[sighting.path] = first_seen(self.dataset, sighting, updated.get(sighting.path))
+        if not any(file.state == LandingState.REQUESTED for file in updated.values()):
+            complete = [s for s in settled if updated[s.path].state == LandingState.SEEN]
+            updated.update(self._judged(complete, updated, known))
+        self.catalog.landing.save([file for path, file in updated.items() if file != known.get(path)])
+        return [updated[sighting.path] for sighting in sightings]
+
+    def _settled(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[Sighting]:
+        """Return those that rested between two looks, oldest first; the first look may be that of an earlier tick."""
+        resting = {s for s in sightings if is_unchanged(s, known.get(s.path))}
+        fresh = set(sightings) - resting
+        if fresh:
+            time.sleep(self.settle_s)
+            resting |= fresh & set(look(self.folder, self.source))
+        return sorted(resting, key=lambda s: (s.changed_ns, s.path))
+
+    def _followed_up(self, file: LandingFile, outcome_of: Callable[[str], RunOutcome]) -> LandingFile:
+        if file.state != LandingState.REQUESTED or file.run_key is None:
+            return file
+        match outcome_of(file.run_key):
+            case RunOutcome.SUCCEEDED:
+                return dataclasses.replace(file, state=LandingState.INGESTED)
+            case RunOutcome.FAILED:
+                reason = "its run failed; see the run, mend the file and drop it again"
+                return dataclasses.replace(file, state=LandingState.FAILED, reason=reason)
+            case RunOutcome.UNKNOWN if _is_lost(file):  # recorded, but the daemon died before it made the run
+                return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None)
+        return file
+
+    def _judged(
+        self, complete: Sequence[Sighting], files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]
+    ) -> Mapping[str, LandingFile]:
+        """Judge files until one wants a run; the others wait for it."""
+        judged: dict[str, LandingFile] = {}
+        contents = self._known_content() if complete else KnownContent(None, {})
+        paths = {path for path, file in before.items() if file.attempt or file.content_hash}
+        for sighting in complete:
+            file = files[sighting.path]
+            try:
+                judged[file.path] = judge(file, self._hash(sighting), contents, paths)
+            except (SourceVanishedError, SourceChangedError):
+                continue  # not at rest after all: the next tick looks again
+            except SourceError as error:
+                judged[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
+            else:
+                if judged[file.path].state == LandingState.REQUESTED:
+                    break
+        return judged
+
+    def _hash(self, sighting: Sighting) -> str | None:
+        if sighting.size_bytes == 0:
+            raise EmptySourceError(str(self.folder / sighting.path))
+        with SourceFile(self.folder / sighting.path) as stream:
+            return hash_stream(stream).content_hash if sighting.size_bytes <= self.hash_limit_bytes else None
+
+    def _known_content(self) -> KnownContent:
+        history = self.catalog.materializations.history(self.raw_asset)
+        version_of: dict[str, int] = {}
+        for materialization in history:  # newest first: an old content that came back counts as its newest version
+            version_of.setdefault(materialization.file.content_hash, materialization.version)
+        return KnownContent(history[0].file.content_hash if history else None, version_of)
+
+
+def _is_lost(file: LandingFile) -> bool:
+    return file.updated_at is not None and datetime.datetime.now(datetime.UTC) - file.updated_at > _LOST_AFTER

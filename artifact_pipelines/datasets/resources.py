@@ -1,0 +1,29 @@
+"""The landing zone as a Dagster resource."""
+
+import pathlib
+
+import dagster as dg
+
+from artifact_pipelines.core.settings import LANDING_URL, folder_from
+
+
+class LandingZone(dg.ConfigurableResource[None]):
+    """Where people drop files.
+
+    Attributes:
+        landing_url: The folder, as a path or `file:///folder`.
+        catalog_url: The catalog, which remembers what lies in the landing zone.
+        settle_s: How long a file must rest to count as complete, in seconds.
+    """
+
+    landing_url: str
+    catalog_url: str
+    settle_s: float = 1.0
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """The landing zone's folder."""
+        return folder_from(self.landing_url, LANDING_URL)
+
+    def __repr__(self) -> str:
+        return f"LandingZone({self.landing_url!r})"  # the inherited one prints passwords

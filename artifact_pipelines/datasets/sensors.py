@@ -1,0 +1,68 @@
+"""The sensor that turns dropped files into runs."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.resources import LandingZone
+
+_FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_RUN_KEY_TAG = "dagster/run_key"
+
+
+def build_landing_sensor(
+    dataset: str, source: str, raw: dg.AssetsDefinition, table: dg.AssetsDefinition
+) -> dg.SensorDefinition:
+    """Return the sensor that ingests a dataset's files, one at a time.
+
+    A run makes the raw artifact and the table of it; everything behind the table follows by automation.
+    """
+
+    @dg.sensor(
+        name=f"{dataset}_landing",
+        description=f"Ingests complete files of {source!r} in the landing zone, where their content is new.",
+        asset_selection=dg.AssetSelection.assets(raw, table),
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def landing_sensor(context: dg.SensorEvaluationContext, landing_zone: LandingZone) -> dg.SensorResult:
+        def outcome_of(run_key: str) -> RunOutcome:
+            return _outcome(context.instance, run_key)
+
+        with Catalog(landing_zone.catalog_url) as catalog:
+            watch = LandingWatch(
+                catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
+            )
+            before = {file.run_key for file in catalog.landing.files_of(dataset).values()}
+            files = watch.tick(outcome_of)
+        wanted = [f for f in files if f.state == LandingState.REQUESTED and f.run_key not in before]
+        requests = [_run_request(file, raw.node_def.name) for file in wanted]
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
+
+    return landing_sensor
+
+
+def _run_request(file: LandingFile, raw_op: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=file.run_key,
+        run_config={"ops": {raw_op: {"config": {"path": file.path}}}},
+        tags={"artifact/dataset": file.dataset},
+    )
+
+
+def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome:
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={_RUN_KEY_TAG: run_key}), limit=1)
+    if not runs:
+        return RunOutcome.UNKNOWN
+    if runs[0].status == dg.DagsterRunStatus.SUCCESS:
+        return RunOutcome.SUCCEEDED
+    return RunOutcome.FAILED if runs[0].status in _FAILED else RunOutcome.IN_PROGRESS
+
+
+def _explain(source: str, files: Sequence[LandingFile]) -> str:
+    if not files:
+        return f"Nothing in the landing zone matches {source!r}."
+    return "; ".join(f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in files)

@@ -1,0 +1,46 @@
+"""The composition root: picks catalog, storage and landing zone, and merges what every dataset's file declares."""
+
+import pathlib
+
+import dagster as dg
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+
+AUTOMATION_SENSOR = "automation"
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """Return the resources that the datasets' definitions need."""
+    return {
+        "artifact_io_manager": ArtifactIOManagerFactory(
+            catalog_url=settings.catalog_url, storage_url=settings.storage_url
+        ),
+        "landing_zone": LandingZone(landing_url=settings.landing_url, catalog_url=settings.catalog_url),
+    }
+
+
+def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Definitions:
+    """Return complete definitions: those of the datasets, with resources, executor and the automation sensor."""
+    automation = dg.AutomationConditionSensorDefinition(
+        AUTOMATION_SENSOR,
+        target=dg.AssetSelection.all(),
+        description="Makes what is missing, or depends on content that changed.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=1,
+    )
+    own = dg.Definitions(
+        resources=build_resources(settings),
+        sensors=[automation],
+        # One process a run: starting an interpreter for every step would cost more than most steps do.
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(datasets, own)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of this project; Dagster loads them."""
+    datasets = dg.load_from_defs_folder(path_within_project=pathlib.Path(__file__).parent / "defs")
+    return build_definitions(datasets, Settings.from_environment())

@@ -1,0 +1,20 @@
+"""The edge to Dagster: what a retry cannot mend must not be retried."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError
+
+
+@contextmanager
+def failures_explained() -> Iterator[None]:
+    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; a `BackendError` passes."""
+    try:
+        yield
+    except BackendError:
+        raise
+    except ArtifactError as error:
+        metadata = {"artifact/error": type(error).__name__}
+        raise dg.Failure(f"{type(error).__name__}: {error}", metadata=metadata, allow_retries=False) from error

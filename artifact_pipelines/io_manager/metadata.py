@@ -1,0 +1,100 @@
+"""What the Dagster UI shows of a materialization: Dagster's own keys where they exist, ours under `artifact/`."""
+
+import datetime
+import decimal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.core.types import Materialization
+
+_CELL_CHARACTERS = 80
+
+
+def materialization_metadata(
+    recorded: Materialization, uri: str, facts: Mapping[str, Any], partitioned: bool
+) -> dict[str, dg.MetadataValue[Any]]:
+    """Return the metadata of a materialization from its catalog record and its handler's facts."""
+    file = recorded.file
+    metadata: dict[str, dg.MetadataValue[Any]] = {
+        "artifact/file_id": dg.MetadataValue.int(file.file_id),
+        "artifact/version": dg.MetadataValue.int(recorded.version),
+        "artifact/content_hash": dg.MetadataValue.text(file.content_hash),
+        "artifact/size_bytes": dg.MetadataValue.int(file.size_bytes),
+        "artifact/bytes_added": dg.MetadataValue.int(recorded.bytes_added),
+        "artifact/duplicate": dg.MetadataValue.bool(recorded.bytes_added == 0),
+        "artifact/file_type": dg.MetadataValue.text(file.file_type),
+        "dagster/uri": dg.MetadataValue.text(uri),
+    }
+    if "row_count" in facts:
+        key = "dagster/partition_row_count" if partitioned else "dagster/row_count"
+        metadata[key] = dg.MetadataValue.int(facts["row_count"])
+    if "columns" in facts:
+        metadata["dagster/column_schema"] = _column_schema(facts["columns"])
+        metadata["artifact/columns"] = table_metadata([_column_row(column) for column in facts["columns"]])
+    if "preview" in facts:
+        metadata["artifact/preview"] = _preview(facts["preview"])
+    return metadata
+
+
+def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any]:
+    """Return rows as a table in the UI; values that it cannot show become short text."""
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+    if not records:
+        return dg.MetadataValue.text("no rows")
+    columns = [dg.TableColumn(name, _kind([row.data[name] for row in records])) for name in records[0].data]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def _preview(preview: Any) -> dg.MetadataValue[Any]:
+    if isinstance(preview, str):
+        return dg.MetadataValue.md(f"```\n{preview.replace('```', '~~~')}\n```")
+    if isinstance(preview, list) and all(isinstance(row, Mapping) for row in preview):
+        keys = {tuple(row) for row in preview}
+        if len(keys) == 1 and next(iter(keys)):
+            return table_metadata(preview)
+    return dg.MetadataValue.json(preview)
+
+
+def _column_schema(columns: Sequence[Any]) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.table_schema(
+        dg.TableSchema(
+            [
+                dg.TableColumn(c.name, str(c.type), constraints=dg.TableColumnConstraints(nullable=c.nullable))
+                for c in columns
+            ]
+        )
+    )
+
+
+def _column_row(column: Any) -> dict[str, Any]:
+    return {
+        "column": column.name,
+        "type": str(column.type),
+        "nulls": column.null_count,
+        "minimum": _text(column.minimum),
+        "maximum": _text(column.maximum),
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)[:_CELL_CHARACTERS]
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    if isinstance(value, float) and value != value:  # NaN is no JSON
+        return "NaN"
+    if isinstance(value, decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value if not isinstance(value, float) or abs(value) != float("inf") else str(value)
+    return str(value)[:_CELL_CHARACTERS]
+
+
+def _kind(cells: Sequence[object]) -> str:
+    kinds = {type(cell) for cell in cells if cell is not None}
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "float")):
+        if kinds == {kind}:
+            return name
+    return "string"

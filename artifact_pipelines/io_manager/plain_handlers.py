@@ -1,0 +1,171 @@
+"""Handlers for values that are not tables: bytes, text, files and JSON values."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.io_manager.interfaces import Artifact
+
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
+_PREVIEW_CHARACTERS = 500
+
+
+class BytesHandler:
+    """`bytes`, stored as they are. Reading holds the whole file in memory: a stream or a path does not."""
+
+    writes = ("builtins.bytes", "builtins.bytearray")
+    reads = ("builtins.bytes",)
+    file_types = ()
+
+    def describe(self, value: bytes) -> FileDescription:
+        return FileDescription("bin", "application/octet-stream")
+
+    def write(self, value: bytes, sink: BinaryIO) -> None:
+        sink.write(value)
+
+    def read(self, artifact: Artifact, type_name: str) -> bytes:
+        with artifact.open() as stream:
+            return stream.read()
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {}
+
+
+class TextHandler:
+    """`str`, stored as UTF-8."""
+
+    writes = ("builtins.str",)
+    reads = ("builtins.str",)
+    file_types = ("txt", "csv", "tsv", "json", "ndjson", "html", "svg", "md")
+
+    def describe(self, value: str) -> FileDescription:
+        return FileDescription("txt", "text/plain")
+
+    def write(self, value: str, sink: BinaryIO) -> None:
+        try:
+            sink.write(value.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError("text", value, f"text that UTF-8 can encode ({error.reason})") from error
+
+    def read(self, artifact: Artifact, type_name: str) -> str:
+        with artifact.open() as stream:
+            return stream.read().decode()
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        with artifact.open() as stream:
+            return {"preview": stream.read(4 * _PREVIEW_CHARACTERS).decode(errors="replace")[:_PREVIEW_CHARACTERS]}
+
+
+class PathHandler:
+    """`pathlib.Path`: the file it names is stored as it is; read back it is the path of the stored, read-only file."""
+
+    writes = ("pathlib.Path",)
+    reads = ("pathlib.Path",)
+    file_types = ()
+
+    def describe(self, value: pathlib.Path) -> FileDescription:
+        suffix = value.suffix.lower()
+        compression = _COMPRESSIONS.get(suffix)
+        plain = pathlib.Path(value.stem).suffix.lower() if compression else suffix
+        return FileDescription(_type_name(plain), None, compression)
+
+    def write(self, value: pathlib.Path, sink: BinaryIO) -> None:
+        with value.open("rb") as stream:
+            shutil.copyfileobj(stream, sink, 1 << 20)
+
+    def read(self, artifact: Artifact, type_name: str) -> pathlib.Path:
+        return local_path(artifact, type_name)
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {}
+
+
+class ArtifactHandler:
+    """`Artifact`: what the catalog knows of a file and ways to reach its bytes; reading it moves none."""
+
+    writes = ()
+    reads = ("artifact_pipelines.Artifact",)
+    file_types = ()
+
+    def describe(self, value: object) -> FileDescription:
+        raise UnsupportedTypeError("store", "Artifact", ["its bytes, as a stream or a path"])
+
+    def write(self, value: object, sink: BinaryIO) -> None:
+        raise UnsupportedTypeError("store", "Artifact", ["its bytes, as a stream or a path"])
+
+    def read(self, artifact: Artifact, type_name: str) -> Artifact:
+        return artifact
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {}
+
+
+class JsonHandler:
+    """JSON values, dataclasses and pydantic models, stored as JSON with sorted keys: equal values, equal bytes."""
+
+    writes = (
+        "builtins.dict",
+        "builtins.list",
+        "builtins.tuple",
+        "builtins.bool",
+        "builtins.int",
+        "builtins.float",
+        "builtins.NoneType",
+        "dataclass",
+        "pydantic.BaseModel",
+    )
+    reads = ("builtins.dict", "builtins.list", "builtins.bool", "builtins.int", "builtins.float", "builtins.NoneType")
+    file_types = ("json",)
+
+    def describe(self, value: object) -> FileDescription:
+        return FileDescription("json", "application/json")
+
+    def write(self, value: object, sink: BinaryIO) -> None:
+        try:
+            encoder = json.JSONEncoder(
+                ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_plain
+            )
+            for piece in encoder.iterencode(value):
+                sink.write(piece.encode())
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError("value", value, f"a value that JSON can hold ({error})") from error
+
+    def read(self, artifact: Artifact, type_name: str) -> Any:
+        with artifact.open() as stream:
+            return json.load(stream)
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        if artifact.info.size_bytes > 1 << 16:
+            return {}
+        return {"preview": self.read(artifact, "builtins.dict")}
+
+
+def local_path(artifact: Artifact, type_name: str) -> pathlib.Path:
+    """Return the path of a file in a store on local disk.
+
+    Raises:
+        WrongFileTypeError: The store is not on local disk.
+    """
+    parts = urlsplit(artifact.uri())
+    if parts.scheme != "file":
+        raise WrongFileTypeError(artifact.info.file_id, f"{parts.scheme} object", type_name, ["files on local disk"])
+    return pathlib.Path(unquote(parts.path))
+
+
+def _type_name(suffix: str) -> str:
+    name = suffix.removeprefix(".")
+    return name if name.isascii() and name.isalnum() and len(name) <= 32 else "bin"
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,91 @@
+"""Handlers for tables, all stored as Parquet: polars, pyarrow and DuckDB read each other's artifacts."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.plain_handlers import local_path
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+_PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
+_BATCH_ROWS = 65_536
+
+
+class _ParquetHandler:
+    file_types: ClassVar[Sequence[str]] = ("parquet",)
+
+    def describe(self, value: object) -> FileDescription:
+        return _PARQUET
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        from artifact_pipelines.tabular.parquet import describe_parquet, preview
+
+        with artifact.open() as stream:
+            summary = describe_parquet(stream)
+            return {"row_count": summary.row_count, "columns": summary.columns, "preview": preview(stream)}
+
+
+class PolarsHandler(_ParquetHandler):
+    """polars frames. A LazyFrame is streamed into the file, never collected; read back it scans the file in place."""
+
+    writes = ("polars.DataFrame", "polars.LazyFrame")
+    reads = ("polars.DataFrame", "polars.LazyFrame")
+
+    def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> None:
+        from artifact_pipelines.tabular.parquet import write_frame
+
+        write_frame(value, sink)
+
+    def read(self, artifact: Artifact, type_name: str) -> "pl.DataFrame | pl.LazyFrame":
+        import polars as pl
+
+        if type_name == "polars.LazyFrame":
+            return pl.scan_parquet(local_path(artifact, type_name), glob=False)
+        return pl.read_parquet(local_path(artifact, type_name), glob=False)
+
+
+class ArrowHandler(_ParquetHandler):
+    """pyarrow tables and record batch readers; a reader is streamed, batch by batch."""
+
+    writes = ("pyarrow.Table", "pyarrow.RecordBatchReader")
+    reads = ("pyarrow.Table", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
+
+    def write(self, value: "pa.Table | pa.RecordBatchReader", sink: BinaryIO) -> None:
+        import pyarrow as pa
+
+        from artifact_pipelines.tabular.parquet import write_batches
+
+        write_batches(value.schema, value.to_batches() if isinstance(value, pa.Table) else value, sink)
+
+    def read(self, artifact: Artifact, type_name: str) -> Any:
+        import pyarrow.dataset
+        import pyarrow.parquet
+
+        path = local_path(artifact, type_name)
+        if type_name == "pyarrow.Table":
+            return pyarrow.parquet.read_table(path, page_checksum_verification=True, partitioning=None)
+        dataset = pyarrow.dataset.dataset(path, format="parquet")
+        return dataset if type_name == "pyarrow.Dataset" else dataset.scanner().to_reader()
+
+
+class DuckDBHandler(_ParquetHandler):
+    """DuckDB relations, streamed as Arrow batches."""
+
+    writes = ("duckdb.DuckDBPyRelation",)
+    reads = ("duckdb.DuckDBPyRelation",)
+
+    def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> None:
+        from artifact_pipelines.tabular.parquet import write_batches
+
+        reader = value.to_arrow_reader(_BATCH_ROWS)
+        write_batches(reader.schema, reader, sink)
+
+    def read(self, artifact: Artifact, type_name: str) -> "duckdb.DuckDBPyRelation":
+        import duckdb
+
+        return duckdb.connect().read_parquet(str(local_path(artifact, type_name)))

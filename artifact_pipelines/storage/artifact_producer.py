@@ -1,0 +1,278 @@
+"""The only place that creates a file.
+
+The storage protocol in one function, `ArtifactProducer._store`: lease a row, put the bytes, settle; on any failure the
+lease goes back. Whoever wants files goes through here, so hashing, deduplication and clean-up are the same for all.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, TypeVar
+
+from artifact_pipelines.core.exceptions import (
+    DamagedBytesError,
+    InvalidArgumentError,
+    LeaseExpiredError,
+    MissingBytesError,
+    SourceChangedError,
+)
+from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, FileState, Lease
+from artifact_pipelines.storage.hashing import HASH_ALGORITHM
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
+
+CALLER = "caller"
+"""Holder of what `create_artifact` returned: the reference is the caller's to release."""
+
+_ATTEMPTS = 3
+_TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
+_MIME_TYPES = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
+}
+
+Result = TypeVar("Result")
+
+
+class ArtifactProducer(IArtifactProducer):
+    """`IArtifactProducer` on a catalog and a storage backend. Safe to share between threads.
+
+    Args:
+        catalog: Rows of files.
+        backend: Where bytes lie.
+    """
+
+    def __init__(self, catalog: IFileCatalog, backend: IStorageBackend) -> None:
+        self._catalog = catalog
+        self._backend = backend
+        self._renew_every_s = catalog.lease_s / 3
+
+    def create_artifact(
+        self,
+        content_stream: BinaryIO,
+        file_type: str,
+        mime_type: str | None = None,
+        compression_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> FileId:
+        """See `IArtifactProducer`."""
+        description = describe(file_type, mime_type, compression_type, metadata)
+
+        def settle(lease: Lease) -> FileId:
+            self._catalog.settle(lease, CALLER)
+            return lease.file.file_id
+
+        return self.store_stream(content_stream, description, settle)
+
+    async def create_artifact_async(
+        self,
+        content_stream: BinaryIO,
+        file_type: str,
+        mime_type: str | None = None,
+        compression_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> FileId:
+        """Do as `create_artifact` does, without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.create_artifact, content_stream, file_type, mime_type, compression_type, metadata
+        )
+
+    def store_stream(self, stream: BinaryIO, description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
+        """Store what a stream yields; `settle` makes the lease lasting in a transaction of its own choice."""
+        known = self._content_if_maybe_stored(stream)
+        if known is None:
+            return self.store_written(lambda sink: sink.copy_from(stream), description, settle)
+        content, start = known
+
+        def write_again(sink: StagingFile) -> None:
+            stream.seek(start)
+            sink.copy_from(stream)
+
+        return self._store(_Source(self._backend, write_again, content), description, settle)
+
+    def store_written(
+        self,
+        write: Callable[[StagingFile], None],
+        description: FileDescription,
+        settle: Callable[[Lease], Result],
+    ) -> Result:
+        """Store what a function writes into a binary sink, hashed on the way: no value is ever serialized in memory."""
+        return self._store(_Source(self._backend, write), description, settle)
+
+    def open(self, file_id: FileId) -> BinaryIO:
+        """Return a binary stream of a file's bytes; close it after use.
+
+        Raises:
+            InvalidFileIdError: Not a positive integer.
+            UnknownFileError: No such file.
+            MissingBytesError: The catalog has it, the store has not.
+            DamagedBytesError: Its size is not the one the catalog has.
+        """
+        file = self._catalog.get_file(file_id)
+        self._check_size(file)
+        return self._open(file)
+
+    def uri(self, file: FileInfo) -> str:
+        """Return where a file's bytes lie, for engines that read them in place.
+
+        Raises:
+            MissingBytesError: The catalog has it, the store has not.
+            DamagedBytesError: Its size is not the one the catalog has.
+        """
+        self._check_size(file)
+        return self._backend.uri(file.storage_path)
+
+    def release(self, file_id: FileId) -> None:
+        """Drop one reference that a `create_artifact` gave. The bytes stay until they are collected.
+
+        Raises:
+            UnknownFileError: No such file.
+            NotHeldError: Every reference of a caller on it has been dropped already.
+        """
+        self._catalog.release(file_id, CALLER)
+
+    def _open(self, file: FileInfo) -> BinaryIO:
+        try:
+            return self._backend.read_stream(file.storage_path)
+        except FileNotFoundError as error:
+            raise MissingBytesError(file.file_id, self._backend.uri(file.storage_path)) from error
+
+    def _check_size(self, file: FileInfo) -> None:
+        uri, found = self._backend.uri(file.storage_path), self._backend.size_bytes(file.storage_path)
+        if found is None:
+            raise MissingBytesError(file.file_id, uri)
+        if found != file.size_bytes:
+            raise DamagedBytesError(file.file_id, uri, f"{file.size_bytes:,} bytes", f"{found:,} bytes")
+
+    def _content_if_maybe_stored(self, stream: BinaryIO) -> tuple[Content, int] | None:
+        """Hash a seekable stream whose size some stored file has: a duplicate then costs a read and no write."""
+        if not stream.seekable():
+            return None
+        start = stream.tell()
+        size_bytes = stream.seek(0, io.SEEK_END) - start
+        stream.seek(start)
+        if not self._catalog.has_size(size_bytes):
+            return None
+        return hash_stream(stream), start
+
+    def _store(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
+        with source:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    return self._store_once(source, description, settle)
+                except LeaseExpiredError:
+                    if attempt == _ATTEMPTS:
+                        raise
+        raise AssertionError("unreachable")
+
+    def _store_once(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
+        lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
+        try:
+            if not self._is_stored(lease.file):
+                with self._renewing(lease):
+                    self._backend.write_stream(source.staged(), lease.file.storage_path)
+            return settle(lease)
+        except BaseException:
+            unstored = self._catalog.abandon(lease)
+            if unstored is not None:
+                self._backend.delete_file(unstored)
+            raise
+
+    def _is_stored(self, file: FileInfo) -> bool:
+        # A row does not prove that its bytes are there: look, and put them again where they are not.
+        return file.state == FileState.STORED and self._backend.size_bytes(file.storage_path) == file.size_bytes
+
+    @contextlib.contextmanager
+    def _renewing(self, lease: Lease) -> Iterator[None]:
+        """Keep a lease alive for as long as the block runs. If it is lost all the same, settling it says so."""
+        done = threading.Event()
+
+        def renew() -> None:
+            with contextlib.suppress(LeaseExpiredError):
+                while not done.wait(self._renew_every_s):
+                    self._catalog.renew(lease)
+
+        keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+
+class _Source:
+    """Bytes on their way in: their content, and a staged file of them, made when asked for and again when used up."""
+
+    def __init__(
+        self, backend: IStorageBackend, write: Callable[[StagingFile], None], content: Content | None = None
+    ) -> None:
+        self._backend = backend
+        self._write = write
+        self._content = content
+        self._staged: StagedFile | None = None
+
+    def __enter__(self) -> None:
+        """Nothing is staged yet."""
+
+    def __exit__(self, *_: object) -> None:
+        if self._staged is not None:
+            self._staged.discard()
+
+    def content(self) -> Content:
+        return self._content or self.staged().content
+
+    def staged(self) -> StagedFile:
+        previous = self._staged
+        if previous is None:
+            self._staged = self._stage(self._write)
+        elif not previous.path.exists():  # published under a lease that ran out: its bytes are still open here
+            with previous.reopen() as stream:
+                self._staged = self._stage(lambda sink: sink.copy_from(stream))
+            previous.discard()
+        assert self._staged is not None
+        return self._staged
+
+    def _stage(self, write: Callable[[StagingFile], None]) -> StagedFile:
+        with self._backend.stage() as sink:
+            write(sink)
+            staged = sink.finish()
+        if self._content is not None and staged.content != self._content:
+            staged.discard()
+            raise SourceChangedError("The content stream")
+        self._content = staged.content
+        return staged
+
+
+def describe(
+    file_type: str,
+    mime_type: str | None = None,
+    compression_type: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> FileDescription:
+    """Return a checked description of a file.
+
+    Raises:
+        InvalidArgumentError: A type name is malformed, or the metadata are not JSON.
+    """
+    for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
+        if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
+            raise InvalidArgumentError(parameter, name, "a short lower-case name such as 'parquet' or 'gzip'")
+    try:
+        json.dumps(metadata := dict(metadata or {}), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError("metadata", metadata, f"a mapping that JSON can hold ({error})") from error
+    guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
+    return FileDescription(file_type, mime_type or guessed, compression_type, metadata)

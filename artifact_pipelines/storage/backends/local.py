@@ -1,0 +1,113 @@
+"""A store on a local filesystem. Staging lies inside the store, so that moving a file to its place is one rename."""
+
+import errno
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from artifact_pipelines.core.types import StoragePath
+from artifact_pipelines.storage.staging import StagedFile, StagingFile, storage_errors
+
+STAGING = ".staging"
+
+
+class LocalStorage:
+    """`IStorageBackend` on a folder. The folder is made when the first file comes."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self._root = root.absolute()
+        self._durable_folders: set[pathlib.Path] = set()
+
+    def __repr__(self) -> str:
+        return f"LocalStorage({str(self._root)!r})"
+
+    def stage(self) -> StagingFile:
+        """See `IStorageBackend`."""
+        return StagingFile(self._root / STAGING)
+
+    def write_stream(self, content: StagedFile, path: StoragePath) -> None:
+        """See `IStorageBackend`."""
+        target = self._locate(path)
+        with storage_errors(self._root):
+            self._make_folder(target.parent)
+            os.fchmod(content.fd, 0o444)  # a stored file never changes: a stray write through its path is refused
+            os.fsync(content.fd)
+            content.path.replace(target)
+            _sync_folder(target.parent)
+
+    def read_stream(self, path: StoragePath) -> BinaryIO:
+        """See `IStorageBackend`."""
+        target = self._locate(path)
+        with storage_errors(target):
+            try:
+                return target.open("rb")
+            except FileNotFoundError as error:
+                missing = error
+        raise missing
+
+    def delete_file(self, path: StoragePath) -> None:
+        """See `IStorageBackend`."""
+        with storage_errors(self._root):
+            self._locate(path).unlink(missing_ok=True)
+
+    def exists(self, path: StoragePath) -> bool:
+        """See `IStorageBackend`."""
+        return self.size_bytes(path) is not None
+
+    def size_bytes(self, path: StoragePath) -> int | None:
+        """See `IStorageBackend`."""
+        with storage_errors(self._root):
+            try:
+                status = self._locate(path).lstat()
+            except FileNotFoundError:
+                return None
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def uri(self, path: StoragePath) -> str:
+        """See `IStorageBackend`."""
+        return self._locate(path).as_uri()
+
+    def list_files(self) -> Iterator[StoragePath]:
+        """See `IStorageBackend`."""
+        with storage_errors(self._root):
+            for first in _entries(self._root):
+                for second in _entries(self._root / first) if len(first) == 2 else ():
+                    for name in _entries(self._root / first / second):
+                        path = StoragePath.parse(f"{first}/{second}/{name}")
+                        if path is not None and self.exists(path):
+                            yield path
+
+    def _locate(self, path: StoragePath) -> pathlib.Path:
+        return self._root / str(path)
+
+    def _make_folder(self, folder: pathlib.Path) -> None:
+        """Make a folder and those above it up to the root, and make sure that their names outlive a power cut."""
+        if folder in self._durable_folders:
+            return
+        if folder != self._root:
+            self._make_folder(folder.parent)
+        folder.mkdir(parents=folder == self._root, exist_ok=True)
+        # Also when it was there: whoever made it may not have come to this line.
+        _sync_folder(folder.parent)
+        self._durable_folders.add(folder)
+
+
+def _entries(folder: pathlib.Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some filesystems cannot sync a folder and say so
+            raise
+    finally:
+        os.close(descriptor)

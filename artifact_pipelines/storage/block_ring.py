@@ -1,0 +1,85 @@
+"""A ring of four blocks: one thread fills them (and writes them out), another hashes them.
+
+This is all the memory that a file of any size takes on its way through. Blocks of 1 MiB: smaller ones cost BLAKE3 its
+speed, larger ones cost memory and gain nothing.
+"""
+
+import contextlib
+import queue
+import threading
+
+from artifact_pipelines.core.types import Content
+from artifact_pipelines.storage.hashing import ContentHasher
+
+BLOCK_BYTES = 1 << 20
+BLOCKS = 4
+
+
+class BlockRing:
+    """Takes bytes in and knows their content at the end.
+
+    Use: fill some of `space()`, say how much with `advance()`; a block that it returns is full, and is the caller's to
+    read until the next `space()`. End with `finish()`, or `stop()` to throw everything away.
+    """
+
+    def __init__(self) -> None:
+        self._hasher = ContentHasher()
+        self._thread: threading.Thread | None = None
+        self._full: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
+        self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        self._blocks = 1
+        self._block: bytearray | None = bytearray(BLOCK_BYTES)
+        self._filled = 0
+        self._size_bytes = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes in the current block, which is not full yet."""
+        return self._filled
+
+    def space(self) -> memoryview:
+        """Return the room that is left in the current block; never empty."""
+        if self._block is None:
+            self._block = self._next_block()
+        return memoryview(self._block)[self._filled :]
+
+    def advance(self, count: int) -> memoryview | None:
+        """State that `count` bytes of `space()` were filled. Returns the block when that made it full."""
+        assert self._block is not None
+        self._filled += count
+        self._size_bytes += count
+        if self._filled < BLOCK_BYTES:
+            return None
+        block, self._block, self._filled = self._block, None, 0
+        if self._thread is None:  # a file of less than a block costs no thread
+            self._thread = threading.Thread(target=self._hash_blocks, name="content-hasher", daemon=True)
+            self._thread.start()
+        self._full.put(block)
+        return memoryview(block)
+
+    def finish(self) -> tuple[memoryview, Content]:
+        """Return what is left in the last block, and the content of everything."""
+        self.stop()
+        rest = memoryview(self._block or b"")[: self._filled]
+        self._hasher.update(rest)
+        return rest, Content(self._hasher.hexdigest(), self._size_bytes)
+
+    def stop(self) -> None:
+        """End the hashing thread, after the blocks that it has been given."""
+        if self._thread is not None:
+            self._full.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _next_block(self) -> bytearray:
+        with contextlib.suppress(queue.Empty):
+            return self._free.get_nowait()
+        if self._blocks < BLOCKS:
+            self._blocks += 1
+            return bytearray(BLOCK_BYTES)
+        return self._free.get()
+
+    def _hash_blocks(self) -> None:
+        while (block := self._full.get()) is not None:
+            self._hasher.update(block)
+            self._free.put(block)

@@ -1,0 +1,54 @@
+"""What a storage backend promises. Whoever keeps these promises can hold the bytes of a catalog."""
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from artifact_pipelines.core.types import StoragePath
+from artifact_pipelines.storage.staging import StagedFile, StagingFile
+
+
+class IStorageBackend(Protocol):
+    """Bytes under keys. It decides nothing: what may be written or deleted is settled in the catalog beforehand.
+
+    A path is either absent or holds complete bytes, at every moment and after every crash. All methods may be called
+    from many threads and processes at once. A `BackendError` is what any of them raises when the medium fails.
+    """
+
+    def stage(self) -> StagingFile:
+        """Return a new sink for bytes on their way in. Nothing of it is visible under any path."""
+        ...
+
+    def write_stream(self, content: StagedFile, path: StoragePath) -> None:
+        """Put staged bytes under a path, replacing what lies there. When it returns, they are durable.
+
+        When it raises, the path is as it was, or holds the complete bytes.
+        """
+        ...
+
+    def read_stream(self, path: StoragePath) -> BinaryIO:
+        """Return a seekable stream of the bytes under a path.
+
+        Raises:
+            FileNotFoundError: There are none; the caller knows which file that is.
+        """
+        ...
+
+    def delete_file(self, path: StoragePath) -> None:
+        """Remove what lies under a path; nothing there is no error."""
+        ...
+
+    def exists(self, path: StoragePath) -> bool:
+        """Tell whether bytes lie under a path."""
+        ...
+
+    def size_bytes(self, path: StoragePath) -> int | None:
+        """Return how many bytes lie under a path, or None."""
+        ...
+
+    def uri(self, path: StoragePath) -> str:
+        """Return the URI of a path, for engines that read in place. It holds no credentials."""
+        ...
+
+    def list_files(self) -> Iterator[StoragePath]:
+        """Yield every path that holds bytes, in no order. What is not well-formed is not ours, and left out."""
+        ...

@@ -1,0 +1,158 @@
+"""The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.interfaces import IArtifactProducer
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.plain_handlers import PathHandler
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
+from artifact_pipelines.storage.open_producer import open_producer
+from artifact_pipelines.storage.source_file import SourceFile
+
+
+def open_store(catalog_url: str | None = None, storage_url: str | None = None) -> "Store":
+    """Open the store that the pipeline uses, or another one; close it after use or use it in a `with` block.
+
+    Args:
+        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; None: `ARTIFACT_CATALOG_URL`.
+        storage_url: A folder, or `file:///folder`; None: `ARTIFACT_STORAGE_URL`.
+
+    Raises:
+        ConfigurationError: A URL cannot work.
+        OutdatedCatalogError: The catalog's schema must be brought up to date first.
+        CatalogUnavailableError: The catalog does not answer.
+    """
+    settings = Settings.from_environment()
+    catalog = Catalog(catalog_url or settings.catalog_url)
+    return Store(catalog, open_producer(catalog.files, storage_url or settings.storage_url))
+
+
+class Store(IArtifactProducer):
+    """Stored files and the artifacts of assets, outside of Dagster.
+
+    Attributes:
+        catalog: The rows behind it.
+    """
+
+    def __init__(self, catalog: Catalog, producer: ArtifactProducer) -> None:
+        self.catalog = catalog
+        self._producer = producer
+        self._handlers = TypeHandlers()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.catalog!r})"
+
+    def close(self) -> None:
+        """Close the catalog's connections."""
+        self.catalog.close()
+
+    def create_artifact(
+        self,
+        content_stream: BinaryIO,
+        file_type: str,
+        mime_type: str | None = None,
+        compression_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> FileId:
+        """See `IArtifactProducer`."""
+        return self._producer.create_artifact(content_stream, file_type, mime_type, compression_type, metadata)
+
+    def put(self, path: pathlib.Path) -> tuple[FileId, bool]:
+        """Store a file from disk as `create_artifact` does, and tell whether it was new.
+
+        Raises:
+            SourceError: The file is missing, unreadable, or changed while it was read.
+            BackendError: Storage or catalog did not answer or is full.
+        """
+
+        def settle(lease: Lease) -> tuple[FileId, bool]:
+            self.catalog.files.settle(lease, CALLER)
+            return lease.file.file_id, lease.file.state == FileState.PENDING
+
+        with SourceFile(path) as stream:
+            return self._producer.store_stream(stream, PathHandler().describe(path), settle)
+
+    def open(self, file_id: FileId | int) -> BinaryIO:
+        """Return a binary stream of a file; close it after use.
+
+        Raises:
+            InvalidFileIdError: Not a positive whole number.
+            UnknownFileError: No such file.
+            IntegrityError: Its bytes are missing or of another size.
+        """
+        return self._producer.open(FileId(file_id))
+
+    def info(self, file_id: FileId | int) -> FileInfo:
+        """Return what the catalog knows of a file.
+
+        Raises:
+            InvalidFileIdError: Not a positive whole number.
+            UnknownFileError: No such file.
+        """
+        return self.catalog.files.get_file(FileId(file_id))
+
+    def release(self, file_id: FileId | int) -> None:
+        """Drop one reference that a `create_artifact` gave; the bytes stay until they are collected.
+
+        Raises:
+            InvalidFileIdError: Not a positive whole number.
+            UnknownFileError: No such file.
+            NotHeldError: Every reference of a caller on it has been dropped already.
+        """
+        self._producer.release(FileId(file_id))
+
+    def load(self, asset: str, as_type: Any = None, partition: str | None = None, version: int | None = None) -> Any:
+        """Return the artifact of an asset.
+
+        Args:
+            asset: Asset key, such as `flights/table`.
+            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as the file suggests.
+            partition: Partition key of a partitioned asset.
+            version: Version number as `history` shows it; None: the current one.
+
+        Raises:
+            NotFoundError: The asset or version is not in the catalog.
+            UsageError: The file cannot be read as that type.
+            IntegrityError: Its bytes are missing or of another size.
+        """
+        catalog = self.catalog.materializations
+        if version is None:
+            found = catalog.current(asset, partition)
+        else:
+            found = catalog.version(asset, _positive("version", version), partition)
+        file = found.file
+        artifact = Artifact(file, lambda: self._producer.uri(file), lambda: self._producer.open(file.file_id))
+        return self._handlers.read(artifact, as_type)
+
+    def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:
+        """Return the materializations of an asset, newest first; of all its partitions when none is named.
+
+        Raises:
+            NeverMaterializedError: There is none.
+        """
+        found = self.catalog.materializations.history(asset, partition)
+        if not found:
+            self.catalog.materializations.current(asset, partition)  # raises, and says what to do
+        return found
+
+
+def _positive(parameter: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgumentError(parameter, value, "a whole number from 1 up")
+    return value

@@ -1,0 +1,66 @@
+"""A DuckDB that can read the files it is given and nothing else: for files and SQL that come from outside.
+
+Source: https://duckdb.org/docs/current/operations_manual/securing_duckdb/overview
+"""
+
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+
+from artifact_pipelines.core.exceptions import UnsafeQueryError
+
+MEMORY_LIMIT_BYTES = 2 << 30
+TEMP_LIMIT_BYTES = 16 << 30
+
+
+@contextmanager
+def locked_duckdb(
+    readable: Sequence[pathlib.Path],
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+    temp_limit_bytes: int = TEMP_LIMIT_BYTES,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB in memory that may read the files named, and spill to a folder of its own that goes with it."""
+    with tempfile.TemporaryDirectory(prefix="artifact-query-") as spill, duckdb.connect() as connection:
+        settings: Sequence[tuple[str, object]] = (
+            ("allowed_paths", [str(path) for path in readable]),
+            ("temp_directory", spill),
+            ("max_temp_directory_size", f"{temp_limit_bytes}B"),
+            ("memory_limit", f"{memory_limit_bytes}B"),
+            ("python_enable_replacements", False),
+            ("enable_external_access", False),
+            ("autoinstall_known_extensions", False),
+            ("autoload_known_extensions", False),
+            ("allow_community_extensions", False),
+            ("allow_persistent_secrets", False),
+            ("enable_progress_bar", False),
+            ("TimeZone", "UTC"),  # an answer must not depend on the machine's
+            ("lock_configuration", True),
+        )
+        for name, value in settings:
+            connection.execute(f"SET {name} = {_literal(value)}")
+        yield connection
+
+
+def only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return the text of the one SELECT that `sql` is.
+
+    Raises:
+        UnsafeQueryError: It is another statement, several, or none.
+        duckdb.ParserException: It is not SQL.
+    """
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
+        raise UnsafeQueryError(f"it is {kinds}, not one SELECT")
+    return statements[0].query.strip().rstrip(";")
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(item) for item in value)}]"
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,103 @@
+"""Permanent random numbers: the same row draws the same number, today and in ten years, in any order and any place.
+
+The hash is our own, in integer operations that mean the same everywhere, because the hash functions of polars and
+DuckDB change between versions. Golden vectors in the tests pin it. It is a chain of SplitMix64 finalizers.
+
+Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; for the sampling idea
+Ohlsson, "Coordination of samples using permanent random numbers", in: Business Survey Methods, 1995.
+"""
+
+import polars as pl
+
+from artifact_pipelines.core.exceptions import UnsupportedTypeError
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_NULL = 0x6E756C6C6E756C6C
+_WORD_BYTES = 8
+_SUPPORTED = (
+    "integer",
+    "boolean",
+    "string",
+    "binary",
+    "date",
+    "datetime",
+    "time",
+    "duration",
+    "decimal",
+    "categorical",
+)
+
+
+def permanent_random_numbers(identity: pl.DataFrame, seed: int) -> pl.Series:
+    """Return one number for each row, uniform on 0 to 2**64 - 1; divided by 2**64 it is u in [0, 1).
+
+    The same values give the same number whatever the width of an integer, the unit of a time (it counts in
+    microseconds), or the encoding of a text. Names of columns do not matter, their order does. A null is a value of
+    its own; a float is taken by its bits, with one zero and one NaN.
+
+    Args:
+        identity: (rows, columns), the columns that identify a row.
+        seed: 0 to 2**63 - 1: which of all possible assignments of numbers.
+
+    Returns:
+        (rows,) UInt64.
+
+    Raises:
+        UnsupportedTypeError: A column is nested or an object.
+    """
+    state = pl.Series([seed], dtype=pl.UInt64).new_from_index(0, identity.height)
+    state = _mix(state + _GOLDEN)
+    for column in identity.iter_columns():
+        for words, present in _words(column):
+            mixed = _mix((state + _GOLDEN) ^ words)
+            state = mixed if present is None else mixed.zip_with(present, state)
+    return state.alias("permanent_random_number")
+
+
+def _mix(state: pl.Series) -> pl.Series:
+    """The finalizer of SplitMix64; `// 2**k` is the shift that polars does not name."""
+    state = (state ^ (state // 2**30)) * 0xBF58476D1CE4E5B9
+    state = (state ^ (state // 2**27)) * 0x94D049BB133111EB
+    return state ^ (state // 2**31)
+
+
+def _words(column: pl.Series) -> list[tuple[pl.Series, pl.Series | None]]:
+    """Spell a column as words of 64 bits; a mask tells which rows have the word, None: all."""
+    kind = column.dtype
+    if kind in (pl.Categorical, pl.Enum) or kind.is_decimal():
+        column = column.cast(pl.String)
+    if column.dtype in (pl.String, pl.Binary):
+        return _text_words(column.cast(pl.Binary))
+    return [(_number_words(column), None)]
+
+
+def _number_words(column: pl.Series) -> pl.Series:
+    kind = column.dtype
+    if kind == pl.UInt64:
+        words = column
+    elif kind.is_integer() or kind in (pl.Boolean, pl.Date, pl.Time):
+        words = column.cast(pl.Int64).reinterpret(signed=False)
+    elif kind in (pl.Datetime, pl.Duration):
+        words = column.dt.cast_time_unit("us").cast(pl.Int64).reinterpret(signed=False)
+    elif kind.is_float():
+        plain = (column.cast(pl.Float64) + 0.0).fill_nan(float("nan"))  # -0.0 + 0.0 is 0.0
+        words = pl.Series(plain.to_arrow().view("uint64"), dtype=pl.UInt64)
+    elif kind == pl.Null:
+        words = pl.Series([None], dtype=pl.UInt64).new_from_index(0, column.len())
+    else:
+        raise UnsupportedTypeError(f"identify rows by column {column.name!r}", str(kind), _SUPPORTED)
+    return words.fill_null(_NULL)
+
+
+def _text_words(column: pl.Series) -> list[tuple[pl.Series, pl.Series | None]]:
+    """The length, then the bytes, eight at a time; the length tells trailing zero bytes from padding."""
+    sizes = column.bin.size().cast(pl.UInt64)
+    words: list[tuple[pl.Series, pl.Series | None]] = [(sizes.fill_null(_NULL), None)]
+    bytes_ = column.to_frame("bytes")
+    padding = pl.lit(b"\0" * _WORD_BYTES)
+    longest = sizes.max()
+    for start in range(0, longest if isinstance(longest, int) else 0, _WORD_BYTES):
+        padded = (pl.col("bytes").bin.slice(start, _WORD_BYTES) + padding).bin.head(_WORD_BYTES)
+        word = bytes_.select(padded.bin.reinterpret(dtype=pl.UInt64, endianness="little")).to_series()
+        words.append((word.fill_null(0), (sizes > start).fill_null(value=False)))
+    return words
