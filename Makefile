@@ -22,7 +22,8 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Run the pipeline on re
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http://127.0.0.1:3000; Ctrl-C ends it
 	@$(BIN)/python -m artifact_pipelines.demo --drop-only
 	@echo "Starting the Dagster webserver and daemon: open http://127.0.0.1:3000 (Ctrl-C ends both)"
-	@exec $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000 --log-level warning
+	@cd $(DAGSTER_HOME) && PYTHONWARNINGS=ignore:Function exec $(CURDIR)/$(BIN)/dagster dev \
+	  --workspace $(CURDIR)/workspace.yaml --host 127.0.0.1 --port 3000 --log-level warning
 
 .PHONY: test
 test: $(VENV)/.installed-dev  ## Check everything that CI checks

@@ -3,9 +3,8 @@
 One idea: a dataset is declared, not programmed. This module only puts the slices together for one dataset.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import dagster as dg
 import pydantic
@@ -17,26 +16,33 @@ from artifact_pipelines.datasets.sensors import build_landing_sensor
 from artifact_pipelines.datasets.table_reader import TableContract
 from artifact_pipelines.sampling.assets import build_simple_random_sample_asset
 
+RETENTION_METADATA_KEY = "artifact/retention"
+"""Asset metadata: which versions clean-up is to keep."""
+
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
+_OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
+_Name = Annotated[str, pydantic.Field(pattern=_NAME)]
 
 
-class FileFormat(dg.Model, dg.Resolvable):
+class FileFormat(dg.Model):
     """How the files of a dataset are to be read; what is left out follows from their extension."""
 
     type: Literal["csv", "tsv", "ndjson", "parquet"] | None = None
-    delimiter: str | None = pydantic.Field(None, min_length=1, max_length=1)
-    null_values: Sequence[str] = pydantic.Field((), description="Texts that stand for null, besides the empty one.")
+    delimiter: str | None = pydantic.Field(default=None, min_length=1, max_length=1)
+    null_values: Sequence[str] = pydantic.Field(
+        default=(), description="Texts that stand for null, besides the empty one."
+    )
 
 
-class SampleSpec(dg.Model, dg.Resolvable):
+class SampleSpec(dg.Model):
     """A sample of a dataset's table."""
 
     design: Literal["simple_random"] = "simple_random"
     n: int = pydantic.Field(gt=0, description="Rows to draw.")
-    seed: int = pydantic.Field(0, ge=0, lt=2**63, description="Which of all possible samples.")
+    seed: int = pydantic.Field(default=0, ge=0, lt=2**63, description="Which of all possible samples.")
 
 
-class AnalysisSpec(dg.Model, dg.Resolvable):
+class AnalysisSpec(dg.Model):
     """An analysis of a dataset's table: a profile, or one SELECT over a table of the dataset's name."""
 
     kind: Literal["profile", "sql"]
@@ -49,47 +55,48 @@ class AnalysisSpec(dg.Model, dg.Resolvable):
         return self
 
 
-class RetentionSpec(dg.Model, dg.Resolvable):
+class RetentionSpec(dg.Model):
     """Which versions clean-up is to keep; the current one always is."""
 
-    keep_last: int | None = pydantic.Field(None, gt=0)
-    keep_daily: int | None = pydantic.Field(None, gt=0)
-    keep_weekly: int | None = pydantic.Field(None, gt=0)
-    keep_monthly: int | None = pydantic.Field(None, gt=0)
+    keep_last: int | None = pydantic.Field(default=None, gt=0)
+    keep_daily: int | None = pydantic.Field(default=None, gt=0)
+    keep_weekly: int | None = pydantic.Field(default=None, gt=0)
+    keep_monthly: int | None = pydantic.Field(default=None, gt=0)
 
 
-def _as_it_is(_context: dg.ResolutionContext, value: Any) -> Any:
-    return value
-
-
-def _checked(kind: Any) -> dg.Resolver:
-    """Let pydantic check a field where its line in the YAML file is known; there is nothing more to resolve."""
-    return dg.Resolver(_as_it_is, model_field_type=kind)
-
-
-class DatasetPipeline(dg.Component, dg.Model, dg.Resolvable):
+class DatasetPipeline(dg.Component, dg.Model):
     """A dataset from the landing zone to its samples and analyses."""
 
     name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset: first part of its asset keys.")
     description: str = pydantic.Field(min_length=1, description="What the dataset is, for its users.")
     source: str = pydantic.Field(min_length=1, description="Glob of its files below the landing zone.")
-    owners: Sequence[str] = pydantic.Field(min_length=1, description="E-mail addresses or `team:name`, at least one.")
-    format: Annotated[FileFormat, _checked(FileFormat)] = FileFormat()
-    columns: Mapping[str, str] = pydantic.Field({}, description="Columns that must be there, with their DuckDB types.")
-    key: Sequence[str] = pydantic.Field((), description="Columns that identify a row.")
-    samples: Annotated[Mapping[str, SampleSpec], _checked(Mapping[str, SampleSpec])] = pydantic.Field({}, description="Samples of the table, by name.")
-    analyses: Annotated[Mapping[str, AnalysisSpec], _checked(Mapping[str, AnalysisSpec])] = pydantic.Field({}, description="Analyses of the table, by name.")
-    schedule: str | None = pydantic.Field(None, description="Cron, in UTC: make everything anew then.")
-    tags: Mapping[str, str] = pydantic.Field({}, description="Dagster tags of every asset.")
-    retention: Annotated[RetentionSpec, _checked(RetentionSpec)] = RetentionSpec()
+    owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
+        min_length=1, description="E-mail addresses or `team:name`, at least one."
+    )
+    format: FileFormat = FileFormat()
+    columns: Mapping[str, str] = pydantic.Field(
+        default={}, description="Columns that must be there, with their DuckDB types."
+    )
+    key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
+    samples: Mapping[_Name, SampleSpec] = pydantic.Field(default={}, description="Samples of the table, by name.")
+    analyses: Mapping[_Name, AnalysisSpec] = pydantic.Field(default={}, description="Analyses of the table, by name.")
+    schedule: str | None = pydantic.Field(default=None, description="Cron, in UTC: make everything anew then.")
+    tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")
+    retention: RetentionSpec = RetentionSpec()
 
-    @pydantic.field_validator("samples", "analyses")
     @classmethod
-    def _names_are_plain(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in value:
-            if not re.fullmatch(_NAME, name):
-                raise ValueError(f"{name!r} is no name: lower-case letters, digits and _, a letter first")
-        return value
+    def get_model_cls(cls) -> type[pydantic.BaseModel]:
+        """Return the form of the YAML file: this class itself.
+
+        `dg.Resolvable` would make every field a union with text, and then no error could name the field that is wrong.
+        """
+        return cls
+
+    @classmethod
+    def load(cls, attributes: pydantic.BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Return the dataset that a YAML file declares, its `{{ ... }}` templates filled in."""
+        values = attributes.model_dump(exclude_unset=True) if attributes else {}
+        return cls.model_validate(context.resolution_context.resolve_value(values))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the dataset's definitions; called when its YAML file is loaded."""
@@ -118,12 +125,17 @@ class DatasetPipeline(dg.Component, dg.Model, dg.Resolvable):
             selection=dg.AssetSelection.groups(self.name),
             description=f"Makes everything of dataset {self.name} anew, from the file that landed last.",
         )
+        assets = [raw, table, *self._samples(shared), *self._analyses(shared)]
         return dg.Definitions(
-            assets=[raw, table, *self._samples(shared), *self._analyses(shared)],
+            assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
             sensors=[build_landing_sensor(self.name, self.source, raw, table)],
             jobs=[job],
             schedules=[self._schedule(job)] if self.schedule else [],
         )
+
+    def _with_retention(self, spec: dg.AssetSpec) -> dg.AssetSpec:
+        retention = self.retention.model_dump(exclude_none=True)
+        return spec.merge_attributes(metadata={RETENTION_METADATA_KEY: retention}) if retention else spec
 
     def _contract(self) -> TableContract:
         return TableContract(

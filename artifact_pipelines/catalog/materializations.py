@@ -29,7 +29,6 @@ from artifact_pipelines.core.types import (
 )
 
 _ID = materializations.c.materialization_id
-_RUN_ID = materializations.c.run_id
 
 
 class MaterializationCatalog:
@@ -70,7 +69,7 @@ class MaterializationCatalog:
         """
         which = _of(asset, partition)
         with reading(self._engine) as connection:
-            own = _newest(connection, [*which, _RUN_ID == run_id]) if run_id else None
+            own = _newest(connection, [*which, materializations.c.run_id == run_id]) if run_id else None
             newest = own or _newest(connection, which)
         if newest is None:
             raise NeverMaterializedError(asset, partition)

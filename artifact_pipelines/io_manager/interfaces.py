@@ -41,13 +41,19 @@ class ITypeHandler(Protocol):
     """
 
     @property
-    def writes(self) -> Sequence[str]: ...
+    def writes(self) -> Sequence[str]:
+        """See above."""
+        ...
 
     @property
-    def reads(self) -> Sequence[str]: ...
+    def reads(self) -> Sequence[str]:
+        """See above."""
+        ...
 
     @property
-    def file_types(self) -> Sequence[str]: ...
+    def file_types(self) -> Sequence[str]:
+        """See above."""
+        ...
 
     def describe(self, value: Any) -> FileDescription:
         """Say what kind of file a value becomes."""

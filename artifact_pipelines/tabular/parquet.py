@@ -108,7 +108,11 @@ def _summarize(metadata: pq.FileMetaData, field: pa.Field, index: int | None) ->
         if statistics.has_min_max:
             minimum = statistics.min if minimum is None else min(minimum, statistics.min)
             maximum = statistics.max if maximum is None else max(maximum, statistics.max)
-    return ColumnSummary(field.name, str(field.type), field.nullable, null_count, minimum, maximum)
+    return ColumnSummary(field.name, _type_name(field.type), field.nullable, null_count, minimum, maximum)
+
+
+def _type_name(kind: pa.DataType) -> str:
+    return str(kind).replace("large_", "")  # how long offsets are is no one's concern
 
 
 def _regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
