@@ -100,6 +100,8 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 def _translated(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
+        raise  # these are not the database's fault but ours
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), reason) from error

@@ -103,7 +103,7 @@ class FileCatalog:
         held = (file_references.c.file_id == file_id, file_references.c.holder == holder)
         first = sa.select(sa.func.min(file_references.c.reference_id)).where(*held).scalar_subquery()
         with writing(self._engine) as connection:
-            _file_row(connection, file_id)
+            _file_row(connection, file_id, lock=True)  # or two that release at once would choose the same reference
             gone = connection.execute(sa.delete(file_references).where(file_references.c.reference_id == first))
             if gone.rowcount == 0:
                 raise NotHeldError(file_id, holder, _holders(connection, file_id))
@@ -185,10 +185,11 @@ def _holders(connection: sa.Connection, file_id: FileId) -> Sequence[str]:
     return connection.execute(query.order_by(file_references.c.reference_id)).scalars().all()
 
 
-def _file_row(connection: sa.Connection, file_id: FileId) -> sa.Row[Any]:
+def _file_row(connection: sa.Connection, file_id: FileId, lock: bool = False) -> sa.Row[Any]:
     if isinstance(file_id, bool) or not isinstance(file_id, int) or not 0 < file_id < 2**63:
         raise InvalidFileIdError(file_id)
-    row = connection.execute(sa.select(files).where(files.c.file_id == file_id)).first()
+    query = sa.select(files).where(files.c.file_id == file_id)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise UnknownFileError(file_id)
     return row

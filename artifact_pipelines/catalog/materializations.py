@@ -44,6 +44,7 @@ class MaterializationCatalog:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
         with writing(self._engine) as connection:
+            _lock(connection, facts.asset)
             previous = _newest(connection, _of(facts.asset, facts.partition))
             changed = previous is None or [f.file_id for f in previous.files] != [x.file.file_id for x in leases]
             version = (previous.version if previous else 0) + int(changed)
@@ -114,6 +115,12 @@ class MaterializationCatalog:
 def holder_of(materialization_id: int) -> str:
     """Name the holder that a materialization is."""
     return f"materialization:{materialization_id}"
+
+
+def _lock(connection: sa.Connection, asset: str) -> None:
+    """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))
 
 
 def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:

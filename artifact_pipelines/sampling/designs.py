@@ -37,8 +37,11 @@ def simple_random_sample(population: pl.LazyFrame, n: int, seed: int, key: Seque
     Source:
         Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 3.3.
     """
-    columns = population.collect_schema().names()
+    schema = population.collect_schema()
+    columns = schema.names()
     _check(n, seed, key, columns)
+    # Refuses a column that identifies nothing here, where the error is still ours, and not inside of polars' engine.
+    permanent_random_numbers(pl.DataFrame(schema={name: schema[name] for name in key}), seed)
     population_size = int(population.select(pl.len()).collect().item())
     share = min(n, population_size) / population_size if population_size else 1.0
 

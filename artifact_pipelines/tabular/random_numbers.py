@@ -80,7 +80,9 @@ def _number_words(column: pl.Series) -> pl.Series:
     elif kind in (pl.Datetime, pl.Duration):
         words = column.dt.cast_time_unit("us").cast(pl.Int64).reinterpret(signed=False)
     elif kind.is_float():
-        plain = (column.cast(pl.Float64) + 0.0).fill_nan(float("nan"))  # -0.0 + 0.0 is 0.0
+        value = pl.col("value")
+        one_zero = pl.when(value == 0).then(0.0).when(value.is_nan()).then(float("nan")).otherwise(value)
+        plain = column.cast(pl.Float64).to_frame("value").select(one_zero).to_series()
         words = pl.Series(plain.to_arrow().view("uint64"), dtype=pl.UInt64)
     elif kind == pl.Null:
         words = pl.Series([None], dtype=pl.UInt64).new_from_index(0, column.len())

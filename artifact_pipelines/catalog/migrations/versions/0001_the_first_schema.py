@@ -98,7 +98,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "ix_materializations_asset_key_materializations_partition_key_materializations_materialization_id",
+        "ix_materializations_asset_key_partition_key_materialization_id",
         "materializations",
         ["asset_key", "partition_key", "materialization_id"],
         unique=False,
@@ -140,9 +140,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_file_references_expires_at", "file_references", ["expires_at"], unique=False)
-    op.create_index(
-        "ix_file_references_file_id_file_references_holder", "file_references", ["file_id", "holder"], unique=False
-    )
+    op.create_index("ix_file_references_file_id_holder", "file_references", ["file_id", "holder"], unique=False)
 
     op.create_table(
         "materialization_files",

@@ -1,0 +1,62 @@
+import pathlib
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from artifact_pipelines.analysis.query import run_query
+from artifact_pipelines.core.exceptions import InvalidQueryError, UnsafeQueryError
+
+
+@pytest.fixture
+def flights(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
+    path = tmp_path / "flights.parquet"
+    pl.DataFrame({"carrier": ["UA", "AA", "UA"], "delay": [5, 1, 3]}).write_parquet(path)
+    return {"flights": path}
+
+
+def answer(sql: str, tables: dict[str, pathlib.Path]) -> pa.Table:
+    with run_query(sql, tables) as batches:
+        return batches.read_all()
+
+
+def test_a_question_is_answered(flights: dict[str, pathlib.Path]) -> None:
+    found = answer("SELECT carrier, sum(delay)::INT AS delay FROM flights GROUP BY carrier", flights)
+    assert found.to_pylist() == [{"carrier": "AA", "delay": 1}, {"carrier": "UA", "delay": 8}]
+
+
+def test_an_order_of_ones_own_is_kept(flights: dict[str, pathlib.Path]) -> None:
+    found = answer("SELECT delay FROM flights ORDER BY delay DESC; ", flights)
+    assert found["delay"].to_pylist() == [5, 3, 1]
+
+
+def test_without_one_the_answer_is_ordered_by_all_its_columns(flights: dict[str, pathlib.Path]) -> None:
+    found = answer("SELECT * FROM (SELECT delay FROM flights ORDER BY delay DESC) -- a comment at the end", flights)
+    assert found["delay"].to_pylist() == [1, 3, 5]
+
+
+def test_the_answer_may_be_empty(flights: dict[str, pathlib.Path]) -> None:
+    found = answer("SELECT carrier FROM flights WHERE delay > 100", flights)
+    assert (found.num_rows, found.column_names) == (0, ["carrier"])
+
+
+@pytest.mark.parametrize("sql", ["DROP VIEW flights", "SELECT 1; SELECT 2", "COPY flights TO 'x.csv'", ""])
+def test_what_is_not_one_select_is_refused(flights: dict[str, pathlib.Path], sql: str) -> None:
+    with pytest.raises(UnsafeQueryError, match="Write one SELECT"):
+        answer(sql, flights)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT nothing FROM flights",
+        "SELECT * FROM weather",
+        "SELEC 1",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT CAST(carrier AS INT) FROM flights",
+        "SELECT error('now')",
+    ],
+)
+def test_what_can_not_be_answered_says_why_and_what_is_in_reach(flights: dict[str, pathlib.Path], sql: str) -> None:
+    with pytest.raises(InvalidQueryError, match="Tables in reach: flights"):
+        answer(sql, flights)

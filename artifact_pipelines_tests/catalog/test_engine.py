@@ -1,0 +1,89 @@
+import pathlib
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog import engine as engine_module
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import filesystem_of, make_engine, reading, writing
+from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
+
+
+@pytest.fixture
+def sqlite(tmp_path: pathlib.Path) -> sa.Engine:
+    engine = make_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
+    return engine
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
+def test_sqlite_is_durable_and_checks_references(sqlite: sa.Engine, pragma: str, value: object) -> None:
+    with reading(sqlite) as connection:
+        assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
+
+
+def test_sqlite_waits_for_another_writer(sqlite: sa.Engine) -> None:
+    with reading(sqlite) as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 30_000
+    started = threading.Event()
+
+    def write() -> None:
+        with writing(sqlite) as connection:
+            started.set()
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+            threading.Event().wait(0.2)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    started.wait()
+    with writing(sqlite) as connection:
+        # The lock was taken at BEGIN, so what is read here is what the other one wrote.
+        assert connection.exec_driver_sql("SELECT count(*) FROM numbers").scalar_one() == 1
+    writer.join()
+
+
+def test_a_block_that_raises_writes_nothing(sqlite: sa.Engine) -> None:
+    with pytest.raises(ZeroDivisionError), writing(sqlite) as connection:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        _ = 1 / 0
+    with reading(sqlite) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM numbers").scalar_one() == 0
+
+
+@pytest.mark.parametrize("url", ["", "no url", "mysql://u:secret@h/d", "sqlite://", "sqlite:///:memory:"])
+def test_other_urls_are_refused_and_hide_the_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTIFACT_CATALOG_URL") as caught:
+        make_engine(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_a_server_that_does_not_answer_is_a_typed_error_without_the_password(scheme: str) -> None:
+    with pytest.raises(CatalogUnavailableError, match="did not answer") as caught:
+        Catalog(f"{scheme}://me:secret@127.0.0.1:1/db")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.db").write_text("this is not a database, but long enough to be read as one" * 100)
+    with pytest.raises(CatalogUnavailableError, match="not a database"):
+        Catalog(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_sqlite_on_a_network_filesystem_is_refused_naming_postgresql(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "filesystem_of", lambda folder: "nfs4")
+    with pytest.raises(ConfigurationError, match=r"nfs4.*PostgreSQL"):
+        make_engine(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_the_filesystem_is_that_of_the_nearest_mount(tmp_path: pathlib.Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"a / ext4 rw\nb {tmp_path} xfs rw\nc {tmp_path}/my\\040share nfs4 rw\nd {tmp_path} btrfs rw\n")
+    assert filesystem_of(tmp_path / "my share" / "deep", mounts) == "nfs4"
+    assert filesystem_of(tmp_path / "other", mounts) == "btrfs"
+    assert filesystem_of(pathlib.Path("/usr"), mounts) == "ext4"
+    assert filesystem_of(tmp_path, tmp_path / "no such file") == ""

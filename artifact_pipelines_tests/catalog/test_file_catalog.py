@@ -1,0 +1,243 @@
+"""The contract of `IFileCatalog`, on each database."""
+
+import concurrent.futures
+import pathlib
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.files import LEASE_HOLDER, FileCatalog
+from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, StoragePath
+
+CSV = FileDescription("csv", "text/csv", "gzip", {"from": "a test"})
+A = Content("a" * 64, 10)
+B = Content("b" * 64, 20)
+
+
+def acquire(catalog: Catalog, content: Content = A) -> Lease:
+    return catalog.files.acquire(content, "blake3", CSV)
+
+
+def stored(catalog: Catalog, content: Content = A, holder: str = "me") -> FileId:
+    lease = acquire(catalog, content)
+    catalog.files.settle(lease, holder)
+    return lease.file.file_id
+
+
+def reap(engine: sa.Engine, lease: Lease) -> None:
+    """Do what the reaper of leases does."""
+    with engine.begin() as connection:
+        connection.execute(sa.delete(file_references).where(file_references.c.reference_id == lease.reference_id))
+        connection.execute(sa.update(files).values(reference_count=files.c.reference_count - 1))
+
+
+def counts_agree(engine: sa.Engine) -> bool:
+    held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
+    with engine.connect() as connection:
+        return connection.execute(sa.select(files.c.file_id).where(files.c.reference_count != held)).all() == []
+
+
+def test_a_new_content_is_a_pending_row_under_lease(catalog: Catalog) -> None:
+    file = acquire(catalog).file
+    assert file.state == FileState.PENDING
+    assert file.reference_count == 1
+    assert file.storage_path == StoragePath(A.content_hash, file.file_id)
+    assert (file.size_bytes, file.file_type, file.mime_type, file.compression_type) == (10, "csv", "text/csv", "gzip")
+    assert file.metadata == {"from": "a test"}
+    assert catalog.files.holders(file.file_id) == [LEASE_HOLDER]
+
+
+def test_settling_makes_it_stored_and_the_reference_lasting(catalog: Catalog) -> None:
+    file = catalog.files.get_file(stored(catalog))
+    assert (file.state, file.reference_count) == (FileState.STORED, 1)
+    assert file.stored_at is not None
+    assert file.stored_at >= file.created_at
+    assert catalog.files.holders(file.file_id) == ["me"]
+
+
+def test_the_same_content_is_the_same_file_and_one_reference_more(catalog: Catalog, engine: sa.Engine) -> None:
+    first, second = stored(catalog), stored(catalog, holder="you")
+    assert first == second
+    assert catalog.files.get_file(first).reference_count == 2
+    assert catalog.files.holders(first) == ["me", "you"]
+    assert counts_agree(engine)
+
+
+def test_the_description_of_the_first_writer_stays(catalog: Catalog) -> None:
+    file_id = stored(catalog)
+    catalog.files.settle(catalog.files.acquire(A, "blake3", FileDescription("parquet")), "you")
+    assert catalog.files.get_file(file_id).file_type == "csv"
+
+
+def test_a_second_writer_finds_the_file_pending_until_the_first_has_settled(catalog: Catalog) -> None:
+    first, second = acquire(catalog), acquire(catalog)
+    assert second.file.state == FileState.PENDING
+    catalog.files.settle(first, "me")
+    assert acquire(catalog).file.state == FileState.STORED
+
+
+def test_abandoning_the_only_lease_leaves_no_row_and_names_what_to_delete(catalog: Catalog) -> None:
+    lease = acquire(catalog)
+    assert catalog.files.abandon(lease) == lease.file.storage_path
+    with pytest.raises(UnknownFileError):
+        catalog.files.get_file(lease.file.file_id)
+
+
+def test_abandoning_one_of_two_leases_keeps_the_row(catalog: Catalog, engine: sa.Engine) -> None:
+    first, second = acquire(catalog), acquire(catalog)
+    assert catalog.files.abandon(first) is None
+    catalog.files.settle(second, "me")
+    assert catalog.files.get_file(second.file.file_id).reference_count == 1
+    assert counts_agree(engine)
+
+
+def test_abandoning_a_lease_on_a_stored_file_keeps_its_bytes(catalog: Catalog) -> None:
+    file_id = stored(catalog)
+    catalog.files.release(file_id, "me")
+    assert catalog.files.abandon(acquire(catalog)) is None
+    assert catalog.files.get_file(file_id).state == FileState.STORED
+
+
+def test_abandoning_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -> None:
+    stored(catalog)
+    lease = acquire(catalog)
+    catalog.files.abandon(lease)
+    assert catalog.files.abandon(lease) is None
+    assert counts_agree(engine)
+
+
+def test_a_settled_lease_can_no_longer_be_abandoned(catalog: Catalog) -> None:
+    lease = acquire(catalog)
+    catalog.files.settle(lease, "me")
+    assert catalog.files.abandon(lease) is None
+    assert catalog.files.holders(lease.file.file_id) == ["me"]
+
+
+def test_a_file_id_is_never_used_again(catalog: Catalog) -> None:
+    lease = acquire(catalog)
+    catalog.files.abandon(lease)
+    assert acquire(catalog).file.file_id > lease.file.file_id
+
+
+@pytest.mark.parametrize("use", ["settle", "renew"])
+def test_a_lease_that_was_reaped_can_not_be_used(catalog: Catalog, engine: sa.Engine, use: str) -> None:
+    lease = acquire(catalog)
+    reap(engine, lease)
+    with pytest.raises(LeaseExpiredError):
+        catalog.files.settle(lease, "me") if use == "settle" else catalog.files.renew(lease)
+    assert catalog.files.holders(lease.file.file_id) == []
+    assert catalog.files.get_file(lease.file.file_id).state == FileState.PENDING
+
+
+def test_a_lease_runs_on_the_clock_of_the_database(engine: sa.Engine, catalog: Catalog) -> None:
+    lease = FileCatalog(engine, lease_s=600).acquire(A, "blake3", CSV)
+    assert 599 < _seconds_left(engine, lease) < 600.01
+
+
+def test_renewing_gives_a_lease_its_full_time(engine: sa.Engine, catalog: Catalog) -> None:
+    short, long = FileCatalog(engine, lease_s=10), FileCatalog(engine, lease_s=600)
+    lease = short.acquire(A, "blake3", CSV)
+    long.renew(lease)
+    assert 599 < _seconds_left(engine, lease) < 600.01
+
+
+def _seconds_left(engine: sa.Engine, lease: Lease) -> float:
+    left = {
+        "sqlite": "(julianday(expires_at) - julianday('now')) * 86400",
+        "postgresql": "extract(epoch FROM expires_at - clock_timestamp())",
+    }[engine.dialect.name]
+    with engine.connect() as connection:
+        query = sa.text(f"SELECT {left} FROM file_references WHERE reference_id = :id")
+        return float(connection.execute(query, {"id": lease.reference_id}).scalar_one())
+
+
+def test_releasing_counts_down_and_notes_when_nothing_holds_it_any_more(catalog: Catalog, engine: sa.Engine) -> None:
+    file_id = stored(catalog)
+    stored(catalog)
+    catalog.files.release(file_id, "me")
+    assert _unreferenced_at(engine) is None
+    catalog.files.release(file_id, "me")
+    assert _unreferenced_at(engine) is not None
+    assert catalog.files.get_file(file_id).reference_count == 0
+    stored(catalog)
+    assert _unreferenced_at(engine) is None
+
+
+def _unreferenced_at(engine: sa.Engine) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(sa.select(files.c.unreferenced_at)).scalar_one()
+
+
+def test_releasing_what_is_not_held_says_who_holds_it(catalog: Catalog, engine: sa.Engine) -> None:
+    file_id = stored(catalog, holder="you")
+    with pytest.raises(NotHeldError, match="held by: you"):
+        catalog.files.release(file_id, "me")
+    assert catalog.files.get_file(file_id).reference_count == 1
+    assert counts_agree(engine)
+
+
+def test_a_lease_can_not_be_released_as_if_it_were_the_callers(catalog: Catalog) -> None:
+    lease = acquire(catalog)
+    with pytest.raises(NotHeldError):
+        catalog.files.release(lease.file.file_id, "me")
+
+
+@pytest.mark.parametrize("file_id", [0, -1, 2**63, True, "1", 1.0, None])
+def test_what_is_no_file_id_is_refused(catalog: Catalog, file_id: Any) -> None:
+    for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
+        with pytest.raises(InvalidFileIdError, match="positive whole number"):
+            use(file_id)
+
+
+def test_an_unknown_file_id_is_not_found(catalog: Catalog) -> None:
+    for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
+        with pytest.raises(UnknownFileError, match="12345"):
+            use(FileId(12345))
+
+
+def test_sizes_and_contents_that_are_known(catalog: Catalog) -> None:
+    file_id = stored(catalog)
+    assert catalog.files.has_size(10)
+    assert not catalog.files.has_size(11)
+    found = catalog.files.find(A.content_hash)
+    assert found is not None
+    assert found.file_id == file_id
+    assert catalog.files.find(B.content_hash) is None
+
+
+def test_files_are_listed_newest_first(catalog: Catalog) -> None:
+    first, second = stored(catalog, A), stored(catalog, B)
+    assert [file.file_id for file in catalog.files.list_files(10)] == [second, first]
+    assert [file.file_id for file in catalog.files.list_files(1)] == [second]
+
+
+def test_many_writers_of_one_content_agree_on_one_file(catalog: Catalog, engine: sa.Engine) -> None:
+    def write(number: int) -> FileId:
+        lease = acquire(catalog)
+        if number % 4 == 0:
+            catalog.files.abandon(lease)
+        else:
+            catalog.files.settle(lease, f"writer {number}")
+        return lease.file.file_id
+
+    stored(catalog)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(write, range(80)))
+    [file_id] = ids
+    assert catalog.files.get_file(file_id).reference_count == 61
+    assert counts_agree(engine)
+
+
+def test_a_count_can_not_fall_below_zero(catalog: Catalog, engine: sa.Engine) -> None:
+    stored(catalog)
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.execute(sa.update(files).values(reference_count=-1))
+
+
+def test_an_open_catalog_prints_no_password(tmp_path: pathlib.Path) -> None:
+    with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
+        assert "x.db" in repr(catalog)

@@ -1,0 +1,29 @@
+import dataclasses
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import LandingFile, LandingState
+
+FILE = LandingFile("flights", "a/flights.csv", 10, 123456789, LandingState.SEEN)
+
+
+def test_what_was_saved_is_read_back(catalog: Catalog) -> None:
+    other = dataclasses.replace(FILE, path="b.csv", state=LandingState.FAILED, reason="because", attempt=2)
+    catalog.landing.save([FILE, other])
+    known = catalog.landing.files_of("flights")
+    assert {path: dataclasses.replace(file, updated_at=None) for path, file in known.items()} == {
+        "a/flights.csv": FILE,
+        "b.csv": other,
+    }
+    assert known["b.csv"].updated_at is not None
+
+
+def test_saving_again_replaces(catalog: Catalog) -> None:
+    catalog.landing.save([FILE])
+    catalog.landing.save([dataclasses.replace(FILE, state=LandingState.INGESTED, content_hash="c" * 64)])
+    [file] = catalog.landing.files_of("flights").values()
+    assert (file.state, file.content_hash) == (LandingState.INGESTED, "c" * 64)
+
+
+def test_datasets_do_not_see_each_others_files(catalog: Catalog) -> None:
+    catalog.landing.save([FILE])
+    assert catalog.landing.files_of("weather") == {}

@@ -1,0 +1,150 @@
+import concurrent.futures
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.materializations import holder_of
+from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
+from artifact_pipelines.core.exceptions import LeaseExpiredError, NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import (
+    Content,
+    FileDescription,
+    FileState,
+    LoadedInput,
+    Materialization,
+    MaterializationFacts,
+)
+
+PARQUET = FileDescription("parquet")
+
+
+def record(
+    catalog: Catalog, letter: str, asset: str = "flights/table", partition: str | None = None, **facts: object
+) -> Materialization:
+    lease = catalog.files.acquire(Content(letter * 64, 100), "blake3", PARQUET)
+    made = MaterializationFacts(asset, f"version of {letter}", partition, **facts)  # type: ignore[arg-type]
+    return catalog.materializations.record(made, [lease])
+
+
+def test_a_materialization_holds_its_file(catalog: Catalog) -> None:
+    made = record(catalog, "a", run_id="run", step_key="step", code_version="1", row_count=5, schema={"x": "int64"})
+    assert made.file.state == FileState.STORED
+    assert catalog.files.holders(made.file.file_id) == [holder_of(made.materialization_id)]
+    assert (made.run_id, made.step_key, made.code_version, made.row_count) == ("run", "step", "1", 5)
+    assert made.schema == {"x": "int64"}
+    assert catalog.materializations.current("flights/table") == made
+
+
+def test_nothing_is_recorded_when_the_lease_is_gone(catalog: Catalog) -> None:
+    lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET)
+    catalog.files.abandon(lease)
+    with pytest.raises(LeaseExpiredError):
+        catalog.materializations.record(MaterializationFacts("flights/table", "v"), [lease])
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("flights/table")
+
+
+def test_bytes_are_added_once(catalog: Catalog) -> None:
+    assert [record(catalog, x).bytes_added for x in "aab"] == [100, 0, 100]
+
+
+def test_versions_count_changes_of_content(catalog: Catalog) -> None:
+    assert [record(catalog, x).version for x in "aabba"] == [1, 1, 2, 2, 3]
+
+
+def test_history_is_complete_and_newest_first(catalog: Catalog) -> None:
+    made = [record(catalog, x) for x in "aab"]
+    record(catalog, "c", asset="other")
+    ids = [m.materialization_id for m in made]
+    assert [m.materialization_id for m in catalog.materializations.history("flights/table")] == ids[::-1]
+    assert catalog.materializations.history("flights/table", limit=1) == made[-1:]
+    assert catalog.materializations.history("never") == []
+
+
+def test_an_old_version_stays_in_reach(catalog: Catalog) -> None:
+    record(catalog, "a")
+    again = record(catalog, "a")
+    record(catalog, "b")
+    assert catalog.materializations.version("flights/table", 1) == again
+
+
+@pytest.mark.parametrize("version", [0, 3, -1, 10**18])
+def test_an_unknown_version_is_an_error_that_tells_the_newest(catalog: Catalog, version: int) -> None:
+    record(catalog, "a")
+    record(catalog, "b")
+    with pytest.raises(UnknownVersionError, match="the newest is 2"):
+        catalog.materializations.version("flights/table", version)
+
+
+def test_partitions_have_versions_of_their_own(catalog: Catalog) -> None:
+    for partition, letter in (("1", "a"), ("2", "b"), ("1", "c")):
+        record(catalog, letter, partition=partition)
+    assert catalog.materializations.current("flights/table", "1").version == 2
+    assert catalog.materializations.current("flights/table", "2").version == 1
+    assert len(catalog.materializations.history("flights/table")) == 3
+    assert len(catalog.materializations.history("flights/table", "1")) == 2
+    with pytest.raises(NeverMaterializedError, match="partition '3'"):
+        catalog.materializations.current("flights/table", "3")
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("flights/table")
+
+
+def test_a_run_reads_its_own_writes(catalog: Catalog) -> None:
+    mine = record(catalog, "a", run_id="mine")
+    others = record(catalog, "b", run_id="other")
+    assert catalog.materializations.current("flights/table", run_id="mine") == mine
+    assert catalog.materializations.current("flights/table", run_id="third") == others
+
+
+def test_the_current_state_is_listed_by_name(catalog: Catalog) -> None:
+    record(catalog, "a", asset="b/two")
+    second = record(catalog, "b", asset="b/two")
+    first = record(catalog, "a", asset="a/one", partition="x")
+    assert catalog.materializations.list_current() == [first, second]
+
+
+def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
+    raw = record(catalog, "a", asset="flights/raw")
+    loaded = LoadedInput("flights/raw", None, raw.file.file_id)
+    made = record(catalog, "b", inputs=(loaded, loaded))
+    assert catalog.materializations.inputs(made.materialization_id) == [loaded]
+
+
+def test_each_new_content_of_a_dataset_is_a_version_of_it(catalog: Catalog, engine: sa.Engine) -> None:
+    made = [record(catalog, x, asset="flights/raw", dataset="flights") for x in "aab"]
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(datasets.c.name)).scalars().all() == ["flights"]
+        numbers = sa.select(dataset_versions.c.number, dataset_versions.c.materialization_id).order_by("number")
+        assert [tuple(row) for row in connection.execute(numbers)] == [
+            (1, made[0].materialization_id),
+            (2, made[2].materialization_id),
+        ]
+
+
+def test_versions_are_counted_without_gaps_or_repeats_by_many_writers(catalog: Catalog) -> None:
+    letters = [f"{number:064d}" for number in range(24)]
+
+    def write(content_hash: str) -> int:
+        lease = catalog.files.acquire(Content(content_hash, 100), "blake3", PARQUET)
+        return catalog.materializations.record(MaterializationFacts("flights/table", "v"), [lease]).version
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(write, letters)) == list(range(1, 25))
+
+
+def test_look_ups_use_an_index(settings: Settings) -> None:
+    Catalog(settings.catalog_url).close()
+    engine = make_engine(settings.catalog_url)
+    table = materializations.c
+    query = sa.select(materializations).where(table.asset_key == "x", table.partition_key.is_(None))
+    text = (
+        query.order_by(table.materialization_id.desc()).limit(1).compile(engine, compile_kwargs={"literal_binds": True})
+    )
+    with engine.connect() as connection:
+        plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+    assert "USING INDEX ix_materializations_asset_key" in plan
+    assert "TEMP B-TREE" not in plan
+    engine.dispose()

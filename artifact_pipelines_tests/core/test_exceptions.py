@@ -1,0 +1,47 @@
+import dataclasses
+import inspect
+import pickle
+import typing
+
+import pytest
+
+from artifact_pipelines.core import exceptions
+from artifact_pipelines.core.exceptions import ArtifactError
+
+BRANCHES = ArtifactError.__subclasses__()
+LEAVES = [leaf for branch in BRANCHES for leaf in branch.__subclasses__()]
+
+
+def _made(kind: type[ArtifactError]) -> ArtifactError:
+    return kind(*(_value(field) for field in dataclasses.fields(kind)))  # type: ignore[arg-type]
+
+
+def _value(field: "dataclasses.Field[object]") -> object:
+    if field.type is int:
+        return 7
+    return ["one", "two"] if typing.get_origin(field.type) else f"the {field.name}"
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = [word for word in (exceptions.__doc__ or "").split() if word.endswith("Error")]
+    assert drawn == ["ArtifactError", *(name for b in BRANCHES for name in (b.__name__, *_names(b)))]
+
+
+def _names(branch: type[ArtifactError]) -> list[str]:
+    source = inspect.getdoc(exceptions) or ""
+    return sorted((leaf.__name__ for leaf in branch.__subclasses__()), key=source.index)
+
+
+@pytest.mark.parametrize("kind", LEAVES)
+def test_an_error_tells_all_that_it_knows(kind: type[ArtifactError]) -> None:
+    error = _made(kind)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = getattr(error, field.name)
+        shown = value[0] if isinstance(value, list) else str(value)
+        assert value is None or shown in str(error), field.name
+
+
+@pytest.mark.parametrize("kind", LEAVES)
+def test_an_error_crosses_processes(kind: type[ArtifactError]) -> None:
+    error = _made(kind)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -1,0 +1,36 @@
+import pathlib
+
+import pytest
+
+from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings, folder_from, state_folder
+
+
+def test_without_variables_everything_lies_in_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (CATALOG_URL, STORAGE_URL, LANDING_URL):
+        monkeypatch.delenv(name)
+    settings = Settings.from_environment()
+    state = state_folder()
+    assert settings.catalog_url == f"sqlite:///{state}/catalog.db"
+    assert (settings.storage_url, settings.landing_url) == (f"{state}/store", f"{state}/landing")
+
+
+def test_variables_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORAGE_URL, "/elsewhere")
+    assert Settings.from_environment().storage_url == "/elsewhere"
+
+
+def test_a_password_in_the_catalog_url_does_not_show() -> None:
+    assert "secret" not in repr(Settings("postgresql://me:secret@host/db", "/store", "/landing"))
+
+
+@pytest.mark.parametrize("url", ["/data/a b", "file:///data/a%20b", "file://localhost/data/a%20b"])
+def test_a_folder_is_a_path_or_a_file_url(url: str) -> None:
+    assert folder_from(url, STORAGE_URL) == pathlib.Path("/data/a b")
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/x", "file://host/x", "", "http://user:secret@host/"])
+def test_any_other_url_is_refused_naming_the_setting_and_no_secret(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=STORAGE_URL) as caught:
+        folder_from(url, STORAGE_URL)
+    assert "secret" not in str(caught.value)

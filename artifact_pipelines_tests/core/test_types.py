@@ -1,0 +1,47 @@
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from artifact_pipelines.core.types import FileId, StoragePath
+
+HASH = "0123456789abcdef" * 4
+hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
+
+
+@hypothesis.given(hashes, st.integers(1, 2**63 - 1))
+def test_a_path_that_was_spelled_is_read_back(content_hash: str, file_id: int) -> None:
+    path = StoragePath(content_hash, FileId(file_id))
+    assert StoragePath.parse(str(path)) == path
+
+
+def test_a_key_names_the_content_and_the_id() -> None:
+    assert str(StoragePath(HASH, FileId(7))) == f"01/23/{HASH}.7"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        HASH,
+        f"01/23/{HASH}",
+        f"01/23/{HASH}.",
+        f"01/23/{HASH}.0",
+        f"01/23/{HASH}.-1",
+        f"01/23/{HASH}.07",
+        f"01/23/{HASH}.7\n",
+        f"/01/23/{HASH}.7",
+        f"01/24/{HASH}.7",
+        f"01/23/{HASH.upper()}.7",
+        f"01/23/../23/{HASH}.7",
+        f"01/23/{HASH}.٧",
+        f"01/23/{HASH}.99999999999999999999",
+    ],
+)
+def test_whatever_else_is_no_path(key: str) -> None:
+    assert StoragePath.parse(key) is None
+
+
+@hypothesis.given(st.text())
+def test_no_text_is_read_as_a_path_that_spells_otherwise(key: str) -> None:
+    path = StoragePath.parse(key)
+    assert path is None or str(path) == key

@@ -1,0 +1,187 @@
+"""The contract of `IStorageBackend`: whatever passes it can hold the bytes of a catalog."""
+
+import concurrent.futures
+import io
+import os
+import pathlib
+import secrets
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from artifact_pipelines.core.exceptions import StorageUnavailableError
+from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staging import StagedFile
+
+PATH = StoragePath("ab" * 32, FileId(1))
+
+
+def staged(backend: IStorageBackend, data: bytes) -> StagedFile:
+    with backend.stage() as sink:
+        sink.copy_from(io.BytesIO(data))
+        return sink.finish()
+
+
+def put(backend: IStorageBackend, data: bytes, path: StoragePath = PATH) -> None:
+    content = staged(backend, data)
+    try:
+        backend.write_stream(content, path)
+    finally:
+        content.discard()
+
+
+def get(backend: IStorageBackend, path: StoragePath = PATH) -> bytes:
+    with backend.read_stream(path) as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_what_was_put_is_read_back(backend: IStorageBackend, size: int) -> None:
+    data = secrets.token_bytes(size)
+    put(backend, data)
+    assert get(backend) == data
+    assert backend.exists(PATH)
+    assert backend.size_bytes(PATH) == size
+    assert list(backend.list_files()) == [PATH]
+
+
+def test_a_stream_is_seekable(backend: IStorageBackend) -> None:
+    put(backend, b"0123456789")
+    with backend.read_stream(PATH) as stream:
+        stream.seek(-3, io.SEEK_END)
+        assert stream.read(2) == b"78"
+        stream.seek(1)
+        assert stream.read() == b"123456789"
+
+
+def test_nothing_lies_under_a_path_that_was_never_written(backend: IStorageBackend) -> None:
+    assert not backend.exists(PATH)
+    assert backend.size_bytes(PATH) is None
+    assert list(backend.list_files()) == []
+    with pytest.raises(FileNotFoundError):
+        backend.read_stream(PATH)
+
+
+def test_what_is_staged_lies_under_no_path(backend: IStorageBackend) -> None:
+    content = staged(backend, b"data")
+    assert list(backend.list_files()) == []
+    content.discard()
+
+
+def test_putting_again_replaces(backend: IStorageBackend) -> None:
+    put(backend, b"damaged")
+    put(backend, b"whole")
+    assert get(backend) == b"whole"
+
+
+def test_deleting_removes_and_nothing_there_is_no_error(backend: IStorageBackend) -> None:
+    put(backend, b"data")
+    for _ in range(2):
+        backend.delete_file(PATH)
+        assert not backend.exists(PATH)
+
+
+def test_a_uri_names_the_bytes(backend: IStorageBackend) -> None:
+    put(backend, b"data")
+    uri = backend.uri(PATH)
+    assert str(PATH) in unquote(urlsplit(uri).path)
+
+
+def test_many_can_put_and_delete_at_once(backend: IStorageBackend) -> None:
+    paths = [StoragePath(f"{number % 4:02x}" * 32, FileId(number + 1)) for number in range(40)]
+
+    def round_trip(path: StoragePath) -> bytes:
+        put(backend, str(path).encode(), path)
+        found = get(backend, path)
+        if path.file_id % 2:
+            backend.delete_file(path)
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(round_trip, paths)) == [str(path).encode() for path in paths]
+    assert {path.file_id for path in backend.list_files()} == set(range(2, 41, 2))
+
+
+class TestLocalStorage:
+    def test_only_well_formed_keys_are_listed(self, backend: LocalStorage, settings: object) -> None:
+        put(backend, b"data")
+        root = pathlib.Path(urlsplit(backend.uri(PATH)).path).parents[2]
+        (root / "README").write_text("not ours")
+        (root / "ab" / "ab" / "notes.txt").write_text("not ours")
+        (root / "ab" / "file").write_text("not ours")
+        (root / "zz").mkdir()
+        assert list(backend.list_files()) == [PATH]
+
+    def test_a_stored_file_can_not_be_written_to(self, backend: LocalStorage) -> None:
+        put(backend, b"data")
+        path = pathlib.Path(urlsplit(backend.uri(PATH)).path)
+        assert oct(path.stat().st_mode & 0o777) == "0o444"
+
+    def test_a_folder_in_place_of_a_file_is_no_file(self, backend: LocalStorage, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "store" / str(PATH)).mkdir(parents=True)
+        assert not backend.exists(PATH)
+        with pytest.raises(StorageUnavailableError):
+            backend.read_stream(PATH)
+
+    def test_file_and_folders_are_synced_before_it_returns(
+        self, backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        events = _recorded(monkeypatch, tmp_path)
+        put(backend, b"data")
+        assert events == [
+            "sync .",
+            "sync store",
+            "sync store/ab",
+            "sync the staged file",
+            "move",
+            "sync store/ab/ab",
+        ]
+
+    def test_a_file_system_that_can_not_sync_folders_will_do(
+        self, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "fsync", _failing_on_folders(22))
+        put(backend, b"data")
+        assert get(backend) == b"data"
+
+    def test_a_sync_that_fails_is_an_error(self, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "fsync", _failing_on_folders(5))
+        with pytest.raises(StorageUnavailableError):
+            put(backend, b"data")
+
+    def test_its_name_says_where_it_is(self, backend: LocalStorage) -> None:
+        assert "store" in repr(backend)
+
+
+def _recorded(monkeypatch: pytest.MonkeyPatch, root: pathlib.Path) -> list[str]:
+    events: list[str] = []
+    sync, replace = os.fsync, pathlib.Path.replace
+
+    def named(descriptor: int) -> str:
+        path = pathlib.Path(f"/proc/self/fd/{descriptor}").resolve()
+        return "the staged file" if path.parent.name == ".staging" else str(path.relative_to(root.resolve()))
+
+    def record_sync(descriptor: int) -> None:
+        events.append(f"sync {named(descriptor)}")
+        sync(descriptor)
+
+    def record_move(self: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+        events.append("move")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(pathlib.Path, "replace", record_move)
+    return events
+
+
+def _failing_on_folders(code: int) -> object:
+    sync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if pathlib.Path(f"/proc/self/fd/{descriptor}").resolve().is_dir():
+            raise OSError(code, os.strerror(code))
+        sync(descriptor)
+
+    return fail

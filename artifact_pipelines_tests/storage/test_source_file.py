@@ -1,0 +1,69 @@
+import os
+import pathlib
+from typing import Any
+
+import pytest
+
+from artifact_pipelines.core.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.source_file import SourceFile
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "source.csv"
+    path.write_bytes(b"0123456789" * 1000)
+    return path
+
+
+def test_a_file_at_rest_is_read_whole(path: pathlib.Path) -> None:
+    with SourceFile(path) as stream:
+        assert stream.read() == path.read_bytes()
+        stream.seek(5)
+        assert stream.read(5) == b"56789"
+
+
+def test_a_missing_file_has_vanished(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SourceVanishedError, match="Drop it again"):
+        SourceFile(tmp_path / "none")
+
+
+def test_a_file_that_is_removed_while_read_has_vanished(path: pathlib.Path) -> None:
+    with SourceFile(path) as stream:
+        stream.read(10)
+        path.unlink()
+        with pytest.raises(SourceVanishedError):
+            stream.read()
+
+
+def test_a_file_that_grows_while_read_has_changed(path: pathlib.Path) -> None:
+    with SourceFile(path) as stream:
+        stream.read(10)
+        with path.open("ab") as other:
+            other.write(b"more")
+        with pytest.raises(SourceChangedError, match="Nothing was stored"):
+            stream.read()
+
+
+def test_a_file_that_is_replaced_while_read_has_changed(path: pathlib.Path) -> None:
+    with SourceFile(path) as stream:
+        stream.read(10)
+        other = path.with_name("other")
+        other.write_bytes(path.read_bytes())
+        other.replace(path)
+        with pytest.raises(SourceChangedError):
+            stream.readall()
+
+
+def test_a_pipe_is_no_file_to_read(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceUnreadableError, match="not a regular file"):
+        SourceFile(tmp_path / "pipe")
+
+
+def test_a_file_that_may_not_be_read(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, whom no mode stops
+    with pytest.raises(SourceUnreadableError, match=r"Permission denied\. Give the pipeline's user read permission"):
+        SourceFile(path)

@@ -1,0 +1,179 @@
+import errno
+import io
+import os
+import pathlib
+from typing import Any, BinaryIO
+
+import pytest
+
+from artifact_pipelines.core.exceptions import (
+    EmptySourceError,
+    SourceStreamError,
+    StorageFullError,
+    StorageUnavailableError,
+)
+from artifact_pipelines.storage import staging
+from artifact_pipelines.storage.block_ring import BLOCK_BYTES
+from artifact_pipelines.storage.staging import StagingFile, hash_stream
+
+DATA = bytes(range(256)) * (BLOCK_BYTES // 64)  # four blocks
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "staging"
+
+
+class Odd(io.RawIOBase):
+    """A stream that reads in odd pieces, or only through `read`, or fails."""
+
+    def __init__(self, data: bytes, error: Exception | None = None, most: int = 777_777) -> None:
+        self._inner = io.BytesIO(data)
+        self._error = error
+        self._most = most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._inner.readinto(memoryview(buffer)[: self._most])
+        if not count and self._error:
+            raise self._error
+        return count
+
+
+class OnlyRead:
+    def __init__(self, *pieces: Any) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int) -> Any:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+def staged(folder: pathlib.Path, stream: Any) -> bytes:
+    with StagingFile(folder) as sink:
+        sink.copy_from(stream)
+        result = sink.finish()
+    try:
+        assert result.content == hash_stream(io.BytesIO(result.path.read_bytes()))
+        return result.path.read_bytes()
+    finally:
+        result.discard()
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, len(DATA)])
+def test_what_a_stream_yields_is_staged(folder: pathlib.Path, size: int) -> None:
+    assert staged(folder, Odd(DATA[:size])) == DATA[:size]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_stream_that_only_reads_is_enough(folder: pathlib.Path) -> None:
+    assert staged(folder, OnlyRead(b"ab", bytearray(b"cd"), memoryview(b"ef"))) == b"abcdef"
+
+
+def test_writes_of_any_size_are_staged(folder: pathlib.Path) -> None:
+    with StagingFile(folder) as sink:
+        assert sink.writable()
+        assert sink.write(DATA[:10]) == 10
+        assert sink.write(memoryview(DATA)[10:]) == len(DATA) - 10
+        assert sink.tell() == len(DATA)
+        result = sink.finish()
+    assert result.path.read_bytes() == DATA
+    result.discard()
+
+
+@pytest.mark.parametrize("how", ["kernel without the flag", "no posix_fadvise", "as it is"])
+def test_large_files_bypass_the_cache_where_the_system_can(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(staging, "CACHED_BYTES", BLOCK_BYTES)
+    if how != "as it is":
+        monkeypatch.setattr(os, "pwritev", _raise(errno.EOPNOTSUPP))
+    if how == "no posix_fadvise":
+        monkeypatch.delattr(os, "posix_fadvise")
+    assert staged(folder, io.BytesIO(DATA)) == DATA
+
+
+def test_an_error_of_the_uncached_write_is_not_taken_for_a_missing_feature(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "CACHED_BYTES", 0)
+    monkeypatch.setattr(os, "pwritev", _raise(errno.EIO))
+    with pytest.raises(StorageUnavailableError, match="Input/output error"):
+        staged(folder, io.BytesIO(DATA))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(os, "pwrite", _raise(code))
+    with pytest.raises(StorageFullError, match="Free space"):
+        staged(folder, io.BytesIO(DATA))
+    assert list(folder.iterdir()) == []
+
+
+def _raise(code: int) -> Any:
+    def fail(*_: Any) -> int:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+def test_a_short_write_is_continued(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: write(fd, data[:100_000], offset))
+    assert staged(folder, io.BytesIO(DATA)) == DATA
+
+
+@pytest.mark.parametrize("size", [0, 10, BLOCK_BYTES + 10])
+def test_a_stream_that_raises_midway_says_where_and_leaves_nothing(folder: pathlib.Path, size: int) -> None:
+    with pytest.raises(SourceStreamError, match="the network is down") as caught:
+        staged(folder, Odd(DATA[:size], OSError("the network is down")))
+    assert caught.value.offset_bytes == size
+    assert list(folder.iterdir()) == []
+
+
+def test_an_error_of_this_package_passes_as_it_is(folder: pathlib.Path) -> None:
+    with pytest.raises(EmptySourceError):
+        staged(folder, Odd(b"", EmptySourceError("x.csv")))
+
+
+@pytest.mark.parametrize("stream", [io.StringIO("text"), OnlyRead("text"), OnlyRead(None), object()])
+def test_what_is_no_binary_stream_is_an_error(folder: pathlib.Path, stream: Any) -> None:
+    with pytest.raises(SourceStreamError):
+        staged(folder, stream)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_made_is_an_error(folder: pathlib.Path) -> None:
+    folder.mkdir()
+    (folder / "file").touch()
+    with pytest.raises(StorageUnavailableError, match="Check the disk"):
+        StagingFile(folder / "file" / "staging")
+
+
+def test_a_staged_file_can_be_read_after_it_has_moved(folder: pathlib.Path) -> None:
+    with StagingFile(folder) as sink:
+        sink.write(DATA)
+        result = sink.finish()
+    result.path.unlink()
+    for _ in range(2):
+        with result.reopen() as stream:
+            assert stream.read() == DATA
+    result.discard()
+    result.discard()
+
+
+def test_hashing_a_stream_holds_no_thread_when_it_raises() -> None:
+    import threading
+
+    before = threading.active_count()
+    with pytest.raises(SourceStreamError):
+        hash_stream(_as_binary(Odd(DATA, OSError("gone"))))
+    assert threading.active_count() == before
+
+
+def _as_binary(stream: Any) -> BinaryIO:
+    result: BinaryIO = stream
+    return result

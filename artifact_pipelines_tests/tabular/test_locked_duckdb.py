@@ -1,0 +1,105 @@
+import pathlib
+
+import duckdb
+import pytest
+
+from artifact_pipelines.core.exceptions import UnsafeQueryError
+from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
+
+
+@pytest.fixture
+def allowed(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "it's allowed.csv"
+    path.write_text("a\n1\n2\n")
+    return path
+
+
+@pytest.fixture
+def secret(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "secret.csv"
+    path.write_text("password\nhunter2\n")
+    return path
+
+
+def test_the_files_named_can_be_read(allowed: pathlib.Path) -> None:
+    with locked_duckdb([allowed]) as connection:
+        assert connection.read_csv(str(allowed)).fetchall() == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM '{secret}'",
+        "SELECT * FROM read_csv('{secret}')",
+        "SELECT * FROM read_text('{secret}')",
+        "SELECT * FROM read_blob('/etc/passwd')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_csv('{folder}/*.csv')",
+        "SELECT * FROM read_csv('{allowed}/../secret.csv')",
+        "SELECT * FROM read_csv('http://127.0.0.1:1/x.csv')",
+        "SELECT * FROM 's3://bucket/x.parquet'",
+        "SELECT getenv('HOME')",
+        "COPY (SELECT 1) TO '{folder}/out.csv'",
+        "COPY (SELECT 1) TO '{allowed}.out'",
+        "ATTACH '{folder}/x.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "RESET enable_external_access",
+        "SET allowed_paths = ['{secret}']",
+        "SET memory_limit = '1TB'",
+        "EXPORT DATABASE '{folder}/out'",
+        "IMPORT DATABASE '{folder}'",
+        "CREATE PERSISTENT SECRET s (TYPE s3)",
+        "SELECT * FROM local_frame",
+    ],
+)
+def test_there_is_no_way_out(allowed: pathlib.Path, secret: pathlib.Path, sql: str) -> None:
+    import polars as pl
+
+    local_frame = pl.DataFrame({"a": [1]})
+    before = sorted(secret.parent.iterdir())
+    with locked_duckdb([allowed]) as connection, pytest.raises(duckdb.Error):
+        text = sql.format(secret=secret, allowed=str(allowed).replace("'", "''"), folder=secret.parent)
+        connection.execute(text).fetchall()
+    assert sorted(secret.parent.iterdir()) == before
+    assert len(local_frame) == 1
+
+
+def test_memory_is_bounded_and_what_is_spilled_too(tmp_path: pathlib.Path) -> None:
+    with (
+        locked_duckdb([], memory_limit_bytes=64 << 20, temp_limit_bytes=16 << 20) as connection,
+        pytest.raises(duckdb.OutOfMemoryException),
+    ):
+        connection.execute("SELECT count(*) FROM (SELECT DISTINCT range::VARCHAR FROM range(50_000_000))").fetchall()
+
+
+def test_times_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    with locked_duckdb([]) as connection:
+        found = connection.execute("SELECT (TIMESTAMPTZ '2013-01-01 00:00:00+00')::VARCHAR").fetchall()
+    assert found == [("2013-01-01 00:00:00+00",)]
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1", "  SELECT 1;\n", "WITH a AS (SELECT 1) SELECT * FROM a", "FROM range(3)"])
+def test_one_select_is_let_through(sql: str) -> None:
+    with locked_duckdb([]) as connection:
+        assert connection.execute(only_select(connection, sql)).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("", "nothing"),
+        ("-- only a comment", "nothing"),
+        ("SELECT 1; SELECT 2", "SELECT, SELECT"),
+        ("CREATE TABLE x (a INT)", "CREATE"),
+        ("SET threads = 1", "SET"),
+        ("SELECT 1; DROP TABLE x", "SELECT, DROP"),
+        ("INSERT INTO x VALUES (1)", "INSERT"),
+    ],
+)
+def test_anything_else_is_refused_and_said(sql: str, kind: str) -> None:
+    with locked_duckdb([]) as connection, pytest.raises(UnsafeQueryError, match=f"it is {kind}, not one SELECT"):
+        only_select(connection, sql)

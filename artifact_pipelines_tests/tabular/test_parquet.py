@@ -1,0 +1,155 @@
+import datetime
+import decimal
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import polars.testing
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifact_pipelines.tabular import parquet
+from artifact_pipelines.tabular.parquet import describe_parquet, preview, row_group_rows, write_batches, write_frame
+
+ROWS = 300_000
+FRAME = pl.DataFrame(
+    {
+        "number": range(ROWS),
+        "text": [f"row {i % 977}" if i % 13 else None for i in range(ROWS)],
+        "share": [i / 7 for i in range(ROWS)],
+    }
+)
+
+
+def written(frame: pl.DataFrame | pl.LazyFrame) -> bytes:
+    sink = io.BytesIO()
+    write_frame(frame, sink)
+    return sink.getvalue()
+
+
+def written_batches(schema: pa.Schema, batches: Any) -> bytes:
+    sink = io.BytesIO()
+    write_batches(schema, batches, sink)
+    return sink.getvalue()
+
+
+def test_a_frame_comes_back() -> None:
+    polars.testing.assert_frame_equal(pl.read_parquet(written(FRAME)), FRAME)
+
+
+def test_how_a_frame_lies_in_memory_does_not_show() -> None:
+    chunks = pl.concat([FRAME[:1], FRAME[1:70_000], FRAME[70_000:]], rechunk=False)
+    assert chunks.n_chunks() == 3
+    assert written(chunks) == written(FRAME) == written(FRAME.lazy()) == written(chunks.lazy())
+
+
+def test_how_batches_are_cut_does_not_show() -> None:
+    table = FRAME.to_arrow()
+    layouts = [table.to_batches(max_chunksize=size) for size in (1_000, 65_536, ROWS)]
+    layouts.append([table.to_batches()[0].slice(0, 0), *table.to_batches(max_chunksize=131_072)])
+    first, *others = [written_batches(table.schema, layout) for layout in layouts]
+    assert all(other == first for other in others)
+    assert pq.read_table(io.BytesIO(first)).equals(table)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 30, 31, 1000, 5000])
+def test_a_row_group_is_bounded_in_rows_and_values(columns: int) -> None:
+    rows = row_group_rows(columns)
+    assert 1024 <= rows <= parquet.ROW_GROUP_ROWS
+    assert rows == 1024 or rows * columns <= parquet.ROW_GROUP_VALUES
+
+
+def test_row_groups_have_the_size_that_is_said() -> None:
+    for data in (written(FRAME), written_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches())):
+        metadata = pq.ParquetFile(io.BytesIO(data)).metadata
+        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        assert sizes == [131_072, 131_072, 37_856]
+
+
+def test_batches_are_taken_as_they_are_written() -> None:
+    schema = pa.schema([("x", pa.int64())])
+    alive = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, 2_000_000, 100_000):
+            alive.append(pa.total_allocated_bytes())
+            yield pa.record_batch([pa.array(range(start, start + 100_000), pa.int64())], schema)
+
+    written_batches(schema, batches())
+    assert max(alive) - alive[0] < 8 << 20, "16 MB were written, never more than two row groups of 1 MB were held"
+
+
+def test_an_error_of_the_sink_comes_out_as_it_is() -> None:
+    class FullError(Exception):
+        pass
+
+    class Full(io.RawIOBase):
+        def write(self, data: Any) -> int:
+            raise FullError
+
+    for write in (
+        lambda: write_frame(FRAME, Full()),  # type: ignore[arg-type]
+        lambda: write_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches(), Full()),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(FullError):
+            write()
+
+
+def test_an_error_of_the_query_comes_out_as_it_is() -> None:
+    broken = FRAME.lazy().with_columns(pl.col("text").str.to_integer())
+    with pytest.raises(pl.exceptions.PolarsError):
+        written(broken)
+
+
+def test_the_footer_tells_rows_types_nulls_and_ranges() -> None:
+    summary = describe_parquet(io.BytesIO(written(FRAME)))
+    assert summary.row_count == ROWS
+    number, text, share = summary.columns
+    assert (number.name, number.type, number.null_count, number.minimum, number.maximum) == (
+        "number",
+        "int64",
+        0,
+        0,
+        ROWS - 1,
+    )
+    assert (text.type, text.null_count, text.minimum, text.maximum) == ("string", 23_077, "row 0", "row 99")
+    assert share.maximum == pytest.approx((ROWS - 1) / 7)
+
+
+def test_the_footer_is_read_for_every_type() -> None:
+    frame = pl.DataFrame(
+        {
+            "nested": [[1, 2], None],
+            "record": [{"a": 1}, {"a": 2}],
+            "day": [datetime.date(2013, 1, 1), None],
+            "moment": [datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)] * 2,
+            "price": [decimal.Decimal("1.50"), decimal.Decimal("-2")],
+            "kind": pl.Series(["a", "b"], dtype=pl.Categorical),
+            "nothing": [None, None],
+            "data": [b"\xff", b""],
+            "yes": [True, False],
+        }
+    )
+    columns = {column.name: column for column in describe_parquet(io.BytesIO(written(frame))).columns}
+    assert list(columns) == frame.columns
+    assert columns["nested"].null_count is None
+    assert columns["day"].minimum == datetime.date(2013, 1, 1)
+    assert columns["price"].minimum == decimal.Decimal("-2")
+    assert preview(io.BytesIO(written(frame)), 1)[0]["nested"] == [1, 2]
+
+
+def test_the_preview_is_the_first_rows() -> None:
+    data = written(FRAME)
+    assert preview(io.BytesIO(data), 3) == FRAME.head(3).to_dicts()
+    assert preview(io.BytesIO(written(FRAME.head(0)))) == []
+
+
+@pytest.mark.parametrize("frame", [FRAME.head(0), pl.DataFrame(), pl.DataFrame({"only": []})])
+def test_a_table_may_have_no_rows_or_no_columns(frame: pl.DataFrame) -> None:
+    data = written(frame)
+    summary = describe_parquet(io.BytesIO(data))
+    assert summary.row_count == 0
+    assert [column.name for column in summary.columns] == frame.columns
+    assert pl.read_parquet(data).columns == frame.columns
