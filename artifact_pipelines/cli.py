@@ -43,6 +43,8 @@ EXIT_CODES: Mapping[type[ArtifactError], int] = {
     SourceError: 5,
     BackendError: 6,
 }
+_ABBREVIATED = ("content_hash", "run_id")
+_TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created"}
 _PIECE_BYTES = 1 << 20
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of a table.")
 
@@ -59,7 +61,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="artifact-pipelines")
+@click.version_option(package_name="artifact-pipelines", prog_name="artifact-pipelines")
 def main() -> None:
     """Look into the artifact store: what is in it, where it came from, and what changed.
 
@@ -111,7 +113,8 @@ def list_(files: bool, limit: int, as_json: bool) -> None:
             rows = [_file_row(info) for info in store.catalog.files.list_files(limit)]
         else:
             rows = [_asset_row(m) for m in store.catalog.materializations.list_current(limit)]
-    _print_rows(rows, as_json, empty="Nothing is stored yet. Try `make demo`, or `artifact-pipelines put FILE`.")
+    empty = "Nothing is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
+    _print_rows(rows, as_json, empty, only_json=("bytes_added", "mime_type"))
 
 
 @main.command()
@@ -126,8 +129,8 @@ def show(file_id: FileId, as_json: bool) -> None:
         return _print_json(facts)
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
-        table.add_row(name, _cell(name, value))
-    return Console().print(table)
+        table.add_row(name, str(value) if name == "content_hash" else _cell(name, value))
+    return _console().print(table)
 
 
 @main.command()
@@ -138,7 +141,7 @@ def history(asset: str, partition: str | None, as_json: bool) -> None:
     """List the materializations of ASSET, newest first."""
     with _store() as store:
         rows = [{**_asset_row(m), "run_id": m.run_id} for m in store.history(asset, partition)]
-    _print_rows(rows, as_json, empty="")
+    _print_rows(rows, as_json, empty="", only_json=("asset",))
 
 
 @main.group()
@@ -240,32 +243,40 @@ def _asset_row(materialization: Materialization) -> dict[str, Any]:
     }
 
 
-def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str) -> None:
+def _print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str, only_json: Sequence[str]) -> None:
     if as_json:
         return _print_json(rows)
     if not rows:
         return click.echo(empty)
-    table = Table(box=None, header_style="bold")
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    names = [name for name in rows[0] if name not in only_json and any(row[name] is not None for row in rows)]
     for name in names:
         numeric = any(isinstance(row[name], int) for row in rows)
-        table.add_column(name.removesuffix("_bytes"), justify="right" if numeric else "left", no_wrap=True)
+        title = _TITLES.get(name, name.removesuffix("_bytes"))
+        # A name is folded rather than cut off.
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=name != "asset", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in names))
-    return Console().print(table)
+    return _console().print(table)
+
+
+def _console() -> Console:
+    """Return the terminal, or a pipe as wide as it takes: what a program reads is never cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=1000)
 
 
 def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime.datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        is_recent = datetime.datetime.now(datetime.UTC) - value < datetime.timedelta(days=180)
+        return value.astimezone().strftime("%b %d %H:%M" if is_recent else "%b %d  %Y")  # as `ls -l` does
     if isinstance(value, int) and name.endswith(("_bytes", "bytes_added")):
         return decimal(value)
     if isinstance(value, int) and name == "rows":
         return f"{value:,}"
-    if name == "content_hash":
-        return str(value)[:12]
+    if name in _ABBREVIATED:
+        return str(value)[:8]
     return json.dumps(value) if isinstance(value, dict) else ", ".join(value) if isinstance(value, list) else str(value)
 
 

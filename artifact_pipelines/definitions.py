@@ -1,10 +1,11 @@
 """The composition root: picks catalog, storage and landing zone, and merges what every dataset's file declares."""
 
+import os
 import pathlib
 
 import dagster as dg
 
-from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
 
@@ -13,11 +14,12 @@ AUTOMATION_SENSOR = "automation"
 
 def build_resources(settings: Settings) -> dict[str, object]:
     """Return the resources that the datasets' definitions need."""
+    # The UI shows how resources are configured: the name of a variable, not the password in it.
+    from_environment = os.environ.get(CATALOG_URL) == settings.catalog_url
+    catalog_url = dg.EnvVar(CATALOG_URL) if from_environment else settings.catalog_url
     return {
-        "artifact_io_manager": ArtifactIOManagerFactory(
-            catalog_url=settings.catalog_url, storage_url=settings.storage_url
-        ),
-        "landing_zone": LandingZone(landing_url=settings.landing_url, catalog_url=settings.catalog_url),
+        "artifact_io_manager": ArtifactIOManagerFactory(catalog_url=catalog_url, storage_url=settings.storage_url),
+        "landing_zone": LandingZone(landing_url=settings.landing_url, catalog_url=catalog_url),
     }
 
 

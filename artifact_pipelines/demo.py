@@ -90,9 +90,15 @@ class Demo:
         self, keys: Sequence[dg.AssetKey], run_config: Mapping[str, Any], tags: Mapping[str, str]
     ) -> dg.DagsterRun:
         result = self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            asset_selection=list(keys), instance=self._instance, run_config=dict(run_config), tags=dict(tags)
+            asset_selection=list(keys),
+            instance=self._instance,
+            run_config=dict(run_config),
+            tags=dict(tags),
+            raise_on_error=False,
         )
-        return result.dagster_run
+        run = self._instance.get_run_by_id(result.run_id)
+        assert run is not None  # it has just ended
+        return run
 
 
 def drop(landing: pathlib.Path, name: str, content: BinaryIO) -> None:
@@ -204,6 +210,8 @@ class Scene:
             self._console.print("Nothing ran, nothing was stored. The sensors say why:")
         for sensor, reason in said.items():
             self._console.print(f"  {sensor}: {reason}", style="dim", highlight=False, soft_wrap=True)
+        if failed := [run.run_id for run in runs if not run.is_success]:
+            raise SystemExit(f"These runs failed, see `make dev`: {', '.join(failed)}")
 
 
 def run_demo(console: Console, settings: Settings) -> None:

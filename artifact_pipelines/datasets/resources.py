@@ -3,6 +3,7 @@
 import pathlib
 
 import dagster as dg
+import pydantic
 
 from artifact_pipelines.core.settings import LANDING_URL, folder_from
 
@@ -17,13 +18,10 @@ class LandingZone(dg.ConfigurableResource[None]):
     """
 
     landing_url: str
-    catalog_url: str
+    catalog_url: str = pydantic.Field(repr=False)  # may hold a password
     settle_s: float = 1.0
 
     @property
     def folder(self) -> pathlib.Path:
         """The landing zone's folder."""
         return folder_from(self.landing_url, LANDING_URL)
-
-    def __repr__(self) -> str:
-        return f"LandingZone({self.landing_url!r})"  # the inherited one prints passwords

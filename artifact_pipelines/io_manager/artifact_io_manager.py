@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar, cast
 
 import dagster as dg
+import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -170,13 +171,10 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
         storage_url: A folder, or `file:///folder`.
     """
 
-    catalog_url: str
+    catalog_url: str = pydantic.Field(repr=False)  # may hold a password
     storage_url: str
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ArtifactIOManager:
         """Open catalog and storage."""
         catalog = Catalog(self.catalog_url)
         return ArtifactIOManager(catalog, open_producer(catalog.files, self.storage_url))
-
-    def __repr__(self) -> str:
-        return "ArtifactIOManagerFactory(…)"  # the inherited one prints passwords

@@ -54,7 +54,9 @@ def _preview(preview: Any) -> dg.MetadataValue[Any]:
         keys = {tuple(row) for row in preview}
         if len(keys) == 1 and next(iter(keys)):
             return table_metadata(preview)
-    return dg.MetadataValue.json(preview)
+    if isinstance(preview, dict | list):
+        return dg.MetadataValue.json(preview)
+    return dg.MetadataValue.text(str(preview))
 
 
 def _column_schema(columns: Sequence[Any]) -> dg.MetadataValue[Any]:

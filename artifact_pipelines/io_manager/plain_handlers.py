@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.artifact_producer import describe
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
 _PREVIEW_CHARACTERS = 500
@@ -73,7 +74,7 @@ class PathHandler:
         suffix = value.suffix.lower()
         compression = _COMPRESSIONS.get(suffix)
         plain = pathlib.Path(value.stem).suffix.lower() if compression else suffix
-        return FileDescription(_type_name(plain), None, compression)
+        return describe(_type_name(plain), compression_type=compression)
 
     def write(self, value: pathlib.Path, sink: BinaryIO) -> None:
         with value.open("rb") as stream:

@@ -50,10 +50,6 @@ class TypeHandlers:
         supported = [name for handler in self._handlers for name in handler.writes]
         raise UnsupportedTypeError("store", _title(type(value)), _short(supported))
 
-    def for_file_type(self, file_type: str) -> ITypeHandler | None:
-        """Return the handler that made files of this type, to tell facts of them."""
-        return next((handler for handler in self._handlers if file_type in handler.file_types), None)
-
     def read(self, artifact: Artifact, annotation: Any = None) -> Any:
         """Return a stored file as the type that an annotation asks for; without one, as its file type suggests.
 

@@ -1,5 +1,6 @@
 import itertools
 import math
+import statistics
 from typing import Any
 
 import polars as pl
@@ -36,15 +37,15 @@ def test_it_carries_inclusion_probability_and_weight() -> None:
 def test_the_mean_over_all_seeds_is_that_of_the_population() -> None:
     """Each subset of a small population is drawn about equally often, and the weighted total is unbiased."""
     small = POPULATION.head(5)
-    drawn = [sample(small, 2, seed) for seed in range(4000)]
+    drawn = [sample(small, 2, seed) for seed in range(1000)]
     seen = dict.fromkeys(itertools.combinations(range(5), 2), 0)
     for one in drawn:
         seen[tuple(sorted(ids(one)))] += 1  # type: ignore[index]
-    chi_squared = sum((count - 400) ** 2 / 400 for count in seen.values())
+    chi_squared = sum((count - 100) ** 2 / 100 for count in seen.values())
     assert chi_squared < 33.7, "9 degrees of freedom: above once in 10,000 sets of seeds; these are fixed"
-    totals = [(one["value"] * one["sampling_weight"]).sum() for one in drawn]
-    error = math.sqrt(pl.Series(totals).var() / len(totals))  # type: ignore[arg-type,operator]
-    assert abs(sum(totals) / len(totals) - small["value"].sum()) < 4 * error
+    totals = [float((one["value"] * one["sampling_weight"]).sum()) for one in drawn]
+    error = statistics.stdev(totals) / math.sqrt(len(totals))
+    assert abs(statistics.mean(totals) - int(small["value"].sum())) < 4 * error
 
 
 def test_order_and_layout_of_the_population_do_not_matter() -> None:

@@ -1,0 +1,234 @@
+import dataclasses
+import datetime
+import io
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.tables import landing_files
+from artifact_pipelines.core.exceptions import LandingZoneMissingError, SourceChangedError, SourceVanishedError
+from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
+from artifact_pipelines.datasets import landing_watch
+from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing_zone import look
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.staging import hash_stream
+
+
+class Zone:
+    """A landing zone under watch, and a pipeline that does what is asked for when it is told to."""
+
+    def __init__(self, catalog: Catalog, producer: ArtifactProducer, folder: pathlib.Path) -> None:
+        self.watch = LandingWatch(catalog, folder, "flights", "*.csv", "flights/raw", settle_s=0)
+        self.catalog = catalog
+        self.outcomes: dict[str, RunOutcome] = {}
+        self._producer = producer
+        self._folder = folder
+
+    def drop(self, name: str, text: str) -> None:
+        (self._folder / name).write_text(text)
+
+    def tick(self) -> Mapping[str, LandingFile]:
+        files = self.watch.tick(lambda run_key: self.outcomes.get(run_key, RunOutcome.UNKNOWN))
+        return {file.path: file for file in files}
+
+    def states(self) -> Mapping[str, str]:
+        return {path: file.state.value for path, file in self.tick().items()}
+
+    def requested(self) -> LandingFile:
+        [file] = [file for file in self.tick().values() if file.state == LandingState.REQUESTED]
+        return file
+
+    def ingest(self) -> LandingFile:
+        """Do what the run does that is asked for."""
+        file = self.requested()
+        assert file.run_key
+        data = (self._folder / file.path).read_bytes()
+        facts = MaterializationFacts("flights/raw", hash_stream(io.BytesIO(data)).content_hash, dataset="flights")
+        record = self.catalog.materializations.record
+        self._producer.store_stream(io.BytesIO(data), describe("csv"), lambda lease: record(facts, [lease]))
+        self.outcomes[file.run_key] = RunOutcome.SUCCEEDED
+        return file
+
+    def fail(self) -> None:
+        run_key = self.requested().run_key
+        assert run_key
+        self.outcomes[run_key] = RunOutcome.FAILED
+
+
+@pytest.fixture
+def zone(catalog: Catalog, producer: ArtifactProducer, landing: pathlib.Path) -> Zone:
+    return Zone(catalog, producer, landing)
+
+
+def test_a_new_file_is_asked_for_and_then_ingested(zone: Zone) -> None:
+    zone.drop("a.csv", "1")
+    file = zone.ingest()
+    assert file.run_key == f"flights/a.csv#1-{file.content_hash[:16]}"  # type: ignore[index]
+    assert zone.states() == {"a.csv": "ingested"}
+    assert zone.states() == {"a.csv": "ingested"}
+
+
+def test_a_request_stands_while_its_run_is_under_way(zone: Zone) -> None:
+    zone.drop("a.csv", "1")
+    file = zone.requested()
+    zone.outcomes[str(file.run_key)] = RunOutcome.IN_PROGRESS
+    again = zone.requested()
+    assert (again.run_key, again.attempt) == (file.run_key, 1)
+
+
+def test_a_redrop_a_touch_and_a_copy_are_duplicates_that_say_of_what(zone: Zone, landing: pathlib.Path) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    zone.tick()
+    zone.drop("a.csv", "1")
+    assert zone.tick()["a.csv"].reason == "same content as version 1, the current one"
+    (landing / "a.csv").touch()
+    assert zone.states() == {"a.csv": "duplicate"}
+    (landing / "a.csv").rename(landing / "b.csv")
+    assert zone.states() == {"b.csv": "duplicate"}
+
+
+def test_a_changed_file_is_the_next_version(zone: Zone) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    zone.drop("a.csv", "2")
+    assert zone.ingest().attempt == 2
+    assert [m.version for m in zone.catalog.materializations.history("flights/raw")] == [2, 1]
+
+
+def test_going_back_to_an_old_content_under_the_old_name_is_a_change(zone: Zone) -> None:
+    for text in ("1", "2", "1"):
+        zone.drop("a.csv", text)
+        zone.ingest()
+    assert zone.catalog.materializations.current("flights/raw").version == 3
+
+
+def test_one_file_is_asked_for_at_a_time_in_the_order_they_came(zone: Zone) -> None:
+    zone.drop("z.csv", "1")
+    zone.drop("a.csv", "2")
+    assert zone.ingest().path == "z.csv"
+    assert zone.ingest().path == "a.csv"
+    assert zone.states() == {"a.csv": "ingested", "z.csv": "ingested"}
+
+
+def test_a_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
+    zone.drop("bad.csv", "1")
+    zone.fail()
+    zone.drop("good.csv", "2")
+    assert zone.ingest().path == "good.csv"
+    files = zone.tick()
+    assert files["bad.csv"].state == LandingState.FAILED
+    assert "drop it again" in str(files["bad.csv"].reason)
+    assert zone.states() == {"bad.csv": "failed", "good.csv": "ingested"}, "it is not tried again by itself"
+
+
+def test_a_failed_file_is_tried_again_when_it_is_dropped_again(zone: Zone) -> None:
+    zone.drop("a.csv", "1")
+    zone.fail()
+    zone.tick()
+    zone.drop("a.csv", "1")
+    assert zone.ingest().attempt == 2
+
+
+def test_an_empty_file_fails_at_once_and_blocks_no_other(zone: Zone) -> None:
+    zone.drop("empty.csv", "")
+    zone.drop("good.csv", "1")
+    assert zone.ingest().path == "good.csv"
+    assert "is empty (0 bytes)" in str(zone.tick()["empty.csv"].reason)
+
+
+def test_a_file_that_is_still_being_written_is_left_alone(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone.drop("a.csv", "1")
+    text = ["1"]
+
+    def someone_writes(_: float) -> None:
+        text.append("more")
+        zone.drop("a.csv", "".join(text))
+
+    monkeypatch.setattr(time, "sleep", someone_writes)
+    assert [zone.states() for _ in range(3)] == [{"a.csv": "seen"}] * 3
+    monkeypatch.undo()
+    assert zone.requested().path == "a.csv"
+
+
+def test_a_file_that_rested_since_the_last_tick_need_not_rest_again(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.catalog.landing.save([])
+    zone.drop("a.csv", "1")
+    monkeypatch.setattr(landing_watch, "look", _only_first(look))
+    assert zone.states() == {"a.csv": "seen"}
+    monkeypatch.undo()
+    monkeypatch.setattr(time, "sleep", None)
+    assert zone.requested().path == "a.csv"
+
+
+def _only_first(look: Callable[..., object]) -> Callable[..., object]:
+    calls: list[int] = []
+
+    def looked(folder: pathlib.Path, source: str) -> object:
+        calls.append(1)
+        return look(folder, source) if len(calls) == 1 else []
+
+    return looked
+
+
+@pytest.mark.parametrize("error", [SourceVanishedError("a.csv"), SourceChangedError("a.csv")])
+def test_a_file_that_moves_while_it_is_hashed_is_looked_at_again(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(stream: object) -> None:
+        raise error
+
+    zone.drop("a.csv", "1")
+    with monkeypatch.context() as moving:
+        moving.setattr(landing_watch, "hash_stream", fail)
+        assert zone.states() == {"a.csv": "seen"}
+    assert zone.requested().path == "a.csv"
+
+
+def test_a_file_too_large_to_be_hashed_here_is_left_to_its_run(zone: Zone) -> None:
+    zone.watch = dataclasses.replace(zone.watch, hash_limit_bytes=3)
+    zone.drop("a.csv", "1234")
+    file = zone.requested()
+    assert file.content_hash is None
+    assert str(file.run_key).endswith(str(file.changed_ns)[:16])
+
+
+def test_a_request_that_never_became_a_run_is_made_again(
+    zone: Zone, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon died between the sensor's commit and the run."""
+    zone.drop("a.csv", "1")
+    first = zone.requested()
+    assert zone.requested().run_key == first.run_key
+    long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=6)
+    with engine.begin() as connection:
+        connection.execute(sa.update(landing_files).values(updated_at=long_ago))
+    assert zone.requested().attempt == 2
+
+
+def test_files_that_are_gone_are_not_reported(zone: Zone, landing: pathlib.Path) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    (landing / "a.csv").unlink()
+    assert zone.tick() == {}
+
+
+def test_a_missing_landing_zone_is_an_error_and_changes_nothing(zone: Zone, landing: pathlib.Path) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    before = _rows(zone)
+    landing.rename(landing.with_name("elsewhere"))
+    with pytest.raises(LandingZoneMissingError):
+        zone.tick()
+    assert _rows(zone) == before
+
+
+def _rows(zone: Zone) -> Sequence[LandingFile]:
+    return list(zone.catalog.landing.files_of("flights").values())

@@ -1,0 +1,151 @@
+import dataclasses
+import os
+import pathlib
+
+import pytest
+
+from artifact_pipelines.core.exceptions import (
+    EmptySourceError,
+    InvalidArgumentError,
+    LandingZoneMissingError,
+    NothingLandedError,
+    SourceUnreadableError,
+    SourceVanishedError,
+)
+from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.landing_zone import (
+    KnownContent,
+    Sighting,
+    check_source,
+    find_file,
+    first_seen,
+    is_unchanged,
+    judge,
+    look,
+)
+
+SEEN = LandingFile("flights", "flights.csv", 10, 1, LandingState.SEEN)
+OLD, NOW, NEW = "a" * 64, "b" * 64, "c" * 64
+KNOWN = KnownContent(current=NOW, version_of={OLD: 1, NOW: 2})
+
+
+@pytest.mark.parametrize("source", ["*.csv", "sub/*.csv", "**/*.parquet", "flights.csv"])
+def test_a_source_is_a_glob_below_the_landing_zone(source: str) -> None:
+    check_source(source)
+
+
+@pytest.mark.parametrize("source", ["", "/etc/*", "../*.csv", "a/../../b"])
+def test_a_source_may_not_leave_it(source: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="below the landing zone"):
+        check_source(source)
+
+
+def test_a_look_sees_regular_files_that_match(landing: pathlib.Path) -> None:
+    (landing / "sub").mkdir()
+    for name in ("b.csv", "a.csv", "sub/c.csv", ".hidden.csv", "other.txt"):
+        (landing / name).write_text(name)
+    (landing / "folder.csv").mkdir()
+    (landing / "link.csv").symlink_to("/etc/passwd")
+    os.mkfifo(landing / "pipe.csv")
+    assert [s.path for s in look(landing, "*.csv")] == ["a.csv", "b.csv"]
+    assert [s.path for s in look(landing, "**/*.csv")] == ["a.csv", "b.csv", "sub/c.csv"]
+    assert look(landing, "a.csv")[0].size_bytes == 5
+
+
+def test_a_look_notices_every_change(landing: pathlib.Path) -> None:
+    path = landing / "a.csv"
+    path.write_text("1")
+    before = look(landing, "*.csv")
+    stat = path.stat()
+    path.write_text("2")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert look(landing, "*.csv") != before, "size and mtime are as they were, but it was written to"
+
+
+def test_a_landing_zone_that_is_missing_is_an_error(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(LandingZoneMissingError, match="ARTIFACT_LANDING_URL"):
+        look(tmp_path / "nowhere", "*.csv")
+
+
+def test_a_file_that_goes_during_the_look_is_left_out(landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (landing / "a.csv").write_text("1")
+    monkeypatch.setattr(pathlib.Path, "glob", lambda self, pattern: [landing / "a.csv", landing / "gone.csv"])
+    assert [s.path for s in look(landing, "*.csv")] == ["a.csv"]
+
+
+def test_a_file_is_unchanged_when_size_and_time_are() -> None:
+    assert is_unchanged(Sighting("flights.csv", 10, 1), SEEN)
+    assert not is_unchanged(Sighting("flights.csv", 11, 1), SEEN)
+    assert not is_unchanged(Sighting("flights.csv", 10, 2), SEEN)
+    assert not is_unchanged(Sighting("flights.csv", 10, 1), None)
+
+
+def test_a_changed_file_is_seen_anew_and_remembers_what_it_held() -> None:
+    known = dataclasses.replace(SEEN, state=LandingState.INGESTED, attempt=3, content_hash=NOW, run_key="k")
+    again = first_seen("flights", Sighting("flights.csv", 20, 5), known)
+    assert (again.state, again.attempt, again.content_hash, again.run_key) == (LandingState.SEEN, 3, NOW, None)
+
+
+def test_a_failed_file_that_was_touched_gets_a_second_chance() -> None:
+    failed = dataclasses.replace(SEEN, state=LandingState.FAILED, attempt=1, content_hash=NOW)
+    again = first_seen("flights", Sighting("flights.csv", 10, 5), failed)
+    assert judge(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("file", "content_hash", "paths", "state", "reason"),
+    [
+        (SEEN, NEW, set(), LandingState.REQUESTED, None),
+        (SEEN, None, set(), LandingState.REQUESTED, None),
+        (SEEN, NOW, set(), LandingState.DUPLICATE, "the current one"),
+        (dataclasses.replace(SEEN, content_hash=NOW), NOW, {"flights.csv"}, LandingState.DUPLICATE, "current one"),
+        (SEEN, OLD, set(), LandingState.DUPLICATE, "a copy of version 1"),
+        (dataclasses.replace(SEEN, content_hash=OLD), OLD, {"flights.csv"}, LandingState.DUPLICATE, "touched only"),
+        (dataclasses.replace(SEEN, content_hash=NOW), OLD, {"flights.csv"}, LandingState.REQUESTED, None),
+    ],
+    ids=["new", "too large to say", "current", "current again", "copy of old", "touched", "back to old"],
+)
+def test_what_becomes_of_a_complete_file(
+    file: LandingFile, content_hash: str | None, paths: set[str], state: LandingState, reason: str | None
+) -> None:
+    judged = judge(file, content_hash, KNOWN, paths)
+    assert judged.state == state
+    assert (reason or "") in (judged.reason or "")
+    assert (judged.reason is None) == (reason is None)
+
+
+def test_every_attempt_has_a_run_key_of_its_own() -> None:
+    first = judge(SEEN, NEW, KNOWN, set())
+    second = judge(dataclasses.replace(first, state=LandingState.SEEN, content_hash=None), NEW, KNOWN, set())
+    assert first.run_key == f"flights/flights.csv#1-{NEW[:16]}"
+    assert second.run_key == f"flights/flights.csv#2-{NEW[:16]}"
+
+
+def test_the_file_that_changed_last_is_found(landing: pathlib.Path) -> None:
+    for name in ("b.csv", "a.csv"):
+        (landing / name).write_text(name)
+    os.utime(landing / "b.csv")
+    assert find_file(landing, "flights", "*.csv", None).name == "b.csv"
+    assert find_file(landing, "flights", "*.csv", "a.csv").name == "a.csv"
+
+
+def test_nothing_to_find_is_an_error_that_says_what_to_drop(landing: pathlib.Path) -> None:
+    with pytest.raises(NothingLandedError, match=r"flights.*'\*\.csv'.*Drop one there"):
+        find_file(landing, "flights", "*.csv", None)
+
+
+def test_a_file_that_is_gone_or_empty_or_elsewhere_is_an_error(landing: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (landing / "empty.csv").touch()
+    (landing / "folder").mkdir()
+    (landing / "link.csv").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("x")
+    for path, error in (
+        ("gone.csv", SourceVanishedError),
+        ("empty.csv", EmptySourceError),
+        ("folder", SourceUnreadableError),
+        ("../secret", SourceUnreadableError),
+        ("link.csv", SourceUnreadableError),
+        ("/etc/passwd", SourceUnreadableError),
+    ):
+        with pytest.raises(error):
+            find_file(landing, "flights", "*", path)

@@ -1,0 +1,326 @@
+"""The IO manager in real runs."""
+
+import io
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import polars.testing
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
+from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.metadata import table_metadata
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.backends.local import LocalStorage
+
+FRAME = pl.DataFrame({"carrier": ["UA", "AA"], "delay": [5, None]})
+
+
+@pytest.fixture
+def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManager:
+    return ArtifactIOManager(catalog, producer)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def run(io_manager: ArtifactIOManager, *assets: dg.AssetsDefinition, **options: Any) -> dg.ExecuteInProcessResult:
+    return dg.materialize(assets, resources={"io_manager": io_manager}, **options)
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, key: str) -> Mapping[str, Any]:
+    [event] = result.asset_materializations_for_node(key)
+    return event.metadata
+
+
+@dg.asset(code_version="3")
+def flights() -> pl.DataFrame:
+    return FRAME
+
+
+@dg.asset
+def delays(flights: pl.LazyFrame) -> pl.LazyFrame:
+    return flights.filter(pl.col("delay").is_not_null())
+
+
+def test_what_one_asset_makes_the_next_one_loads(io_manager: ArtifactIOManager) -> None:
+    result = run(io_manager, flights, delays)
+    assert result.success
+    polars.testing.assert_frame_equal(result.asset_value("delays").collect(), FRAME.head(1))
+
+
+def test_a_materialization_is_recorded_with_all_that_made_it(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    result = run(io_manager, flights, delays)
+    made = catalog.materializations.current("flights")
+    assert (made.run_id, made.step_key, made.code_version) == (result.run_id, "flights", "3")
+    assert (made.row_count, made.schema) == (2, {"carrier": "string", "delay": "int64"})
+    assert made.data_version == made.file.content_hash
+
+
+def test_the_files_that_were_loaded_are_recorded(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    run(io_manager, flights, delays)
+    source, made = catalog.materializations.current("flights"), catalog.materializations.current("delays")
+    loaded = [LoadedInput("flights", None, source.file.file_id)]
+    assert catalog.materializations.inputs(made.materialization_id) == loaded
+
+
+def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    metadata = metadata_of(run(io_manager, flights), "flights")
+    file = catalog.materializations.current("flights").file
+    assert metadata["artifact/file_id"].value == file.file_id
+    assert metadata["artifact/content_hash"].value == file.content_hash
+    assert metadata["artifact/bytes_added"].value == metadata["artifact/size_bytes"].value == file.size_bytes
+    assert metadata["artifact/duplicate"].value is False
+    assert metadata["dagster/row_count"].value == 2
+    assert [column.name for column in metadata["dagster/column_schema"].value.columns] == ["carrier", "delay"]
+    assert metadata["artifact/columns"].records[1].data == {
+        "column": "delay",
+        "type": "int64",
+        "nulls": 1,
+        "minimum": "5",
+        "maximum": "5",
+    }
+    assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
+    assert metadata["dagster/uri"].value.startswith("file:///")
+
+
+def test_the_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) -> None:
+    run(io_manager, flights)
+    metadata = metadata_of(run(io_manager, flights), "flights")
+    assert metadata["artifact/duplicate"].value is True
+    assert metadata["artifact/bytes_added"].value == 0
+    assert metadata["artifact/version"].value == 1
+
+
+def test_the_content_hash_is_the_data_version(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run(io_manager, flights, instance=instance)
+    assert _data_version(instance, "flights") == catalog.materializations.current("flights").file.content_hash
+
+
+def test_a_data_version_of_the_users_own_wins(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def own() -> dg.Output[int]:
+        return dg.Output(1, data_version=dg.DataVersion("mine"))
+
+    run(io_manager, own, instance=instance)
+    assert _data_version(instance, "own") == "mine"
+
+
+def _data_version(instance: dg.DagsterInstance, key: str) -> str | None:
+    event = instance.get_latest_materialization_event(dg.AssetKey(key))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return (event.asset_materialization.tags or {}).get("dagster/data_version")
+
+
+def test_a_run_reads_what_was_made_before_it(io_manager: ArtifactIOManager) -> None:
+    run(io_manager, flights)
+    result = run(io_manager, flights, delays, selection=[delays])
+    assert result.asset_value("delays").collect().height == 1
+
+
+def test_an_input_that_was_never_made_is_not_retried(io_manager: ArtifactIOManager) -> None:
+    result = run(io_manager, flights, delays, selection=[delays], raise_on_error=False)
+    failure = _failure(result, "delays")
+    assert "NeverMaterializedError" in failure
+    assert "Materialize it first" in failure
+
+
+def _failure(result: dg.ExecuteInProcessResult, step: str) -> str:
+    [event] = [event for event in result.get_step_failure_events() if event.step_key == step]
+    return str(event.step_failure_data.error_display_string)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["text", b"bytes", {"a": [1]}, 5, None, [1], True, 2.5],
+)
+def test_plain_values_pass_from_asset_to_asset(io_manager: ArtifactIOManager, value: Any) -> None:
+    @dg.asset
+    def plain() -> Any:
+        return value
+
+    @dg.asset
+    def boxed(plain: Any) -> list[str]:
+        return [repr(plain)]
+
+    assert run(io_manager, plain, boxed).asset_value("boxed") == [repr(value)]
+
+
+def test_a_path_is_stored_as_it_is_and_told_by_its_name(io_manager: ArtifactIOManager, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(b"packed")
+
+    @dg.asset
+    def file() -> pathlib.Path:
+        return tmp_path / "x.csv.gz"
+
+    @dg.asset
+    def size(file: Artifact) -> int:
+        assert (file.info.file_type, file.info.compression_type) == ("csv", "gzip")
+        return file.info.size_bytes
+
+    assert run(io_manager, file, size).asset_value("size") == 6
+
+
+def test_a_missing_path_fails_without_a_retry_and_says_which(
+    io_manager: ArtifactIOManager, catalog: Catalog, tmp_path: pathlib.Path
+) -> None:
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
+    def file() -> pathlib.Path:
+        return tmp_path / "gone.csv"
+
+    result = run(io_manager, file, raise_on_error=False)
+    assert "gone.csv is gone" in _failure(result, "file")
+    assert not [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("file")
+
+
+def test_a_value_of_unknown_type_fails_and_names_what_is_supported(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def odd() -> object:
+        return object()
+
+    failure = _failure(run(io_manager, odd, raise_on_error=False), "odd")
+    assert "Cannot store a value of type builtins.object" in failure
+    assert "polars.DataFrame" in failure
+
+
+def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
+    io_manager: ArtifactIOManager, catalog: Catalog, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter(["good", "late", "late"])
+
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
+    def text() -> str:
+        return next(values)
+
+    run(io_manager, text)
+    with monkeypatch.context() as full:
+
+        def fail(*_: object) -> None:
+            raise StorageFullError("the test's disk")
+
+        full.setattr(backend, "write_stream", fail)
+        result = run(io_manager, text, raise_on_error=False)
+        assert [e for e in result.all_events if e.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    assert catalog.materializations.current("text").version == 1
+    with io_manager.artifact(catalog.materializations.current("text").file).open() as stream:
+        assert stream.read() == b"good"
+
+
+def test_a_stream_of_batches_that_breaks_leaves_nothing(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    import pyarrow as pa
+
+    schema = pa.schema([("x", pa.int64())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch([pa.array([1])], schema)
+        raise RuntimeError("the source is gone")
+
+    @dg.asset
+    def broken() -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    assert not run(io_manager, broken, raise_on_error=False).success
+    assert catalog.files.list_files(10) == []
+
+
+def test_partitions_are_kept_apart(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    days = dg.StaticPartitionsDefinition(["mon", "tue", "../we/d"])
+
+    @dg.asset(partitions_def=days)
+    def daily(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        return pl.DataFrame({"day": [context.partition_key]})
+
+    @dg.asset(partitions_def=days)
+    def same_day(daily: pl.DataFrame) -> str:
+        return str(daily["day"][0])
+
+    @dg.asset
+    def week(daily: dict[str, Any]) -> int:
+        return len(daily)
+
+    for day in days.get_partition_keys():
+        result = run(io_manager, daily, same_day, partition_key=day)
+        assert result.asset_value("same_day") == day
+        assert metadata_of(result, "daily")["dagster/partition_row_count"].value == 1
+    assert run(io_manager, daily, week, selection=[week]).asset_value("week") == 3
+    assert catalog.materializations.current("daily", "../we/d").version == 1
+
+
+def test_several_partitions_in_one_run_are_refused_for_now(io_manager: ArtifactIOManager) -> None:
+    days = dg.StaticPartitionsDefinition(["mon", "tue"])
+
+    @dg.asset(partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def daily() -> int:
+        return 1
+
+    tags = {"dagster/asset_partition_range_start": "mon", "dagster/asset_partition_range_end": "tue"}
+    result = run(io_manager, daily, tags=tags, raise_on_error=False)
+    assert "exactly one in a run" in _failure(result, "daily")
+
+
+def test_ops_that_are_no_assets_pass_values_too(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    @dg.op
+    def one() -> int:
+        return 1
+
+    @dg.op
+    def add(number: int) -> int:
+        return number + 1
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(io_manager)})
+    def count() -> None:
+        add(one())
+
+    assert count.execute_in_process().output_for_node("add") == 2
+
+
+def test_an_asset_is_loaded_outside_of_a_run(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    run(io_manager, flights, instance=instance)
+    definitions = dg.Definitions(assets=[flights], resources={"io_manager": io_manager})
+    loaded: Any = definitions.get_asset_value_loader(instance).load_asset_value("flights", python_type=pl.DataFrame)
+    polars.testing.assert_frame_equal(loaded, FRAME)
+
+
+def test_it_is_a_producer_itself(io_manager: ArtifactIOManager, producer: ArtifactProducer) -> None:
+    file_id = io_manager.create_artifact(io.BytesIO(b"data"), "bin")
+    with producer.open(file_id) as stream:
+        assert stream.read() == b"data"
+
+
+def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> None:
+    factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+    assert dg.materialize([flights], resources={"io_manager": factory}).success
+    secret = ArtifactIOManagerFactory(catalog_url="postgresql://me:secret@host/db", storage_url="/store")
+    assert "secret" not in f"{secret!r} {secret}"
+    assert "/store" in repr(secret)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        ([{"a": 1, "b": "x"}, {"a": None, "b": None}], ["int", "string"]),
+        ([{"a": 1.5, "b": True}, {"a": float("nan"), "b": False}], ["string", "bool"]),
+        ([{"a": float("inf"), "b": [1, 2]}], ["string", "string"]),
+    ],
+)
+def test_tables_in_the_ui_hold_what_it_can_show(rows: Sequence[Mapping[str, Any]], kinds: list[str]) -> None:
+    value: Any = table_metadata(rows)
+    assert [column.type for column in value.schema.columns] == kinds
+
+
+def test_a_table_without_rows_says_so() -> None:
+    assert table_metadata([]).value == "no rows"

@@ -1,0 +1,272 @@
+"""The contract of `ITypeHandler`: values come back, and equal values are equal bytes wherever they are written."""
+
+import dataclasses
+import datetime
+import io
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, Optional
+
+import duckdb
+import polars as pl
+import polars.testing
+import pyarrow as pa
+import pyarrow.dataset
+import pydantic
+import pytest
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
+from artifact_pipelines.store import Store
+
+FRAME = pl.DataFrame(
+    {
+        "number": [3, 1, None],
+        "text": ["a", None, "ü"],
+        "moment": [datetime.datetime(2013, 1, 1, 5, tzinfo=datetime.UTC), None, None],
+        "list": [[1, 2], [], None],
+    }
+)
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: dict[str, int]
+
+
+class Model(pydantic.BaseModel):
+    day: datetime.date
+    n: int = 3
+
+
+def _relation() -> duckdb.DuckDBPyRelation:
+    return duckdb.connect().sql("SELECT range AS number, 'row ' || range AS text FROM range(1000)")
+
+
+VALUES: dict[str, Callable[[], Any]] = {
+    "polars.DataFrame": lambda: FRAME,
+    "polars.LazyFrame": lambda: FRAME.lazy(),
+    "pyarrow.Table": lambda: FRAME.to_arrow(),
+    "pyarrow.RecordBatchReader": lambda: FRAME.to_arrow().to_reader(),
+    "duckdb.DuckDBPyRelation": _relation,
+    "builtins.bytes": lambda: b"\0\xffdata",
+    "builtins.bytearray": lambda: bytearray(b"data"),
+    "builtins.str": lambda: "text ü\n",
+    "builtins.dict": lambda: {"b": [1, 2.5, None, True], "a": {"ü": "x"}},
+    "builtins.list": lambda: [1, "two", []],
+    "builtins.tuple": lambda: (1, 2),
+    "builtins.bool": lambda: True,
+    "builtins.int": lambda: 2**70,
+    "builtins.float": lambda: 0.1,
+    "builtins.NoneType": lambda: None,
+    "dataclass": lambda: Point(1, {"b": 2, "a": 1}),
+    "pydantic.BaseModel": lambda: Model(day=datetime.date(2013, 1, 1)),
+}
+
+
+def written(value: Any) -> tuple[FileDescription, bytes]:
+    handler, sink = TypeHandlers().for_value(value), io.BytesIO()
+    handler.write(value, sink)
+    return handler.describe(value), sink.getvalue()
+
+
+def stored(store: Store, value: Any) -> Artifact:
+    description, data = written(value)
+    file = store.info(store.create_artifact(io.BytesIO(data), description.file_type))
+    return Artifact(file, lambda: store._producer.uri(file), lambda: store.open(file.file_id))
+
+
+def round_trip(store: Store, value: Any, annotation: Any) -> Any:
+    return TypeHandlers().read(stored(store, value), annotation)
+
+
+def test_every_type_that_is_written_is_tested() -> None:
+    written_types = {name for handler in BUILT_IN for name in handler.writes}
+    assert written_types == {*VALUES, "pathlib.Path"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_equal_values_are_equal_bytes(name: str) -> None:
+    assert written(VALUES[name]()) == written(VALUES[name]())
+
+
+_WRITE = """
+import io, sys
+from artifact_pipelines_tests.io_manager.test_type_handlers import VALUES, written
+from artifact_pipelines.storage.staging import hash_stream
+for name in VALUES:
+    print(name, hash_stream(io.BytesIO(written(VALUES[name]())[1])).content_hash)
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_equal_values_are_equal_bytes_in_another_process_with_other_threads(threads: str) -> None:
+    from artifact_pipelines.storage.staging import hash_stream
+
+    environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads}
+    command = [sys.executable, "-c", _WRITE]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    here = {name: hash_stream(io.BytesIO(written(VALUES[name]())[1])).content_hash for name in VALUES}
+    assert dict(line.split() for line in printed.splitlines()) == here
+
+
+@pytest.mark.parametrize("annotation", [pl.DataFrame, None, Any, Optional[pl.DataFrame], pl.DataFrame | None])  # noqa: UP045
+@pytest.mark.parametrize("name", ["polars.DataFrame", "polars.LazyFrame", "pyarrow.Table", "pyarrow.RecordBatchReader"])
+def test_tables_come_back_as_frames(store: Store, name: str, annotation: Any) -> None:
+    polars.testing.assert_frame_equal(round_trip(store, VALUES[name](), annotation), FRAME)
+
+
+def test_a_table_comes_back_as_every_kind_of_table(store: Store) -> None:
+    assert isinstance(round_trip(store, FRAME, pl.LazyFrame), pl.LazyFrame)
+    assert round_trip(store, FRAME, pa.Table).num_rows == 3
+    assert round_trip(store, FRAME, pa.RecordBatchReader).read_all().num_rows == 3
+    assert round_trip(store, FRAME, pyarrow.dataset.Dataset).count_rows() == 3
+    assert len(round_trip(store, FRAME, duckdb.DuckDBPyRelation).fetchall()) == 3
+
+
+def test_a_relation_comes_back(store: Store) -> None:
+    assert round_trip(store, _relation(), pl.DataFrame).height == 1000
+
+
+@pytest.mark.parametrize("name", ["dict", "list", "bool", "int", "float", "NoneType"])
+def test_json_values_come_back(store: Store, name: str) -> None:
+    value = VALUES[f"builtins.{name}"]()
+    assert round_trip(store, value, type(value)) == value
+    assert round_trip(store, value, None) == value
+
+
+def test_records_become_objects(store: Store) -> None:
+    assert round_trip(store, Point(1, {"a": 2}), dict) == {"x": 1, "y": {"a": 2}}
+    assert round_trip(store, Model(day=datetime.date(2013, 1, 1)), dict[str, Any]) == {"day": "2013-01-01", "n": 3}
+
+
+def test_plain_values_come_back(store: Store) -> None:
+    assert round_trip(store, b"\0\xff", bytes) == b"\0\xff"
+    assert round_trip(store, b"\0\xff", None) == b"\0\xff"
+    assert round_trip(store, "ü", str) == "ü"
+    assert round_trip(store, "ü", None) == "ü"
+    assert round_trip(store, "ü", bytes) == "ü".encode()
+
+
+def test_a_path_of_the_stored_file_and_an_artifact_read_every_file(store: Store) -> None:
+    assert round_trip(store, "text", pathlib.Path).read_text() == "text"
+    artifact = round_trip(store, "text", Artifact)
+    assert artifact.info.file_type == "txt"
+    assert artifact.uri().startswith("file:///")
+    with artifact.open() as stream:
+        assert stream.read() == b"text"
+
+
+@pytest.mark.parametrize(
+    ("name", "file_type", "compression_type"),
+    [
+        ("x.csv", "csv", None),
+        ("X.CSV", "csv", None),
+        ("x.csv.gz", "csv", "gzip"),
+        ("x.tar.zst", "tar", "zstd"),
+        ("x.gz", "bin", "gzip"),
+        ("x", "bin", None),
+        ("x.ü", "bin", None),
+        ("x.a b", "bin", None),
+        ("x." + "y" * 40, "bin", None),
+    ],
+)
+def test_the_type_of_a_path_is_its_extension(name: str, file_type: str, compression_type: str | None) -> None:
+    path = pathlib.Path(name)
+    description = TypeHandlers().for_value(path).describe(path)
+    assert (description.file_type, description.compression_type) == (file_type, compression_type)
+
+
+def test_a_path_is_written_as_it_is(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n")
+    assert written(path)[1] == b"a,b\n"
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, print, 1j])
+def test_a_value_of_unknown_type_is_an_error_that_names_what_is_supported(value: object) -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"polars\.DataFrame.*register a handler"):
+        TypeHandlers().for_value(value)
+
+
+@pytest.mark.parametrize("value", [{"x": object()}, {"x": float("nan")}, {(1, 2): 3}, ["\ud800"], {1: 2, "a": 3}])
+def test_what_json_can_not_hold_is_an_error(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="JSON can hold"):
+        written(value)
+
+
+def test_text_that_is_none_is_an_error() -> None:
+    with pytest.raises(InvalidArgumentError, match="UTF-8"):
+        written("\ud800")
+
+
+@pytest.mark.parametrize("annotation", [set, complex, "SomeForwardReference"])
+def test_an_annotation_that_no_handler_gives_is_an_error(store: Store, annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match="Cannot load"):
+        round_trip(store, "text", annotation)
+
+
+def test_an_annotation_that_does_not_fit_the_file_is_an_error(store: Store) -> None:
+    with pytest.raises(WrongFileTypeError, match=r"'txt' and cannot be read as polars.*parquet"):
+        round_trip(store, "text", pl.DataFrame)
+
+
+def test_an_artifact_itself_is_nothing_to_store(store: Store) -> None:
+    with pytest.raises(UnsupportedTypeError):
+        TypeHandlers().for_value(stored(store, "text"))
+
+
+def test_a_subclass_is_written_as_its_base() -> None:
+    class Text(str):
+        pass
+
+    assert written(Text("x"))[0].file_type == "txt"
+    assert type_names(Text)[1] == "builtins.str"
+
+
+class _Sets:
+    """A handler of one's own: sets of numbers, as text."""
+
+    writes = ("builtins.set",)
+    reads = ("builtins.set",)
+    file_types = ("numbers",)
+
+    def describe(self, value: object) -> FileDescription:
+        return FileDescription("numbers")
+
+    def write(self, value: set[int], sink: Any) -> None:
+        sink.write(" ".join(map(str, sorted(value))).encode())
+
+    def read(self, artifact: Artifact, type_name: str) -> set[int]:
+        with artifact.open() as stream:
+            return {int(number) for number in stream.read().split()}
+
+    def facts(self, artifact: Artifact) -> dict[str, Any]:
+        return {}
+
+
+def test_a_handler_of_ones_own_serves_its_type(store: Store) -> None:
+    handlers, sink = TypeHandlers([_Sets()]), io.BytesIO()
+    handlers.for_value({3, 1}).write({3, 1}, sink)
+    file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "numbers"))
+    artifact = Artifact(file, lambda: "", lambda: store.open(file.file_id))
+    assert handlers.read(artifact, set) == {1, 3}
+
+
+def test_facts_are_told_of_what_is_stored(store: Store) -> None:
+    def facts(value: Any) -> Any:
+        return TypeHandlers().for_value(value).facts(stored(store, value))
+
+    assert facts(FRAME)["row_count"] == 3
+    assert [column.name for column in facts(FRAME)["columns"]] == FRAME.columns
+    assert facts(FRAME)["preview"][0]["text"] == "a"
+    assert facts("x" * 10_000)["preview"] == "x" * 500
+    assert facts({"a": 1}) == {"preview": {"a": 1}}
+    assert facts({"a": "x" * 100_000}) == {}
+    assert facts(b"data") == {}

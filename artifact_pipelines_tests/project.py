@@ -1,0 +1,64 @@
+"""A small project for tests: one dataset on a landing zone, and the runs that its sensor and conditions ask for."""
+
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.dataset_pipeline import DatasetPipeline
+from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.demo import Demo
+
+FLIGHTS: Mapping[str, Any] = {
+    "name": "flights",
+    "description": "Flights of a test.",
+    "source": "flights*.csv",
+    "owners": ["team:tests"],
+    "columns": {"delay": "BIGINT"},
+    "key": ["carrier", "number"],
+    "samples": {"few": {"n": 2, "seed": 1}},
+    "analyses": {
+        "profile": {"kind": "profile"},
+        "delays": {"kind": "sql", "query": "SELECT carrier, sum(delay)::BIGINT AS delay FROM flights GROUP BY carrier"},
+    },
+}
+CSV = "carrier,number,delay\nUA,1,5\nAA,2,7\nUA,3,1\n"
+ALL = ["analyses/delays", "analyses/profile", "raw", "samples/few", "table"]
+
+
+class Project:
+    """What a user has: definitions, an instance, a landing zone; and a daemon that ticks when it is told to."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, **changes: Any) -> None:
+        self.instance = instance
+        self._settings = settings
+        self._landing = pathlib.Path(settings.landing_url)
+        self._daemon: Demo | None = None
+        self.declare(**changes)
+
+    def declare(self, **changes: Any) -> None:
+        """Change the dataset's declaration, as an edit of its YAML file does."""
+        dataset = DatasetPipeline.model_validate({**FLIGHTS, **changes})
+        self.definitions = build_definitions(dataset.definitions(), self._settings)
+        daemon = Demo(self.definitions, self._settings, self.instance)
+        if self._daemon is not None:
+            daemon._cursor = self._daemon._cursor  # the daemon's memory outlives a reload of definitions
+        self._daemon = daemon
+
+    def drop(self, text: str, name: str = "flights.csv") -> None:
+        assert self._daemon
+        self._daemon.drop(name, io.BytesIO(text.encode()))
+
+    def settle(self) -> tuple[list[str], Mapping[str, str]]:
+        """Let everything follow. Returns what was made, asset by asset, and what the sensor said at the end."""
+        assert self._daemon
+        runs, said = self._daemon.settle()
+        return [name for run in runs for name in self.made_by(run)], said
+
+    def made_by(self, run: dg.DagsterRun) -> Sequence[str]:
+        records = self.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        events = [record.event_log_entry.get_dagster_event() for record in records.records]
+        return [event.asset_key.to_user_string().removeprefix("flights/") for event in events if event.asset_key]

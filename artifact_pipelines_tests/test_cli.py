@@ -1,0 +1,168 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import click.testing
+import dagster as dg
+import pytest
+
+from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines.catalog.schema import HEAD_REVISION
+from artifact_pipelines.cli import main
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = click.testing.CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def run_json(*arguments: object) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+@pytest.fixture
+def csv(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    return path
+
+
+@pytest.fixture
+def numbers(store: Store) -> None:
+    values = iter([{"n": 1}, {"n": 1}, {"n": 2}])
+
+    @dg.asset
+    def numbers() -> dict[str, int]:
+        return next(values)
+
+    for _ in range(3):
+        dg.materialize([numbers], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+
+
+def test_a_file_is_put_and_got_back(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    first = run("put", csv)
+    assert first.startswith("1\t8 bytes")
+    assert first.rstrip().endswith("new")
+    assert "duplicate, nothing stored" in run("put", csv)
+    assert "8 bytes" in run("get", 1, "-o", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == csv.read_text()
+    assert oct((tmp_path / "out.csv").stat().st_mode & 0o777) == "0o644"
+
+
+def test_bytes_go_to_standard_output_when_it_is_a_pipe(csv: pathlib.Path) -> None:
+    run("put", csv)
+    command = [sys.executable, "-m", "artifact_pipelines.cli", "get", "1"]
+    code = "from artifact_pipelines.cli import main; main(['get', '1'])"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == csv.read_bytes()
+
+
+def test_programs_get_json(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    put = run_json("put", csv)
+    assert (put["file_id"], put["new"], put["size_bytes"], put["file_type"]) == (1, True, 8, "csv")
+    assert run_json("get", 1, "-o", tmp_path / "out")["output"] == str(tmp_path / "out")
+    assert [row["file_id"] for row in run_json("ls", "--files")] == [1]
+    assert run_json("show", 1)["holders"] == ["caller"]
+    assert run_json("db", "current") == {"current": HEAD_REVISION, "needed": HEAD_REVISION}
+
+
+@pytest.mark.usefixtures("numbers")
+def test_assets_are_listed_with_what_they_hold_now() -> None:
+    [row] = run_json("ls")
+    assert (row["asset"], row["version"], row["size_bytes"]) == ("numbers", 2, 7)
+    text = run("ls")
+    assert "numbers" in text
+    assert "partition" not in text, "a column that no row fills is left out"
+
+
+@pytest.mark.usefixtures("numbers")
+def test_the_history_of_an_asset_is_newest_first() -> None:
+    assert [row["version"] for row in run_json("history", "numbers")] == [2, 1, 1]
+    assert len(run("history", "numbers").splitlines()) == 4
+
+
+def test_an_empty_store_says_how_to_begin() -> None:
+    assert "make demo" in run("ls")
+    assert run_json("ls") == []
+
+
+def test_everything_known_of_a_file_is_shown(csv: pathlib.Path) -> None:
+    run("put", csv)
+    text = run("show", 1)
+    for part in ("text/csv", "stored", "caller", "8 bytes"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("get", 1), 2, "name a file with -o"),
+        (("get", 99, "-o", "x"), 3, "No file has ID 99"),
+        (("show", 99), 3, "UnknownFileError"),
+        (("show", "--", -1), 2, "positive whole number"),
+        (("show", "x"), 2, "not a valid integer"),
+        (("history", "nothing"), 3, "Materialize it first"),
+        (("put", "gone.csv"), 5, "gone.csv is gone"),
+        (("put", "."), 5, "not a regular file"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_errors_say_what_to_do_and_end_with_a_code_of_their_kind(
+    arguments: tuple[object, ...], code: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    arguments = (*arguments, "--json") if arguments == ("get", 1) else arguments
+    assert text in run(*arguments, code=code)
+
+
+def test_missing_bytes_are_a_code_of_their_own(csv: pathlib.Path, store: Store, tmp_path: pathlib.Path) -> None:
+    run("put", csv)
+    (tmp_path / "store" / str(store.info(1).storage_path)).unlink()
+    assert "MissingBytesError" in run("get", 1, "-o", tmp_path / "out", code=4)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_can_not_be_written_is_an_error(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    run("put", csv)
+    assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / "no" / "folder" / "out", code=6)
+
+
+def test_a_full_disk_leaves_no_half_of_the_target(
+    csv: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("put", csv)
+    (tmp_path / "out").mkdir()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("shutil.copyfileobj", fail)
+    assert "Free space" in run("get", 1, "-o", tmp_path / "out" / "x", code=6)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_wrong_url_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_CATALOG_URL", "mysql://me:secret@host/db")
+    text = run("ls", code=2)
+    assert "ARTIFACT_CATALOG_URL" in text
+    assert "secret" not in text
+
+
+def test_a_catalog_that_does_not_answer_is_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://127.0.0.1:1/db")
+    assert "CatalogUnavailableError" in run("ls", code=6)
+
+
+def test_the_schema_is_brought_up_to_date() -> None:
+    assert run("db", "current").startswith("none")
+    assert run("db", "upgrade") == f"Schema: none -> {HEAD_REVISION}\n"
+    assert run("db", "upgrade") == f"Schema: {HEAD_REVISION} -> {HEAD_REVISION}\n"
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_it_says_what_it_is(option: str) -> None:
+    assert "artifact" in run(option).lower()

@@ -1,0 +1,223 @@
+"""A declared dataset, from the landing zone to its analyses, with the real sensor, conditions and runs."""
+
+import pathlib
+import re
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pydantic
+import pytest
+
+from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def project(settings: Settings, instance: dg.DagsterInstance) -> Project:
+    return Project(settings, instance)
+
+
+def test_a_dropped_file_makes_everything(project: Project) -> None:
+    project.drop(CSV)
+    made, said = project.settle()
+    assert sorted(made) == ALL
+    assert said == {"flights_landing": "flights.csv: ingested"}
+    with open_store() as store:
+        assert store.load("flights/analyses/delays", pl.DataFrame).to_dict(as_series=False) == {
+            "carrier": ["AA", "UA"],
+            "delay": [7, 6],
+        }
+        assert store.load("flights/samples/few", pl.DataFrame).height == 2
+        assert store.load("flights/raw", bytes).decode() == CSV
+
+
+def test_the_same_file_again_makes_nothing_and_says_why(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop(CSV)
+    made, said = project.settle()
+    assert made == []
+    assert said == {"flights_landing": "flights.csv: duplicate (same content as version 1, the current one)"}
+
+
+def test_a_changed_file_makes_what_depends_on_it_anew(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop(CSV.replace("5", "6"))
+    made, _ = project.settle()
+    assert sorted(made) == ALL
+
+
+def test_a_file_that_reads_the_same_stops_at_the_table(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop(CSV.replace("UA", '"UA"'))
+    made, _ = project.settle()
+    assert made == ["raw", "table"], "the quotes are new, the table is not"
+
+
+def test_another_query_makes_only_its_answer_anew(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    query = "SELECT carrier FROM flights"
+    project.declare(analyses={**FLIGHTS["analyses"], "delays": {"kind": "sql", "query": query}})
+    made, _ = project.settle()
+    assert made == ["analyses/delays"]
+
+
+def test_a_new_sample_is_made_without_a_new_file(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.declare(samples={**FLIGHTS["samples"], "one": {"n": 1}})
+    assert project.settle()[0] == ["samples/one"]
+
+
+def test_a_bad_file_fails_with_the_reason_and_is_tried_once(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop("carrier,number,delay\nUA,1,late\n")
+    made, said = project.settle()
+    assert made == ["raw"]
+    assert "failed" in said["flights_landing"]
+    assert project.settle()[0] == []
+    with open_store() as store:
+        assert store.load("flights/table", pl.DataFrame).height == 3, "the last good table stays"
+
+
+def test_a_good_file_after_a_bad_one_mends_everything(project: Project) -> None:
+    project.drop("carrier,number,delay\nUA,1,late\n")
+    project.settle()
+    project.drop(CSV)
+    made, _ = project.settle()
+    assert sorted(made) == ALL
+
+
+def _job(project: Project, name: str) -> dg.ExecuteInProcessResult:
+    job = project.definitions.resolve_job_def(name)
+    return job.execute_in_process(instance=project.instance, raise_on_error=False)
+
+
+def test_the_job_makes_everything_from_the_file_that_landed_last(project: Project) -> None:
+    project.drop(CSV)
+    assert _job(project, "flights_pipeline").success
+
+
+def test_the_job_says_so_when_nothing_has_landed(project: Project) -> None:
+    result = _job(project, "flights_pipeline")
+    [failure] = result.get_step_failure_events()
+    assert "Drop one there" in failure.step_failure_data.error_display_string
+
+
+def test_every_asset_reads_by_itself_in_the_graph(project: Project) -> None:
+    keys = [key.to_user_string() for key in project.definitions.resolve_all_asset_keys()]
+    assert sorted(keys) == [f"flights/{name}" for name in ALL]
+    for asset in project.definitions.assets or ():
+        assert isinstance(asset, dg.AssetsDefinition)
+        for spec in asset.specs:
+            assert spec.description
+            assert spec.owners == ["team:tests"]
+            assert spec.group_name == "flights"
+            assert spec.kinds
+            assert spec.code_version
+
+
+def test_a_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(settings, instance, schedule="0 6 * * *")
+    schedule = project.definitions.resolve_schedule_def("flights_schedule")
+    assert (schedule.cron_schedule, schedule.job_name) == ("0 6 * * *", "flights_pipeline")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(settings, instance, retention={"keep_last": 3})
+    for spec in project.definitions.resolve_all_asset_specs():
+        assert spec.metadata["artifact/retention"] == {"keep_last": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"name": "Flights"}, "name"),
+        ({"name": "../x"}, "name"),
+        ({"owners": []}, "owners"),
+        ({"owners": ["nobody"]}, "owners.0"),
+        ({"source": ""}, "source"),
+        ({"description": ""}, "description"),
+        ({"unheard_of": 1}, "unheard_of"),
+        ({"samples": {"few": {"n": 0}}}, "samples.few.n"),
+        ({"samples": {"few": {"n": 1, "design": "magic"}}}, "samples.few.design"),
+        ({"samples": {"few": {"n": 1, "seed": 2**63}}}, "samples.few.seed"),
+        ({"samples": {"Bad name": {"n": 1}}}, "samples.Bad name"),
+        ({"analyses": {"profile": {"kind": "profil"}}}, "analyses.profile.kind"),
+        ({"analyses": {"question": {"kind": "sql"}}}, "analyses.question"),
+        ({"analyses": {"profile": {"kind": "profile", "query": "SELECT 1"}}}, "analyses.profile"),
+        ({"format": {"delimiter": ";;"}}, "format.delimiter"),
+        ({"format": {"type": "xlsx"}}, "format.type"),
+        ({"retention": {"keep_last": 0}}, "retention.keep_last"),
+    ],
+)
+def test_a_wrong_declaration_names_the_field(changes: dict[str, Any], where: str) -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        DatasetPipeline.model_validate({**FLIGHTS, **changes})
+    found = [".".join(str(part) for part in error["loc"]) for error in caught.value.errors()]
+    assert any(name.startswith(where) for name in found), found
+
+
+def test_a_source_that_leaves_the_landing_zone_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="below the landing zone"):
+        DatasetPipeline.model_validate({**FLIGHTS, "source": "../*.csv"}).definitions()
+
+
+YAML = """
+type: artifact_pipelines.DatasetPipeline
+attributes:
+  name: weather
+  description: "Weather by {{ env.STATION }}"
+  source: weather*.csv
+  owners: [team:tests]
+  samples:
+    few: {n: SIZE}
+"""
+
+
+def _load(folder: pathlib.Path, size: str) -> dg.Definitions:
+    (folder / "own" / "defs" / "weather").mkdir(parents=True)
+    (folder / "own" / "defs" / "weather" / "defs.yaml").write_text(YAML.replace("SIZE", size))
+    project = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "own"\n'
+    (folder / "pyproject.toml").write_text(project)
+    return dg.load_from_defs_folder(path_within_project=folder / "own" / "defs")
+
+
+def test_a_yaml_file_is_all_that_a_dataset_needs(
+    settings: Settings, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATION", "JFK")
+    monkeypatch.syspath_prepend(tmp_path)
+    definitions = build_definitions(_load(tmp_path, "5"), settings)
+    keys = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert set(keys) == {"weather/raw", "weather/table", "weather/samples/few"}
+    assert keys["weather/table"].description == "Weather by JFK"
+
+
+def test_an_error_in_a_yaml_file_names_file_line_field_and_what_is_allowed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATION", "JFK")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Exception, match="weather") as caught:
+        _load(tmp_path, "none")
+    text = "".join(traceback.format_exception(caught.value))
+    assert re.search(r"attributes\.samples\.few\.n at .*/weather/defs\.yaml:9", text)
+    assert "valid integer" in text

@@ -1,0 +1,53 @@
+"""The project's own definitions, as Dagster loads them."""
+
+import subprocess
+import sys
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import build_resources, defs
+
+DEFINITIONS = defs()
+SPECS: list[dg.AssetSpec] = sorted(DEFINITIONS.resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=[spec.key.to_user_string() for spec in SPECS])
+def test_every_asset_has_an_owner_a_description_a_group_kinds_and_a_code_version(spec: dg.AssetSpec) -> None:
+    assert spec.owners
+    assert spec.description
+    assert spec.group_name in ("flights", "weather")
+    assert spec.kinds
+    assert spec.code_version
+    assert spec.tags["domain"] == "aviation"
+
+
+def test_everything_loads_and_fits_together() -> None:
+    dg.Definitions.validate_loadable(DEFINITIONS)
+    names = {key.to_user_string() for key in DEFINITIONS.resolve_all_asset_keys()}
+    assert {"flights/raw", "flights/table", "flights/samples/thousand", "flights/analyses/delays"} <= names
+    assert {"weather/raw", "weather/table", "weather/analyses/profile"} <= names
+
+
+def test_sensors_and_schedules_are_on_by_default() -> None:
+    sensors: list[Any] = list(DEFINITIONS.sensors or ())
+    schedules: list[Any] = list(DEFINITIONS.schedules or ())
+    assert {sensor.name for sensor in sensors} == {"automation", "flights_landing", "weather_landing"}
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_the_ui_shows_the_name_of_a_variable_and_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://me:secret@host/db")
+    resources = build_resources(Settings.from_environment())
+    assert "secret" not in repr(resources)
+    assert "secret" not in str([vars(resource) for resource in resources.values()])
+
+
+@pytest.mark.parametrize("module", ["artifact_pipelines", "artifact_pipelines.cli", "artifact_pipelines.store"])
+def test_the_command_line_waits_for_no_heavy_library(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'dagster', 'polars', 'pyarrow', 'duckdb'}} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"

@@ -1,0 +1,88 @@
+"""What `make demo` shows, from end to end, on the real data."""
+
+import io
+import pathlib
+import re
+
+import dagster as dg
+import pytest
+from rich.console import Console
+
+from artifact_pipelines import demo
+from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import defs
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=100)
+
+
+@pytest.fixture
+def _dagster_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dagster").mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+
+
+def _shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _rows(scene: str) -> dict[str, list[str]]:
+    lines = [line.split() for line in scene.splitlines() if re.match(r"(flights|weather)/", line)]
+    return {line[0]: line[1:] for line in lines}
+
+
+@pytest.mark.usefixtures("_dagster_home")
+def test_the_demo_shows_a_first_drop_the_same_again_and_a_change(console: Console, settings: Settings) -> None:
+    demo.run_demo(console, settings)
+    _, first, second, third = re.split(r"\n(?=\d\. )", _shown(console))
+    made = _rows(first)
+    assert set(made) == {
+        *(f"flights/{name}" for name in ("raw", "table", "samples/thousand", "analyses/profile", "analyses/delays")),
+        *(f"weather/{name}" for name in ("raw", "table", "samples/thousand", "analyses/profile", "analyses/by_month")),
+    }
+    assert "336,776" in made["flights/table"]
+    assert "26,115" in made["weather/table"]
+    assert all("new" in row for row in made.values())
+
+    assert _rows(second) == {}
+    assert "duplicate (same content as version 1, the current one)" in second
+
+    again = _rows(third)
+    assert set(again) == {key for key in made if key.startswith("flights/")}
+    assert "new" in again["flights/table"]
+    assert "duplicate" in again["flights/samples/thousand"], "none of the five corrected rows is in the sample"
+    assert "make dev" in third
+
+
+@pytest.mark.usefixtures("_dagster_home")
+def test_a_run_that_fails_is_said_and_ends_the_demo(console: Console, settings: Settings) -> None:
+    with dg.DagsterInstance.get() as instance:
+        scene = demo.Scene(console, demo.Demo(defs(), settings, instance), instance)
+        with pytest.raises(SystemExit, match="These runs failed"):
+            scene.play("torn", {"weather.csv": io.BytesIO(b"origin,temp,time_hour\nJFK,1\n")})
+
+
+def test_the_data_are_dropped_where_they_are_missing(
+    console: Console, landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (landing / "flights.csv").write_text("mine")
+    monkeypatch.setattr(demo, "Console", lambda: console)
+    demo.main(["--drop-only"])
+    assert (landing / "flights.csv").read_text() == "mine"
+    assert (landing / "weather.csv").stat().st_size > 2_000_000
+    assert _shown(console).count("Dropping") == 1
+
+
+def test_the_correction_is_what_it_says() -> None:
+    csv = b"year,dep_delay,x\n2013,1000,a\n2013,1001,b\n2013,NA,c\n2013,-5,d\n"
+    assert demo.corrected(io.BytesIO(csv)) == csv.replace(b"1001", b"NA")
+
+
+def test_data_that_are_not_installed_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
+    with pytest.raises(ConfigurationError, match=r"weather\.csv is not installed"), demo.open_weather():
+        pass

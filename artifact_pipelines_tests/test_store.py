@@ -1,0 +1,110 @@
+"""The store for notebooks and scripts."""
+
+import io
+import pathlib
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+import artifact_pipelines
+from artifact_pipelines import Artifact, ArtifactIOManager, Store, open_store
+from artifact_pipelines.core.exceptions import (
+    InvalidArgumentError,
+    InvalidFileIdError,
+    NeverMaterializedError,
+    SourceVanishedError,
+    UnknownFileError,
+    UnknownVersionError,
+)
+
+
+@pytest.fixture
+def flights(store: Store) -> Store:
+    """A store in which `flights` has two versions and three materializations."""
+    frames = iter([pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})])
+
+    @dg.asset
+    def flights() -> pl.DataFrame:
+        return next(frames)
+
+    for _ in range(3):
+        dg.materialize([flights], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+    return store
+
+
+def test_what_is_put_in_comes_out(store: Store) -> None:
+    file_id = store.create_artifact(io.BytesIO(b"data"), "txt", metadata={"from": "me"})
+    with store.open(file_id) as stream:
+        assert stream.read() == b"data"
+    info = store.info(file_id)
+    assert (info.size_bytes, info.file_type, info.metadata) == (4, "txt", {"from": "me"})
+    store.release(file_id)
+    assert store.info(file_id).reference_count == 0
+
+
+def test_a_file_from_disk_is_new_once(store: Store, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n")
+    file_id, is_new = store.put(tmp_path / "x.csv")
+    assert is_new
+    assert store.put(tmp_path / "x.csv") == (file_id, False)
+    with pytest.raises(SourceVanishedError):
+        store.put(tmp_path / "gone.csv")
+
+
+def test_an_asset_is_loaded_as_what_one_asks_for(flights: Store) -> None:
+    assert flights.load("flights")["x"].to_list() == [2]
+    assert flights.load("flights", as_type=pl.LazyFrame).collect()["x"].to_list() == [2]
+    assert isinstance(flights.load("flights", as_type=Artifact), Artifact)
+    assert flights.load("flights", as_type=pathlib.Path).suffix
+
+
+def test_an_old_version_is_loaded_by_its_number(flights: Store) -> None:
+    assert flights.load("flights", version=1)["x"].to_list() == [1]
+    assert flights.load("flights", version=2)["x"].to_list() == [2]
+
+
+def test_history_has_every_materialization(flights: Store) -> None:
+    assert [m.version for m in flights.history("flights")] == [2, 1, 1]
+
+
+def test_what_is_not_there_is_an_error_that_says_what_to_do(flights: Store) -> None:
+    with pytest.raises(UnknownVersionError, match="the newest is 2"):
+        flights.load("flights", version=3)
+    with pytest.raises(NeverMaterializedError, match="Materialize it first"):
+        flights.load("weather")
+    with pytest.raises(NeverMaterializedError):
+        flights.history("weather")
+    with pytest.raises(UnknownFileError):
+        flights.open(99)
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "1", 1.0])
+def test_what_is_no_version_is_refused(flights: Store, version: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="version must be"):
+        flights.load("flights", version=version)
+
+
+@pytest.mark.parametrize("file_id", [0, -5, "x"])
+def test_what_is_no_file_id_is_refused(store: Store, file_id: Any) -> None:
+    for use in (store.open, store.info, store.release):
+        with pytest.raises(InvalidFileIdError):
+            use(file_id)
+
+
+def test_places_given_win_over_the_environment(tmp_path: pathlib.Path, store: Store) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'other.db'}", str(tmp_path / "other")) as other:
+        other.create_artifact(io.BytesIO(b"data"), "txt")
+        assert "other.db" in repr(other)
+    assert (tmp_path / "other").is_dir()
+    with pytest.raises(UnknownFileError):
+        store.info(1)
+
+
+def test_the_public_names_are_those_that_are_documented() -> None:
+    assert dir(artifact_pipelines) == artifact_pipelines.__all__
+    for name in artifact_pipelines.__all__:
+        assert getattr(artifact_pipelines, name).__doc__
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = artifact_pipelines.nothing_of_the_kind
