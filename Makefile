@@ -37,6 +37,7 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 .PHONY: bench
 bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, side by side (minutes, 25 GB of disk)
 	@$(BIN)/python -m bench.create_artifact
+	@$(BIN)/python -m bench.drop_to_green
 
 .PHONY: format
 format: $(VENV)/.installed-dev  ## Format the code

@@ -1,6 +1,6 @@
 """A ring of four blocks: one thread fills them (and writes them out), another hashes them.
 
-This is all the memory that a file of any size takes on its way through. Blocks of 1 MiB: smaller ones cost BLAKE3 its
+This is all the memory that a file of any size takes on its way through. Blocks of 2 MiB: smaller ones cost BLAKE3 its
 speed, larger ones cost memory and gain nothing.
 """
 
@@ -11,7 +11,7 @@ import threading
 from artifact_pipelines.core.types import Content
 from artifact_pipelines.storage.hashing import ContentHasher
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 2 << 20
 BLOCKS = 4
 
 
