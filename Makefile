@@ -34,6 +34,10 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	$(BIN)/pytest -n 2 --cov --cov-report=term
 	@echo "All checks passed"
 
+.PHONY: stress
+stress: $(VENV)/.installed-dev  ## Prove the store under crashes, races and faults, in the long form (an hour or so)
+	$(BIN)/pytest -n 2 --stress --timeout 3600 artifact_pipelines_tests/stress
+
 .PHONY: bench
 bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, side by side (minutes, 25 GB of disk)
 	@$(BIN)/python -m bench.create_artifact

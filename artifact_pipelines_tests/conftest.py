@@ -14,10 +14,21 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 
 _TEMPLATE = "catalog_template"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stress", action="store_true", help="run long proofs in their long form (make stress)")
+
+
+@pytest.fixture(scope="session")
+def is_stress(pytestconfig: pytest.Config) -> bool:
+    """Whether long proofs run in their long form (`make stress`); `make test` runs the short one."""
+    return bool(pytestconfig.getoption("--stress"))
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +103,18 @@ def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def backend(settings: Settings) -> LocalStorage:
-    return LocalStorage(pathlib.Path(settings.storage_url))
+def storage_url(settings: Settings) -> str:
+    """A store on each backend that is supported."""
+    return settings.storage_url
 
 
 @pytest.fixture
-def producer(catalog: Catalog, backend: LocalStorage) -> ArtifactProducer:
+def backend(storage_url: str) -> IStorageBackend:
+    return open_backend(storage_url)
+
+
+@pytest.fixture
+def producer(catalog: Catalog, backend: IStorageBackend) -> ArtifactProducer:
     return ArtifactProducer(catalog.files, backend)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
-from artifact_pipelines.cli import main
+from artifact_pipelines.cli.main import main
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -55,8 +55,7 @@ def test_a_file_is_put_and_got_back(csv: pathlib.Path, tmp_path: pathlib.Path) -
 
 def test_bytes_go_to_standard_output_when_it_is_a_pipe(csv: pathlib.Path) -> None:
     run("put", csv)
-    command = [sys.executable, "-m", "artifact_pipelines.cli", "get", "1"]
-    code = "from artifact_pipelines.cli import main; main(['get', '1'])"
+    code = "from artifact_pipelines.cli.main import main; main(['get', '1'])"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, check=True).stdout == csv.read_bytes()
 

@@ -29,6 +29,9 @@ from artifact_pipelines.core.types import (
 )
 
 _ID = materializations.c.materialization_id
+_IS_CURRENT = materializations.c.is_current
+_BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
+_IS_KEPT = materializations.c.released_at.is_(None)
 
 
 class MaterializationCatalog:
@@ -44,10 +47,12 @@ class MaterializationCatalog:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
         with writing(self._engine) as connection:
-            _lock(connection, facts.asset)
-            previous = _newest(connection, _of(facts.asset, facts.partition))
+            lock_asset(connection, facts.asset)
+            which = _of(facts.asset, facts.partition)
+            previous = _newest(connection, [*which, _IS_CURRENT])
             changed = previous is None or [f.file_id for f in previous.files] != [x.file.file_id for x in leases]
-            version = (previous.version if previous else 0) + int(changed)
+            version = previous.version if previous and not changed else _highest_version(connection, which) + 1
+            connection.execute(sa.update(materializations).where(*which, _IS_CURRENT).values(is_current=False))
             materialization_id = _insert(connection, facts, leases, version)
             for position, lease in enumerate(leases):
                 settle_lease(connection, lease, holder_of(materialization_id))
@@ -63,21 +68,21 @@ class MaterializationCatalog:
         return recorded
 
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
-        """Return the newest materialization; with a run ID the newest of that run, if it made any.
+        """Return the current materialization; with a run ID the newest of that run, if it made any.
 
         Raises:
             NeverMaterializedError: There is none.
         """
         which = _of(asset, partition)
         with reading(self._engine) as connection:
-            own = _newest(connection, [*which, materializations.c.run_id == run_id]) if run_id else None
-            newest = own or _newest(connection, which)
+            own = _newest(connection, [*which, _IS_KEPT, materializations.c.run_id == run_id]) if run_id else None
+            newest = own or _newest(connection, [*which, _IS_CURRENT])
         if newest is None:
             raise NeverMaterializedError(asset, partition)
         return newest
 
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
-        """Return the newest materialization that had this version number.
+        """Return the newest materialization that had this version number and is kept.
 
         Raises:
             NeverMaterializedError: The asset has no materialization at all.
@@ -85,23 +90,21 @@ class MaterializationCatalog:
         """
         newest = self.current(asset, partition)
         with reading(self._engine) as connection:
-            found = _newest(connection, [*_of(asset, partition), materializations.c.version == version])
+            found = _newest(connection, [*_of(asset, partition), _IS_KEPT, materializations.c.version == version])
         if found is None:
             raise UnknownVersionError(asset, version, newest.version, partition)
         return found
 
     def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:
-        """Return materializations of an asset, newest first; of all its partitions when none is named."""
-        which = _of(asset, partition)[: 1 if partition is None else 2]
+        """Return the kept materializations of an asset, newest first; of all its partitions when none is named."""
+        which = [*_of(asset, partition)[: 1 if partition is None else 2], _IS_KEPT]
         with reading(self._engine) as connection:
             return _select(connection, which, limit)
 
     def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
-        """Return the newest materialization of every asset and partition, by name."""
-        newest = sa.select(sa.func.max(_ID)).group_by(materializations.c.asset_key, materializations.c.partition_key)
+        """Return the current materialization of every asset and partition, by name."""
         with reading(self._engine) as connection:
-            found = _select(connection, [_ID.in_(newest)], limit)
-        return sorted(found, key=lambda m: (m.asset, m.partition or ""))
+            return _select(connection, [_IS_CURRENT], limit, order=_BY_NAME)
 
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
         """Return the exact files that were loaded to make a materialization."""
@@ -117,7 +120,7 @@ def holder_of(materialization_id: int) -> str:
     return f"materialization:{materialization_id}"
 
 
-def _lock(connection: sa.Connection, asset: str) -> None:
+def lock_asset(connection: sa.Connection, asset: str) -> None:
     """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))
@@ -134,15 +137,18 @@ def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) 
 
 
 def _select(
-    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], limit: int
+    connection: sa.Connection,
+    which: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+    order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
 ) -> Sequence[Materialization]:
-    """Read materializations, newest first, and their files with one query more."""
-    rows = connection.execute(sa.select(materializations).where(*which).order_by(_ID.desc()).limit(limit)).all()
+    """Read materializations in an order, newest first, and their files with one query more."""
+    rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
     link = materialization_files
-    wanted = sa.select(_ID).where(*which).order_by(_ID.desc()).limit(limit)
+    wanted = sa.select(_ID).where(*which).order_by(*order).limit(limit)
     query = (
         sa.select(link.c.materialization_id.label("owner_id"), files)
-        .join_from(link, files)
+        .join_from(link, files, link.c.file_id == files.c.file_id)
         .where(link.c.materialization_id.in_(wanted))
         .order_by(link.c.materialization_id, link.c.position)
     )
@@ -171,6 +177,11 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
     )
 
 
+def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> int:
+    """Return the highest number given so far, also to versions that are gone: a number is never used again."""
+    return connection.execute(sa.select(sa.func.max(materializations.c.version)).where(*which)).scalar() or 0
+
+
 def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
     values: Mapping[str, Any] = {
         "asset_key": facts.asset,
@@ -184,6 +195,7 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
+        "is_current": True,
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())

@@ -6,7 +6,7 @@ from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 
 
 def current_revision(engine: sa.Engine) -> str | None:

@@ -76,16 +76,61 @@ materializations = sa.Table(
     sa.Column("schema", sa.JSON),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Column(
+        "is_current",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="what the asset or partition holds now",
+    ),
+    sa.Column("pinned_at", UtcDateTime, comment="not null: kept until it is unpinned"),
+    sa.Column("wiped_at", UtcDateTime, comment="not null: its asset or partition was wiped"),
+    sa.Column("released_at", UtcDateTime, comment="not null: it holds its files no more"),
+    sa.Column("release_reason", sa.Text),
     sa.Index(None, "asset_key", "partition_key", "materialization_id"),
     sqlite_autoincrement=True,
 )
+# Few rows of many: what `ls` and every load look for.
+sa.Index(
+    "ix_materializations_current",
+    materializations.c.asset_key,
+    materializations.c.partition_key,
+    unique=False,
+    sqlite_where=sa.text("is_current"),
+    postgresql_where=sa.text("is_current"),
+)
 
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("tag_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("asset_key", sa.Text, nullable=False),
+    sa.Column("partition_key", sa.Text),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column(
+        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
+    ),
+    sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
+    sa.Index(None, "asset_key", "name"),
+    sqlite_autoincrement=True,
+)
+
+retention_policies = sa.Table(
+    "retention_policies",
+    metadata,
+    sa.Column("asset_key", sa.Text, primary_key=True),
+    sa.Column("policy", sa.JSON, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=utc_now()),
+)
+
+# Which files a materialization had and was made from stays known when they are collected: an ID is never used again.
+# That a kept one's files are there is what its references in `file_references` see to.
 materialization_files = sa.Table(
     "materialization_files",
     metadata,
     sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("file_id", _Key, sa.ForeignKey("files.file_id"), nullable=False, index=True),
+    sa.Column("file_id", _Key, nullable=False, index=True),
 )
 
 materialization_inputs = sa.Table(
@@ -93,7 +138,7 @@ materialization_inputs = sa.Table(
     metadata,
     sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
     sa.Column("asset_key", sa.Text, primary_key=True),
-    sa.Column("file_id", _Key, sa.ForeignKey("files.file_id"), primary_key=True, index=True),
+    sa.Column("file_id", _Key, primary_key=True, index=True),
     sa.Column("partition_key", sa.Text),
 )
 

@@ -238,7 +238,7 @@ class _Source:
         previous = self._staged
         if previous is None:
             self._staged = self._stage(self._write)
-        elif not previous.path.exists():  # published under a lease that ran out: its bytes are still open here
+        elif previous.is_moved:  # published under a lease that ran out: its bytes are still open here
             with previous.reopen() as stream:
                 self._staged = self._stage(lambda sink: sink.copy_from(stream))
             previous.discard()

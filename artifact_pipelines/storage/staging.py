@@ -5,6 +5,7 @@ fills it is throttled, and everyone else's pages are pushed out.
 """
 
 import errno
+import fcntl
 import io
 import os
 import pathlib
@@ -34,20 +35,26 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class StagingFile(io.RawIOBase):
     """A write-only binary sink. `finish()` gives the staged file; closing it without throws everything away.
 
+    Args:
+        folder: Where it lies; made when it is missing.
+        nameless: Give it no name there, so that nothing of it outlives its process.
+
     Raises:
         StorageFullError: No space is left.
         StorageUnavailableError: The filesystem refused for another reason.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self._path = folder / secrets.token_hex(16)
+    def __init__(self, folder: pathlib.Path, nameless: bool = False) -> None:
+        self._path = folder
         self._fd = -1
         self._offset = 0
         self._dontcache = hasattr(os, "pwritev")
         self._ring = BlockRing()
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._path, self._fd = _claimed_file(folder)
+            if nameless:
+                self._path.unlink()
 
     def writable(self) -> bool:
         """It is."""
@@ -139,12 +146,14 @@ class StagedFile:
         path: Where it lies until a backend moves it.
         fd: Its open descriptor.
         content: Hash and size of its bytes.
+        is_moved: Whether a backend took the file itself, so that it cannot be put a second time.
     """
 
     def __init__(self, path: pathlib.Path, fd: int, content: Content) -> None:
         self.path = path
         self.fd = fd
         self.content = content
+        self.is_moved = False
 
     def reopen(self) -> BinaryIO:
         """Return a stream of its bytes from the start, wherever the file has gone. One at a time."""
@@ -158,6 +167,33 @@ class StagedFile:
             os.close(self.fd)
             self.fd = -1
             self.path.unlink(missing_ok=True)
+
+
+def is_abandoned(path: pathlib.Path) -> bool:
+    """Tell whether the process that staged a file is gone. No clock is asked, for clocks disagree.
+
+    Raises:
+        FileNotFoundError: The file is gone as well.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _claimed_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
+    """Make a file that is locked for as long as its descriptor is open: whoever cleans up sees that someone writes."""
+    while True:
+        path = folder / secrets.token_hex(16)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # taken for a dead writer's between the two calls; there is another name
 
 
 def hash_stream(stream: BinaryIO) -> Content:

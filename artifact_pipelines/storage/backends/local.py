@@ -35,6 +35,7 @@ class LocalStorage:
             os.fchmod(content.fd, 0o444)  # a stored file never changes: a stray write through its path is refused
             os.fsync(content.fd)
             content.path.replace(target)
+            content.is_moved = True
             _sync_folder(target.parent)
 
     def read_stream(self, path: StoragePath) -> BinaryIO:

@@ -1,0 +1,35 @@
+"""Commands on the catalog's schema: db upgrade, db current."""
+
+import click
+
+from artifact_pipelines.cli.output import as_json_option, print_json
+from artifact_pipelines.cli.store import open_engine
+
+
+@click.group()
+def db() -> None:
+    """Look after the catalog's schema."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the catalog's schema up to date."""
+    from artifact_pipelines.catalog import schema
+
+    with open_engine() as engine:
+        before = schema.current_revision(engine)
+        schema.upgrade(engine)
+    click.echo(f"Schema: {before or 'none'} -> {schema.HEAD_REVISION}")
+
+
+@db.command()
+@as_json_option
+def current(as_json: bool) -> None:
+    """Print the revision of the catalog's schema, and the one that this version needs."""
+    from artifact_pipelines.catalog import schema
+
+    with open_engine() as engine:
+        found = schema.current_revision(engine)
+    if as_json:
+        return print_json({"current": found, "needed": schema.HEAD_REVISION})
+    return click.echo(f"{found or 'none'} (needed: {schema.HEAD_REVISION})")

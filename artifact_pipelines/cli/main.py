@@ -1,0 +1,54 @@
+"""The command line: `artifact-pipelines put | get | ls | show | history | db | ...`.
+
+Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damaged, 5 bad input file, 6 storage or
+catalog not available.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+
+from artifact_pipelines.cli.database import db
+from artifact_pipelines.cli.files import get, history, list_, put, show
+from artifact_pipelines.core.exceptions import (
+    ArtifactError,
+    BackendError,
+    IntegrityError,
+    NotFoundError,
+    SourceError,
+    UsageError,
+)
+
+EXIT_CODES: Mapping[type[ArtifactError], int] = {
+    UsageError: 2,
+    NotFoundError: 3,
+    IntegrityError: 4,
+    SourceError: 5,
+    BackendError: 6,
+}
+
+
+class _Group(click.Group):
+    """A group whose commands end with the exit code of the error that stopped them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ArtifactError as error:
+            Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}[/]:", str(error), highlight=False)
+            ctx.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="artifact-pipelines", prog_name="artifact-pipelines")
+def main() -> None:
+    """Look into the artifact store: what is in it, where it came from, and what changed.
+
+    ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL say which store; without them, the one in the project's state folder.
+    """
+
+
+for command in (put, get, list_, show, history, db):
+    main.add_command(command)

@@ -1,0 +1,72 @@
+"""Catalogs that hold data are brought up to date without losing any."""
+
+import datetime
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine, writing
+from artifact_pipelines.catalog.tables import metadata
+from artifact_pipelines.core.settings import Settings
+
+
+def test_a_catalog_of_the_first_schema_keeps_its_data_and_what_is_newest_is_current(
+    catalog_url: str, settings: Settings
+) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    schema.upgrade(engine)
+    with Catalog(catalog_url) as catalog:
+        assert [(m.asset, m.version, m.file.file_id) for m in catalog.materializations.list_current()] == [
+            ("a", 2, 1),
+            ("b", 1, 1),
+        ]
+        assert len(catalog.materializations.history("a")) == 2
+        assert [i.file_id for i in catalog.materializations.inputs(2)] == [1]
+    with engine.connect() as connection:
+        assert engine.dialect.name != "sqlite" or not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    engine.dispose()
+
+
+def _make_first_schema(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    config = Config()
+    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text(
+                "INSERT INTO files VALUES (1, :hash, 'blake3', 3, 'csv', NULL, NULL, 'x', 'stored', 0, '{}', "
+                ":now, :now, NULL, NULL)"
+            ),
+            {"hash": "ab" * 32, "now": now},
+        )
+        for number, (asset, version) in enumerate([("a", 1), ("a", 2), ("b", 1)], start=1):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO materializations VALUES (:number, :asset, NULL, :version, NULL, NULL, 'd', "
+                    "NULL, 3, 3, NULL, '{}', :now)"
+                ),
+                {"number": number, "asset": asset, "version": version, "now": now},
+            )
+            connection.execute(sa.text(f"INSERT INTO materialization_files VALUES ({number}, 0, 1)"))
+        connection.execute(sa.text("INSERT INTO materialization_inputs VALUES (2, 'raw', 1, NULL)"))
+
+
+@pytest.mark.parametrize("partition", [None, "p"])
+def test_there_is_one_current_materialization_of_an_asset_or_partition(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+    for content in "aba":
+        record(catalog, content, partition=partition)
+    assert [m.version for m in catalog.materializations.list_current()] == [3]
