@@ -1,7 +1,7 @@
 """The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -73,8 +73,15 @@ class Store(IArtifactProducer):
         """See `IArtifactProducer`."""
         return self._producer.create_artifact(content_stream, file_type, mime_type, compression_type, metadata)
 
-    def put(self, path: pathlib.Path) -> tuple[FileId, bool]:
+    def put(
+        self, path: pathlib.Path, watch: Callable[[BinaryIO], BinaryIO] = lambda stream: stream
+    ) -> tuple[FileId, bool]:
         """Store a file from disk as `create_artifact` does, and tell whether it was new.
+
+        Args:
+            path: The file.
+            watch: Wraps the stream that the file is read from, to show how far it is. A content that may be stored
+                already is read twice.
 
         Raises:
             SourceError: The file is missing, unreadable, or changed while it was read.
@@ -86,7 +93,7 @@ class Store(IArtifactProducer):
             return lease.file.file_id, lease.file.state == FileState.PENDING
 
         with SourceFile(path) as stream:
-            return self._producer.store_stream(stream, PathHandler().describe(path), settle)
+            return self._producer.store_stream(watch(stream), PathHandler().describe(path), settle)
 
     def open(self, file_id: FileId | int) -> BinaryIO:
         """Return a binary stream of a file; close it after use.

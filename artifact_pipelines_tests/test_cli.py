@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pathlib
@@ -60,6 +61,38 @@ def test_bytes_go_to_standard_output_when_it_is_a_pipe(csv: pathlib.Path) -> Non
     assert subprocess.run(command, capture_output=True, check=True).stdout == csv.read_bytes()
 
 
+def run_watched(*arguments: object) -> tuple[str, bytes]:
+    """Run the command while a person watches standard error; return what they saw, and what standard output got."""
+    code = f"from artifact_pipelines.cli.main import main; main({[str(argument) for argument in arguments]})"
+    terminal, standard_error = os.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        printed = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=standard_error, check=True
+        ).stdout
+        os.close(standard_error)
+        seen = b""
+        with contextlib.suppress(OSError):  # how a terminal ends that nobody writes to any more
+            while piece := screen.read(1 << 16):
+                seen += piece
+    return seen.decode(), printed
+
+
+def test_a_person_who_watches_sees_a_bar_that_counts_the_bytes(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "[b]large.bin"
+    path.write_bytes(bytes(3_000_000))
+    for arguments in (("put", path), ("put", path), ("get", 1, "-o", tmp_path / "out")):
+        seen, _ = run_watched(*arguments)
+        assert "3.0/3.0 MB" in seen
+        assert ("[b]large.bin" if arguments[0] == "put" else "out") in seen
+    assert (tmp_path / "out").stat().st_size == 3_000_000
+
+
+def test_no_bar_stands_in_the_way_of_programs(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    assert run_json("put", csv)["file_id"] == 1, "the runner mixes both streams"
+    seen, printed = run_watched("get", 1)
+    assert (seen, printed) == ("", csv.read_bytes()), "the other end of a pipe may be the same terminal"
+
+
 def test_programs_get_json(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     put = run_json("put", csv)
     assert (put["file_id"], put["new"], put["size_bytes"], put["file_type"]) == (1, True, 8, "csv")
@@ -87,6 +120,12 @@ def test_the_history_of_an_asset_is_newest_first() -> None:
 def test_an_empty_store_says_how_to_begin() -> None:
     assert "make demo" in run("ls")
     assert run_json("ls") == []
+    assert "put FILE" in run("ls", "--files")
+
+
+def test_files_without_assets_are_not_said_to_be_nothing(csv: pathlib.Path) -> None:
+    run("put", csv)
+    assert "ls --files" in run("ls")
 
 
 def test_everything_known_of_a_file_is_shown(csv: pathlib.Path) -> None:
@@ -106,6 +145,7 @@ def test_everything_known_of_a_file_is_shown(csv: pathlib.Path) -> None:
         (("show", "x"), 2, "not a valid integer"),
         (("history", "nothing"), 3, "Materialize it first"),
         (("put", "gone.csv"), 5, "gone.csv is gone"),
+        (("put", "no[b]markup[/i].csv"), 5, "no[b]markup[/i].csv is gone"),
         (("put", "."), 5, "not a regular file"),
         (("nonsense",), 2, "No such command"),
     ],
@@ -128,6 +168,17 @@ def test_missing_bytes_are_a_code_of_their_own(csv: pathlib.Path, store: Store, 
 def test_a_target_that_can_not_be_written_is_an_error(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     run("put", csv)
     assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / "no" / "folder" / "out", code=6)
+
+
+def test_a_device_is_written_to_and_not_replaced(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    run("put", csv)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run("get", 1, "-o", tmp_path / "pipe")
+    assert os.read(reader, 100) == csv.read_bytes()
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert "Free space" in run("get", 1, "-o", "/dev/full", code=6)
 
 
 def test_a_full_disk_leaves_no_half_of_the_target(

@@ -5,6 +5,8 @@ import pathlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
@@ -12,7 +14,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from artifact_pipelines.cli.output import as_json_option, cell, console, print_json, print_rows
-from artifact_pipelines.cli.store import open_the_store, waiting
+from artifact_pipelines.cli.store import open_the_store, progress_bar
 from artifact_pipelines.core.exceptions import StorageFullError, StorageUnavailableError
 from artifact_pipelines.core.types import FileId, FileInfo, Materialization
 
@@ -24,8 +26,8 @@ _PIECE_BYTES = 1 << 20
 @as_json_option
 def put(file: pathlib.Path, as_json: bool) -> None:
     """Store FILE and print its ID. The same content again gives the same ID and stores nothing."""
-    with open_the_store() as store, waiting(f"Storing {file.name}"):
-        file_id, is_new = store.put(file)
+    with open_the_store() as store, progress_bar(f"Storing {file.name}") as counted:
+        file_id, is_new = store.put(file, counted)
         info = store.info(file_id)
     if as_json:
         return print_json({**_file_row(info), "new": is_new})
@@ -41,11 +43,12 @@ def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
     """Write the bytes of the file with FILE_ID to a file or to standard output."""
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
+    target = "standard output" if output is None else output.name
     with open_the_store() as store, store.open(file_id) as source:
-        if output is None:
-            return shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
-        with waiting(f"Writing {output.name}"):
-            _write_whole(source, output)
+        with progress_bar(f"Writing {target}", beside_pipe=output is None) as counted:
+            if output is None:
+                return _write_out(counted(source))
+            _write_whole(counted(source), output)
         info = store.info(file_id)
     if as_json:
         return print_json({**_file_row(info), "output": str(output)})
@@ -60,10 +63,11 @@ def list_(files: bool, limit: int, as_json: bool) -> None:
     """List what every asset holds now, or the newest files."""
     with open_the_store() as store:
         if files:
+            empty = "No file is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
             rows = [_file_row(info) for info in store.catalog.files.list_files(limit)]
         else:
+            empty = "No asset is stored yet. Try `make demo`; `artifact-pipelines ls --files` lists files without one."
             rows = [_asset_row(m) for m in store.catalog.materializations.list_current(limit)]
-    empty = "Nothing is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
     print_rows(rows, as_json, empty, only_json=("bytes_added", "mime_type"))
 
 
@@ -94,9 +98,18 @@ def history(asset: str, partition: str | None, as_json: bool) -> None:
     print_rows(rows, as_json, empty="", only_json=("asset",))
 
 
+def _write_out(source: BinaryIO) -> None:
+    with _target_errors("standard output"):
+        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
+        sys.stdout.buffer.flush()
+
+
 def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:
-    """Write beside the target and move: a reader of the target never sees half of it."""
-    try:
+    """Write beside the target and move: a reader of the target never sees half of it. A device is written to."""
+    with _target_errors(str(output)):
+        if output.exists() and not output.is_file():
+            with output.open("wb") as device:
+                return shutil.copyfileobj(source, device, _PIECE_BYTES)
         handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name[:50]}.")
         try:
             with os.fdopen(handle, "wb") as sink:
@@ -105,10 +118,18 @@ def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:
             pathlib.Path(name).replace(output)
         finally:
             pathlib.Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _target_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read has enough; click ends quietly
     except OSError as error:
         if error.errno == 28:
-            raise StorageFullError(str(output.parent)) from error
-        raise StorageUnavailableError(str(output), error.strerror or str(error)) from error
+            raise StorageFullError(where) from error
+        raise StorageUnavailableError(where, error.strerror or str(error)) from error
 
 
 def _file_row(info: FileInfo) -> dict[str, Any]:

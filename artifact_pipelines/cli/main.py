@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
@@ -37,7 +38,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ArtifactError as error:
-            Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}[/]:", str(error), highlight=False)
+            name, console = Text(type(error).__name__, "red"), Console(stderr=True, soft_wrap=True)
+            console.print(name, f": {error}", sep="", markup=False, highlight=False)
             ctx.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
 
 

@@ -37,7 +37,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str, onl
 
 def console() -> Console:
     """Return the terminal, or a pipe as wide as it takes: what a program reads is never cut off."""
-    return Console() if sys.stdout.isatty() else Console(width=1000)
+    return Console(markup=False, width=None if sys.stdout.isatty() else 1000)
 
 
 def cell(name: str, value: object) -> str:

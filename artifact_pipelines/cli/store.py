@@ -1,8 +1,12 @@
 """How commands reach the store and the catalog: opened when needed, closed at the end, the wait shown."""
 
-from collections.abc import Iterator
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rich.console import Console
 
@@ -35,3 +39,25 @@ def waiting(text: str) -> Iterator[None]:
     """Show that work goes on while a person watches; print nothing into a pipe."""
     with Console(stderr=True).status(text):
         yield
+
+
+@contextmanager
+def progress_bar(text: str, beside_pipe: bool = False) -> Iterator[Callable[[BinaryIO], BinaryIO]]:
+    """Give a function that makes a seekable stream count into a bar what is read of it.
+
+    The bar is there while a person watches standard error; not where the bytes themselves may come out on the same
+    terminal, at the other end of a pipe.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    is_watched = sys.stderr.isatty() and not (beside_pipe and stat.S_ISFIFO(os.fstat(1).st_mode))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not is_watched) as progress:
+
+        def counted(stream: BinaryIO) -> BinaryIO:
+            size_bytes = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            return progress.wrap_file(stream, size_bytes, description=text)
+
+        yield counted
