@@ -170,6 +170,17 @@ def test_a_target_that_can_not_be_written_is_an_error(csv: pathlib.Path, tmp_pat
     assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / "no" / "folder" / "out", code=6)
 
 
+@pytest.mark.parametrize(("target", "code"), [("/dev/full", 6), ("/dev/null", 0)])
+def test_standard_output_that_is_full_is_an_error(csv: pathlib.Path, target: str, code: int) -> None:
+    run("put", csv)
+    command = [sys.executable, "-c", "from artifact_pipelines.cli.main import main; main(['get', '1'])"]
+    with pathlib.Path(target).open("wb") as sink:
+        ended = subprocess.run(command, stdout=sink, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == code
+    assert ("Free space" in ended.stderr) == (code == 6)
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_device_is_written_to_and_not_replaced(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     run("put", csv)
     os.mkfifo(tmp_path / "pipe")
