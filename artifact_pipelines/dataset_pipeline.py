@@ -3,17 +3,18 @@
 One idea: a dataset is declared, not programmed. This module only puts the slices together for one dataset.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import dagster as dg
 import pydantic
 
 from artifact_pipelines.analysis.assets import build_profile_asset, build_query_asset
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.landing_zone import check_source
 from artifact_pipelines.datasets.sensors import build_landing_sensor
-from artifact_pipelines.datasets.table_reader import TableContract
+from artifact_pipelines.datasets.table_reader import TableContract, check_column_type
 from artifact_pipelines.sampling.assets import build_simple_random_sample_asset
 
 RETENTION_METADATA_KEY = "artifact/retention"
@@ -22,6 +23,27 @@ RETENTION_METADATA_KEY = "artifact/retention"
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
 _Name = Annotated[str, pydantic.Field(pattern=_NAME)]
+
+
+def _checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
+    """Return a validator that says what is wrong with a text at its field; templates are checked once filled in."""
+
+    def validate(text: str) -> str:
+        try:
+            if "{{" not in text:
+                check(text)
+        except InvalidArgumentError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return pydantic.AfterValidator(validate)
+
+
+def _check_cron(cron: str) -> None:
+    try:
+        dg.ScheduleDefinition(job_name="any", cron_schedule=cron)
+    except dg.DagsterInvalidDefinitionError as error:
+        raise InvalidArgumentError("schedule", cron, "cron of five fields, such as '0 6 * * *'") from error
 
 
 class FileFormat(dg.Model):
@@ -69,18 +91,22 @@ class DatasetPipeline(dg.Component, dg.Model):
 
     name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset: first part of its asset keys.")
     description: str = pydantic.Field(min_length=1, description="What the dataset is, for its users.")
-    source: str = pydantic.Field(min_length=1, description="Glob of its files below the landing zone.")
+    source: Annotated[str, _checked_by(check_source)] = pydantic.Field(
+        description="Glob of its files below the landing zone."
+    )
     owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
         min_length=1, description="E-mail addresses or `team:name`, at least one."
     )
     format: FileFormat = FileFormat()
-    columns: Mapping[str, str] = pydantic.Field(
+    columns: Mapping[str, Annotated[str, _checked_by(check_column_type)]] = pydantic.Field(
         default={}, description="Columns that must be there, with their DuckDB types."
     )
     key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
     samples: Mapping[_Name, SampleSpec] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisSpec] = pydantic.Field(default={}, description="Analyses of the table, by name.")
-    schedule: str | None = pydantic.Field(default=None, description="Cron, in UTC: make everything anew then.")
+    schedule: Annotated[str, _checked_by(_check_cron)] | None = pydantic.Field(
+        default=None, description="Cron, in UTC: make everything anew then."
+    )
     tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")
     retention: RetentionSpec = RetentionSpec()
 
@@ -106,11 +132,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         """Return assets, sensor, job and schedule of the dataset.
 
         They need the resources `artifact_io_manager` and `landing_zone`.
-
-        Raises:
-            InvalidArgumentError: `source` leaves the landing zone.
         """
-        check_source(self.source)
         shared: dict[str, Any] = {
             "group_name": self.name,
             "owners": list(self.owners),

@@ -12,7 +12,6 @@ import pydantic
 import pytest
 
 from artifact_pipelines import DatasetPipeline, open_store
-from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project
@@ -154,6 +153,9 @@ def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.Da
         ({"owners": []}, "owners"),
         ({"owners": ["nobody"]}, "owners.0"),
         ({"source": ""}, "source"),
+        ({"source": "../*.csv"}, "source"),
+        ({"columns": {"delay": "BIGNT"}}, "columns.delay"),
+        ({"schedule": "99 99"}, "schedule"),
         ({"description": ""}, "description"),
         ({"unheard_of": 1}, "unheard_of"),
         ({"samples": {"few": {"n": 0}}}, "samples.few.n"),
@@ -175,9 +177,9 @@ def test_a_wrong_declaration_names_the_field(changes: dict[str, Any], where: str
     assert any(name.startswith(where) for name in found), found
 
 
-def test_a_source_that_leaves_the_landing_zone_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="below the landing zone"):
-        DatasetPipeline.model_validate({**FLIGHTS, "source": "../*.csv"}).definitions()
+def test_a_template_is_checked_when_it_is_filled_in() -> None:
+    templates = {"source": "{{ env.SOURCE }}", "columns": {"delay": "{{ env.KIND }}"}, "schedule": "{{ env.CRON }}"}
+    assert DatasetPipeline.model_validate({**FLIGHTS, **templates}).schedule == "{{ env.CRON }}"
 
 
 YAML = """

@@ -9,7 +9,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from artifact_pipelines.core.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 
 FORMATS = ("csv", "tsv", "ndjson", "parquet")
@@ -34,6 +34,19 @@ class TableContract:
     null_values: Sequence[str] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     key: Sequence[str] = ()
+
+
+def check_column_type(kind: str) -> None:
+    """Check that DuckDB knows a type by this name.
+
+    Raises:
+        InvalidArgumentError: It does not.
+    """
+    try:
+        duckdb.sqltype(kind)
+    except duckdb.Error as error:
+        expected = "a type of DuckDB, such as BIGINT, DOUBLE, DECIMAL(10,2), VARCHAR, BOOLEAN, DATE or TIMESTAMPTZ"
+        raise InvalidArgumentError("column type", kind, expected) from error
 
 
 @contextmanager
@@ -127,4 +140,5 @@ def _quoted(name: str) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:500]
+    # A line that ends so begins a list, which would be cut off.
+    return " ".join(line.rstrip(".") for line in lines[:3] if not line.endswith(":"))[:500]

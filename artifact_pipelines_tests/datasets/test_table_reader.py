@@ -1,5 +1,6 @@
 import gzip
 import pathlib
+import re
 from typing import Any
 
 import polars as pl
@@ -110,6 +111,7 @@ def test_a_torn_or_foreign_file_is_an_error_and_not_a_guess(
     with pytest.raises(UnparsableSourceError, match="flights/raw") as caught:
         read(tmp_path, data, file_type, **contract)
     assert "Mend the file" in str(caught.value)
+    assert not re.search(r"[.:]\. Mend", str(caught.value)), "the reason is not cut off in the middle"
 
 
 def test_a_compression_that_is_not_supported_is_said(tmp_path: pathlib.Path) -> None:
