@@ -53,6 +53,11 @@ class SourceFile(io.FileIO):
         """Read through `readinto`, so that the last read is checked."""
         return b"".join(iter(lambda: self.read(1 << 20), b""))
 
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Seek as `io.FileIO` does."""
+        with _translated(self._path):
+            return super().seek(offset, whence)
+
     def _check_unchanged(self) -> None:
         if _signature(self._path.stat()) != self._opened:
             raise SourceChangedError(str(self._path))
