@@ -81,6 +81,7 @@ def _column_row(column: Any) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
+    value = 0.0 if value == 0 and isinstance(value, float) else value  # Parquet's minimum of 0.0 is -0.0
     return None if value is None else str(value)[:_CELL_CHARACTERS]
 
 

@@ -93,6 +93,15 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
     assert metadata["dagster/uri"].value.startswith("file:///")
 
 
+def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def calm() -> pl.DataFrame:
+        return pl.DataFrame({"wind": [0.0, 2.5]})
+
+    [column] = metadata_of(run(io_manager, calm), "calm")["artifact/columns"].records
+    assert (column.data["minimum"], column.data["maximum"]) == ("0.0", "2.5")
+
+
 def test_the_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) -> None:
     run(io_manager, flights)
     metadata = metadata_of(run(io_manager, flights), "flights")
