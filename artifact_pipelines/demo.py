@@ -209,7 +209,7 @@ class Scene:
         else:
             self._console.print("Nothing ran, nothing was stored. The sensors say why:")
         for sensor, reason in said.items():
-            self._console.print(f"  {sensor}: {reason}", style="dim", highlight=False, soft_wrap=True)
+            self._console.print(f"  {sensor}: {reason}", style="dim", markup=False, highlight=False, soft_wrap=True)
         if failed := [run.run_id for run in runs if not run.is_success]:
             raise SystemExit(f"These runs failed, see `make dev`: {', '.join(failed)}")
 
@@ -226,10 +226,11 @@ def run_demo(console: Console, settings: Settings) -> None:
         with open_flights() as flights:
             headline = "3. Corrected flights are dropped: five implausible delays are now missing values"
             scene.play(headline, {"flights.csv": io.BytesIO(corrected(flights))})
+    landing = folder_from(settings.landing_url, LANDING_URL)
     console.print(
         "\n[bold]Where to look next[/]\n"
         "  make dev                                       the same in the Dagster UI, http://127.0.0.1:3000\n"
-        f"  cp my.csv {settings.landing_url}/     drop a file of your own (README: a first own dataset)\n"
+        f"  cp cities.csv {landing}/     drop a file of your own (README: a first data set of your own)\n"
         "  .venv/bin/artifact-pipelines ls                everything that is stored\n"
         "  .venv/bin/artifact-pipelines history flights/table",
         highlight=False,
