@@ -95,6 +95,7 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
     "a file that vanishes while read": (lambda s, p, m: _put_vanishing(s, p / "x"), SourceVanishedError, "Drop it"),
     "an empty file": (lambda s, p, m: find_file(p, "n", "empty*", None), EmptySourceError, "Drop a file with data"),
     "a stream that raises midway": (lambda s, p, m: s.create_artifact(Torn(), "bin"), SourceStreamError, "Mend"),  # type: ignore[arg-type]
+    "a path for a stream": (lambda s, p, m: s.create_artifact("x.csv", "csv"), InvalidArgumentError, "binary stream"),  # type: ignore[arg-type]
     "a full disk": (lambda s, p, m: _put_on_a_full_disk(s, m), StorageFullError, "Free space"),
     "a negative file ID": (lambda s, p, m: s.open(-1), InvalidFileIdError, "positive whole number"),
     "an unknown file ID": (lambda s, p, m: s.open(99), UnknownFileError, "artifact-pipelines ls"),
