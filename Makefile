@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+PORT := 3000
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
@@ -20,10 +21,12 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Run the pipeline on re
 
 .PHONY: dev
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http://127.0.0.1:3000; Ctrl-C ends it
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null \
+	  || { echo "Port $(PORT) is in use, perhaps by another make dev. End that, or: make dev PORT=3001"; exit 1; }
 	@$(BIN)/python -m artifact_pipelines.demo --drop-only
-	@echo "Starting the Dagster webserver and daemon: open http://127.0.0.1:3000 (Ctrl-C ends both)"
+	@echo "Starting the Dagster webserver and daemon: open http://127.0.0.1:$(PORT) (Ctrl-C ends both)"
 	@cd $(DAGSTER_HOME) && PYTHONWARNINGS=ignore:Function exec $(CURDIR)/$(BIN)/dagster dev \
-	  --workspace $(CURDIR)/workspace.yaml --host 127.0.0.1 --port 3000 --log-level warning
+	  --workspace $(CURDIR)/workspace.yaml --host 127.0.0.1 --port $(PORT) --log-level warning
 
 .PHONY: test
 test: $(VENV)/.installed-dev  ## Check everything that CI checks
