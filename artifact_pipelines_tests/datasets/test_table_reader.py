@@ -39,7 +39,7 @@ def test_types_are_read_off_all_rows(tmp_path: pathlib.Path) -> None:
     [
         (CSV.replace(",", "\t"), "tsv", None, {}),
         (CSV.replace(",", ";"), "csv", None, {"delimiter": ";"}),
-        (gzip.compress(CSV.encode()), "csv", "gzip", {}),
+        (gzip.compress(CSV.encode(), mtime=0), "csv", "gzip", {}),
         (CSV, "txt", None, {"file_format": "csv"}),
         ('{"carrier": "UA", "delay": 5}\n{"carrier": "AA", "delay": null}\n', "ndjson", None, {}),
         ('{"carrier": "UA", "delay": 5}\n{"carrier": "AA", "delay": null}\n', "jsonl", None, {}),
