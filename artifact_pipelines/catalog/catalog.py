@@ -1,8 +1,9 @@
-"""The catalog as its users see it: three groups of rows behind one connection."""
+"""The catalog as its users see it: groups of rows behind one connection."""
 
 from types import TracebackType
 from typing import Self
 
+from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
@@ -16,6 +17,7 @@ class Catalog:
     Attributes:
         files: Stored files and who holds them.
         materializations: What every asset held, and when.
+        collection: What nothing holds any more.
         landing: What lies in the landing zone.
     """
 
@@ -31,6 +33,7 @@ class Catalog:
         ensure_schema(self._engine)
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
+        self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
 
     def __repr__(self) -> str:

@@ -92,7 +92,7 @@ class FileCatalog:
             gone = connection.execute(sa.delete(file_references).where(*_lease_row(lease)))
             if gone.rowcount == 0:
                 return None
-            _count_down(connection, lease.file.file_id)
+            count_down(connection, lease.file.file_id)
             unstored = sa.delete(files).where(
                 files.c.file_id == lease.file.file_id, _COUNT == 0, files.c.state == FileState.PENDING
             )
@@ -107,7 +107,7 @@ class FileCatalog:
             gone = connection.execute(sa.delete(file_references).where(file_references.c.reference_id == first))
             if gone.rowcount == 0:
                 raise NotHeldError(file_id, holder, _holders(connection, file_id))
-            _count_down(connection, file_id)
+            count_down(connection, file_id)
 
     def get_file(self, file_id: FileId) -> FileInfo:
         """See `IFileCatalog`."""
@@ -140,6 +140,17 @@ def settle_lease(connection: sa.Connection, lease: Lease, holder: str) -> None:
     )
 
 
+def count_down(connection: sa.Connection, file_id: FileId) -> None:
+    """Count one reference of a file less, in the transaction that drops it."""
+    one_less = sa.update(files).where(files.c.file_id == file_id)
+    connection.execute(
+        one_less.values(
+            reference_count=_COUNT - 1,
+            unreferenced_at=sa.case((_COUNT == 1, utc_now()), else_=files.c.unreferenced_at),
+        )
+    )
+
+
 def file_from(row: sa.Row[Any]) -> FileInfo:
     """Read a file from a row that has the columns of `files`."""
     return FileInfo(
@@ -168,16 +179,6 @@ def _change_lease(connection: sa.Connection, lease: Lease, **values: object) -> 
     changed = connection.execute(sa.update(file_references).where(*_lease_row(lease)).values(**values))
     if changed.rowcount == 0:
         raise LeaseExpiredError(lease.file.file_id)
-
-
-def _count_down(connection: sa.Connection, file_id: FileId) -> None:
-    one_less = sa.update(files).where(files.c.file_id == file_id)
-    connection.execute(
-        one_less.values(
-            reference_count=_COUNT - 1,
-            unreferenced_at=sa.case((_COUNT == 1, utc_now()), else_=files.c.unreferenced_at),
-        )
-    )
 
 
 def _holders(connection: sa.Connection, file_id: FileId) -> Sequence[str]:

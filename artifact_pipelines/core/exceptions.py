@@ -7,7 +7,9 @@
     │   └── NeverMaterializedError
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
-    │   └── DamagedBytesError
+    │   ├── DamagedBytesError
+    │   ├── CatalogOlderThanStoreError
+    │   └── ForeignStoreError
     ├── UsageError         mend the code or the configuration
     │   ├── InvalidFileIdError
     │   ├── InvalidArgumentError
@@ -16,6 +18,7 @@
     │   ├── WrongFileTypeError
     │   ├── ConfigurationError
     │   ├── OutdatedCatalogError
+    │   ├── TooMuchToDeleteError
     │   ├── InvalidQueryError
     │   └── UnsafeQueryError
     ├── SourceError        mend or replace the input
@@ -137,6 +140,40 @@ class DamagedBytesError(IntegrityError):
 
 
 @dataclasses.dataclass(eq=False)
+class CatalogOlderThanStoreError(IntegrityError):
+    """The store holds a file whose ID the catalog has not given yet, so the catalog is older than the store."""
+
+    key: str
+    where: str
+    highest_file_id: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} holds {self.key}, but the highest file ID that this catalog ever gave is "
+            f"{self.highest_file_id}: the catalog is older than this store (a restored backup?). Nothing was deleted. "
+            "Bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
+            "`artifact-pipelines catalog rebuild`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class ForeignStoreError(IntegrityError):
+    """A key of the store and the catalog's row of the same file ID have different content hashes."""
+
+    key: str
+    where: str
+    expected_hash: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} holds {self.key}, but in this catalog the file of that ID has content hash "
+            f"{self.expected_hash}: this is the catalog of another store, or an old backup of it. Nothing was deleted. "
+            "Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or bring the right catalog back with "
+            "`artifact-pipelines catalog restore`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class InvalidFileIdError(UsageError):
     """Not something that could be a file ID."""
 
@@ -229,6 +266,25 @@ class OutdatedCatalogError(UsageError):
         return (
             f"The catalog's schema is at revision {self.found}, this version of artifact_pipelines needs {self.expected}. "
             "Run `artifact-pipelines db upgrade`; if the catalog is the newer one, install the newer package instead."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class TooMuchToDeleteError(UsageError):
+    """A clean-up would delete more of the store than anyone expects."""
+
+    what: str
+    files: int
+    of_files: int
+    size_bytes: int
+    of_bytes: int
+    allowed: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.files:,} of {self.of_files:,} files ({self.size_bytes:,} of {self.of_bytes:,} bytes) would go as "
+            f"{self.what}: more than the share of {self.allowed} that may go at once. Nothing of them was deleted. Look at "
+            "them with `artifact-pipelines gc --dry-run`; if they may go, allow a larger share with `--max-share`."
         )
 
 

@@ -170,6 +170,45 @@ class Materialization:
         return self.files[0]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Amount:
+    """How much is stored, or would go: a number of files and of bytes."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Garbage:
+    """A stored file that nothing holds, and why that is so.
+
+    Attributes:
+        unreferenced_at: When the last reference to it was dropped.
+        age_s: How long that is ago, by the database's clock.
+        asset: The asset that held it last; None when it never was of one. So are partition, run and version.
+        reason: Why nothing holds it, for people.
+    """
+
+    file_id: FileId
+    storage_path: StoragePath
+    size_bytes: int
+    unreferenced_at: datetime.datetime
+    age_s: float
+    asset: str | None
+    partition: str | None
+    run_id: str | None
+    version: int | None
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a writer that is gone left in a store besides files, such as a staging file."""
+
+    name: str
+    size_bytes: int
+
+
 class LandingState(enum.StrEnum):
     """What has become of a file in the landing zone."""
 

@@ -1,9 +1,9 @@
 """What a storage backend promises. Whoever keeps these promises can hold the bytes of a catalog."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
-from artifact_pipelines.core.types import StoragePath
+from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 
@@ -51,4 +51,13 @@ class IStorageBackend(Protocol):
 
     def list_files(self) -> Iterator[StoragePath]:
         """Yield every path that holds bytes, in no order. What is not well-formed is not ours, and left out."""
+        ...
+
+    def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
+        """Remove what writers that are gone left besides files, and return what it was; of living ones nothing.
+
+        Args:
+            is_leased: Tells whether an unexpired lease on a file exists: then its writer may be alive.
+            dry_run: Only return it.
+        """
         ...

@@ -169,8 +169,12 @@ class StagedFile:
             self.path.unlink(missing_ok=True)
 
 
-def is_abandoned(path: pathlib.Path) -> bool:
-    """Tell whether the process that staged a file is gone. No clock is asked, for clocks disagree.
+def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
+    """Remove a staging file whose process is gone, and tell whether it is. No clock is asked, for clocks disagree.
+
+    Args:
+        path: The staging file.
+        dry_run: Only tell.
 
     Raises:
         FileNotFoundError: The file is gone as well.
@@ -178,6 +182,8 @@ def is_abandoned(path: pathlib.Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not dry_run:
+            path.unlink()  # still locked: a writer that has made it and waits for the lock must find that it is gone
     except BlockingIOError:
         return False
     finally:

@@ -1,16 +1,19 @@
 """The contract of `IStorageBackend`: whatever passes it can hold the bytes of a catalog."""
 
 import concurrent.futures
+import fcntl
 import io
 import os
 import pathlib
 import secrets
+import subprocess
+import sys
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from artifact_pipelines.core.exceptions import StorageUnavailableError
-from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
@@ -104,7 +107,61 @@ def test_many_can_put_and_delete_at_once(backend: IStorageBackend) -> None:
     assert {path.file_id for path in backend.list_files()} == set(range(2, 41, 2))
 
 
+def test_a_living_writer_leaves_no_leftovers(backend: IStorageBackend) -> None:
+    put(backend, b"data")
+    with backend.stage() as sink:
+        sink.write(b"on its way")
+        content = staged(backend, b"complete, but not put")
+        assert backend.clear_leftovers(lambda file_id: True) == []
+        backend.write_stream(content, StoragePath("cd" * 32, FileId(2)))
+        content.discard()
+    assert backend.clear_leftovers(lambda file_id: False) == []
+    assert get(backend) == b"data"
+
+
 class TestLocalStorage:
+    def test_staging_files_of_a_dead_writer_are_leftovers(self, backend: LocalStorage, tmp_path: pathlib.Path) -> None:
+        put(backend, b"data")
+        folder = tmp_path / "store" / ".staging"
+        dead, other = folder / ("ab" * 16), folder / "notes.txt"
+        dead.write_bytes(b"12345")
+        other.touch()
+        (folder / ("cd" * 16)).symlink_to(other)
+        found = [Leftover(f".staging/{dead.name}", 5)]
+        assert backend.clear_leftovers(lambda file_id: True, dry_run=True) == found
+        assert dead.exists()
+        assert backend.clear_leftovers(lambda file_id: True) == found
+        assert not dead.exists()
+        assert other.exists()
+        assert get(backend) == b"data"
+
+    def test_a_writer_that_was_killed_leaves_a_leftover(self, backend: LocalStorage, tmp_path: pathlib.Path) -> None:
+        code = (
+            "import os, pathlib, sys; from artifact_pipelines.storage.backends.local import LocalStorage\n"
+            "sink = LocalStorage(pathlib.Path(sys.argv[1])).stage(); sink.write(b'x' * 3_000_000)\n"
+            "print('staged', flush=True); os.kill(os.getpid(), 9)"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path / "store")]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == -9
+        assert [x.size_bytes > 0 for x in backend.clear_leftovers(lambda file_id: False)] == [True]
+        assert list((tmp_path / "store" / ".staging").iterdir()) == []
+
+    def test_a_writer_whose_new_file_is_taken_for_a_dead_ones_takes_another(
+        self, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock, cleared = fcntl.flock, list[bool]()
+
+        def lock_late(descriptor: int, operation: int) -> None:
+            if operation == fcntl.LOCK_EX and not cleared:  # a collector comes between making the file and locking it
+                cleared.append(True)
+                assert len(backend.clear_leftovers(lambda file_id: False)) == 1
+            lock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", lock_late)
+        put(backend, b"data")
+        assert cleared
+        assert get(backend) == b"data"
+
     def test_only_well_formed_keys_are_listed(self, backend: LocalStorage, settings: object) -> None:
         put(backend, b"data")
         root = pathlib.Path(urlsplit(backend.uri(PATH)).path).parents[2]

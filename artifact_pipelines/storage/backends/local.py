@@ -1,16 +1,19 @@
 """A store on a local filesystem. Staging lies inside the store, so that moving a file to its place is one rename."""
 
+import contextlib
 import errno
 import os
 import pathlib
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from artifact_pipelines.core.types import StoragePath
-from artifact_pipelines.storage.staging import StagedFile, StagingFile, storage_errors
+from artifact_pipelines.core.types import FileId, Leftover, StoragePath
+from artifact_pipelines.storage.staging import StagedFile, StagingFile, remove_abandoned, storage_errors
 
 STAGING = ".staging"
+_STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class LocalStorage:
@@ -79,6 +82,18 @@ class LocalStorage:
                         path = StoragePath.parse(f"{first}/{second}/{name}")
                         if path is not None and self.exists(path):
                             yield path
+
+    def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
+        """See `IStorageBackend`."""
+        folder = self._root / STAGING
+        cleared = []
+        with storage_errors(folder):
+            for path in (folder / name for name in _entries(folder) if _STAGED_NAME.fullmatch(name)):
+                with contextlib.suppress(FileNotFoundError):  # its writer came to an end meanwhile
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode) and remove_abandoned(path, dry_run):
+                        cleared.append(Leftover(f"{STAGING}/{path.name}", status.st_size))
+        return cleared
 
     def _locate(self, path: StoragePath) -> pathlib.Path:
         return self._root / str(path)

@@ -1,0 +1,186 @@
+"""What nothing holds any more: leases that ran out, and files without a reference.
+
+One idea: whether a file may go is decided in the transaction that deletes its row, by the database and its clock. Its
+bytes go afterwards; a crash between the two leaves bytes without a row, which are garbage by construction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.files import count_down
+from artifact_pipelines.catalog.tables import (
+    file_references,
+    files,
+    materialization_files,
+    materialization_inputs,
+    materializations,
+)
+from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
+
+_HAS_EXPIRED = file_references.c.expires_at <= sa.select(utc_now()).scalar_subquery()
+
+
+class CollectionCatalog:
+    """Leases that ran out and files to collect, on SQLite and PostgreSQL. Every method is one transaction or more."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def expired_leases(self) -> Sequence[FileId]:
+        """Return the files of leases that have run out, one entry a lease."""
+        with reading(self._engine) as connection:
+            return [FileId(x) for x in connection.scalars(sa.select(file_references.c.file_id).where(_HAS_EXPIRED))]
+
+    def reap_leases(self) -> Sequence[FileId]:
+        """Drop every lease that has run out, and return the files they were on, one entry a lease.
+
+        A writer that lives all the same finds its lease gone, and starts again.
+        """
+        reaped = []
+        while (file_id := self._reap_oldest_lease()) is not None:
+            reaped.append(file_id)
+        return reaped
+
+    def _reap_oldest_lease(self) -> FileId | None:
+        # One a transaction: it waits for no second row while it holds a first, so it can take part in no deadlock.
+        oldest = sa.select(file_references.c.reference_id).where(_HAS_EXPIRED).order_by(file_references.c.expires_at)
+        chosen = oldest.limit(1).with_for_update(skip_locked=True).scalar_subquery()
+        drop = sa.delete(file_references).where(file_references.c.reference_id == chosen)
+        with writing(self._engine) as connection:
+            file_id = connection.execute(drop.returning(file_references.c.file_id)).scalar()
+            if file_id is not None:
+                count_down(connection, file_id)
+        return file_id
+
+    def candidates(self, grace_s: float, limit: int) -> Sequence[Garbage]:
+        """Return files that `collect` would delete now, the longest unheld first."""
+        with reading(self._engine) as connection:
+            found = sa.select(*_GARBAGE).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
+            return _explained(connection, connection.execute(found).all())
+
+    def candidate_amount(self, grace_s: float) -> Amount:
+        """Return how much `collect` would delete now, if it were called until nothing is left to delete."""
+        return self._amount(_is_garbage(grace_s))
+
+    def total_amount(self) -> Amount:
+        """Return how much the catalog knows of in all."""
+        return self._amount(())
+
+    def _amount(self, which: Sequence[sa.ColumnElement[bool]]) -> Amount:
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).select_from(files)
+        with reading(self._engine) as connection:
+            row = connection.execute(query.where(*which)).one()
+        return Amount(row[0], int(row[1]))
+
+    def collect(self, grace_s: float, limit: int) -> Sequence[Garbage]:
+        """Delete the rows of files that nothing has held for the grace period, and return what their bytes are.
+
+        From then on nobody can come to hold them: a writer of the same content gets a new ID. The caller deletes the
+        bytes. A file that was never stored needs no grace; its lease was that.
+
+        Args:
+            grace_s: How long nothing must have held a file, in seconds of the database's clock.
+            limit: Files at the most.
+        """
+        oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
+        with writing(self._engine) as connection:
+            # Whoever comes to hold one must change its row first. Rows that someone is changing are left for next time;
+            # the others are locked from here on, so that what is true of them stays true.
+            chosen = connection.scalars(oldest.with_for_update(skip_locked=True)).all()
+            gone = sa.delete(files).where(files.c.file_id.in_(chosen), *_is_garbage(grace_s))
+            return _explained(connection, connection.execute(gone.returning(*_GARBAGE)).all())
+
+    def known(self, file_ids: Sequence[FileId]) -> Mapping[FileId, str]:
+        """Return the content hash of each of these files that the catalog has."""
+        query = sa.select(files.c.file_id, files.c.content_hash).where(files.c.file_id.in_(file_ids))
+        with reading(self._engine) as connection:
+            return {FileId(row.file_id): row.content_hash for row in connection.execute(query)}
+
+    def highest_file_id(self) -> int:
+        """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
+        query = {
+            "sqlite": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'files'",
+            "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM files_file_id_seq",
+        }[self._engine.dialect.name]
+        with reading(self._engine) as connection:
+            return int(connection.execute(sa.text(query)).scalar_one())
+
+    def is_leased(self, file_id: FileId) -> bool:
+        """Tell whether a lease on a file has not run out: someone may be putting its bytes."""
+        lease = sa.select(file_references.c.reference_id).where(
+            file_references.c.file_id == file_id, file_references.c.expires_at > sa.select(utc_now()).scalar_subquery()
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(lease.limit(1)).first() is not None
+
+
+_GARBAGE: Sequence[sa.Column[Any]] = (
+    files.c.file_id,
+    files.c.content_hash,
+    files.c.size_bytes,
+    files.c.state,
+    files.c.unreferenced_at,
+)
+
+
+def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
+    """The one condition under which a file goes."""
+    of_file = files.c.file_id
+    is_held = sa.exists().where(file_references.c.file_id == of_file)
+    # What something kept was made from stays, even if it was released before that was recorded.
+    made_from = materialization_inputs.join(
+        materializations, materializations.c.materialization_id == materialization_inputs.c.materialization_id
+    )
+    is_input = (
+        sa.select(sa.literal(1))
+        .select_from(made_from)
+        .where(materialization_inputs.c.file_id == of_file, materializations.c.released_at.is_(None))
+        .correlate(files)
+        .exists()
+    )
+    return (
+        files.c.reference_count == 0,
+        files.c.unreferenced_at <= sa.select(utc_now()).scalar_subquery(),
+        sa.or_(
+            files.c.state == FileState.PENDING,
+            files.c.unreferenced_at <= sa.select(utc_now(sa.literal(-float(grace_s)))).scalar_subquery(),
+        ),
+        ~is_held,
+        ~is_input,
+    )
+
+
+def _explained(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Garbage]:
+    """Say of files that nothing holds what had them last, and why it has them no more."""
+    now = connection.execute(sa.select(utc_now())).scalar_one()
+    link = materialization_files
+    newest = sa.select(link.c.file_id, sa.func.max(link.c.materialization_id).label("owner_id"))
+    owned = newest.where(link.c.file_id.in_([row.file_id for row in rows])).group_by(link.c.file_id).subquery()
+    query = sa.select(owned.c.file_id, materializations).join_from(
+        owned, materializations, materializations.c.materialization_id == owned.c.owner_id
+    )
+    owners = {row.file_id: row for row in connection.execute(query)}
+    return [_garbage_from(row, owners.get(row.file_id), (now - row.unreferenced_at).total_seconds()) for row in rows]
+
+
+def _garbage_from(row: sa.Row[Any], owner: sa.Row[Any] | None, age_s: float) -> Garbage:
+    if owner is not None:
+        reason = owner.release_reason or "released"
+    else:
+        reason = "writer never finished" if row.state == FileState.PENDING else "released by its caller"
+    return Garbage(
+        file_id=FileId(row.file_id),
+        storage_path=StoragePath(row.content_hash, FileId(row.file_id)),
+        size_bytes=row.size_bytes,
+        unreferenced_at=row.unreferenced_at,
+        age_s=age_s,
+        asset=owner.asset_key if owner else None,
+        partition=owner.partition_key if owner else None,
+        run_id=owner.run_id if owner else None,
+        version=owner.version if owner else None,
+        reason=reason,
+    )

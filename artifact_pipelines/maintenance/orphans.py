@@ -1,0 +1,54 @@
+"""Bytes that no row knows: what a crash leaves when it comes after a row went and before its bytes did.
+
+One idea: a file's row is there before its bytes and its ID is never used again. So a key that was listed, and whose ID
+the catalog does not have when it is asked afterwards, can neither be in use nor come into use. That holds for the
+catalog of this very store in its newest state, and of nothing else: what shows that it is another one is an error.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError
+from artifact_pipelines.core.types import Amount, StoragePath
+from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
+from artifact_pipelines.storage.interfaces import IStorageBackend
+
+_BATCH = 5_000
+
+
+def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Sequence[StoragePath]:
+    """Return the paths of a store that hold bytes and have no row in the catalog; any of them may be deleted.
+
+    Raises:
+        CatalogOlderThanStoreError: The store has files that this catalog has not come to yet.
+        ForeignStoreError: The store has another content under an ID of this catalog.
+        TooMuchToDeleteError: They are a larger share of the store than is expected.
+    """
+    orphans: list[StoragePath] = []
+    listed = 0
+    for batch in _batches(backend.list_files()):
+        orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
+        listed += len(batch)  # that is written in between would look like an orphan
+    orphan_bytes = sum(backend.size_bytes(path) or 0 for path in orphans)
+    there_is = Amount(listed, catalog.collection.total_amount().size_bytes + orphan_bytes)
+    check_share("files that the catalog does not know", Amount(len(orphans), orphan_bytes), there_is, max_share)
+    return orphans
+
+
+def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[StoragePath]) -> Sequence[StoragePath]:
+    known = catalog.collection.known([path.file_id for path in paths])
+    highest = catalog.collection.highest_file_id()
+    for path in paths:
+        expected = known.get(path.file_id)
+        if path.file_id > highest:
+            raise CatalogOlderThanStoreError(str(path), repr(backend), highest)
+        if expected is not None and expected != path.content_hash:
+            raise ForeignStoreError(str(path), repr(backend), expected)
+    return [path for path in paths if path.file_id not in known]
+
+
+def _batches(paths: Iterable[StoragePath]) -> Iterator[Sequence[StoragePath]]:
+    paths = iter(paths)
+    while batch := list(itertools.islice(paths, _BATCH)):
+        yield batch

@@ -1,0 +1,271 @@
+"""What is collected and what never is, on each database."""
+
+import concurrent.futures
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.engine import writing
+from artifact_pipelines.catalog.files import FileCatalog
+from artifact_pipelines.catalog.tables import file_references, files, materializations
+from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
+from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, Lease, LoadedInput
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree, stored
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+A = Content("a" * 64, 10)
+DAY_S = 86_400.0
+
+
+def free(catalog: Catalog, content: Content = A) -> FileId:
+    """Store a file that nothing holds any more."""
+    file_id = stored(catalog, content)
+    catalog.files.release(file_id, "me")
+    return file_id
+
+
+def expired(engine: sa.Engine, content: Content = A) -> Lease:
+    return FileCatalog(engine, lease_s=-1).acquire(content, "blake3", FileDescription("csv"))
+
+
+def age(engine: sa.Engine, seconds: float) -> None:
+    """Let time pass for files that nothing holds."""
+    with writing(engine) as connection:
+        which = files.c.unreferenced_at.is_not(None)
+        connection.execute(sa.update(files).where(which).values(unreferenced_at=utc_now(sa.literal(-seconds))))
+
+
+def collected(catalog: Catalog, grace_s: float = 0) -> list[FileId]:
+    return [garbage.file_id for garbage in catalog.collection.collect(grace_s, 1000)]
+
+
+def test_what_nothing_holds_is_collected_and_its_path_told(catalog: Catalog) -> None:
+    file_id = free(catalog)
+    path = catalog.files.get_file(file_id).storage_path
+    [garbage] = catalog.collection.collect(0, 10)
+    assert (garbage.file_id, garbage.storage_path, garbage.size_bytes) == (file_id, path, 10)
+    assert garbage.reason == "released by its caller"
+    with pytest.raises(UnknownFileError):
+        catalog.files.get_file(file_id)
+    assert collected(catalog) == []
+
+
+def test_what_is_held_or_leased_is_never_collected(catalog: Catalog) -> None:
+    held = stored(catalog, A)
+    leased = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
+    made = record(catalog, "c")
+    assert collected(catalog) == []
+    for file_id in (held, leased.file.file_id, made.file.file_id):
+        catalog.files.get_file(file_id)
+
+
+def test_a_reference_holds_even_where_the_count_is_wrong(catalog: Catalog, engine: sa.Engine) -> None:
+    stored(catalog)
+    with engine.begin() as connection:
+        connection.execute(sa.update(files).values(reference_count=0, unreferenced_at=utc_now()))
+    assert collected(catalog) == []
+
+
+def test_a_count_holds_even_where_the_reference_is_missing(catalog: Catalog, engine: sa.Engine) -> None:
+    stored(catalog)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(file_references))
+        connection.execute(sa.update(files).values(unreferenced_at=utc_now()))
+    assert collected(catalog) == []
+
+
+def test_nothing_younger_than_the_grace_period_is_collected(catalog: Catalog, engine: sa.Engine) -> None:
+    file_id = free(catalog)
+    assert collected(catalog, DAY_S) == []
+    age(engine, DAY_S - 60)
+    assert collected(catalog, DAY_S) == []
+    age(engine, DAY_S + 1)
+    [garbage] = catalog.collection.candidates(DAY_S, 10)
+    assert DAY_S < garbage.age_s < DAY_S + 60
+    assert collected(catalog, DAY_S) == [file_id]
+
+
+def test_what_came_to_be_held_again_is_not_collected_and_its_age_starts_anew(
+    catalog: Catalog, engine: sa.Engine
+) -> None:
+    file_id = free(catalog)
+    age(engine, DAY_S)
+    assert stored(catalog) == file_id
+    assert collected(catalog) == []
+    catalog.files.release(file_id, "me")
+    assert collected(catalog, DAY_S / 2) == []
+
+
+def test_what_something_kept_was_made_from_stays_even_if_it_was_released(catalog: Catalog, engine: sa.Engine) -> None:
+    raw = free(catalog)
+    made = record(catalog, "b", inputs=(LoadedInput("raw", None, raw),))
+    assert collected(catalog) == []
+    with engine.begin() as connection:
+        connection.execute(sa.update(materializations).values(released_at=utc_now()))
+    assert collected(catalog) == [raw]
+    catalog.files.get_file(made.file.file_id)
+
+
+def test_candidates_are_what_would_be_collected(catalog: Catalog) -> None:
+    free(catalog)
+    free(catalog, Content("b" * 64, 20))
+    stored(catalog, Content("c" * 64, 70))
+    assert catalog.collection.candidate_amount(0) == Amount(2, 30)
+    assert catalog.collection.candidate_amount(DAY_S) == Amount(0, 0)
+    assert catalog.collection.total_amount() == Amount(3, 100)
+    candidates = catalog.collection.candidates(0, 10)
+    assert [garbage.file_id for garbage in candidates] == [1, 2]
+    assert len(catalog.collection.candidates(0, 1)) == 1
+    assert collected(catalog) == [1, 2]
+
+
+def test_batches_are_of_the_size_asked_for(catalog: Catalog) -> None:
+    for letter in "abc":
+        free(catalog, Content(letter * 64, 1))
+    assert [len(catalog.collection.collect(0, 2)) for _ in range(3)] == [2, 1, 0]
+
+
+def test_garbage_names_the_materialization_that_had_it_last(catalog: Catalog, engine: sa.Engine) -> None:
+    record(catalog, "a", asset="first", run_id="one")
+    made = record(catalog, "a", asset="second", partition="p", run_id="two")
+    with engine.begin() as connection:
+        connection.execute(sa.delete(file_references))
+        connection.execute(sa.update(files).values(reference_count=0, unreferenced_at=utc_now()))
+        connection.execute(sa.update(materializations).values(release_reason="wiped", released_at=utc_now()))
+    [garbage] = catalog.collection.collect(0, 10)
+    found = (garbage.asset, garbage.partition, garbage.run_id, garbage.version, garbage.reason)
+    assert found == ("second", "p", "two", made.version, "wiped")
+
+
+def test_a_lease_that_has_run_out_is_reaped_and_counted_down(catalog: Catalog, engine: sa.Engine) -> None:
+    lease = expired(engine)
+    assert catalog.collection.expired_leases() == [lease.file.file_id]
+    assert catalog.collection.reap_leases() == [lease.file.file_id]
+    assert catalog.collection.reap_leases() == catalog.collection.expired_leases() == []
+    assert catalog.files.get_file(lease.file.file_id).reference_count == 0
+    assert counts_agree(engine)
+    with pytest.raises(LeaseExpiredError):
+        catalog.files.settle(lease, "me")
+
+
+def test_what_a_dead_writer_left_needs_no_grace_beyond_its_lease(catalog: Catalog, engine: sa.Engine) -> None:
+    lease = expired(engine)
+    assert collected(catalog, DAY_S) == []
+    catalog.collection.reap_leases()
+    [garbage] = catalog.collection.collect(DAY_S, 10)
+    assert (garbage.file_id, garbage.reason) == (lease.file.file_id, "writer never finished")
+
+
+def test_a_stored_file_whose_last_holder_was_a_dead_lease_has_its_grace(catalog: Catalog, engine: sa.Engine) -> None:
+    file_id = free(catalog)
+    expired(engine)
+    catalog.collection.reap_leases()
+    assert collected(catalog, DAY_S) == []
+    assert collected(catalog) == [file_id]
+
+
+def test_living_leases_and_lasting_references_are_not_reaped(catalog: Catalog) -> None:
+    stored(catalog)
+    lease = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
+    assert catalog.collection.reap_leases() == []
+    assert catalog.collection.is_leased(lease.file.file_id)
+
+
+def test_a_lease_counts_until_it_has_run_out(catalog: Catalog, engine: sa.Engine) -> None:
+    lease = expired(engine)
+    assert not catalog.collection.is_leased(lease.file.file_id)
+    catalog.files.renew(lease)
+    assert catalog.collection.is_leased(lease.file.file_id)
+    catalog.files.settle(lease, "me")
+    assert not catalog.collection.is_leased(lease.file.file_id)
+
+
+def test_known_files_are_told_by_their_hash(catalog: Catalog) -> None:
+    file_id = stored(catalog)
+    assert catalog.collection.known([file_id, FileId(99)]) == {file_id: A.content_hash}
+    assert catalog.collection.known([]) == {}
+
+
+def test_the_highest_id_is_that_of_files_that_are_gone_too(catalog: Catalog) -> None:
+    assert catalog.collection.highest_file_id() == 0
+    last = max(free(catalog, Content(letter * 64, 1)) for letter in "abc")
+    collected(catalog)
+    assert catalog.collection.highest_file_id() == last
+
+
+def test_many_collectors_collect_each_file_once(catalog: Catalog) -> None:
+    there = {free(catalog, Content(f"{number:064d}", 1)) for number in range(60)}
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        parts = list(pool.map(lambda _: [g.file_id for g in catalog.collection.collect(0, 7)], range(24)))
+    everything = [file_id for part in parts for file_id in part]
+    assert sorted(everything) == sorted(there)
+
+
+def test_many_reapers_reap_each_lease_once(catalog: Catalog, engine: sa.Engine) -> None:
+    for number in range(30):
+        expired(engine, Content(f"{number % 5:064d}", 1))
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        parts = list(pool.map(lambda _: catalog.collection.reap_leases(), range(6)))
+    assert sum(len(part) for part in parts) == 30
+    assert counts_agree(engine)
+
+
+class TestOnPostgreSQL:
+    """SQLite has one writing transaction at a time; here two can be open on the same rows."""
+
+    @pytest.fixture
+    def catalog_url(self, postgresql_url: str) -> str:
+        return postgresql_url
+
+    def test_a_writer_that_comes_while_a_file_is_collected_gets_a_new_id(
+        self, catalog: Catalog, engine: sa.Engine
+    ) -> None:
+        old = free(catalog)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with open_transaction(engine) as collector:
+                collector.execute(sa.delete(files).where(files.c.file_id == old, files.c.reference_count == 0))
+                writer = pool.submit(stored, catalog)
+                wait_for_a_lock(engine)
+            new = writer.result(timeout=30)
+        assert new > old
+        assert catalog.files.get_file(new).reference_count == 1
+        assert collected(catalog) == []
+
+    def test_a_file_that_a_writer_is_coming_to_hold_is_not_collected(self, catalog: Catalog, engine: sa.Engine) -> None:
+        file_id = free(catalog)
+        with open_transaction(engine) as writer:
+            FileCatalog(engine)._upsert(writer, A, "blake3", FileDescription("csv"))
+            writer.execute(sa.insert(file_references).values(file_id=file_id, holder="me"))
+            assert collected(catalog) == []
+        assert collected(catalog) == []
+        assert catalog.files.holders(file_id) == ["me"]
+
+    def test_a_lease_that_its_writer_is_just_renewing_is_not_reaped(self, catalog: Catalog, engine: sa.Engine) -> None:
+        lease = expired(engine)
+        with open_transaction(engine) as writer:
+            writer.execute(sa.update(file_references).values(expires_at=utc_now(sa.literal(60.0))))
+            assert catalog.collection.reap_leases() == []
+        assert catalog.collection.reap_leases() == []
+        assert catalog.collection.is_leased(lease.file.file_id)
+
+
+@contextmanager
+def open_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def wait_for_a_lock(engine: sa.Engine) -> None:
+    """Wait until somebody waits for a row."""
+    query = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    for _ in range(300):
+        with engine.connect() as connection:
+            if connection.execute(query).scalar_one():
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")

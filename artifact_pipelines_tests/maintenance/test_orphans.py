@@ -1,0 +1,213 @@
+"""Bytes without a row are found, and nothing else ever is."""
+
+import io
+import pathlib
+import string
+import tempfile
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+from hypothesis import strategies as st
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.tables import files
+from artifact_pipelines.core.exceptions import (
+    CatalogOlderThanStoreError,
+    ForeignStoreError,
+    InvalidArgumentError,
+    TooMuchToDeleteError,
+)
+from artifact_pipelines.core.types import Amount, FileId, StoragePath
+from artifact_pipelines.maintenance import orphans
+from artifact_pipelines.maintenance.deletion_limit import check_share
+from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.storage.test_backend_contract import put
+
+
+def create(producer: ArtifactProducer, *texts: str) -> list[FileId]:
+    return [producer.create_artifact(io.BytesIO(text.encode()), "txt") for text in texts]
+
+
+def forget(engine: sa.Engine, *file_ids: FileId) -> None:
+    """Lose rows, as a collector does that is killed before it deletes the bytes."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM file_references WHERE file_id IN :ids").bindparams(_ids(file_ids)))
+        connection.execute(sa.delete(files).where(files.c.file_id.in_(file_ids)))
+
+
+def _ids(file_ids: tuple[FileId, ...]) -> "sa.BindParameter[object]":
+    return sa.bindparam("ids", value=list(file_ids), expanding=True)
+
+
+def test_bytes_whose_row_is_gone_are_orphans(
+    catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
+) -> None:
+    create(producer, "kept", "also kept")
+    [lost] = create(producer, "lost")
+    path = catalog.files.get_file(lost).storage_path
+    assert find_orphans(catalog, backend) == []
+    forget(engine, lost)
+    assert find_orphans(catalog, backend) == [path]
+
+
+def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
+    catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_files = backend.list_files
+
+    def listed_late() -> object:
+        create(producer, "just now")
+        yield from list_files()
+
+    monkeypatch.setattr(backend, "list_files", listed_late)
+    assert find_orphans(catalog, backend) == []
+
+
+def test_a_catalog_that_is_older_than_the_store_is_refused(
+    catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer
+) -> None:
+    create(producer, "known")
+    put(backend, b"from the future", StoragePath("f" * 64, FileId(2)))
+    with pytest.raises(CatalogOlderThanStoreError, match="catalog restore") as caught:
+        find_orphans(catalog, backend)
+    assert caught.value.highest_file_id == 1
+
+
+def test_the_catalog_of_another_store_is_refused(
+    catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer
+) -> None:
+    create(producer, "known")
+    put(backend, b"another", StoragePath("f" * 64, FileId(1)))
+    with pytest.raises(ForeignStoreError, match="another store"):
+        find_orphans(catalog, backend)
+
+
+def test_an_empty_catalog_makes_no_orphans_of_a_full_store(
+    catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, tmp_path: pathlib.Path
+) -> None:
+    create(producer, "known")
+    with Catalog(f"sqlite:///{tmp_path / 'empty.db'}") as empty, pytest.raises(CatalogOlderThanStoreError):
+        find_orphans(empty, backend)
+
+
+def test_more_orphans_than_expected_are_refused(
+    catalog: Catalog,
+    engine: sa.Engine,
+    backend: IStorageBackend,
+    producer: ArtifactProducer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.deletion_limit.FREE_FILES", 2)
+    ids = create(producer, *"abcdefghij")
+    forget(engine, *ids[:3])
+    with pytest.raises(TooMuchToDeleteError, match=r"3 of 10 files .*--max-share"):
+        find_orphans(catalog, backend)
+    assert len(find_orphans(catalog, backend, max_share=0.3)) == 3
+
+
+def test_a_large_store_is_asked_for_in_batches(
+    catalog: Catalog,
+    engine: sa.Engine,
+    backend: IStorageBackend,
+    producer: ArtifactProducer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orphans, "_BATCH", 3)
+    ids = create(producer, *"abcdefgh")
+    paths = {catalog.files.get_file(file_id).storage_path for file_id in ids[1::3]}
+    forget(engine, *ids[1::3])
+    assert set(find_orphans(catalog, backend)) == paths
+
+
+@pytest.mark.parametrize(
+    ("going", "of", "is_refused"),
+    [
+        (Amount(100, 1000), Amount(100, 1000), False),  # so few may always go
+        (Amount(101, 101), Amount(1010, 1010), False),  # just the share
+        (Amount(101, 101), Amount(1009, 10_000), True),  # more of the files
+        (Amount(101, 101), Amount(10_000, 1009), True),  # more of the bytes
+        (Amount(0, 0), Amount(0, 0), False),
+    ],
+)
+def test_the_share_is_one_of_files_and_of_bytes(going: Amount, of: Amount, is_refused: bool) -> None:
+    if is_refused:
+        with pytest.raises(TooMuchToDeleteError, match="share of 10% "):
+            check_share("garbage", going, of)
+    else:
+        check_share("garbage", going, of)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_what_is_no_share_is_refused(share: float) -> None:
+    with pytest.raises(InvalidArgumentError):
+        check_share("garbage", Amount(0, 0), Amount(0, 0), share)
+
+
+_NAME = st.text(
+    st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]) | st.sampled_from("0123456789abcdef."),
+    min_size=1,
+    max_size=40,
+).filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
+_HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+@st.composite
+def _odd_keys(draw: st.DrawFn) -> str:
+    """A path that is close to a key of the store, but is none."""
+    digest, number = draw(_HEX), draw(st.integers(1, 2**63 - 1))
+    key = str(StoragePath(digest, FileId(number)))
+    change = draw(st.sampled_from(["upper", "zero", "suffix", "prefix", "folder", "name", "digits"]))
+    odd = {
+        "upper": key.upper(),
+        "zero": f"{key.rpartition('.')[0]}.0{number}",
+        "suffix": f"{key}{draw(st.sampled_from(['.tmp', '~', ' ', chr(10), '.1']))}",
+        "prefix": f"{key[:6]}x{key[6:]}",
+        "folder": f"{'00' if digest[:2] != '00' else '11'}/{key[3:]}",
+        "name": f"{key[:6]}{draw(_NAME)}",
+        "digits": f"{key.rpartition('.')[0]}.{chr(0x661)}",  # a digit, but none of ours
+    }[change]
+    hypothesis.assume(StoragePath.parse(odd) is None)
+    return odd
+
+
+@pytest.fixture(scope="module")
+def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """One for all examples: making one takes a hundred times as long as an example."""
+    with Catalog(f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.db'}") as catalog:
+        yield catalog
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(keys=st.lists(_odd_keys(), max_size=6), root=_NAME)
+def test_whatever_lies_in_a_store_of_whatever_name_only_well_formed_keys_are_orphans(
+    shared_catalog: Catalog, keys: list[str], root: str
+) -> None:
+    catalog = shared_catalog
+    with tempfile.TemporaryDirectory() as folder:
+        backend = LocalStorage(pathlib.Path(folder) / root / root)
+        producer = ArtifactProducer(catalog.files, backend)
+        [gone, kept] = create(producer, "gone", "kept")
+        catalog.files.release(gone, "caller")
+        catalog.collection.collect(0, 1)  # its bytes stay
+        odd = [pathlib.Path(folder) / root / root / key for key in dict.fromkeys(keys)]
+        for path in odd:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("not ours")
+        [found] = find_orphans(catalog, backend)
+        assert found.file_id == gone
+        backend.delete_file(found)
+        assert all(path.read_text() == "not ours" for path in odd)
+        with producer.open(kept) as stream:
+            assert stream.read() == b"kept"
+
+
+@hypothesis.given(st.text(string.printable) | _odd_keys())
+def test_only_what_spells_itself_again_is_a_key(text: str) -> None:
+    path = StoragePath.parse(text)
+    assert path is None or str(path) == text
