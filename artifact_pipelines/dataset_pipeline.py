@@ -10,15 +10,14 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.analysis.assets import build_profile_asset, build_query_asset
+from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.landing_zone import check_source
 from artifact_pipelines.datasets.sensors import build_landing_sensor
 from artifact_pipelines.datasets.table_reader import TableContract, check_column_type
 from artifact_pipelines.sampling.assets import build_simple_random_sample_asset
-
-RETENTION_METADATA_KEY = "artifact/retention"
-"""Asset metadata: which versions clean-up is to keep."""
 
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
@@ -78,12 +77,23 @@ class AnalysisSpec(dg.Model):
 
 
 class RetentionSpec(dg.Model):
-    """Which versions clean-up is to keep; the current one always is."""
+    """Which versions of each asset clean-up is to keep; the current one always is. No rule: all of them."""
 
     keep_last: int | None = pydantic.Field(default=None, gt=0)
     keep_daily: int | None = pydantic.Field(default=None, gt=0)
     keep_weekly: int | None = pydantic.Field(default=None, gt=0)
     keep_monthly: int | None = pydantic.Field(default=None, gt=0)
+    keep_within: str | None = pydantic.Field(default=None, description="A duration such as 36h, 30d or 8w.")
+
+    @pydantic.field_validator("keep_within")
+    @classmethod
+    def _is_a_duration(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                parse_duration_s(value, "keep_within")
+        except InvalidArgumentError as error:
+            raise ValueError(str(error)) from error
+        return value
 
 
 class DatasetPipeline(dg.Component, dg.Model):

@@ -7,7 +7,9 @@ from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
+from artifact_pipelines.catalog.marks import MarkCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
+from artifact_pipelines.catalog.retention import RetentionCatalog
 from artifact_pipelines.catalog.schema import ensure_schema
 
 
@@ -17,6 +19,8 @@ class Catalog:
     Attributes:
         files: Stored files and who holds them.
         materializations: What every asset held, and when.
+        retention: Which versions are kept, wiped and released.
+        marks: Pins and tags on versions.
         collection: What nothing holds any more.
         landing: What lies in the landing zone.
     """
@@ -33,6 +37,8 @@ class Catalog:
         ensure_schema(self._engine)
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
+        self.retention = RetentionCatalog(self._engine)
+        self.marks = MarkCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
 

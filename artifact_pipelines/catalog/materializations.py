@@ -85,14 +85,13 @@ class MaterializationCatalog:
         """Return the newest materialization that had this version number and is kept.
 
         Raises:
-            NeverMaterializedError: The asset has no materialization at all.
+            NeverMaterializedError: The asset holds nothing now, and nothing with that number is kept.
             UnknownVersionError: It has none with that number.
         """
-        newest = self.current(asset, partition)
         with reading(self._engine) as connection:
             found = _newest(connection, [*_of(asset, partition), _IS_KEPT, materializations.c.version == version])
         if found is None:
-            raise UnknownVersionError(asset, version, newest.version, partition)
+            raise UnknownVersionError(asset, version, self.current(asset, partition).version, partition)
         return found
 
     def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:

@@ -4,7 +4,10 @@
     ├── NotFoundError      materialize it first, or correct the name
     │   ├── UnknownFileError
     │   ├── UnknownVersionError
-    │   └── NeverMaterializedError
+    │   ├── NeverMaterializedError
+    │   ├── UnknownTagError
+    │   ├── NothingToRestoreError
+    │   └── CollectedVersionsError
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
     │   ├── DamagedBytesError
@@ -107,6 +110,53 @@ class UnknownVersionError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"{what} has no version {self.version}; the newest is {self.newest}. List: `artifact-pipelines history {self.asset}`."
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownTagError(NotFoundError):
+    """No version of an asset has this tag."""
+
+    asset: str
+    tag: str
+    tags: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"No version of {what} has tag {self.tag!r}; there are: {_known(self.tags)}."
+
+
+@dataclasses.dataclass(eq=False)
+class NothingToRestoreError(NotFoundError):
+    """Nothing was wiped or released that could be taken back."""
+
+    asset: str
+    partition: str | None = None
+    version: int | None = None
+
+    def __str__(self) -> str:
+        what = f"asset {self.asset}" + (f", partition {self.partition!r}" if self.partition is not None else "")
+        what += f", version {self.version}" if self.version is not None else ""
+        return (
+            f"Of {what} nothing was wiped or released, so there is nothing to restore. "
+            f"A version that retention released is restored by its number: `artifact-pipelines restore {self.asset} --version N`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class CollectedVersionsError(NotFoundError):
+    """What is to be restored was collected already."""
+
+    asset: str
+    versions: Sequence[str]
+    still_there: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset}: the files of version {_known(self.versions)} are collected and cannot come back. Nothing was "
+            f"restored. Still there: {_known(self.still_there)}; restore each with `artifact-pipelines restore "
+            f"{self.asset} --version N`, and materialize the asset again for the rest."
+        )
 
 
 @dataclasses.dataclass(eq=False)

@@ -14,6 +14,7 @@ import pydantic
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.interfaces import IArtifactProducer
+from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import (
     FileId,
     FileInfo,
@@ -75,7 +76,9 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
                 facts = handler.facts(self.artifact(lease.file))
                 return self._catalog.materializations.record(self._describe(context, lease.file, facts), [lease]), facts
 
+            policy = _retention_of(context)
             recorded, facts = self._store(handler, obj, record)
+            self._catalog.retention.set_policy(recorded.asset, policy)
             self._report(context, recorded, facts)
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -145,6 +148,22 @@ def set_data_version(context: dg.OutputContext, data_version: str) -> None:
     step = context.step_context
     if not step.has_data_version(context.asset_key):
         step.set_data_version(context.asset_key, dg.DataVersion(data_version))
+
+
+def _retention_of(context: dg.OutputContext) -> RetentionPolicy | None:
+    return retention_policy(context.asset_spec.metadata) if context.has_asset_key else None
+
+
+def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | None:
+    """Return the policy that an asset's metadata declare, if they do.
+
+    Raises:
+        InvalidArgumentError: It is not of the form that a policy has.
+    """
+    declared = asset_metadata.get(RETENTION_METADATA_KEY)
+    if isinstance(declared, dg.JsonMetadataValue):
+        declared = declared.data
+    return None if declared is None else RetentionPolicy.from_mapping(declared)
 
 
 def _asset_of(context: dg.OutputContext | dg.InputContext) -> str:

@@ -1,0 +1,110 @@
+"""Pins and tags: marks that people set on versions. What has one is kept, whatever retention says."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.engine import writing
+from artifact_pipelines.catalog.materializations import lock_asset
+from artifact_pipelines.catalog.tables import materializations, tags
+from artifact_pipelines.core.exceptions import (
+    InvalidArgumentError,
+    NeverMaterializedError,
+    UnknownTagError,
+    UnknownVersionError,
+)
+from artifact_pipelines.core.retention import VersionName
+
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_TABLE = materializations.c
+
+
+class MarkCatalog:
+    """Pins and tags on SQLite and PostgreSQL. Every method is one transaction.
+
+    A version is named by asset, partition and number; without a number it is the current one.
+
+    Raises:
+        NeverMaterializedError: The asset or partition holds nothing.
+        UnknownVersionError: It has no version of that number, or has it no more.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def pin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
+        """Keep a version until it is unpinned, and return which."""
+        return self._set_pinned_at(asset, partition, version, utc_now())
+
+    def unpin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
+        """Let retention decide on a version again, and return which. One that was not pinned is no error."""
+        return self._set_pinned_at(asset, partition, version, None)
+
+    def _set_pinned_at(self, asset: str, partition: str | None, version: int | None, at: object) -> VersionName:
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            made = _kept(connection, asset, partition, version)
+            ids = [row.materialization_id for row in made]
+            pin = sa.update(materializations).where(_TABLE.materialization_id.in_(ids))
+            connection.execute(pin.values(pinned_at=at))
+        return VersionName(asset, partition, made[0].version)
+
+    def tag(self, asset: str, name: str, partition: str | None = None, version: int | None = None) -> VersionName:
+        """Give a version a name, and return which; a name that another version of the asset or partition has, moves.
+
+        Raises:
+            InvalidArgumentError: The name is not a word that begins with a letter.
+        """
+        if not isinstance(name, str) or not _TAG.fullmatch(name):
+            raise InvalidArgumentError(
+                "tag", name, "a word of letters, digits, '_', '.' and '-' that begins with a letter"
+            )
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            newest = _kept(connection, asset, partition, version)[0]
+            connection.execute(sa.delete(tags).where(*_tag(asset, partition, name)))
+            connection.execute(
+                sa.insert(tags).values(
+                    asset_key=asset,
+                    partition_key=partition,
+                    name=name,
+                    materialization_id=newest.materialization_id,
+                )
+            )
+        return VersionName(asset, partition, newest.version)
+
+    def untag(self, asset: str, name: str, partition: str | None = None) -> None:
+        """Take a name away.
+
+        Raises:
+            UnknownTagError: No version of the asset or partition has it.
+        """
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            if connection.execute(sa.delete(tags).where(*_tag(asset, partition, name))).rowcount == 0:
+                there = sa.select(tags.c.name).where(*_tag(asset, partition)).order_by(tags.c.name)
+                raise UnknownTagError(asset, name, connection.scalars(there).all(), partition)
+
+
+def _tag(asset: str, partition: str | None, name: str | None = None) -> list[sa.ColumnElement[bool]]:
+    which = [tags.c.asset_key == asset, tags.c.partition_key.is_not_distinct_from(partition)]
+    return which if name is None else [*which, tags.c.name == name]
+
+
+def _kept(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> Sequence[sa.Row[Any]]:
+    """Return the kept materializations of a version, newest first."""
+    of_asset = (_TABLE.asset_key == asset, _TABLE.partition_key.is_not_distinct_from(partition))
+    kept = sa.select(materializations).where(*of_asset, _TABLE.released_at.is_(None))
+    if version is None:
+        version = connection.execute(sa.select(_TABLE.version).where(*of_asset, _TABLE.is_current)).scalar()
+    newest_first = kept.where(_TABLE.version == version).order_by(_TABLE.materialization_id.desc())
+    rows = connection.execute(newest_first).all()
+    if rows:
+        return rows
+    highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*of_asset)).scalar()
+    if version is None or highest is None:
+        raise NeverMaterializedError(asset, partition)
+    raise UnknownVersionError(asset, version, highest, partition)

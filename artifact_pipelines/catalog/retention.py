@@ -1,0 +1,311 @@
+"""What retention reads and changes: policies, versions as wholes, releases, wipes, and taking both back.
+
+One idea: a release drops references and keeps the history. Until the files are collected it can be taken back.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.files import count_down
+from artifact_pipelines.catalog.materializations import holder_of, lock_asset
+from artifact_pipelines.catalog.tables import (
+    file_references,
+    files,
+    materialization_files,
+    materialization_inputs,
+    materializations,
+    retention_policies,
+    tags,
+)
+from artifact_pipelines.core.exceptions import CollectedVersionsError, NothingToRestoreError
+from artifact_pipelines.core.retention import RetentionPolicy, Use, Version, VersionName
+
+_ID = materializations.c.materialization_id
+_IS_KEPT = materializations.c.released_at.is_(None)
+_FACTS = [
+    materializations.c[name]
+    for name in (
+        "materialization_id",
+        "partition_key",
+        "version",
+        "run_id",
+        "created_at",
+        "is_current",
+        "pinned_at",
+        "wiped_at",
+    )
+]
+
+
+class RetentionCatalog:
+    """Retention on SQLite and PostgreSQL. Every method is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def now(self) -> datetime:
+        """Return the time, by the database's clock."""
+        with reading(self._engine) as connection:
+            return connection.execute(sa.select(utc_now())).scalar_one()
+
+    def policies(self) -> Mapping[str, RetentionPolicy]:
+        """Return the policy of every asset that has one."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(retention_policies)).all()
+        return {row.asset_key: RetentionPolicy(**row.policy) for row in rows}
+
+    def set_policy(self, asset: str, policy: RetentionPolicy | None) -> None:
+        """Remember an asset's policy, or that it has none."""
+        which = retention_policies.c.asset_key == asset
+        wanted = dict(policy.to_mapping()) if policy else None
+        query = sa.select(retention_policies.c.policy).where(which)
+        with reading(self._engine) as connection:
+            if connection.execute(query).scalar() == wanted:
+                return
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            connection.execute(sa.delete(retention_policies).where(which))
+            if wanted:
+                connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
+
+    def assets_to_decide(self) -> Sequence[str]:
+        """Return the assets that have a policy, or something that was wiped and is not released."""
+        wiped = sa.select(materializations.c.asset_key).where(materializations.c.wiped_at.is_not(None), _IS_KEPT)
+        with reading(self._engine) as connection:
+            return sorted(connection.scalars(sa.union(sa.select(retention_policies.c.asset_key), wiped)))
+
+    def versions(self, asset: str) -> Sequence[Version]:
+        """Return the kept versions of all partitions of an asset, oldest first."""
+        which = (materializations.c.asset_key == asset, _IS_KEPT)
+        link = materialization_files
+        sizes = (
+            sa.select(link.c.materialization_id, sa.func.sum(files.c.size_bytes).label("size_bytes"))
+            .join_from(link, materializations, link.c.materialization_id == _ID)
+            .join(files, files.c.file_id == link.c.file_id)
+            .where(*which)
+            .group_by(link.c.materialization_id)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(*_FACTS).where(*which).order_by(_ID)).all()
+            size_of = {row.materialization_id: int(row.size_bytes) for row in connection.execute(sizes)}
+            tagged = connection.execute(sa.select(tags).where(tags.c.asset_key == asset).order_by(tags.c.name)).all()
+        versions: dict[VersionName, list[Any]] = {}
+        for row in rows:
+            versions.setdefault(VersionName(asset, row.partition_key, row.version), []).append(row)
+        tags_of: dict[int, list[str]] = {}
+        for tag in tagged:
+            tags_of.setdefault(tag.materialization_id, []).append(tag.name)
+        return [_version_from(name, made, tags_of, size_of) for name, made in versions.items()]
+
+    def uses(self, asset: str) -> Sequence[Use]:
+        """Return which kept versions of any asset were made from kept versions of this one."""
+        made = materializations.alias()
+        query = (
+            sa.select(
+                made.c.asset_key.label("consumer"),
+                made.c.partition_key.label("consumer_partition"),
+                made.c.version.label("consumer_version"),
+                materializations.c.partition_key,
+                materializations.c.version,
+            )
+            .select_from(materializations)
+            .join(materialization_files, materialization_files.c.materialization_id == _ID)
+            .join(materialization_inputs, _is_input_of(materializations))
+            .join(made, made.c.materialization_id == materialization_inputs.c.materialization_id)
+            .where(materializations.c.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
+            .distinct()
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Use(
+                VersionName(row.consumer, row.consumer_partition, row.consumer_version),
+                VersionName(asset, row.partition_key, row.version),
+            )
+            for row in rows
+        ]
+
+    def release(self, name: VersionName, reason: str) -> bool:
+        """Release a version: its materializations hold their files no more. Returns whether that was done.
+
+        It is not while the version is current, pinned, tagged, or an input of another version that is kept; whatever
+        was true when it was decided upon, this is what is true now.
+        """
+        with writing(self._engine) as connection:
+            lock_asset(connection, name.asset)
+            which = (*_of(name), _IS_KEPT)
+            ids = connection.scalars(sa.select(_ID).where(*which)).all()
+            if not ids or connection.execute(sa.select(_is_needed(ids, which))).scalar():
+                return False
+            connection.execute(
+                sa.update(materializations).where(_ID.in_(ids)).values(released_at=utc_now(), release_reason=reason)
+            )
+            _drop_references(connection, ids)
+        return True
+
+    def wipe(self, asset: str, partitions: Sequence[str] | None = None, except_runs: Sequence[str] = ()) -> int:
+        """Note that an asset, or some partitions of it, were wiped: nothing of it is current any more.
+
+        What was wiped is released by the next decision on it, unless something else keeps it.
+
+        Args:
+            asset: Asset key.
+            partitions: Only these.
+            except_runs: Leave alone what these runs made: they came after the wipe.
+
+        Returns:
+            How many materializations were wiped.
+        """
+        made_by = materializations.c.run_id
+        wipe = sa.update(materializations).where(
+            materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None)
+        )
+        if partitions is not None:
+            wipe = wipe.where(materializations.c.partition_key.in_(partitions))
+        if except_runs:
+            wipe = wipe.where(sa.or_(made_by.is_(None), made_by.not_in(except_runs)))
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
+            return connection.execute(wipe.values(wiped_at=now, is_current=False)).rowcount
+
+    def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
+        """Take back the last wipe of an asset, or the wipe or release of one version.
+
+        Where nothing is current, the newest version that comes back is current again.
+
+        Args:
+            asset: Asset key.
+            partition: Only this one; with a version, that of the version.
+            version: Its number; None: everything that the last wipe took.
+
+        Returns:
+            The versions that are back, oldest first.
+
+        Raises:
+            NothingToRestoreError: Nothing like that was wiped or released.
+            CollectedVersionsError: Files of them are collected already. Nothing was restored.
+        """
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            rows = _lost(connection, asset, partition, version)
+            if not rows:
+                raise NothingToRestoreError(asset, partition, version)
+            collected = {row.version for row in rows if row.released_at and not _hold_again(connection, row)}
+            if collected:
+                left = sorted({row.version for row in rows} - collected)
+                raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])
+            ids = [row.materialization_id for row in rows]
+            back = sa.update(materializations).where(_ID.in_(ids))
+            connection.execute(back.values(wiped_at=None, released_at=None, release_reason=None))
+            _make_newest_current(connection, rows)
+        return sorted({VersionName(asset, row.partition_key, row.version) for row in rows}, key=str)
+
+
+def _version_from(
+    name: VersionName, made: Sequence[Any], tags_of: Mapping[int, Sequence[str]], size_of: Mapping[int, int]
+) -> Version:
+    return Version(
+        name=name,
+        made_at=tuple(row.created_at for row in made),
+        is_current=any(row.is_current for row in made),
+        is_pinned=any(row.pinned_at for row in made),
+        is_wiped=all(row.wiped_at for row in made),
+        tags=tuple(tag for row in made for tag in tags_of.get(row.materialization_id, ())),
+        run_id=made[-1].run_id,
+        size_bytes=max(size_of.get(row.materialization_id, 0) for row in made),
+    )
+
+
+def _of(name: VersionName) -> tuple[sa.ColumnElement[bool], ...]:
+    table = materializations.c
+    return (
+        table.asset_key == name.asset,
+        table.partition_key.is_not_distinct_from(name.partition),
+        table.version == name.version,
+    )
+
+
+def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Join a file that a materialization owns with the inputs that it was loaded as."""
+    loaded = materialization_inputs.c
+    return sa.and_(
+        loaded.file_id == materialization_files.c.file_id,
+        loaded.asset_key == owner.c.asset_key,
+        loaded.partition_key.is_not_distinct_from(owner.c.partition_key),
+    )
+
+
+def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
+    marked = sa.or_(materializations.c.is_current, materializations.c.pinned_at.is_not(None))
+    user = materializations.alias()
+    used = (
+        sa.select(sa.literal(1))
+        .select_from(materializations)
+        .join(materialization_files, materialization_files.c.materialization_id == _ID)
+        .join(materialization_inputs, _is_input_of(materializations))
+        .join(user, user.c.materialization_id == materialization_inputs.c.materialization_id)
+        .where(*which, user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
+    )
+    return sa.or_(
+        sa.exists().where(_ID.in_(ids), marked),
+        sa.exists().where(tags.c.materialization_id.in_(ids)),
+        used.exists(),
+    )
+
+
+def _drop_references(connection: sa.Connection, ids: Sequence[int]) -> None:
+    owned = sa.select(materialization_files.c.file_id).where(materialization_files.c.materialization_id.in_(ids))
+    held = sa.delete(file_references).where(
+        file_references.c.file_id.in_(owned), file_references.c.holder.in_([holder_of(owner) for owner in ids])
+    )
+    for file_id in sorted(connection.scalars(held.returning(file_references.c.file_id))):
+        count_down(connection, file_id)
+
+
+def _lost(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> Sequence[sa.Row[Any]]:
+    """Return the materializations to restore, oldest first."""
+    table = materializations.c
+    query = sa.select(materializations).where(table.asset_key == asset).order_by(_ID)
+    if version is not None:
+        query = query.where(
+            *_of(VersionName(asset, partition, version)),
+            sa.or_(table.released_at.is_not(None), table.wiped_at.is_not(None)),
+        )
+        return connection.execute(query).all()
+    if partition is not None:
+        query = query.where(table.partition_key == partition)
+    rows = connection.execute(query.where(table.wiped_at.is_not(None))).all()
+    last: dict[str | None, datetime] = {}
+    for row in rows:
+        last[row.partition_key] = max(row.wiped_at, last.get(row.partition_key, row.wiped_at))
+    return [row for row in rows if row.wiped_at == last[row.partition_key]]
+
+
+def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
+    """Let a materialization hold its files again; False when one of them is gone."""
+    link = materialization_files
+    owned = sa.select(link.c.file_id).where(link.c.materialization_id == row.materialization_id)
+    for file_id in connection.scalars(owned.order_by(link.c.file_id)).all():
+        count_up = sa.update(files).where(files.c.file_id == file_id)
+        up = count_up.values(reference_count=files.c.reference_count + 1, unreferenced_at=None)
+        if connection.execute(up).rowcount == 0:
+            return False
+        connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder_of(row.materialization_id)))
+    return True
+
+
+def _make_newest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
+    for row in {row.partition_key: row for row in rows}.values():
+        table = materializations.c
+        which = (table.asset_key == row.asset_key, table.partition_key.is_not_distinct_from(row.partition_key))
+        has_current = sa.select(_ID).where(*which, table.is_current)
+        if connection.execute(has_current.limit(1)).first() is None:
+            newest = sa.update(materializations).where(row.materialization_id == _ID)
+            connection.execute(newest.values(is_current=True))

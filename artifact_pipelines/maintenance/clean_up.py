@@ -1,0 +1,116 @@
+"""What nothing holds goes away: the order in which clean-up does its parts.
+
+One idea: first everything that could be a reason to refuse, then what can be taken back, then rows, then bytes. A crash
+anywhere leaves what the next clean-up finds. Several may run at once, and so may writers.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.retention import Verdict
+from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, StoragePath
+from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
+from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.maintenance.retention import plan_retention, release_versions
+from artifact_pipelines.storage.interfaces import IStorageBackend
+
+GRACE_S = 86_400.0
+LEAST_GRACE_S = 3_600.0
+"""Below this, people must insist: whoever reads a file that was just released may not be through."""
+
+_BATCH = 1_000
+_THREADS = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CleanUpReport:
+    """What a clean-up did, or what it would do.
+
+    Attributes:
+        is_dry_run: Nothing was changed.
+        reaped: Files whose lease had run out, one entry a lease.
+        verdicts: Retention's, on every version of an asset that has a policy or was wiped.
+        released: Those that released a version. Its files are collected when the grace period is over.
+        collected: Files that nothing held.
+        orphans: Bytes without a row.
+        leftovers: What writers that are gone left besides.
+    """
+
+    is_dry_run: bool
+    reaped: Sequence[FileId]
+    verdicts: Sequence[Verdict]
+    released: Sequence[Verdict]
+    collected: Sequence[Garbage]
+    orphans: Sequence[StoragePath]
+    leftovers: Sequence[Leftover]
+
+    @property
+    def collected_amount(self) -> Amount:
+        """How much was collected."""
+        return Amount(len(self.collected), sum(garbage.size_bytes for garbage in self.collected))
+
+
+def clean_up(
+    catalog: Catalog,
+    backend: IStorageBackend,
+    *,
+    grace_s: float = GRACE_S,
+    dry_run: bool = False,
+    max_share: float = MAX_SHARE,
+    progress: Callable[[str], object] = lambda _: None,
+) -> CleanUpReport:
+    """Reap leases, release what retention does not keep, collect what nothing holds, remove orphans and left-overs.
+
+    Nothing is deleted that is referenced, leased, or was so within the grace period. All times are the database's.
+
+    Args:
+        catalog: The catalog.
+        backend: The store that belongs to it.
+        grace_s: How long nothing must have held a file.
+        dry_run: Change nothing, and report what would go.
+        max_share: The share of the store that may go at once, from 0 to 1.
+        progress: Is told what comes next.
+
+    Raises:
+        TooMuchToDeleteError: More would go. Nothing was deleted.
+        CatalogOlderThanStoreError: Catalog and store do not belong together. Nothing was deleted.
+        ForeignStoreError: The same.
+        BackendError: Storage or catalog did not answer.
+    """
+    progress("Reading the store")
+    orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
+    progress("Deciding what is kept")
+    verdicts = plan_retention(catalog)
+    if dry_run:
+        reaped = catalog.collection.expired_leases()
+        released = [verdict for verdict in verdicts if not verdict.is_kept]
+    else:
+        reaped = catalog.collection.reap_leases()
+        released = list(release_versions(catalog, verdicts))
+    amount = catalog.collection.candidate_amount(grace_s)
+    check_share("files that nothing holds", amount, catalog.collection.total_amount(), max_share)
+    if dry_run:
+        collected = list(catalog.collection.candidates(grace_s, limit=amount.files))
+    else:
+        collected = []
+        for batch in _collect(catalog, backend, grace_s):
+            collected += batch
+            progress(f"Collecting: {len(collected):,} of {amount.files:,} files")
+        progress("Removing orphans and left-overs")
+        _delete(backend, orphans)
+    leftovers = backend.clear_leftovers(catalog.collection.is_leased, dry_run)
+    return CleanUpReport(dry_run, reaped, verdicts, released, collected, orphans, leftovers)
+
+
+def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
+    """Delete rows, then bytes: between the two they are orphans, which nobody can come to read any more."""
+    while batch := catalog.collection.collect(grace_s, _BATCH):
+        _delete(backend, [garbage.storage_path for garbage in batch])
+        yield batch
+
+
+def _delete(backend: IStorageBackend, paths: Sequence[StoragePath]) -> None:
+    with ThreadPoolExecutor(_THREADS) as pool:  # an object store answers slowly, but many at once
+        list(pool.map(backend.delete_file, paths))

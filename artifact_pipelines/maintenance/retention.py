@@ -1,0 +1,158 @@
+"""Which versions are kept, and why: one decision, for people to read and for clean-up to carry out.
+
+One idea: the decision is a pure function of what the catalog says, and every version gets a reason, kept or not. An
+asset without a policy keeps everything but what was wiped.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.durations import parse_duration_s
+from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
+
+_PERIODS = (
+    ("keep_daily", "daily", "%Y-%m-%d", "day"),
+    ("keep_weekly", "weekly", "%G-W%V", "week"),
+    ("keep_monthly", "monthly", "%Y-%m", "month"),
+)
+WIPED = "wiped"
+
+
+def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: datetime.datetime) -> Sequence[Verdict]:
+    """Decide for the versions of one asset, or of one partition of it.
+
+    What was wiped is kept only if it is current, pinned or tagged, and counts for no rule.
+
+    Args:
+        versions: All that are kept so far.
+        policy: The asset's; None keeps everything.
+        now: By the clock that also says when the versions were made.
+
+    Returns:
+        A verdict on each, newest first.
+    """
+    newest_first = sorted(versions, key=lambda v: v.name.version, reverse=True)
+    remaining = [version for version in newest_first if not version.is_wiped]
+    by_rule = dict(_kept_by_rule(remaining, policy, now)) if policy else {}
+    verdicts = []
+    for version in newest_first:
+        reasons = [*_kept_by_mark(version), *by_rule.get(version.name, ())]
+        if not policy and not version.is_wiped and not reasons:
+            reasons = ["no retention policy"]
+        why_not = WIPED if version.is_wiped else f"retention: {_why_not(policy)}"
+        verdicts.append(Verdict(version, bool(reasons), ", ".join(reasons) or why_not))
+    return verdicts
+
+
+def keep_inputs(verdicts: Sequence[Verdict], uses: Iterable[Use]) -> Sequence[Verdict]:
+    """Keep also what kept versions were made from, and what that was made from, and so on.
+
+    Args:
+        verdicts: On versions of any assets.
+        uses: What was made from them. A consumer without a verdict is kept.
+    """
+    decided = {verdict.version.name: verdict for verdict in verdicts}
+    inputs_of: dict[VersionName, list[VersionName]] = {}
+    for use in uses:
+        inputs_of.setdefault(use.consumer, []).append(use.input)
+    waiting = [name for name in inputs_of if name not in decided or decided[name].is_kept]
+    while waiting:
+        consumer = waiting.pop()
+        for name in inputs_of.get(consumer, ()):
+            if name in decided and not decided[name].is_kept:
+                decided[name] = dataclasses.replace(decided[name], is_kept=True, reason=f"input of {consumer}")
+                waiting.append(name)
+    return list(decided.values())
+
+
+def plan_retention(catalog: Catalog, assets: Sequence[str] | None = None) -> Sequence[Verdict]:
+    """Return the verdicts on all versions of assets that have a policy or something wiped; nothing is changed.
+
+    Args:
+        catalog: The catalog.
+        assets: Only versions of these may be released.
+    """
+    policies = catalog.retention.policies()
+    now = catalog.retention.now()
+    verdicts: list[Verdict] = []
+    for asset in catalog.retention.assets_to_decide() if assets is None else assets:
+        policy = policies.get(asset)
+        for partition in _by_partition(catalog.retention.versions(asset)):
+            verdicts += decide(partition, policy, now)
+    lost = sorted({verdict.version.name.asset for verdict in verdicts if not verdict.is_kept})
+    return keep_inputs(verdicts, (use for asset in lost for use in catalog.retention.uses(asset)))
+
+
+def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    """Release what the verdicts do not keep, and return what was released.
+
+    What came to be current, pinned, tagged or used meanwhile is left alone.
+    """
+    released: list[Verdict] = []
+    waiting = [verdict for verdict in verdicts if not verdict.is_kept]
+    while waiting:  # an input goes only after what was made from it
+        gone = [v for v in waiting if catalog.retention.release(v.version.name, v.reason)]
+        if not gone:
+            break
+        released += gone
+        waiting = [verdict for verdict in waiting if verdict not in gone]
+    return released
+
+
+def _kept_by_mark(version: Version) -> Iterator[str]:
+    if version.is_current:
+        yield "current"
+    if version.is_pinned:
+        yield "pinned"
+    yield from (f"tagged {tag}" for tag in version.tags)
+
+
+def _kept_by_rule(
+    newest_first: Sequence[Version], policy: RetentionPolicy, now: datetime.datetime
+) -> Iterator[tuple[VersionName, Sequence[str]]]:
+    reasons: dict[VersionName, list[str]] = {version.name: [] for version in newest_first}
+    for version in newest_first[: policy.keep_last or 0]:
+        reasons[version.name].append(f"one of the last {policy.keep_last}")
+    moments = sorted(((made_at, v.name) for v in newest_first for made_at in v.made_at), reverse=True)
+    for rule, word, form, _ in _PERIODS:
+        for period, name in _newest_of_each(moments, form, getattr(policy, rule) or 0):
+            reasons[name].append(f"{word} {period}")
+    if policy.keep_within:
+        since = now - datetime.timedelta(seconds=parse_duration_s(policy.keep_within, "keep_within"))
+        for version in newest_first:
+            if version.made_at[-1] >= since:
+                reasons[version.name].append(f"within {policy.keep_within}")
+    yield from reasons.items()
+
+
+def _newest_of_each(
+    moments: Sequence[tuple[datetime.datetime, VersionName]], form: str, count: int
+) -> Iterator[tuple[str, VersionName]]:
+    """Yield the version made last in each of the newest periods that have one."""
+    newest: dict[str, VersionName] = {}
+    for made_at, name in moments:
+        period = made_at.astimezone(datetime.UTC).strftime(form)
+        if period not in newest and len(newest) == count:
+            break
+        newest.setdefault(period, name)
+    yield from newest.items()
+
+
+def _why_not(policy: RetentionPolicy | None) -> str:
+    if policy is None:
+        return ""
+    missed = [f"among the last {policy.keep_last}"] if policy.keep_last else []
+    for rule, _, _, period in _PERIODS:
+        if count := getattr(policy, rule):
+            missed.append(f"the newest of one of the last {count} {period}s")
+    missed += [f"within {policy.keep_within}"] if policy.keep_within else []
+    return "not " + ", nor ".join(missed)
+
+
+def _by_partition(versions: Sequence[Version]) -> Iterable[Sequence[Version]]:
+    partitions: dict[str | None, list[Version]] = {}
+    for version in versions:
+        partitions.setdefault(version.name.partition, []).append(version)
+    return partitions.values()

@@ -1,0 +1,211 @@
+"""Policies, marks, and taking back what was wiped or released, on each database."""
+
+import concurrent.futures
+import contextlib
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import (
+    CollectedVersionsError,
+    InvalidArgumentError,
+    NeverMaterializedError,
+    NothingToRestoreError,
+    UnknownTagError,
+    UnknownVersionError,
+)
+from artifact_pipelines.core.retention import RetentionPolicy, VersionName
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+TABLE = "flights/table"
+
+
+def name(version: int, partition: str | None = None) -> VersionName:
+    return VersionName(TABLE, partition, version)
+
+
+def release(catalog: Catalog, *versions: int) -> None:
+    for version in versions:
+        assert catalog.retention.release(name(version), "test")
+
+
+def numbers(catalog: Catalog) -> list[int]:
+    return [m.version for m in catalog.materializations.history(TABLE)]
+
+
+def test_a_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
+    catalog.retention.set_policy("a", RetentionPolicy(keep_last=3, keep_within="30d"))
+    assert catalog.retention.policies() == {"a": RetentionPolicy(keep_last=3, keep_within="30d")}
+    catalog.retention.set_policy("a", RetentionPolicy(keep_daily=1))
+    assert catalog.retention.policies() == {"a": RetentionPolicy(keep_daily=1)}
+    catalog.retention.set_policy("a", None)
+    catalog.retention.set_policy("never", None)
+    assert catalog.retention.policies() == {}
+
+
+def test_many_that_remember_a_policy_at_once_remember_one(catalog: Catalog) -> None:
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: catalog.retention.set_policy("a", RetentionPolicy(keep_last=1 + n % 2)), range(24)))
+    assert len(catalog.retention.policies()) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"keep_last": 0}, {"keep_last": True}, {"keep_last": "3"}, {"keep_yearly": 1}, {"keep_within": "soon"}, 3],
+)
+def test_what_is_no_policy_is_refused(values: Any) -> None:
+    with pytest.raises(InvalidArgumentError):
+        RetentionPolicy.from_mapping(values)
+
+
+def test_a_version_is_all_of_its_materializations(catalog: Catalog) -> None:
+    first, again, other = (record(catalog, letter, run_id=letter) for letter in "aab")
+    catalog.marks.tag(TABLE, "gold", version=1)
+    old, new = catalog.retention.versions(TABLE)
+    assert old.made_at == (first.created_at, again.created_at)
+    assert (old.is_current, old.is_pinned, old.is_wiped, old.tags) == (False, False, False, ("gold",))
+    assert (new.name, new.is_current, new.run_id, new.size_bytes) == (name(2), True, "b", other.file.size_bytes)
+
+
+def test_a_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalog) -> None:
+    for letter in "aab":
+        record(catalog, letter)
+    assert catalog.marks.pin(TABLE) == name(2)
+    assert catalog.marks.pin(TABLE, version=1) == name(1)
+    assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, True]
+    assert catalog.marks.unpin(TABLE) == catalog.marks.unpin(TABLE) == name(2)
+    assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, False]
+
+
+def test_a_tag_moves_and_is_one_of_its_partition(catalog: Catalog) -> None:
+    for partition, letter in (("p", "a"), ("p", "b"), ("q", "c")):
+        record(catalog, letter, partition=partition)
+    for version in (1, 2):
+        assert catalog.marks.tag(TABLE, "gold", "p", version) == name(version, "p")
+    catalog.marks.tag(TABLE, "gold", "q")
+    found = {(v.name.partition, v.name.version): v.tags for v in catalog.retention.versions(TABLE)}
+    assert found == {("p", 1): (), ("p", 2): ("gold",), ("q", 1): ("gold",)}
+    catalog.marks.untag(TABLE, "gold", "p")
+    with pytest.raises(UnknownTagError, match="there are: none"):
+        catalog.marks.untag(TABLE, "gold", "p")
+
+
+@pytest.mark.parametrize("tag", ["", "3", "a b", "x" * 64, "a/b", "é", None])
+def test_what_is_no_tag_is_refused(catalog: Catalog, tag: Any) -> None:
+    record(catalog, "a")
+    with pytest.raises(InvalidArgumentError, match="beginning with a letter|begins with a letter"):
+        catalog.marks.tag(TABLE, tag)
+
+
+def test_what_is_not_there_can_not_be_marked(catalog: Catalog) -> None:
+    with pytest.raises(NeverMaterializedError):
+        catalog.marks.pin(TABLE)
+    with pytest.raises(NeverMaterializedError):
+        catalog.marks.pin(TABLE, version=1)
+    for letter in "ab":
+        record(catalog, letter)
+    with pytest.raises(UnknownVersionError, match="the newest is 2"):
+        catalog.marks.tag(TABLE, "gold", version=3)
+    release(catalog, 1)
+    with pytest.raises(UnknownVersionError):
+        catalog.marks.pin(TABLE, version=1)
+
+
+def test_the_last_wipe_is_taken_back_with_what_was_current(catalog: Catalog, engine: sa.Engine) -> None:
+    for letter in "abc":
+        current = record(catalog, letter)
+    release(catalog, 1)
+    catalog.retention.wipe(TABLE)
+    release(catalog, 2, 3)
+    assert counts_agree(engine)
+    assert catalog.retention.restore(TABLE) == [name(2), name(3)]
+    assert numbers(catalog) == [3, 2]
+    assert catalog.materializations.current(TABLE).materialization_id == current.materialization_id
+    assert catalog.collection.collect(0, 10)[0].version == 1
+    assert counts_agree(engine)
+    with pytest.raises(NothingToRestoreError):
+        catalog.retention.restore(TABLE)
+
+
+def test_what_was_made_after_the_wipe_stays_current(catalog: Catalog) -> None:
+    record(catalog, "a")
+    catalog.retention.wipe(TABLE)
+    newer = record(catalog, "b")
+    catalog.retention.restore(TABLE)
+    assert catalog.materializations.current(TABLE) == newer
+    assert numbers(catalog) == [2, 1]
+
+
+def test_wipes_are_taken_back_one_by_one_the_last_one_first(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+        catalog.retention.wipe(TABLE)
+    assert catalog.retention.restore(TABLE) == [name(2)]
+    assert catalog.retention.restore(TABLE) == [name(1)]
+    assert catalog.materializations.current(TABLE).version == 2
+
+
+def test_one_partition_or_all_are_restored(catalog: Catalog) -> None:
+    for partition in "pqr":
+        record(catalog, "a", partition=partition)
+    catalog.retention.wipe(TABLE)
+    assert catalog.retention.restore(TABLE, "p") == [name(1, "p")]
+    assert catalog.retention.restore(TABLE) == [name(1, "q"), name(1, "r")]
+    assert len(catalog.materializations.list_current()) == 3
+
+
+def test_a_version_that_retention_released_is_restored_by_its_number(catalog: Catalog, engine: sa.Engine) -> None:
+    for letter in "aab":
+        record(catalog, letter)
+    release(catalog, 1)
+    assert numbers(catalog) == [2]
+    assert catalog.retention.restore(TABLE, version=1) == [name(1)]
+    assert numbers(catalog) == [2, 1, 1]
+    assert catalog.materializations.current(TABLE).version == 2
+    assert catalog.collection.collect(0, 10) == []
+    assert counts_agree(engine)
+
+
+def test_what_was_collected_can_not_come_back_and_nothing_is_changed(catalog: Catalog, engine: sa.Engine) -> None:
+    for letter in "abc":
+        record(catalog, letter)
+    catalog.retention.wipe(TABLE)
+    release(catalog, 1)
+    catalog.collection.collect(0, 10)
+    release(catalog, 2)
+    with pytest.raises(CollectedVersionsError, match="Still there: 2, 3"):
+        catalog.retention.restore(TABLE)
+    assert numbers(catalog) == [3]
+    assert counts_agree(engine)
+    assert catalog.retention.restore(TABLE, version=2) == [name(2)]
+    assert catalog.materializations.current(TABLE).version == 2
+
+
+def test_releasing_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    release(catalog, 1)
+    assert not catalog.retention.release(name(1), "again")
+    assert not catalog.retention.release(name(9), "never was")
+    assert counts_agree(engine)
+
+
+def test_many_that_release_and_restore_at_once_leave_counts_that_agree(catalog: Catalog, engine: sa.Engine) -> None:
+    for number in range(6):
+        record(catalog, f"{number}")
+
+    def change(number: int) -> None:
+        version = number % 5 + 1
+        if number % 2:
+            catalog.retention.release(name(version), "test")
+        else:
+            with contextlib.suppress(NothingToRestoreError):
+                catalog.retention.restore(TABLE, version=version)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(change, range(60)))
+    assert counts_agree(engine)
+    assert catalog.materializations.current(TABLE).version == 6

@@ -1,0 +1,246 @@
+"""Which versions are kept, and why: the decision by itself, and carried out on each catalog."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
+from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.maintenance.retention import decide, keep_inputs, plan_retention, release_versions
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+NOTHING: Mapping[str, Any] = {"is_current": False, "is_pinned": False, "is_wiped": False, "tags": ()}
+
+
+def version(number: int, *days_ago: float, asset: str = "flights/table", **marks: Any) -> Version:
+    made_at = tuple(NOW - datetime.timedelta(days=days) for days in days_ago or (0.0,))
+    return Version(VersionName(asset, None, number), made_at, **{**NOTHING, **marks}, run_id=None, size_bytes=1)
+
+
+def reasons(versions: list[Version], **policy: Any) -> dict[int, str]:
+    """Return why each version is kept; those that are not kept have no reason here."""
+    verdicts = decide(versions, RetentionPolicy(**policy) if policy else None, NOW)
+    return {verdict.version.name.version: verdict.reason for verdict in verdicts if verdict.is_kept}
+
+
+def test_an_asset_without_a_policy_keeps_everything() -> None:
+    assert reasons([version(1, 9999), version(2, is_current=True)]) == {1: "no retention policy", 2: "current"}
+
+
+def test_the_last_ones_are_kept() -> None:
+    found = reasons([version(number) for number in range(1, 6)], keep_last=2)
+    assert found == {5: "one of the last 2", 4: "one of the last 2"}
+
+
+def test_the_current_one_is_kept_even_if_it_is_an_old_one() -> None:
+    assert reasons([version(1, is_current=True), version(2)], keep_last=1) == {1: "current", 2: "one of the last 1"}
+
+
+def test_what_is_pinned_or_tagged_is_kept() -> None:
+    versions = [version(1, is_pinned=True), version(2, tags=("q3", "gold")), version(3), version(4)]
+    found = reasons(versions, keep_last=1)
+    assert found == {1: "pinned", 2: "tagged q3, tagged gold", 4: "one of the last 1"}
+
+
+def test_the_newest_of_each_day_is_kept_for_so_many_days_that_have_one() -> None:
+    versions = [version(1, 9), version(2, 3.2), version(3, 3.1), version(4, 0.2), version(5, 0.1)]
+    assert reasons(versions, keep_daily=2) == {5: "daily 2026-11-24", 3: "daily 2026-11-21"}
+    assert set(reasons(versions, keep_daily=3)) == {5, 3, 1}
+
+
+def test_a_version_counts_for_every_day_on_which_it_was_made_again() -> None:
+    versions = [version(1, 3, 2, 1.4, 0.3), version(2, 0.2)]
+    assert reasons(versions, keep_daily=2) == {1: "daily 2026-11-23", 2: "daily 2026-11-24"}
+
+
+def test_weeks_and_months_are_those_of_the_calendar() -> None:
+    versions = [version(1, 40), version(2, 8), version(3, 2), version(4, 1)]
+    assert reasons(versions, keep_weekly=2) == {4: "weekly 2026-W48", 3: "weekly 2026-W47"}
+    assert reasons(versions, keep_monthly=2) == {4: "monthly 2026-11", 1: "monthly 2026-10"}
+
+
+def test_what_was_made_within_a_duration_is_kept() -> None:
+    versions = [version(1, 31), version(2, 45, 29), version(3, 2)]
+    assert reasons(versions, keep_within="30d") == {2: "within 30d", 3: "within 30d"}
+
+
+def test_any_rule_is_enough_and_all_that_apply_are_named() -> None:
+    versions = [version(1, 40), version(2, 2), version(3, 1, is_current=True)]
+    found = reasons(versions, keep_last=1, keep_monthly=2)
+    assert found == {3: "current, one of the last 1, monthly 2026-11", 1: "monthly 2026-10"}
+
+
+def test_what_is_not_kept_has_a_reason_too() -> None:
+    policy = RetentionPolicy(keep_last=1, keep_daily=1, keep_within="1d")
+    [_, gone] = decide([version(1, 30), version(2)], policy, NOW)
+    expected = "retention: not among the last 1, nor the newest of one of the last 1 days, nor within 1d"
+    assert (gone.is_kept, gone.reason) == (False, expected)
+
+
+def test_what_was_wiped_goes_and_counts_for_no_rule() -> None:
+    versions = [version(1), version(2), version(3, is_wiped=True), version(4, is_wiped=True, is_pinned=True)]
+    assert reasons(versions, keep_last=1) == {2: "one of the last 1", 4: "pinned"}
+    assert reasons(versions) == {1: "no retention policy", 2: "no retention policy", 4: "pinned"}
+    [gone] = [v for v in decide(versions, None, NOW) if not v.is_kept]
+    assert gone.reason == "wiped"
+
+
+def verdict(asset: str, number: int, is_kept: bool) -> Verdict:
+    return Verdict(version(number, asset=asset), is_kept, "one of the last 1" if is_kept else "retention: …")
+
+
+def test_inputs_of_what_is_kept_are_kept_and_their_inputs_and_so_on() -> None:
+    verdicts = [verdict("raw", 1, False), verdict("raw", 2, False), verdict("table", 1, False)]
+    names = {str(v.version.name): v.version.name for v in verdicts}
+    uses = [
+        Use(names["table version 1"], names["raw version 1"]),
+        Use(VersionName("sample", None, 3), names["table version 1"]),  # of an asset that keeps everything
+    ]
+    found = {str(v.version.name): v.reason for v in keep_inputs(verdicts, uses) if v.is_kept}
+    assert found == {"table version 1": "input of sample version 3", "raw version 1": "input of table version 1"}
+
+
+def test_inputs_of_what_is_not_kept_are_not() -> None:
+    verdicts = [verdict("raw", 1, False), verdict("table", 1, False)]
+    uses = [Use(verdicts[1].version.name, verdicts[0].version.name)]
+    assert not any(v.is_kept for v in keep_inputs(verdicts, uses))
+
+
+def test_what_was_made_from_itself_ends() -> None:
+    name = verdict("a", 1, False).version.name
+    assert [v.is_kept for v in keep_inputs([verdict("a", 1, False)], [Use(name, name)])] == [False]
+    assert [v.is_kept for v in keep_inputs([verdict("a", 1, True)], [Use(name, name)])] == [True]
+
+
+class TestCarriedOut:
+    def test_released_versions_hold_their_files_no_more_and_are_history_no_more(
+        self, catalog: Catalog, engine: sa.Engine
+    ) -> None:
+        made = [record(catalog, letter) for letter in "aabbc"]
+        released = retain(catalog, "flights/table", keep_last=2)
+        assert [(v.version.name.version, v.reason) for v in released] == [(1, "retention: not among the last 2")]
+        assert catalog.files.holders(made[0].file.file_id) == []
+        assert counts_agree(engine)
+        assert [m.version for m in catalog.materializations.history("flights/table")] == [3, 2, 2]
+        with pytest.raises(UnknownVersionError):
+            catalog.materializations.version("flights/table", 1)
+        [garbage] = catalog.collection.collect(0, 10)
+        assert (garbage.file_id, garbage.version) == (made[0].file.file_id, 1)
+        assert garbage.reason == "retention: not among the last 2"
+
+    def test_a_number_is_not_used_again_after_its_version_was_released(self, catalog: Catalog) -> None:
+        for letter in "ab":
+            record(catalog, letter)
+        retain(catalog, "flights/table", keep_last=1)
+        assert record(catalog, "a").version == 3
+
+    def test_a_file_that_another_version_has_too_stays(self, catalog: Catalog) -> None:
+        made = [record(catalog, letter) for letter in "aba"]
+        assert len(retain(catalog, "flights/table", keep_last=1)) == 2
+        assert [g.file_id for g in catalog.collection.collect(0, 10)] == [made[1].file.file_id]
+
+    def test_partitions_are_decided_by_themselves(self, catalog: Catalog) -> None:
+        for partition, letter in (("p", "a"), ("p", "b"), ("q", "c")):
+            record(catalog, letter, partition=partition)
+        released = retain(catalog, "flights/table", keep_last=1)
+        assert [str(v.version.name) for v in released] == ["flights/table[p] version 1"]
+
+    def test_what_is_current_pinned_tagged_or_an_input_is_kept(self, catalog: Catalog) -> None:
+        raw = [record(catalog, letter, asset="raw") for letter in "abcdef"]
+        catalog.marks.pin("raw", version=1)
+        catalog.marks.tag("raw", "gold", version=2)
+        record(catalog, "1", asset="table", inputs=(LoadedInput("raw", None, raw[2].file.file_id),))
+        released = retain(catalog, "raw", keep_last=1)
+        assert sorted(v.version.name.version for v in released) == [4, 5]
+        plan = {v.version.name.version: v.reason for v in plan_retention(catalog)}
+        assert plan == {1: "pinned", 2: "tagged gold", 3: "input of table version 1", 6: "current, one of the last 1"}
+        catalog.marks.unpin("raw", version=1)
+        catalog.marks.untag("raw", "gold")
+        again = release_versions(catalog, plan_retention(catalog))
+        assert sorted(v.version.name.version for v in again) == [1, 2]
+
+    @pytest.mark.parametrize("how", ["current", "pinned", "tagged", "an input"])
+    def test_what_came_to_be_kept_after_the_decision_is_not_released(self, catalog: Catalog, how: str) -> None:
+        made = [record(catalog, letter) for letter in "ab"]
+        catalog.retention.set_policy("flights/table", RetentionPolicy(keep_last=1))
+        decided = plan_retention(catalog)
+        assert [v.is_kept for v in decided] == [True, False]
+        if how == "current":
+            catalog.retention.wipe("flights/table")
+            catalog.retention.restore("flights/table", version=1)
+        elif how == "pinned":
+            catalog.marks.pin("flights/table", version=1)
+        elif how == "tagged":
+            catalog.marks.tag("flights/table", "gold", version=1)
+        else:
+            record(catalog, "c", asset="x", inputs=(LoadedInput("flights/table", None, made[0].file.file_id),))
+        assert release_versions(catalog, decided) == []
+
+    def test_all_of_a_chain_goes_when_nothing_keeps_it(self, catalog: Catalog) -> None:
+        for letters in ("ab", "cd"):
+            raw = record(catalog, letters[0], asset="a/raw")
+            record(catalog, letters[1], asset="b/table", inputs=(LoadedInput("a/raw", None, raw.file.file_id),))
+        for asset in ("a/raw", "b/table"):
+            catalog.retention.set_policy(asset, RetentionPolicy(keep_last=1))
+        released = release_versions(catalog, plan_retention(catalog))
+        assert [str(v.version.name) for v in released] == ["b/table version 1", "a/raw version 1"]
+
+    def test_only_the_assets_asked_for_are_released(self, catalog: Catalog) -> None:
+        for asset in ("a", "b"):
+            for letter in "xy":
+                record(catalog, letter, asset=asset)
+            catalog.retention.set_policy(asset, RetentionPolicy(keep_last=1))
+        released = release_versions(catalog, plan_retention(catalog, ["a"]))
+        assert [str(v.version.name) for v in released] == ["a version 1"]
+
+
+def retain(catalog: Catalog, asset: str, **policy: Any) -> list[Verdict]:
+    catalog.retention.set_policy(asset, RetentionPolicy(**policy))
+    return list(release_versions(catalog, plan_retention(catalog)))
+
+
+class TestWipe:
+    def test_what_was_wiped_is_gone_for_readers_and_released(self, catalog: Catalog) -> None:
+        for letter in "ab":
+            record(catalog, letter)
+        assert catalog.retention.wipe("flights/table") == 2
+        with pytest.raises(NeverMaterializedError):
+            catalog.materializations.current("flights/table")
+        assert [v.reason for v in release_versions(catalog, plan_retention(catalog))] == ["wiped", "wiped"]
+        assert [g.reason for g in catalog.collection.collect(0, 10)] == ["wiped", "wiped"]
+        assert record(catalog, "a").version == 3
+
+    def test_an_input_of_something_kept_stays(self, catalog: Catalog) -> None:
+        raw = record(catalog, "a", asset="raw")
+        record(catalog, "b", asset="table", inputs=(LoadedInput("raw", None, raw.file.file_id),))
+        catalog.retention.wipe("raw")
+        [kept] = plan_retention(catalog)
+        assert (kept.is_kept, kept.reason) == (True, "input of table version 1")
+        catalog.retention.wipe("table")
+        assert len(release_versions(catalog, plan_retention(catalog))) == 2
+
+    def test_only_the_partitions_named_are_wiped(self, catalog: Catalog) -> None:
+        for partition in "pqr":
+            record(catalog, "a", partition=partition)
+        catalog.retention.wipe("flights/table", ["p", "r"])
+        assert [m.partition for m in catalog.materializations.list_current()] == ["q"]
+
+    def test_what_came_after_the_wipe_is_left_alone(self, catalog: Catalog) -> None:
+        record(catalog, "a", run_id="before")
+        later = record(catalog, "b", run_id="after")
+        assert catalog.retention.wipe("flights/table", except_runs=["after"]) == 1
+        assert catalog.materializations.current("flights/table") == later
+
+    def test_a_pinned_version_of_a_wiped_asset_stays_in_reach(self, catalog: Catalog) -> None:
+        record(catalog, "a")
+        catalog.marks.pin("flights/table")
+        catalog.retention.wipe("flights/table")
+        assert release_versions(catalog, plan_retention(catalog)) == []
+        assert catalog.materializations.version("flights/table", 1).version == 1
