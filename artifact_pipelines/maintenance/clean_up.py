@@ -43,13 +43,14 @@ class CleanUpReport:
     verdicts: Sequence[Verdict]
     released: Sequence[Verdict]
     collected: Sequence[Garbage]
-    orphans: Sequence[StoragePath]
+    orphans: Sequence[Leftover]
     leftovers: Sequence[Leftover]
 
     @property
-    def collected_amount(self) -> Amount:
-        """How much was collected."""
-        return Amount(len(self.collected), sum(garbage.size_bytes for garbage in self.collected))
+    def freed(self) -> Amount:
+        """How much was deleted, of every kind."""
+        gone: list[Garbage | Leftover] = [*self.collected, *self.orphans, *self.leftovers]
+        return Amount(len(gone), sum(part.size_bytes for part in gone))
 
 
 def clean_up(
@@ -81,6 +82,7 @@ def clean_up(
     """
     progress("Reading the store")
     orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
+    lost = [Leftover(str(path), backend.size_bytes(path) or 0) for path in orphans]
     progress("Deciding what is kept")
     verdicts = plan_retention(catalog)
     if dry_run:
@@ -101,7 +103,7 @@ def clean_up(
         progress("Removing orphans and left-overs")
         _delete(backend, orphans)
     leftovers = backend.clear_leftovers(catalog.collection.is_leased, dry_run)
-    return CleanUpReport(dry_run, reaped, verdicts, released, collected, orphans, leftovers)
+    return CleanUpReport(dry_run, reaped, verdicts, released, collected, lost, leftovers)
 
 
 def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
