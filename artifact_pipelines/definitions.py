@@ -8,6 +8,9 @@ import dagster as dg
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.maintenance.jobs import build_clean_up
+from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.maintenance.sensors import artifact_wipes
 
 AUTOMATION_SENSOR = "automation"
 
@@ -19,6 +22,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
     catalog_url = dg.EnvVar(CATALOG_URL) if from_environment else settings.catalog_url
     return {
         "artifact_io_manager": ArtifactIOManagerFactory(catalog_url=catalog_url, storage_url=settings.storage_url),
+        "artifact_store": ArtifactStore(catalog_url=catalog_url, storage_url=settings.storage_url),
         "landing_zone": LandingZone(landing_url=settings.landing_url, catalog_url=catalog_url),
     }
 
@@ -34,11 +38,11 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
     )
     own = dg.Definitions(
         resources=build_resources(settings),
-        sensors=[automation],
+        sensors=[automation, artifact_wipes],
         # One process a run: starting an interpreter for every step would cost more than most steps do.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(datasets, own)
+    return dg.Definitions.merge(datasets, build_clean_up(datasets.assets or ()), own)
 
 
 @dg.definitions

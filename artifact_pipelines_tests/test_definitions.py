@@ -34,9 +34,11 @@ def test_everything_loads_and_fits_together() -> None:
 def test_sensors_and_schedules_are_on_by_default() -> None:
     sensors: list[Any] = list(DEFINITIONS.sensors or ())
     schedules: list[Any] = list(DEFINITIONS.schedules or ())
-    assert {sensor.name for sensor in sensors} == {"automation", "flights_landing", "weather_landing"}
+    assert {sensor.name for sensor in sensors} == {"automation", "artifact_wipes", "flights_landing", "weather_landing"}
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
-    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+    statuses = {schedule.name: schedule.default_status for schedule in schedules}
+    assert statuses.pop("artifact_clean_up_nightly") == dg.DefaultScheduleStatus.STOPPED, "it deletes: one asks for it"
+    assert set(statuses.values()) == {dg.DefaultScheduleStatus.RUNNING}
 
 
 def test_the_ui_shows_the_name_of_a_variable_and_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from artifact_pipelines.cli.output import as_json_option, cell, console, print_json, print_rows
 from artifact_pipelines.cli.store import open_the_store, progress_bar
 from artifact_pipelines.core.exceptions import StorageFullError, StorageUnavailableError
+from artifact_pipelines.core.retention import Version
 from artifact_pipelines.core.types import FileId, FileInfo, Materialization
 
 _PIECE_BYTES = 1 << 20
@@ -94,7 +95,9 @@ def show(file_id: FileId, as_json: bool) -> None:
 def history(asset: str, partition: str | None, as_json: bool) -> None:
     """List the materializations of ASSET, newest first."""
     with open_the_store() as store:
-        rows = [{**_asset_row(m), "run_id": m.run_id} for m in store.history(asset, partition)]
+        kept = {(v.name.partition, v.name.version): _marks(v) for v in store.catalog.retention.versions(asset)}
+        made = store.history(asset, partition)
+    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": kept.get((m.partition, m.version))} for m in made]
     print_rows(rows, as_json, empty="", only_json=("asset",))
 
 
@@ -102,6 +105,12 @@ def _write_out(source: BinaryIO) -> None:
     with _target_errors("standard output"):
         shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
         sys.stdout.buffer.flush()
+
+
+def _marks(version: Version) -> str | None:
+    """What keeps a version, as far as people said so."""
+    marks = [*(["current"] if version.is_current else []), *(["pinned"] if version.is_pinned else []), *version.tags]
+    return ", ".join(marks) or None
 
 
 def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `artifact-pipelines put | get | ls | show | history | db | ...`.
+"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | db | ...`.
 
 Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damaged, 5 bad input file, 6 storage or
 catalog not available.
@@ -11,8 +11,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
+from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
     BackendError,
@@ -52,5 +54,5 @@ def main() -> None:
     """
 
 
-for command in (put, get, list_, show, history, db):
+for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, db):
     main.add_command(command)

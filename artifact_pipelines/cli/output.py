@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from artifact_pipelines.core.durations import spell_duration
+
 _ABBREVIATED = ("content_hash", "run_id")
-_TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created"}
+_TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of a table.")
 
 
@@ -49,6 +51,8 @@ def cell(name: str, value: object) -> str:
         return value.astimezone().strftime("%b %d %H:%M" if is_recent else "%b %d  %Y")  # as `ls -l` does
     if isinstance(value, int) and name.endswith(("_bytes", "bytes_added")):
         return decimal(value)
+    if isinstance(value, int) and name == "age_s":
+        return spell_duration(value)
     if isinstance(value, int) and name == "rows":
         return f"{value:,}"
     if name in _ABBREVIATED:

@@ -1,0 +1,188 @@
+"""Clean-up and wipes in Dagster, with a real instance."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.events import AssetWipedData, DagsterEvent
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import CollectedVersionsError, NeverMaterializedError
+from artifact_pipelines.core.retention import RetentionPolicy
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.maintenance.sensors import artifact_wipes
+from artifact_pipelines.storage.open_producer import open_backend
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+
+DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
+
+
+@dg.asset(metadata={"artifact/retention": {"keep_last": 1}}, io_manager_key="artifact_io_manager")
+def runs(context: dg.AssetExecutionContext) -> str:
+    return context.run.run_id
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="artifact_io_manager")
+def daily(context: dg.AssetExecutionContext) -> str:
+    return str(context.partition_key)
+
+
+@pytest.fixture(params=["ephemeral", "as a user has it"])
+def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Both, because the default event log keeps events that belong to no run in a place of their own."""
+    folder = tmp_path_factory.mktemp("dagster") if request.param != "ephemeral" else None
+    with dg.DagsterInstance.local_temp(str(folder)) if folder else dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def catalog_url(settings: Settings) -> str:
+    return settings.catalog_url
+
+
+class Project:
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, catalog: Catalog) -> None:
+        self.definitions = build_definitions(dg.Definitions(assets=[runs, daily]), settings)
+        self.instance = instance
+        self.catalog = catalog
+        self.settings = settings
+        self.cursor: str | None = None
+
+    def make(self, asset: str, partition: str | None = None) -> str:
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey(asset)], partition_key=partition, instance=self.instance
+        )
+        assert result.success
+        return result.run_id
+
+    def tick(self) -> str:
+        """Evaluate the sensor as the daemon does."""
+        store = ArtifactStore(catalog_url=self.settings.catalog_url, storage_url=self.settings.storage_url)
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, resources={"artifact_store": store}, definitions=self.definitions
+        )
+        result: Any = artifact_wipes(context)
+        self.cursor = result.cursor or self.cursor
+        return str(result.skip_reason.skip_message)
+
+    def clean_up(self, **config: Any) -> dg.ExecuteInProcessResult:
+        run_config = {"ops": {"clean_up_artifacts": {"config": config}}}
+        job = self.definitions.resolve_job_def("artifact_clean_up")
+        return job.execute_in_process(run_config=run_config, instance=self.instance, raise_on_error=False)
+
+    def versions(self, asset: str) -> list[int]:
+        return [m.version for m in self.catalog.materializations.history(asset)]
+
+
+@pytest.fixture
+def project(settings: Settings, instance: dg.DagsterInstance, catalog: Catalog) -> Project:
+    return Project(settings, instance, catalog)
+
+
+def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    [output] = [e for e in result.all_node_events if e.event_type == dg.DagsterEventType.STEP_OUTPUT]
+    return {name: value.value for name, value in output.step_output_data.metadata.items()}
+
+
+def test_the_io_manager_remembers_what_an_asset_declares(project: Project) -> None:
+    project.make("runs")
+    assert project.catalog.retention.policies() == {"runs": RetentionPolicy(keep_last=1)}
+
+
+def test_the_jobs_output_tells_what_went_and_what_is_kept(project: Project) -> None:
+    for _ in range(3):
+        project.make("runs")
+    would = metadata_of(project.clean_up(dry_run=True))
+    assert (would["dry_run"], would["released_versions"]) == (True, 2)
+    assert project.versions("runs") == [3, 2, 1]
+    assert metadata_of(project.clean_up())["released_versions"] == 2
+    assert project.versions("runs") == [3]
+    [row] = [record.data for record in would["kept"].records]
+    assert (row["asset"], row["version"], row["reason"]) == ("runs", 3, "current, one of the last 1")
+    released = [record.data["reason"] for record in would["released"].records]
+    assert released == ["retention: not among the last 1"] * 2
+
+
+def test_the_job_takes_over_what_the_definitions_declare_now(project: Project) -> None:
+    project.make("runs")
+    project.catalog.retention.set_policy("runs", RetentionPolicy(keep_last=9))
+    project.catalog.retention.set_policy("daily", RetentionPolicy(keep_last=9))
+    project.catalog.retention.set_policy("of another code location", RetentionPolicy(keep_last=9))
+    assert project.clean_up(dry_run=True).success
+    assert project.catalog.retention.policies() == {
+        "runs": RetentionPolicy(keep_last=1),
+        "of another code location": RetentionPolicy(keep_last=9),
+    }
+
+
+@pytest.mark.parametrize("config", [{"grace": "59m"}, {"grace": "soon"}])
+def test_a_job_that_makes_no_sense_fails_and_says_why(project: Project, config: dict[str, Any]) -> None:
+    result = project.clean_up(**config)
+    [failure] = result.get_step_failure_events()
+    assert "grace must be" in str(failure.step_failure_data.error_display_string)
+
+
+def test_a_wipe_releases_and_is_taken_back_until_it_is_collected(project: Project, engine: Any) -> None:
+    project.make("runs")
+    project.make("runs")
+    assert project.tick() == "Nothing was wiped."
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    assert project.tick() == "runs: 2 materializations wiped, 2 versions released"
+    with pytest.raises(NeverMaterializedError):
+        project.catalog.materializations.current("runs")
+    assert project.tick() == "Nothing was wiped."
+    assert [name.version for name in project.catalog.retention.restore("runs")] == [1, 2]
+    assert project.catalog.materializations.current("runs").version == 2
+    assert counts_agree(engine)
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    project.tick()
+    backend = open_backend(project.settings.storage_url)
+    assert len(clean_up(project.catalog, backend, grace_s=0).collected) == 2
+    assert list(backend.list_files()) == []
+    with pytest.raises(CollectedVersionsError):
+        project.catalog.retention.restore("runs")
+
+
+def test_what_was_made_after_the_wipe_stays(project: Project) -> None:
+    project.make("runs")
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    later = project.make("runs")
+    assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
+    assert project.catalog.materializations.current("runs").run_id == later
+
+
+def test_partitions_are_wiped_by_themselves(project: Project) -> None:
+    for partition in ("mon", "tue"):
+        project.make("daily", partition)
+    report_partition_wipe(project.instance, "daily", ["mon"])
+    assert project.tick() == "daily: 1 materializations wiped, 1 versions released"
+    assert [m.partition for m in project.catalog.materializations.history("daily")] == ["tue"]
+    report_partition_wipe(project.instance, "daily", ["tue"])
+    project.make("daily", "tue")  # the same content as before: still the version that was wiped
+    assert project.tick() == "daily: 1 materializations wiped, 0 versions released"
+    assert project.catalog.materializations.current("daily", "tue").version == 1
+    assert [m.partition for m in project.catalog.materializations.history("daily")] == ["tue", "tue"]
+
+
+def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: list[str]) -> None:
+    """Report what Dagster reports where its event log can wipe partitions; the open-source ones cannot."""
+    data = AssetWipedData(asset_key=dg.AssetKey(asset), partition_keys=partitions)
+    event = DagsterEvent(dg.DagsterEventType.ASSET_WIPED.value, "<none>", event_specific_data=data)
+    instance.report_dagster_event(event, run_id="")
+
+
+def test_an_asset_that_is_not_ours_is_no_trouble(project: Project) -> None:
+    project.instance.wipe_assets([dg.AssetKey(["not", "ours"])])
+    assert project.tick() == "not/ours: 0 materializations wiped, 0 versions released"
+
+
+def test_many_wipes_are_followed_in_ticks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.sensors._EVENTS_A_TICK", 2)
+    project.instance.wipe_assets([dg.AssetKey(name) for name in "abc"])
+    said = [project.tick() for _ in range(3)]
+    assert [text.count("wiped,") for text in said] == [2, 1, 0]
