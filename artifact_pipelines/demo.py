@@ -63,6 +63,8 @@ class Demo:
                 sensor, dg.SensorDefinition
             ):
                 continue
+            if sensor.asset_selection is None:  # it asks for no runs: nothing is wiped here
+                continue
             context = dg.build_sensor_context(
                 instance=self._instance, definitions=self._definitions, resources=self._resources
             )

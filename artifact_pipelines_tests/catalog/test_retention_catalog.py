@@ -8,6 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.materializations import lock_asset
+from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (
     CollectedVersionsError,
     InvalidArgumentError,
@@ -17,6 +20,7 @@ from artifact_pipelines.core.exceptions import (
     UnknownVersionError,
 )
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
+from artifact_pipelines_tests.catalog.test_collection_catalog import open_transaction, wait_for_a_lock
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -209,3 +213,27 @@ def test_many_that_release_and_restore_at_once_leave_counts_that_agree(catalog: 
         list(pool.map(change, range(60)))
     assert counts_agree(engine)
     assert catalog.materializations.current(TABLE).version == 6
+
+
+class TestOnPostgreSQL:
+    """SQLite has one writing transaction at a time; here someone may be marking what is just being released."""
+
+    @pytest.fixture
+    def catalog_url(self, postgresql_url: str) -> str:
+        return postgresql_url
+
+    @pytest.mark.parametrize("mark", ["pin", "tag"])
+    def test_a_release_waits_for_who_is_marking_the_version_and_sees_the_mark(
+        self, catalog: Catalog, engine: sa.Engine, mark: str
+    ) -> None:
+        first, _ = (record(catalog, letter) for letter in "ab")
+        pin = sa.update(materializations).where(materializations.c.version == 1).values(pinned_at=utc_now())
+        tag = sa.insert(tags).values(asset_key=TABLE, name="gold", materialization_id=first.materialization_id)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with open_transaction(engine) as marking:
+                lock_asset(marking, TABLE)
+                marking.execute(pin if mark == "pin" else tag)
+                releasing = pool.submit(catalog.retention.release, name(1), "test")
+                wait_for_a_lock(engine)
+            assert releasing.result(timeout=30) is False
+        assert numbers(catalog) == [2, 1]

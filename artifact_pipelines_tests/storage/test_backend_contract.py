@@ -146,6 +146,22 @@ class TestLocalStorage:
         assert [x.size_bytes > 0 for x in backend.clear_leftovers(lambda file_id: False)] == [True]
         assert list((tmp_path / "store" / ".staging").iterdir()) == []
 
+    def test_a_left_over_is_locked_until_it_is_gone(
+        self, backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else a writer could make the file, get its lock in between, and lose it all the same."""
+        (tmp_path / "store" / ".staging").mkdir(parents=True)
+        (tmp_path / "store" / ".staging" / ("ab" * 16)).touch()
+        unlink = pathlib.Path.unlink
+
+        def unlink_locked(self: pathlib.Path, missing_ok: bool = False) -> None:
+            with self.open() as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unlink(self, missing_ok)
+
+        monkeypatch.setattr(pathlib.Path, "unlink", unlink_locked)
+        assert len(backend.clear_leftovers(lambda file_id: False)) == 1
+
     def test_a_writer_whose_new_file_is_taken_for_a_dead_ones_takes_another(
         self, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
