@@ -152,11 +152,13 @@ class CollectedVersionsError(NotFoundError):
     still_there: Sequence[str]
 
     def __str__(self) -> str:
-        return (
-            f"Asset {self.asset}: the files of version {_known(self.versions)} are collected and cannot come back. Nothing was "
-            f"restored. Still there: {_known(self.still_there)}; restore each with `artifact-pipelines restore "
-            f"{self.asset} --version N`, and materialize the asset again for the rest."
+        text = (
+            f"Asset {self.asset}: the files of version {_known(self.versions)} are collected and cannot come back. "
+            "Nothing was restored. Materialize the asset again."
         )
+        if self.still_there:
+            text += f" Still there: {_known(self.still_there)}; restore each with `artifact-pipelines restore {self.asset} --version N`."
+        return text
 
 
 @dataclasses.dataclass(eq=False)
