@@ -36,7 +36,7 @@ def test_a_dry_run_says_what_would_go_and_why() -> None:
 
 @pytest.mark.usefixtures("numbers")
 def test_what_is_released_goes_after_its_grace() -> None:
-    assert "comes back with `artifact-pipelines restore" in run("gc")
+    assert "restore ASSET --version N` brings a version back" in run("gc")
     assert [row["version"] for row in run_json("history", "numbers")] == [4, 3]
     done = run_json("gc", "--grace", "0s", "--force", "--max-share", "100%")
     assert [(row["asset"], row["version"], row["reason"]) for row in done["collected"]] == [

@@ -140,9 +140,9 @@ def test_a_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstanc
 
 
 def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
-    project = Project(settings, instance, retention={"keep_last": 3})
+    project = Project(settings, instance, retention={"keep_last": 3, "keep_within": "30d"})
     for spec in project.definitions.resolve_all_asset_specs():
-        assert spec.metadata["artifact/retention"] == {"keep_last": 3}
+        assert spec.metadata["artifact/retention"] == {"keep_last": 3, "keep_within": "30d"}
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,7 @@ def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.Da
         ({"format": {"delimiter": ";;"}}, "format.delimiter"),
         ({"format": {"type": "xlsx"}}, "format.type"),
         ({"retention": {"keep_last": 0}}, "retention.keep_last"),
+        ({"retention": {"keep_within": "soon"}}, "retention.keep_within"),
     ],
 )
 def test_a_wrong_declaration_names_the_field(changes: dict[str, Any], where: str) -> None:

@@ -85,17 +85,19 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
             click.echo()
     click.echo(_summary(report))
     if report.released and not report.is_dry_run:
-        click.echo("Until it is deleted, what was released comes back with `artifact-pipelines restore ASSET`.")
+        click.echo("Until its file is deleted, `artifact-pipelines restore ASSET --version N` brings a version back.")
 
 
 def _summary(report: "CleanUpReport") -> str:
-    freed = report.freed
-    parts = [
-        f"{freed.files:,} files, {decimal(freed.size_bytes)} deleted",
-        f"{len(report.released):,} versions released",
-    ]
-    parts += [f"{len(report.reaped):,} leases ran out"] if report.reaped else []
+    parts = [f"{_count(report.freed.files, 'file')}, {decimal(report.freed.size_bytes)} deleted"]
+    parts.append(f"{_count(len(report.released), 'version')} released")
+    if report.reaped:
+        parts.append(f"{_count(len(report.reaped), 'expired lease')} dropped")
     return ("Dry run, nothing was changed. Would be: " if report.is_dry_run else "") + "; ".join(parts) + "."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
 def _as_json(report: "CleanUpReport", grace_s: float) -> Row:
