@@ -6,18 +6,28 @@ The names below are loaded when first used, so that the command line need not wa
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from artifact_pipelines.core.types import NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
     from artifact_pipelines.io_manager.interfaces import Artifact
     from artifact_pipelines.store import Store, open_store
 
-__all__ = ["Artifact", "ArtifactIOManager", "ArtifactIOManagerFactory", "DatasetPipeline", "Store", "open_store"]
+__all__ = [
+    "Artifact",
+    "ArtifactIOManager",
+    "ArtifactIOManagerFactory",
+    "DatasetPipeline",
+    "NewArtifact",
+    "Store",
+    "open_store",
+]
 
 _MODULES = {
     "Artifact": "io_manager.interfaces",
     "ArtifactIOManager": "io_manager.artifact_io_manager",
     "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
     "DatasetPipeline": "dataset_pipeline",
+    "NewArtifact": "core.types",
     "Store": "store",
     "open_store": "store",
 }

@@ -1,7 +1,7 @@
 """The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
 
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -9,7 +9,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.plain_handlers import PathHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
@@ -72,6 +72,10 @@ class Store(IArtifactProducer):
     ) -> FileId:
         """See `IArtifactProducer`."""
         return self._producer.create_artifact(content_stream, file_type, mime_type, compression_type, metadata)
+
+    def create_artifacts(self, items: Iterable[NewArtifact]) -> Sequence[FileId]:
+        """See `IArtifactProducer`."""
+        return self._producer.create_artifacts(items)
 
     def put(
         self, path: pathlib.Path, watch: Callable[[BinaryIO], BinaryIO] = lambda stream: stream

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import artifact_pipelines
-from artifact_pipelines import Artifact, ArtifactIOManager, Store, open_store
+from artifact_pipelines import Artifact, ArtifactIOManager, NewArtifact, Store, open_store
 from artifact_pipelines.core.exceptions import (
     InvalidArgumentError,
     InvalidFileIdError,
@@ -42,6 +42,12 @@ def test_what_is_put_in_comes_out(store: Store) -> None:
     assert (info.size_bytes, info.file_type, info.metadata) == (4, "txt", {"from": "me"})
     store.release(file_id)
     assert store.info(file_id).reference_count == 0
+
+
+def test_many_files_are_created_in_one_call(store: Store) -> None:
+    file_ids = store.create_artifacts(NewArtifact(io.BytesIO(data), "txt") for data in (b"a", b"b", b"a"))
+    assert file_ids[0] == file_ids[2] != file_ids[1]
+    assert store.info(file_ids[0]).reference_count == 2
 
 
 def test_a_file_from_disk_is_new_once(store: Store, tmp_path: pathlib.Path) -> None:

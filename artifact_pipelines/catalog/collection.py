@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
@@ -30,6 +31,7 @@ class CollectionCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @retried
     def expired_leases(self) -> Sequence[FileId]:
         """Return the files of leases that have run out, one entry a lease."""
         with reading(self._engine) as connection:
@@ -45,6 +47,7 @@ class CollectionCatalog:
             reaped.append(file_id)
         return reaped
 
+    @retried
     def _reap_oldest_lease(self) -> FileId | None:
         # One a transaction: it waits for no second row while it holds a first, so it can take part in no deadlock.
         oldest = sa.select(file_references.c.reference_id).where(_HAS_EXPIRED).order_by(file_references.c.expires_at)
@@ -56,6 +59,7 @@ class CollectionCatalog:
                 count_down(connection, file_id)
         return file_id
 
+    @retried
     def candidates(self, grace_s: float, limit: int) -> Sequence[Garbage]:
         """Return files that `collect` would delete now, the longest unheld first."""
         with reading(self._engine) as connection:
@@ -70,12 +74,14 @@ class CollectionCatalog:
         """Return how much the catalog knows of in all."""
         return self._amount(())
 
+    @retried
     def _amount(self, which: Sequence[sa.ColumnElement[bool]]) -> Amount:
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).select_from(files)
         with reading(self._engine) as connection:
             row = connection.execute(query.where(*which)).one()
         return Amount(row[0], int(row[1]))
 
+    @retried
     def collect(self, grace_s: float, limit: int) -> Sequence[Garbage]:
         """Delete the rows of files that nothing has held for the grace period, and return what their bytes are.
 
@@ -94,12 +100,14 @@ class CollectionCatalog:
             gone = sa.delete(files).where(files.c.file_id.in_(chosen), *_is_garbage(grace_s))
             return _explained(connection, connection.execute(gone.returning(*_GARBAGE)).all())
 
+    @retried
     def known(self, file_ids: Sequence[FileId]) -> Mapping[FileId, str]:
         """Return the content hash of each of these files that the catalog has."""
         query = sa.select(files.c.file_id, files.c.content_hash).where(files.c.file_id.in_(file_ids))
         with reading(self._engine) as connection:
             return {FileId(row.file_id): row.content_hash for row in connection.execute(query)}
 
+    @retried
     def highest_file_id(self) -> int:
         """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
         query = {
@@ -109,6 +117,7 @@ class CollectionCatalog:
         with reading(self._engine) as connection:
             return int(connection.execute(sa.text(query)).scalar_one())
 
+    @retried
     def is_leased(self, file_id: FileId) -> bool:
         """Tell whether a lease on a file has not run out: someone may be putting its bytes."""
         lease = sa.select(file_references.c.reference_id).where(

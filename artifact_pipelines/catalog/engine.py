@@ -1,18 +1,31 @@
 """The connection to the catalog's database, and the two kinds of transaction on it.
 
-Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`.
+Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`. When the
+connection is lost while a transaction commits, the database is asked what became of it: nobody has to guess.
 """
 
 import contextlib
 import pathlib
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
 BUSY_TIMEOUT_S = 30
+# A dead host says nothing: without these, a statement sent to it waits for hours. A slow statement is not cut off.
+_POSTGRESQL_TIMEOUTS = {
+    "connect_timeout": 4,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+# Given way to another, a server that stops, starts or is full, a connection that broke.
+_PASSING_STATES = ("40001", "40P01", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006")
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
@@ -27,7 +40,8 @@ def make_engine(catalog_url: str) -> sa.Engine:
     except sa.exc.ArgumentError as error:
         raise _bad_url("it is not a database URL") from error
     if url.get_backend_name() == "postgresql":
-        return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True)
+        timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
+        return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise _bad_url(f"{url.render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL")
     return _sqlite_engine(url, pathlib.Path(url.database))
@@ -89,11 +103,48 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextlib.contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that changes rows: committed when the block ends, rolled back when it raises."""
+    """A transaction that changes rows: committed when the block ends, rolled back when it raises.
+
+    Raises:
+        CatalogUnavailableError: With `may_pass`, nothing was changed. Without, whether it was can be unknown, but only
+            where the database could not be reached again after the connection was lost in the middle of the commit.
+    """
     with _translated(engine), engine.connect() as connection:
         connection = connection.execution_options(writes=True)
-        with connection.begin():
-            yield connection
+        transaction_id = None
+        try:
+            with connection.begin():
+                yield connection
+                transaction_id = _transaction_id(connection)
+        except sa.exc.DBAPIError:
+            if transaction_id is None or not _became_committed(engine, transaction_id):
+                raise
+
+
+def _transaction_id(connection: sa.Connection) -> str | None:
+    """Name the transaction, where its connection can be lost and it has changed anything."""
+    if connection.dialect.name != "postgresql":
+        return None
+    found: str | None = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar_one()
+    return found
+
+
+def _became_committed(engine: sa.Engine, transaction_id: str) -> bool:
+    try:
+        return _outcome(engine, transaction_id) == "committed"
+    except CatalogUnavailableError as error:
+        reason = f"the connection was lost during a commit, and whether it took place is unknown ({error.reason})"
+        raise CatalogUnavailableError(error.where, reason) from error
+
+
+@retried
+def _outcome(engine: sa.Engine, transaction_id: str) -> str:
+    with reading(engine) as connection:
+        query = sa.text("SELECT pg_xact_status(CAST(:id AS xid8))")
+        outcome = connection.execute(query, {"id": transaction_id}).scalar_one()
+    if outcome not in ("committed", "aborted"):  # the server is at it, or has not noticed that we are gone
+        raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), f"it is {outcome}", True)
+    return str(outcome)
 
 
 @contextlib.contextmanager
@@ -104,4 +155,16 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
         raise  # these are not the database's fault but ours
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
-        raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), reason) from error
+        where = engine.url.render_as_string(hide_password=True)
+        raise CatalogUnavailableError(where, reason, may_pass=_may_pass(error)) from error
+
+
+def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the rest of it says why it is busy
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    # A connection that could not be made has no state to tell.
+    state = getattr(error.orig, "pgcode", None)
+    return error.connection_invalidated or state is None or state in _PASSING_STATES

@@ -4,7 +4,8 @@ One idea: a file's row and a reference to it are written before its bytes move, 
 construction, and a reference that was committed always has its bytes.
 """
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, FileState, Lease, StoragePath
@@ -19,6 +21,55 @@ from artifact_pipelines.core.types import Content, FileDescription, FileId, File
 LEASE_HOLDER = "lease"
 LEASE_S = 900
 _COUNT = files.c.reference_count
+
+# Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
+_REFERENCE_IDS: sa.BindParameter[Any] = sa.bindparam("reference_ids", expanding=True)
+_FILE_IDS: sa.BindParameter[Any] = sa.bindparam("file_ids", expanding=True)
+_ARE_LEASES = (file_references.c.reference_id.in_(_REFERENCE_IDS), file_references.c.expires_at.is_not(None))
+_EXPIRY = utc_now(sa.bindparam("lease_s", type_=sa.Float))
+
+
+def _upsert(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
+    return insert.on_conflict_do_update(
+        index_elements=["content_hash"],
+        set_={"reference_count": _COUNT + insert.excluded.reference_count, "unreferenced_at": None},
+    ).returning(*files.c)
+
+
+_UPSERTS = {"sqlite": _upsert(sqlite.insert(files)), "postgresql": _upsert(postgresql.insert(files))}
+_DIGEST = files.c.content_hash
+_NAME_KEYS = (
+    sa.update(files)
+    .where(files.c.file_id.in_(_FILE_IDS))
+    .values(
+        storage_key=sa.func.substr(_DIGEST, 1, 2)
+        + "/"
+        + sa.func.substr(_DIGEST, 3, 2)
+        + "/"
+        + _DIGEST
+        + "."
+        + sa.cast(files.c.file_id, sa.String)
+    )
+)
+_INSERT_LEASES = (
+    sa.insert(file_references)
+    .values(holder=LEASE_HOLDER, expires_at=_EXPIRY)
+    .returning(file_references.c.reference_id, file_references.c.file_id)
+)
+_RENEW = (
+    sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY).returning(file_references.c.reference_id)
+)
+_MAKE_LASTING = (
+    sa.update(file_references)
+    .where(*_ARE_LEASES)
+    .values(holder=sa.bindparam("new_holder"), expires_at=None)
+    .returning(file_references.c.reference_id)
+)
+_MAKE_STORED = (
+    sa.update(files)
+    .where(files.c.file_id.in_(_FILE_IDS), files.c.state != FileState.STORED)
+    .values(state=FileState.STORED, stored_at=sa.func.coalesce(files.c.stored_at, utc_now()))
+)
 
 
 class FileCatalog:
@@ -28,12 +79,14 @@ class FileCatalog:
         self._engine = engine
         self.lease_s = lease_s
 
+    @retried
     def has_size(self, size_bytes: int) -> bool:
         """See `IFileCatalog`."""
         query = sa.select(files.c.file_id).where(files.c.size_bytes == size_bytes).limit(1)
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
 
+    @retried
     def find(self, content_hash: str) -> FileInfo | None:
         """Return the file with this content, or None."""
         with reading(self._engine) as connection:
@@ -42,62 +95,56 @@ class FileCatalog:
 
     def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
         """See `IFileCatalog`."""
+        return self.acquire_all([(content, description)], hash_algorithm)[0]
+
+    @retried
+    def acquire_all(self, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str) -> Sequence[Lease]:
+        """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            file = self._upsert(connection, content, hash_algorithm, description)
-            reference_id = connection.execute(
-                sa.insert(file_references)
-                .values(file_id=file.file_id, holder=LEASE_HOLDER, expires_at=self._expiry())
-                .returning(file_references.c.reference_id)
-            ).scalar_one()
-        return Lease(reference_id, file)
+            found = count_up(connection, wanted, hash_algorithm)
+            rows = [{"file_id": found[c.content_hash].file_id, "lease_s": self.lease_s} for c, _ in wanted]
+            # In no promised order: which of two leases on one file is whose makes no difference.
+            free: dict[int, list[int]] = {}
+            for reference_id, file_id in connection.execute(_INSERT_LEASES, rows):
+                free.setdefault(file_id, []).append(reference_id)
+        files_of = [found[content.content_hash] for content, _ in wanted]
+        return [Lease(free[file.file_id].pop(), file) for file in files_of]
 
-    def _upsert(
-        self, connection: sa.Connection, content: Content, hash_algorithm: str, description: FileDescription
-    ) -> FileInfo:
-        insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(files)
-        upsert = insert.values(
-            content_hash=content.content_hash,
-            hash_algorithm=hash_algorithm,
-            size_bytes=content.size_bytes,
-            file_type=description.file_type,
-            mime_type=description.mime_type,
-            compression_type=description.compression_type,
-            storage_key="",
-            state=FileState.PENDING,
-            reference_count=1,
-            metadata=dict(description.metadata),
-        ).on_conflict_do_update(
-            index_elements=["content_hash"], set_={"reference_count": _COUNT + 1, "unreferenced_at": None}
-        )
-        row = connection.execute(upsert.returning(*files.c)).one()
-        if not row.storage_key:  # new: the key carries the ID, which is known only now
-            key = str(StoragePath(content.content_hash, row.file_id))
-            named = sa.update(files).where(files.c.file_id == row.file_id).values(storage_key=key)
-            row = connection.execute(named.returning(*files.c)).one()
-        return file_from(row)
-
+    @retried
     def renew(self, lease: Lease) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            _change_lease(connection, lease, expires_at=self._expiry())
+            _change_leases(connection, [lease], _RENEW, lease_s=self.lease_s)
 
     def settle(self, lease: Lease, holder: str) -> None:
         """See `IFileCatalog`."""
+        self.settle_all([lease], holder)
+
+    @retried
+    def settle_all(self, leases: Sequence[Lease], holder: str) -> None:
+        """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            settle_lease(connection, lease, holder)
+            settle_leases(connection, leases, holder)
 
     def abandon(self, lease: Lease) -> StoragePath | None:
         """See `IFileCatalog`."""
-        with writing(self._engine) as connection:
-            gone = connection.execute(sa.delete(file_references).where(*_lease_row(lease)))
-            if gone.rowcount == 0:
-                return None
-            count_down(connection, lease.file.file_id)
-            unstored = sa.delete(files).where(
-                files.c.file_id == lease.file.file_id, _COUNT == 0, files.c.state == FileState.PENDING
-            )
-            return lease.file.storage_path if connection.execute(unstored).rowcount else None
+        return next(iter(self.abandon_all([lease])), None)
 
+    @retried
+    def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
+        """See `IFileCatalog`."""
+        with writing(self._engine) as connection:
+            gone = sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id)
+            counts = collections.Counter(connection.execute(gone, {"reference_ids": _ids(leases)}).scalars())
+            for file_id in sorted(counts):
+                count_down(connection, FileId(file_id), counts[file_id])
+            unstored = sa.delete(files).where(
+                files.c.file_id.in_(list(counts)), _COUNT == 0, files.c.state == FileState.PENDING
+            )
+            rows = connection.execute(unstored.returning(files.c.content_hash, files.c.file_id)).all()
+        return [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
+
+    @retried
     def release(self, file_id: FileId, holder: str) -> None:
         """See `IFileCatalog`."""
         held = (file_references.c.file_id == file_id, file_references.c.holder == holder)
@@ -109,44 +156,40 @@ class FileCatalog:
                 raise NotHeldError(file_id, holder, _holders(connection, file_id))
             count_down(connection, file_id)
 
+    @retried
     def get_file(self, file_id: FileId) -> FileInfo:
         """See `IFileCatalog`."""
         with reading(self._engine) as connection:
             return file_from(_file_row(connection, file_id))
 
+    @retried
     def holders(self, file_id: FileId) -> Sequence[str]:
         """Return who holds a file, one entry a reference, oldest first."""
         with reading(self._engine) as connection:
             _file_row(connection, file_id)
             return _holders(connection, file_id)
 
+    @retried
     def list_files(self, limit: int) -> Sequence[FileInfo]:
         """Return the newest files, newest first."""
         query = sa.select(files).order_by(files.c.file_id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [file_from(row) for row in connection.execute(query)]
 
-    def _expiry(self) -> utc_now:
-        return utc_now(sa.literal(self.lease_s))
 
-
-def settle_lease(connection: sa.Connection, lease: Lease, holder: str) -> None:
+def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
     """Settle inside a transaction that records more, such as the materialization that is the holder."""
-    _change_lease(connection, lease, holder=holder, expires_at=None)
-    connection.execute(
-        sa.update(files)
-        .where(files.c.file_id == lease.file.file_id, files.c.state != FileState.STORED)
-        .values(state=FileState.STORED, stored_at=sa.func.coalesce(files.c.stored_at, utc_now()))
-    )
+    _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
+    connection.execute(_MAKE_STORED, {"file_ids": [lease.file.file_id for lease in leases]})
 
 
-def count_down(connection: sa.Connection, file_id: FileId) -> None:
-    """Count one reference of a file less, in the transaction that drops it."""
-    one_less = sa.update(files).where(files.c.file_id == file_id)
+def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
+    """Count references of a file less, in the transaction that drops them."""
+    less = sa.update(files).where(files.c.file_id == file_id)
     connection.execute(
-        one_less.values(
-            reference_count=_COUNT - 1,
-            unreferenced_at=sa.case((_COUNT == 1, utc_now()), else_=files.c.unreferenced_at),
+        less.values(
+            reference_count=_COUNT - by,
+            unreferenced_at=sa.case((_COUNT.is_not_distinct_from(by), utc_now()), else_=files.c.unreferenced_at),
         )
     )
 
@@ -171,14 +214,45 @@ def file_from(row: sa.Row[Any]) -> FileInfo:
     )
 
 
-def _lease_row(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
-    return (file_references.c.reference_id == lease.reference_id, file_references.c.expires_at.is_not(None))
+def count_up(
+    connection: sa.Connection, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str
+) -> Mapping[str, FileInfo]:
+    """Find or make the file of each content, count the references to come, and return the files by content hash."""
+    counts = collections.Counter(content.content_hash for content, _ in wanted)
+    first = {content.content_hash: (content, description) for content, description in reversed(wanted)}
+    # Sorted: two that want the same contents at once then wait for each other in one direction only.
+    rows = [_row(*first[key], hash_algorithm, counts[key]) for key in sorted(counts)]
+    found = connection.execute(_UPSERTS[connection.dialect.name], rows).all()
+    new = [row.file_id for row in found if not row.storage_key]
+    if new:  # the key carries the ID, which is known only now
+        connection.execute(_NAME_KEYS, {"file_ids": new})
+    return {row.content_hash: file_from(row) for row in found}
 
 
-def _change_lease(connection: sa.Connection, lease: Lease, **values: object) -> None:
-    changed = connection.execute(sa.update(file_references).where(*_lease_row(lease)).values(**values))
-    if changed.rowcount == 0:
-        raise LeaseExpiredError(lease.file.file_id)
+def _row(content: Content, description: FileDescription, hash_algorithm: str, count: int) -> dict[str, Any]:
+    return {
+        "content_hash": content.content_hash,
+        "hash_algorithm": hash_algorithm,
+        "size_bytes": content.size_bytes,
+        "file_type": description.file_type,
+        "mime_type": description.mime_type,
+        "compression_type": description.compression_type,
+        "storage_key": "",
+        "state": FileState.PENDING,
+        "reference_count": count,
+        "metadata": dict(description.metadata),
+    }
+
+
+def _ids(leases: Sequence[Lease]) -> Sequence[int]:
+    return [lease.reference_id for lease in leases]
+
+
+def _change_leases(connection: sa.Connection, leases: Sequence[Lease], change: sa.UpdateBase, **values: object) -> None:
+    changed = set(connection.execute(change, {"reference_ids": _ids(leases), **values}).scalars())
+    for lease in leases:
+        if lease.reference_id not in changed:
+            raise LeaseExpiredError(lease.file.file_id)
 
 
 def _holders(connection: sa.Connection, file_id: FileId) -> Sequence[str]:

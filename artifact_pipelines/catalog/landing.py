@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import landing_files
 from artifact_pipelines.core.types import LandingFile, LandingState
 
@@ -17,12 +18,14 @@ class LandingCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @retried
     def files_of(self, dataset: str) -> Mapping[str, LandingFile]:
         """Return what is known of a dataset's files, by path."""
         query = sa.select(landing_files).where(landing_files.c.dataset == dataset)
         with reading(self._engine) as connection:
             return {row.path: _landing_file_from(row) for row in connection.execute(query)}
 
+    @retried
     def save(self, changed: Sequence[LandingFile]) -> None:
         """Write the state of files, all or none."""
         with writing(self._engine) as connection:

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import file_from, settle_lease
+from artifact_pipelines.catalog.files import file_from, settle_leases
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
     datasets,
@@ -40,6 +41,7 @@ class MaterializationCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @retried
     def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
         """Record a materialization and make its files' leases its lasting references.
 
@@ -55,7 +57,7 @@ class MaterializationCatalog:
             connection.execute(sa.update(materializations).where(*which, _IS_CURRENT).values(is_current=False))
             materialization_id = _insert(connection, facts, leases, version)
             for position, lease in enumerate(leases):
-                settle_lease(connection, lease, holder_of(materialization_id))
+                settle_leases(connection, [lease], holder_of(materialization_id))
                 row = {"position": position, "file_id": lease.file.file_id}
                 connection.execute(
                     sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
@@ -67,6 +69,7 @@ class MaterializationCatalog:
         assert recorded is not None
         return recorded
 
+    @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
         """Return the current materialization; with a run ID the newest of that run, if it made any.
 
@@ -81,6 +84,7 @@ class MaterializationCatalog:
             raise NeverMaterializedError(asset, partition)
         return newest
 
+    @retried
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
         """Return the newest materialization that had this version number and is kept.
 
@@ -94,17 +98,20 @@ class MaterializationCatalog:
             raise UnknownVersionError(asset, version, self.current(asset, partition).version, partition)
         return found
 
+    @retried
     def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:
         """Return the kept materializations of an asset, newest first; of all its partitions when none is named."""
         which = [*_of(asset, partition)[: 1 if partition is None else 2], _IS_KEPT]
         with reading(self._engine) as connection:
             return _select(connection, which, limit)
 
+    @retried
     def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name."""
         with reading(self._engine) as connection:
             return _select(connection, [_IS_CURRENT], limit, order=_BY_NAME)
 
+    @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
         """Return the exact files that were loaded to make a materialization."""
         table = materialization_inputs

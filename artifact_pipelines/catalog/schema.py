@@ -3,12 +3,14 @@
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
 HEAD_REVISION = "0002"
 
 
+@retried
 def current_revision(engine: sa.Engine) -> str | None:
     """Return the revision of the catalog's schema, or None when it has no tables yet."""
     with reading(engine) as connection:
@@ -17,6 +19,7 @@ def current_revision(engine: sa.Engine) -> str | None:
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
+@retried
 def upgrade(engine: sa.Engine) -> None:
     """Bring the schema to `HEAD_REVISION`, in one transaction; other processes wait for it."""
     from alembic import command

@@ -482,10 +482,15 @@ class StorageUnavailableError(BackendError):
 
 @dataclasses.dataclass(eq=False)
 class CatalogUnavailableError(BackendError):
-    """The catalog's database did not do what was asked."""
+    """The catalog's database did not do what was asked.
+
+    Attributes:
+        may_pass: Whether nothing was changed and the same may work in a moment; what the catalog itself goes by.
+    """
 
     where: str
     reason: str
+    may_pass: bool = False
 
     def __str__(self) -> str:
         return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."

@@ -1,9 +1,9 @@
 """The promises that the layers make each other. Each is stated once, here. Standard library only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
-from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, Lease, StoragePath
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, Lease, NewArtifact, StoragePath
 
 
 class IArtifactProducer(Protocol):
@@ -37,11 +37,31 @@ class IArtifactProducer(Protocol):
         """
         ...
 
+    def create_artifacts(self, items: Iterable[NewArtifact]) -> Sequence[FileId]:
+        """Store many small files as `create_artifact` does each, in a fraction of the time; return their IDs in order.
+
+        Items are taken in batches of bounded number and bytes: memory does not grow with them, and each batch is
+        durable before the next is read. The caller holds one reference for each item, also where a content comes
+        twice. When the call raises, whether storing failed or `items` did, the caller holds none: the references of
+        earlier batches are released. Their bytes lie there until they are collected, so repeating the call is cheap.
+
+        Args:
+            items: Files to be; each stream is read to its end before the next item is asked for.
+
+        Raises:
+            SourceStreamError: A stream raised while it was read.
+            UsageError: An item is not of the form that `create_artifact` takes.
+            BackendError: Storage or catalog did not answer or is full.
+        """
+        ...
+
 
 class IFileCatalog(Protocol):
     """Rows of files and of who holds them. Every method is one transaction, and none is open while bytes move.
 
-    `reference_count` equals the number of reference rows of a file, at every commit.
+    `reference_count` equals the number of reference rows of a file, at every commit. A connection that is lost, at
+    whatever moment, is made anew, and what was lost with it is done once: `CatalogUnavailableError` comes when the
+    database stays away. Nothing was changed then, unless it went away for good in the middle of a commit.
 
     Attributes:
         lease_s: How long a lease lives unless it is renewed, in seconds of the database's clock.
@@ -55,6 +75,10 @@ class IFileCatalog(Protocol):
 
     def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
         """Take a lease on the file with this content, making its row (state pending) if there is none."""
+        ...
+
+    def acquire_all(self, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str) -> Sequence[Lease]:
+        """Take a lease for each, in order, as `acquire` does; a content that comes twice is leased twice."""
         ...
 
     def renew(self, lease: Lease) -> None:
@@ -73,8 +97,20 @@ class IFileCatalog(Protocol):
         """
         ...
 
+    def settle_all(self, leases: Sequence[Lease], holder: str) -> None:
+        """Settle all, or none.
+
+        Raises:
+            LeaseExpiredError: A lease has run out and was reaped; nothing was changed.
+        """
+        ...
+
     def abandon(self, lease: Lease) -> StoragePath | None:
         """Give the lease back. Returns the path to delete when that made an unstored file's row go away, else None."""
+        ...
+
+    def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
+        """Give leases back as `abandon` does. Returns every path to delete."""
         ...
 
     def get_file(self, file_id: FileId) -> FileInfo:

@@ -8,7 +8,7 @@ import datetime
 import enum
 import re
 from collections.abc import Mapping
-from typing import Any, NewType, Self
+from typing import Any, BinaryIO, NewType, Self
 
 FileId = NewType("FileId", int)
 """Primary key of a stored file in the catalog; positive, never used twice."""
@@ -70,6 +70,17 @@ class FileDescription:
     mime_type: str | None = None
     compression_type: str | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewArtifact:
+    """One of many files to create; the fields are those of `IArtifactProducer.create_artifact`."""
+
+    content_stream: BinaryIO
+    file_type: str
+    mime_type: str | None = None
+    compression_type: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ One idea: the content hash is the data version, so what did not change makes not
 
 import pathlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar, cast
 
 import dagster as dg
@@ -22,6 +22,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    NewArtifact,
 )
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
@@ -63,6 +64,10 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     ) -> FileId:
         """See `IArtifactProducer`."""
         return self._producer.create_artifact(content_stream, file_type, mime_type, compression_type, metadata)
+
+    def create_artifacts(self, items: Iterable[NewArtifact]) -> Sequence[FileId]:
+        """See `IArtifactProducer`."""
+        return self._producer.create_artifacts(items)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Store a value, record its materialization, and tell Dagster its data version and metadata."""

@@ -6,14 +6,18 @@ lease goes back. Whoever wants files goes through here, so hashing, deduplicatio
 
 import asyncio
 import contextlib
+import functools
 import io
+import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 from artifact_pipelines.core.exceptions import (
+    BackendError,
+    CatalogUnavailableError,
     DamagedBytesError,
     InvalidArgumentError,
     LeaseExpiredError,
@@ -21,7 +25,16 @@ from artifact_pipelines.core.exceptions import (
     SourceChangedError,
 )
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
-from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, FileState, Lease
+from artifact_pipelines.core.types import (
+    Content,
+    FileDescription,
+    FileId,
+    FileInfo,
+    FileState,
+    Lease,
+    NewArtifact,
+    StoragePath,
+)
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
@@ -29,7 +42,12 @@ from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_str
 CALLER = "caller"
 """Holder of what `create_artifact` returned: the reference is the caller's to release."""
 
+BATCH_FILES = 512
+BATCH_BYTES = 64 << 20
+"""What `create_artifacts` stores at a time: as many open files, about as many bytes in the page cache."""
+
 _ATTEMPTS = 3
+_SMALL_BYTES = 1 << 20
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPES = {
     "csv": "text/csv",
@@ -77,6 +95,20 @@ class ArtifactProducer(IArtifactProducer):
             return lease.file.file_id
 
         return self.store_stream(content_stream, description, settle)
+
+    def create_artifacts(self, items: Iterable[NewArtifact]) -> Sequence[FileId]:
+        """See `IArtifactProducer`."""
+        created: list[FileId] = []
+        rest = iter(items)
+        try:
+            while batch := self._store_batch(rest):
+                created.extend(batch)
+        except BaseException:
+            with contextlib.suppress(BackendError):  # the first error is the one to tell
+                for file_id in created:
+                    self.release(file_id)
+            raise
+        return created
 
     async def create_artifact_async(
         self,
@@ -159,25 +191,22 @@ class ArtifactProducer(IArtifactProducer):
             raise DamagedBytesError(file.file_id, uri, f"{file.size_bytes:,} bytes", f"{found:,} bytes")
 
     def _content_if_maybe_stored(self, stream: BinaryIO) -> tuple[Content, int] | None:
-        """Hash a seekable stream whose size some stored file has: a duplicate then costs a read and no write."""
+        """Hash a seekable stream whose size some stored file has: a duplicate then costs a read and no write.
+
+        To stage a small one, never synced and soon gone, costs less than to ask.
+        """
         if not stream.seekable():
             return None
         start = stream.tell()
         size_bytes = stream.seek(0, io.SEEK_END) - start
         stream.seek(start)
-        if not self._catalog.has_size(size_bytes):
+        if size_bytes <= _SMALL_BYTES or not self._catalog.has_size(size_bytes):
             return None
         return hash_stream(stream), start
 
     def _store(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
         with source:
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    return self._store_once(source, description, settle)
-                except LeaseExpiredError:
-                    if attempt == _ATTEMPTS:
-                        raise
-        raise AssertionError("unreachable")
+            return _again_when_expired(lambda: self._store_once(source, description, settle))
 
     def _store_once(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
@@ -187,10 +216,44 @@ class ArtifactProducer(IArtifactProducer):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
             return settle(lease)
         except BaseException:
-            unstored = self._catalog.abandon(lease)
-            if unstored is not None:
-                self._backend.delete_file(unstored)
+            self._give_back([lease])
             raise
+
+    def _store_batch(self, items: Iterator[NewArtifact]) -> Sequence[FileId]:
+        """Store the next items, as many as a batch may have; no IDs when there are none left."""
+        with contextlib.ExitStack() as stack:
+            batch: list[tuple[_Source, FileDescription]] = []
+            size_bytes = 0
+            for item in itertools.islice(items, BATCH_FILES):
+                description = describe(item.file_type, item.mime_type, item.compression_type, item.metadata)
+                source = _Source(self._backend, functools.partial(_copy, item.content_stream))
+                stack.enter_context(source)
+                batch.append((source, description))
+                size_bytes += source.content().size_bytes
+                if size_bytes >= BATCH_BYTES:
+                    break
+            return _again_when_expired(lambda: self._store_batch_once(batch)) if batch else []
+
+    def _store_batch_once(self, batch: Sequence[tuple["_Source", FileDescription]]) -> Sequence[FileId]:
+        wanted = [(source.content(), description) for source, description in batch]
+        leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
+        try:
+            missing: dict[StoragePath, StagedFile] = {}
+            for (source, _), lease in zip(batch, leases, strict=True):
+                if lease.file.storage_path not in missing and not self._is_stored(lease.file):
+                    missing[lease.file.storage_path] = source.staged()
+            self._backend.write_streams([(staged, path) for path, staged in missing.items()])
+            self._catalog.settle_all(leases, CALLER)
+        except BaseException:
+            self._give_back(leases)
+            raise
+        return [lease.file.file_id for lease in leases]
+
+    def _give_back(self, leases: Sequence[Lease]) -> None:
+        """Undo what an attempt did. If that fails as well, its leases run out, and what they hold is collected."""
+        with contextlib.suppress(BackendError):  # the error before this one is the one to tell
+            for unstored in self._catalog.abandon_all(leases):
+                self._backend.delete_file(unstored)
 
     def _is_stored(self, file: FileInfo) -> bool:
         # A row does not prove that its bytes are there: look, and put them again where they are not.
@@ -199,12 +262,16 @@ class ArtifactProducer(IArtifactProducer):
     @contextlib.contextmanager
     def _renewing(self, lease: Lease) -> Iterator[None]:
         """Keep a lease alive for as long as the block runs. If it is lost all the same, settling it says so."""
+        if lease.file.size_bytes <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
+            yield
+            return
         done = threading.Event()
 
         def renew() -> None:
             with contextlib.suppress(LeaseExpiredError):
                 while not done.wait(self._renew_every_s):
-                    self._catalog.renew(lease)
+                    with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
+                        self._catalog.renew(lease)
 
         keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
         keeper.start()
@@ -213,6 +280,17 @@ class ArtifactProducer(IArtifactProducer):
         finally:
             done.set()
             keeper.join()
+
+
+def _again_when_expired(attempt: Callable[[], Result]) -> Result:
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(LeaseExpiredError):
+            return attempt()
+    return attempt()
+
+
+def _copy(stream: BinaryIO, sink: StagingFile) -> None:
+    sink.copy_from(stream)
 
 
 class _Source:

@@ -13,6 +13,8 @@ from artifact_pipelines.storage.hashing import ContentHasher
 
 BLOCK_BYTES = 2 << 20
 BLOCKS = 4
+# Clearing a whole block takes longer than a small file takes altogether.
+_FIRST_BYTES = 64 << 10
 
 
 class BlockRing:
@@ -28,7 +30,7 @@ class BlockRing:
         self._full: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._blocks = 1
-        self._block: bytearray | None = bytearray(BLOCK_BYTES)
+        self._block: bytearray | None = bytearray(_FIRST_BYTES)
         self._filled = 0
         self._size_bytes = 0
 
@@ -41,6 +43,9 @@ class BlockRing:
         """Return the room that is left in the current block; never empty."""
         if self._block is None:
             self._block = self._next_block()
+        elif self._filled == len(self._block):  # more than a small file
+            first, self._block = self._block, bytearray(BLOCK_BYTES)
+            self._block[: self._filled] = first
         return memoryview(self._block)[self._filled :]
 
     def advance(self, count: int) -> memoryview | None:

@@ -5,17 +5,23 @@ import blake3
 HASH_ALGORITHM = "blake3"
 
 
+_LARGE_BYTES = 1 << 20
+
+
 class ContentHasher:
     """Hashes bytes as they come; large pieces on two threads, without holding the interpreter."""
 
     def __init__(self) -> None:
-        # Two: one reads as fast as two hash, and a writer must not take a whole machine.
-        self._hasher = blake3.blake3(max_threads=2)
+        self._hasher: blake3.blake3 | None = None
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take in the next bytes."""
+        if self._hasher is None:
+            # Two: one reads as fast as two hash, and a writer must not take a whole machine. One where the first
+            # piece is small, for so is the rest, and to start a thread takes longer than to hash it.
+            self._hasher = blake3.blake3(max_threads=2 if len(data) >= _LARGE_BYTES else 1)
         self._hasher.update(data)
 
     def hexdigest(self) -> str:
         """Return the hash of all bytes so far, as 64 lower-case hexadecimal digits."""
-        return self._hasher.hexdigest()
+        return (self._hasher or blake3.blake3()).hexdigest()

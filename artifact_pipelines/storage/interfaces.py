@@ -25,6 +25,13 @@ class IStorageBackend(Protocol):
         """
         ...
 
+    def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        """Do as `write_stream` does for each, all paths being different, and faster where the medium allows.
+
+        When it returns, all are durable. When it raises, each path is as it was, or holds the complete bytes.
+        """
+        ...
+
     def read_stream(self, path: StoragePath) -> BinaryIO:
         """Return a seekable stream of the bytes under a path.
 

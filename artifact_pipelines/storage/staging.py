@@ -51,8 +51,11 @@ class StagingFile(io.RawIOBase):
         self._dontcache = hasattr(os, "pwritev")
         self._ring = BlockRing()
         with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._path, self._fd = _claimed_file(folder)
+            try:
+                self._path, self._fd = _claimed_file(folder)
+            except FileNotFoundError:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._path, self._fd = _claimed_file(folder)
             if nameless:
                 self._path.unlink()
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
-from artifact_pipelines.catalog.files import FileCatalog
+from artifact_pipelines.catalog.files import FileCatalog, count_up
 from artifact_pipelines.catalog.tables import file_references, files, materializations
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, Lease, LoadedInput
@@ -239,7 +239,7 @@ class TestOnPostgreSQL:
     def test_a_file_that_a_writer_is_coming_to_hold_is_not_collected(self, catalog: Catalog, engine: sa.Engine) -> None:
         file_id = free(catalog)
         with open_transaction(engine) as writer:
-            FileCatalog(engine)._upsert(writer, A, "blake3", FileDescription("csv"))
+            count_up(writer, [(A, FileDescription("csv"))], "blake3")
             writer.execute(sa.insert(file_references).values(file_id=file_id, holder="me"))
             assert collected(catalog) == []
         assert collected(catalog) == []

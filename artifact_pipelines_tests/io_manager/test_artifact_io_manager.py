@@ -12,7 +12,7 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
-from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.core.types import LoadedInput, NewArtifact
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import table_metadata
@@ -308,6 +308,7 @@ def test_it_is_a_producer_itself(io_manager: ArtifactIOManager, producer: Artifa
     file_id = io_manager.create_artifact(io.BytesIO(b"data"), "bin")
     with producer.open(file_id) as stream:
         assert stream.read() == b"data"
+    assert io_manager.create_artifacts([NewArtifact(io.BytesIO(b"data"), "bin")]) == [file_id]
 
 
 def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> None:

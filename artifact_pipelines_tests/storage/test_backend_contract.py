@@ -1,6 +1,7 @@
 """The contract of `IStorageBackend`: whatever passes it can hold the bytes of a catalog."""
 
 import concurrent.futures
+import errno
 import fcntl
 import io
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
+from artifact_pipelines.storage.backends import local
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
@@ -77,6 +79,17 @@ def test_putting_again_replaces(backend: IStorageBackend) -> None:
     put(backend, b"damaged")
     put(backend, b"whole")
     assert get(backend) == b"whole"
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_many_can_be_put_in_one_call(backend: IStorageBackend, count: int) -> None:
+    paths = [StoragePath(f"{number % 4:02x}" * 32, FileId(number + 1)) for number in range(count)]
+    contents = [staged(backend, str(path).encode()) for path in paths]
+    backend.write_streams(list(zip(contents, paths, strict=True)))
+    assert [get(backend, path) for path in paths] == [str(path).encode() for path in paths]
+    assert set(backend.list_files()) == set(paths)
+    for content in contents:
+        content.discard()
 
 
 def test_deleting_removes_and_nothing_there_is_no_error(backend: IStorageBackend) -> None:
@@ -223,6 +236,38 @@ class TestLocalStorage:
         monkeypatch.setattr(os, "fsync", _failing_on_folders(5))
         with pytest.raises(StorageUnavailableError):
             put(backend, b"data")
+
+    def test_a_sync_of_the_whole_file_system_that_fails_is_an_error(
+        self, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[int] = []
+
+        def fail(descriptor: int) -> None:
+            calls.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(local, "_sync_filesystem", fail)
+        content = staged(backend, b"data")
+        with pytest.raises(StorageUnavailableError):
+            backend.write_streams([(content, PATH)])
+        assert calls == [content.fd]
+        assert not backend.exists(PATH)
+        content.discard()
+
+    def test_syncing_the_file_system_of_no_file_is_an_error(self) -> None:
+        assert local._sync_filesystem is not None
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            local._sync_filesystem(-1)
+
+    def test_without_a_sync_of_the_whole_file_system_each_file_is_synced(
+        self, backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "_sync_filesystem", None)
+        events = _recorded(monkeypatch, tmp_path)
+        content = staged(backend, b"data")
+        backend.write_streams([(content, PATH)])
+        assert events[-3:] == ["sync the staged file", "move", "sync store/ab/ab"]
+        content.discard()
 
     def test_its_name_says_where_it_is(self, backend: LocalStorage) -> None:
         assert "store" in repr(backend)

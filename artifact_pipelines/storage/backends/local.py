@@ -1,11 +1,13 @@
 """A store on a local filesystem. Staging lies inside the store, so that moving a file to its place is one rename."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import pathlib
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -40,6 +42,31 @@ class LocalStorage:
             content.path.replace(target)
             content.is_moved = True
             _sync_folder(target.parent)
+
+    def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        """See `IStorageBackend`. Two syncs of the whole filesystem, in place of three for each file."""
+        if _sync_filesystem is None:
+            for content, path in contents:
+                self.write_stream(content, path)
+            return
+        if not contents:
+            return
+        targets = [self._locate(path) for _, path in contents]
+        folders = {target.parent for target in targets} - self._durable_folders
+        with storage_errors(self._root):
+            for folder in {folder.parent for folder in folders}:
+                folder.mkdir(parents=True, exist_ok=True)
+            for folder in folders:
+                folder.mkdir(exist_ok=True)
+            for content, _ in contents:
+                os.fchmod(content.fd, 0o444)
+            # Through the file that was opened first: what went wrong since then, with any of them, is told here.
+            _sync_filesystem(contents[0][0].fd)
+            self._durable_folders |= folders
+            for (content, _), target in zip(contents, targets, strict=True):
+                content.path.replace(target)
+                content.is_moved = True
+            _sync_filesystem(contents[0][0].fd)
 
     def read_stream(self, path: StoragePath) -> BinaryIO:
         """See `IStorageBackend`."""
@@ -108,6 +135,25 @@ class LocalStorage:
         # Also when it was there: whoever made it may not have come to this line.
         _sync_folder(folder.parent)
         self._durable_folders.add(folder)
+
+
+def _syncfs() -> Callable[[int], None] | None:
+    """Return Linux's call that syncs the filesystem of a descriptor and raises what writing back has met since."""
+    if not sys.platform.startswith("linux"):
+        return None
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if call is None:
+        return None
+
+    def sync(descriptor: int) -> None:
+        if call(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    return sync
+
+
+_sync_filesystem = _syncfs()
 
 
 def _entries(folder: pathlib.Path) -> list[str]:
