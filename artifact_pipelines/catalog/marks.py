@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.materializations import lock_asset
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (
     InvalidArgumentError,
@@ -43,6 +44,7 @@ class MarkCatalog:
         """Let retention decide on a version again, and return which. One that was not pinned is no error."""
         return self._set_pinned_at(asset, partition, version, None)
 
+    @retried
     def _set_pinned_at(self, asset: str, partition: str | None, version: int | None, at: object) -> VersionName:
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
@@ -52,6 +54,7 @@ class MarkCatalog:
             connection.execute(pin.values(pinned_at=at))
         return VersionName(asset, partition, made[0].version)
 
+    @retried
     def tag(self, asset: str, name: str, partition: str | None = None, version: int | None = None) -> VersionName:
         """Give a version a name, and return which; a name that another version of the asset or partition has, moves.
 
@@ -76,6 +79,7 @@ class MarkCatalog:
             )
         return VersionName(asset, partition, newest.version)
 
+    @retried
     def untag(self, asset: str, name: str, partition: str | None = None) -> None:
         """Take a name away.
 

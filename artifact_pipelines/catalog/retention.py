@@ -13,6 +13,7 @@ from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down
 from artifact_pipelines.catalog.materializations import holder_of, lock_asset
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
@@ -48,17 +49,20 @@ class RetentionCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @retried
     def now(self) -> datetime:
         """Return the time, by the database's clock."""
         with reading(self._engine) as connection:
             return connection.execute(sa.select(utc_now())).scalar_one()
 
+    @retried
     def policies(self) -> Mapping[str, RetentionPolicy]:
         """Return the policy of every asset that has one."""
         with reading(self._engine) as connection:
             rows = connection.execute(sa.select(retention_policies)).all()
         return {row.asset_key: RetentionPolicy(**row.policy) for row in rows}
 
+    @retried
     def set_policy(self, asset: str, policy: RetentionPolicy | None) -> None:
         """Remember an asset's policy, or that it has none."""
         which = retention_policies.c.asset_key == asset
@@ -73,12 +77,14 @@ class RetentionCatalog:
             if wanted:
                 connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
 
+    @retried
     def assets_to_decide(self) -> Sequence[str]:
         """Return the assets that have a policy, or something that was wiped and is not released."""
         wiped = sa.select(materializations.c.asset_key).where(materializations.c.wiped_at.is_not(None), _IS_KEPT)
         with reading(self._engine) as connection:
             return sorted(connection.scalars(sa.union(sa.select(retention_policies.c.asset_key), wiped)))
 
+    @retried
     def versions(self, asset: str) -> Sequence[Version]:
         """Return the kept versions of all partitions of an asset, oldest first."""
         which = (materializations.c.asset_key == asset, _IS_KEPT)
@@ -102,6 +108,7 @@ class RetentionCatalog:
             tags_of.setdefault(tag.materialization_id, []).append(tag.name)
         return [_version_from(name, made, tags_of, size_of) for name, made in versions.items()]
 
+    @retried
     def uses(self, asset: str) -> Sequence[Use]:
         """Return which kept versions of any asset were made from kept versions of this one."""
         made = materializations.alias()
@@ -130,6 +137,7 @@ class RetentionCatalog:
             for row in rows
         ]
 
+    @retried
     def release(self, name: VersionName, reason: str) -> bool:
         """Release a version: its materializations hold their files no more. Returns whether that was done.
 
@@ -148,6 +156,7 @@ class RetentionCatalog:
             _drop_references(connection, ids)
         return True
 
+    @retried
     def wipe(self, asset: str, partitions: Sequence[str] | None = None, except_runs: Sequence[str] = ()) -> int:
         """Note that an asset, or some partitions of it, were wiped: nothing of it is current any more.
 
@@ -174,6 +183,7 @@ class RetentionCatalog:
             now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
             return connection.execute(wipe.values(wiped_at=now, is_current=False)).rowcount
 
+    @retried
     def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
         """Take back the last wipe of an asset, or the wipe or release of one version.
 
