@@ -114,6 +114,12 @@ class FileCatalog:
         with reading(self._engine) as connection:
             return file_from(_file_row(connection, file_id))
 
+    def mark_damaged(self, file: FileInfo) -> bool:
+        """See `IFileCatalog`."""
+        damaged = sa.update(files).where(*_is_as_it_was(file)).values(state=FileState.DAMAGED)
+        with writing(self._engine) as connection:
+            return bool(connection.execute(damaged).rowcount)
+
     def holders(self, file_id: FileId) -> Sequence[str]:
         """Return who holds a file, one entry a reference, oldest first."""
         with reading(self._engine) as connection:
@@ -136,7 +142,12 @@ def settle_lease(connection: sa.Connection, lease: Lease, holder: str) -> None:
     connection.execute(
         sa.update(files)
         .where(files.c.file_id == lease.file.file_id, files.c.state != FileState.STORED)
-        .values(state=FileState.STORED, stored_at=sa.func.coalesce(files.c.stored_at, utc_now()))
+        .values(
+            state=FileState.STORED,
+            stored_at=sa.func.coalesce(files.c.stored_at, utc_now()),
+            # Healed: whoever read the damaged bytes before must not call the file damaged now.
+            verified_at=sa.case((files.c.state == FileState.DAMAGED, utc_now()), else_=files.c.verified_at),
+        )
     )
 
 
@@ -168,6 +179,16 @@ def file_from(row: sa.Row[Any]) -> FileInfo:
         created_at=row.created_at,
         stored_at=row.stored_at,
         verified_at=row.verified_at,
+    )
+
+
+def _is_as_it_was(file: FileInfo) -> tuple[sa.ColumnElement[bool], ...]:
+    """Nobody has verified or healed the file since it was looked up."""
+    return (
+        files.c.file_id == file.file_id,
+        files.c.state == file.state,
+        files.c.state != FileState.PENDING,
+        files.c.verified_at.is_not_distinct_from(file.verified_at),
     )
 
 
