@@ -139,6 +139,8 @@ class FileCatalog:
 def settle_lease(connection: sa.Connection, lease: Lease, holder: str) -> None:
     """Settle inside a transaction that records more, such as the materialization that is the holder."""
     _change_lease(connection, lease, holder=holder, expires_at=None)
+    if lease.file.state == FileState.STORED:
+        return  # no bytes were put: damage that was found meanwhile is there still
     connection.execute(
         sa.update(files)
         .where(files.c.file_id == lease.file.file_id, files.c.state != FileState.STORED)
