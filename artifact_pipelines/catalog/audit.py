@@ -44,7 +44,8 @@ class AuditCatalog:
         No transaction is open between two files; what is verified or made meanwhile is left out.
         """
         with reading(self._engine) as connection:
-            started_at, newest = connection.execute(sa.select(utc_now(), sa.func.max(files.c.file_id))).one()
+            highest = sa.func.coalesce(sa.func.max(files.c.file_id), 0)
+            started_at, newest = connection.execute(sa.select(utc_now(), highest)).one()
         last: FileInfo | None = None
         while found := self._never_verified(newest, last, batch):
             yield from found
@@ -54,7 +55,7 @@ class AuditCatalog:
             yield from found
             last = found[-1]
 
-    def _never_verified(self, newest: int | None, last: FileInfo | None, batch: int) -> Sequence[FileInfo]:
+    def _never_verified(self, newest: int, last: FileInfo | None, batch: int) -> Sequence[FileInfo]:
         file_id = files.c.file_id
         query = sa.select(files).where(_IS_STORED, files.c.verified_at.is_(None), file_id <= newest)
         if last is not None:

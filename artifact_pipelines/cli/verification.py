@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DAMAGED = 4
 
 
-class _Share(click.ParamType):
+class _Share(click.ParamType[float]):
     """`5%` or `0.05`."""
 
     name = "share"

@@ -13,11 +13,12 @@ from artifact_pipelines.maintenance.verification import verify
 
 GROUP = "maintenance"
 _FINDINGS_SHOWN = 200
+_KEY_CHARACTERS = 80  # of a URI the end is the key
 
 ARTIFACT_STORE = dg.AssetSpec(
     "artifact_store",
     description=(
-        "All stored files of all assets, and the catalog that knows them.\n\nCaveats: it is not made by a run; its check "
+        "All stored files of all assets, and the catalog that knows them.\n\nCaveats: no run makes it; its check "
         "`bytes_intact` reads a share of the files a day, the longest unverified first, and compares them with their "
         "content hashes."
     ),
@@ -61,7 +62,7 @@ def _row(finding: Finding) -> dict[str, object]:
         "expected": finding.expected,
         "found": finding.found,
         "hits": ", ".join(finding.holders),
-        "where": finding.where,
+        "where": finding.where[-_KEY_CHARACTERS:],
         "what_to_do": "repaired" if finding.is_repaired else finding.kind.remedy,
     }
 
