@@ -1,13 +1,13 @@
 """The command that looks whether every byte is still what it was: verify."""
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from artifact_pipelines.cli.output import as_json_option, console, print_json
@@ -62,9 +62,11 @@ def verify(context: click.Context, share: float, repair: bool, as_json: bool) ->
 @contextlib.contextmanager
 def _progress() -> Iterator[Any]:
     """Show the bytes read while a person watches; print nothing into a pipe."""
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("Verifying"), *columns, console=Console(stderr=True), transient=True) as progress:
-        progress.disable = not progress.console.is_terminal
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("Verifying"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console, is_watched = Console(stderr=True), sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=not is_watched) as progress:
         task = progress.add_task("")
         yield lambda read, expected: progress.update(task, completed=read, total=max(read, expected))
 

@@ -33,7 +33,7 @@ class Scrub(dg.Config):
     """How much to verify, and what to mend."""
 
     share: float = pydantic.Field(default=0.05, gt=0, le=1, description="Share of all files, longest unverified first.")
-    repair: bool = pydantic.Field(default=False, description="Mend counts and references.")
+    repair: bool = pydantic.Field(default=False, description="Mend counts and references, remove bytes without a row.")
 
 
 @dg.asset_check(

@@ -13,6 +13,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import DamagedBytesError, InvalidArgumentError, UnknownFileError
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.verified_stream import verified_stream
 
@@ -57,17 +58,20 @@ def verify(
     Args:
         share: How many of the files that are right to read, above 0 up to 1, the longest unverified first. Damaged ones
             that lie in the way are looked at on top of that.
-        repair: Mend what the catalog itself tells how to: counts and references.
+        repair: Mend what the catalog itself tells how to: counts and references; and remove bytes without a row.
         on_progress: Called with the bytes read so far, and those expected in all.
 
     Raises:
         InvalidArgumentError: The share is out of range.
+        CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together.
+        TooMuchToDeleteError: More bytes without a row are to be removed than is expected; nothing was done.
         BackendError: Storage or catalog did not answer.
     """
     if not 0 < share <= 1:
         raise InvalidArgumentError("share", share, "above 0 and at most 1")
+    orphans = _orphans(catalog, backend, repair)  # first: that the two belong together is known in seconds
     scrub = _Scrub(catalog, backend, share, on_progress or _ignore)
-    findings = [*scrub.run(), *_audited(catalog.audit, repair)]
+    findings = [*scrub.run(), *_audited(catalog.audit, repair), *orphans]
     return VerificationReport(scrub.files, scrub.size_bytes, findings)
 
 
@@ -139,6 +143,20 @@ class _Scrub:
     def _advance(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes
         self._on_progress(self.size_bytes, self._expected_bytes)
+
+
+def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:
+    """Return bytes without a row. Naming them needs no limit, removing them does."""
+    paths = find_orphans(catalog, backend) if repair else find_orphans(catalog, backend, max_share=1.0)
+    # What something kept has lost by name is all that is left of it: nobody throws that away.
+    lost = {f.file_id for f in catalog.audit.unheld_materializations() if f.kind == FindingKind.LOST}
+    garbage = {path for path in paths if repair and path.file_id not in lost}
+    for path in garbage:
+        backend.delete_file(path)
+    return [
+        Finding(FindingKind.ORPHAN, p.file_id, backend.uri(p), "a row in the catalog", "none", (), p in garbage)
+        for p in paths
+    ]
 
 
 def _ignore(*_: object) -> None:

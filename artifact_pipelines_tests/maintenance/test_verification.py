@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.exceptions import ForeignStoreError, InvalidArgumentError, TooMuchToDeleteError
 from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.verification import verify
@@ -156,6 +156,55 @@ def test_wrong_rows_are_found_and_repaired(
     assert [catalog.files.get_file(file.file_id).reference_count for file in stored] == [1, 0, 1, 1, 1]
 
 
+def test_bytes_without_a_row_are_garbage_and_removed_by_a_repair(
+    catalog: Catalog, backend: IStorageBackend, back_door: BackDoor, stored: list[FileInfo], engine: sa.Engine
+) -> None:
+    catalog.files.release(stored[4].file_id, "caller")
+    with engine.begin() as connection:
+        connection.execute(sa.delete(files).where(files.c.file_id == stored[4].file_id))
+    for repair in (False, True):
+        report = verify(catalog, backend, repair=repair)
+        [finding] = report.findings
+        assert (finding.kind, finding.file_id, finding.is_repaired) == (
+            FindingKind.ORPHAN,
+            stored[4].file_id,
+            repair,
+        )
+        assert report.is_clean, "a crash leaves such, and it is no damage"
+        assert backend.exists(stored[4].storage_path) is not repair
+    assert verify(catalog, backend).findings == []
+
+
+def test_more_garbage_than_expected_is_named_and_not_removed(
+    catalog: Catalog,
+    backend: IStorageBackend,
+    stored: list[FileInfo],
+    engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.delete(file_references))
+        connection.execute(sa.delete(files).where(files.c.file_id > 1))
+        connection.execute(sa.update(files).values(reference_count=0))
+    monkeypatch.setattr("artifact_pipelines.maintenance.deletion_limit.FREE_FILES", 0)
+    with pytest.raises(TooMuchToDeleteError):
+        verify(catalog, backend, repair=True)
+    assert len([f for f in verify(catalog, backend).findings if f.kind == FindingKind.ORPHAN]) == 4
+
+
+def test_a_store_of_another_catalog_is_told_before_anything_is_read(
+    catalog: Catalog,
+    backend: IStorageBackend,
+    back_door: BackDoor,
+    stored: list[FileInfo],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back_door.put(StoragePath("a" * 64, stored[0].file_id), b"other")
+    monkeypatch.setattr(backend, "read_stream", None)
+    with pytest.raises(ForeignStoreError):
+        verify(catalog, backend)
+
+
 def test_what_can_not_be_repaired_says_so(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], engine: sa.Engine
 ) -> None:
@@ -163,8 +212,10 @@ def test_what_can_not_be_repaired_says_so(
         connection.execute(sa.delete(file_references).where(file_references.c.file_id == stored[0].file_id))
         connection.execute(sa.delete(files).where(files.c.file_id == stored[0].file_id))
     report = verify(catalog, backend, repair=True)
-    assert [(f.kind, f.is_repaired) for f in report.findings] == [(FindingKind.LOST, False)]
+    found = [(finding.kind, finding.is_repaired) for finding in report.findings]
+    assert found == [(FindingKind.LOST, False), (FindingKind.ORPHAN, False)]
     assert not report.is_clean
+    assert backend.exists(stored[0].storage_path), "the evidence stays"
 
 
 class Meanwhile:
