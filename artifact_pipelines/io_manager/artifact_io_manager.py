@@ -27,6 +27,7 @@ from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
 from artifact_pipelines.storage.source_file import SourceFile
@@ -73,7 +74,9 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
             def record(lease: Lease) -> tuple[Materialization, Mapping[str, Any]]:
                 # The bytes are in place and leased; what is told of them is read from them, not from the value.
-                facts = handler.facts(self._leased_artifact(lease.file))
+                stored = self._leased_artifact(lease.file)
+                with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
+                    facts = handler.facts(stored)
                 return self._catalog.materializations.record(self._describe(context, lease.file, facts), [lease]), facts
 
             policy = _retention_of(context)

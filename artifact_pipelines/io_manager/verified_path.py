@@ -4,6 +4,7 @@ One idea: what a reader made of a file is handed over when the file has been has
 reader, and whatever a reader says of damaged bytes, the damage is what is reported.
 """
 
+import copy
 import dataclasses
 import pathlib
 import threading
@@ -32,7 +33,7 @@ class VerifiedPath:
     """
 
     path: pathlib.Path
-    check: Callable[[], object]
+    check: Callable[[], None]
 
     def batches(self, reader: "pa.RecordBatchReader") -> "pa.RecordBatchReader":
         """Return the same batches, at whose end the file has been checked."""
@@ -64,9 +65,15 @@ def verified_path(artifact: Artifact, type_name: str) -> Iterator[VerifiedPath]:
     # Opened before the reader opens its own: were the file healed in between, this is the one to find fault with.
     with artifact.open() as stream, ThreadPoolExecutor(1, "content-verifier") as pool:
         whole = pool.submit(_read_to_end, stream, stop)
+
+        def check() -> None:
+            # A copy: an error that is kept where it was raised keeps alive all that was on its way.
+            if (error := whole.exception()) is not None:
+                raise copy.copy(error)
+
         try:
-            with _confirmed_by(whole.result):
-                yield VerifiedPath(path, whole.result)
+            with _confirmed_by(check):
+                yield VerifiedPath(path, check)
         finally:
             stop.set()
 
@@ -78,7 +85,26 @@ def _read_to_end(stream: BinaryIO, stop: threading.Event) -> None:
 
 
 @contextmanager
-def _confirmed_by(check: Callable[[], object]) -> Iterator[None]:
+def damage_blamed(artifact: Artifact) -> Iterator[None]:
+    """Look over a file when the block raises over it: if it is damaged, that is the error."""
+
+    def read_all() -> None:
+        with artifact.open() as stream:
+            _read_to_end(stream, threading.Event())
+
+    with _blaming(read_all):
+        yield
+
+
+@contextmanager
+def _confirmed_by(check: Callable[[], None]) -> Iterator[None]:
+    with _blaming(check):
+        yield
+    check()
+
+
+@contextmanager
+def _blaming(check: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -89,4 +115,3 @@ def _confirmed_by(check: Callable[[], object]) -> Iterator[None]:
         except IntegrityError as damage:
             raise damage from error
         raise
-    check()

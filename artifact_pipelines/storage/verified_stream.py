@@ -4,6 +4,7 @@ One idea: the read that would deliver the last byte looks at the hash first. Unt
 the whole file.
 """
 
+import copy
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ class _VerifiedFile(io.RawIOBase):
     @contextmanager
     def _reading(self) -> Iterator[None]:
         if self._damage is not None:  # who swallowed the error once does not get the rest
-            raise self._damage
+            raise copy.copy(self._damage)
         try:
             yield
         except OSError as error:
@@ -114,4 +115,4 @@ class _VerifiedFile(io.RawIOBase):
     def _damaged(self, expected: str, found: str) -> DamagedBytesError:
         self._damage = DamagedBytesError(self._file.file_id, self._uri, expected, found)
         self._on_damage(self._file)
-        return self._damage
+        return copy.copy(self._damage)  # kept by what was on its way, this one would keep all of that alive

@@ -12,12 +12,13 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
-from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.core.types import FileState, LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines_tests.storage.back_door import BackDoor
 
 FRAME = pl.DataFrame({"carrier": ["UA", "AA"], "delay": [5, None]})
 
@@ -227,6 +228,40 @@ def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
     assert catalog.materializations.current("text").version == 1
     with io_manager.artifact(catalog.materializations.current("text").file).open() as stream:
         assert stream.read() == b"good"
+
+
+def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
+    io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor
+) -> None:
+    run(io_manager, flights)
+    file = catalog.materializations.current("flights").file
+    whole = back_door.get(file.storage_path)
+    back_door.put(file.storage_path, whole[:-10] + bytes(10))  # the footer, which tells of rows and columns
+    failure = _failure(run(io_manager, flights, raise_on_error=False), "flights")
+    assert "DamagedBytesError" in failure
+    assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
+    assert run(io_manager, flights, delays).success
+    assert back_door.get(file.storage_path) == whole
+    healed = catalog.materializations.current("flights").file
+    assert (healed.file_id, healed.state, healed.reference_count) == (file.file_id, FileState.STORED, 2)
+
+
+@pytest.mark.parametrize("place", [8, 300])
+def test_what_is_loaded_from_a_damaged_file_fails_and_says_so(
+    io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor, place: int
+) -> None:
+    @dg.asset
+    def height(flights: pl.DataFrame) -> int:
+        return flights.height
+
+    run(io_manager, flights)
+    file = catalog.materializations.current("flights").file
+    data = bytearray(back_door.get(file.storage_path))
+    data[place] ^= 1
+    back_door.put(file.storage_path, bytes(data))
+    for _ in range(2):
+        result = run(io_manager, flights, height, selection=[height], raise_on_error=False)
+        assert "DamagedBytesError" in _failure(result, "height")
 
 
 def test_a_stream_of_batches_that_breaks_leaves_nothing(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
