@@ -32,6 +32,7 @@ CALLER = "caller"
 """Holder of what `create_artifact` returned: the reference is the caller's to release."""
 
 _ATTEMPTS = 3
+_SEEN_BEFORE = "other bytes when it was last read"
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPES = {
     "csv": "text/csv",
@@ -186,7 +187,7 @@ class ArtifactProducer(IArtifactProducer):
     def _check_undamaged(self, file: FileInfo) -> None:
         if file.state == FileState.DAMAGED:
             expected = f"{file.hash_algorithm} {file.content_hash}"
-            raise DamagedBytesError(file.file_id, self._backend.uri(file.storage_path), expected, "another")
+            raise DamagedBytesError(file.file_id, self._backend.uri(file.storage_path), expected, _SEEN_BEFORE)
 
     def _check_size(self, file: FileInfo) -> None:
         uri, found = self._backend.uri(file.storage_path), self._backend.size_bytes(file.storage_path)

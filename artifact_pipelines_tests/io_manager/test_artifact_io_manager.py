@@ -353,6 +353,27 @@ def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> N
     assert "/store" in repr(secret)
 
 
+@pytest.mark.parametrize("verify_reads", [True, False])
+def test_verification_of_reads_can_be_switched_off(settings: Any, back_door: BackDoor, verify_reads: bool) -> None:
+    @dg.asset
+    def text() -> str:
+        return "text"
+
+    @dg.asset
+    def copy(text: str) -> str:
+        return text
+
+    factory = ArtifactIOManagerFactory(
+        catalog_url=settings.catalog_url, storage_url=settings.storage_url, verify_reads=verify_reads
+    )
+    resources: dict[str, Any] = {"io_manager": factory}
+    dg.materialize([text, copy], resources=resources)
+    with Catalog(settings.catalog_url) as catalog:
+        back_door.put(catalog.materializations.current("text").file.storage_path, b"Text")
+    result = dg.materialize([text, copy], selection=[copy], resources=resources, raise_on_error=False)
+    assert result.success is not verify_reads
+
+
 @pytest.mark.parametrize(
     ("rows", "kinds"),
     [

@@ -109,7 +109,9 @@ def test_a_damaged_file_is_never_read_to_its_end(
         way(stream)
 
 
-@pytest.mark.parametrize("data", [DATA[:-1], DATA + b"x", b""])
+@pytest.mark.parametrize(
+    ("data", "found"), [(DATA[:-1], "3,249,999 bytes"), (DATA + b"x", "more bytes"), (b"", "0 bytes")]
+)
 def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
     producer: ArtifactProducer,
     file: FileInfo,
@@ -117,12 +119,25 @@ def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
     monkeypatch: pytest.MonkeyPatch,
     backend: IStorageBackend,
     data: bytes,
+    found: str,
 ) -> None:
     back_door.put(file.storage_path, data)
     monkeypatch.setattr(backend, "size_bytes", lambda path: len(DATA))
+    message = f"expected 3,250,000 bytes, found {found}"
     for way in (WAYS[0], in_pieces, exactly):
-        with pytest.raises(DamagedBytesError), producer.open_file(file) as stream:
+        with pytest.raises(DamagedBytesError, match=message), producer.open_file(file) as stream:
             way(stream)
+
+
+def test_a_byte_more_behind_a_read_that_ends_where_the_file_should_is_seen(
+    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(2 << 20)  # two buffers
+    file = catalog.files.get_file(producer.create_artifact(io.BytesIO(data), "bin"))
+    back_door.put(file.storage_path, data + b"x")
+    monkeypatch.setattr(producer, "_check_size", lambda file: None)
+    with pytest.raises(DamagedBytesError, match="more bytes"), producer.open_file(file) as stream:
+        in_pieces(stream)
 
 
 def test_an_empty_file_that_has_grown_is_damaged(
