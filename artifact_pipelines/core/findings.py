@@ -13,6 +13,7 @@ class FindingKind(enum.StrEnum):
     MISSING = "missing bytes"
     WRONG_SIZE = "wrong size"
     CORRUPT = "corrupt bytes"
+    UNREADABLE = "unreadable bytes"
     WRONG_COUNT = "wrong count"
     HELD_BY_NOTHING = "reference of nothing"
     UNHELD = "kept but not held"
@@ -31,6 +32,7 @@ _REMEDIES = {
     FindingKind.MISSING: f"check that this is the catalog's store; {_RESTORE}",
     FindingKind.WRONG_SIZE: _RESTORE,
     FindingKind.CORRUPT: _RESTORE,
+    FindingKind.UNREADABLE: f"check the disk and permissions; if it stays so, remove the object and {_RESTORE}",
     FindingKind.WRONG_COUNT: _REPAIR,
     FindingKind.HELD_BY_NOTHING: _REPAIR,
     FindingKind.UNHELD: _REPAIR,

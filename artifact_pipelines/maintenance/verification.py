@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import DamagedBytesError, InvalidArgumentError, UnknownFileError
+from artifact_pipelines.core.exceptions import (
+    DamagedBytesError,
+    InvalidArgumentError,
+    StorageUnavailableError,
+    UnknownFileError,
+)
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.maintenance.orphans import find_orphans
@@ -20,6 +25,7 @@ from artifact_pipelines.storage.verified_stream import verified_stream
 _PIECE_BYTES = 1 << 20
 _MARKED_AT_ONCE = 100
 _ATTEMPTS = 3
+_REFUSED_AT_MOST = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class _Scrub:
         self._wanted = math.ceil(share * count)
         self._expected_bytes = math.ceil(share * size_bytes)
         self._on_progress = on_progress
+        self._refused_in_a_row = 0
 
     def run(self) -> Iterator[Finding]:
         right: list[FileInfo] = []
@@ -126,10 +133,10 @@ class _Scrub:
 
     def _compare(self, file: FileInfo) -> Finding | None:
         uri, expected = self._backend.uri(file.storage_path), f"{file.size_bytes:,} bytes"
-        found = self._backend.size_bytes(file.storage_path)
-        if found is not None and found != file.size_bytes:
-            return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
         try:
+            found = self._backend.size_bytes(file.storage_path)
+            if found is not None and found != file.size_bytes:
+                return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
             stream = self._backend.read_stream(file.storage_path)
             with verified_stream(stream, file, uri, on_damage=_ignore) as verified:
                 while piece := verified.read(_PIECE_BYTES):
@@ -138,6 +145,12 @@ class _Scrub:
             return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
         except DamagedBytesError as error:
             return Finding(FindingKind.CORRUPT, file.file_id, uri, error.expected, error.found)
+        except StorageUnavailableError as error:  # one file: a bad block; one after the other: the store is away
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row > _REFUSED_AT_MOST:
+                raise
+            return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
+        self._refused_in_a_row = 0
         return None
 
     def _advance(self, size_bytes: int) -> None:

@@ -247,6 +247,22 @@ def test_who_is_hit_is_told_by_the_names_that_people_use(catalog: Catalog) -> No
     ]
 
 
+def test_a_repair_waits_for_who_is_counting_up(postgresql_url: str) -> None:
+    """SQLite has one writer at a time, and nothing to wait for."""
+    with Catalog(postgresql_url) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        file_id, engine = stored(catalog, 1), make_engine(postgresql_url)
+        with engine.begin() as connection:  # as a writer does: first the row, then its reference
+            connection.execute(sa.update(files).values(reference_count=2))
+            repair = pool.submit(catalog.audit.recount, file_id)
+            waiting = sa.text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            while connection.execute(waiting).first() is None:
+                connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+            connection.execute(sa.insert(file_references).values(file_id=file_id, holder="you"))
+        engine.dispose()
+        repair.result()
+        assert catalog.files.get_file(file_id).reference_count == 2
+
+
 def test_repairs_and_writers_at_once_leave_right_counts(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = stored(catalog, 1)
 

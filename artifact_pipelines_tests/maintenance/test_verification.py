@@ -10,7 +10,12 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.exceptions import ForeignStoreError, InvalidArgumentError, TooMuchToDeleteError
+from artifact_pipelines.core.exceptions import (
+    ForeignStoreError,
+    InvalidArgumentError,
+    StorageUnavailableError,
+    TooMuchToDeleteError,
+)
 from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.verification import verify
@@ -90,6 +95,28 @@ def test_damage_is_found_with_whom_it_hits_and_goes_when_the_content_is_made_aga
     assert verify(catalog, backend).findings == []
     with producer.open(file.file_id) as stream:
         assert stream.read() == content(0)
+
+
+def test_a_file_that_can_not_be_read_is_a_finding_and_a_store_that_is_away_is_an_error(
+    catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, bad = backend.read_stream, {stored[0].storage_path, stored[2].storage_path}
+
+    def refuse(path: StoragePath) -> BinaryIO:
+        if path in bad:
+            raise StorageUnavailableError(str(path), "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(backend, "read_stream", refuse)
+    findings = verify(catalog, backend).findings
+    assert [(f.kind, f.file_id, f.found) for f in findings] == [
+        (FindingKind.UNREADABLE, stored[0].file_id, "Input/output error"),
+        (FindingKind.UNREADABLE, stored[2].file_id, "Input/output error"),
+    ]
+    assert catalog.files.get_file(stored[0].file_id).state == FileState.STORED, "it may be readable tomorrow"
+    bad.update(file.storage_path for file in stored)
+    with pytest.raises(StorageUnavailableError):
+        verify(catalog, backend)
 
 
 def test_bytes_that_are_right_again_make_a_damaged_file_a_stored_one(
