@@ -1,6 +1,7 @@
 """The IO manager in real runs."""
 
 import io
+import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -233,16 +234,20 @@ def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
 def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
     io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor
 ) -> None:
-    run(io_manager, flights)
-    file = catalog.materializations.current("flights").file
+    @dg.asset
+    def numbers() -> pl.DataFrame:  # large enough that its footer is read without the rest
+        return pl.DataFrame({"x": [math.sin(number) for number in range(50_000)]})
+
+    run(io_manager, numbers)
+    file = catalog.materializations.current("numbers").file
     whole = back_door.get(file.storage_path)
-    back_door.put(file.storage_path, whole[:-10] + bytes(10))  # the footer, which tells of rows and columns
-    failure = _failure(run(io_manager, flights, raise_on_error=False), "flights")
+    back_door.put(file.storage_path, whole[:-10] + bytes(10))
+    failure = _failure(run(io_manager, numbers, raise_on_error=False), "numbers")
     assert "DamagedBytesError" in failure
     assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
-    assert run(io_manager, flights, delays).success
+    assert run(io_manager, numbers).success
     assert back_door.get(file.storage_path) == whole
-    healed = catalog.materializations.current("flights").file
+    healed = catalog.materializations.current("numbers").file
     assert (healed.file_id, healed.state, healed.reference_count) == (file.file_id, FileState.STORED, 2)
 
 
