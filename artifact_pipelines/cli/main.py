@@ -1,4 +1,4 @@
-"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | verify | db | ...`.
+"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | verify | ...`.
 
 Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damaged, 5 bad input file, 6 storage or
 catalog not available.
