@@ -8,6 +8,7 @@ import dagster as dg
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.maintenance.checks import build_verification
 from artifact_pipelines.maintenance.jobs import build_clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
@@ -28,7 +29,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
 
 
 def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Definitions:
-    """Return complete definitions: those of the datasets, with resources, executor and the automation sensor."""
+    """Return complete definitions: those of the datasets and of maintenance, with resources, executor and a sensor."""
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
         target=dg.AssetSelection.all(),
@@ -42,7 +43,7 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
         # One process a run: starting an interpreter for every step would cost more than most steps do.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(datasets, build_clean_up(datasets.assets or ()), own)
+    return dg.Definitions.merge(datasets, build_clean_up(datasets.assets or ()), build_verification(), own)
 
 
 @dg.definitions

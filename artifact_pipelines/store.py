@@ -18,12 +18,13 @@ from artifact_pipelines.storage.open_producer import open_producer
 from artifact_pipelines.storage.source_file import SourceFile
 
 
-def open_store(catalog_url: str | None = None, storage_url: str | None = None) -> "Store":
+def open_store(catalog_url: str | None = None, storage_url: str | None = None, verify_reads: bool = True) -> "Store":
     """Open the store that the pipeline uses, or another one; close it after use or use it in a `with` block.
 
     Args:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; None: `ARTIFACT_CATALOG_URL`.
         storage_url: A folder, or `file:///folder`; None: `ARTIFACT_STORAGE_URL`.
+        verify_reads: Whether reading a whole file checks its hash.
 
     Raises:
         ConfigurationError: A URL cannot work.
@@ -32,7 +33,7 @@ def open_store(catalog_url: str | None = None, storage_url: str | None = None) -
     """
     settings = Settings.from_environment()
     catalog = Catalog(catalog_url or settings.catalog_url)
-    return Store(catalog, open_producer(catalog.files, storage_url or settings.storage_url))
+    return Store(catalog, open_producer(catalog.files, storage_url or settings.storage_url, verify_reads))
 
 
 class Store(IArtifactProducer):
@@ -99,15 +100,19 @@ class Store(IArtifactProducer):
         with SourceFile(path) as stream:
             return self._producer.store_stream(watch(stream), PathHandler().describe(path), settle)
 
-    def open(self, file_id: FileId | int) -> BinaryIO:
+    def open(self, file_id: FileId | int, verify: bool | None = None) -> BinaryIO:
         """Return a binary stream of a file; close it after use.
+
+        Args:
+            verify: Whether a read from start to end checks the hash, and raises `DamagedBytesError` at the end; None:
+                as the store was opened.
 
         Raises:
             InvalidFileIdError: Not a positive whole number.
             UnknownFileError: No such file.
-            IntegrityError: Its bytes are missing or of another size.
+            IntegrityError: Its bytes are missing, of another size or known to be damaged.
         """
-        return self._producer.open(FileId(file_id))
+        return self._producer.open(FileId(file_id), verify)
 
     def info(self, file_id: FileId | int) -> FileInfo:
         """Return what the catalog knows of a file.
@@ -140,15 +145,18 @@ class Store(IArtifactProducer):
         Raises:
             NotFoundError: The asset or version is not in the catalog.
             UsageError: The file cannot be read as that type.
-            IntegrityError: Its bytes are missing or of another size.
+            IntegrityError: Its bytes are missing or damaged. A file that is scanned in place (`LazyFrame`, `Dataset`,
+                a DuckDB relation) is not read here: only its size is checked.
         """
         catalog = self.catalog.materializations
         if version is None:
             found = catalog.current(asset, partition)
         else:
             found = catalog.version(asset, _positive("version", version), partition)
-        file = found.file
-        artifact = Artifact(file, lambda: self._producer.uri(file), lambda: self._producer.open(file.file_id))
+        file, producer = found.file, self._producer
+        artifact = Artifact(
+            file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
+        )
         return self._handlers.read(artifact, as_type)
 
     def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:

@@ -17,6 +17,7 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
+from artifact_pipelines_tests.storage.back_door import BackDoor, open_back_door
 
 _TEMPLATE = "catalog_template"
 
@@ -111,6 +112,12 @@ def storage_url(settings: Settings) -> str:
 @pytest.fixture
 def backend(storage_url: str) -> IStorageBackend:
     return open_backend(storage_url)
+
+
+@pytest.fixture
+def back_door(storage_url: str) -> BackDoor:
+    """The store's objects behind its back."""
+    return open_back_door(storage_url)
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ import pytest
 
 from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileState
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project
+from artifact_pipelines_tests.storage.back_door import BackDoor
 
 
 @pytest.fixture
@@ -224,3 +226,28 @@ def test_an_error_in_a_yaml_file_names_file_line_field_and_what_is_allowed(
     text = "".join(traceback.format_exception(caught.value))
     assert re.search(r"attributes\.samples\.few\.n at .*/weather/defs\.yaml:9", text)
     assert "valid integer" in text
+
+
+@pytest.mark.parametrize(
+    ("damaged", "made"), [("raw", "table"), ("table", "analyses/delays"), ("table", "analyses/profile")]
+)
+def test_nothing_is_made_from_damaged_bytes(
+    project: Project, instance: dg.DagsterInstance, back_door: BackDoor, damaged: str, made: str
+) -> None:
+    project.drop(CSV)
+    project.settle()
+    with open_store() as store:
+        file = store.history(f"flights/{damaged}")[0].file
+    data = back_door.get(file.storage_path)
+    # In the CSV another number that reads just as well; in Parquet another byte of a page.
+    other = data.replace(b"AA,2,7", b"AA,2,8") if damaged == "raw" else data[:10] + bytes([data[10] ^ 1]) + data[11:]
+    assert other != data
+    back_door.put(file.storage_path, other)
+    job = project.definitions.resolve_implicit_global_asset_job_def()
+    key = dg.AssetKey(["flights", *made.split("/")])
+    result = job.execute_in_process(asset_selection=[key], instance=instance, raise_on_error=False)
+    [failure] = result.get_step_failure_events()
+    assert "DamagedBytesError" in str(failure.step_failure_data.error_display_string)
+    with open_store() as store:
+        assert len(store.history(f"flights/{made}")) == 1, "what was made before is current still"
+        assert store.info(file.file_id).state == FileState.DAMAGED

@@ -10,7 +10,7 @@ from artifact_pipelines.analysis.profile import profile
 from artifact_pipelines.analysis.query import run_query
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.plain_handlers import local_path
+from artifact_pipelines.io_manager.verified_path import verified_path
 
 PROFILE_CODE_VERSION = "1"
 QUERY_CODE_VERSION = "1"
@@ -35,7 +35,7 @@ def build_profile_asset(dataset: str, analysis: str, attributes: Mapping[str, An
         **attributes,
     )
     def table_profile(table: Artifact) -> pl.DataFrame:
-        with failures_explained(), table.open() as stream:
+        with failures_explained(), verified_path(table, "profile"), table.open() as stream:
             return profile(stream)
 
     return table_profile
@@ -58,7 +58,11 @@ def build_query_asset(dataset: str, analysis: str, sql: str, attributes: Mapping
         **attributes,
     )
     def query_result(table: Artifact) -> Iterator[dg.Output[Any]]:
-        with failures_explained(), run_query(sql, {dataset: local_path(table, "query")}) as batches:
-            yield dg.Output(batches)
+        with (
+            failures_explained(),
+            verified_path(table, "query") as file,
+            run_query(sql, {dataset: file.path}) as batches,
+        ):
+            yield dg.Output(file.batches(batches))
 
     return query_result

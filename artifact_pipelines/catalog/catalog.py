@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
@@ -23,6 +24,7 @@ class Catalog:
         marks: Pins and tags on versions.
         collection: What nothing holds any more.
         landing: What lies in the landing zone.
+        audit: What is to be verified, and where rows contradict each other.
     """
 
     def __init__(self, catalog_url: str) -> None:
@@ -41,6 +43,7 @@ class Catalog:
         self.marks = MarkCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
+        self.audit = AuditCatalog(self._engine)
 
     def __repr__(self) -> str:
         return f"Catalog({self._engine.url.render_as_string(hide_password=True)!r})"

@@ -68,7 +68,12 @@ _MAKE_LASTING = (
 _MAKE_STORED = (
     sa.update(files)
     .where(files.c.file_id.in_(_FILE_IDS), files.c.state != FileState.STORED)
-    .values(state=FileState.STORED, stored_at=sa.func.coalesce(files.c.stored_at, utc_now()))
+    .values(
+        state=FileState.STORED,
+        stored_at=sa.func.coalesce(files.c.stored_at, utc_now()),
+        # Healed: whoever read the damaged bytes before must not call the file damaged now.
+        verified_at=sa.case((files.c.state == FileState.DAMAGED, utc_now()), else_=files.c.verified_at),
+    )
 )
 
 
@@ -163,6 +168,13 @@ class FileCatalog:
             return file_from(_file_row(connection, file_id))
 
     @retried
+    def mark_damaged(self, file: FileInfo) -> bool:
+        """See `IFileCatalog`."""
+        damaged = sa.update(files).where(*_is_as_it_was(file)).values(state=FileState.DAMAGED)
+        with writing(self._engine) as connection:
+            return bool(connection.execute(damaged).rowcount)
+
+    @retried
     def holders(self, file_id: FileId) -> Sequence[str]:
         """Return who holds a file, one entry a reference, oldest first."""
         with reading(self._engine) as connection:
@@ -180,7 +192,10 @@ class FileCatalog:
 def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
     """Settle inside a transaction that records more, such as the materialization that is the holder."""
     _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
-    connection.execute(_MAKE_STORED, {"file_ids": [lease.file.file_id for lease in leases]})
+    # Of the others no bytes were put: damage that was found meanwhile is there still.
+    put = [lease.file.file_id for lease in leases if lease.file.state != FileState.STORED]
+    if put:
+        connection.execute(_MAKE_STORED, {"file_ids": put})
 
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
@@ -211,6 +226,16 @@ def file_from(row: sa.Row[Any]) -> FileInfo:
         created_at=row.created_at,
         stored_at=row.stored_at,
         verified_at=row.verified_at,
+    )
+
+
+def _is_as_it_was(file: FileInfo) -> tuple[sa.ColumnElement[bool], ...]:
+    """Nobody has verified or healed the file since it was looked up."""
+    return (
+        files.c.file_id == file.file_id,
+        files.c.state == file.state,
+        files.c.state != FileState.PENDING,
+        files.c.verified_at.is_not_distinct_from(file.verified_at),
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | db | ...`.
+"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | verify | ...`.
 
 Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damaged, 5 bad input file, 6 storage or
 catalog not available.
@@ -15,6 +15,7 @@ from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
 from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
+from artifact_pipelines.cli.verification import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
     BackendError,
@@ -54,5 +55,5 @@ def main() -> None:
     """
 
 
-for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, db):
+for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, verify, db):
     main.add_command(command)

@@ -130,3 +130,14 @@ class IFileCatalog(Protocol):
             NotHeldError: The holder has no reference on it.
         """
         ...
+
+    def mark_damaged(self, file: FileInfo) -> bool:
+        """State that a stored file's bytes are not its content, so that whoever creates the content puts them again.
+
+        Args:
+            file: The file as the catalog had it before its bytes were read.
+
+        Returns:
+            Whether it is so now: not when the file was healed, verified or collected since then.
+        """
+        ...

@@ -12,7 +12,7 @@ from artifact_pipelines.datasets.table_reader import TableContract, open_table
 from artifact_pipelines.io_manager.artifact_io_manager import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.plain_handlers import local_path
+from artifact_pipelines.io_manager.verified_path import verified_path
 
 RAW_CODE_VERSION = "1"
 TABLE_CODE_VERSION = "1"
@@ -70,10 +70,9 @@ def build_table_asset(
         label = f"{dataset}/raw (file {raw.info.file_id})"
         with (
             failures_explained(),
-            open_table(
-                local_path(raw, "table"), raw.info.file_type, raw.info.compression_type, contract, label
-            ) as batches,
+            verified_path(raw, "table") as file,
+            open_table(file.path, raw.info.file_type, raw.info.compression_type, contract, label) as batches,
         ):
-            yield dg.Output(batches)
+            yield dg.Output(file.batches(batches))
 
     return table

@@ -28,6 +28,7 @@ from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
 from artifact_pipelines.storage.source_file import SourceFile
@@ -78,7 +79,9 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
             def record(lease: Lease) -> tuple[Materialization, Mapping[str, Any]]:
                 # The bytes are in place and leased; what is told of them is read from them, not from the value.
-                facts = handler.facts(self.artifact(lease.file))
+                stored = self._leased_artifact(lease.file)
+                with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
+                    facts = handler.facts(stored)
                 return self._catalog.materializations.record(self._describe(context, lease.file, facts), [lease]), facts
 
             policy = _retention_of(context)
@@ -99,7 +102,17 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
     def artifact(self, file: FileInfo) -> Artifact:
         """Return a stored file as handlers read it."""
-        return Artifact(file, lambda: self._producer.uri(file), lambda: self._producer.open(file.file_id))
+        producer = self._producer
+        return Artifact(
+            file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
+        )
+
+    def _leased_artifact(self, file: FileInfo) -> Artifact:
+        """Return a file that has just been put: what its row says is settled only when its lease is."""
+        producer = self._producer
+        return Artifact(
+            file, lambda: producer.uri(file), lambda verify: producer.open_file(file, verify), producer.verify_reads
+        )
 
     def _store(self, handler: ITypeHandler, value: Any, settle: Callable[[Lease], Result]) -> Result:
         description = handler.describe(value)
@@ -193,12 +206,14 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
     Attributes:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
         storage_url: A folder, or `file:///folder`.
+        verify_reads: Whether reading a whole file checks its hash.
     """
 
     catalog_url: str = pydantic.Field(repr=False)  # may hold a password
     storage_url: str
+    verify_reads: bool = True
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ArtifactIOManager:
         """Open catalog and storage."""
         catalog = Catalog(self.catalog_url)
-        return ArtifactIOManager(catalog, open_producer(catalog.files, self.storage_url))
+        return ArtifactIOManager(catalog, open_producer(catalog.files, self.storage_url, self.verify_reads))

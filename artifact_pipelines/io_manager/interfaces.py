@@ -15,10 +15,18 @@ class Artifact:
 
     Attributes:
         info: What the catalog knows of it.
+        verify_reads: Whether reading all of it checks its hash.
     """
 
-    def __init__(self, info: FileInfo, uri: Callable[[], str], open_stream: Callable[[], BinaryIO]) -> None:
+    def __init__(
+        self,
+        info: FileInfo,
+        uri: Callable[[], str],
+        open_stream: Callable[[bool], BinaryIO],
+        verify_reads: bool = True,
+    ) -> None:
         self.info = info
+        self.verify_reads = verify_reads
         self._uri = uri
         self._open_stream = open_stream
 
@@ -26,9 +34,14 @@ class Artifact:
         """Return where its bytes lie (`file:///…`), checked to be there, for engines that read in place."""
         return self._uri()
 
-    def open(self) -> BinaryIO:
-        """Return a stream of its bytes; close it after use."""
-        return self._open_stream()
+    def open(self, verify: bool | None = None) -> BinaryIO:
+        """Return a stream of its bytes; close it after use.
+
+        Args:
+            verify: Whether a read from start to end checks the hash, and raises `DamagedBytesError` at the end; None:
+                as `verify_reads` says.
+        """
+        return self._open_stream(self.verify_reads if verify is None else verify)
 
 
 class ITypeHandler(Protocol):

@@ -1,11 +1,12 @@
 """Handlers for tables, all stored as Parquet: polars, pyarrow and DuckDB read each other's artifacts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.plain_handlers import local_path
+from artifact_pipelines.io_manager.verified_path import verified_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,7 +47,8 @@ class PolarsHandler(_ParquetHandler):
 
         if type_name == "polars.LazyFrame":
             return pl.scan_parquet(local_path(artifact, type_name), glob=False)
-        return pl.read_parquet(local_path(artifact, type_name), glob=False)
+        with verified_path(artifact, type_name) as file:
+            return pl.read_parquet(file.path, glob=False)
 
 
 class ArrowHandler(_ParquetHandler):
@@ -66,11 +68,11 @@ class ArrowHandler(_ParquetHandler):
         import pyarrow.dataset
         import pyarrow.parquet
 
-        path = local_path(artifact, type_name)
         if type_name == "pyarrow.Table":
-            return pyarrow.parquet.read_table(path, page_checksum_verification=True, partitioning=None)
-        dataset = pyarrow.dataset.dataset(path, format="parquet")
-        return dataset if type_name == "pyarrow.Dataset" else dataset.scanner().to_reader()
+            with verified_path(artifact, type_name) as file:
+                return pyarrow.parquet.read_table(file.path, page_checksum_verification=True, partitioning=None)
+        dataset = pyarrow.dataset.dataset(local_path(artifact, type_name), format="parquet")
+        return dataset if type_name == "pyarrow.Dataset" else _reader(dataset, artifact)
 
 
 class DuckDBHandler(_ParquetHandler):
@@ -89,3 +91,14 @@ class DuckDBHandler(_ParquetHandler):
         import duckdb
 
         return duckdb.connect().read_parquet(str(local_path(artifact, type_name)))
+
+
+def _reader(dataset: Any, artifact: Artifact) -> "pa.RecordBatchReader":
+    """Return a table's batches in order, at whose end its file has been verified."""
+    import pyarrow as pa
+
+    def batches() -> Iterator["pa.RecordBatch"]:
+        with verified_path(artifact, "pyarrow.RecordBatchReader"):
+            yield from dataset.scanner().to_reader()
+
+    return pa.RecordBatchReader.from_batches(dataset.schema, batches())

@@ -38,6 +38,7 @@ from artifact_pipelines.core.types import (
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
+from artifact_pipelines.storage.verified_stream import verified_stream
 
 CALLER = "caller"
 """Holder of what `create_artifact` returned: the reference is the caller's to release."""
@@ -48,6 +49,7 @@ BATCH_BYTES = 64 << 20
 
 _ATTEMPTS = 3
 _SMALL_BYTES = 1 << 20
+_SEEN_BEFORE = "other bytes when it was last read"
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPES = {
     "csv": "text/csv",
@@ -70,11 +72,16 @@ class ArtifactProducer(IArtifactProducer):
     Args:
         catalog: Rows of files.
         backend: Where bytes lie.
+        verify_reads: Whether reading a whole file checks its hash, unless `open` is told otherwise.
+
+    Attributes:
+        verify_reads: As above.
     """
 
-    def __init__(self, catalog: IFileCatalog, backend: IStorageBackend) -> None:
+    def __init__(self, catalog: IFileCatalog, backend: IStorageBackend, verify_reads: bool = True) -> None:
         self._catalog = catalog
         self._backend = backend
+        self.verify_reads = verify_reads
         self._renew_every_s = catalog.lease_s / 3
 
     def create_artifact(
@@ -145,26 +152,44 @@ class ArtifactProducer(IArtifactProducer):
         """Store what a function writes into a binary sink, hashed on the way: no value is ever serialized in memory."""
         return self._store(_Source(self._backend, write), description, settle)
 
-    def open(self, file_id: FileId) -> BinaryIO:
-        """Return a binary stream of a file's bytes; close it after use.
+    def open(self, file_id: FileId, verify: bool | None = None) -> BinaryIO:
+        """Return a seekable binary stream of a file's bytes; close it after use.
+
+        Verified, a read from the start to the end gives the file's bytes or ends with `DamagedBytesError`: the read
+        that would deliver the last byte raises instead, and the catalog knows that the file is damaged, so that
+        creating the same content heals it. Reading here and there verifies nothing.
+
+        Args:
+            verify: Check the hash, and refuse a file that is known to be damaged; None: as the producer was made.
 
         Raises:
             InvalidFileIdError: Not a positive integer.
             UnknownFileError: No such file.
             MissingBytesError: The catalog has it, the store has not.
-            DamagedBytesError: Its size is not the one the catalog has.
+            DamagedBytesError: Its size is not the one the catalog has, or it was found to be damaged before.
         """
         file = self._catalog.get_file(file_id)
+        if self._verifies(verify):
+            self._check_undamaged(file)
+        return self.open_file(file, verify)
+
+    def open_file(self, file: FileInfo, verify: bool | None = None) -> BinaryIO:
+        """Return a stream as `open` does of a file that the caller has leased: what its row says does not matter."""
         self._check_size(file)
-        return self._open(file)
+        stream = self._open(file)
+        if not self._verifies(verify):
+            return stream
+        return verified_stream(stream, file, self._backend.uri(file.storage_path), self._mark_damaged)
 
     def uri(self, file: FileInfo) -> str:
         """Return where a file's bytes lie, for engines that read them in place.
 
         Raises:
             MissingBytesError: The catalog has it, the store has not.
-            DamagedBytesError: Its size is not the one the catalog has.
+            DamagedBytesError: Its size is not the one the catalog has, or it was found to be damaged before.
         """
+        if self.verify_reads:
+            self._check_undamaged(file)
         self._check_size(file)
         return self._backend.uri(file.storage_path)
 
@@ -182,6 +207,18 @@ class ArtifactProducer(IArtifactProducer):
             return self._backend.read_stream(file.storage_path)
         except FileNotFoundError as error:
             raise MissingBytesError(file.file_id, self._backend.uri(file.storage_path)) from error
+
+    def _verifies(self, verify: bool | None) -> bool:
+        return self.verify_reads if verify is None else verify
+
+    def _mark_damaged(self, file: FileInfo) -> None:
+        with contextlib.suppress(BackendError):  # the damage is what the reader must hear of
+            self._catalog.mark_damaged(file)
+
+    def _check_undamaged(self, file: FileInfo) -> None:
+        if file.state == FileState.DAMAGED:
+            expected = f"{file.hash_algorithm} {file.content_hash}"
+            raise DamagedBytesError(file.file_id, self._backend.uri(file.storage_path), expected, _SEEN_BEFORE)
 
     def _check_size(self, file: FileInfo) -> None:
         uri, found = self._backend.uri(file.storage_path), self._backend.size_bytes(file.storage_path)

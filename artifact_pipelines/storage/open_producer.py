@@ -16,10 +16,13 @@ def open_backend(storage_url: str) -> IStorageBackend:
     return LocalStorage(folder_from(storage_url, STORAGE_URL))
 
 
-def open_producer(catalog: IFileCatalog, storage_url: str) -> ArtifactProducer:
+def open_producer(catalog: IFileCatalog, storage_url: str, verify_reads: bool = True) -> ArtifactProducer:
     """Return a producer that stores at a URL, as `open_backend` takes it.
+
+    Args:
+        verify_reads: Whether reading a whole file checks its hash.
 
     Raises:
         ConfigurationError: The URL is of another kind.
     """
-    return ArtifactProducer(catalog, open_backend(storage_url))
+    return ArtifactProducer(catalog, open_backend(storage_url), verify_reads)

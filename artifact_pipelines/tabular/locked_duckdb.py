@@ -4,6 +4,7 @@ Source: https://duckdb.org/docs/current/operations_manual/securing_duckdb/overvi
 """
 
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def locked_duckdb(
     temp_limit_bytes: int = TEMP_LIMIT_BYTES,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB in memory that may read the files named, and spill to a folder of its own that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="artifact-query-") as spill, duckdb.connect() as connection:
+    with _spill_folder() as spill, duckdb.connect() as connection:
         settings: Sequence[tuple[str, object]] = (
             ("allowed_paths", [str(path) for path in readable]),
             ("temp_directory", spill),
@@ -42,6 +43,17 @@ def locked_duckdb(
         for name, value in settings:
             connection.execute(f"SET {name} = {_literal(value)}")
         yield connection
+
+
+@contextmanager
+def _spill_folder() -> Iterator[str]:
+    # Not a TemporaryDirectory: that one warns when a generator that uses it is left behind, as Dagster does with an
+    # asset whose output could not be stored.
+    folder = tempfile.mkdtemp(prefix="artifact-query-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

@@ -1,6 +1,7 @@
 """The IO manager in real runs."""
 
 import io
+import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
-from artifact_pipelines.core.types import LoadedInput, NewArtifact
+from artifact_pipelines.core.types import FileState, LoadedInput, NewArtifact
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines_tests.storage.back_door import BackDoor
 
 FRAME = pl.DataFrame({"carrier": ["UA", "AA"], "delay": [5, None]})
 
@@ -229,6 +231,44 @@ def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
         assert stream.read() == b"good"
 
 
+def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
+    io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor
+) -> None:
+    @dg.asset
+    def numbers() -> pl.DataFrame:  # large enough that its footer is read without the rest
+        return pl.DataFrame({"x": [math.sin(number) for number in range(50_000)]})
+
+    run(io_manager, numbers)
+    file = catalog.materializations.current("numbers").file
+    whole = back_door.get(file.storage_path)
+    back_door.put(file.storage_path, whole[:-10] + bytes(10))
+    failure = _failure(run(io_manager, numbers, raise_on_error=False), "numbers")
+    assert "DamagedBytesError" in failure
+    assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
+    assert run(io_manager, numbers).success
+    assert back_door.get(file.storage_path) == whole
+    healed = catalog.materializations.current("numbers").file
+    assert (healed.file_id, healed.state, healed.reference_count) == (file.file_id, FileState.STORED, 2)
+
+
+@pytest.mark.parametrize("place", [8, 300])
+def test_what_is_loaded_from_a_damaged_file_fails_and_says_so(
+    io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor, place: int
+) -> None:
+    @dg.asset
+    def height(flights: pl.DataFrame) -> int:
+        return flights.height
+
+    run(io_manager, flights)
+    file = catalog.materializations.current("flights").file
+    data = bytearray(back_door.get(file.storage_path))
+    data[place] ^= 1
+    back_door.put(file.storage_path, bytes(data))
+    for _ in range(2):
+        result = run(io_manager, flights, height, selection=[height], raise_on_error=False)
+        assert "DamagedBytesError" in _failure(result, "height")
+
+
 def test_a_stream_of_batches_that_breaks_leaves_nothing(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     import pyarrow as pa
 
@@ -317,6 +357,27 @@ def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> N
     secret = ArtifactIOManagerFactory(catalog_url="postgresql://me:secret@host/db", storage_url="/store")
     assert "secret" not in f"{secret!r} {secret}"
     assert "/store" in repr(secret)
+
+
+@pytest.mark.parametrize("verify_reads", [True, False])
+def test_verification_of_reads_can_be_switched_off(settings: Any, back_door: BackDoor, verify_reads: bool) -> None:
+    @dg.asset
+    def text() -> str:
+        return "text"
+
+    @dg.asset
+    def copy(text: str) -> str:
+        return text
+
+    factory = ArtifactIOManagerFactory(
+        catalog_url=settings.catalog_url, storage_url=settings.storage_url, verify_reads=verify_reads
+    )
+    resources: dict[str, Any] = {"io_manager": factory}
+    dg.materialize([text, copy], resources=resources)
+    with Catalog(settings.catalog_url) as catalog:
+        back_door.put(catalog.materializations.current("text").file.storage_path, b"Text")
+    result = dg.materialize([text, copy], selection=[copy], resources=resources, raise_on_error=False)
+    assert result.success is not verify_reads
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def written(value: Any) -> tuple[FileDescription, bytes]:
 def stored(store: Store, value: Any) -> Artifact:
     description, data = written(value)
     file = store.info(store.create_artifact(io.BytesIO(data), description.file_type))
-    return Artifact(file, lambda: store._producer.uri(file), lambda: store.open(file.file_id))
+    return Artifact(file, lambda: store._producer.uri(file), lambda verify: store.open(file.file_id, verify))
 
 
 def round_trip(store: Store, value: Any, annotation: Any) -> Any:
@@ -255,7 +255,7 @@ def test_a_handler_of_ones_own_serves_its_type(store: Store) -> None:
     handlers, sink = TypeHandlers([_Sets()]), io.BytesIO()
     handlers.for_value({3, 1}).write({3, 1}, sink)
     file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "numbers"))
-    artifact = Artifact(file, lambda: "", lambda: store.open(file.file_id))
+    artifact = Artifact(file, lambda: "", lambda verify: store.open(file.file_id, verify))
     assert handlers.read(artifact, set) == {1, 3}
 
 

@@ -1,0 +1,232 @@
+"""Looking after the rows: which files are to be verified next, and where the catalog contradicts itself.
+
+One idea: each question is one statement, so it sees one state of the catalog. Whoever writes meanwhile changes counts
+and references in one transaction, so no question ever sees half of a change and calls it an error.
+"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.files import file_from
+from artifact_pipelines.catalog.materializations import holder_of
+from artifact_pipelines.catalog.tables import file_references, files, materialization_files, materializations
+from artifact_pipelines.core.findings import Finding, FindingKind
+from artifact_pipelines.core.types import FileId, FileInfo, FileState
+
+_IS_STORED = files.c.state != FileState.PENDING
+_holder = file_references.c.holder
+_materialization_id = materializations.c.materialization_id
+_PREFIX = holder_of(0)[:-1]
+_HOLDERS_SHOWN = 20
+
+
+class AuditCatalog:
+    """Questions of verification and repairs, on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def stored_amount(self) -> tuple[int, int]:
+        """Return how many files are stored, and their bytes in all."""
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_IS_STORED)
+        with reading(self._engine) as connection:
+            count, size_bytes = connection.execute(query).one()
+        return int(count), int(size_bytes)
+
+    def files_to_verify(self, batch: int = 500) -> Iterator[FileInfo]:
+        """Yield every stored file once: those never verified, by ID, then the others, the longest ago first.
+
+        No transaction is open between two files; what is verified or made meanwhile is left out.
+        """
+        with reading(self._engine) as connection:
+            highest = sa.func.coalesce(sa.func.max(files.c.file_id), 0)
+            started_at, newest = connection.execute(sa.select(utc_now(), highest)).one()
+        last: FileInfo | None = None
+        while found := self._never_verified(newest, last, batch):
+            yield from found
+            last = found[-1]
+        last = None
+        while found := self._verified_before(started_at, last, batch):
+            yield from found
+            last = found[-1]
+
+    def _never_verified(self, newest: int, last: FileInfo | None, batch: int) -> Sequence[FileInfo]:
+        file_id = files.c.file_id
+        query = sa.select(files).where(_IS_STORED, files.c.verified_at.is_(None), file_id <= newest)
+        if last is not None:
+            query = query.where(file_id > last.file_id)
+        return self._files(query.order_by(file_id).limit(batch))
+
+    def _verified_before(self, started_at: datetime.datetime, last: FileInfo | None, batch: int) -> Sequence[FileInfo]:
+        at, file_id = files.c.verified_at, files.c.file_id
+        query = sa.select(files).where(_IS_STORED, at < started_at)
+        if last is not None:
+            # The first condition follows from the second: it is the one that an index serves.
+            query = query.where(at >= last.verified_at, sa.or_(at > last.verified_at, file_id > last.file_id))
+        return self._files(query.order_by(at, file_id).limit(batch))
+
+    def _files(self, query: sa.Select[Any]) -> Sequence[FileInfo]:
+        with reading(self._engine) as connection:
+            return [file_from(row) for row in connection.execute(query)]
+
+    def mark_verified(self, found: Sequence[FileInfo]) -> None:
+        """State that the bytes of files, looked up before they were read, are right. Damaged ones are stored again.
+
+        A file whose row someone is changing right now is left as it is.
+        """
+        with writing(self._engine) as connection:
+            for state in (FileState.STORED, FileState.DAMAGED):
+                ids = [file.file_id for file in found if file.state == state]
+                # Waiting for a second row while holding a first is what deadlocks are made of.
+                free = sa.select(files.c.file_id).where(files.c.file_id.in_(ids), files.c.state == state)
+                chosen = connection.scalars(free.with_for_update(skip_locked=True)).all()
+                verified = sa.update(files).where(files.c.file_id.in_(chosen))
+                connection.execute(verified.values(verified_at=utc_now(), state=FileState.STORED))
+
+    def hit_by(self, file_id: FileId) -> Sequence[str]:
+        """Return who holds a file: assets with partition and version, other holders by their name. Twenty at most."""
+        query = (
+            sa.select(
+                _holder, materializations.c.asset_key, materializations.c.partition_key, materializations.c.version
+            )
+            .join_from(file_references, materializations, _materialization_id == _holding_id(), isouter=True)
+            .where(file_references.c.file_id == file_id)
+            .order_by(file_references.c.reference_id.desc())
+            .limit(_HOLDERS_SHOWN)
+        )
+        with reading(self._engine) as connection:
+            return list(dict.fromkeys(_holder_text(row) for row in connection.execute(query)))
+
+    def wrong_counts(self) -> Sequence[Finding]:
+        """Return the files whose `reference_count` is not the number of their references."""
+        counted = sa.func.count(file_references.c.reference_id)
+        query = (
+            sa.select(files.c.file_id, files.c.reference_count, counted.label("counted"))
+            .join_from(files, file_references, isouter=True)
+            .group_by(files.c.file_id)
+            .having(files.c.reference_count != counted)
+            .order_by(files.c.file_id)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Finding(FindingKind.WRONG_COUNT, r.file_id, "catalog", f"{r.counted} references", f"{r.reference_count}")
+            for r in rows
+        ]
+
+    def references_of_nothing(self) -> Sequence[Finding]:
+        """Return the references of materializations that are not there, or that were released."""
+        query = (
+            sa.select(file_references.c.file_id, _holder, materializations.c.released_at)
+            .join_from(file_references, materializations, _materialization_id == _holding_id(), isouter=True)
+            .where(_holding_id().is_not(None), _is_gone())
+            .order_by(file_references.c.reference_id)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Finding(
+                FindingKind.HELD_BY_NOTHING,
+                r.file_id,
+                r.holder,
+                "a materialization that is kept",
+                "one that was released" if r.released_at else "none",
+            )
+            for r in rows
+        ]
+
+    def unheld_materializations(self) -> Sequence[Finding]:
+        """Return the kept materializations that hold a file of theirs no more, or whose file has no row."""
+        link, holder = materialization_files, sa.literal(_PREFIX) + sa.cast(_materialization_id, sa.Text)
+        held = sa.exists().where(file_references.c.file_id == link.c.file_id, _holder == holder)
+        query = (
+            sa.select(
+                link.c.file_id,
+                holder.label("holder"),
+                materializations.c.asset_key,
+                materializations.c.partition_key,
+                materializations.c.version,
+                files.c.file_id.label("known_id"),
+            )
+            .join_from(link, materializations, link.c.materialization_id == _materialization_id)
+            .join(files, files.c.file_id == link.c.file_id, isouter=True)
+            .where(materializations.c.released_at.is_(None), ~held)
+            .order_by(_materialization_id, link.c.position)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Finding(
+                FindingKind.UNHELD if r.known_id else FindingKind.LOST,
+                r.file_id,
+                r.holder,
+                "a reference on its file",
+                "none" if r.known_id else "no such file",
+                [_holder_text(r)],
+            )
+            for r in rows
+        ]
+
+    def recount(self, file_id: FileId) -> None:
+        """Set a file's count to the number of its references."""
+        with writing(self._engine) as connection:
+            _lock(connection, file_id)
+            _recount(connection, file_id)
+
+    def drop_reference_of_nothing(self, file_id: FileId, holder: str) -> None:
+        """Drop the references that a holder has on a file, if it is still no materialization that is kept."""
+        kept = sa.exists().where(_materialization_id == _holding_id(), materializations.c.released_at.is_(None))
+        drop = sa.delete(file_references).where(
+            file_references.c.file_id == file_id, _holder == holder, _holding_id().is_not(None), ~kept
+        )
+        with writing(self._engine) as connection:
+            _lock(connection, file_id)
+            connection.execute(drop)
+            _recount(connection, file_id)
+
+    def hold_again(self, file_id: FileId, holder: str) -> None:
+        """Give a materialization that is kept its reference on its file back, if both are there and it has none."""
+        held = sa.exists().where(file_references.c.file_id == file_id, _holder == holder)
+        kept = sa.select(sa.literal(1)).where(
+            _materialization_id == int(holder.removeprefix(_PREFIX)), materializations.c.released_at.is_(None), ~held
+        )
+        with writing(self._engine) as connection:
+            if _lock(connection, file_id) and connection.execute(kept).first():
+                connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder))
+                _recount(connection, file_id)
+
+
+def _holding_id() -> sa.ColumnElement[int]:
+    """The materialization that a reference names as its holder; null where the holder is another."""
+    number = sa.func.substr(_holder, len(_PREFIX) + 1)
+    return sa.case((_holder.regexp_match(f"^{_PREFIX}[0-9]{{1,18}}$"), sa.cast(number, sa.BigInteger)))
+
+
+def _is_gone() -> sa.ColumnElement[bool]:
+    return sa.or_(_materialization_id.is_(None), materializations.c.released_at.is_not(None))
+
+
+def _lock(connection: sa.Connection, file_id: FileId) -> bool:
+    """Let no one count up or down until the transaction ends: what comes after sees all that was committed before."""
+    query = sa.select(files.c.file_id).where(files.c.file_id == file_id).with_for_update()
+    return connection.execute(query).first() is not None
+
+
+def _recount(connection: sa.Connection, file_id: FileId) -> None:
+    held = sa.select(sa.func.count()).where(file_references.c.file_id == file_id)
+    count = int(connection.execute(held).scalar_one())
+    unheld_since = None if count else sa.func.coalesce(files.c.unreferenced_at, utc_now())
+    corrected = sa.update(files).where(files.c.file_id == file_id)
+    connection.execute(corrected.values(reference_count=count, unreferenced_at=unheld_since))
+
+
+def _holder_text(row: Any) -> str:
+    if row.asset_key is None:
+        return str(row.holder)
+    partition = f" [{row.partition_key}]" if row.partition_key is not None else ""
+    return f"{row.asset_key}{partition} version {row.version}"

@@ -1,0 +1,193 @@
+"""Is every byte still what it was, and does the catalog agree with itself?
+
+One idea: nothing is called wrong that a writer or a collector may just have changed. A mismatch is looked up again in
+the catalog, and counts only when the file is still there as it was.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from artifact_pipelines.catalog.audit import AuditCatalog
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import (
+    DamagedBytesError,
+    InvalidArgumentError,
+    StorageUnavailableError,
+    UnknownFileError,
+)
+from artifact_pipelines.core.findings import Finding, FindingKind
+from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.verified_stream import verified_stream
+
+_PIECE_BYTES = 1 << 20
+_MARKED_AT_ONCE = 100
+_ATTEMPTS = 3
+_REFUSED_AT_MOST = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerificationReport:
+    """What a verification looked at, and what it found.
+
+    Attributes:
+        files: Files whose bytes were looked for.
+        size_bytes: Bytes that were read.
+        findings: What is wrong, or was until it was repaired.
+    """
+
+    files: int
+    size_bytes: int
+    findings: Sequence[Finding]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong (any more). Bytes without a row are garbage, not damage."""
+        return all(finding.is_repaired or finding.kind == FindingKind.ORPHAN for finding in self.findings)
+
+
+def verify(
+    catalog: Catalog,
+    backend: IStorageBackend,
+    *,
+    share: float = 1.0,
+    repair: bool = False,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> VerificationReport:
+    """Read stored files and compare them with the catalog, and the catalog with itself.
+
+    Files that are right are noted as verified now. Files with wrong bytes are noted as damaged: reading them is an
+    error from then on, and creating their content puts the bytes again. Damaged bytes stay where they are.
+
+    Args:
+        share: How many of the files that are right to read, above 0 up to 1, the longest unverified first. Damaged ones
+            that lie in the way are looked at on top of that.
+        repair: Mend what the catalog itself tells how to: counts and references; and remove bytes without a row.
+        on_progress: Called with the bytes read so far, and those expected in all.
+
+    Raises:
+        InvalidArgumentError: The share is out of range.
+        CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together.
+        TooMuchToDeleteError: More bytes without a row are to be removed than is expected; nothing was done.
+        BackendError: Storage or catalog did not answer.
+    """
+    if not 0 < share <= 1:
+        raise InvalidArgumentError("share", share, "above 0 and at most 1")
+    orphans = _orphans(catalog, backend, repair)  # first: that the two belong together is known in seconds
+    scrub = _Scrub(catalog, backend, share, on_progress or _ignore)
+    findings = [*scrub.run(), *_audited(catalog.audit, repair), *orphans]
+    return VerificationReport(scrub.files, scrub.size_bytes, findings)
+
+
+class _Scrub:
+    """One pass over the bytes of files."""
+
+    def __init__(
+        self, catalog: Catalog, backend: IStorageBackend, share: float, on_progress: Callable[[int, int], object]
+    ) -> None:
+        self.files = 0
+        self.size_bytes = 0
+        self._catalog = catalog
+        self._backend = backend
+        count, size_bytes = catalog.audit.stored_amount()
+        self._wanted = math.ceil(share * count)
+        self._expected_bytes = math.ceil(share * size_bytes)
+        self._on_progress = on_progress
+        self._refused_in_a_row = 0
+
+    def run(self) -> Iterator[Finding]:
+        right: list[FileInfo] = []
+        for file in self._catalog.audit.files_to_verify():
+            if self._wanted <= 0:
+                break
+            self.files += 1
+            finding = self._finding(file)
+            if finding is None:
+                right.append(file)
+                self._wanted -= 1
+            else:
+                yield dataclasses.replace(finding, holders=self._catalog.audit.hit_by(file.file_id))
+            if len(right) >= _MARKED_AT_ONCE:
+                self._catalog.audit.mark_verified(right)
+                right.clear()
+        self._catalog.audit.mark_verified(right)
+
+    def _finding(self, file: FileInfo) -> Finding | None:
+        """Look at a file until the catalog has the same to say of it before and after."""
+        for _ in range(_ATTEMPTS):
+            finding = self._compare(file)
+            if finding is None:
+                return None
+            try:
+                now = self._catalog.files.get_file(file.file_id)
+            except UnknownFileError:  # collected meanwhile
+                return None
+            if (now.state, now.verified_at) == (file.state, file.verified_at):
+                if finding.kind == FindingKind.CORRUPT:
+                    self._catalog.files.mark_damaged(file)
+                return finding
+            file = now
+        return None  # it is put again and again: whoever does that sees to it
+
+    def _compare(self, file: FileInfo) -> Finding | None:
+        uri, expected = self._backend.uri(file.storage_path), f"{file.size_bytes:,} bytes"
+        try:
+            found = self._backend.size_bytes(file.storage_path)
+            if found is not None and found != file.size_bytes:
+                return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
+            stream = self._backend.read_stream(file.storage_path)
+            with verified_stream(stream, file, uri, on_damage=_ignore) as verified:
+                while piece := verified.read(_PIECE_BYTES):
+                    self._advance(len(piece))
+        except FileNotFoundError:
+            return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
+        except DamagedBytesError as error:
+            return Finding(FindingKind.CORRUPT, file.file_id, uri, error.expected, error.found)
+        except StorageUnavailableError as error:  # one file: a bad block; one after the other: the store is away
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row > _REFUSED_AT_MOST:
+                raise
+            return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
+        self._refused_in_a_row = 0
+        return None
+
+    def _advance(self, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        self._on_progress(self.size_bytes, self._expected_bytes)
+
+
+def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:
+    """Return bytes without a row. Naming them needs no limit, removing them does."""
+    paths = find_orphans(catalog, backend) if repair else find_orphans(catalog, backend, max_share=1.0)
+    # What something kept has lost by name is all that is left of it: nobody throws that away.
+    lost = {f.file_id for f in catalog.audit.unheld_materializations() if f.kind == FindingKind.LOST}
+    garbage = {path for path in paths if repair and path.file_id not in lost}
+    for path in garbage:
+        backend.delete_file(path)
+    return [
+        Finding(FindingKind.ORPHAN, p.file_id, backend.uri(p), "a row in the catalog", "none", (), p in garbage)
+        for p in paths
+    ]
+
+
+def _ignore(*_: object) -> None:
+    """Take notice of nothing."""
+
+
+def _audited(audit: AuditCatalog, repair: bool) -> Iterator[Finding]:
+    """Yield where the catalog contradicts itself. References first: repairing them repairs their counts."""
+    repairs: Sequence[tuple[Callable[[], Sequence[Finding]], Callable[[Finding], None]]] = (
+        (audit.references_of_nothing, lambda f: audit.drop_reference_of_nothing(f.file_id, f.where)),
+        (audit.unheld_materializations, lambda f: audit.hold_again(f.file_id, f.where)),
+        (audit.wrong_counts, lambda f: audit.recount(f.file_id)),
+    )
+    for find, mend in repairs:
+        findings = [dataclasses.replace(f, holders=f.holders or audit.hit_by(f.file_id)) for f in find()]
+        if repair:
+            for finding in findings:
+                mend(finding)
+            left = {(f.file_id, f.where) for f in find()}
+            findings = [dataclasses.replace(f, is_repaired=(f.file_id, f.where) not in left) for f in findings]
+        yield from findings

@@ -1,0 +1,70 @@
+"""The store as an asset in Dagster, and its check."""
+
+import io
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.maintenance.checks import ARTIFACT_STORE, build_verification
+from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.store import Store
+from artifact_pipelines_tests.storage.back_door import BackDoor
+
+
+@pytest.fixture
+def resource(settings: Settings) -> ArtifactStore:
+    return ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+
+
+def scrub(resource: ArtifactStore, **config: Any) -> dg.AssetCheckEvaluation:
+    definitions = dg.Definitions.merge(build_verification(), dg.Definitions(resources={"artifact_store": resource}))
+    job = definitions.resolve_job_def("verify_artifact_store")
+    run_config = {"ops": {"artifact_store_bytes_intact": {"config": config}}}
+    result = job.execute_in_process(run_config=run_config, raise_on_error=False)
+    [evaluation] = result.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_a_sound_store_passes_and_a_share_of_it_is_read(resource: ArtifactStore, store: Store) -> None:
+    for number in range(40):
+        store.create_artifact(io.BytesIO(b"%02d" % number), "txt")
+    evaluation = scrub(resource)
+    assert evaluation.passed
+    assert evaluation.asset_key == ARTIFACT_STORE.key
+    assert evaluation.metadata["files"].value == 2, "5 % by default"
+    assert scrub(resource, share=1.0).metadata["files"].value == 40
+    assert evaluation.metadata["what_was_found"].value == "no rows"
+
+
+def test_damage_fails_the_check_and_is_told_in_a_table(
+    resource: ArtifactStore, store: Store, back_door: BackDoor
+) -> None:
+    file = store.info(store.create_artifact(io.BytesIO(b"data"), "txt"))
+    back_door.put(file.storage_path, b"Data")
+    evaluation = scrub(resource, share=1.0)
+    assert not evaluation.passed
+    table: Any = evaluation.metadata["what_was_found"].value
+    [record] = table.records
+    assert record.data["finding"] == "corrupt bytes"
+    assert (record.data["file"], record.data["hits"]) == (file.file_id, "caller")
+    assert record.data["where"].endswith(str(file.storage_path))
+    assert "restore" in record.data["what_to_do"]
+
+
+def test_a_repair_is_asked_for(resource: ArtifactStore, store: Store) -> None:
+    file_id = store.create_artifact(io.BytesIO(b"data"), "txt")
+    with store.catalog._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE files SET reference_count = 9")
+    assert not scrub(resource).passed
+    evaluation = scrub(resource, repair=True)
+    assert evaluation.passed
+    [record] = evaluation.metadata["what_was_found"].value.records  # type: ignore[union-attr]
+    assert record.data["what_to_do"] == "repaired"
+    assert store.info(file_id).reference_count == 1
+
+
+def test_the_resource_shows_no_secret() -> None:
+    resource = ArtifactStore(catalog_url="postgresql://me:secret@host/db", storage_url="/store")
+    assert "secret" not in f"{resource!r} {resource}"

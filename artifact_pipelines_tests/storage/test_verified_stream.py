@@ -1,0 +1,279 @@
+"""Whoever reads a stored file from its start to its end gets its bytes or an error."""
+
+import io
+import shutil
+from collections.abc import Callable
+from typing import BinaryIO
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import CatalogUnavailableError, DamagedBytesError, StorageUnavailableError
+from artifact_pipelines.core.types import FileId, FileInfo, FileState
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.storage.back_door import BackDoor
+
+DATA = b"".join(b"line %07d\n" % number for number in range(250_000))  # over three megabytes: several pieces
+
+
+@pytest.fixture
+def file_id(producer: ArtifactProducer) -> FileId:
+    return producer.create_artifact(io.BytesIO(DATA), "txt")
+
+
+@pytest.fixture
+def file(catalog: Catalog, file_id: FileId) -> FileInfo:
+    return catalog.files.get_file(file_id)
+
+
+def in_pieces(stream: BinaryIO) -> bytes:
+    return b"".join(iter(lambda: stream.read(100_000), b""))
+
+
+def into_a_buffer(stream: BinaryIO) -> bytes:
+    buffer, data = bytearray(70_000), b""
+    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+        data += buffer[:count]
+    return data
+
+
+def exactly(stream: BinaryIO) -> bytes:
+    """As many bytes as there are, and not one read more."""
+    return stream.read(len(DATA))
+
+
+def copied(stream: BinaryIO) -> bytes:
+    shutil.copyfileobj(stream, sink := io.BytesIO())
+    return sink.getvalue()
+
+
+WAYS: list[Callable[[BinaryIO], bytes]] = [
+    lambda stream: stream.read(),
+    in_pieces,
+    into_a_buffer,
+    exactly,
+    copied,
+    lambda stream: b"".join(stream.readlines()),
+    lambda stream: b"".join(stream),
+    lambda stream: stream.read(5) + stream.readline() + stream.read(),
+    lambda stream: (stream.seek(0, io.SEEK_END), stream.seek(0), stream.read())[2],
+    lambda stream: (stream.seek(2_000_000), stream.read(10), stream.seek(0), in_pieces(stream))[3],
+]
+NAMES = [
+    "read",
+    "pieces",
+    "readinto",
+    "exactly",
+    "copy",
+    "readlines",
+    "lines",
+    "mixed",
+    "measured first",
+    "sought back",
+]
+
+
+def flipped(data: bytes, offset: int) -> bytes:
+    return data[:offset] + bytes([data[offset] ^ 0x10]) + data[offset + 1 :]
+
+
+DAMAGES: dict[str, bytes] = {
+    "first bit": flipped(DATA, 0),
+    "last bit": flipped(DATA, len(DATA) - 1),
+    "a bit in the middle": flipped(DATA, 1_500_000),
+    "other bytes": bytes(len(DATA)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=NAMES)
+def test_a_whole_file_is_read_in_any_way(
+    producer: ArtifactProducer, file_id: FileId, way: Callable[..., bytes]
+) -> None:
+    with producer.open(file_id) as stream:
+        assert way(stream) == DATA
+        assert stream.read() == b""
+
+
+@pytest.mark.parametrize("way", WAYS, ids=NAMES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_never_read_to_its_end(
+    producer: ArtifactProducer, file: FileInfo, back_door: BackDoor, damage: str, way: Callable[..., bytes]
+) -> None:
+    back_door.put(file.storage_path, DAMAGES[damage])
+    with (
+        pytest.raises(DamagedBytesError, match=f"expected blake3 {file.content_hash}"),
+        producer.open(file.file_id) as stream,
+    ):
+        way(stream)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"), [(DATA[:-1], "3,249,999 bytes"), (DATA + b"x", "more bytes"), (b"", "0 bytes")]
+)
+def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
+    producer: ArtifactProducer,
+    file: FileInfo,
+    back_door: BackDoor,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: IStorageBackend,
+    data: bytes,
+    found: str,
+) -> None:
+    back_door.put(file.storage_path, data)
+    monkeypatch.setattr(backend, "size_bytes", lambda path: len(DATA))
+    message = f"expected 3,250,000 bytes, found {found}"
+    for way in (WAYS[0], in_pieces, exactly):
+        with pytest.raises(DamagedBytesError, match=message), producer.open_file(file) as stream:
+            way(stream)
+
+
+def test_a_byte_more_behind_a_read_that_ends_where_the_file_should_is_seen(
+    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(2 << 20)  # two buffers
+    file = catalog.files.get_file(producer.create_artifact(io.BytesIO(data), "bin"))
+    back_door.put(file.storage_path, data + b"x")
+    monkeypatch.setattr(producer, "_check_size", lambda file: None)
+    with pytest.raises(DamagedBytesError, match="more bytes"), producer.open_file(file) as stream:
+        in_pieces(stream)
+
+
+def test_an_empty_file_that_has_grown_is_damaged(
+    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = catalog.files.get_file(producer.create_artifact(io.BytesIO(b""), "txt"))
+    with producer.open(file.file_id) as stream:
+        assert stream.read() == b""
+    back_door.put(file.storage_path, b"x")
+    monkeypatch.setattr(producer, "_check_size", lambda file: None)
+    for way in (WAYS[0], in_pieces, into_a_buffer):
+        with pytest.raises(DamagedBytesError, match="more bytes"), producer.open_file(file) as stream:
+            way(stream)
+
+
+def test_who_swallows_the_error_does_not_get_the_rest(
+    producer: ArtifactProducer, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["last bit"])
+    with producer.open(file.file_id) as stream:
+        for _ in range(3):
+            with pytest.raises(DamagedBytesError):
+                in_pieces(stream)
+        with pytest.raises(DamagedBytesError):
+            stream.seek(len(DATA) - 5)
+
+
+def test_reading_here_and_there_is_possible_and_verifies_nothing(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["first bit"])
+    with producer.open(file.file_id) as stream:
+        assert stream.seekable()
+        assert stream.seek(-13, io.SEEK_END) == len(DATA) - 13
+        assert stream.read() == DATA[-13:]
+        assert stream.seek(5) == 5
+        assert stream.read() == DATA[5:]
+        assert stream.tell() == len(DATA)
+    assert catalog.files.get_file(file.file_id).state == FileState.STORED
+
+
+def test_verification_can_be_switched_off(
+    catalog: Catalog, backend: IStorageBackend, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["first bit"])
+    plain = ArtifactProducer(catalog.files, backend, verify_reads=False)
+    with plain.open(file.file_id) as stream:
+        assert stream.read() == DAMAGES["first bit"]
+    with pytest.raises(DamagedBytesError), plain.open(file.file_id, verify=True) as stream:
+        stream.read()
+    with ArtifactProducer(catalog.files, backend).open(file.file_id, verify=False) as stream:
+        assert stream.read() == DAMAGES["first bit"], "known to be damaged by now, and read all the same"
+    assert plain.uri(catalog.files.get_file(file.file_id))
+
+
+def test_what_was_found_damaged_is_refused_at_once_and_healed_by_creating_it_again(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["last bit"])
+    with pytest.raises(DamagedBytesError), producer.open(file.file_id) as stream:
+        stream.read()
+    known = catalog.files.get_file(file.file_id)
+    assert known.state == FileState.DAMAGED
+    with pytest.raises(DamagedBytesError, match=file.content_hash):
+        producer.open(file.file_id)
+    with pytest.raises(DamagedBytesError):
+        producer.uri(known)
+    assert producer.create_artifact(io.BytesIO(DATA), "txt") == file.file_id
+    healed = catalog.files.get_file(file.file_id)
+    assert (healed.state, healed.stored_at) == (FileState.STORED, file.stored_at)
+    with producer.open(file.file_id) as stream:
+        assert stream.read() == DATA
+
+
+def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["last bit"])
+    with producer.open(file.file_id) as slow:
+        assert catalog.files.mark_damaged(file)
+        producer.create_artifact(io.BytesIO(DATA), "txt")
+        with pytest.raises(DamagedBytesError):
+            in_pieces(slow)
+    assert catalog.files.get_file(file.file_id).state == FileState.STORED
+
+
+def test_a_duplicate_that_puts_no_bytes_heals_nothing(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found damaged between a writer's look and its settlement: the damage stays known."""
+    settle = catalog.files.settle
+
+    def found_meanwhile(*arguments: object) -> None:
+        assert catalog.files.mark_damaged(file)
+        settle(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(catalog.files, "settle", found_meanwhile)
+    assert producer.create_artifact(io.BytesIO(DATA), "txt") == file.file_id
+    assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
+
+
+def test_damage_is_reported_even_when_the_catalog_does_not_answer(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(file: FileInfo) -> bool:
+        raise CatalogUnavailableError("there", "it is away")
+
+    back_door.put(file.storage_path, DAMAGES["last bit"])
+    monkeypatch.setattr(catalog.files, "mark_damaged", away)
+    with pytest.raises(DamagedBytesError), producer.open(file.file_id) as stream:
+        stream.read()
+
+
+def test_a_disk_that_can_not_be_read_is_an_error_of_the_store(
+    producer: ArtifactProducer, backend: IStorageBackend, file: FileInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(backend, "read_stream", lambda path: Broken())
+    with pytest.raises(StorageUnavailableError, match="Input/output error"), producer.open(file.file_id) as stream:
+        stream.read()
+
+
+def test_a_pending_file_is_never_marked(catalog: Catalog, engine: sa.Engine, file: FileInfo) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE files SET state = 'pending'")
+    assert not catalog.files.mark_damaged(catalog.files.get_file(file.file_id))
+    assert not catalog.files.mark_damaged(file)
+
+
+def test_the_handle_is_closed_with_the_stream(
+    producer: ArtifactProducer, backend: IStorageBackend, file: FileInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = io.BytesIO(DATA)
+    monkeypatch.setattr(backend, "read_stream", lambda path: inner)
+    producer.open(file.file_id).close()
+    assert inner.closed
