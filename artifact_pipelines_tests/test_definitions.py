@@ -24,12 +24,12 @@ def test_every_asset_has_an_owner_a_description_a_group_kinds_and_a_code_version
     assert spec.group_name == "maintenance" or spec.tags["domain"] == "aviation"
 
 
-MAINTENANCE = ["artifact_clean_up_nightly", "verify_artifact_store_daily"]
+MAINTENANCE = ["artifact_clean_up_nightly", "catalog_backup_nightly", "verify_artifact_store_daily"]
 
 
 def test_schedules_of_maintenance_are_off_until_someone_wants_them() -> None:
     schedules: list[Any] = [s for s in DEFINITIONS.schedules or () if s.name in MAINTENANCE]
-    assert [schedule.default_status for schedule in schedules] == [dg.DefaultScheduleStatus.STOPPED] * 2
+    assert [schedule.default_status for schedule in schedules] == [dg.DefaultScheduleStatus.STOPPED] * 3
 
 
 def test_everything_loads_and_fits_together() -> None:

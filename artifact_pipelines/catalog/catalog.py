@@ -11,7 +11,8 @@ from artifact_pipelines.catalog.landing import LandingCatalog
 from artifact_pipelines.catalog.marks import MarkCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.catalog.retention import RetentionCatalog
-from artifact_pipelines.catalog.schema import ensure_schema
+from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
+from artifact_pipelines.catalog.transfer import CatalogTransfer
 
 
 class Catalog:
@@ -25,10 +26,15 @@ class Catalog:
         collection: What nothing holds any more.
         landing: What lies in the landing zone.
         audit: What is to be verified, and where rows contradict each other.
+        transfer: All rows at once, out and in.
     """
 
-    def __init__(self, catalog_url: str) -> None:
+    def __init__(self, catalog_url: str, make_tables: bool = False) -> None:
         """Connect to `sqlite:///…` (made and brought up to date when needed) or `postgresql://…`.
+
+        Args:
+            catalog_url: Where it is.
+            make_tables: Make the tables also on PostgreSQL, where there are none.
 
         Raises:
             ConfigurationError: The URL cannot work.
@@ -36,7 +42,7 @@ class Catalog:
             CatalogUnavailableError: The database does not answer.
         """
         self._engine = make_engine(catalog_url)
-        ensure_schema(self._engine)
+        (ensure_tables if make_tables else ensure_schema)(self._engine)
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
         self.retention = RetentionCatalog(self._engine)
@@ -44,6 +50,7 @@ class Catalog:
         self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
         self.audit = AuditCatalog(self._engine)
+        self.transfer = CatalogTransfer(self._engine)
 
     def __repr__(self) -> str:
         return f"Catalog({self._engine.url.render_as_string(hide_password=True)!r})"

@@ -47,6 +47,14 @@ def make_engine(catalog_url: str) -> sa.Engine:
     return _sqlite_engine(url, pathlib.Path(url.database))
 
 
+def is_missing(catalog_url: str) -> bool:
+    """Tell whether a URL names a SQLite file that is not there; connecting would make it."""
+    with contextlib.suppress(sa.exc.ArgumentError):
+        url = sa.make_url(catalog_url)
+        return url.get_backend_name() == "sqlite" and not pathlib.Path(url.database or "").is_file()
+    return False
+
+
 def _bad_url(problem: str) -> ConfigurationError:
     return ConfigurationError(
         "ARTIFACT_CATALOG_URL", problem, "Use sqlite:////absolute/path/catalog.db or postgresql://user@host/database."

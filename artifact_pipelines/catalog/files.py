@@ -20,6 +20,8 @@ from artifact_pipelines.core.types import Content, FileDescription, FileId, File
 
 LEASE_HOLDER = "lease"
 LEASE_S = 900
+REBUILT = "rebuilt"
+"""Holder, and a key in the metadata, of files found in a store and not in a catalog: nobody knows who needs them."""
 _COUNT = files.c.reference_count
 
 # Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
@@ -251,7 +253,20 @@ def count_up(
     new = [row.file_id for row in found if not row.storage_key]
     if new:  # the key carries the ID, which is known only now
         connection.execute(_NAME_KEYS, {"file_ids": new})
+    for row in found:
+        if REBUILT in row.metadata:  # found in a store: only now somebody says what it is
+            told = sa.update(files).where(files.c.file_id == row.file_id)
+            connection.execute(told.values(**_described(first[row.content_hash][1])))
     return {row.content_hash: file_from(row) for row in found}
+
+
+def _described(description: FileDescription) -> dict[str, Any]:
+    return {
+        "file_type": description.file_type,
+        "mime_type": description.mime_type,
+        "compression_type": description.compression_type,
+        "metadata": dict(description.metadata),
+    }
 
 
 def _row(content: Content, description: FileDescription, hash_algorithm: str, count: int) -> dict[str, Any]:
@@ -259,13 +274,10 @@ def _row(content: Content, description: FileDescription, hash_algorithm: str, co
         "content_hash": content.content_hash,
         "hash_algorithm": hash_algorithm,
         "size_bytes": content.size_bytes,
-        "file_type": description.file_type,
-        "mime_type": description.mime_type,
-        "compression_type": description.compression_type,
         "storage_key": "",
         "state": FileState.PENDING,
         "reference_count": count,
-        "metadata": dict(description.metadata),
+        **_described(description),
     }
 
 

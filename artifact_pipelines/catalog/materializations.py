@@ -30,9 +30,17 @@ from artifact_pipelines.core.types import (
 )
 
 _ID = materializations.c.materialization_id
+_VERSION = materializations.c.version
+_PARTITION = materializations.c.partition_key
 _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
+_FILES_OF = 500
+_OWNED_FILES = (
+    sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
+    .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
+    .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
+)
 
 
 class MaterializationCatalog:
@@ -54,7 +62,9 @@ class MaterializationCatalog:
             previous = _newest(connection, [*which, _IS_CURRENT])
             changed = previous is None or [f.file_id for f in previous.files] != [x.file.file_id for x in leases]
             version = previous.version if previous and not changed else _highest_version(connection, which) + 1
-            connection.execute(sa.update(materializations).where(*which, _IS_CURRENT).values(is_current=False))
+            if previous is not None:
+                was_current = materializations.c.materialization_id == previous.materialization_id
+                connection.execute(sa.update(materializations).where(was_current).values(is_current=False))
             materialization_id = _insert(connection, facts, leases, version)
             for position, lease in enumerate(leases):
                 settle_leases(connection, [lease], holder_of(materialization_id))
@@ -148,19 +158,14 @@ def _select(
     limit: int,
     order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
 ) -> Sequence[Materialization]:
-    """Read materializations in an order, newest first, and their files with one query more."""
+    """Read materializations in an order, newest first, and their files with one query more for some hundreds."""
     rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
-    link = materialization_files
-    wanted = sa.select(_ID).where(*which).order_by(*order).limit(limit)
-    query = (
-        sa.select(link.c.materialization_id.label("owner_id"), files)
-        .join_from(link, files, link.c.file_id == files.c.file_id)
-        .where(link.c.materialization_id.in_(wanted))
-        .order_by(link.c.materialization_id, link.c.position)
-    )
     owned: dict[int, list[sa.Row[Any]]] = {}
-    for row in connection.execute(query):
-        owned.setdefault(row.owner_id, []).append(row)
+    for start in range(0, len(rows), _FILES_OF):
+        # By ID: asked the first question again, PostgreSQL would see what was recorded meanwhile.
+        wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
+        for row in connection.execute(_OWNED_FILES.where(materialization_files.c.materialization_id.in_(wanted))):
+            owned.setdefault(row.owner_id, []).append(row)
     return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
 
 
@@ -185,7 +190,9 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
 
 def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> int:
     """Return the highest number given so far, also to versions that are gone: a number is never used again."""
-    return connection.execute(sa.select(sa.func.max(materializations.c.version)).where(*which)).scalar() or 0
+    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    highest = sa.select(_VERSION).where(*which).order_by(_PARTITION.desc(), _VERSION.desc()).limit(1)
+    return connection.execute(highest).scalar() or 0
 
 
 def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:

@@ -45,3 +45,10 @@ def ensure_schema(engine: sa.Engine) -> None:
     if engine.dialect.name != "sqlite" or not known_older:
         raise OutdatedCatalogError(found or "none", HEAD_REVISION)
     upgrade(engine)
+
+
+def ensure_tables(engine: sa.Engine) -> None:
+    """Do as `ensure_schema`, but make the tables also on PostgreSQL where there are none yet: someone asked for it."""
+    if current_revision(engine) is None:
+        upgrade(engine)
+    ensure_schema(engine)

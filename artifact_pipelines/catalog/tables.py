@@ -40,11 +40,12 @@ files = sa.Table(
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
     sa.Column("stored_at", UtcDateTime),
-    sa.Column("verified_at", UtcDateTime, index=True),
+    sa.Column("verified_at", UtcDateTime),
     sa.Column("unreferenced_at", UtcDateTime, index=True),
     sa.CheckConstraint("reference_count >= 0", name="reference_count_not_negative"),
     sa.CheckConstraint("size_bytes >= 0", name="size_not_negative"),
     _one_of("state", FileState),
+    sa.Index(None, "verified_at", "file_id"),
     sqlite_autoincrement=True,
 )
 
@@ -56,7 +57,7 @@ file_references = sa.Table(
     sa.Column("holder", sa.String(255), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
     sa.Column("expires_at", UtcDateTime, index=True, comment="null: a lasting reference; else a lease"),
-    sa.Index(None, "file_id", "holder"),
+    sa.Index(None, "file_id", "holder", "reference_id"),
     sqlite_autoincrement=True,
 )
 
@@ -67,7 +68,7 @@ materializations = sa.Table(
     sa.Column("asset_key", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text, comment="null: not partitioned"),
     sa.Column("version", sa.BigInteger, nullable=False, comment="counts the changes of content, from 1"),
-    sa.Column("run_id", sa.Text, index=True),
+    sa.Column("run_id", sa.Text),
     sa.Column("step_key", sa.Text),
     sa.Column("data_version", sa.Text, nullable=False),
     sa.Column("code_version", sa.Text),
@@ -87,16 +88,20 @@ materializations = sa.Table(
     sa.Column("wiped_at", UtcDateTime, comment="not null: its asset or partition was wiped"),
     sa.Column("released_at", UtcDateTime, comment="not null: it holds its files no more"),
     sa.Column("release_reason", sa.Text),
+    # One for each order in which materializations are looked for: no look-up reads a history through.
+    sa.Index(None, "asset_key", "materialization_id"),
     sa.Index(None, "asset_key", "partition_key", "materialization_id"),
+    sa.Index("ix_materializations_version", "asset_key", "partition_key", "version", "materialization_id"),
+    sa.Index(None, "run_id", "asset_key", "partition_key"),
     sqlite_autoincrement=True,
 )
-# Few rows of many: what `ls` and every load look for.
+# Few rows of many: what `ls` and every load look for. It serves only who writes the condition the very same way.
 sa.Index(
     "ix_materializations_current",
     materializations.c.asset_key,
     materializations.c.partition_key,
     unique=False,
-    sqlite_where=sa.text("is_current"),
+    sqlite_where=sa.text("is_current = 1"),
     postgresql_where=sa.text("is_current"),
 )
 

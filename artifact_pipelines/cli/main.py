@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from artifact_pipelines.cli.catalog import catalog
 from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
@@ -55,5 +56,5 @@ def main() -> None:
     """
 
 
-for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, verify, db):
+for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, verify, db, catalog):
     main.add_command(command)

@@ -7,12 +7,16 @@
     │   ├── NeverMaterializedError
     │   ├── UnknownTagError
     │   ├── NothingToRestoreError
-    │   └── CollectedVersionsError
+    │   ├── CollectedVersionsError
+    │   └── NoBackupError
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
     │   ├── DamagedBytesError
     │   ├── CatalogOlderThanStoreError
-    │   └── ForeignStoreError
+    │   ├── ForeignStoreError
+    │   ├── UnreadableBackupError
+    │   ├── RefusedRowsError
+    │   └── UnequalCopyError
     ├── UsageError         mend the code or the configuration
     │   ├── InvalidFileIdError
     │   ├── InvalidArgumentError
@@ -22,6 +26,8 @@
     │   ├── ConfigurationError
     │   ├── OutdatedCatalogError
     │   ├── TooMuchToDeleteError
+    │   ├── OutdatedBackupError
+    │   ├── CatalogNotEmptyError
     │   ├── InvalidQueryError
     │   └── UnsafeQueryError
     ├── SourceError        mend or replace the input
@@ -96,6 +102,22 @@ class NeverMaterializedError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class NoBackupError(NotFoundError):
+    """No file in the store is a backup of a catalog, or the one that was named is not there."""
+
+    where: str
+    file_id: int | None = None
+
+    def __str__(self) -> str:
+        if self.file_id is not None:
+            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there."
+        return (
+            f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; without a backup, "
+            "`artifact-pipelines catalog rebuild` makes a catalog of the files alone."
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -226,6 +248,38 @@ class ForeignStoreError(IntegrityError):
 
 
 @dataclasses.dataclass(eq=False)
+class UnreadableBackupError(IntegrityError):
+    """A file is no backup of a catalog, or an incomplete one."""
+
+    uri: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.uri} cannot be restored: {self.problem}. Nothing was restored. Name another backup: --file-id."
+
+
+@dataclasses.dataclass(eq=False)
+class RefusedRowsError(IntegrityError):
+    """Rows that a catalog's database does not take."""
+
+    table: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The catalog does not take the rows of table {self.table}: {self.reason}. Nothing was changed. Mend them where they come from, or take another backup."
+
+
+@dataclasses.dataclass(eq=False)
+class UnequalCopyError(IntegrityError):
+    """A copy of a catalog is not as its original."""
+
+    differences: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"The copy is not as the original: {_known(self.differences)}. Nothing was copied. Make sure that nobody else writes to either, and run again."
+
+
+@dataclasses.dataclass(eq=False)
 class InvalidFileIdError(UsageError):
     """Not something that could be a file ID."""
 
@@ -338,6 +392,32 @@ class TooMuchToDeleteError(UsageError):
             f"{self.what}: more than the share of {self.allowed} that may go at once. Nothing of them was deleted. Look at "
             "them with `artifact-pipelines gc --dry-run`; if they may go, allow a larger share with `--max-share`."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class OutdatedBackupError(UsageError):
+    """A backup was made with another schema."""
+
+    uri: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.expected}. "
+            "Install the version that made it, restore, and bring the catalog up to date with the newer one: `artifact-pipelines db upgrade`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class CatalogNotEmptyError(UsageError):
+    """A catalog that is to be filled holds rows already."""
+
+    where: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"The catalog {self.where} is not empty: table {self.table} has rows. Nothing was changed. Name an empty database, or move this one away first."
 
 
 @dataclasses.dataclass(eq=False)

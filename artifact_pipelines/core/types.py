@@ -104,6 +104,15 @@ class FileInfo:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that lies in a store and that no catalog knows; its description is guessed from its first bytes."""
+
+    path: StoragePath
+    size_bytes: int
+    description: FileDescription
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
     """A reference that runs out: it holds a file while its bytes are on their way.
 

@@ -148,3 +148,16 @@ def test_look_ups_use_an_index(settings: Settings) -> None:
     assert "USING INDEX ix_materializations_asset_key" in plan
     assert "TEMP B-TREE" not in plan
     engine.dispose()
+
+
+def test_what_is_recorded_in_the_middle_of_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
+    first = record(catalog, "a")
+    later = iter("b")
+
+    @sa.event.listens_for(catalog._engine, "after_cursor_execute")
+    def record_another(*arguments: object) -> None:
+        if str(arguments[2]).startswith("SELECT materializations") and (letter := next(later, None)):
+            record(catalog, letter)
+
+    assert catalog.materializations.history("flights/table", limit=1) == [first]
+    assert len(catalog.materializations.history("flights/table")) == 2

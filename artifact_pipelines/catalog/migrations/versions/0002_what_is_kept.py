@@ -13,6 +13,29 @@ _NEWEST = """
 UPDATE materializations SET is_current = true WHERE materialization_id IN (
     SELECT max(materialization_id) FROM materializations GROUP BY asset_key, partition_key)
 """
+_INDEXES = (
+    (
+        "ix_materializations_asset_key_materialization_id",
+        "materializations",
+        ["asset_key", "materialization_id"],
+    ),
+    (
+        "ix_materializations_version",
+        "materializations",
+        ["asset_key", "partition_key", "version", "materialization_id"],
+    ),
+    (
+        "ix_materializations_run_id_asset_key_partition_key",
+        "materializations",
+        ["run_id", "asset_key", "partition_key"],
+    ),
+    (
+        "ix_file_references_file_id_holder_reference_id",
+        "file_references",
+        ["file_id", "holder", "reference_id"],
+    ),
+    ("ix_files_verified_at_file_id", "files", ["verified_at", "file_id"]),
+)
 
 
 def upgrade() -> None:
@@ -40,9 +63,14 @@ def upgrade() -> None:
         "materializations",
         ["asset_key", "partition_key"],
         unique=False,
-        sqlite_where=sa.text("is_current"),
+        sqlite_where=sa.text("is_current = 1"),
         postgresql_where=sa.text("is_current"),
     )
+    op.drop_index("ix_materializations_run_id", "materializations")
+    op.drop_index("ix_file_references_file_id_holder", "file_references")
+    op.drop_index("ix_files_verified_at", "files")
+    for name, table, columns in _INDEXES:
+        op.create_index(name, table, columns, unique=False)
     # A materialization's files and inputs stay known when the files themselves are collected.
     for table in ("materialization_files", "materialization_inputs"):
         with op.batch_alter_table(table) as batch:

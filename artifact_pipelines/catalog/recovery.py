@@ -1,0 +1,143 @@
+"""A catalog brought back from what is left: its backup, and the keys of the store.
+
+One idea: the store is the younger of the two. What it has and the backup does not know was created since, and is
+adopted first; the rows of the backup come after, and give way where the same content has another ID by now.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.files import REBUILT
+from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.transfer import CatalogTransfer, Loading, from_json, refusals
+from artifact_pipelines.core.exceptions import RefusedRowsError
+from artifact_pipelines.core.types import FileState, FoundFile, StoragePath
+
+_DESCRIPTION = ("file_type", "mime_type", "compression_type", "metadata", "created_at")
+_COUNT = files.c.reference_count
+
+
+class Recovery(Loading):
+    """An empty catalog that is being filled from a store and a backup, in one transaction.
+
+    Attributes:
+        renamed: IDs of files in the backup, and the ones that their content has by now.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        self.renamed: dict[int, int] = {}
+
+    def adopt(self, found: Sequence[FoundFile], hash_algorithm: str) -> None:
+        """Take in files of a store, before anything else. Of those with the same content, the newest stays."""
+        if not found:
+            return
+        newest = {file.path.content_hash: file for file in sorted(found, key=lambda file: file.path.file_id)}
+        insert = (postgresql if self._connection.dialect.name == "postgresql" else sqlite).insert(files)
+        insert = insert.values(stored_at=utc_now())
+        new = insert.excluded
+        upsert = insert.on_conflict_do_update(
+            index_elements=["content_hash"],
+            set_={"file_id": new.file_id, "storage_key": new.storage_key, "size_bytes": new.size_bytes},
+            where=files.c.file_id < new.file_id,
+        )
+        try:
+            self._connection.execute(upsert, [_file_row(file, hash_algorithm) for file in newest.values()])
+        except sa.exc.IntegrityError as error:
+            reason = "two contents in the store have the same ID, so it is not the store of one catalog"
+            raise RefusedRowsError(files.name, f"{reason} ({str(error.orig).strip()})") from error
+
+    def hold_adopted(self) -> int:
+        """Give each file that was adopted a reference, so that nobody collects it. Returns how many there are."""
+        held = sa.select(files.c.file_id, sa.literal(REBUILT), utc_now())
+        columns = ["file_id", "holder", "created_at"]
+        return self._connection.execute(sa.insert(file_references).from_select(columns, held)).rowcount
+
+    def insert(self, table_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """See `Loading`. Content that was adopted has the ID of the adopted file, wherever it is named.
+
+        Leases are left out: their writers are gone.
+        """
+        if table_name == files.name:
+            rows = self._files_not_adopted(rows)
+        elif self.renamed and rows and "file_id" in rows[0]:
+            rows = [{**row, "file_id": self.renamed.get(row["file_id"], row["file_id"])} for row in rows]
+        if table_name == file_references.name:
+            rows = [row for row in rows if row.get("expires_at") is None]
+        super().insert(table_name, rows)
+
+    def hold(self, file_ids: Sequence[int]) -> None:
+        """Give files of the backup a reference each, as those have that were adopted."""
+        if file_ids:
+            rows = [{"file_id": file_id, "holder": REBUILT} for file_id in file_ids]
+            self._connection.execute(sa.insert(file_references), rows)
+
+    def count_references(self) -> None:
+        """Make every file's count that of its references."""
+        held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
+        self._connection.execute(sa.update(files).where(held != _COUNT).values(reference_count=held))
+        is_free = sa.case((_COUNT == 0, sa.func.coalesce(files.c.unreferenced_at, utc_now())), else_=None)
+        wrong = (_COUNT == 0) != files.c.unreferenced_at.is_not(None)
+        self._connection.execute(sa.update(files).where(wrong).values(unreferenced_at=is_free))
+
+    def _files_not_adopted(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        for row in rows:
+            _check_key(row)
+        hashes = [row["content_hash"] for row in rows]
+        query = sa.select(files.c.content_hash, files.c.file_id).where(files.c.content_hash.in_(hashes))
+        adopted = {row.content_hash: row.file_id for row in self._connection.execute(query)}
+        for row in rows:
+            file_id = adopted.get(row["content_hash"])
+            if file_id is not None:
+                self.renamed[row["file_id"]] = file_id
+                self._describe(file_id, row)
+        return [row for row in rows if row["content_hash"] not in adopted]
+
+    def _describe(self, file_id: int, row: Mapping[str, Any]) -> None:
+        """What a backup says of a content is better than what was guessed from its first bytes."""
+        with refusals(files.name):
+            known = from_json(files, row)
+        values = {name: known[name] for name in _DESCRIPTION}
+        self._connection.execute(sa.update(files).where(files.c.file_id == file_id).values(**values))
+
+
+@contextlib.contextmanager
+def recovering(transfer: CatalogTransfer) -> Iterator[Recovery]:
+    """Fill an empty catalog from a store and a backup: all is there when the block ends, nothing when it raises.
+
+    Raises:
+        CatalogNotEmptyError: It holds rows.
+    """
+    with transfer.connection_to_empty() as connection:
+        yield Recovery(connection)
+
+
+def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:
+    description = file.description
+    return {
+        "file_id": file.path.file_id,
+        "content_hash": file.path.content_hash,
+        "hash_algorithm": hash_algorithm,
+        "size_bytes": file.size_bytes,
+        "file_type": description.file_type,
+        "mime_type": description.mime_type,
+        "compression_type": description.compression_type,
+        "storage_key": str(file.path),
+        "state": FileState.STORED,
+        "reference_count": 1,
+        "metadata": {**description.metadata, REBUILT: True},
+    }
+
+
+def _check_key(row: Mapping[str, Any]) -> None:
+    """A backup is bytes that anyone may have stored: what it calls a hash becomes part of a path."""
+    path = StoragePath.parse(str(row.get("storage_key")))
+    if path is None or (path.content_hash, path.file_id) != (row.get("content_hash"), row.get("file_id")):
+        raise RefusedRowsError(
+            files.name, f"{row.get('storage_key')!r:.200} is not the key of file {row.get('file_id')}"
+        )

@@ -1,0 +1,277 @@
+"""All rows of a catalog, out and in: what moving it to another database and backing it up have in common.
+
+One idea: a row travels as JSON values under its column names, so any database, and a file, can hold it exactly. IDs
+stay what they are, and so does the highest that was ever given: a copy goes on counting where the original would have.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
+from artifact_pipelines.catalog.engine import is_missing, make_engine, reading, writing
+from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
+from artifact_pipelines.catalog.tables import file_references, files, metadata
+from artifact_pipelines.core.exceptions import (
+    CatalogNotEmptyError,
+    ConfigurationError,
+    RefusedRowsError,
+    UnequalCopyError,
+)
+
+BATCH_ROWS = 1000
+_LOCK_ATTEMPTS = 60
+_LOCK_TIMEOUT = "500ms"
+_SQLITE_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+_Row = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """One state of a catalog, to be read while the transaction that sees it is open.
+
+    Attributes:
+        taken_at: When, by the database's clock.
+        highest_ids: The highest ID that each table ever gave, also to rows that are gone.
+    """
+
+    taken_at: datetime.datetime
+    highest_ids: Mapping[str, int]
+    _connection: sa.Connection = dataclasses.field(repr=False)
+
+    def batches(self) -> Iterator[tuple[str, Sequence[_Row]]]:
+        """Yield all rows with the name of their table, some at a time; what others refer to comes before them."""
+        for table in metadata.sorted_tables:
+            query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=BATCH_ROWS)
+            for rows in self._connection.execute(query).mappings().partitions():
+                yield table.name, [_to_json(row) for row in rows]
+
+    def census(self) -> Mapping[str, int]:
+        """Return what `Loading.census` must be after all rows were inserted there."""
+        return _census(self._connection)
+
+
+class Loading:
+    """An empty catalog that is being filled, in one transaction: everything arrives, or nothing does."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def raise_ids(self, highest_ids: Mapping[str, int]) -> None:
+        """Never give an ID up to these any more. Those given so far are never given again either."""
+        for table in _counting_tables():
+            _raise_id(self._connection, table, highest_ids.get(table.name, 0))
+
+    def insert(self, table_name: str, rows: Sequence[_Row]) -> None:
+        """Take in rows as `Snapshot.batches` yields them.
+
+        Raises:
+            RefusedRowsError: They are not rows of that table, or break a rule of the database.
+        """
+        table = metadata.tables.get(table_name)
+        if table is None:
+            raise RefusedRowsError(table_name, "there is no such table")
+        with refusals(table_name):
+            if rows:
+                self._connection.execute(sa.insert(table), [from_json(table, row) for row in rows])
+
+    def census(self) -> Mapping[str, int]:
+        """Return the number of rows of every table, and of files whose count is not that of their references."""
+        return _census(self._connection)
+
+
+class CatalogTransfer:
+    """All rows of a catalog, out and in."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One state of the catalog, while others go on writing to it."""
+        with reading(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield _snapshot(connection)
+
+    @contextlib.contextmanager
+    def final_snapshot(self) -> Iterator[Snapshot]:
+        """The state of the catalog; whoever wants to write to it waits until the block ends."""
+        with writing(self._engine) as connection:
+            _lock_tables(connection, "SHARE")
+            yield _snapshot(connection)
+
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[Loading]:
+        """Fill an empty catalog: what was taken in is there when the block ends, and gone when it raises.
+
+        Raises:
+            CatalogNotEmptyError: It holds rows.
+        """
+        with self.connection_to_empty() as connection:
+            yield Loading(connection)
+
+    @contextlib.contextmanager
+    def connection_to_empty(self) -> Iterator[sa.Connection]:
+        """The transaction behind `loading`."""
+        with writing(self._engine) as connection:
+            _lock_tables(connection, "EXCLUSIVE")
+            for table in metadata.sorted_tables:
+                if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+                    raise CatalogNotEmptyError(self._engine.url.render_as_string(hide_password=True), table.name)
+            yield connection
+
+
+def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) -> Mapping[str, int]:
+    """Copy a catalog into an empty one on another database, with all IDs, and compare the two at the end.
+
+    Nobody writes to the source meanwhile: writers wait, those on SQLite for half a minute. The source stays as it is.
+    A target without tables gets them.
+
+    Args:
+        advance: Told how many rows were copied just now.
+
+    Returns:
+        What the census of both is.
+
+    Raises:
+        ConfigurationError: A URL cannot work, or there is no catalog at the source.
+        OutdatedCatalogError: The schema of one is not the one of this package.
+        CatalogNotEmptyError: The target holds rows.
+        UnequalCopyError: The two differ; nothing was copied.
+        CatalogUnavailableError: A database does not answer.
+    """
+    if is_missing(source_url):
+        raise ConfigurationError("SOURCE_URL", f"there is no catalog at {source_url}", "Name the one to copy from.")
+    with _engine(source_url) as source, _engine(target_url) as target:
+        ensure_schema(source)
+        ensure_tables(target)
+        with CatalogTransfer(source).final_snapshot() as snapshot, CatalogTransfer(target).loading() as loading:
+            loading.raise_ids(snapshot.highest_ids)
+            for table, rows in snapshot.batches():
+                loading.insert(table, rows)
+                advance(len(rows))
+            expected, found = snapshot.census(), loading.census()
+            if expected != found:
+                raise UnequalCopyError([f"{x}: {n} and {found[x]}" for x, n in expected.items() if n != found[x]])
+        return found
+
+
+@contextlib.contextmanager
+def _engine(catalog_url: str) -> Iterator[sa.Engine]:
+    engine = make_engine(catalog_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _snapshot(connection: sa.Connection) -> Snapshot:
+    taken_at = connection.execute(sa.select(utc_now())).scalar_one()
+    highest = {table.name: highest_id(connection, table) for table in _counting_tables()}
+    return Snapshot(taken_at, highest, connection)
+
+
+def _counting_tables() -> Sequence[sa.Table]:
+    return [table for table in metadata.sorted_tables if table.dialect_options["sqlite"]["autoincrement"]]
+
+
+def highest_id(connection: sa.Connection, table: sa.Table) -> int:
+    """Return the highest ID that a table ever gave, also to rows that are gone."""
+    if connection.dialect.name == "postgresql":
+        given = sa.select(sa.func.pg_sequence_last_value(_sequence(table)))
+    else:
+        given = sa.select(sa.func.max(_SQLITE_SEQUENCE.c.seq)).where(_SQLITE_SEQUENCE.c.name == table.name)
+    return int(connection.execute(given).scalar_one() or 0)
+
+
+def _raise_id(connection: sa.Connection, table: sa.Table, highest: int) -> None:
+    highest = max(highest, highest_id(connection, table))
+    if not highest:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.setval(_sequence(table), highest)))
+        return
+    connection.execute(sa.delete(_SQLITE_SEQUENCE).where(_SQLITE_SEQUENCE.c.name == table.name))
+    connection.execute(sa.insert(_SQLITE_SEQUENCE).values(name=table.name, seq=highest))
+
+
+def _sequence(table: sa.Table) -> sa.ColumnElement[Any]:
+    [key] = table.primary_key
+    return sa.cast(sa.func.pg_get_serial_sequence(table.name, key.name), postgresql.REGCLASS)
+
+
+def _lock_tables(connection: sa.Connection, mode: str) -> None:
+    """Wait until nobody else writes, and keep it so. On SQLite, every writing transaction is alone already.
+
+    Writers lock the tables in orders of their own, so this gives way and tries again before PostgreSQL, after a
+    second, finds the two deadlocked and ends one: it might be the writer.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    lock = sa.text(f"LOCK TABLE {names} IN {mode} MODE")
+    for _ in range(_LOCK_ATTEMPTS):
+        with contextlib.suppress(sa.exc.OperationalError), connection.begin_nested():
+            connection.execute(lock)
+            return
+        time.sleep(0.05)
+    connection.execute(lock)
+
+
+def _census(connection: sa.Connection) -> Mapping[str, int]:
+    counts = {
+        table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        for table in metadata.sorted_tables
+    }
+    held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
+    wrong = sa.select(sa.func.count()).select_from(files).where(files.c.reference_count != held)
+    return {**counts, "files counted wrong": connection.execute(wrong).scalar_one()}
+
+
+def _to_json(row: Mapping[Any, Any]) -> _Row:
+    return {
+        name: value.isoformat() if isinstance(value, datetime.datetime) else value for name, value in dict(row).items()
+    }
+
+
+def from_json(table: sa.Table, row: _Row) -> dict[str, Any]:
+    """Return a row as the database takes it.
+
+    Raises:
+        TypeError: Its columns or their types are not those of the table.
+    """
+    if row.keys() != set(table.columns.keys()):
+        raise TypeError(f"its columns are {sorted(row)}, not {sorted(table.columns.keys())}")
+    return {column.name: _value(column, row[column.name]) for column in table.columns}
+
+
+def _value(column: sa.Column[Any], value: Any) -> Any:
+    if value is None or isinstance(column.type, sa.JSON):
+        return value
+    if isinstance(column.type, UtcDateTime):
+        value = datetime.datetime.fromisoformat(value)
+        if value.tzinfo is None:
+            raise TypeError(f"{column.name} is a time without a zone")
+        return value.astimezone(datetime.UTC)
+    if type(value) is not column.type.python_type:  # SQLite would take anything
+        raise TypeError(f"{column.name} is {value!r:.100}, which is no {column.type.python_type.__name__}")
+    return value
+
+
+@contextlib.contextmanager
+def refusals(table_name: str) -> Iterator[None]:
+    """Translate what a database, or the check of a row, says of rows that it does not take."""
+    try:
+        yield
+    except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError, sa.exc.InterfaceError) as error:
+        raise RefusedRowsError(table_name, str(error.orig).strip()) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RefusedRowsError(table_name, str(error)) from error

@@ -1,0 +1,91 @@
+"""The catalog, backed up into the store it describes: the store alone is then enough to bring both back.
+
+A backup is an artifact like any other, verified, and kept by its retention policy; and it is found without a catalog,
+because it says in its first bytes what it is.
+"""
+
+import heapq
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.schema import HEAD_REVISION
+from artifact_pipelines.core.exceptions import NoBackupError
+from artifact_pipelines.core.retention import RetentionPolicy
+from artifact_pipelines.core.types import FileId, Lease, Materialization, MaterializationFacts, StoragePath
+from artifact_pipelines.maintenance.backup_file import PEEK_BYTES, is_backup, write_backup
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staging import StagingFile
+
+BACKUP_ASSET = "artifact_store/catalog_backup"
+RETENTION = RetentionPolicy(keep_last=7)
+_PEEKED_FILES = 100_000
+
+
+def back_up(
+    catalog: Catalog, producer: ArtifactProducer, run_id: str | None = None, code_version: str | None = None
+) -> Materialization:
+    """Store one state of the catalog as the new materialization of `BACKUP_ASSET`. Others go on writing meanwhile.
+
+    Args:
+        catalog: What is backed up, and where that is recorded.
+        producer: Stores it.
+        run_id: The Dagster run that does it, if one does.
+        code_version: The asset's, if one does.
+
+    Raises:
+        BackendError: Catalog or store did not answer or is full; nothing was recorded.
+    """
+    rows: dict[str, int] = {}
+
+    def write(sink: StagingFile) -> None:
+        with catalog.transfer.snapshot() as snapshot:
+            rows.update(write_backup(cast("BinaryIO", sink), snapshot, HEAD_REVISION))
+
+    def record(lease: Lease) -> Materialization:
+        facts = MaterializationFacts(
+            BACKUP_ASSET,
+            data_version=lease.file.content_hash,
+            run_id=run_id,
+            code_version=code_version,
+            row_count=sum(rows.values()),
+            metadata={"rows": rows},
+        )
+        return catalog.materializations.record(facts, [lease])
+
+    made = producer.store_written(write, describe("ndjson", compression_type="gzip"), record)
+    catalog.retention.set_policy(BACKUP_ASSET, RETENTION)
+    return made
+
+
+def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> StoragePath:
+    """Find the newest backup in a store, or the file with an ID, without any catalog.
+
+    Raises:
+        NoBackupError: There is none.
+    """
+    for path in _newest_first(backend) if file_id is None else backend.list_files():
+        if path.file_id == file_id if file_id is not None else _is_backup(backend, path):
+            return path
+    raise NoBackupError(repr(backend), file_id)
+
+
+def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:
+    try:
+        with backend.read_stream(path) as stream:
+            return is_backup(stream.read(PEEK_BYTES))
+    except FileNotFoundError:
+        return False
+
+
+def _newest_first(backend: IStorageBackend) -> Iterator[StoragePath]:
+    """Yield all paths from the highest ID down. Lists the store again for more rather than hold all of it."""
+    below = 2**63
+    while newest := heapq.nlargest(
+        _PEEKED_FILES,
+        (path for path in backend.list_files() if path.file_id < below),
+        key=lambda path: path.file_id,
+    ):
+        yield from newest
+        below = newest[-1].file_id

@@ -1,0 +1,96 @@
+"""A catalog made anew from a store alone: every key carries the hash and the ID of its file.
+
+What no key carries is lost with the catalog: assets, versions, names. Every file is held, so that nobody collects it.
+"""
+
+import concurrent.futures
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.recovery import Recovery, recovering
+from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
+from artifact_pipelines.storage.artifact_producer import describe
+from artifact_pipelines.storage.hashing import HASH_ALGORITHM
+from artifact_pipelines.storage.interfaces import IStorageBackend
+
+_BATCH_FILES = 1000
+_THREADS = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class RebuildReport:
+    """What a catalog was made of.
+
+    Attributes:
+        files: How many files it has now.
+        duplicates: Keys left aside because a newer one has the same content; the orphan sweep removes them.
+        highest_file_id: No file will ever get an ID up to this one.
+    """
+
+    files: int
+    duplicates: int
+    highest_file_id: int
+
+
+def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int], object]) -> RebuildReport:
+    """Fill an empty catalog with the files of a store, all of them or none.
+
+    No file is read but for its first bytes: whether they are whole is for `verify` to find out.
+
+    Args:
+        catalog: An empty one.
+        backend: The store.
+        advance: Told how many files were taken in just now.
+
+    Raises:
+        CatalogNotEmptyError: The catalog holds rows.
+        RefusedRowsError: The store is not that of one catalog.
+        BackendError: Catalog or store did not answer.
+    """
+    with recovering(catalog.transfer) as recovery:
+        found, highest = adopt(recovery, backend, backend.list_files(), advance)
+        held = recovery.hold_adopted()
+        recovery.raise_ids({"files": highest})
+    return RebuildReport(held, found - held, highest)
+
+
+def adopt(
+    recovery: Recovery, backend: IStorageBackend, paths: Iterable[StoragePath], advance: Callable[[int], object]
+) -> tuple[int, int]:
+    """Take files of a store into a catalog. Returns how many, and the highest ID of them."""
+    count, highest = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
+        for batch in _batches(paths):
+            found = [file for file in pool.map(lambda path: _examine(backend, path), batch) if file is not None]
+            recovery.adopt(found, HASH_ALGORITHM)
+            count += len(found)
+            highest = max(highest, *(path.file_id for path in batch))
+            advance(len(batch))
+    return count, highest
+
+
+def _batches(paths: Iterable[StoragePath]) -> Iterator[list[StoragePath]]:
+    iterator = iter(paths)
+    while batch := list(itertools.islice(iterator, _BATCH_FILES)):
+        yield batch
+
+
+def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:
+    size_bytes = backend.size_bytes(path)
+    if size_bytes is None:
+        return None  # gone since it was listed
+    try:
+        with backend.read_stream(path) as stream:
+            start = stream.read(4)
+    except FileNotFoundError:
+        return None
+    return FoundFile(path, size_bytes, _guess(start))
+
+
+def _guess(start: bytes) -> FileDescription:
+    """Describe a file by its first bytes, as far as they leave no doubt; whoever creates it again knows better."""
+    if start == b"PAR1":
+        return describe("parquet")
+    return describe("bin", compression_type="gzip" if start[:2] == b"\x1f\x8b" else None)

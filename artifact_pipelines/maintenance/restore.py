@@ -1,0 +1,205 @@
+"""A lost catalog brought back from its newest backup and from what the store holds beyond it.
+
+Nothing is open to anyone before all of it is there: rows, adopted files and the highest ID arrive in one transaction.
+"""
+
+import array
+import bisect
+import dataclasses
+import datetime
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.recovery import Recovery, recovering
+from artifact_pipelines.catalog.schema import HEAD_REVISION
+from artifact_pipelines.core.exceptions import (
+    DamagedBytesError,
+    NoBackupError,
+    OutdatedBackupError,
+    UnreadableBackupError,
+)
+from artifact_pipelines.core.types import FileId, FileState, StoragePath
+from artifact_pipelines.maintenance.backup import find_backup
+from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup
+from artifact_pipelines.maintenance.rebuild import adopt
+from artifact_pipelines.storage.hashing import ContentHasher
+from artifact_pipelines.storage.interfaces import IStorageBackend
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_PIECE_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreReport:
+    """What a catalog was restored from, and what has changed since.
+
+    Attributes:
+        backup_file_id: The backup.
+        taken_at: When it was made, by the database's clock of then.
+        files: Files of the backup.
+        materializations: Materializations of the backup.
+        adopted: Files that were created since.
+        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names them.
+        dropped: Files of the backup that were never completed.
+        highest_file_id: No file will ever get an ID up to this one.
+    """
+
+    backup_file_id: FileId
+    taken_at: datetime.datetime
+    files: int
+    materializations: int
+    adopted: int
+    missing: int
+    dropped: int
+    highest_file_id: int
+
+
+def restore(
+    catalog: Catalog, backend: IStorageBackend, file_id: FileId | None, advance: Callable[[int], object]
+) -> RestoreReport:
+    """Fill an empty catalog from a backup in its store, and with what the store holds beyond it; all of it or nothing.
+
+    Leases are dropped, for their writers are gone.
+
+    Args:
+        catalog: An empty one.
+        backend: The store.
+        file_id: The backup; None: the newest.
+        advance: Told how many rows were restored just now.
+
+    Raises:
+        NoBackupError: There is none.
+        OutdatedBackupError: It was made with another schema.
+        UnreadableBackupError: It is none, or not a whole one.
+        DamagedBytesError: Its bytes do not have the hash in its key.
+        RefusedRowsError: The database does not take its rows.
+        CatalogNotEmptyError: The catalog holds rows.
+        BackendError: Catalog or store did not answer.
+    """
+    path = find_backup(backend, file_id)
+    try:
+        stream = backend.read_stream(path)
+    except FileNotFoundError as error:
+        raise NoBackupError(repr(backend), path.file_id) from error
+    with stream, recovering(catalog.transfer) as recovery:
+        checked = _HashingReader(stream)
+        uri = backend.uri(path)
+        try:
+            report = _Restoring(recovery, backend, path, advance).run(cast("BinaryIO", checked))
+        except BadBackup as error:
+            checked.check(path, uri)  # damaged bytes explain everything
+            raise UnreadableBackupError(uri, str(error)) from error
+        checked.check(path, uri)
+        return report
+
+
+class _Restoring:
+    """One restoration: what is learnt of the store on the way, and what is told of it at the end."""
+
+    def __init__(
+        self, recovery: Recovery, backend: IStorageBackend, backup: StoragePath, advance: Callable[[int], object]
+    ) -> None:
+        self._recovery = recovery
+        self._backend = backend
+        self._backup = backup
+        self._advance = advance
+        self._present = array.array("q")  # eight bytes a file: a set would take a hundred
+        self._missing: list[int] = []
+        self._completed: list[int] = []
+        self._dropped = 0
+        self._rows: Counter[str] = Counter()
+
+    def run(self, stream: BinaryIO) -> RestoreReport:
+        reader = BackupReader(stream)
+        header = reader.header
+        if header.schema != HEAD_REVISION:
+            raise OutdatedBackupError(self._backend.uri(self._backup), header.schema, HEAD_REVISION)
+        # First the IDs: those of the references to adopted files must be none that the backup has.
+        self._recovery.raise_ids(header.highest_ids)
+        known_up_to = header.highest_ids.get("files", 0)
+        _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
+        self._recovery.raise_ids({"files": highest})
+        adopted = self._recovery.hold_adopted()
+        for table, rows in reader.batches():
+            self._rows[table] += len(rows)
+            self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
+            self._advance(len(rows))
+        renamed = self._recovery.renamed
+        self._recovery.hold([file_id for file_id in self._completed if file_id not in renamed])
+        self._recovery.count_references()
+        return RestoreReport(
+            backup_file_id=self._backup.file_id,
+            taken_at=header.taken_at,
+            files=self._rows["files"],
+            materializations=self._rows["materializations"],
+            adopted=adopted,
+            missing=sum(file_id not in renamed for file_id in self._missing),
+            dropped=self._dropped,
+            highest_file_id=max(highest, known_up_to),
+        )
+
+    def _newer_than(self, file_id: int) -> Iterator[StoragePath]:
+        """Yield what the backup cannot know; note what it can."""
+        for path in self._backend.list_files():
+            if path.file_id > file_id:
+                yield path
+            else:
+                self._present.append(path.file_id)
+        self._present = array.array("q", sorted(self._present))
+
+    def _settled(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Return the files that are complete. A file that was on its way is, if all of its bytes arrived later."""
+        settled = []
+        for row in rows:
+            if row.get("state") != FileState.PENDING:
+                settled.append(row)
+                if not self._is_present(row["file_id"]):
+                    self._missing.append(row["file_id"])
+            elif self._has_all_bytes(row):
+                settled.append({**row, "state": FileState.STORED.value, "stored_at": row["created_at"]})
+                self._completed.append(row["file_id"])
+            else:
+                self._dropped += 1
+        return settled
+
+    def _is_present(self, file_id: int) -> bool:
+        place = bisect.bisect_left(self._present, file_id)
+        return place < len(self._present) and self._present[place] == file_id
+
+    def _has_all_bytes(self, row: Mapping[str, Any]) -> bool:
+        path = StoragePath.parse(str(row["storage_key"]))
+        return path is not None and self._backend.size_bytes(path) == row["size_bytes"]
+
+
+class _HashingReader(io.RawIOBase):
+    """Hashes what is read through it, so that a backup is checked while it is restored."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hasher = ContentHasher()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        data = self._stream.read(memoryview(buffer).nbytes)
+        memoryview(buffer)[: len(data)] = data
+        self._hasher.update(data)
+        return len(data)
+
+    def check(self, path: StoragePath, uri: str) -> None:
+        """Read to the end, and compare.
+
+        Raises:
+            DamagedBytesError: The bytes do not have the hash in their key.
+        """
+        while self.read(_PIECE_BYTES):
+            pass
+        found = self._hasher.hexdigest()
+        if found != path.content_hash:
+            raise DamagedBytesError(path.file_id, uri, f"hash {path.content_hash}", f"hash {found}")

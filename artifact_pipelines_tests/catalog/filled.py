@@ -1,0 +1,71 @@
+"""A catalog with something in every table, and what a copy of it must have in common with it."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.tables import materializations, metadata, retention_policies, tags
+from artifact_pipelines.core.types import (
+    Content,
+    FileDescription,
+    FileId,
+    LandingFile,
+    LandingState,
+    Lease,
+    LoadedInput,
+    Materialization,
+    MaterializationFacts,
+)
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+
+
+def materialize(
+    catalog: Catalog, producer: ArtifactProducer, content: bytes, asset: str = "flights/table", **facts: Any
+) -> Materialization:
+    """Store a content and record it as the materialization of an asset."""
+
+    def record(lease: Lease) -> Materialization:
+        made = MaterializationFacts(asset, data_version=lease.file.content_hash, **facts)
+        return catalog.materializations.record(made, [lease])
+
+    return producer.store_stream(io.BytesIO(content), describe("csv", metadata={"from": "é ☃", "n": 1.5}), record)
+
+
+def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lease:
+    """Put something into every table, leave gaps between IDs, and one write in the middle. Returns its lease."""
+    raw = materialize(catalog, producer, b"raw", "flights/raw", dataset="flights", row_count=3, schema={"a": "int64"})
+    loaded = (LoadedInput("flights/raw", None, raw.file.file_id),)
+    for number, partition in enumerate([None, None, "p", "q", None]):
+        materialize(catalog, producer, b"table %d" % number, partition=partition, inputs=loaded, run_id=f"run {number}")
+    producer.create_artifact(io.BytesIO(b"a caller's"), "txt")
+    catalog.landing.save([LandingFile("flights", "flights.csv", 3, 10**18, LandingState.INGESTED)])
+    with engine.begin() as connection:
+        row = {"asset_key": "flights/table", "name": "good", "materialization_id": 2}
+        connection.execute(sa.insert(tags).values(**row))
+        connection.execute(sa.insert(retention_policies).values(asset_key="flights/raw", policy={"keep_last": 2}))
+        pinned = sa.update(materializations).where(materializations.c.materialization_id == 3)
+        connection.execute(pinned.values(pinned_at=utc_now()))
+    gone = catalog.files.acquire(Content("e" * 64, 1), "blake3", FileDescription("bin"))
+    lease = catalog.files.acquire(Content("f" * 64, 1), "blake3", FileDescription("bin"))
+    later = catalog.files.acquire(Content("d" * 64, 1), "blake3", FileDescription("bin"))
+    for unstored in (gone, later):
+        catalog.files.abandon(unstored)
+    return lease
+
+
+def rows_of(engine: sa.Engine) -> Mapping[str, Any]:
+    """Return everything that a catalog holds, by table."""
+    with engine.connect() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def next_file_id(catalog: Catalog) -> FileId:
+    """Return the ID of a file that is created now."""
+    return catalog.files.acquire(Content("9" * 64, 1), "blake3", FileDescription("bin")).file.file_id

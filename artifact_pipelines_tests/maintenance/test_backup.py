@@ -1,0 +1,477 @@
+"""A lost catalog comes back from its store: from a backup with everything, without one with its files."""
+
+import gzip
+import io
+import json
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.tables import files, metadata
+from artifact_pipelines.catalog.transfer import migrate
+from artifact_pipelines.core.exceptions import (
+    CatalogNotEmptyError,
+    DamagedBytesError,
+    NoBackupError,
+    OutdatedBackupError,
+    RefusedRowsError,
+    UnknownFileError,
+    UnreadableBackupError,
+)
+from artifact_pipelines.core.types import FileId, FileState, StoragePath
+from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
+from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
+from artifact_pipelines.maintenance.rebuild import rebuild
+from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.maintenance.restore import RestoreReport, restore
+from artifact_pipelines.maintenance.verification import verify
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file_id, rows_of
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+
+
+def nobody(_: int) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, catalog_url: str, tmp_path: pathlib.Path) -> str:
+    """An empty place on the same kind of database, for a catalog that is out of reach."""
+    if catalog_url.startswith("sqlite"):
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    return str(request.getfixturevalue("second_postgresql_url"))
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Catalog]:
+    with Catalog(empty_url, make_tables=True) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def empty_engine(empty_url: str, empty: Catalog) -> Iterator[sa.Engine]:
+    engine = make_engine(empty_url)
+    yield engine
+    engine.dispose()
+
+
+def bring_back(empty: Catalog, backend: IStorageBackend, file_id: int | None = None) -> RestoreReport:
+    return restore(empty, backend, None if file_id is None else FileId(file_id), nobody)
+
+
+def create(producer: ArtifactProducer, content: bytes) -> FileId:
+    return producer.create_artifact(io.BytesIO(content), "bin")
+
+
+def test_a_backup_is_the_current_materialization_of_its_asset(
+    catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer
+) -> None:
+    fill(catalog, engine, producer)
+    made = back_up(catalog, producer, run_id="run", code_version="1")
+    assert catalog.materializations.current(BACKUP_ASSET) == made
+    assert catalog.retention.policies()[BACKUP_ASSET].keep_last == 7
+    assert (made.run_id, made.code_version, made.file.compression_type) == ("run", "1", "gzip")
+    assert made.row_count == sum(made.metadata["rows"].values())
+    with producer.open(made.file.file_id) as stream, gzip.open(stream, "rt") as lines:
+        first, *rows, last = (json.loads(line) for line in lines)
+    assert first["artifact_catalog_backup"] == 1
+    assert len(rows) == made.row_count
+    assert last == {"rows": made.metadata["rows"]}
+
+
+def test_everything_comes_back_from_the_newest_backup(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+) -> None:
+    lease = fill(catalog, engine, producer)
+    back_up(catalog, producer)
+    materialize(catalog, producer, b"table 9")
+    before = rows_of(engine)
+    backup = back_up(catalog, producer)
+    report = bring_back(empty, backend)
+    assert (report.backup_file_id, report.adopted, report.missing, report.dropped) == (backup.file.file_id, 1, 0, 1)
+    after = dict(rows_of(empty_engine))
+    for table in metadata.tables.keys() - {"files", "file_references"}:
+        assert after[table] == before[table], table
+    assert [row for row in after["files"] if row[0] != backup.file.file_id] == [
+        row for row in before["files"] if row[0] != lease.file.file_id
+    ]
+    assert counts_agree(empty_engine)
+    assert empty.files.holders(backup.file.file_id) == ["rebuilt"]
+    assert empty.materializations.history("flights/table") == catalog.materializations.history("flights/table")
+    with ArtifactProducer(empty.files, backend).open(
+        empty.materializations.version("flights/table", 2).file.file_id
+    ) as stream:
+        assert stream.read() == b"table 1"
+    with pytest.raises(UnknownFileError):
+        empty.files.get_file(lease.file.file_id)
+    assert next_file_id(empty) == backup.file.file_id + 1
+
+
+def test_files_that_were_created_since_are_adopted_and_held(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
+) -> None:
+    materialize(catalog, producer, b"x")
+    back_up(catalog, producer)
+    new = create(producer, b"PAR1 and so on")
+    report = bring_back(empty, backend)
+    assert report.adopted == 2, "it, and the backup itself"
+    file = empty.files.get_file(new)
+    assert (file.state, file.size_bytes, file.file_type, file.reference_count) == (FileState.STORED, 14, "parquet", 1)
+    assert empty.files.holders(new) == ["rebuilt"]
+    assert next_file_id(empty) == new + 1
+
+
+def test_content_that_was_collected_and_created_again_has_its_new_id(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+) -> None:
+    old = materialize(catalog, producer, b"content").file
+    back_up(catalog, producer)
+    with engine.begin() as connection:  # as retention and a collector do
+        connection.execute(sa.text("DELETE FROM file_references WHERE file_id = 1"))
+        connection.execute(sa.text("DELETE FROM files WHERE file_id = 1"))
+    backend.delete_file(old.storage_path)
+    new = producer.create_artifact(io.BytesIO(b"content"), "bin")
+    assert new != old.file_id
+    assert bring_back(empty, backend).missing == 0
+    found = empty.materializations.current("flights/table").file
+    assert (found.file_id, found.file_type, found.metadata) == (new, "csv", old.metadata)
+    assert sorted(empty.files.holders(new)) == ["materialization:1", "rebuilt"]
+    assert counts_agree(empty_engine)
+
+
+def test_files_that_are_gone_are_counted_and_left_to_verify(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
+) -> None:
+    made = materialize(catalog, producer, b"x")
+    back_up(catalog, producer)
+    backend.delete_file(made.file.storage_path)
+    assert bring_back(empty, backend).missing == 1
+    assert empty.files.get_file(made.file.file_id).state == FileState.STORED
+
+
+def test_a_write_that_was_completed_after_the_backup_is_kept(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
+) -> None:
+    def back_up_before_it_is_settled(lease: Any) -> FileId:
+        back_up(catalog, producer)
+        catalog.files.settle(lease, "me")
+        return FileId(lease.file.file_id)
+
+    file_id = producer.store_stream(io.BytesIO(b"slow"), describe("txt"), back_up_before_it_is_settled)
+    report = bring_back(empty, backend)
+    assert report.dropped == 0
+    file = empty.files.get_file(file_id)
+    assert (file.state, file.file_type, file.reference_count) == (FileState.STORED, "txt", 1)
+    assert empty.files.holders(file_id) == ["rebuilt"]
+    assert counts_agree(empty_engine)
+
+
+def test_files_that_only_a_lease_held_are_free_after_all(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
+) -> None:
+    file_id = create(producer, b"x")
+    file = catalog.files.get_file(file_id)
+    producer.release(file_id)
+    from artifact_pipelines.core.types import Content, FileDescription
+
+    catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+    back_up(catalog, producer)
+    bring_back(empty, backend)
+    assert empty.files.get_file(file_id).reference_count == 0
+    with empty_engine.connect() as connection:
+        free = connection.execute(sa.select(files.c.unreferenced_at).where(files.c.file_id == file_id)).scalar_one()
+    assert free is not None
+
+
+def test_a_named_backup_is_restored_instead_of_the_newest(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
+) -> None:
+    materialize(catalog, producer, b"1")
+    first = back_up(catalog, producer)
+    materialize(catalog, producer, b"2")
+    back_up(catalog, producer)
+    assert bring_back(empty, backend, first.file.file_id).materializations == 1
+
+
+def test_the_newest_backup_is_found_among_many_files(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup._PEEKED_FILES", 3)
+    back_up(catalog, producer)
+    made = back_up(catalog, producer)
+    for number in range(10):
+        create(producer, gzip.compress(b"%d" % number) if number % 2 else b"%d" % number)
+    assert find_backup(backend).file_id == made.file.file_id
+
+
+def test_a_store_without_a_backup_says_so(producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog) -> None:
+    create(producer, b"x")
+    with pytest.raises(NoBackupError, match="catalog rebuild"):
+        bring_back(empty, backend)
+    with pytest.raises(NoBackupError, match="File 7 is not in the store"):
+        bring_back(empty, backend, 7)
+
+
+def test_a_catalog_that_holds_rows_is_left_alone(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend
+) -> None:
+    back_up(catalog, producer)
+    for bring in (lambda: bring_back(catalog, backend), lambda: rebuild(catalog, backend, nobody)):
+        with pytest.raises(CatalogNotEmptyError, match="files"):
+            bring()
+    assert len(catalog.files.list_files(10)) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_a_crash_in_the_middle_restores_nothing_and_may_be_repeated(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+    batch: int,
+) -> None:
+    fill(catalog, engine, producer)
+    back_up(catalog, producer)
+    seen = 0
+
+    def fail(_: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == batch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(empty, backend, None, fail)
+    assert not any(rows_of(empty_engine).values())
+    bring_back(empty, backend)
+    assert empty.materializations.current("flights/table") == catalog.materializations.current("flights/table")
+
+
+def lines_of(producer: ArtifactProducer, file_id: FileId) -> list[Any]:
+    with producer.open(file_id) as stream, gzip.open(stream, "rt") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def packed(lines: list[Any]) -> bytes:
+    return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+
+@pytest.mark.parametrize("spoil", [lambda whole: whole[:-20], lambda whole: whole + whole[:40], lambda _: b"garbage"])
+def test_what_is_no_whole_backup_restores_nothing(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+    spoil: Callable[[bytes], bytes],
+) -> None:
+    materialize(catalog, producer, b"x")
+    whole = packed(lines_of(producer, back_up(catalog, producer).file.file_id))
+    file_id = create(producer, spoil(whole))
+    with pytest.raises(UnreadableBackupError, match="--file-id"):
+        bring_back(empty, backend, file_id)
+    assert not any(rows_of(empty_engine).values())
+
+
+def _other_schema(lines: list[Any]) -> None:
+    lines[0]["schema"] = "0001"
+
+
+def _path_for_a_hash(lines: list[Any]) -> None:
+    row = next(line[1] for line in lines if isinstance(line, list) and line[0] == "files")
+    row["content_hash"] = "../../../etc/passwd"
+
+
+def _strange_table(lines: list[Any]) -> None:
+    next(line for line in lines if isinstance(line, list) and line[0] == "files")[0] = "alembic_version"
+    lines[-1]["rows"] = {}
+
+
+def _wrong_type(lines: list[Any]) -> None:
+    next(line[1] for line in lines if isinstance(line, list) and line[0] == "files")["size_bytes"] = "many"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (_other_schema, OutdatedBackupError),
+        (_path_for_a_hash, RefusedRowsError),
+        (_strange_table, RefusedRowsError),
+        (_wrong_type, RefusedRowsError),
+    ],
+)
+def test_a_backup_of_other_rows_than_ours_restores_nothing(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+    spoil: Any,
+    error: type[Exception],
+) -> None:
+    materialize(catalog, producer, b"x")
+    lines = lines_of(producer, back_up(catalog, producer).file.file_id)
+    spoil(lines)
+    file_id = create(producer, packed(lines))
+    with pytest.raises(error):
+        bring_back(empty, backend, file_id)
+    assert not any(rows_of(empty_engine).values())
+
+
+def test_a_backup_whose_bytes_are_not_those_of_its_key_restores_nothing(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
+) -> None:
+    materialize(catalog, producer, b"x")
+    made = back_up(catalog, producer)
+    lines = lines_of(producer, made.file.file_id)
+    lines[1][1]["metadata"] = {"forged": True}
+    put(backend, made.file.storage_path, packed(lines))
+    with pytest.raises(DamagedBytesError):
+        bring_back(empty, backend)
+    put(backend, made.file.storage_path, packed(lines)[:-20])
+    with pytest.raises(DamagedBytesError):
+        bring_back(empty, backend)
+    assert not any(rows_of(empty_engine).values())
+
+
+def put(backend: IStorageBackend, path: StoragePath, content: bytes) -> None:
+    """Put bytes under a key by the back door."""
+    with backend.stage() as sink:
+        sink.write(content)
+        staged = sink.finish()
+    backend.write_stream(staged, path)
+    staged.discard()
+
+
+def test_files_are_found_again_without_any_backup(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
+) -> None:
+    contents = [b"PAR1 table", gzip.compress(b"text"), b"a,b\n1,2\n", b""]
+    known = [catalog.files.get_file(create(producer, content)) for content in contents]
+    report = rebuild(empty, backend, nobody)
+    assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4)
+    found = [empty.files.get_file(file.file_id) for file in known]
+    for before, after in zip(known, found, strict=True):
+        for name in ("content_hash", "hash_algorithm", "size_bytes", "storage_path", "state", "reference_count"):
+            assert getattr(after, name) == getattr(before, name)
+    assert [(f.file_type, f.compression_type) for f in found] == [
+        ("parquet", None),
+        ("bin", "gzip"),
+        ("bin", None),
+        ("bin", None),
+    ]
+    assert {tuple(empty.files.holders(file.file_id)) for file in known} == {("rebuilt",)}
+    assert counts_agree(empty_engine)
+    assert next_file_id(empty) == 5
+
+
+def test_a_catalog_that_was_brought_back_or_moved_verifies_as_before(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    catalog_url: str,
+    tmp_path: pathlib.Path,
+    empty: Catalog,
+) -> None:
+    fill(catalog, engine, producer)
+    put(backend, catalog.files.get_file(FileId(2)).storage_path, b"damaged")
+    backend.delete_file(catalog.files.get_file(FileId(3)).storage_path)
+    migrate(catalog_url, f"sqlite:///{tmp_path / 'moved.db'}", nobody)
+    with Catalog(f"sqlite:///{tmp_path / 'moved.db'}") as moved:
+        before, after = verify(catalog, backend), verify(moved, backend)
+    assert [(f.kind, f.file_id) for f in after.findings] == [(f.kind, f.file_id) for f in before.findings]
+    assert len(after.findings) == 2
+    assert (after.files, after.size_bytes) == (before.files, before.size_bytes)
+    back_up(catalog, producer)
+    bring_back(empty, backend)
+    assert [(f.kind, f.file_id) for f in verify(empty, backend).findings] == [
+        (f.kind, f.file_id) for f in before.findings
+    ]
+
+
+def test_whoever_creates_a_found_content_again_says_what_it_is(
+    producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
+) -> None:
+    file_id = create(producer, b"a,b\n")
+    rebuild(empty, backend, nobody)
+    again = ArtifactProducer(empty.files, backend)
+    assert again.create_artifact(io.BytesIO(b"a,b\n"), "csv", metadata={"from": "x"}) == file_id
+    assert again.create_artifact(io.BytesIO(b"a,b\n"), "txt") == file_id
+    file = empty.files.get_file(file_id)
+    assert (file.file_type, file.mime_type, file.metadata) == ("csv", "text/csv", {"from": "x"})
+
+
+def test_of_two_files_with_one_content_the_newest_stays(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.rebuild._BATCH_FILES", 2)
+    file = catalog.files.get_file(create(producer, b"x"))
+    create(producer, b"y")
+    for file_id in (9, 5, 7):
+        put(backend, StoragePath(file.content_hash, FileId(file_id)), b"x")
+    report = rebuild(empty, backend, nobody)
+    assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9)
+    assert [f.file_id for f in empty.files.list_files(10)] == [9, 2]
+    assert next_file_id(empty) == 10
+
+
+def test_a_store_of_two_catalogs_is_refused(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
+) -> None:
+    create(producer, b"x")
+    put(backend, StoragePath("ab" * 32, FileId(1)), b"y")
+    with pytest.raises(RefusedRowsError, match="not the store of one catalog"):
+        rebuild(empty, backend, nobody)
+    assert not any(rows_of(empty_engine).values())
+
+
+def test_an_empty_store_gives_an_empty_catalog(backend: IStorageBackend, empty: Catalog) -> None:
+    assert rebuild(empty, backend, nobody).files == 0
+    assert next_file_id(empty) == 1
+
+
+def test_dagster_backs_up_and_shows_what_is_in_it(
+    catalog: Catalog, producer: ArtifactProducer, catalog_url: str, storage_url: str
+) -> None:
+    materialize(catalog, producer, b"x")
+    resources = {"artifact_store": ArtifactStore(catalog_url=catalog_url, storage_url=storage_url)}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([catalog_backup], resources=resources, instance=instance)
+        [event] = result.asset_materializations_for_node("artifact_store__catalog_backup")
+    made = catalog.materializations.current(BACKUP_ASSET)
+    assert event.metadata["artifact/file_id"].value == made.file.file_id
+    assert event.metadata["artifact/rows"].value["materializations"] == 1  # type: ignore[index, call-overload]
+    assert made.run_id == result.run_id
+    assert event.tags is not None
+    assert event.tags["dagster/data_version"] == made.data_version
+
+
+def test_backups_are_scheduled_and_the_newest_seven_are_kept() -> None:
+    [spec] = catalog_backup.specs
+    assert spec.metadata["artifact/retention"] == {"keep_last": 7}
+    assert catalog_backup_schedule.cron_schedule == "30 3 * * *"
+    assert catalog_backup_schedule.default_status == dg.DefaultScheduleStatus.STOPPED

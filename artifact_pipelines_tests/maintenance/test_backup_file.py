@@ -1,0 +1,90 @@
+"""The format of backups: what is whole is read as it was written, and what is not is never taken for whole."""
+
+import gzip
+import io
+import json
+from typing import Any
+
+import pytest
+
+from artifact_pipelines.maintenance import backup_file
+from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup, is_backup
+
+HEADER = {
+    "artifact_catalog_backup": 1,
+    "schema": "0002",
+    "taken_at": "2026-11-24T20:00:00+00:00",
+    "highest_ids": {"files": 7},
+}
+ROWS: list[Any] = [["files", {"file_id": 1}], ["files", {"file_id": 2}], ["tags", {"name": "\u2603 \ud800 \n"}]]
+LINES: list[Any] = [HEADER, *ROWS, {"rows": {"files": 2, "tags": 1}}]
+
+
+def packed(lines: list[Any]) -> bytes:
+    return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+
+def read(content: bytes) -> list[Any]:
+    return [[table, row] for table, rows in BackupReader(io.BytesIO(content)).batches() for row in rows]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_rows_are_read_as_they_were_written(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_file, "_BATCH_ROWS", batch)
+    assert read(packed(LINES)) == ROWS
+    assert BackupReader(io.BytesIO(packed(LINES))).header.highest_ids == {"files": 7}
+    assert all(len(rows) <= batch for _, rows in BackupReader(io.BytesIO(packed(LINES))).batches())
+
+
+def test_a_backup_is_known_by_its_first_bytes() -> None:
+    assert is_backup(packed(LINES)[:1024])
+    for other in (b"", b"PAR1", b"\x1f\x8b", gzip.compress(b"{}"), packed(LINES)[:5], gzip.compress(b"x" * 10**6)):
+        assert not is_backup(other)
+
+
+def _without_last(lines: list[Any]) -> bytes:
+    return packed(lines[:-1])
+
+
+def _without_a_row(lines: list[Any]) -> bytes:
+    return packed([*lines[:-2], lines[-1]])
+
+
+def _cut_off(lines: list[Any]) -> bytes:
+    return packed(lines)[:-20]
+
+
+def _garbage(lines: list[Any]) -> bytes:
+    whole = bytearray(packed(lines))
+    whole[len(whole) // 2] ^= 0xFF
+    return bytes(whole)
+
+
+def _other_lines(lines: list[Any]) -> bytes:
+    return packed([lines[0], "nonsense", *lines[2:]])
+
+
+def _odd_header(lines: list[Any]) -> bytes:
+    return packed([{**lines[0], "highest_ids": 5}, *lines[1:]])
+
+
+def _trailing(lines: list[Any]) -> bytes:
+    return packed([*lines, lines[1]])
+
+
+def _nested(lines: list[Any]) -> bytes:
+    return gzip.compress(json.dumps(lines[0]).encode() + b"\n" + b"[" * 200_000 + b"\n")
+
+
+@pytest.mark.parametrize(
+    "spoil", [_without_last, _without_a_row, _cut_off, _garbage, _other_lines, _odd_header, _trailing, _nested]
+)
+def test_what_is_no_whole_backup_is_an_error(spoil: Any) -> None:
+    with pytest.raises(BadBackup):
+        read(spoil(LINES))
+
+
+def test_a_line_without_an_end_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_file, "_LINE_BYTES", 1000)
+    with pytest.raises(BadBackup, match="too long"):
+        read(packed([{**HEADER, "x": "x" * 10_000}]))

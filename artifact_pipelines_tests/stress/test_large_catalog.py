@@ -1,0 +1,110 @@
+"""The cost of a look-up does not grow with the number of files.
+
+Counted in work, which no busy machine changes: steps of SQLite's virtual machine, blocks and rows that PostgreSQL
+touches. In the long form also in time, with one million files against ten thousand.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from bench.large_catalog import Questions, compare, fill
+
+_STEPS = 10
+_ASKED = 2
+_FACTOR = 2
+
+
+class Work:
+    """Counts what a database does for a catalog.
+
+    Reading a small table through is less work than finding many rows in it one by one, and PostgreSQL knows it. Here it
+    may not, so that the same is compared; what it does by itself among a million files is the long form's to measure.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.done = 0.0
+        self._engine = catalog._engine
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        self._event: Any = (
+            ("checkout", self._count_steps) if is_sqlite else ("before_cursor_execute", self._count_blocks)
+        )
+        sa.event.listen(self._engine, *self._event)
+
+    def stop(self) -> None:
+        sa.event.remove(self._engine, *self._event)
+
+    def _count_steps(self, connection: Any, *_: object) -> None:
+        def count() -> int:
+            self.done += _STEPS
+            return 0
+
+        connection.set_progress_handler(count, _STEPS)
+
+    def _count_blocks(
+        self, connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object
+    ) -> None:
+        if not statement.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+            return
+        with contextlib.closing(connection.connection.cursor()) as cursor:
+            cursor.execute("SAVEPOINT explained")
+            for plan in ("seqscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET LOCAL enable_{plan} = off")
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            [[explained]] = cursor.fetchall()
+            cursor.execute("ROLLBACK TO SAVEPOINT explained")
+        top = (json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"]
+        self.done += top["Shared Hit Blocks"] + top["Shared Read Blocks"] + _rows_looked_at(top)
+
+
+def _rows_looked_at(plan: Any) -> float:
+    looked_at = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return float(looked_at * plan["Actual Loops"] + sum(_rows_looked_at(part) for part in plan.get("Plans", ())))
+
+
+@contextlib.contextmanager
+def filled(url: str, number: int) -> Iterator[Catalog]:
+    with Catalog(url, make_tables=True) as catalog:
+        fill(url, number)
+        yield catalog
+
+
+@pytest.fixture
+def urls(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Any) -> tuple[str, str]:
+    if catalog_url.startswith("sqlite"):
+        return catalog_url, f"sqlite:///{tmp_path / 'large.db'}"
+    return catalog_url, str(request.getfixturevalue("second_postgresql_url"))
+
+
+def test_no_look_up_works_harder_for_more_files(urls: tuple[str, str], is_stress: bool) -> None:
+    small, large = (10_000, 1_000_000) if is_stress else (10_000, 40_000)
+    with filled(urls[0], small) as few, filled(urls[1], large) as many:
+        work = {name: (_work(few, name), _work(many, name)) for name in Questions(few, small).all()}
+    harder = {name: (least, most) for name, (least, most) in work.items() if most > _FACTOR * least}
+    assert harder == {}
+
+
+def _work(catalog: Catalog, name: str) -> float:
+    ask = Questions(catalog, catalog.files.list_files(1)[0].file_id).all()[name]
+    ask()  # the first one connects
+    work = Work(catalog)
+    try:
+        for _ in range(_ASKED):
+            ask()
+    finally:
+        work.stop()
+    return work.done / _ASKED
+
+
+def test_no_look_up_takes_longer_among_a_million_files(urls: tuple[str, str], is_stress: bool) -> None:
+    if not is_stress:
+        pytest.skip("make stress: it takes minutes to fill a catalog with a million files")
+    with filled(urls[0], 10_000), filled(urls[1], 1_000_000):
+        medians = compare(*urls, rounds=7)
+    slower = {name: (small, large) for name, (small, large) in medians.items() if large > _FACTOR * small}
+    assert slower == {}
