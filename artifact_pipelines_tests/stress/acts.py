@@ -1,0 +1,89 @@
+"""What children do. Each function runs in a process of its own; its imports are all that such a process needs."""
+
+import collections
+import io
+import random
+import time
+from typing import Any
+
+from artifact_pipelines.core.types import FileId
+from artifact_pipelines_tests.stress.children import Gate, Place
+from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+
+
+def create(gate: Gate, place: Place, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+
+
+def create_from_pipe(gate: Gate, place: Place, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.producer.create_artifact(Unseekable(data), "bin"))
+
+
+def open_and_create(gate: Gate, place: Place, data: bytes) -> None:
+    """The first process of all: it makes the catalog and the store."""
+    gate.wait()
+    with place.open() as opened:
+        gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+
+
+def release(gate: Gate, place: Place, file_id: FileId) -> None:
+    with place.open() as opened:
+        gate.wait()
+        opened.producer.release(file_id)
+        gate.acknowledge(file_id)
+
+
+def collect(gate: Gate, place: Place) -> None:
+    with place.open() as opened:
+        gate.wait()
+        clean_up(opened.catalog, opened.backend)
+        gate.acknowledge("collected")
+
+
+SHARED_CONTENTS = 50
+
+
+def shared_content(number: int) -> bytes:
+    return random.Random(number).randbytes(1 + number * 700)
+
+
+def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
+    """Create, read, release and clean up at random, and say in the end what is still held and what was done."""
+    chance = random.Random(seed)
+    held: list[tuple[FileId, int]] = []
+    done = collections.Counter[str]()
+    with place.open() as opened:
+        gate.wait()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            step = chance.choices(["create", "read", "release", "clean up"], [8, 8, 7, 1])[0]
+            if step == "create":
+                number = chance.randrange(SHARED_CONTENTS)
+                data = shared_content(number)
+                stream = chance.choice([io.BytesIO, Unseekable])(data)
+                held.append((opened.producer.create_artifact(stream, "bin"), number))
+            elif step == "clean up":
+                clean_up(opened.catalog, opened.backend)
+            elif held:
+                file_id, number = held.pop(chance.randrange(len(held)))
+                if step == "release":
+                    opened.producer.release(file_id)
+                else:
+                    assert opened.read(file_id) == shared_content(number), f"file {file_id} holds other bytes"
+                    held.append((file_id, number))
+            done[step] += 1
+        gate.acknowledge((held, done))
+
+
+class Unseekable(io.BytesIO):
+    """A stream that cannot be read twice, as from a pipe."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise io.UnsupportedOperation("seek")

@@ -1,0 +1,227 @@
+"""A process is killed (SIGKILL) at each of its system calls. Nothing that it was promised is lost, nothing is left over.
+
+The calls of an act are recorded once, then the act is run again for each of them, in a child that dies there. SQLite's
+own writes and syncs are among them, and what goes to PostgreSQL: to die before a `sendto` is to die between two
+statements, before a `recvfrom` to die with a commit under way.
+"""
+
+import io
+import itertools
+import pathlib
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from artifact_pipelines.core.types import FileDescription, FileId, StoragePath
+from artifact_pipelines.storage.backends.local import STAGING
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.stress import acts
+from artifact_pipelines_tests.stress.aftermath import Aftermath
+from artifact_pipelines_tests.stress.children import Act, Call, Outcome, Place, run_killed, run_traced
+from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+
+CALLS = [
+    *("openat", "mkdir", "write", "pwrite64", "pwritev2", "fsync", "fdatasync", "ftruncate", "fchmod", "rename"),
+    *("unlink", "rmdir", "fcntl", "flock", "sendto", "recvfrom"),
+]
+POINTS_OF_SHORT_FORM = 4
+
+
+@pytest.fixture
+def place(catalog_url: str, storage_url: str) -> Place:
+    return Place(catalog_url, storage_url)
+
+
+def points(outcome: Outcome, is_stress: bool) -> Sequence[Call]:
+    """Return the calls to die at: all, or a few of them, the same ones every time."""
+    assert outcome.exit_code == 0
+    calls = outcome.calls
+    if is_stress:
+        return calls
+    return random.Random(str(calls)).sample(calls, k=POINTS_OF_SHORT_FORM)
+
+
+def create(place: Place, data: bytes) -> FileId:
+    with place.open() as opened:
+        return opened.producer.create_artifact(io.BytesIO(data), "bin")
+
+
+def release_all(place: Place, file_id: FileId) -> None:
+    with place.open() as opened:
+        for _ in opened.catalog.files.holders(file_id):
+            opened.producer.release(file_id)
+
+
+def one_clean_up(place: Place) -> None:
+    Aftermath(place).expire_leases()
+    with place.open() as opened:
+        clean_up(opened.catalog, opened.backend)
+
+
+def put_half(backend: IStorageBackend, path: StoragePath) -> None:
+    with backend.read_stream(path) as stream:
+        put(backend, stream.read(50), path)
+
+
+def leave_everything_behind(place: Place) -> None:
+    """Leave what dead writers leave: a lease with a row and bytes, a lease on stored bytes, a key, a staging file."""
+    stored, pending, bare = (secrets.token_bytes(100) for _ in range(3))
+    release_all(place, create(place, stored))
+    with place.open() as opened:
+        for data in (stored, pending):
+            content = hash_stream(io.BytesIO(data))
+            path = opened.catalog.files.acquire(content, "blake3", FileDescription("bin")).file.storage_path
+        put(opened.backend, pending, path)
+        content = hash_stream(io.BytesIO(bare))
+        lease = opened.catalog.files.acquire(content, "blake3", FileDescription("bin"))
+        opened.catalog.files.abandon(lease)
+        put(opened.backend, bare, lease.file.storage_path)
+        sink = opened.backend.stage()
+        (pathlib.Path(place.storage_url) / STAGING / "dead").write_bytes(b"a writer that is gone")
+        sink.close()
+    Aftermath(place).expire_leases()
+
+
+def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:
+    with backend.stage() as sink:
+        sink.write(data)
+        staged = sink.finish()
+    backend.write_stream(staged, path)
+    staged.discard()
+
+
+def die_at_each(
+    is_stress: bool, act: Act, prepare: Callable[[], tuple[Any, ...]], check: Callable[[Outcome, tuple[Any, ...]], None]
+) -> None:
+    """Run an act for each of its calls, on arguments prepared for it, kill it there, and check what is left."""
+    for call in points(run_traced(CALLS, None, act, *prepare()), is_stress):
+        arguments = prepare()
+        outcome = run_killed(call, act, *arguments)
+        assert outcome.was_killed, f"it never came to {call}: {outcome}"
+        check(outcome, arguments)
+
+
+def check_nothing_is_wrong(place: Place, with_missing: bool = True) -> None:
+    after = Aftermath(place)
+    after.wait_until_alone()
+    assert not after.unreadable(with_missing)
+    assert not after.miscounted()
+
+
+def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged: Sequence[FileId]) -> None:
+    """Create the same content again; clean up once; let go, and clean up once more."""
+    file_id = create(place, data)
+    assert acknowledged in ([], [file_id])
+    one_clean_up(place)
+    assert not Aftermath(place).left_over()
+    with place.open() as opened:
+        assert opened.read(file_id) == data
+        promised = holders + len(acknowledged) + 1
+        # A process that dies between its last commit and its caller's thanks leaves a reference that it does not know.
+        in_doubt = 0 if acknowledged else 1
+        assert promised <= opened.catalog.files.get_file(file_id).reference_count <= promised + in_doubt
+    release_all(place, file_id)
+    one_clean_up(place)
+    assert not Aftermath(place).left_over()
+
+
+@pytest.mark.parametrize(
+    ("act", "size_bytes"),
+    [(acts.create, 100), (acts.create_from_pipe, 5_000_000)],
+    ids=["small-seekable", "large-from-a-pipe"],
+)
+def test_a_create_of_new_content(place: Place, act: Act, size_bytes: int, is_stress: bool) -> None:
+    held = create(place, b"held throughout")
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        check_nothing_is_wrong(place)
+        check_create_is_whole(place, arguments[1], 0, outcome.acknowledged)
+
+    die_at_each(is_stress, act, lambda: (place, secrets.token_bytes(size_bytes)), check)
+    with place.open() as opened:
+        assert opened.read(held) == b"held throughout"
+
+
+@pytest.mark.parametrize("act", [acts.create, acts.create_from_pipe])
+def test_a_create_of_content_that_another_holds(place: Place, act: Act, is_stress: bool) -> None:
+    def prepare() -> tuple[Any, ...]:
+        data = secrets.token_bytes(100)
+        create(place, data)
+        return place, data
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        check_nothing_is_wrong(place)
+        check_create_is_whole(place, arguments[1], 1, outcome.acknowledged)
+
+    die_at_each(is_stress, act, prepare, check)
+
+
+@pytest.mark.parametrize("damage", [lambda backend, path: backend.delete_file(path), put_half], ids=["missing", "short"])
+def test_a_create_that_heals(place: Place, damage: Callable[..., None], is_stress: bool) -> None:
+    def prepare() -> tuple[Any, ...]:
+        data = secrets.token_bytes(100)
+        file_id = create(place, data)
+        with place.open() as opened:
+            damage(opened.backend, opened.catalog.files.get_file(file_id).storage_path)
+        return place, data
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        Aftermath(place).wait_until_alone()
+        assert not Aftermath(place).miscounted()
+        if outcome.acknowledged:
+            assert not Aftermath(place).unreadable()
+        check_create_is_whole(place, arguments[1], 1, outcome.acknowledged)
+
+    die_at_each(is_stress, acts.create, prepare, check)
+
+
+def test_a_release(place: Place, is_stress: bool) -> None:
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        check_nothing_is_wrong(place)
+        with place.open() as opened:
+            is_done = not opened.catalog.files.holders(arguments[1])
+            assert is_done or not outcome.acknowledged
+            if not is_done:  # who was not told that it is done does it again
+                opened.producer.release(arguments[1])
+        one_clean_up(place)
+        assert not Aftermath(place).left_over()
+
+    die_at_each(is_stress, acts.release, lambda: (place, create(place, secrets.token_bytes(100))), check)
+
+
+def test_a_clean_up(place: Place, is_stress: bool) -> None:
+    held = create(place, b"held throughout")
+
+    def prepare() -> tuple[Any, ...]:
+        for _ in range(2):
+            release_all(place, create(place, secrets.token_bytes(100)))
+        leave_everything_behind(place)
+        return (place,)
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        check_nothing_is_wrong(place)
+        one_clean_up(place)
+        assert not Aftermath(place).left_over()
+
+    die_at_each(is_stress, acts.collect, prepare, check)
+    with place.open() as opened:
+        assert opened.read(held) == b"held throughout"
+        assert opened.catalog.files.get_file(held).reference_count == 1
+
+
+def test_the_making_of_a_catalog(tmp_path: pathlib.Path, is_stress: bool) -> None:
+    numbers = itertools.count()
+
+    def prepare() -> tuple[Any, ...]:
+        folder = tmp_path / f"place-{next(numbers)}"
+        return Place(f"sqlite:///{folder / 'catalog.db'}", str(folder / "store")), b"the first of all"
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        place, data = arguments
+        check_create_is_whole(place, data, 0, outcome.acknowledged)
+
+    die_at_each(is_stress, acts.open_and_create, prepare, check)
