@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from artifact_pipelines.core.types import FileId
-from artifact_pipelines_tests.stress.children import Gate, Place
-from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+from artifact_pipelines_tests.stress.children import Gate
+from artifact_pipelines_tests.stress.place import Place
 
 
 def create(gate: Gate, place: Place, data: bytes) -> None:
@@ -40,7 +40,7 @@ def release(gate: Gate, place: Place, file_id: FileId) -> None:
 def collect(gate: Gate, place: Place) -> None:
     with place.open() as opened:
         gate.wait()
-        clean_up(opened.catalog, opened.backend)
+        opened.clean_up()
         gate.acknowledge("collected")
 
 
@@ -67,7 +67,7 @@ def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
                 stream = chance.choice([io.BytesIO, Unseekable])(data)
                 held.append((opened.producer.create_artifact(stream, "bin"), number))
             elif step == "clean up":
-                clean_up(opened.catalog, opened.backend)
+                opened.clean_up()
             elif held:
                 file_id, number = held.pop(chance.randrange(len(held)))
                 if step == "release":

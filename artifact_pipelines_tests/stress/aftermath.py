@@ -18,7 +18,8 @@ from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.storage.staging import hash_stream
-from artifact_pipelines_tests.stress.children import TIMEOUT_S, Place
+from artifact_pipelines_tests.stress.children import TIMEOUT_S
+from artifact_pipelines_tests.stress.place import Place
 
 
 class Aftermath:
@@ -41,6 +42,12 @@ class Aftermath:
             while connection.execute(others).scalar_one():
                 assert time.monotonic() < deadline, "a session on PostgreSQL outlives its client"
                 connection.execute(sa.text("SELECT pg_stat_clear_snapshot(), pg_sleep(0.002)"))
+
+    def everything(self) -> object:
+        """Return all rows of files and references, and all keys and staging files."""
+        with self._connection() as connection:
+            rows = [connection.execute(sa.select(table).order_by(sa.text("1"))).all() for table in (files, file_references)]
+        return rows, sorted(map(str, self._backend.list_files())), _staging_files(self._backend)
 
     def expire_leases(self) -> None:
         """Let the time pass that every lease has."""

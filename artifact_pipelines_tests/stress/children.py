@@ -14,16 +14,12 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ArtifactError
-from artifact_pipelines.core.types import FileId
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.open_producer import open_backend
 
 TIMEOUT_S = 120
 _SET_PTRACER = 0x59616D61  # linux/prctl.h: who is not an ancestor may trace this process only when it says so
@@ -31,33 +27,6 @@ _CALL = re.compile(r"^(\d+) +([a-z0-9_]+)\(", re.MULTILINE)
 
 fork_server = multiprocessing.get_context("forkserver")
 fork_server.set_forkserver_preload(["pytest", "artifact_pipelines_tests.stress.acts"])
-
-
-class OpenPlace:
-    """Catalog and store as one process has them open."""
-
-    def __init__(self, place: "Place") -> None:
-        self.catalog = Catalog(place.catalog_url)
-        self.backend = open_backend(place.storage_url)
-        self.producer = ArtifactProducer(self.catalog.files, self.backend)
-
-    def read(self, file_id: FileId) -> bytes:
-        with self.producer.open(file_id) as stream:
-            return stream.read()
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a catalog and a store are; any process can open them."""
-
-    catalog_url: str
-    storage_url: str
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[OpenPlace]:
-        opened = OpenPlace(self)
-        with opened.catalog:
-            yield opened
 
 
 class Gate:

@@ -21,19 +21,14 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.aftermath import Aftermath
-from artifact_pipelines_tests.stress.children import Act, Call, Outcome, Place, run_killed, run_traced
-from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+from artifact_pipelines_tests.stress.children import Act, Call, Outcome, run_killed, run_traced
+from artifact_pipelines_tests.stress.place import Place, put
 
 CALLS = [
     *("openat", "mkdir", "write", "pwrite64", "pwritev2", "fsync", "fdatasync", "ftruncate", "fchmod", "rename"),
     *("unlink", "rmdir", "fcntl", "flock", "sendto", "recvfrom"),
 ]
 POINTS_OF_SHORT_FORM = 4
-
-
-@pytest.fixture
-def place(catalog_url: str, storage_url: str) -> Place:
-    return Place(catalog_url, storage_url)
 
 
 def points(outcome: Outcome, is_stress: bool) -> Sequence[Call]:
@@ -45,23 +40,6 @@ def points(outcome: Outcome, is_stress: bool) -> Sequence[Call]:
     return random.Random(str(calls)).sample(calls, k=POINTS_OF_SHORT_FORM)
 
 
-def create(place: Place, data: bytes) -> FileId:
-    with place.open() as opened:
-        return opened.producer.create_artifact(io.BytesIO(data), "bin")
-
-
-def release_all(place: Place, file_id: FileId) -> None:
-    with place.open() as opened:
-        for _ in opened.catalog.files.holders(file_id):
-            opened.producer.release(file_id)
-
-
-def one_clean_up(place: Place) -> None:
-    Aftermath(place).expire_leases()
-    with place.open() as opened:
-        clean_up(opened.catalog, opened.backend)
-
-
 def put_half(backend: IStorageBackend, path: StoragePath) -> None:
     with backend.read_stream(path) as stream:
         put(backend, stream.read(50), path)
@@ -70,7 +48,7 @@ def put_half(backend: IStorageBackend, path: StoragePath) -> None:
 def leave_everything_behind(place: Place) -> None:
     """Leave what dead writers leave: a lease with a row and bytes, a lease on stored bytes, a key, a staging file."""
     stored, pending, bare = (secrets.token_bytes(100) for _ in range(3))
-    release_all(place, create(place, stored))
+    place.release_all(place.create(stored))
     with place.open() as opened:
         for data in (stored, pending):
             content = hash_stream(io.BytesIO(data))
@@ -81,17 +59,14 @@ def leave_everything_behind(place: Place) -> None:
         opened.catalog.files.abandon(lease)
         put(opened.backend, bare, lease.file.storage_path)
         sink = opened.backend.stage()
-        (pathlib.Path(place.storage_url) / STAGING / "dead").write_bytes(b"a writer that is gone")
+        (pathlib.Path(place.storage_url) / STAGING / secrets.token_hex(16)).write_bytes(b"a writer that is gone")
         sink.close()
     Aftermath(place).expire_leases()
 
 
-def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:
-    with backend.stage() as sink:
-        sink.write(data)
-        staged = sink.finish()
-    backend.write_stream(staged, path)
-    staged.discard()
+def one_clean_up(place: Place) -> None:
+    Aftermath(place).expire_leases()
+    place.clean_up()
 
 
 def die_at_each(
@@ -114,7 +89,7 @@ def check_nothing_is_wrong(place: Place, with_missing: bool = True) -> None:
 
 def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged: Sequence[FileId]) -> None:
     """Create the same content again; clean up once; let go, and clean up once more."""
-    file_id = create(place, data)
+    file_id = place.create(data)
     assert acknowledged in ([], [file_id])
     one_clean_up(place)
     assert not Aftermath(place).left_over()
@@ -124,7 +99,7 @@ def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged:
         # A process that dies between its last commit and its caller's thanks leaves a reference that it does not know.
         in_doubt = 0 if acknowledged else 1
         assert promised <= opened.catalog.files.get_file(file_id).reference_count <= promised + in_doubt
-    release_all(place, file_id)
+    place.release_all(file_id)
     one_clean_up(place)
     assert not Aftermath(place).left_over()
 
@@ -135,22 +110,21 @@ def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged:
     ids=["small-seekable", "large-from-a-pipe"],
 )
 def test_a_create_of_new_content(place: Place, act: Act, size_bytes: int, is_stress: bool) -> None:
-    held = create(place, b"held throughout")
+    held = place.create(b"held throughout")
 
     def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
         check_nothing_is_wrong(place)
         check_create_is_whole(place, arguments[1], 0, outcome.acknowledged)
 
     die_at_each(is_stress, act, lambda: (place, secrets.token_bytes(size_bytes)), check)
-    with place.open() as opened:
-        assert opened.read(held) == b"held throughout"
+    assert place.read(held) == b"held throughout"
 
 
 @pytest.mark.parametrize("act", [acts.create, acts.create_from_pipe])
 def test_a_create_of_content_that_another_holds(place: Place, act: Act, is_stress: bool) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
-        create(place, data)
+        place.create(data)
         return place, data
 
     def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
@@ -164,7 +138,7 @@ def test_a_create_of_content_that_another_holds(place: Place, act: Act, is_stres
 def test_a_create_that_heals(place: Place, damage: Callable[..., None], is_stress: bool) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
-        file_id = create(place, data)
+        file_id = place.create(data)
         with place.open() as opened:
             damage(opened.backend, opened.catalog.files.get_file(file_id).storage_path)
         return place, data
@@ -190,15 +164,15 @@ def test_a_release(place: Place, is_stress: bool) -> None:
         one_clean_up(place)
         assert not Aftermath(place).left_over()
 
-    die_at_each(is_stress, acts.release, lambda: (place, create(place, secrets.token_bytes(100))), check)
+    die_at_each(is_stress, acts.release, lambda: (place, place.create(secrets.token_bytes(100))), check)
 
 
 def test_a_clean_up(place: Place, is_stress: bool) -> None:
-    held = create(place, b"held throughout")
+    held = place.create(b"held throughout")
 
     def prepare() -> tuple[Any, ...]:
         for _ in range(2):
-            release_all(place, create(place, secrets.token_bytes(100)))
+            place.release_all(place.create(secrets.token_bytes(100)))
         leave_everything_behind(place)
         return (place,)
 

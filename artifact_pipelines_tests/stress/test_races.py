@@ -8,20 +8,13 @@ import pytest
 from artifact_pipelines.core.types import FileId
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.aftermath import Aftermath
-from artifact_pipelines_tests.stress.children import Place, run_at_once
-from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
-
-
-@pytest.fixture
-def place(catalog_url: str, storage_url: str) -> Place:
-    return Place(catalog_url, storage_url)
+from artifact_pipelines_tests.stress.children import run_at_once
+from artifact_pipelines_tests.stress.place import Place
 
 
 @pytest.mark.parametrize("act", [acts.create, acts.create_from_pipe], ids=["seekable", "pipe"])
 def test_32_processes_that_create_the_same_content_share_one_file(place: Place, act: object) -> None:
     data = secrets.token_bytes(200_000)
-    with place.open():
-        pass  # the catalog is there
     outcomes = run_at_once([(act, place, data)] * 32)
     assert [outcome.error for outcome in outcomes] == [None] * 32
     acknowledged = [file_id for outcome in outcomes for file_id in outcome.acknowledged]
@@ -36,8 +29,6 @@ def test_32_processes_that_create_the_same_content_share_one_file(place: Place, 
 
 def test_a_mix_of_everything_on_shared_contents(place: Place, is_stress: bool) -> None:
     processes, seconds = (16, 60.0) if is_stress else (6, 3.0)
-    with place.open():
-        pass
     outcomes = run_at_once([(acts.mix, place, seed, seconds) for seed in range(processes)])
     assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * processes
     held: collections.Counter[FileId] = collections.Counter()
@@ -54,10 +45,10 @@ def test_a_mix_of_everything_on_shared_contents(place: Place, is_stress: bool) -
     with place.open() as opened:
         for file_id, count in held.items():
             assert opened.catalog.files.get_file(file_id).reference_count == count
-        clean_up(opened.catalog, opened.backend)
+        opened.clean_up()
         assert not after.left_over()
         assert {path.file_id for path in opened.backend.list_files()} == set(held)
         for file_id in held.elements():
             opened.producer.release(file_id)
-        clean_up(opened.catalog, opened.backend)
+        opened.clean_up()
         assert not list(opened.backend.list_files())

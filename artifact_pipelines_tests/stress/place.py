@@ -1,0 +1,70 @@
+"""A catalog and a store, as processes pass them to each other: by where they are."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.open_producer import open_backend
+from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+
+
+class OpenPlace:
+    """Catalog and store as one process has them open."""
+
+    def __init__(self, place: "Place") -> None:
+        self.catalog = Catalog(place.catalog_url)
+        self.backend = open_backend(place.storage_url)
+        self.producer = ArtifactProducer(self.catalog.files, self.backend)
+
+    def read(self, file_id: FileId) -> bytes:
+        with self.producer.open(file_id) as stream:
+            return stream.read()
+
+    def clean_up(self) -> None:
+        """Let everything go that nothing holds, without any grace."""
+        clean_up(self.catalog, self.backend)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a catalog and a store are. Each method opens them anew, as another process would."""
+
+    catalog_url: str
+    storage_url: str
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[OpenPlace]:
+        opened = OpenPlace(self)
+        with opened.catalog:
+            yield opened
+
+    def create(self, data: bytes) -> FileId:
+        with self.open() as opened:
+            return opened.producer.create_artifact(io.BytesIO(data), "bin")
+
+    def read(self, file_id: FileId) -> bytes:
+        with self.open() as opened:
+            return opened.read(file_id)
+
+    def release_all(self, file_id: FileId) -> None:
+        with self.open() as opened:
+            for _ in opened.catalog.files.holders(file_id):
+                opened.producer.release(file_id)
+
+    def clean_up(self) -> None:
+        with self.open() as opened:
+            opened.clean_up()
+
+
+def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:
+    """Put bytes under a path past the catalog."""
+    with backend.stage() as sink:
+        sink.write(data)
+        staged = sink.finish()
+    backend.write_stream(staged, path)
+    staged.discard()
