@@ -10,7 +10,7 @@ from artifact_pipelines.core.types import FileId, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
-from artifact_pipelines_tests.stress.clean_up_stand_in import clean_up
+from artifact_pipelines.maintenance.clean_up import clean_up
 
 
 class OpenPlace:
@@ -27,7 +27,7 @@ class OpenPlace:
 
     def clean_up(self) -> None:
         """Let everything go that nothing holds, without any grace."""
-        clean_up(self.catalog, self.backend)
+        clean_up(self.catalog, self.backend, grace_s=0, max_share=1)
 
 
 @dataclasses.dataclass(frozen=True)
