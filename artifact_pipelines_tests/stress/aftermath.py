@@ -46,7 +46,9 @@ class Aftermath:
     def everything(self) -> object:
         """Return all rows of files and references, and all keys and staging files."""
         with self._connection() as connection:
-            rows = [connection.execute(sa.select(table).order_by(sa.text("1"))).all() for table in (files, file_references)]
+            rows = [
+                connection.execute(sa.select(table).order_by(sa.text("1"))).all() for table in (files, file_references)
+            ]
         return rows, sorted(map(str, self._backend.list_files())), _staging_files(self._backend)
 
     def expire_leases(self) -> None:

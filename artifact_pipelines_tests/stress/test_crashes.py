@@ -134,7 +134,9 @@ def test_a_create_of_content_that_another_holds(place: Place, act: Act, is_stres
     die_at_each(is_stress, act, prepare, check)
 
 
-@pytest.mark.parametrize("damage", [lambda backend, path: backend.delete_file(path), put_half], ids=["missing", "short"])
+@pytest.mark.parametrize(
+    "damage", [lambda backend, path: backend.delete_file(path), put_half], ids=["missing", "short"]
+)
 def test_a_create_that_heals(place: Place, damage: Callable[..., None], is_stress: bool) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
