@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
-from artifact_pipelines.maintenance.clean_up import clean_up
 
 
 class OpenPlace:

@@ -4,7 +4,6 @@ The same orders find what is wrong with the obvious protocols: that is shown fir
 """
 
 import contextlib
-import functools
 import io
 import itertools
 import pathlib
@@ -90,9 +89,15 @@ class Meeting:
         self._after.expire_leases()
         actors: dict[str, Callable[[], None]] = {"writer 1": self._write, "writer 2": self._write_and_let_go}
         for number, collect in enumerate(collectors, 1):
-            actors[f"collector {number}"] = functools.partial(collect, self._catalog, self._backend)
+            actors[f"collector {number}"] = self._by(collect)
         actors["time"] = lambda: self.turns.step("leases run out", self._after.expire_leases)
         self.turns.run(actors)
+
+    def _by(self, collect: Collector) -> Callable[[], None]:
+        def act() -> None:
+            collect(self._catalog, self._backend)
+
+        return act
 
     def losses(self) -> Sequence[str]:
         """Name everything that must not have happened."""

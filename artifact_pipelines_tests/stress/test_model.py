@@ -1,8 +1,6 @@
 """Random sequences of what can happen to a store, against a model that fits in a dictionary."""
 
 import io
-import pathlib
-import tempfile
 from collections.abc import Callable
 from typing import Any, ClassVar
 
