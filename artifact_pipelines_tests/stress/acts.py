@@ -30,6 +30,12 @@ def open_and_create(gate: Gate, place: Place, data: bytes) -> None:
         gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
 
 
+def materialize(gate: Gate, place: Place, asset: str, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.materialize(asset, data))
+
+
 def release(gate: Gate, place: Place, file_id: FileId) -> None:
     with place.open() as opened:
         gate.wait()

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.core.types import FileDescription, FileId, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -24,6 +24,13 @@ class OpenPlace:
     def read(self, file_id: FileId) -> bytes:
         with self.producer.open(file_id) as stream:
             return stream.read()
+
+    def materialize(self, asset: str, data: bytes) -> FileId:
+        """Store content and record it as what an asset holds now, as the IO manager does."""
+        facts = MaterializationFacts(asset, data_version=data.hex())
+        record = self.catalog.materializations.record
+        stream, description = io.BytesIO(data), FileDescription("bin")
+        return self.producer.store_stream(stream, description, lambda lease: record(facts, [lease])).file.file_id
 
     def clean_up(self) -> None:
         """Let everything go that nothing holds, without any grace."""

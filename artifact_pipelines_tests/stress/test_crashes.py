@@ -1,4 +1,4 @@
-"""A process is killed (SIGKILL) at each of its system calls. Nothing that it was promised is lost, nothing is left over.
+"""A process is killed (SIGKILL) at each of its system calls: nothing that it was promised is lost or left over.
 
 The calls of an act are recorded once, then the act is run again for each of them, in a child that dies there. SQLite's
 own writes and syncs are among them, and what goes to PostgreSQL: to die before a `sendto` is to die between two
@@ -153,6 +153,31 @@ def test_a_create_that_heals(place: Place, damage: Callable[..., None], is_stres
         check_create_is_whole(place, arguments[1], 1, outcome.acknowledged)
 
     die_at_each(is_stress, acts.create, prepare, check)
+
+
+def test_a_materialization(place: Place, is_stress: bool) -> None:
+    earlier: dict[str, FileId] = {}
+
+    def prepare() -> tuple[Any, ...]:
+        asset = f"asset {len(earlier)}"
+        with place.open() as opened:
+            earlier[asset] = opened.materialize(asset, secrets.token_bytes(100))
+        return place, asset, secrets.token_bytes(100)
+
+    def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
+        _, asset, data = arguments
+        check_nothing_is_wrong(place)
+        with place.open() as opened:
+            now = opened.catalog.materializations.current(asset).file.file_id
+            assert (now == earlier[asset] and not outcome.acknowledged) or opened.read(now) == data
+            again = opened.materialize(asset, data)
+            assert outcome.acknowledged in ([], [again])
+            assert [m.version for m in opened.catalog.materializations.history(asset)][-2:] == [2, 1]
+        one_clean_up(place)
+        assert not Aftermath(place).left_over()
+        assert (place.read(again), len(place.read(earlier[asset]))) == (data, 100)
+
+    die_at_each(is_stress, acts.materialize, prepare, check)
 
 
 def test_a_release(place: Place, is_stress: bool) -> None:
