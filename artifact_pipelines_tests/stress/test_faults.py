@@ -48,31 +48,31 @@ def meet(call: Call, lasting: bool, act: Act, place: Place, data: bytes) -> Outc
 
 @pytest.mark.parametrize(("act", "size_bytes"), CREATES, ids=["small-seekable", "large-from-a-pipe"])
 def test_a_create_that_meets_a_fault_once_leaves_everything_as_it_was(
-    place: Place, act: Act, size_bytes: int, is_stress: bool
+    local_place: Place, act: Act, size_bytes: int, is_stress: bool
 ) -> None:
-    after = Aftermath(place)
-    for call in faulty_calls(place, act, size_bytes, is_stress):
+    after = Aftermath(local_place)
+    for call in faulty_calls(local_place, act, size_bytes, is_stress):
         before = after.everything()
         data = secrets.token_bytes(size_bytes)
-        if meet(call, False, act, place, data).error:
+        if meet(call, False, act, local_place, data).error:
             assert after.everything() == before, call
-        assert place.read(place.create(data)) == data
+        assert local_place.read(local_place.create(data)) == data
 
 
 @pytest.mark.parametrize(("act", "size_bytes"), CREATES, ids=["small-seekable", "large-from-a-pipe"])
 def test_a_create_on_a_disk_that_stays_faulty_leaves_at_most_what_one_clean_up_removes(
-    place: Place, act: Act, size_bytes: int, is_stress: bool
+    local_place: Place, act: Act, size_bytes: int, is_stress: bool
 ) -> None:
-    after = Aftermath(place)
-    for call in faulty_calls(place, act, size_bytes, is_stress):
+    after = Aftermath(local_place)
+    for call in faulty_calls(local_place, act, size_bytes, is_stress):
         before = after.everything()
         data = secrets.token_bytes(size_bytes)
-        error = meet(call, True, act, place, data).error
+        error = meet(call, True, act, local_place, data).error
         if error and error != "CatalogUnavailableError":
             assert after.everything() == before, call
         assert not after.unreadable()
         assert not after.miscounted()
         after.expire_leases()
-        place.clean_up()
+        local_place.clean_up()
         assert not after.left_over()
-        assert place.read(place.create(data)) == data
+        assert local_place.read(local_place.create(data)) == data
