@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.engine import make_engine, writing
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.types import FileState, StoragePath
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
@@ -23,10 +23,16 @@ from artifact_pipelines_tests.stress.place import Place
 
 
 class Aftermath:
-    """A closed place, judged."""
+    """A place, judged.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        place: Where to look.
+        engine: A connection to look through; without one every look has its own, and leaves the place closed.
+    """
+
+    def __init__(self, place: Place, engine: sa.Engine | None = None) -> None:
         self._place = place
+        self._engine = engine
         self._backend = open_backend(place.storage_url)
 
     def wait_until_alone(self) -> None:
@@ -99,14 +105,13 @@ class Aftermath:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
-        engine = make_engine(self._place.catalog_url)
+        engine = self._engine or make_engine(self._place.catalog_url)
         try:
-            with engine.connect() as connection:
-                connection = connection.execution_options(writes=True)
-                with connection.begin():
-                    yield connection
+            with writing(engine) as connection:
+                yield connection
         finally:
-            engine.dispose()
+            if self._engine is None:
+                engine.dispose()
 
 
 def _staging_files(backend: IStorageBackend) -> Sequence[pathlib.Path]:

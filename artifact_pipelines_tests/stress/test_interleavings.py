@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 import pytest
+import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileDescription, FileId, StoragePath
@@ -74,11 +76,13 @@ STARTS = [new, unheld, missing, half_done]
 class Meeting:
     """Two writers of one content, who read what they were given, and others who clean up meanwhile."""
 
-    def __init__(self, place: Place, opened: OpenPlace, choose: Choice, backend: IStorageBackend | None = None) -> None:
+    def __init__(
+        self, opened: OpenPlace, after: Aftermath, choose: Choice, backend: IStorageBackend | None = None
+    ) -> None:
         self.turns = Turns(choose)
         self.held: list[FileId] = []
         self._opened = opened
-        self._after = Aftermath(place)
+        self._after = after
         self._data = secrets.token_bytes(100)
         self._catalog = cast("Catalog", Stepwise(opened.catalog, self.turns))
         self._backend = cast("IStorageBackend", Stepwise(backend or opened.backend, self.turns, "bytes"))
@@ -150,11 +154,14 @@ def choices(is_stress: bool) -> Sequence[Choice]:
     return [*systematic, *(at_random(seed) for seed in range(200 if is_stress else 2))]
 
 
-def test_no_order_of_steps_loses_anything_or_leaves_anything_behind(place: Place, is_stress: bool) -> None:
+def test_no_order_of_steps_loses_anything_or_leaves_anything_behind(
+    place: Place, engine: sa.Engine, is_stress: bool
+) -> None:
+    after = Aftermath(place, engine)
     seen = set()
     with place.open() as opened:
         for start, choose in itertools.product(STARTS, choices(is_stress)):
-            meeting = Meeting(place, opened, choose)
+            meeting = Meeting(opened, after, choose)
             meeting.run(start, [collect_all, collect_all, sweep])
             made = meeting.turns.made
             assert not meeting.losses(), (start.__name__, made)
@@ -188,22 +195,34 @@ def ask_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
             backend.delete_file(path)
 
 
-def is_found(place: Place, collect: Collector, backend: LocalStorage | None = None) -> bool:
-    """Tell whether an order of steps shows that something is lost."""
+@pytest.fixture
+def local_opened(settings: Settings) -> Iterator[tuple[OpenPlace, Aftermath]]:
+    """SQLite and local disk, which are enough to see that an order is wrong."""
+    place = Place(settings.catalog_url, settings.storage_url)
+    engine = make_engine(settings.catalog_url)
     with place.open() as opened:
-        for seed, start in itertools.product(range(100), [new, unheld]):
-            meeting = Meeting(place, opened, at_random(seed), backend)
-            meeting.run(start, [collect])
-            if meeting.losses():
-                return True
+        yield opened, Aftermath(place, engine)
+    engine.dispose()
+
+
+def is_found(opened: OpenPlace, after: Aftermath, collect: Collector, backend: LocalStorage | None = None) -> bool:
+    """Tell whether an order of steps shows that something is lost."""
+    for seed, start in itertools.product(range(100), [new, unheld]):
+        meeting = Meeting(opened, after, at_random(seed), backend)
+        meeting.run(start, [collect])
+        if meeting.losses():
+            return True
     return False
 
 
 @pytest.mark.parametrize("collect", [bytes_before_rows, ask_before_listing])
-def test_the_same_orders_find_a_collector_that_is_wrong(settings: Settings, collect: Collector) -> None:
-    assert is_found(Place(settings.catalog_url, settings.storage_url), collect)
+def test_the_same_orders_find_a_collector_that_is_wrong(
+    local_opened: tuple[OpenPlace, Aftermath], collect: Collector
+) -> None:
+    assert is_found(*local_opened, collect)
 
 
-def test_the_same_orders_find_keys_that_are_wrong(settings: Settings) -> None:
-    backend = BareKeys(pathlib.Path(settings.storage_url))
-    assert is_found(Place(settings.catalog_url, settings.storage_url), collect_all, backend)
+def test_the_same_orders_find_keys_that_are_wrong(
+    local_opened: tuple[OpenPlace, Aftermath], settings: Settings
+) -> None:
+    assert is_found(*local_opened, collect_all, BareKeys(pathlib.Path(settings.storage_url)))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings, strategies
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -62,10 +63,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     place: ClassVar[Place]
     opened: ClassVar[OpenPlace]
+    engine: ClassVar[sa.Engine]
 
     @initialize()
     def nothing_is_there(self) -> None:
-        self.after = Aftermath(self.place)
+        self.after = Aftermath(self.place, self.engine)
         self.held: dict[str, int] = dict.fromkeys(CONTENTS, 0)
         self.in_doubt: dict[str, int] = dict.fromkeys(CONTENTS, 0)
         self.ids: dict[str, FileId] = {}
@@ -152,9 +154,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert not list(self.opened.backend.list_files())
 
 
-def test_a_store_does_what_its_model_does(place: Place, is_stress: bool) -> None:
+def test_a_store_does_what_its_model_does(place: Place, engine: sa.Engine, is_stress: bool) -> None:
     with place.open() as opened:
-        machine = type("Machine", (StoreMachine,), {"place": place, "opened": opened})
+        machine = type("Machine", (StoreMachine,), {"place": place, "opened": opened, "engine": engine})
         run_state_machine_as_test(
             machine,
             settings=settings(
