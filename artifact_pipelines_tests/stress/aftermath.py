@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import make_engine, writing
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.types import FileState, StoragePath
+from artifact_pipelines.core.types import FileState
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
@@ -66,21 +66,18 @@ class Aftermath:
                 .values(expires_at=utc_now(sa.literal(-1)))
             )
 
-    def unreadable(self, with_missing: bool = True) -> Sequence[str]:
-        """Name each file that the catalog calls stored, and whose bytes are not those that its hash promises."""
+    def unreadable(self) -> Sequence[str]:
+        """Name each file that the catalog calls stored and that is not there, and each key whose bytes are others."""
         with self._connection() as connection:
-            stored = connection.execute(sa.select(files).where(files.c.state == FileState.STORED)).all()
+            stored = connection.execute(sa.select(files.c.storage_key).where(files.c.state == FileState.STORED))
+            promised = set(stored.scalars())
         found = []
-        for row in stored:
-            path = StoragePath.parse(row.storage_key)
-            assert path is not None
-            if not self._backend.exists(path):
-                found += [f"{path} is missing"] if with_missing else []
-                continue
+        for path in self._backend.list_files():
+            promised.discard(str(path))
             with self._backend.read_stream(path) as stream:
-                if hash_stream(stream).content_hash != row.content_hash:
-                    found.append(f"{path} is damaged")
-        return found
+                if hash_stream(stream).content_hash != path.content_hash:
+                    found.append(f"{path} holds other bytes")
+        return found + [f"{key} is missing" for key in promised]
 
     def miscounted(self) -> Sequence[str]:
         """Name each file whose count is not its number of references, and each reference to nothing."""

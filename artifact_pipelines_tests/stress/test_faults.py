@@ -13,7 +13,7 @@ from artifact_pipelines_tests.stress.children import Act, Call, Outcome, run_tra
 from artifact_pipelines_tests.stress.place import Place
 
 FAULTS = {
-    **dict.fromkeys(("pwrite64", "mkdir", "rename"), "ENOSPC"),
+    **dict.fromkeys(("pwrite64", "mkdir", "mkdirat", "rename", "renameat"), "ENOSPC"),
     **dict.fromkeys(("fsync", "fdatasync"), "EIO"),
 }
 ERRORS = {"StorageFullError", "StorageUnavailableError", "CatalogUnavailableError"}
@@ -38,7 +38,7 @@ def meet(call: Call, lasting: bool, act: Act, place: Place, data: bytes) -> Outc
     inject = f"{call.name}:error={FAULTS[call.name]}:when={call.n}{'+' if lasting else ''}"
     outcome = run_traced([call.name], inject, act, place, data)
     if outcome.error is None:
-        assert call.name == "mkdir" or call == SYNC_OF_SQLITE_FOLDER
+        assert call.name.startswith("mkdir") or call == SYNC_OF_SQLITE_FOLDER
         assert place.read(outcome.acknowledged[0]) == data
     else:
         assert outcome.error in ERRORS, (call, outcome)
