@@ -219,6 +219,15 @@ def test_a_clean_up(local_place: Place, is_stress: bool) -> None:
         assert opened.catalog.files.get_file(held).reference_count == 1
 
 
+def test_there_are_at_least_200_points_to_die_at(local_place: Place) -> None:
+    leave_everything_behind(local_place)
+    data = b"new"
+    steps: list[tuple[Any, ...]] = [(acts.create, data), (acts.create, data), (acts.materialize, "asset", data)]
+    steps += [(acts.create_from_pipe, secrets.token_bytes(5_000_000)), (acts.collect,)]
+    calls = [run_traced(CALLS, None, act, local_place, *arguments).calls for act, *arguments in steps]
+    assert sum(map(len, calls)) >= 200
+
+
 def test_the_making_of_a_catalog(tmp_path: pathlib.Path, is_stress: bool) -> None:
     numbers = itertools.count()
 
