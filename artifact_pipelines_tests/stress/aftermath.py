@@ -4,7 +4,6 @@ Nothing here trusts the clean-up or the verification that it judges.
 """
 
 import contextlib
-import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +14,6 @@ from artifact_pipelines.catalog.engine import make_engine, writing
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
-from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.stress.children import TIMEOUT_S
@@ -55,7 +53,7 @@ class Aftermath:
             rows = [
                 connection.execute(sa.select(table).order_by(sa.text("1"))).all() for table in (files, file_references)
             ]
-        return rows, sorted(map(str, self._backend.list_files())), _staging_files(self._backend)
+        return rows, sorted(map(str, self._backend.list_files())), self._unfinished()
 
     def expire_leases(self) -> None:
         """Let the time pass that every lease has."""
@@ -98,7 +96,13 @@ class Aftermath:
         found += [f"row {row.storage_key} that nothing holds" for row in rows if row.reference_count == 0]
         known = {row.storage_key for row in rows}
         found += [f"key {path} without a row" for path in self._backend.list_files() if str(path) not in known]
-        return found + [f"staging file {path}" for path in _staging_files(self._backend)]
+        return [*found, *self._unfinished()]
+
+    def _unfinished(self) -> Sequence[str]:
+        if not isinstance(self._backend, LocalStorage):
+            return [leftover.name for leftover in self._backend.clear_leftovers(lambda _: False, dry_run=True)]
+        files_there = (path for path in self._backend._root.rglob("*") if path.is_file())
+        return [f"staging file {path}" for path in files_there if STAGING in path.parts]
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
@@ -109,9 +113,3 @@ class Aftermath:
         finally:
             if self._engine is None:
                 engine.dispose()
-
-
-def _staging_files(backend: IStorageBackend) -> Sequence[pathlib.Path]:
-    if not isinstance(backend, LocalStorage):
-        return ()
-    return [path for path in backend._root.rglob("*") if path.is_file() and STAGING in path.parts]

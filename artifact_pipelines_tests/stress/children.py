@@ -14,7 +14,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -26,7 +26,9 @@ _SET_PTRACER = 0x59616D61  # linux/prctl.h: who is not an ancestor may trace thi
 _CALL = re.compile(r"^(\d+) +([a-z0-9_]+)\(", re.MULTILINE)
 
 fork_server = multiprocessing.get_context("forkserver")
-fork_server.set_forkserver_preload(["pytest", "artifact_pipelines_tests.stress.acts"])
+fork_server.set_forkserver_preload(
+    ["pytest", "artifact_pipelines.storage.backends.s3", "artifact_pipelines_tests.stress.acts"]
+)
 
 
 class Gate:
@@ -85,7 +87,9 @@ class Child:
 
     def __init__(self, act: Act, *arguments: object) -> None:
         self._connection, theirs = fork_server.Pipe()
-        self.process: ForkServerProcess = fork_server.Process(target=_run, args=(theirs, act, arguments), daemon=True)
+        # The server was started by an earlier test, in another environment.
+        started = (theirs, dict(os.environ), act, arguments)
+        self.process: ForkServerProcess = fork_server.Process(target=_run, args=started, daemon=True)
         self.process.start()
         theirs.close()
 
@@ -119,7 +123,9 @@ class _Failure:
     reason: str = ""
 
 
-def _run(connection: Connection, act: Act, arguments: Sequence[object]) -> None:
+def _run(connection: Connection, environment: Mapping[str, str], act: Act, arguments: Sequence[object]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     ctypes.CDLL(None).prctl(_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)
     gate = Gate(connection)
     try:
