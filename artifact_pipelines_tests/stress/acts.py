@@ -51,6 +51,7 @@ def collect(gate: Gate, place: Place) -> None:
 
 
 SHARED_CONTENTS = 50
+STEPS = ["create", "read", "release", "clean up"]
 
 
 def shared_content(number: int) -> bytes:
@@ -58,15 +59,15 @@ def shared_content(number: int) -> bytes:
 
 
 def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
-    """Create, read, release and clean up at random, and say in the end what is still held and what was done."""
+    """Create, read, release and clean up at random, each at least once; tell what is held in the end, and what was done."""
     chance = random.Random(seed)
     held: list[tuple[FileId, int]] = []
     done = collections.Counter[str]()
     with place.open() as opened:
         gate.wait()
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            step = chance.choices(["create", "read", "release", "clean up"], [8, 8, 7, 1])[0]
+        while time.monotonic() < end or len(done) < len(STEPS):
+            step = chance.choices(STEPS, [8, 8, 7, 1])[0]
             if step == "create":
                 number = chance.randrange(SHARED_CONTENTS)
                 data = shared_content(number)
@@ -74,7 +75,9 @@ def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
                 held.append((opened.producer.create_artifact(stream, "bin"), number))
             elif step == "clean up":
                 opened.clean_up()
-            elif held:
+            elif not held:
+                continue
+            else:
                 file_id, number = held.pop(chance.randrange(len(held)))
                 if step == "release":
                     opened.producer.release(file_id)

@@ -44,6 +44,11 @@ class Place:
     catalog_url: str
     storage_url: str
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether the short form of a proof can do much here: nothing waits for a server."""
+        return self.catalog_url.startswith("sqlite") and not self.storage_url.startswith("s3")
+
     @contextlib.contextmanager
     def open(self) -> Iterator[OpenPlace]:
         opened = OpenPlace(self)

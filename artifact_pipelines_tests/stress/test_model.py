@@ -160,7 +160,7 @@ def test_a_store_does_what_its_model_does(place: Place, engine: sa.Engine, is_st
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=300 if is_stress else 8,
+                max_examples=300 if is_stress else 8 if place.is_fast else 2,
                 stateful_step_count=40 if is_stress else 20,
                 deadline=None,
                 derandomize=not is_stress,
