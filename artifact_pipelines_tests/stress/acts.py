@@ -59,7 +59,7 @@ def shared_content(number: int) -> bytes:
 
 
 def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
-    """Create, read, release and clean up at random, each at least once; tell what is held in the end, and what was done."""
+    """Create, read, release and clean up at random, each at least once; say at the end what is held and was done."""
     chance = random.Random(seed)
     held: list[tuple[FileId, int]] = []
     done = collections.Counter[str]()
