@@ -51,7 +51,7 @@ def collect(gate: Gate, place: Place) -> None:
 
 
 SHARED_CONTENTS = 50
-STEPS = ["create", "read", "release", "clean up"]
+STEPS = ["create", "read", "release", "clean up", "verify"]
 
 
 def shared_content(number: int) -> bytes:
@@ -59,7 +59,7 @@ def shared_content(number: int) -> bytes:
 
 
 def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
-    """Create, read, release and clean up at random, each at least once; say at the end what is held and was done."""
+    """Do everything at random, each at least once; say at the end what is held and was done."""
     chance = random.Random(seed)
     held: list[tuple[FileId, int]] = []
     done = collections.Counter[str]()
@@ -67,7 +67,7 @@ def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
         gate.wait()
         end = time.monotonic() + seconds
         while time.monotonic() < end or len(done) < len(STEPS):
-            step = chance.choices(STEPS, [8, 8, 7, 1])[0]
+            step = chance.choices(STEPS, [8, 8, 7, 1, 1])[0]
             if step == "create":
                 number = chance.randrange(SHARED_CONTENTS)
                 data = shared_content(number)
@@ -75,6 +75,8 @@ def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
                 held.append((opened.producer.create_artifact(stream, "bin"), number))
             elif step == "clean up":
                 opened.clean_up()
+            elif step == "verify":
+                assert not opened.verify()
             elif not held:
                 continue
             else:

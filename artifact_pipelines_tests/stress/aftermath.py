@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import make_engine, writing
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.types import FileState
+from artifact_pipelines.core.types import FileState, StoragePath
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.stress.children import TIMEOUT_S
@@ -26,12 +27,13 @@ class Aftermath:
     Args:
         place: Where to look.
         engine: A connection to look through; without one every look has its own, and leaves the place closed.
+        backend: Where bytes are, if they are not where the place says.
     """
 
-    def __init__(self, place: Place, engine: sa.Engine | None = None) -> None:
+    def __init__(self, place: Place, engine: sa.Engine | None = None, backend: IStorageBackend | None = None) -> None:
         self._place = place
         self._engine = engine
-        self._backend = open_backend(place.storage_url)
+        self._backend = backend or open_backend(place.storage_url)
 
     def wait_until_alone(self) -> None:
         """PostgreSQL ends the transaction of a client that was killed when it notices; SQLite has no server."""
@@ -68,14 +70,17 @@ class Aftermath:
         """Name each file that the catalog calls stored and that is not there, and each key whose bytes are others."""
         with self._connection() as connection:
             stored = connection.execute(sa.select(files.c.storage_key).where(files.c.state == FileState.STORED))
-            promised = set(stored.scalars())
+            promised = stored.scalars().all()
         found = []
-        for path in self._backend.list_files():
-            promised.discard(str(path))
-            with self._backend.read_stream(path) as stream:
-                if hash_stream(stream).content_hash != path.content_hash:
-                    found.append(f"{path} holds other bytes")
-        return found + [f"{key} is missing" for key in promised]
+        for path in {*filter(None, map(StoragePath.parse, promised)), *self._backend.list_files()}:
+            try:
+                with self._backend.read_stream(path) as stream:
+                    is_right = hash_stream(stream).content_hash == path.content_hash
+            except FileNotFoundError:
+                found.append(f"{path} is missing")
+            else:
+                found += [] if is_right else [f"{path} holds other bytes"]
+        return found
 
     def miscounted(self) -> Sequence[str]:
         """Name each file whose count is not its number of references, and each reference to nothing."""

@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.findings import Finding
 from artifact_pipelines.core.types import FileDescription, FileId, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
@@ -35,6 +37,11 @@ class OpenPlace:
     def clean_up(self) -> None:
         """Let everything go that nothing holds, without any grace."""
         clean_up(self.catalog, self.backend, grace_s=0, max_share=1)
+
+    def verify(self) -> Sequence[Finding]:
+        """Read everything that is stored, and return what is wrong; bytes without a row are not."""
+        report = verify(self.catalog, self.backend)
+        return () if report.is_clean else report.findings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +78,10 @@ class Place:
     def clean_up(self) -> None:
         with self.open() as opened:
             opened.clean_up()
+
+    def verify(self) -> Sequence[Finding]:
+        with self.open() as opened:
+            return opened.verify()
 
 
 def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:

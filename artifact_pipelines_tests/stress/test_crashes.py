@@ -90,6 +90,7 @@ def check_nothing_is_wrong(place: Place) -> None:
     after.wait_until_alone()
     assert not after.unreadable()
     assert not after.miscounted()
+    assert not place.verify()
 
 
 def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged: Sequence[FileId]) -> None:

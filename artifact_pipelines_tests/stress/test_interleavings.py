@@ -1,4 +1,4 @@
-"""Writers, collectors and an orphan sweep, without any grace, forced to meet at every step between them.
+"""Writers, collectors, an orphan sweep and a verification, without any grace, forced to meet at every step.
 
 The same orders find what is wrong with the obvious protocols: that is shown first, or the proof would prove nothing.
 """
@@ -16,12 +16,12 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileDescription, FileId, StoragePath
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -94,6 +94,7 @@ class Meeting:
         actors: dict[str, Callable[[], None]] = {"writer 1": self._write, "writer 2": self._write_and_let_go}
         for number, collect in enumerate(collectors, 1):
             actors[f"collector {number}"] = self._by(collect)
+        actors["verifier"] = self._by(verify)
         actors["time"] = lambda: self.turns.step("leases run out", self._after.expire_leases)
         self.turns.run(actors)
 
@@ -114,10 +115,10 @@ class Meeting:
         return [*found, f"{self.held} are not all that hold it"]
 
     def end(self) -> Sequence[str]:
-        """Clean up once more, then let go and clean up again. Returns what is left over at either time."""
+        """Clean up once more, then let go and clean up again. Returns what is left over, or wrong, at either time."""
         self._after.expire_leases()
         self._opened.clean_up()
-        left = [*self._after.left_over()]
+        left = [*self._after.left_over(), *map(str, self._opened.verify())]
         assert self._opened.read(self.held[0]) == self._data
         for _ in range(self._count()):
             self._opened.producer.release(self.held[0])
@@ -196,34 +197,30 @@ def ask_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
             backend.delete_file(path)
 
 
-@pytest.fixture
-def local_opened(settings: Settings) -> Iterator[tuple[OpenPlace, Aftermath]]:
-    """SQLite and local disk, which are enough to see that an order is wrong."""
-    place = Place(settings.catalog_url, settings.storage_url)
-    engine = make_engine(settings.catalog_url)
+def is_found(place: Place, collect: Collector, backend: LocalStorage | None = None) -> bool:
+    """Tell whether an order of steps shows that something is lost; one after the other, nothing is."""
+    one_after_the_other = by_plan([("writer 1", 99), ("writer 2", 99), ("collector 1", 99)])
     with place.open() as opened:
-        yield opened, Aftermath(place, engine)
-    engine.dispose()
-
-
-def is_found(opened: OpenPlace, after: Aftermath, collect: Collector, backend: LocalStorage | None = None) -> bool:
-    """Tell whether an order of steps shows that something is lost."""
-    for seed, start in itertools.product(range(100), [new, unheld]):
-        meeting = Meeting(opened, after, at_random(seed), backend)
-        meeting.run(start, [collect])
-        if meeting.losses():
-            return True
+        after = Aftermath(place, opened.catalog._engine, backend)
+        meeting = Meeting(opened, after, one_after_the_other, backend)
+        meeting.run(new, [collect])
+        assert not meeting.losses()
+        for steps, start in itertools.product(range(COLLECTOR_STEPS), [new, unheld]):
+            broken_into = by_plan(
+                [("collector 1", steps), ("writer 1", WRITER_STEPS), ("collector 1", COLLECTOR_STEPS)]
+            )
+            meeting = Meeting(opened, after, broken_into, backend)
+            meeting.run(start, [collect])
+            if meeting.losses():
+                return True
     return False
 
 
 @pytest.mark.parametrize("collect", [bytes_before_rows, ask_before_listing])
-def test_the_same_orders_find_a_collector_that_is_wrong(
-    local_opened: tuple[OpenPlace, Aftermath], collect: Collector
-) -> None:
-    assert is_found(*local_opened, collect)
+def test_the_same_orders_find_a_collector_that_is_wrong(settings: Settings, collect: Collector) -> None:
+    assert is_found(Place(settings.catalog_url, settings.storage_url), collect)
 
 
-def test_the_same_orders_find_keys_that_are_wrong(
-    local_opened: tuple[OpenPlace, Aftermath], settings: Settings
-) -> None:
-    assert is_found(*local_opened, collect_all, BareKeys(pathlib.Path(settings.storage_url)))
+def test_the_same_orders_find_keys_that_are_wrong(settings: Settings) -> None:
+    backend = BareKeys(pathlib.Path(settings.storage_url))
+    assert is_found(Place(settings.catalog_url, settings.storage_url), collect_all, backend)

@@ -117,6 +117,10 @@ class StoreMachine(RuleBasedStateMachine):
     def collect(self) -> None:
         self.opened.clean_up()
 
+    @rule()
+    def verify(self) -> None:
+        assert not self.opened.verify()
+
     @precondition(lambda self: any(self.held.values()))
     @rule(data=strategies.data())
     def lose_bytes_and_heal_them(self, data: strategies.DataObject) -> None:

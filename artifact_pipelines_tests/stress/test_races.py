@@ -37,6 +37,7 @@ def test_a_mix_of_everything_on_shared_contents(place: Place, is_stress: bool) -
     after = Aftermath(place)
     assert not after.miscounted()
     assert not after.unreadable()
+    assert not place.verify()
     with place.open() as opened:
         for file_id, count in held.items():
             assert opened.catalog.files.get_file(file_id).reference_count == count
