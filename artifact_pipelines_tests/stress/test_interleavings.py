@@ -79,13 +79,16 @@ class Meeting:
     def __init__(
         self, opened: OpenPlace, after: Aftermath, choose: Choice, backend: IStorageBackend | None = None
     ) -> None:
-        self.turns = Turns(choose)
+        self.turns = Turns(choose, self._look_at_what_is_held)
         self.held: list[FileId] = []
+        self._lost: set[str] = set()
         self._opened = opened
         self._after = after
         self._data = secrets.token_bytes(100)
+        self._content_hash = hash_stream(io.BytesIO(self._data)).content_hash
         self._catalog = cast("Catalog", Stepwise(opened.catalog, self.turns))
-        self._backend = cast("IStorageBackend", Stepwise(backend or opened.backend, self.turns, "bytes"))
+        self._bare_backend = backend or opened.backend
+        self._backend = cast("IStorageBackend", Stepwise(self._bare_backend, self.turns, "bytes"))
         self._producer = ArtifactProducer(self._catalog.files, self._backend)
 
     def run(self, start: Callable[[OpenPlace, bytes], int], collectors: Iterable[Collector]) -> None:
@@ -108,7 +111,7 @@ class Meeting:
         """Name everything that must not have happened."""
         if self.turns.errors:
             return [repr(error) for error in self.turns.errors]
-        found = [*self._after.unreadable(), *self._after.miscounted()]
+        found = [*self._lost, *self._after.unreadable(), *self._after.miscounted()]
         with contextlib.suppress(UnknownFileError):
             if self._count() == self._holders + len(self.held):
                 return found
@@ -124,6 +127,12 @@ class Meeting:
             self._opened.producer.release(self.held[0])
         self._opened.clean_up()
         return [*left, *self._after.left_over(), *map(str, self._opened.backend.list_files())]
+
+    def _look_at_what_is_held(self) -> None:
+        for file_id in set(self.held):
+            path = StoragePath(self._content_hash, file_id)
+            if self._bare_backend.size_bytes(path) != len(self._data):
+                self._lost.add(f"{path} was lost while it was held, after {self.turns.made[-1]}")
 
     def _count(self) -> int:
         return self._opened.catalog.files.get_file(self.held[0]).reference_count

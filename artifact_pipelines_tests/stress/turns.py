@@ -40,15 +40,20 @@ def by_plan(plan: Sequence[tuple[str, int]]) -> Choice:
 class Turns:
     """One run of several actors.
 
+    Args:
+        choose: Who goes on.
+        between: Called between any two steps, while no actor does anything.
+
     Attributes:
         made: The steps, in the order in which they were made.
         errors: What actors raised; errors of other kinds than an assertion or one of the package's end the test.
     """
 
-    def __init__(self, choose: Choice) -> None:
+    def __init__(self, choose: Choice, between: Callable[[], None]) -> None:
         self.made: list[str] = []
         self.errors: list[Exception] = []
         self._choose = choose
+        self._between = between
         self._back = threading.Semaphore(0)
         self._go: dict[str, threading.Semaphore] = {}
         self._locks: dict[str, threading.RLock] = {}
@@ -67,6 +72,7 @@ class Turns:
             self._current = self._choose(sorted(self._waiting))
             self._go[self._current].release()
             assert self._back.acquire(timeout=TIMEOUT_S), f"{self._current} hangs after {self.made[-5:]}"
+            self._between()
         self._current = ""
         for thread in threads:
             thread.join(TIMEOUT_S)
