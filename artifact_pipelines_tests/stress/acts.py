@@ -1,0 +1,100 @@
+"""What children do. Each function runs in a process of its own; its imports are all that such a process needs."""
+
+import collections
+import io
+import random
+import time
+from typing import Any
+
+from artifact_pipelines.core.types import FileId
+from artifact_pipelines_tests.stress.children import Gate
+from artifact_pipelines_tests.stress.place import Place
+
+
+def create(gate: Gate, place: Place, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+
+
+def create_from_pipe(gate: Gate, place: Place, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.producer.create_artifact(Unseekable(data), "bin"))
+
+
+def open_and_create(gate: Gate, place: Place, data: bytes) -> None:
+    """The first process of all: it makes the catalog and the store."""
+    gate.wait()
+    with place.open() as opened:
+        gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+
+
+def materialize(gate: Gate, place: Place, asset: str, data: bytes) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.materialize(asset, data))
+
+
+def release(gate: Gate, place: Place, file_id: FileId) -> None:
+    with place.open() as opened:
+        gate.wait()
+        opened.producer.release(file_id)
+        gate.acknowledge(file_id)
+
+
+def collect(gate: Gate, place: Place) -> None:
+    with place.open() as opened:
+        gate.wait()
+        opened.clean_up()
+        gate.acknowledge("collected")
+
+
+SHARED_CONTENTS = 50
+STEPS = ["create", "read", "release", "clean up", "verify"]
+
+
+def shared_content(number: int) -> bytes:
+    return random.Random(number).randbytes(1 + number * 700)
+
+
+def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
+    """Do everything at random, each at least once; say at the end what is held and was done."""
+    chance = random.Random(seed)
+    held: list[tuple[FileId, int]] = []
+    done = collections.Counter[str]()
+    with place.open() as opened:
+        gate.wait()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or len(done) < len(STEPS):
+            step = chance.choices(STEPS, [8, 8, 7, 1, 1])[0]
+            if step == "create":
+                number = chance.randrange(SHARED_CONTENTS)
+                data = shared_content(number)
+                stream = chance.choice([io.BytesIO, Unseekable])(data)
+                held.append((opened.producer.create_artifact(stream, "bin"), number))
+            elif step == "clean up":
+                opened.clean_up()
+            elif step == "verify":
+                assert not opened.verify()
+            elif not held:
+                continue
+            else:
+                file_id, number = held.pop(chance.randrange(len(held)))
+                if step == "release":
+                    opened.producer.release(file_id)
+                else:
+                    assert opened.read(file_id) == shared_content(number), f"file {file_id} holds other bytes"
+                    held.append((file_id, number))
+            done[step] += 1
+        gate.acknowledge((held, done))
+
+
+class Unseekable(io.BytesIO):
+    """A stream that cannot be read twice, as from a pipe."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise io.UnsupportedOperation("seek")

@@ -1,0 +1,93 @@
+"""A catalog and a store, as processes pass them to each other: by where they are."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator, Sequence
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.findings import Finding
+from artifact_pipelines.core.types import FileDescription, FileId, MaterializationFacts, StoragePath
+from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.verification import verify
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.open_producer import open_backend
+
+
+class OpenPlace:
+    """Catalog and store as one process has them open."""
+
+    def __init__(self, place: "Place") -> None:
+        self.catalog = Catalog(place.catalog_url)
+        self.backend = open_backend(place.storage_url)
+        self.producer = ArtifactProducer(self.catalog.files, self.backend)
+
+    def read(self, file_id: FileId) -> bytes:
+        with self.producer.open(file_id) as stream:
+            return stream.read()
+
+    def materialize(self, asset: str, data: bytes) -> FileId:
+        """Store content and record it as what an asset holds now, as the IO manager does."""
+        facts = MaterializationFacts(asset, data_version=data.hex())
+        record = self.catalog.materializations.record
+        stream, description = io.BytesIO(data), FileDescription("bin")
+        return self.producer.store_stream(stream, description, lambda lease: record(facts, [lease])).file.file_id
+
+    def clean_up(self) -> None:
+        """Let everything go that nothing holds, without any grace."""
+        clean_up(self.catalog, self.backend, grace_s=0, max_share=1)
+
+    def verify(self) -> Sequence[Finding]:
+        """Read everything that is stored, and return what is wrong; bytes without a row are not."""
+        report = verify(self.catalog, self.backend)
+        return () if report.is_clean else report.findings
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a catalog and a store are. Each method opens them anew, as another process would."""
+
+    catalog_url: str
+    storage_url: str
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the short form of a proof can do much here: nothing waits for a server."""
+        return self.catalog_url.startswith("sqlite") and not self.storage_url.startswith("s3")
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[OpenPlace]:
+        opened = OpenPlace(self)
+        with opened.catalog:
+            yield opened
+
+    def create(self, data: bytes) -> FileId:
+        with self.open() as opened:
+            return opened.producer.create_artifact(io.BytesIO(data), "bin")
+
+    def read(self, file_id: FileId) -> bytes:
+        with self.open() as opened:
+            return opened.read(file_id)
+
+    def release_all(self, file_id: FileId) -> None:
+        with self.open() as opened:
+            for _ in opened.catalog.files.holders(file_id):
+                opened.producer.release(file_id)
+
+    def clean_up(self) -> None:
+        with self.open() as opened:
+            opened.clean_up()
+
+    def verify(self) -> Sequence[Finding]:
+        with self.open() as opened:
+            return opened.verify()
+
+
+def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:
+    """Put bytes under a path past the catalog."""
+    with backend.stage() as sink:
+        sink.write(data)
+        staged = sink.finish()
+    backend.write_stream(staged, path)
+    staged.discard()

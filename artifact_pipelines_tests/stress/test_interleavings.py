@@ -1,0 +1,235 @@
+"""Writers, collectors, an orphan sweep and a verification, without any grace, forced to meet at every step.
+
+The same orders find what is wrong with the obvious protocols: that is shown first, or the proof would prove nothing.
+"""
+
+import contextlib
+import io
+import itertools
+import pathlib
+import random
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import UnknownFileError
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileDescription, FileId, StoragePath
+from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.maintenance.verification import verify
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.stress.aftermath import Aftermath
+from artifact_pipelines_tests.stress.place import OpenPlace, Place, put
+from artifact_pipelines_tests.stress.turns import Choice, Stepwise, Turns, at_random, by_plan
+
+Collector = Callable[[Catalog, IStorageBackend], object]
+WRITER_STEPS, COLLECTOR_STEPS = 10, 15
+"""A little more than each makes: with all pairs of these, one breaks in upon the other at every step of both."""
+
+
+def collect_all(catalog: Catalog, backend: IStorageBackend) -> None:
+    clean_up(catalog, backend, grace_s=0, max_share=1)
+
+
+def sweep(catalog: Catalog, backend: IStorageBackend) -> None:
+    for path in find_orphans(catalog, backend, max_share=1):
+        backend.delete_file(path)
+
+
+def new(opened: OpenPlace, data: bytes) -> int:
+    """Nobody has created the content before."""
+    return 0
+
+
+def unheld(opened: OpenPlace, data: bytes) -> int:
+    """It is stored, and its last holder has let go."""
+    opened.producer.release(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+    return 0
+
+
+def missing(opened: OpenPlace, data: bytes) -> int:
+    """It is held and its bytes are gone: the next create heals it."""
+    file_id = opened.producer.create_artifact(io.BytesIO(data), "bin")
+    opened.backend.delete_file(opened.catalog.files.get_file(file_id).storage_path)
+    return 1
+
+
+def half_done(opened: OpenPlace, data: bytes) -> int:
+    """A writer died with the bytes in place, and its lease has run out."""
+    content = hash_stream(io.BytesIO(data))
+    lease = opened.catalog.files.acquire(content, "blake3", FileDescription("bin"))
+    put(opened.backend, data, lease.file.storage_path)
+    return 0
+
+
+STARTS = [new, unheld, missing, half_done]
+
+
+class Meeting:
+    """Two writers of one content, who read what they were given, and others who clean up meanwhile."""
+
+    def __init__(
+        self, opened: OpenPlace, after: Aftermath, choose: Choice, backend: IStorageBackend | None = None
+    ) -> None:
+        self.turns = Turns(choose, self._look_at_what_is_held)
+        self.held: list[FileId] = []
+        self._lost: set[str] = set()
+        self._opened = opened
+        self._after = after
+        self._data = secrets.token_bytes(100)
+        self._content_hash = hash_stream(io.BytesIO(self._data)).content_hash
+        self._catalog = cast("Catalog", Stepwise(opened.catalog, self.turns))
+        self._bare_backend = backend or opened.backend
+        self._backend = cast("IStorageBackend", Stepwise(self._bare_backend, self.turns, "bytes"))
+        self._producer = ArtifactProducer(self._catalog.files, self._backend)
+
+    def run(self, start: Callable[[OpenPlace, bytes], int], collectors: Iterable[Collector]) -> None:
+        self._holders = start(self._opened, self._data)
+        self._after.expire_leases()
+        actors: dict[str, Callable[[], None]] = {"writer 1": self._write, "writer 2": self._write_and_let_go}
+        for number, collect in enumerate(collectors, 1):
+            actors[f"collector {number}"] = self._by(collect)
+        actors["verifier"] = self._by(verify)
+        actors["time"] = lambda: self.turns.step("leases run out", self._after.expire_leases)
+        self.turns.run(actors)
+
+    def _by(self, collect: Collector) -> Callable[[], None]:
+        def act() -> None:
+            collect(self._catalog, self._backend)
+
+        return act
+
+    def losses(self) -> Sequence[str]:
+        """Name everything that must not have happened."""
+        if self.turns.errors:
+            return [repr(error) for error in self.turns.errors]
+        found = [*self._lost, *self._after.unreadable(), *self._after.miscounted()]
+        with contextlib.suppress(UnknownFileError):
+            if self._count() == self._holders + len(self.held):
+                return found
+        return [*found, f"{self.held} are not all that hold it"]
+
+    def end(self) -> Sequence[str]:
+        """Clean up once more, then let go and clean up again. Returns what is left over, or wrong, at either time."""
+        self._after.expire_leases()
+        self._opened.clean_up()
+        left = [*self._after.left_over(), *map(str, self._opened.verify())]
+        assert self._opened.read(self.held[0]) == self._data
+        for _ in range(self._count()):
+            self._opened.producer.release(self.held[0])
+        self._opened.clean_up()
+        return [*left, *self._after.left_over(), *map(str, self._opened.backend.list_files())]
+
+    def _look_at_what_is_held(self) -> None:
+        for file_id in set(self.held):
+            path = StoragePath(self._content_hash, file_id)
+            if self._bare_backend.size_bytes(path) != len(self._data):
+                self._lost.add(f"{path} was lost while it was held, after {self.turns.made[-1]}")
+
+    def _count(self) -> int:
+        return self._opened.catalog.files.get_file(self.held[0]).reference_count
+
+    def _write(self) -> None:
+        file_id = self._create()
+        with self._producer.open(file_id) as stream:
+            assert stream.read() == self._data
+
+    def _write_and_let_go(self) -> None:
+        file_id = self._create()
+        self._producer.release(file_id)
+        self.held.remove(file_id)
+        self._create()
+
+    def _create(self) -> FileId:
+        file_id = self._producer.create_artifact(io.BytesIO(self._data), "bin")
+        self.held.append(file_id)
+        return file_id
+
+
+def choices(pairs: int, random_ones: int) -> Sequence[Choice]:
+    """Return orders of steps: one side broken into by the other at so many pairs of steps, and random ones."""
+    all_pairs = list(itertools.product(range(WRITER_STEPS), range(COLLECTOR_STEPS)))
+    systematic = [
+        by_plan([("writer 1", k), ("collector 1", j), ("writer 1", WRITER_STEPS), ("collector 1", COLLECTOR_STEPS)])
+        for k, j in random.Random(1).sample(all_pairs, min(pairs, len(all_pairs)))
+    ]
+    return [*systematic, *map(at_random, range(random_ones))]
+
+
+def test_no_order_of_steps_loses_anything_or_leaves_anything_behind(
+    place: Place, engine: sa.Engine, is_stress: bool
+) -> None:
+    each = 200 if is_stress else 4 if place.is_fast else 1
+    after = Aftermath(place, engine)
+    seen = set()
+    with place.open() as opened:
+        for start, choose in itertools.product(STARTS, choices(each, each)):
+            meeting = Meeting(opened, after, choose)
+            meeting.run(start, [collect_all, collect_all, sweep])
+            made = meeting.turns.made
+            assert not meeting.losses(), (start.__name__, made)
+            assert not meeting.end(), (start.__name__, made)
+            seen.add((start.__name__, *made))
+    assert len(seen) >= 5 * each
+
+
+class BareKeys(LocalStorage):
+    """Wrong: a key is named by content alone, so it is written again after it was deleted."""
+
+    def _locate(self, path: StoragePath) -> pathlib.Path:
+        return super()._locate(StoragePath(path.content_hash, FileId(1)))
+
+    def list_files(self) -> Iterator[StoragePath]:
+        return iter(())
+
+
+def bytes_before_rows(catalog: Catalog, backend: IStorageBackend) -> None:
+    """Wrong: a writer may come to hold the row before it goes."""
+    for garbage in catalog.collection.candidates(grace_s=0, limit=100):
+        backend.delete_file(garbage.storage_path)
+    catalog.collection.collect(grace_s=0, limit=100)
+
+
+def ask_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
+    """Wrong: what is written in between has a row that nobody asked for."""
+    known = {file.file_id for file in catalog.files.list_files(limit=1000)}
+    for path in backend.list_files():
+        if path.file_id not in known:
+            backend.delete_file(path)
+
+
+def is_found(place: Place, collect: Collector, backend: LocalStorage | None = None) -> bool:
+    """Tell whether an order of steps shows that something is lost; one after the other, nothing is."""
+    one_after_the_other = by_plan([("writer 1", 99), ("writer 2", 99), ("collector 1", 99)])
+    with place.open() as opened:
+        after = Aftermath(place, opened.catalog._engine, backend)
+        meeting = Meeting(opened, after, one_after_the_other, backend)
+        meeting.run(new, [collect])
+        assert not meeting.losses()
+        for steps, start in itertools.product(range(COLLECTOR_STEPS), [new, unheld]):
+            broken_into = by_plan(
+                [("collector 1", steps), ("writer 1", WRITER_STEPS), ("collector 1", COLLECTOR_STEPS)]
+            )
+            meeting = Meeting(opened, after, broken_into, backend)
+            meeting.run(start, [collect])
+            if meeting.losses():
+                return True
+    return False
+
+
+@pytest.mark.parametrize("collect", [bytes_before_rows, ask_before_listing])
+def test_the_same_orders_find_a_collector_that_is_wrong(settings: Settings, collect: Collector) -> None:
+    assert is_found(Place(settings.catalog_url, settings.storage_url), collect)
+
+
+def test_the_same_orders_find_keys_that_are_wrong(settings: Settings) -> None:
+    backend = BareKeys(pathlib.Path(settings.storage_url))
+    assert is_found(Place(settings.catalog_url, settings.storage_url), collect_all, backend)
