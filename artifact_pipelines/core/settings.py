@@ -22,7 +22,7 @@ class Settings:
 
     Attributes:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
-        storage_url: Folder (or `file:///folder`) of the stored files.
+        storage_url: Folder (or `file:///folder`, or `s3://bucket/prefix`) of the stored files.
         landing_url: Folder where people drop files.
     """
 
@@ -38,6 +38,43 @@ class Settings:
             catalog_url=os.environ.get(CATALOG_URL) or f"sqlite:///{state / 'catalog.db'}",
             storage_url=os.environ.get(STORAGE_URL) or str(state / "store"),
             landing_url=os.environ.get(LANDING_URL) or str(state / "landing"),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class S3Settings:
+    """How to reach an S3 server. What is left out, the standard AWS variables, files and roles say.
+
+    Attributes:
+        endpoint_url: Of a server other than AWS (`AWS_ENDPOINT_URL`).
+        region: Such as `eu-central-1` (`AWS_REGION`, `AWS_DEFAULT_REGION`).
+        access_key_id: With `secret_access_key` and perhaps `session_token` (`AWS_ACCESS_KEY_ID` and so on).
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = dataclasses.field(default=None, repr=False)
+    secret_access_key: str | None = dataclasses.field(default=None, repr=False)
+    session_token: str | None = dataclasses.field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if "@" in urlsplit(self.endpoint_url or "").netloc:
+            raise ConfigurationError(
+                "AWS_ENDPOINT_URL",
+                "it holds a user or password",
+                "Use http(s)://host:port, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            )
+
+    def completed(self) -> "S3Settings":
+        """Return the settings with the environment's endpoint and region where none was given."""
+        environment = os.environ
+        return dataclasses.replace(
+            self,
+            endpoint_url=self.endpoint_url
+            or environment.get("AWS_ENDPOINT_URL_S3")
+            or environment.get("AWS_ENDPOINT_URL")
+            or None,
+            region=self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
         )
 
 
@@ -60,6 +97,6 @@ def folder_from(url: str, setting: str) -> pathlib.Path:
         raise ConfigurationError(
             setting,
             f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is no folder",
-            "Use a path or file:///folder.",
+            "Use a path or file:///folder" + (", or s3://bucket/prefix." if setting == STORAGE_URL else "."),
         )
     return pathlib.Path(url).absolute()
