@@ -1,5 +1,6 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
+import logging
 import pathlib
 import secrets
 import tempfile
@@ -18,8 +19,10 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.storage.back_door import BackDoor, open_back_door
+from artifact_pipelines_tests.back_doors import BackDoor, LocalBackDoor, S3BackDoor
 
 _TEMPLATE = "catalog_template"
+_AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,7 +41,12 @@ def settings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Setting
     monkeypatch.setenv(CATALOG_URL, f"sqlite:///{tmp_path / 'catalog.db'}")
     monkeypatch.setenv(STORAGE_URL, str(tmp_path / "store"))
     monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    for name in ("DAGSTER_HOME", *_AWS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (tmp_path / "landing").mkdir()
     return Settings.from_environment()
 
@@ -103,10 +111,46 @@ def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
-def storage_url(settings: Settings) -> str:
+def s3_back_door(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> S3BackDoor:
+    """A bucket of its own on the server, which the environment names from here on."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    back_door = S3BackDoor(s3_server, f"bucket-{secrets.token_hex(6)}", "a/store/")
+    back_door.client.create_bucket(Bucket=back_door.bucket)
+    return back_door
+
+
+@pytest.fixture
+def s3_url(s3_back_door: S3BackDoor) -> str:
+    return f"s3://{s3_back_door.bucket}/a/store"
+
+
+@pytest.fixture(params=["local", "s3"])
+def storage_url(request: pytest.FixtureRequest, settings: Settings) -> str:
     """A store on each backend that is supported."""
-    return settings.storage_url
+    return settings.storage_url if request.param == "local" else str(request.getfixturevalue("s3_url"))
+
+
+@pytest.fixture
+def back_door(request: pytest.FixtureRequest, storage_url: str) -> BackDoor:
+    """The same store by the back door, for what its interface does not show."""
+    if storage_url.startswith("s3://"):
+        back_door: BackDoor = request.getfixturevalue("s3_back_door")
+        return back_door
+    return LocalBackDoor(pathlib.Path(storage_url))
 
 
 @pytest.fixture
