@@ -20,6 +20,7 @@ from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.storage.back_door import BackDoor, open_back_door
 from artifact_pipelines_tests.back_doors import BackDoor, LocalBackDoor, S3BackDoor
+from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 
 _TEMPLATE = "catalog_template"
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -114,8 +115,10 @@ def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint."""
+    import moto.s3.models
     from moto.server import ThreadedMotoServer
 
+    moto.s3.models.S3_UPLOAD_PART_MIN_SIZE = 1  # small parts make quick tests
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -176,3 +179,10 @@ def store(settings: Settings) -> Iterator[Store]:
 
     with open_store() as store:
         yield store
+
+
+@pytest.fixture
+def proxy(s3_server: str) -> Iterator[Proxy]:
+    """A proxy in front of the S3 server that makes requests fail."""
+    with faulty_proxy(s3_server) as proxy:
+        yield proxy

@@ -43,6 +43,7 @@ _TRANSIENT_CODES = (
     "XAmzContentSHA256Mismatch",
 )
 _LOST = (
+    botocore.exceptions.ConnectionError,
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.IncompleteReadError,
     botocore.parsers.ResponseParserError,
@@ -240,7 +241,7 @@ def _misconfigured(where: str, code: str, status: int | None = None) -> Artifact
 
 
 def _keep_secrets_out_of_logs() -> None:
-    """Silence the debug messages of the libraries, which print headers, and a session token is one."""
+    """Silence what the libraries say for debugging: it has headers in it, and a session token is one."""
     for name in ("aiobotocore", "botocore", "s3fs"):
         if logging.getLogger(name).level == logging.NOTSET:
-            logging.getLogger(name).setLevel(logging.INFO)
+            logging.getLogger(name).setLevel(logging.WARNING)
