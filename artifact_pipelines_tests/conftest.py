@@ -118,7 +118,7 @@ def s3_server() -> Iterator[str]:
     import moto.s3.models
     from moto.server import ThreadedMotoServer
 
-    moto.s3.models.S3_UPLOAD_PART_MIN_SIZE = 1  # small parts make quick tests
+    vars(moto.s3.models)["S3_UPLOAD_PART_MIN_SIZE"] = 1  # small parts make quick tests
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -6,20 +6,34 @@ import http.server
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-_ERRORS = {"500": (500, "InternalError"), "503": (503, "ServiceUnavailable"), "SlowDown": (503, "SlowDown")}
+_PASSING = {"500": (500, "InternalError"), "503": (503, "ServiceUnavailable"), "SlowDown": (503, "SlowDown")}
+_LASTING = {
+    "AccessDenied": (403, "AccessDenied"),
+    "InvalidAccessKeyId": (403, "InvalidAccessKeyId"),
+    "SignatureDoesNotMatch": (403, "SignatureDoesNotMatch"),
+    "ExpiredToken": (400, "ExpiredToken"),
+    "NoSuchBucket": (404, "NoSuchBucket"),
+    "NoSuchKey": (404, "NoSuchKey"),
+    "NoSuchUpload": (404, "NoSuchUpload"),
+    "BadDigest": (400, "BadDigest"),
+    "NotImplemented": (501, "NotImplemented"),
+}
+_ERRORS = {**_PASSING, **_LASTING}
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "keep-alive", "expect")
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A request that came: its number, counted from 0, and its first line."""
+    """A request that came: its number, counted from 0, its first line and the rest."""
 
     number: int
     line: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +41,7 @@ class Fault:
     """What goes wrong with a request.
 
     Attributes:
-        kind: `500`, `503`, `SlowDown`, `reset`, `truncated`, or `hook`.
+        kind: An error code, `reset`, `truncated`, or `hook`.
         is_done: Whether the server gets the request, and does what it says, before it goes wrong.
     """
 
@@ -39,7 +53,7 @@ class Fault:
         return f"{self.kind} {'after' if self.is_done else 'before'}"
 
 
-FAULTS = [Fault(kind, is_done) for kind in (*_ERRORS, "reset") for is_done in (False, True)] + [
+FAULTS = [Fault(kind, is_done) for kind in (*_PASSING, "reset") for is_done in (False, True)] + [
     Fault("truncated", is_done=True)
 ]
 Plan = Callable[[Request], Fault | None]
@@ -66,9 +80,9 @@ class Proxy:
         self.requests.clear()
         self.plan = plan or (lambda request: None)
 
-    def fault_for(self, line: str) -> Fault | None:
+    def fault_for(self, line: str, headers: Mapping[str, str], body: bytes) -> Fault | None:
         with self._lock:
-            request = Request(len(self.requests), line)
+            request = Request(len(self.requests), line, headers, body)
             self.requests.append(request)
             return self.plan(request)
 
@@ -129,7 +143,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self) -> None:
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = proxy.fault_for(f"{self.command} {self.path}")
+        fault = proxy.fault_for(f"{self.command} {self.path}", dict(self.headers), body)
         if fault is not None and not fault.is_done:
             return self._fail(fault)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}

@@ -30,6 +30,9 @@ class Settings:
     storage_url: str
     landing_url: str
 
+    def __post_init__(self) -> None:
+        refuse_password(self.storage_url, STORAGE_URL)
+
     @classmethod
     def from_environment(cls) -> Self:
         """Return what the `ARTIFACT_…` variables say; what they leave open lies in the project's `state/` folder."""
@@ -58,12 +61,7 @@ class S3Settings:
     session_token: str | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if "@" in urlsplit(self.endpoint_url or "").netloc:
-            raise ConfigurationError(
-                "AWS_ENDPOINT_URL",
-                "it holds a user or password",
-                "Use http(s)://host:port, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-            )
+        refuse_password(self.endpoint_url or "", "AWS_ENDPOINT_URL")
 
     def completed(self) -> "S3Settings":
         """Return the settings with the environment's endpoint and region where none was given."""
@@ -75,6 +73,20 @@ class S3Settings:
             or environment.get("AWS_ENDPOINT_URL")
             or None,
             region=self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+        )
+
+
+def refuse_password(url: str, setting: str) -> None:
+    """Check that a URL holds no credentials: it is shown in logs, metadata and errors.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if "://" in url and "@" in urlsplit(url).netloc:
+        raise ConfigurationError(
+            setting,
+            "the URL holds a user or password",
+            "Take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
 
 

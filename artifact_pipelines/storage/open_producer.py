@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from artifact_pipelines.core.interfaces import IFileCatalog
-from artifact_pipelines.core.settings import STORAGE_URL, S3Settings, folder_from
+from artifact_pipelines.core.settings import STORAGE_URL, S3Settings, folder_from, refuse_password
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -18,6 +18,7 @@ def open_backend(storage_url: str, s3: S3Settings | None = None) -> IStorageBack
     Raises:
         ConfigurationError: The URL is of another kind, or holds a password.
     """
+    refuse_password(storage_url, STORAGE_URL)
     if urlsplit(storage_url).scheme == "s3":
         from artifact_pipelines.storage.backends.s3 import S3Storage  # loads slowly, and most do without
 

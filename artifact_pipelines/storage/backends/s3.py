@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from artifact_pipelines.core.exceptions import BackendError, ConfigurationError, StorageUnavailableError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
@@ -222,15 +221,10 @@ def _read_part(descriptor: int, offset: int, length: int) -> bytes:
 
 def _location(storage_url: str) -> tuple[str, str]:
     """Return bucket and prefix of a URL; the prefix is empty or ends with a slash."""
-    bucket, _, prefix = storage_url[len("s3://") :].partition("/")
+    scheme, _, location = storage_url.partition("://")
+    bucket, _, prefix = location.partition("/")
     prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-    if "@" in bucket or "@" in urlsplit(storage_url).netloc:
-        raise ConfigurationError(
-            STORAGE_URL,
-            "the s3:// URL holds a user or password",
-            "Use s3://bucket/prefix, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-        )
-    if not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
+    if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
         raise ConfigurationError(
             STORAGE_URL,
             "the s3:// URL is not of the form s3://bucket/prefix",

@@ -229,15 +229,17 @@ def _may_pass(error: botocore.exceptions.ClientError) -> bool:
 def _reason(error: Exception) -> str:
     """Describe an error by what cannot hold a secret: never by text that a server wrote."""
     if isinstance(error, botocore.exceptions.ClientError):
-        status, code = _answer(error)
-        return f"{status} {code}"
+        return _said(*_answer(error))
     return str(error) if isinstance(error, TruncatedBodyError) else type(error).__name__
 
 
 def _misconfigured(where: str, code: str, status: int | None = None) -> ArtifactError:
     remedy = _REMEDIES.get(code) or (_DENIED_REMEDY if status in (401, 403) else _REGION_REMEDY)
-    problem = f"{where} was refused" + (f" ({status} {code})" if status else f" ({code})")
-    return ConfigurationError(STORAGE_URL, problem, remedy)
+    return ConfigurationError(STORAGE_URL, f"{where} was refused ({_said(status, code)})", remedy)
+
+
+def _said(status: int | None, code: str) -> str:
+    return f"{status} {code}" if status and code != str(status) else code  # an answer to HEAD has no code
 
 
 def _keep_secrets_out_of_logs() -> None:
