@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import io
+
 
 import blake3
 
@@ -30,9 +32,10 @@ class ContentHasher:
         return (self._hasher or blake3.blake3()).hexdigest()
 
 
-def transit_checksum(data: bytes) -> str:
+def transit_checksum(body: io.RawIOBase) -> str:
     """Return the `Content-MD5` header of a request's body, by which a server finds what was damaged on the way to it.
 
     MD5 because every S3 server knows it. It guards against accidents, not enemies; identity is the content hash.
     """
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    digest = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False))
+    return base64.b64encode(digest.digest()).decode()

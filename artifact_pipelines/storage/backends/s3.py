@@ -5,9 +5,7 @@ Bytes are staged in a local file without a name, in the system's folder for temp
 """
 
 import asyncio
-import functools
 import io
-import os
 import pathlib
 import re
 import secrets
@@ -20,7 +18,7 @@ from artifact_pipelines.core.exceptions import BackendError, ConfigurationError,
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
-from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, ObjectStream
+from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FilePart, ObjectStream
 from artifact_pipelines.storage.hashing import transit_checksum
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
@@ -144,13 +142,13 @@ class S3Storage:
             page = answer["NextPartNumberMarker"]
 
     async def _put_whole(self, content: StagedFile, key: str) -> None:
-        data = await asyncio.to_thread(_read_part, content.fd, 0, content.content.size_bytes)
-        await self._send_body("put_object", data, Key=key)
+        await self._send_part("put_object", FilePart(content.fd, 0, content.content.size_bytes), Key=key)
 
-    async def _send_body(self, method: str, data: bytes, **parameters: Any) -> Any:
-        checksum = await asyncio.to_thread(transit_checksum, data)
-        body = functools.partial(io.BytesIO, data)
-        return await self._client.send(method, Body=body, ContentLength=len(data), ContentMD5=checksum, **parameters)
+    async def _send_part(self, method: str, part: FilePart, **parameters: Any) -> Any:
+        length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
+        return await self._client.send(
+            method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters
+        )
 
     async def _put_in_parts(self, content: StagedFile, key: str) -> None:
         token = secrets.token_hex(16)
@@ -173,9 +171,8 @@ class S3Storage:
 
         async def send_next() -> None:
             for number, offset in offsets:
-                length = min(part_bytes, size_bytes - offset)
-                data = await asyncio.to_thread(_read_part, content.fd, offset, length)
-                answer = await self._send_body("upload_part", data, PartNumber=number, **upload)
+                part = FilePart(content.fd, offset, min(part_bytes, size_bytes - offset))
+                answer = await self._send_part("upload_part", part, PartNumber=number, **upload)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"]})
 
         senders = [asyncio.create_task(send_next()) for _ in range(PARTS_IN_FLIGHT)]
@@ -210,13 +207,6 @@ def part_size(size_bytes: int, part_bytes: int) -> int:
     """Return how large parts must be: as asked, or larger where more than 10,000 would be needed."""
     needed = -(-size_bytes // MOST_PARTS)
     return max(part_bytes, -(-needed // (1 << 20)) << 20 if needed > part_bytes else part_bytes)
-
-
-def _read_part(descriptor: int, offset: int, length: int) -> bytes:
-    data = os.pread(descriptor, length, offset)
-    if len(data) != length:
-        raise StorageUnavailableError(tempfile.gettempdir(), f"{len(data):,} of {length:,} staged bytes are left")
-    return data
 
 
 def _location(storage_url: str) -> tuple[str, str]:
