@@ -39,8 +39,8 @@ class S3BackDoor:
             "s3",
             endpoint_url=endpoint_url,
             region_name="us-east-1",
-            aws_access_key_id="back",
-            aws_secret_access_key="door",
+            aws_access_key_id="test-key",
+            aws_secret_access_key="test-secret",
         )
 
     def everything(self) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
 import logging
+import os
 import pathlib
 import secrets
 import tempfile
@@ -114,7 +115,13 @@ def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint."""
+    """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint.
+
+    Another one, whose keys are `test-key` and `test-secret`, can be named in ARTIFACT_TEST_S3_ENDPOINT.
+    """
+    if os.environ.get("ARTIFACT_TEST_S3_ENDPOINT"):
+        yield os.environ["ARTIFACT_TEST_S3_ENDPOINT"]
+        return
     import moto.s3.models
     from moto.server import ThreadedMotoServer
 

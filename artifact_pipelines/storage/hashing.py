@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 
-
 import blake3
 
 HASH_ALGORITHM = "blake3"
