@@ -1,5 +1,6 @@
 """A process that creates an artifact on S3 is killed before and after each of its requests, and before each commit."""
 
+import datetime
 import io
 import os
 import signal
@@ -10,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.tables import file_references
 from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.core.types import FileId, FileState
+from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.s3 import S3Storage
 from artifact_pipelines_tests.back_doors import S3BackDoor
@@ -23,6 +25,7 @@ _CHILD = """
 import io, sys
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import S3Settings, Settings
+from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.s3 import S3Storage
 
@@ -80,19 +83,16 @@ def kill_at(number: int, is_done: bool, child: Child) -> Plan:
     return lambda request: fault if request.number == number else None
 
 
-def collect(engine: sa.Engine, backend: S3Storage) -> None:
-    """Reap leases whose writers are dead, and collect what nothing holds: no time has to pass in a test."""
+def collect(catalog: Catalog, engine: sa.Engine, backend: S3Storage) -> None:
+    """Do what clean-up does once the leases of dead writers have run out."""
     with engine.begin() as connection:
-        connection.execute(sa.delete(file_references).where(file_references.c.expires_at.is_not(None)))
-        held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
-        connection.execute(sa.update(files).values(reference_count=held))
-        connection.execute(sa.delete(files).where(files.c.reference_count == 0))
-    backend.clear_leftovers(lambda file_id: False)
-    for path in list(backend.list_files()):
-        with engine.connect() as connection:
-            known = connection.execute(sa.select(files.c.storage_key).where(files.c.file_id == path.file_id)).scalar()
-        if known is None:
-            backend.delete_file(path)
+        is_lease = file_references.c.expires_at.is_not(None)
+        connection.execute(sa.update(file_references).where(is_lease).values(expires_at=datetime.datetime(2000, 1, 1)))
+    catalog.collection.reap_leases()
+    for garbage in catalog.collection.collect(grace_s=0, limit=100):
+        backend.delete_file(garbage.storage_path)
+    backend.clear_leftovers(catalog.collection.is_leased)
+    assert find_orphans(catalog, backend) == [], "bytes without a row are only there when their row is gone"
 
 
 def read(producer: ArtifactProducer, file_id: int) -> bytes:
@@ -135,7 +135,7 @@ def test_a_killed_create_leaves_nothing_that_clean_up_does_not_find_and_can_be_r
     assert all(backend.size_bytes(path) in (12, size_bytes) for path in backend.list_files())
     repeated = producer.create_artifact(io.BytesIO(b"x" * size_bytes), "bin")
     assert repeated == killed.file_id
-    collect(engine, backend)
+    collect(catalog, engine, backend)
     assert read(producer, acknowledged) == b"acknowledged"
     assert read(producer, repeated) == b"x" * size_bytes
     assert [file.reference_count for file in catalog.files.list_files(10)] == [1, 1]
@@ -157,7 +157,7 @@ def test_clean_up_after_a_kill_leaves_nothing(
     assert child.create(size_bytes) == ""
     child.close()
     backend = S3Storage(s3_url, S3Settings())
-    assert backend.clear_leftovers(lambda file_id: True) == [], "its lease has not run out"
-    collect(engine, backend)
+    assert backend.clear_leftovers(catalog.collection.is_leased) == [], "its lease has not run out"
+    collect(catalog, engine, backend)
     assert s3_back_door.everything() == []
     assert catalog.files.list_files(10) == []
