@@ -126,11 +126,14 @@ class S3Storage:
         page: dict[str, str] = {}
         while True:
             answer = self._client.call("list_multipart_uploads", Prefix=self._prefix, **page)
-            for upload in answer.get("Uploads", ()):
+            uploads = answer.get("Uploads", ())
+            for upload in uploads:
                 yield upload["Key"], upload["UploadId"]
-            if not answer.get("IsTruncated"):
+            if not answer.get("IsTruncated") or not uploads:
                 return
-            page = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer.get("NextUploadIdMarker", "")}
+            # Not every server says where the next page begins.
+            last_key, last_id = answer.get("NextKeyMarker"), answer.get("NextUploadIdMarker")
+            page = {"KeyMarker": last_key or uploads[-1]["Key"], "UploadIdMarker": last_id or uploads[-1]["UploadId"]}
 
     def _uploaded_bytes(self, key: str, upload_id: str) -> int:
         size_bytes = page = 0

@@ -59,6 +59,7 @@ _REMEDIES = {
     "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
     "PartialCredentialsError": "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 }
+_ELSEWHERE = ("400", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")  # 400: as HEAD says it
 _DENIED_REMEDY = (
     "Allow these credentials s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket, "
     "s3:ListBucketMultipartUploads and s3:ListMultipartUploadParts there."
@@ -194,7 +195,7 @@ class S3Client:
         status, code = _answer(error)
         if status == 404 and code != "NoSuchBucket":
             return await self._missing(where)
-        if status in (301, 307, 400, 401, 403) or code == "NoSuchBucket":
+        if status in (301, 307, 401, 403) or code in (*_REMEDIES, *_ELSEWHERE):
             return _misconfigured(where, code, status)
         return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
 
