@@ -10,7 +10,7 @@ import pathlib
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
@@ -24,6 +24,7 @@ from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 PART_BYTES = 16 << 20
 PARTS_IN_FLIGHT = 4
+FILES_IN_FLIGHT = 4
 MOST_PARTS = 10_000
 _TOKEN = "artifact-write"  # noqa: S105 - the name of a header
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
@@ -56,10 +57,11 @@ class S3Storage:
 
     def write_stream(self, content: StagedFile, path: StoragePath) -> None:
         """See `IStorageBackend`."""
-        if content.content.size_bytes <= self._part_bytes:
-            self._client.run(self._put_whole(content, self._key(path)))
-        else:
-            self._client.run(self._put_in_parts(content, self._key(path)))
+        self._client.run(self._put(content, path))
+
+    def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        """See `IStorageBackend`. A few at a time, for a request of a small file is mostly waiting."""
+        self._client.run(self._put_all(contents))
 
     def read_stream(self, path: StoragePath) -> BinaryIO:
         """See `IStorageBackend`."""
@@ -144,6 +146,19 @@ class S3Storage:
                 return size_bytes
             page = answer["NextPartNumberMarker"]
 
+    async def _put_all(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        waiting = iter(contents)
+
+        async def put_next() -> None:
+            for content, path in waiting:
+                await self._put(content, path)
+
+        await _side_by_side(put_next, FILES_IN_FLIGHT)
+
+    async def _put(self, content: StagedFile, path: StoragePath) -> None:
+        is_small = content.content.size_bytes <= self._part_bytes
+        await (self._put_whole if is_small else self._put_in_parts)(content, self._key(path))
+
     async def _put_whole(self, content: StagedFile, key: str) -> None:
         await self._send_part("put_object", FilePart(content.fd, 0, content.content.size_bytes), Key=key)
 
@@ -178,13 +193,7 @@ class S3Storage:
                 answer = await self._send_part("upload_part", part, PartNumber=number, **upload)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"]})
 
-        senders = [asyncio.create_task(send_next()) for _ in range(PARTS_IN_FLIGHT)]
-        try:
-            await asyncio.gather(*senders)
-        finally:
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)  # a part that came after the abort would stay
+        await _side_by_side(send_next, PARTS_IN_FLIGHT)
         return sorted(sent, key=lambda part: int(part["PartNumber"]))
 
     async def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]], size_bytes: int, token: str) -> None:
@@ -204,6 +213,17 @@ class S3Storage:
             await self._client.send("delete_object", Key=upload["Key"])
             reason = f"the server made {found['ContentLength']:,} of {size_bytes:,} bytes"
             raise StorageUnavailableError(where, reason, "Call the server's operator.")
+
+
+async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run so many of a coroutine at once. When one fails the others are ended first: a part after an abort would stay."""
+    workers = [asyncio.create_task(work()) for _ in range(count)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def part_size(size_bytes: int, part_bytes: int) -> int:
