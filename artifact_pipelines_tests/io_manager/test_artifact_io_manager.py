@@ -92,7 +92,7 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
         "maximum": "5",
     }
     assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
-    assert metadata["dagster/uri"].value.startswith("file:///")
+    assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
 
 
 def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> None:

@@ -216,7 +216,7 @@ class S3Storage:
 
 
 async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run so many of a coroutine at once. When one fails the others are ended first: a part after an abort would stay."""
+    """Run so many of a coroutine at once. When one fails the others are ended too, and waited for."""
     workers = [asyncio.create_task(work()) for _ in range(count)]
     try:
         await asyncio.gather(*workers)
