@@ -11,11 +11,12 @@ from artifact_pipelines import open_store
 size_bytes = int(sys.argv[3])
 
 class Numbers:
-    # Blocks that differ, or a part that was sent twice would not be noticed.
+    # Each MiB is filled with its number, or a part that was sent twice would not be noticed.
     offset = 0
     def readinto(self, buffer):
-        count = min(size_bytes - self.offset, memoryview(buffer).nbytes, 1 << 20)
-        memoryview(buffer)[:count] = (self.offset.to_bytes(8, "big") * ((count >> 3) + 1))[:count]
+        number, start = divmod(self.offset, 1 << 20)
+        count = min(size_bytes - self.offset, memoryview(buffer).nbytes, (1 << 20) - start)
+        memoryview(buffer)[:count] = bytes([number % 251]) * count
         self.offset += count
         return count
     def seekable(self):
