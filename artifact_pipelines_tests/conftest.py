@@ -19,9 +19,8 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
-from artifact_pipelines_tests.storage.back_door import BackDoor, open_back_door
-from artifact_pipelines_tests.back_doors import BackDoor, LocalBackDoor, S3BackDoor
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
+from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
 _TEMPLATE = "catalog_template"
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -148,7 +147,14 @@ def s3_url(s3_back_door: S3BackDoor) -> str:
     return f"s3://{s3_back_door.bucket}/a/store"
 
 
-@pytest.fixture(params=["local", "s3"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each backend that is supported, unless it uses the store that the environment names."""
+    if "storage_url" in metafunc.fixturenames:
+        is_local = {"store", "project"} & set(metafunc.fixturenames)
+        metafunc.parametrize("storage_url", ["local"] if is_local else ["local", "s3"], indirect=True)
+
+
+@pytest.fixture
 def storage_url(request: pytest.FixtureRequest, settings: Settings) -> str:
     """A store on each backend that is supported."""
     return settings.storage_url if request.param == "local" else str(request.getfixturevalue("s3_url"))
@@ -156,22 +162,16 @@ def storage_url(request: pytest.FixtureRequest, settings: Settings) -> str:
 
 @pytest.fixture
 def back_door(request: pytest.FixtureRequest, storage_url: str) -> BackDoor:
-    """The same store by the back door, for what its interface does not show."""
+    """The store's objects behind its back."""
     if storage_url.startswith("s3://"):
         back_door: BackDoor = request.getfixturevalue("s3_back_door")
         return back_door
-    return LocalBackDoor(pathlib.Path(storage_url))
+    return FolderBackDoor(pathlib.Path(storage_url))
 
 
 @pytest.fixture
 def backend(storage_url: str) -> IStorageBackend:
     return open_backend(storage_url)
-
-
-@pytest.fixture
-def back_door(storage_url: str) -> BackDoor:
-    """The store's objects behind its back."""
-    return open_back_door(storage_url)
 
 
 @pytest.fixture

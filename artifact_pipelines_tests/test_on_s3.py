@@ -19,8 +19,8 @@ from artifact_pipelines import Artifact, ArtifactIOManagerFactory, S3Config, ope
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, Settings
 from artifact_pipelines.definitions import build_resources
-from artifact_pipelines_tests.back_doors import S3BackDoor
 from artifact_pipelines_tests.project import ALL, CSV, Project
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
 MORE = CSV + "AA,4,9\n"
 

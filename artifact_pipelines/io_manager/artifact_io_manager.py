@@ -29,8 +29,8 @@ from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 from artifact_pipelines.io_manager.registry import TypeHandlers
-from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.io_manager.s3_config import S3Config
+from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
 from artifact_pipelines.storage.source_file import SourceFile

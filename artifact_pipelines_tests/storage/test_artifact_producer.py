@@ -33,7 +33,7 @@ from artifact_pipelines.core.types import FileId, FileState, Lease, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
-from artifact_pipelines_tests.back_doors import BackDoor
+from artifact_pipelines_tests.storage.back_door import BackDoor
 
 DATA = b"identity is content\n" * 1000
 LARGE = DATA * 100
@@ -236,7 +236,7 @@ def test_bytes_that_were_cut_off_are_an_error_and_healed_too(
     producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor
 ) -> None:
     file_id = put(producer)
-    back_door.overwrite(catalog.files.get_file(file_id).storage_path, DATA[:100])
+    back_door.put(catalog.files.get_file(file_id).storage_path, DATA[:100])
     with pytest.raises(DamagedBytesError, match="expected 20,000 bytes, found 100 bytes"):
         producer.open(file_id)
     assert put(producer) == file_id

@@ -22,8 +22,8 @@ from artifact_pipelines.core.types import FileId, StoragePath
 from artifact_pipelines.storage.backends import s3_client
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
 from artifact_pipelines.storage.open_producer import open_backend
-from artifact_pipelines_tests.back_doors import S3BackDoor
 from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, fail_at, fail_from
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put
 
 SMALL_PART_BYTES = 10_000
@@ -246,7 +246,7 @@ def test_an_interrupted_upload_is_aborted(backend: S3Storage, proxy: Proxy, s3_b
 def test_an_upload_that_someone_aborted_is_not_taken_for_done(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
 ) -> None:
-    s3_back_door.overwrite(PATH, b"?" * len(IN_PARTS))  # damaged bytes of the right size lie there from before
+    s3_back_door.put(PATH, b"?" * len(IN_PARTS))  # damaged bytes of the right size lie there from before
     proxy.reset(lambda request: Fault("NoSuchUpload") if request.number == 11 else None)
     with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
         put(backend, IN_PARTS)

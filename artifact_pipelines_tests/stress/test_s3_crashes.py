@@ -17,8 +17,8 @@ from artifact_pipelines.core.types import FileId, FileState
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.s3 import S3Storage
-from artifact_pipelines_tests.back_doors import S3BackDoor
 from artifact_pipelines_tests.faulty_proxy import Fault, Plan, Proxy
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
 PART_BYTES = 10_000
 _CHILD = """

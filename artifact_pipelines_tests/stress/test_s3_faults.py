@@ -13,8 +13,8 @@ from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import S3Storage
-from artifact_pipelines_tests.back_doors import S3BackDoor
 from artifact_pipelines_tests.faulty_proxy import FAULTS, Fault, Proxy, fail_at, fail_from
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
 PART_BYTES = 10_000
 WHOLE = secrets.token_bytes(PART_BYTES)  # 1 request: put
