@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from artifact_pipelines.dataset_pipeline import DatasetPipeline
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
     from artifact_pipelines.io_manager.interfaces import Artifact
+    from artifact_pipelines.io_manager.s3_config import S3Config
     from artifact_pipelines.store import Store, open_store
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ArtifactIOManagerFactory",
     "DatasetPipeline",
     "NewArtifact",
+    "S3Config",
     "Store",
     "open_store",
 ]
@@ -28,6 +30,7 @@ _MODULES = {
     "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
     "DatasetPipeline": "dataset_pipeline",
     "NewArtifact": "core.types",
+    "S3Config": "io_manager.s3_config",
     "Store": "store",
     "open_store": "store",
 }

@@ -23,7 +23,7 @@ def open_store(catalog_url: str | None = None, storage_url: str | None = None, v
 
     Args:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; None: `ARTIFACT_CATALOG_URL`.
-        storage_url: A folder, or `file:///folder`; None: `ARTIFACT_STORAGE_URL`.
+        storage_url: A folder, `file:///folder` or `s3://bucket/prefix`; None: `ARTIFACT_STORAGE_URL`.
         verify_reads: Whether reading a whole file checks its hash.
 
     Raises:

@@ -1,6 +1,8 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
 import contextlib
+import logging
+import os
 import pathlib
 import secrets
 import tempfile
@@ -18,9 +20,11 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
-from artifact_pipelines_tests.storage.back_door import BackDoor, open_back_door
+from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
+from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
 _TEMPLATE = "catalog_template"
+_AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +43,12 @@ def settings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Setting
     monkeypatch.setenv(CATALOG_URL, f"sqlite:///{tmp_path / 'catalog.db'}")
     monkeypatch.setenv(STORAGE_URL, str(tmp_path / "store"))
     monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    for name in ("DAGSTER_HOME", *_AWS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (tmp_path / "landing").mkdir()
     return Settings.from_environment()
 
@@ -119,21 +128,66 @@ def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint.
+
+    Another one, whose keys are `test-key` and `test-secret`, can be named in ARTIFACT_TEST_S3_ENDPOINT.
+    """
+    if os.environ.get("ARTIFACT_TEST_S3_ENDPOINT"):
+        yield os.environ["ARTIFACT_TEST_S3_ENDPOINT"]
+        return
+    import moto.s3.models
+    from moto.server import ThreadedMotoServer
+
+    vars(moto.s3.models)["S3_UPLOAD_PART_MIN_SIZE"] = 1  # small parts make quick tests
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
-def storage_url(settings: Settings) -> str:
+def s3_back_door(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> S3BackDoor:
+    """A bucket of its own on the server, which the environment names from here on."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    back_door = S3BackDoor(s3_server, f"bucket-{secrets.token_hex(6)}", "a/store/")
+    back_door.client.create_bucket(Bucket=back_door.bucket)
+    return back_door
+
+
+@pytest.fixture
+def s3_url(s3_back_door: S3BackDoor) -> str:
+    return f"s3://{s3_back_door.bucket}/a/store"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each backend that is supported, unless it uses the store that the environment names."""
+    if "storage_url" in metafunc.fixturenames:
+        is_local = {"store", "project"} & set(metafunc.fixturenames)
+        metafunc.parametrize("storage_url", ["local"] if is_local else ["local", "s3"], indirect=True)
+
+
+@pytest.fixture
+def storage_url(request: pytest.FixtureRequest, settings: Settings) -> str:
     """A store on each backend that is supported."""
-    return settings.storage_url
+    return settings.storage_url if request.param == "local" else str(request.getfixturevalue("s3_url"))
+
+
+@pytest.fixture
+def back_door(request: pytest.FixtureRequest, storage_url: str) -> BackDoor:
+    """The store's objects behind its back."""
+    if storage_url.startswith("s3://"):
+        back_door: BackDoor = request.getfixturevalue("s3_back_door")
+        return back_door
+    return FolderBackDoor(pathlib.Path(storage_url))
 
 
 @pytest.fixture
 def backend(storage_url: str) -> IStorageBackend:
     return open_backend(storage_url)
-
-
-@pytest.fixture
-def back_door(storage_url: str) -> BackDoor:
-    """The store's objects behind its back."""
-    return open_back_door(storage_url)
 
 
 @pytest.fixture
@@ -148,3 +202,10 @@ def store(settings: Settings) -> Iterator[Store]:
 
     with open_store() as store:
         yield store
+
+
+@pytest.fixture
+def proxy(s3_server: str) -> Iterator[Proxy]:
+    """A proxy in front of the S3 server that makes requests fail."""
+    with faulty_proxy(s3_server) as proxy:
+        yield proxy

@@ -35,7 +35,7 @@ def build_profile_asset(dataset: str, analysis: str, attributes: Mapping[str, An
         **attributes,
     )
     def table_profile(table: Artifact) -> pl.DataFrame:
-        with failures_explained(), verified_path(table, "profile"), table.open() as stream:
+        with failures_explained(), verified_path(table) as file, file.path.open("rb") as stream:
             return profile(stream)
 
     return table_profile
@@ -60,7 +60,7 @@ def build_query_asset(dataset: str, analysis: str, sql: str, attributes: Mapping
     def query_result(table: Artifact) -> Iterator[dg.Output[Any]]:
         with (
             failures_explained(),
-            verified_path(table, "query") as file,
+            verified_path(table) as file,
             run_query(sql, {dataset: file.path}) as batches,
         ):
             yield dg.Output(file.batches(batches))

@@ -555,9 +555,10 @@ class StorageUnavailableError(BackendError):
 
     where: str
     reason: str
+    remedy: str = "Check the disk and its permissions, and run again."
 
     def __str__(self) -> str:
-        return f"Storage failed at {self.where}: {self.reason}. Nothing was stored. Check the disk and its permissions, and run again."
+        return f"Storage failed at {self.where}: {self.reason}. Nothing was stored. {self.remedy}"
 
 
 @dataclasses.dataclass(eq=False)

@@ -22,13 +22,16 @@ class Settings:
 
     Attributes:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
-        storage_url: Folder (or `file:///folder`) of the stored files.
+        storage_url: Folder (or `file:///folder`, or `s3://bucket/prefix`) of the stored files.
         landing_url: Folder where people drop files.
     """
 
     catalog_url: str = dataclasses.field(repr=False)  # may hold a password
     storage_url: str
     landing_url: str
+
+    def __post_init__(self) -> None:
+        refuse_password(self.storage_url, STORAGE_URL)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -38,6 +41,52 @@ class Settings:
             catalog_url=os.environ.get(CATALOG_URL) or f"sqlite:///{state / 'catalog.db'}",
             storage_url=os.environ.get(STORAGE_URL) or str(state / "store"),
             landing_url=os.environ.get(LANDING_URL) or str(state / "landing"),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class S3Settings:
+    """How to reach an S3 server. What is left out, the standard AWS variables, files and roles say.
+
+    Attributes:
+        endpoint_url: Of a server other than AWS (`AWS_ENDPOINT_URL`).
+        region: Such as `eu-central-1` (`AWS_REGION`, `AWS_DEFAULT_REGION`).
+        access_key_id: With `secret_access_key` and perhaps `session_token` (`AWS_ACCESS_KEY_ID` and so on).
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = dataclasses.field(default=None, repr=False)
+    secret_access_key: str | None = dataclasses.field(default=None, repr=False)
+    session_token: str | None = dataclasses.field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        refuse_password(self.endpoint_url or "", "AWS_ENDPOINT_URL")
+
+    def completed(self) -> "S3Settings":
+        """Return the settings with the environment's endpoint and region where none was given."""
+        environment = os.environ
+        return dataclasses.replace(
+            self,
+            endpoint_url=self.endpoint_url
+            or environment.get("AWS_ENDPOINT_URL_S3")
+            or environment.get("AWS_ENDPOINT_URL")
+            or None,
+            region=self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+        )
+
+
+def refuse_password(url: str, setting: str) -> None:
+    """Check that a URL holds no credentials: it is shown in logs, metadata and errors.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if "://" in url and "@" in urlsplit(url).netloc:
+        raise ConfigurationError(
+            setting,
+            "the URL holds a user or password",
+            "Take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
 
 
@@ -60,6 +109,6 @@ def folder_from(url: str, setting: str) -> pathlib.Path:
         raise ConfigurationError(
             setting,
             f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is no folder",
-            "Use a path or file:///folder.",
+            "Use a path or file:///folder" + (", or s3://bucket/prefix." if setting == STORAGE_URL else "."),
         )
     return pathlib.Path(url).absolute()

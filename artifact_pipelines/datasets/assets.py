@@ -70,7 +70,7 @@ def build_table_asset(
         label = f"{dataset}/raw (file {raw.info.file_id})"
         with (
             failures_explained(),
-            verified_path(raw, "table") as file,
+            verified_path(raw) as file,
             open_table(file.path, raw.info.file_type, raw.info.compression_type, contract, label) as batches,
         ):
             yield dg.Output(file.batches(batches))

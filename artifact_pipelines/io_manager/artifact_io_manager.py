@@ -15,6 +15,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
+from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.core.types import (
     FileId,
     FileInfo,
@@ -28,6 +29,7 @@ from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.s3_config import S3Config
 from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
@@ -205,15 +207,24 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
 
     Attributes:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
-        storage_url: A folder, or `file:///folder`.
+        storage_url: A folder (a path or `file:///folder`), or `s3://bucket/prefix`.
         verify_reads: Whether reading a whole file checks its hash.
+        s3: How to reach the S3 server; what it leaves out, the standard AWS variables say.
     """
 
     catalog_url: str = pydantic.Field(repr=False)  # may hold a password
     storage_url: str
     verify_reads: bool = True
+    s3: S3Config = S3Config()
+
+    @pydantic.field_validator("storage_url")
+    @classmethod
+    def _shows_no_password(cls, storage_url: str) -> str:
+        refuse_password(storage_url, STORAGE_URL)
+        return storage_url
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ArtifactIOManager:
         """Open catalog and storage."""
         catalog = Catalog(self.catalog_url)
-        return ArtifactIOManager(catalog, open_producer(catalog.files, self.storage_url, self.verify_reads))
+        producer = open_producer(catalog.files, self.storage_url, self.verify_reads, self.s3.settings())
+        return ArtifactIOManager(catalog, producer)

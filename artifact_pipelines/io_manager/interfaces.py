@@ -31,7 +31,7 @@ class Artifact:
         self._open_stream = open_stream
 
     def uri(self) -> str:
-        """Return where its bytes lie (`file:///…`), checked to be there, for engines that read in place."""
+        """Return where its bytes lie (`file:///…` or `s3://…`), checked to be there, for engines that read in place."""
         return self._uri()
 
     def open(self, verify: bool | None = None) -> BinaryIO:

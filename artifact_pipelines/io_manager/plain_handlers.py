@@ -6,11 +6,11 @@ import pathlib
 import shutil
 from collections.abc import Mapping
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.storage.artifact_producer import describe
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
@@ -65,7 +65,10 @@ class TextHandler:
 
 
 class PathHandler:
-    """`pathlib.Path`: the file it names is stored as it is; read back it is the path of the stored, read-only file."""
+    """`pathlib.Path`: the file it names is stored as it is; read back it is the path of a read-only file.
+
+    That is the stored file itself on local disk, elsewhere a copy that goes when the process ends.
+    """
 
     writes = ("pathlib.Path",)
     reads = ("pathlib.Path",)
@@ -82,7 +85,9 @@ class PathHandler:
             shutil.copyfileobj(stream, sink, _PIECE_BYTES)
 
     def read(self, artifact: Artifact, type_name: str) -> pathlib.Path:
-        path = local_path(artifact, type_name)
+        path = stored_path(artifact)
+        if path is None:
+            return lasting_path(artifact)  # to copy is to read, which verifies
         if artifact.verify_reads:  # nobody knows who reads it, when and how
             with artifact.open() as stream:
                 while stream.read(_PIECE_BYTES):
@@ -151,18 +156,6 @@ class JsonHandler:
         if artifact.info.size_bytes > 1 << 16:
             return {}
         return {"preview": self.read(artifact, "builtins.dict")}
-
-
-def local_path(artifact: Artifact, type_name: str) -> pathlib.Path:
-    """Return the path of a file in a store on local disk.
-
-    Raises:
-        WrongFileTypeError: The store is not on local disk.
-    """
-    parts = urlsplit(artifact.uri())
-    if parts.scheme != "file":
-        raise WrongFileTypeError(artifact.info.file_id, f"{parts.scheme} object", type_name, ["files on local disk"])
-    return pathlib.Path(unquote(parts.path))
 
 
 def _type_name(suffix: str) -> str:

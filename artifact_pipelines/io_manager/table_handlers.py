@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.plain_handlers import local_path
+from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.io_manager.verified_path import verified_path
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class PolarsHandler(_ParquetHandler):
         import polars as pl
 
         if type_name == "polars.LazyFrame":
-            return pl.scan_parquet(local_path(artifact, type_name), glob=False)
-        with verified_path(artifact, type_name) as file:
+            return pl.scan_parquet(lasting_path(artifact), glob=False)
+        with verified_path(artifact) as file:
             return pl.read_parquet(file.path, glob=False)
 
 
@@ -69,10 +69,13 @@ class ArrowHandler(_ParquetHandler):
         import pyarrow.parquet
 
         if type_name == "pyarrow.Table":
-            with verified_path(artifact, type_name) as file:
+            with verified_path(artifact) as file:
                 return pyarrow.parquet.read_table(file.path, page_checksum_verification=True, partitioning=None)
-        dataset = pyarrow.dataset.dataset(local_path(artifact, type_name), format="parquet")
-        return dataset if type_name == "pyarrow.Dataset" else _reader(dataset, artifact)
+        dataset = pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
+        if type_name == "pyarrow.Dataset":
+            return dataset
+        # A copy was verified when it was made.
+        return _reader(dataset, artifact) if stored_path(artifact) else dataset.scanner().to_reader()
 
 
 class DuckDBHandler(_ParquetHandler):
@@ -90,7 +93,7 @@ class DuckDBHandler(_ParquetHandler):
     def read(self, artifact: Artifact, type_name: str) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
-        return duckdb.connect().read_parquet(str(local_path(artifact, type_name)))
+        return duckdb.connect().read_parquet(str(lasting_path(artifact)))
 
 
 def _reader(dataset: Any, artifact: Artifact) -> "pa.RecordBatchReader":
@@ -98,7 +101,7 @@ def _reader(dataset: Any, artifact: Artifact) -> "pa.RecordBatchReader":
     import pyarrow as pa
 
     def batches() -> Iterator["pa.RecordBatch"]:
-        with verified_path(artifact, "pyarrow.RecordBatchReader"):
+        with verified_path(artifact):
             yield from dataset.scanner().to_reader()
 
     return pa.RecordBatchReader.from_batches(dataset.schema, batches())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import IntegrityError
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.plain_handlers import local_path
+from artifact_pipelines.io_manager.local_copies import brief_copy, stored_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,17 +47,17 @@ class VerifiedPath:
 
 
 @contextmanager
-def verified_path(artifact: Artifact, type_name: str) -> Iterator[VerifiedPath]:
-    """Lend the path of a file for reading all of it. The block's end waits for the hash, and raises on damage.
-
-    Args:
-        type_name: What it is read as, for the error.
+def verified_path(artifact: Artifact) -> Iterator[VerifiedPath]:
+    """Lend the path of a file or a copy for reading all of it. The block's end waits for the hash, and raises on damage.
 
     Raises:
         IntegrityError: The file is missing or damaged; also in place of any error that the reader raised over it.
-        WrongFileTypeError: The store is not on local disk.
     """
-    path = local_path(artifact, type_name)
+    path = stored_path(artifact)
+    if path is None:
+        with brief_copy(artifact) as copied:  # to copy is to read, which verifies
+            yield VerifiedPath(copied, lambda: None)
+        return
     if not artifact.verify_reads:
         yield VerifiedPath(path, lambda: None)
         return

@@ -13,6 +13,7 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileState, LoadedInput, NewArtifact
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
@@ -92,7 +93,7 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
         "maximum": "5",
     }
     assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
-    assert metadata["dagster/uri"].value.startswith("file:///")
+    assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
 
 
 def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> None:
@@ -360,7 +361,9 @@ def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> N
 
 
 @pytest.mark.parametrize("verify_reads", [True, False])
-def test_verification_of_reads_can_be_switched_off(settings: Any, back_door: BackDoor, verify_reads: bool) -> None:
+def test_verification_of_reads_can_be_switched_off(
+    settings: Settings, storage_url: str, back_door: BackDoor, verify_reads: bool
+) -> None:
     @dg.asset
     def text() -> str:
         return "text"
@@ -370,7 +373,7 @@ def test_verification_of_reads_can_be_switched_off(settings: Any, back_door: Bac
         return text
 
     factory = ArtifactIOManagerFactory(
-        catalog_url=settings.catalog_url, storage_url=settings.storage_url, verify_reads=verify_reads
+        catalog_url=settings.catalog_url, storage_url=storage_url, verify_reads=verify_reads
     )
     resources: dict[str, Any] = {"io_manager": factory}
     dg.materialize([text, copy], resources=resources)

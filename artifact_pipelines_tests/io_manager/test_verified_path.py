@@ -88,7 +88,7 @@ def test_what_can_be_read_from_damaged_bytes_is_not_verified_when_that_is_switch
     back_door.put(file.storage_path, back_door.get(file.storage_path).replace(b"polars", b"POLARS", 1))
     with open_store(verify_reads=False) as plain:
         assert isinstance(load(plain, file, pathlib.Path), pathlib.Path)
-        with verified_path(artifact(plain, file), "anything") as read:
+        with verified_path(artifact(plain, file)) as read:
             read.check()
 
 
@@ -99,10 +99,10 @@ def test_any_error_of_a_reader_over_damaged_bytes_becomes_the_damage(
         pass
 
     for error in (ValueError("bad footer"), Panic("index out of bounds")):
-        with pytest.raises(type(error)), verified_path(artifact(store, file), "anything"):
+        with pytest.raises(type(error)), verified_path(artifact(store, file)):
             raise error
     back_door.put(file.storage_path, bytes(file.size_bytes))
-    with pytest.raises(DamagedBytesError) as caught, verified_path(artifact(store, file), "anything"):
+    with pytest.raises(DamagedBytesError) as caught, verified_path(artifact(store, file)):
         raise Panic("index out of bounds")
     assert isinstance(caught.value.__cause__, Panic)
 
@@ -125,7 +125,7 @@ def test_who_leaves_early_waits_for_no_hash(
             stopped.set()
 
     monkeypatch.setattr(module, "_read_to_end", read)
-    with pytest.raises(error), verified_path(artifact(store, file), "anything"):
+    with pytest.raises(error), verified_path(artifact(store, file)):
         raise error
     assert stopped.is_set()
 
@@ -139,7 +139,7 @@ def test_batches_that_are_read_to_their_end_are_verified(store: Store, file: Fil
     def wrapped(fail: bool, file: Any) -> pa.RecordBatchReader:
         return file.batches(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches(fail)))
 
-    with verified_path(artifact(store, file), "anything") as read:
+    with verified_path(artifact(store, file)) as read:
         assert wrapped(False, read).read_all().num_rows == 1
         with pytest.raises(ValueError, match="bad page"):
             wrapped(True, read).read_all()
@@ -147,7 +147,7 @@ def test_batches_that_are_read_to_their_end_are_verified(store: Store, file: Fil
     at_the_end = []
     for fail in (False, True):
         store.catalog.audit.mark_verified([store.info(file.file_id)])  # or the second would be refused at once
-        with pytest.raises(DamagedBytesError), verified_path(artifact(store, file), "anything") as read:
+        with pytest.raises(DamagedBytesError), verified_path(artifact(store, file)) as read:
             try:
                 wrapped(fail, read).read_all()
             except DamagedBytesError as error:

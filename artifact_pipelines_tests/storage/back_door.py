@@ -1,9 +1,11 @@
-"""Damage done to a store behind its back, as disks and people do it: not through the class under test."""
+"""Stores behind their backs: damage done as disks and people do it, and what really lies there, left-overs too."""
 
 import pathlib
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from artifact_pipelines.core.settings import folder_from
+import boto3
+
 from artifact_pipelines.core.types import StoragePath
 
 
@@ -20,6 +22,10 @@ class BackDoor(Protocol):
 
     def delete(self, path: StoragePath) -> None:
         """Take it away."""
+        ...
+
+    def everything(self) -> Sequence[str]:
+        """Return everything that takes space in the store, by name: files, what is staged, uploads."""
         ...
 
 
@@ -42,7 +48,37 @@ class FolderBackDoor:
     def delete(self, path: StoragePath) -> None:
         (self._root / str(path)).unlink()
 
+    def everything(self) -> Sequence[str]:
+        return sorted(str(path.relative_to(self._root)) for path in self._root.rglob("*") if path.is_file())
 
-def open_back_door(storage_url: str) -> BackDoor:
-    """Return the back door of a store."""
-    return FolderBackDoor(folder_from(storage_url, "storage_url"))
+
+class S3BackDoor:
+    """A store below a prefix of a bucket."""
+
+    def __init__(self, endpoint_url: str, bucket: str, prefix: str = "") -> None:
+        self.bucket = bucket
+        self._prefix = prefix
+        self.client: Any = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test-key",
+            aws_secret_access_key="test-secret",
+        )
+
+    def get(self, path: StoragePath) -> bytes:
+        body: bytes = self.client.get_object(Bucket=self.bucket, Key=f"{self._prefix}{path}")["Body"].read()
+        return body
+
+    def put(self, path: StoragePath, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=f"{self._prefix}{path}", Body=data)
+
+    def delete(self, path: StoragePath) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=f"{self._prefix}{path}")
+
+    def everything(self) -> Sequence[str]:
+        objects = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return sorted([entry["Key"] for entry in objects] + [f"upload of {key}" for key in self.uploads()])
+
+    def uploads(self) -> Sequence[str]:
+        return [upload["Key"] for upload in self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])]

@@ -31,8 +31,9 @@ from artifact_pipelines.core.exceptions import (
 )
 from artifact_pipelines.core.types import FileId, FileState, Lease, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
+from artifact_pipelines_tests.storage.back_door import BackDoor
 
 DATA = b"identity is content\n" * 1000
 LARGE = DATA * 100
@@ -74,17 +75,17 @@ def pipe(data: bytes) -> BinaryIO:
 
 
 @pytest.fixture
-def nothing_happened(engine: sa.Engine, tmp_path: pathlib.Path) -> Iterator[None]:
+def nothing_happened(engine: sa.Engine, back_door: BackDoor) -> Iterator[None]:
     """At the end of the test the catalog has no row more, and the store no file, than at its start."""
-    before = _everything(engine, tmp_path)
+    before = _everything(engine, back_door)
     yield
-    assert _everything(engine, tmp_path) == before
+    assert _everything(engine, back_door) == before
 
 
-def _everything(engine: sa.Engine, tmp_path: pathlib.Path) -> object:
+def _everything(engine: sa.Engine, back_door: BackDoor) -> object:
     with engine.connect() as connection:
         rows = [connection.execute(sa.select(table).order_by(sa.text("1"))).all() for table in (files, file_references)]
-    return rows, sorted(path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    return rows, back_door.everything()
 
 
 @pytest.mark.parametrize("stream", [io.BytesIO, pipe])
@@ -99,7 +100,7 @@ def test_what_was_created_is_read_back(
 
 @pytest.mark.parametrize("second", [io.BytesIO, pipe])
 def test_second_write_of_same_bytes_adds_no_file(
-    producer: ArtifactProducer, backend: LocalStorage, catalog: Catalog, second: Callable[[bytes], BinaryIO]
+    producer: ArtifactProducer, backend: IStorageBackend, catalog: Catalog, second: Callable[[bytes], BinaryIO]
 ) -> None:
     first = put(producer)
     assert producer.create_artifact(second(DATA), "csv") == first
@@ -108,10 +109,10 @@ def test_second_write_of_same_bytes_adds_no_file(
 
 
 def test_a_large_seekable_duplicate_is_never_staged(
-    producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(producer, LARGE)
-    monkeypatch.setattr(LocalStorage, "stage", None)
+    monkeypatch.setattr(backend, "stage", None)
     put(producer, LARGE)
 
 
@@ -183,7 +184,7 @@ def test_a_stream_that_raises_midway_leaves_nothing(producer: ArtifactProducer) 
 @pytest.mark.usefixtures("nothing_happened")
 @pytest.mark.parametrize("step", ["write_stream", "stage"])
 def test_a_backend_that_fails_leaves_nothing(
-    producer: ArtifactProducer, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch, step: str
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fail(*_: object) -> None:
         raise StorageUnavailableError("here", "a test")
@@ -205,7 +206,7 @@ def test_a_settlement_that_fails_takes_the_bytes_back(producer: ArtifactProducer
 
 
 def test_a_failed_write_leaves_the_others_reference_alone(
-    producer: ArtifactProducer, catalog: Catalog, backend: LocalStorage
+    producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend
 ) -> None:
     from artifact_pipelines.storage.artifact_producer import describe
 
@@ -221,7 +222,7 @@ def test_a_failed_write_leaves_the_others_reference_alone(
 
 
 def test_bytes_that_are_missing_are_healed_by_creating_them_again(
-    producer: ArtifactProducer, catalog: Catalog, backend: LocalStorage
+    producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend
 ) -> None:
     file_id = put(producer)
     backend.delete_file(catalog.files.get_file(file_id).storage_path)
@@ -232,12 +233,10 @@ def test_bytes_that_are_missing_are_healed_by_creating_them_again(
 
 
 def test_bytes_that_were_cut_off_are_an_error_and_healed_too(
-    producer: ArtifactProducer, catalog: Catalog, tmp_path: pathlib.Path
+    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor
 ) -> None:
     file_id = put(producer)
-    path = tmp_path / "store" / str(catalog.files.get_file(file_id).storage_path)
-    path.chmod(0o644)
-    path.write_bytes(DATA[:100])
+    back_door.put(catalog.files.get_file(file_id).storage_path, DATA[:100])
     with pytest.raises(DamagedBytesError, match="expected 20,000 bytes, found 100 bytes"):
         producer.open(file_id)
     assert put(producer) == file_id
@@ -245,7 +244,7 @@ def test_bytes_that_were_cut_off_are_an_error_and_healed_too(
 
 
 def test_a_file_that_vanishes_between_look_and_open_is_missing(
-    producer: ArtifactProducer, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_id = put(producer)
 
@@ -307,7 +306,7 @@ def _reap_all(engine: sa.Engine) -> None:
 
 
 def test_a_writer_whose_lease_is_gone_starts_again(
-    producer: ArtifactProducer, backend: LocalStorage, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, written = backend.write_stream, []
 
@@ -326,7 +325,7 @@ def test_a_writer_whose_lease_is_gone_starts_again(
 
 
 def test_a_writer_that_is_always_too_slow_gives_up(
-    producer: ArtifactProducer, backend: LocalStorage, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = backend.write_stream
 
@@ -340,7 +339,7 @@ def test_a_writer_that_is_always_too_slow_gives_up(
 
 
 def test_a_long_write_keeps_its_lease(
-    engine: sa.Engine, catalog: Catalog, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    engine: sa.Engine, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = FileCatalog(engine, lease_s=0.3)
     renewed = threading.Event()
@@ -361,7 +360,7 @@ def test_a_long_write_keeps_its_lease(
 
 
 def test_a_pending_file_is_put_again_by_whoever_comes_next(
-    producer: ArtifactProducer, backend: LocalStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer was killed after its row and before its bytes: the row is there, its lease too."""
 
@@ -383,7 +382,7 @@ def test_a_pending_file_is_put_again_by_whoever_comes_next(
 
 
 def test_bytes_are_durable_before_the_row_says_so(
-    producer: ArtifactProducer, backend: LocalStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
     for owner, name in ((catalog.files, "acquire"), (backend, "write_stream"), (catalog.files, "settle")):
@@ -402,7 +401,7 @@ def _noting(order: list[str], name: str, function: Callable[..., Any]) -> Callab
 
 
 def test_no_transaction_is_open_while_bytes_move(
-    producer: ArtifactProducer, backend: LocalStorage, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer, backend: IStorageBackend, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = backend.write_stream
 
@@ -446,9 +445,9 @@ with open_store(sys.argv[1], sys.argv[2]) as store:
 
 
 def test_processes_that_create_the_same_at_once_agree(
-    catalog_url: str, catalog: Catalog, backend: LocalStorage, tmp_path: pathlib.Path
+    catalog_url: str, catalog: Catalog, backend: IStorageBackend, storage_url: str
 ) -> None:
-    command = [sys.executable, "-c", _WRITER, catalog_url, str(tmp_path / "store")]
+    command = [sys.executable, "-c", _WRITER, catalog_url, storage_url]
     writers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     outputs = [writer.communicate("go\n")[0].split() for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from artifact_pipelines.core.exceptions import StorageUnavailableError
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends import local
 from artifact_pipelines.storage.backends.local import LocalStorage
@@ -120,6 +121,20 @@ def test_many_can_put_and_delete_at_once(backend: IStorageBackend) -> None:
     assert {path.file_id for path in backend.list_files()} == set(range(2, 41, 2))
 
 
+def test_a_stream_is_read_in_lines_and_pieces_from_anywhere(backend: IStorageBackend) -> None:
+    data = secrets.token_bytes(700_000) + b"\nlast line\n"
+    put(backend, data)
+    with backend.read_stream(PATH) as stream:
+        for offset, count in ((0, 10), (400_000, 300_005), (5, 262_144), (650_000, 1), (700_001, 99), (900_000, 5)):
+            stream.seek(offset)
+            assert stream.read(count) == data[offset : offset + count]
+        stream.seek(700_001)
+        assert stream.readline() == b"last line\n"
+        assert stream.readline() == b""
+        with pytest.raises((OSError, ValueError)):
+            stream.seek(-1)
+
+
 def test_a_living_writer_leaves_no_leftovers(backend: IStorageBackend) -> None:
     put(backend, b"data")
     with backend.stage() as sink:
@@ -133,6 +148,10 @@ def test_a_living_writer_leaves_no_leftovers(backend: IStorageBackend) -> None:
 
 
 class TestLocalStorage:
+    @pytest.fixture
+    def backend(self, settings: Settings) -> LocalStorage:
+        return LocalStorage(pathlib.Path(settings.storage_url))
+
     def test_staging_files_of_a_dead_writer_are_leftovers(self, backend: LocalStorage, tmp_path: pathlib.Path) -> None:
         put(backend, b"data")
         folder = tmp_path / "store" / ".staging"

@@ -1,0 +1,246 @@
+"""A store in an S3 bucket, on any server that speaks S3.
+
+One idea: an object appears when it is complete, in one step, so nothing is copied, renamed or written conditionally.
+Bytes are staged in a local file without a name, in the system's folder for temporary files (`TMPDIR`).
+"""
+
+import asyncio
+import io
+import pathlib
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+
+from artifact_pipelines.core.exceptions import BackendError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
+from artifact_pipelines.core.types import FileId, Leftover, StoragePath
+from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
+from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FilePart, ObjectStream
+from artifact_pipelines.storage.hashing import transit_checksum
+from artifact_pipelines.storage.staging import StagedFile, StagingFile
+
+PART_BYTES = 16 << 20
+PARTS_IN_FLIGHT = 4
+FILES_IN_FLIGHT = 4
+MOST_PARTS = 10_000
+_TOKEN = "artifact-write"  # noqa: S105 - the name of a header
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
+_PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.*'()-]+/)*", re.ASCII)
+
+
+class S3Storage:
+    """`IStorageBackend` on a bucket, or on what lies below a prefix in it.
+
+    Args:
+        storage_url: `s3://bucket` or `s3://bucket/prefix`.
+        settings: How to reach the server.
+        part_bytes: Size of the parts that a larger file is uploaded in; 5 MiB is the least that servers take.
+
+    Raises:
+        ConfigurationError: The URL is not of that form.
+    """
+
+    def __init__(self, storage_url: str, settings: S3Settings, part_bytes: int = PART_BYTES) -> None:
+        self._bucket, self._prefix = _location(storage_url)
+        self._client = S3Client(self._bucket, settings)
+        self._part_bytes = part_bytes
+
+    def __repr__(self) -> str:
+        return f"S3Storage('s3://{self._bucket}/{self._prefix}')"
+
+    def stage(self) -> StagingFile:
+        """See `IStorageBackend`."""
+        return StagingFile(pathlib.Path(tempfile.gettempdir()), nameless=True)
+
+    def write_stream(self, content: StagedFile, path: StoragePath) -> None:
+        """See `IStorageBackend`."""
+        self._client.run(self._put(content, path))
+
+    def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        """See `IStorageBackend`. A few at a time, for a request of a small file is mostly waiting."""
+        self._client.run(self._put_all(contents))
+
+    def read_stream(self, path: StoragePath) -> BinaryIO:
+        """See `IStorageBackend`."""
+        size_bytes = self.size_bytes(path)
+        if size_bytes is None:
+            raise FileNotFoundError(self.uri(path))
+        stream = ObjectStream(self._client, self._key(path), size_bytes)
+        return cast("BinaryIO", io.BufferedReader(stream, FIRST_READ_BYTES))
+
+    def delete_file(self, path: StoragePath) -> None:
+        """See `IStorageBackend`."""
+        with suppress(NoSuchThingError):
+            self._client.call("delete_object", Key=self._key(path))
+
+    def exists(self, path: StoragePath) -> bool:
+        """See `IStorageBackend`."""
+        return self.size_bytes(path) is not None
+
+    def size_bytes(self, path: StoragePath) -> int | None:
+        """See `IStorageBackend`."""
+        try:
+            return int(self._client.call("head_object", Key=self._key(path))["ContentLength"])
+        except NoSuchThingError:
+            return None
+
+    def uri(self, path: StoragePath) -> str:
+        """See `IStorageBackend`."""
+        return f"s3://{self._bucket}/{self._key(path)}"
+
+    def list_files(self) -> Iterator[StoragePath]:
+        """See `IStorageBackend`."""
+        page: dict[str, str] = {}
+        while True:
+            answer = self._client.call("list_objects_v2", Prefix=self._prefix, **page)
+            for entry in answer.get("Contents", ()):
+                path = self._parse(entry["Key"])
+                if path is not None:
+                    yield path
+            if not answer.get("IsTruncated"):
+                return
+            page = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
+        """See `IStorageBackend`. What is left of a dead writer is its multipart upload."""
+        cleared = []
+        for key, upload_id in list(self._uploads()):
+            path = self._parse(key)
+            if path is None or is_leased(path.file_id):
+                continue
+            with suppress(NoSuchThingError):  # finished or cleared in the meantime
+                leftover = Leftover(f"multipart upload {upload_id} of {key}", self._uploaded_bytes(key, upload_id))
+                if not dry_run:
+                    self._client.call("abort_multipart_upload", Key=key, UploadId=upload_id)
+                cleared.append(leftover)
+        return cleared
+
+    def _key(self, path: StoragePath) -> str:
+        return f"{self._prefix}{path}"
+
+    def _parse(self, key: str) -> StoragePath | None:
+        return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
+
+    def _uploads(self) -> Iterator[tuple[str, str]]:
+        page: dict[str, str] = {}
+        while True:
+            answer = self._client.call("list_multipart_uploads", Prefix=self._prefix, **page)
+            uploads = answer.get("Uploads", ())
+            for upload in uploads:
+                yield upload["Key"], upload["UploadId"]
+            if not answer.get("IsTruncated") or not uploads:
+                return
+            # Not every server says where the next page begins.
+            last_key, last_id = answer.get("NextKeyMarker"), answer.get("NextUploadIdMarker")
+            page = {"KeyMarker": last_key or uploads[-1]["Key"], "UploadIdMarker": last_id or uploads[-1]["UploadId"]}
+
+    def _uploaded_bytes(self, key: str, upload_id: str) -> int:
+        size_bytes = page = 0
+        while True:
+            answer = self._client.call("list_parts", Key=key, UploadId=upload_id, PartNumberMarker=page)
+            size_bytes += sum(int(part["Size"]) for part in answer.get("Parts", ()))
+            if not answer.get("IsTruncated"):
+                return size_bytes
+            page = answer["NextPartNumberMarker"]
+
+    async def _put_all(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        waiting = iter(contents)
+
+        async def put_next() -> None:
+            for content, path in waiting:
+                await self._put(content, path)
+
+        await _side_by_side(put_next, FILES_IN_FLIGHT)
+
+    async def _put(self, content: StagedFile, path: StoragePath) -> None:
+        is_small = content.content.size_bytes <= self._part_bytes
+        await (self._put_whole if is_small else self._put_in_parts)(content, self._key(path))
+
+    async def _put_whole(self, content: StagedFile, key: str) -> None:
+        await self._send_part("put_object", FilePart(content.fd, 0, content.content.size_bytes), Key=key)
+
+    async def _send_part(self, method: str, part: FilePart, **parameters: Any) -> Any:
+        length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
+        return await self._client.send(
+            method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters
+        )
+
+    async def _put_in_parts(self, content: StagedFile, key: str) -> None:
+        token = secrets.token_hex(16)
+        begun = await self._client.send("create_multipart_upload", Key=key, Metadata={_TOKEN: token})
+        upload = {"Key": key, "UploadId": begun["UploadId"]}
+        try:
+            parts = await self._send_parts(content, upload)
+            await self._complete(upload, parts, content.content.size_bytes, token)
+        except BaseException:
+            with suppress(NoSuchThingError, BackendError):  # what cannot be aborted now, `clear_leftovers` finds
+                await self._client.send("abort_multipart_upload", **upload)
+            raise
+
+    async def _send_parts(self, content: StagedFile, upload: dict[str, str]) -> list[dict[str, Any]]:
+        """Upload all parts, a few at a time, each read from the staged file when its turn comes."""
+        size_bytes = content.content.size_bytes
+        part_bytes = part_size(size_bytes, self._part_bytes)
+        offsets = iter(enumerate(range(0, size_bytes, part_bytes), start=1))
+        sent: list[dict[str, Any]] = []
+
+        async def send_next() -> None:
+            for number, offset in offsets:
+                part = FilePart(content.fd, offset, min(part_bytes, size_bytes - offset))
+                answer = await self._send_part("upload_part", part, PartNumber=number, **upload)
+                sent.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+        await _side_by_side(send_next, PARTS_IN_FLIGHT)
+        return sorted(sent, key=lambda part: int(part["PartNumber"]))
+
+    async def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]], size_bytes: int, token: str) -> None:
+        is_known_complete = True
+        try:
+            await self._client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
+        except NoSuchThingError:  # done by an attempt whose answer was lost? or aborted by someone?
+            is_known_complete = False
+        where = f"s3://{self._bucket}/{upload['Key']}"
+        try:
+            found = await self._client.send("head_object", Key=upload["Key"])
+        except NoSuchThingError as error:
+            raise StorageUnavailableError(where, "the upload was aborted by someone else", "Run again.") from error
+        if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
+            raise StorageUnavailableError(where, "the upload was aborted by someone else", "Run again.")
+        if found["ContentLength"] != size_bytes:
+            await self._client.send("delete_object", Key=upload["Key"])
+            reason = f"the server made {found['ContentLength']:,} of {size_bytes:,} bytes"
+            raise StorageUnavailableError(where, reason, "Call the server's operator.")
+
+
+async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run so many of a coroutine at once. When one fails the others are ended too, and waited for."""
+    workers = [asyncio.create_task(work()) for _ in range(count)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def part_size(size_bytes: int, part_bytes: int) -> int:
+    """Return how large parts must be: as asked, or larger where more than 10,000 would be needed."""
+    needed = -(-size_bytes // MOST_PARTS)
+    return max(part_bytes, -(-needed // (1 << 20)) << 20 if needed > part_bytes else part_bytes)
+
+
+def _location(storage_url: str) -> tuple[str, str]:
+    """Return bucket and prefix of a URL; the prefix is empty or ends with a slash."""
+    scheme, _, location = storage_url.partition("://")
+    bucket, _, prefix = location.partition("/")
+    prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            STORAGE_URL,
+            "the s3:// URL is not of the form s3://bucket/prefix",
+            "A bucket has 2 to 255 letters, digits, dots and dashes; a prefix has these, and !_*'() between slashes.",
+        )
+    return bucket, prefix

@@ -1,0 +1,250 @@
+"""Requests to an S3 server: the only place that retries, and that translates what a server says.
+
+s3fs brings the session, the event loop and the credentials; its own retries, those of botocore and every cache are off.
+"""
+
+import asyncio
+import functools
+import logging
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import botocore.exceptions
+import botocore.parsers
+import s3fs
+
+from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
+
+ATTEMPTS = 6
+FIRST_DELAY_S = 0.1
+"""Doubled with each attempt and jittered: a request sleeps for 3.1 s at most, however often it fails."""
+PATIENCE_S = 15.0
+"""No attempt begins later than this after the first one, so that a server that hangs is not waited for six times."""
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 60.0
+_CLEANING_UP_S = 30.0
+
+_TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
+_TRANSIENT_CODES = (
+    "BadDigest",  # damaged on the way
+    "IncompleteBody",
+    "InternalError",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "XAmzContentSHA256Mismatch",
+)
+_LOST = (
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.HTTPClientError,
+    botocore.exceptions.IncompleteReadError,
+    botocore.parsers.ResponseParserError,
+    aiohttp.ClientError,
+    OSError,  # a reset, a timeout
+)
+_REMEDIES = {
+    "NoSuchBucket": "Create the bucket, or correct the URL and AWS_ENDPOINT_URL.",
+    "InvalidAccessKeyId": "Correct AWS_ACCESS_KEY_ID.",
+    "SignatureDoesNotMatch": "Correct AWS_SECRET_ACCESS_KEY and AWS_REGION.",
+    "ExpiredToken": "Get new credentials: AWS_SESSION_TOKEN has run out.",
+    "RequestTimeTooSkewed": "Set this machine's clock.",
+    "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
+    "PartialCredentialsError": "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+}
+_ELSEWHERE = ("400", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")  # 400: as HEAD says it
+_DENIED_REMEDY = (
+    "Allow these credentials s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket, "
+    "s3:ListBucketMultipartUploads and s3:ListMultipartUploadParts there."
+)
+_REGION_REMEDY = "Set AWS_REGION and AWS_ENDPOINT_URL to where the bucket is."
+_SERVER_REMEDY = "Check that the server runs and can be reached (AWS_ENDPOINT_URL), and run again."
+
+Result = TypeVar("Result")
+
+
+class NoSuchThingError(Exception):
+    """The server has no such key or upload. Its user knows what that means."""
+
+
+class TruncatedBodyError(OSError):
+    """A body ended before its end."""
+
+
+class S3Client:
+    """Sends requests about one bucket. Safe to share between threads.
+
+    Args:
+        bucket: The bucket.
+        settings: How to reach the server.
+    """
+
+    def __init__(self, bucket: str, settings: S3Settings) -> None:
+        self._bucket = bucket
+        self._bucket_was_seen = False
+        self._settings = settings = settings.completed()
+        _keep_secrets_out_of_logs()
+        self._fs = s3fs.S3FileSystem(
+            key=settings.access_key_id or None,
+            secret=settings.secret_access_key or None,
+            token=settings.session_token or None,
+            endpoint_url=settings.endpoint_url,
+            client_kwargs={"region_name": settings.region} if settings.region else {},
+            config_kwargs={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "read_timeout": READ_TIMEOUT_S,
+                "retries": {"total_max_attempts": 1},
+                # Servers other than AWS do not know the newer checksums; Content-MD5 is sent instead.
+                "request_checksum_calculation": "when_required",
+                "response_checksum_validation": "when_required",
+            },
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"S3Client({self._bucket!r}, {self._settings!r})"
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for a coroutine on the event loop. Interrupted, it is cancelled, and its own clean-up waited for."""
+        ended = threading.Event()
+
+        async def watched() -> Result:
+            try:
+                return await coroutine
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(watched(), self._fs.loop)
+        try:
+            return future.result()
+        except BaseException:
+            if future.cancel() or future.cancelled():
+                ended.wait(_CLEANING_UP_S)
+            raise
+
+    def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:
+        """Send a request as `send` does, and wait for its answer."""
+        return self.run(self.send(method, **parameters))
+
+    async def send(self, method: str, **parameters: Any) -> Mapping[str, Any]:
+        """Send one request, again while it fails in a way that may pass, and return the answer.
+
+        Args:
+            method: As botocore's client calls it, such as `put_object`.
+            parameters: Without the bucket. `Body` is a function that returns a new stream for each attempt.
+
+        Raises:
+            NoSuchThingError: The server has no such key or upload.
+            ConfigurationError: Bucket, credentials or rights are not as they must be.
+            StorageUnavailableError: The server did not do it, however often it was asked.
+        """
+        return await self._retried(functools.partial(self._send_once, method, **parameters), method, parameters)
+
+    async def receive(self, key: str, start: int, stop: int) -> bytes:
+        """Return a range of an object's bytes, complete. Raises as `send` does."""
+        wanted = {"Key": key, "Range": f"bytes={start}-{stop - 1}"}
+
+        async def once() -> bytes:
+            answer = await self._send_once("get_object", **wanted)
+            async with answer["Body"] as body:
+                data = await body.read()
+            if len(data) != stop - start:
+                raise TruncatedBodyError(f"{len(data):,} of {stop - start:,} bytes came")
+            return bytes(data)
+
+        return await self._retried(once, "get_object", wanted)
+
+    async def _send_once(self, method: str, **parameters: Any) -> Mapping[str, Any]:
+        client = await self._fs.set_session()
+        if "Body" in parameters:
+            parameters["Body"] = parameters["Body"]()
+        answer: Mapping[str, Any] = await getattr(client, method)(Bucket=self._bucket, **parameters)
+        return answer
+
+    async def _retried(
+        self, once: Callable[[], Awaitable[Result]], method: str, parameters: Mapping[str, Any]
+    ) -> Result:
+        where = f"s3://{self._bucket}/{parameters.get('Key', parameters.get('Prefix', ''))}"
+        started = time.monotonic()
+        for attempt in range(ATTEMPTS):
+            try:
+                return await once()
+            except botocore.exceptions.ClientError as error:
+                if not _may_pass(error):
+                    raise await self._explained(error, where) from error
+                failure: Exception = error
+            except _LOST as error:
+                failure = error
+            except botocore.exceptions.BotoCoreError as error:
+                raise _misconfigured(where, type(error).__name__) from error
+            if attempt == ATTEMPTS - 1 or time.monotonic() - started > PATIENCE_S:
+                break
+            await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
+        reason = f"{method} failed {attempt + 1} times, at last with {_reason(failure)}"
+        raise StorageUnavailableError(where, reason, _SERVER_REMEDY) from failure
+
+    async def _explained(self, error: botocore.exceptions.ClientError, where: str) -> Exception:
+        status, code = _answer(error)
+        if status == 404 and code != "NoSuchBucket":
+            return await self._missing(where)
+        if status in (301, 307, 401, 403) or code in (*_REMEDIES, *_ELSEWHERE):
+            return _misconfigured(where, code, status)
+        return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
+
+    async def _missing(self, where: str) -> Exception:
+        """Tell a missing key from a missing bucket, which an answer to HEAD does not: a wrong URL is no lost file."""
+        if not self._bucket_was_seen:
+            client = await self._fs.set_session()
+            try:
+                await client.head_bucket(Bucket=self._bucket)
+            except botocore.exceptions.ClientError as error:
+                status, _ = _answer(error)
+                if status == 404:
+                    return _misconfigured(where, "NoSuchBucket", status)
+                if status not in (400, 403, 405, 501):  # it may be there without being ours to look at
+                    return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
+            except _LOST as error:
+                return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
+            self._bucket_was_seen = True
+        return NoSuchThingError(where)
+
+
+def _answer(error: botocore.exceptions.ClientError) -> tuple[int, str]:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status, str(error.response.get("Error", {}).get("Code", status))
+
+
+def _may_pass(error: botocore.exceptions.ClientError) -> bool:
+    status, code = _answer(error)
+    return status in _TRANSIENT_STATUSES or code in _TRANSIENT_CODES
+
+
+def _reason(error: Exception) -> str:
+    """Describe an error by what cannot hold a secret: never by text that a server wrote."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        return _said(*_answer(error))
+    return str(error) if isinstance(error, TruncatedBodyError) else type(error).__name__
+
+
+def _misconfigured(where: str, code: str, status: int | None = None) -> ArtifactError:
+    remedy = _REMEDIES.get(code) or (_DENIED_REMEDY if status in (401, 403) else _REGION_REMEDY)
+    return ConfigurationError(STORAGE_URL, f"{where} was refused ({_said(status, code)})", remedy)
+
+
+def _said(status: int | None, code: str) -> str:
+    return f"{status} {code}" if status and code != str(status) else code  # an answer to HEAD has no code
+
+
+def _keep_secrets_out_of_logs() -> None:
+    """Silence what the libraries say for debugging: it has headers in it, and a session token is one."""
+    for name in ("aiobotocore", "botocore", "s3fs"):
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,113 @@
+"""Streams between an S3 store and its users: parts of a staged file on the way up, ranges of an object on the way down.
+
+Both know where they stand and hold no more than a piece.
+"""
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from artifact_pipelines.core.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+FIRST_READ_BYTES = 256 << 10
+READ_BYTES = 8 << 20
+
+
+class _Seekable(io.RawIOBase):
+    """A readable stream of known length."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self._offset = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Return the offset of the next byte."""
+        return self._offset
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to an offset; nothing is read before it is asked for."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.length}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative seek position {start + offset}")
+        self._offset = start + offset
+        return self._offset
+
+    def readall(self) -> bytes:
+        """Return all that is left, in memory."""
+        return self.read(max(0, self.length - self._offset)) or b""
+
+
+class FilePart(_Seekable):
+    """Reads a part of a file, whatever others do with its descriptor, which stays open."""
+
+    def __init__(self, descriptor: int, start: int, length: int) -> None:
+        super().__init__(length)
+        self._descriptor = descriptor
+        self._start = start
+
+    def reopen(self) -> "FilePart":
+        """Return a new stream of the same part."""
+        return FilePart(self._descriptor, self._start, self.length)
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Read as `io.FileIO` does."""
+        with memoryview(buffer).cast("B") as space:
+            wanted = min(space.nbytes, self.length - self._offset)
+            count = os.preadv(self._descriptor, [space[:wanted]], self._start + self._offset) if wanted > 0 else 0
+        if count == 0 < wanted:
+            raise StorageUnavailableError("the folder for temporary files", "a staged file was cut off")
+        self._offset += count
+        return count
+
+
+class ObjectStream(_Seekable):
+    """Reads an object in ranges: small ones after a jump, larger ones as it is read on."""
+
+    def __init__(self, client: S3Client, key: str, size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self._client = client
+        self._key = key
+        self._piece = b""
+        self._piece_start = 0
+        self._next_bytes = FIRST_READ_BYTES
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Fill the whole buffer, unless the object ends."""
+        with memoryview(buffer).cast("B") as space:
+            filled = 0
+            while filled < space.nbytes and self._offset < self.length:
+                piece = self._ahead(space.nbytes - filled)
+                space[filled : filled + len(piece)] = piece
+                filled += len(piece)
+                self._offset += len(piece)
+            return filled
+
+    def _ahead(self, most: int) -> memoryview:
+        """Return at most so many bytes from the offset on, at least one, fetched if they are not at hand."""
+        end = self._piece_start + len(self._piece)
+        if not self._piece_start <= self._offset < end:
+            self._next_bytes = min(2 * self._next_bytes, READ_BYTES) if self._offset == end else FIRST_READ_BYTES
+            stop = min(self.length, self._offset + max(self._next_bytes, min(most, READ_BYTES)))
+            self._piece = b""  # or two would be held while the next one comes
+            self._piece = self._fetch(self._offset, stop)
+            self._piece_start = self._offset
+        start = self._offset - self._piece_start
+        return memoryview(self._piece)[start : start + most]
+
+    def _fetch(self, start: int, stop: int) -> bytes:
+        try:
+            return self._client.run(self._client.receive(self._key, start, stop))
+        except NoSuchThingError as error:
+            raise StorageUnavailableError(str(error), "it was deleted while it was read", "Run again.") from error

@@ -1,0 +1,326 @@
+"""What is particular to stores on S3: see test_backend_contract.py for what they share with others."""
+
+import asyncio
+import base64
+import functools
+import hashlib
+import io
+import logging
+import secrets
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.settings import S3Settings
+from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.storage.backends import s3_client
+from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
+from artifact_pipelines.storage.open_producer import open_backend
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, fail_at, fail_from
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
+from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put
+
+SMALL_PART_BYTES = 10_000
+IN_PARTS = secrets.token_bytes(10 * SMALL_PART_BYTES - 1)
+
+
+@pytest.fixture
+def backend(proxy: Proxy, s3_url: str) -> S3Storage:
+    return S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("s3://bucket", "s3://bucket/"),
+        ("s3://bucket/", "s3://bucket/"),
+        ("s3://My_Bucket.1/a/b-c_d.e!(f)/", "s3://My_Bucket.1/a/b-c_d.e!(f)/"),
+    ],
+)
+def test_a_url_is_a_bucket_and_perhaps_a_prefix(url: str, name: str) -> None:
+    backend = open_backend(url)
+    assert backend.uri(PATH) == f"{name}{PATH}"
+    assert repr(backend) == f"S3Storage('{name}')"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("s3://", "s3:///prefix", "s3://b", "s3://a:b/c", "s3://bucket/a//b", "s3://bucket/../a", "s3://bucket/a?b=c"),
+        *(
+            "s3://bucket/a b",
+            "s3://bucket/%20",
+            "s3://bucket/a#b",
+            "s3:bucket",
+            "s3://me:hunter2@bucket",
+            "gs://bucket",
+        ),
+    ],
+)
+def test_another_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTIFACT_STORAGE_URL") as caught:
+        open_backend(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_stores_in_one_bucket_never_see_each_others_files(s3_back_door: S3BackDoor) -> None:
+    prefixes = ["", "/a", "/a/store", "/a/store2", "/ab", "/ab/ab"]
+    backends = [open_backend(f"s3://{s3_back_door.bucket}{prefix}") for prefix in prefixes]
+    for number, backend in enumerate(backends, start=1):
+        put(backend, b"", StoragePath("ab" * 32, FileId(number)))
+    assert [[path.file_id for path in backend.list_files()] for backend in backends] == [[n] for n in range(1, 7)]
+
+
+def test_a_small_file_is_one_request(backend: S3Storage, proxy: Proxy) -> None:
+    put(backend, IN_PARTS[:SMALL_PART_BYTES])
+    assert [request.line.split()[0] for request in proxy.requests] == ["PUT"]
+
+
+def test_a_larger_file_goes_in_parts_a_few_at_a_time(backend: S3Storage, proxy: Proxy) -> None:
+    sending, most = [0], [0]
+
+    def count(request: object) -> None:
+        sending[0] += 1
+        most[0] = max(most[0], sending[0])
+        time.sleep(0.02)
+        sending[0] -= 1
+
+    proxy.reset(count)
+    put(backend, IN_PARTS)
+    assert get(backend) == IN_PARTS
+    assert sum("partNumber" in request.line for request in proxy.requests) == 10
+    assert 1 <= most[0] <= PARTS_IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "parts"), [(PART_BYTES + 1, 2), (PART_BYTES * MOST_PARTS, MOST_PARTS), (5 << 40, 9987)]
+)
+def test_parts_are_larger_where_there_would_be_too_many(size_bytes: int, parts: int) -> None:
+    part_bytes = part_size(size_bytes, PART_BYTES)
+    assert part_bytes % (1 << 20) == 0
+    assert -(-size_bytes // part_bytes) == parts <= MOST_PARTS
+
+
+def test_requests_carry_a_checksum_that_every_server_knows_and_nothing_that_only_some_do(
+    backend: S3Storage, proxy: Proxy
+) -> None:
+    put(backend, b"small")
+    put(backend, IN_PARTS)
+    get(backend)
+    for request in proxy.requests:
+        names = {name.lower() for name in request.headers}
+        assert not any(name.startswith(("x-amz-checksum", "x-amz-sdk-checksum", "x-amz-copy", "if-")) for name in names)
+        if request.line.startswith("PUT"):
+            expected = base64.b64encode(hashlib.md5(request.body).digest()).decode()
+            assert request.headers["Content-MD5"] == expected
+
+
+def test_what_was_damaged_on_its_way_is_sent_again(
+    backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(s3_client), "FIRST_DELAY_S", 0)
+    proxy.reset(fail_at(0, Fault("BadDigest"), times=2))
+    put(backend, b"data")
+    assert len(proxy.requests) == 3
+
+
+def test_a_failure_for_ever_sleeps_for_a_bounded_time(
+    backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    proxy.reset(fail_from(0, Fault("503")))
+    with pytest.raises(StorageUnavailableError, match="failed 6 times, at last with 503"):
+        get(backend)
+    assert len(proxy.requests) == s3_client.ATTEMPTS
+    assert 1.5 < sum(slept) < 3.1
+    assert len(set(slept)) == 5, "not jittered"
+
+
+def test_a_server_that_hangs_is_not_asked_again_for_ever(
+    backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_client, "PATIENCE_S", 0.0)
+    proxy.reset(fail_from(0, Fault("reset")))
+    with pytest.raises(StorageUnavailableError, match="failed 1 times, at last with"):
+        get(backend)
+
+
+def test_a_server_that_is_not_there_is_an_error_within_seconds(s3_url: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailableError, match="AWS_ENDPOINT_URL"):
+        get(S3Storage(s3_url, S3Settings(endpoint_url="http://127.0.0.1:1")))
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("AccessDenied", "Allow these credentials s3:GetObject"),
+        ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"),
+        ("ExpiredToken", "AWS_SESSION_TOKEN"),
+        ("NoSuchBucket", "Create the bucket"),
+    ],
+)
+def test_what_waiting_does_not_mend_is_said_at_once_with_a_remedy(
+    backend: S3Storage, proxy: Proxy, kind: str, remedy: str
+) -> None:
+    proxy.reset(fail_from(0, Fault(kind)))
+    for use in (lambda: put(backend, b"data"), lambda: put(backend, IN_PARTS), lambda: list(backend.list_files())):
+        with pytest.raises(ConfigurationError, match=remedy):
+            use()
+    assert len(proxy.requests) == 3
+
+
+@pytest.mark.parametrize("kind", ["NotImplemented", "EntityTooSmall"])
+def test_an_answer_that_no_one_expects_is_an_error_at_once(backend: S3Storage, proxy: Proxy, kind: str) -> None:
+    proxy.reset(fail_from(0, Fault(kind)))
+    with pytest.raises(StorageUnavailableError, match=kind):
+        put(backend, b"data")
+    assert len(proxy.requests) == 1
+
+
+def test_a_missing_bucket_is_not_taken_for_a_missing_file(proxy: Proxy) -> None:
+    backend = S3Storage("s3://no-such-bucket/prefix", S3Settings(endpoint_url=proxy.endpoint_url))
+    for look in (backend.exists, backend.size_bytes, backend.read_stream):
+        with pytest.raises(ConfigurationError, match="Create the bucket"):
+            look(PATH)
+
+
+@pytest.mark.parametrize("missing", [["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], ["AWS_SECRET_ACCESS_KEY"]])
+def test_missing_credentials_are_an_error_that_names_them(
+    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, missing: list[str], tmp_path: object
+) -> None:
+    for name in missing:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", f"{tmp_path}/none")
+    with pytest.raises(ConfigurationError, match="AWS_SECRET_ACCESS_KEY"):
+        backend.exists(PATH)
+
+
+@pytest.mark.parametrize("kind", ["503", "reset", "AccessDenied", "SignatureDoesNotMatch"])
+def test_no_secret_is_seen_in_an_error_a_log_or_a_name(
+    proxy: Proxy, s3_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(s3_client, "FIRST_DELAY_S", 0)
+    caplog.set_level(logging.DEBUG)
+    settings = S3Settings(proxy.endpoint_url, "eu-central-1", "the-key", "the-secret", "the-token")
+    backend = S3Storage(s3_url, settings)
+    put(backend, b"data")
+    assert "the-token" in proxy.requests[0].headers["X-Amz-Security-Token"], "the settings were not used"
+    proxy.reset(fail_from(0, Fault(kind)))
+    with pytest.raises(ArtifactError) as caught:
+        get(backend)
+    shown = caplog.text + repr(backend) + repr(backend._client) + repr(settings) + backend.uri(PATH)
+    shown += "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert not any(secret in shown for secret in ("the-key", "the-secret", "the-token"))
+
+
+def test_an_interrupted_upload_is_aborted(backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor) -> None:
+    def interrupt(request: Any) -> Fault | None:
+        if request.number == 3:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as Ctrl-C does
+            time.sleep(0.5)
+        return None
+
+    proxy.reset(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        put(backend, IN_PARTS)
+    assert s3_back_door.everything() == []
+    proxy.reset()
+    put(backend, IN_PARTS)
+    assert get(backend) == IN_PARTS
+
+
+def test_an_upload_that_someone_aborted_is_not_taken_for_done(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
+) -> None:
+    s3_back_door.put(PATH, b"?" * len(IN_PARTS))  # damaged bytes of the right size lie there from before
+    proxy.reset(lambda request: Fault("NoSuchUpload") if request.number == 11 else None)
+    with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
+        put(backend, IN_PARTS)
+    assert s3_back_door.uploads() == []
+
+
+def test_an_upload_that_someone_aborted_before_anything_was_there_is_an_error(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
+) -> None:
+    proxy.reset(lambda request: Fault("NoSuchUpload") if request.number == 11 else None)
+    with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
+        put(backend, IN_PARTS)
+    assert s3_back_door.everything() == []
+
+
+def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
+    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor
+) -> None:
+    send = backend._client.send
+
+    async def one_part_short(method: str, **parameters: Any) -> Mapping[str, Any]:
+        if method == "complete_multipart_upload":
+            parameters["MultipartUpload"] = {"Parts": parameters["MultipartUpload"]["Parts"][:-1]}
+        return await send(method, **parameters)
+
+    monkeypatch.setattr(backend._client, "send", one_part_short)
+    with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+        put(backend, IN_PARTS)
+    assert s3_back_door.everything() == []
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_an_error(backend: S3Storage) -> None:
+    put(backend, IN_PARTS)
+    with backend.read_stream(PATH) as stream:
+        backend.delete_file(PATH)
+        with pytest.raises(StorageUnavailableError, match="deleted while it was read"):
+            stream.read()
+
+
+def test_long_listings_come_in_pages(backend: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [StoragePath("ab" * 32, FileId(number)) for number in range(1, 8)]
+    for path in paths:
+        put(backend, b"", path)
+    call = backend._client.call
+    short = {
+        "list_objects_v2": {"MaxKeys": 2},
+        "list_multipart_uploads": {"MaxUploads": 2},
+        "list_parts": {"MaxParts": 2},
+    }
+    monkeypatch.setattr(backend._client, "call", lambda method, **given: call(method, **given, **short.get(method, {})))
+    assert list(backend.list_files()) == paths
+    for path in paths:
+        begin_upload(backend, f"a/store/{path}", parts=5)
+    cleared = backend.clear_leftovers(lambda file_id: False)
+    assert [leftover.size_bytes for leftover in cleared] == [5] * 7
+
+
+def begin_upload(backend: S3Storage, key: str, parts: int = 1) -> None:
+    upload = {"Key": key, "UploadId": backend._client.call("create_multipart_upload", Key=key)["UploadId"]}
+    for number in range(1, parts + 1):
+        backend._client.call("upload_part", Body=lambda: io.BytesIO(b"x"), PartNumber=number, **upload)
+
+
+def test_uploads_of_dead_writers_are_cleared_and_others_are_left_alone(
+    backend: S3Storage, s3_back_door: S3BackDoor
+) -> None:
+    leased, dead = StoragePath("ab" * 32, FileId(1)), StoragePath("cd" * 32, FileId(2))
+    others = ["a/store/notes.txt", f"a/store2/{dead}", str(dead)]
+    for key in (f"a/store/{leased}", f"a/store/{dead}", *others):
+        begin_upload(backend, key)
+    clear = functools.partial(backend.clear_leftovers, lambda file_id: file_id == 1)
+    found = clear(dry_run=True)
+    assert [(str(dead) in leftover.name, leftover.size_bytes) for leftover in found] == [(True, 1)]
+    assert len(s3_back_door.uploads()) == 5
+    assert clear() == found
+    assert sorted(s3_back_door.uploads()) == sorted([f"a/store/{leased}", *others])
+    assert clear() == []

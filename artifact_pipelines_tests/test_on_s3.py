@@ -1,0 +1,177 @@
+"""A whole project on S3 and PostgreSQL does as it does on local disk and SQLite."""
+
+import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import dagster as dg
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+
+from artifact_pipelines import Artifact, ArtifactIOManagerFactory, S3Config, open_store
+from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.core.settings import STORAGE_URL, Settings
+from artifact_pipelines.definitions import build_resources
+from artifact_pipelines_tests.project import ALL, CSV, Project
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
+
+MORE = CSV + "AA,4,9\n"
+
+
+def history_of(settings: Settings) -> object:
+    """Run the project through two drops; return all that can be told of its artifacts."""
+    with dg.instance_for_test() as instance:
+        project = Project(settings, instance)
+        made = []
+        for text in (CSV, MORE, MORE):
+            project.drop(text)
+            made.append(sorted(project.settle()[0]))
+    with open_store(settings.catalog_url, settings.storage_url) as store:
+        told = []
+        for asset in ALL:
+            for found in store.history(f"flights/{asset}"):
+                with store.open(found.file.file_id) as stream:
+                    told.append((asset, found.version, found.file.content_hash, found.row_count, stream.read()))
+        profile = store.load("flights/analyses/profile", pl.DataFrame)
+    return made, told, profile.to_dicts()
+
+
+def test_a_project_on_s3_and_postgresql_gives_the_same_as_on_local_disk_and_sqlite(
+    settings: Settings, s3_url: str, postgresql_url: str, s3_back_door: S3BackDoor, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    remote = Settings(postgresql_url, s3_url, str(tmp_path / "other"))
+    assert history_of(remote) == history_of(settings)
+    assert len(s3_back_door.everything()) == len(list((tmp_path / "store").glob("??/??/*")))
+
+
+@pytest.fixture
+def factory(s3_url: str, settings: Settings) -> ArtifactIOManagerFactory:
+    return ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=s3_url)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        (pl.DataFrame, lambda value: value.rows()),
+        (pl.LazyFrame, lambda value: value.collect().rows()),
+        (pa.Table, lambda value: pl.DataFrame(pl.from_arrow(value)).rows()),
+        (pa.RecordBatchReader, lambda value: pl.DataFrame(pl.from_arrow(value.read_all())).rows()),
+        (pyarrow.dataset.Dataset, lambda value: pl.DataFrame(pl.from_arrow(value.to_table())).rows()),
+        (duckdb.DuckDBPyRelation, lambda value: value.fetchall()),
+        (pathlib.Path, lambda value: pl.read_parquet(value).rows()),
+        (bytes, lambda value: pl.read_parquet(io.BytesIO(value)).rows()),
+        (Artifact, lambda value: pl.read_parquet(value.open()).rows()),
+    ],
+)
+def test_every_type_is_read_from_s3(factory: ArtifactIOManagerFactory, kind: Any, rows: Any) -> None:
+    @dg.asset
+    def table() -> pl.DataFrame:
+        return pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+
+    seen = []
+
+    def read(table: Any) -> None:
+        seen.append(rows(table))
+
+    read.__annotations__["table"] = kind
+    assert dg.materialize([table, dg.asset(read)], resources={"io_manager": factory}).success
+    assert seen == [[(1, "x"), (2, "y")]]
+
+
+_READER = """
+import pathlib, sys
+from artifact_pipelines import open_store
+with open_store() as store:
+    path = store.load("table", pathlib.Path)
+    assert path.read_bytes()[:4] == b"PAR1"
+    assert oct(path.stat().st_mode & 0o777) == "0o444"
+    assert store.load("table", pathlib.Path) == path, "a second copy"
+    store.load("table")
+    store.load("table", "polars.LazyFrame")
+"""
+
+
+def test_copies_for_readers_by_path_go_with_their_process(
+    factory: ArtifactIOManagerFactory, s3_url: str, tmp_path: pathlib.Path
+) -> None:
+    @dg.asset
+    def table() -> pl.DataFrame:
+        return pl.DataFrame({"a": [1, 2]})
+
+    assert dg.materialize([table], resources={"io_manager": factory}).success
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, STORAGE_URL: s3_url, "TMPDIR": str(tmp_path / "temporary")}
+    subprocess.run([sys.executable, "-c", _READER], env=environment, check=True)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def configured_values(resources: dict[str, object]) -> str:
+    """Return what the UI shows of how resources are configured."""
+    from dagster._core.remote_representation.external_data import RepositorySnap
+
+    repository = dg.Definitions(resources=resources).get_repository_def()
+    return str([snap.configured_values for snap in RepositorySnap.from_def(repository).resources or ()])
+
+
+def test_credentials_from_config_reach_the_server_and_no_eye(
+    s3_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MY_KEY", "the-key-1")
+    monkeypatch.setenv("MY_SECRET", "the-secret-1")
+    monkeypatch.setenv("MY_TOKEN", "the-token-1")
+    factory = ArtifactIOManagerFactory(
+        catalog_url=settings.catalog_url,
+        storage_url=s3_url,
+        s3=S3Config(
+            region="eu-central-1",
+            access_key_id=dg.EnvVar("MY_KEY"),
+            secret_access_key=dg.EnvVar("MY_SECRET"),
+            session_token=dg.EnvVar("MY_TOKEN"),
+        ),
+    )
+
+    @dg.asset
+    def text() -> str:
+        return "a"
+
+    with dg.instance_for_test() as instance:
+        result = dg.materialize([text], resources={"io_manager": factory}, instance=instance)
+        assert result.success
+        shown = str([str(event) for event in result.all_events]) + configured_values({"io_manager": factory})
+        shown += str(instance.all_logs(result.run_id)) + str(instance.get_run_by_id(result.run_id))
+    shown += repr(factory) + repr(factory.s3) + repr(factory.s3.settings()) + "".join(capfd.readouterr())
+    assert "MY_SECRET" in shown
+    assert not re.search("the-(key|secret|token)-1", shown)
+
+
+def test_a_secret_that_is_written_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"s3.secret_access_key.*dg.EnvVar") as caught:
+        S3Config(secret_access_key="written-out")
+    assert "written-out" not in str(caught.value)
+
+
+def test_a_storage_url_with_a_password_is_refused_before_anything_shows_it(settings: Settings) -> None:
+    for refused in (
+        lambda url: Settings(settings.catalog_url, url, settings.landing_url),
+        lambda url: ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=url),
+        lambda url: open_store(storage_url=url),
+        lambda url: S3Config(endpoint_url=url).settings(),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            refused("s3://someone:hunter2@bucket/prefix")
+        assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
+def test_the_project_s_own_definitions_name_no_credentials(s3_url: str, settings: Settings) -> None:
+    remote = Settings(settings.catalog_url, s3_url, settings.landing_url)
+    assert "test-secret" not in configured_values(build_resources(remote))
