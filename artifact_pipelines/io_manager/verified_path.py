@@ -48,7 +48,9 @@ class VerifiedPath:
 
 @contextmanager
 def verified_path(artifact: Artifact) -> Iterator[VerifiedPath]:
-    """Lend the path of a file or a copy for reading all of it. The block's end waits for the hash, and raises on damage.
+    """Lend the path of a file, or of a copy, for reading all of it.
+
+    The block's end waits for the hash, and raises on damage.
 
     Raises:
         IntegrityError: The file is missing or damaged; also in place of any error that the reader raised over it.

@@ -1,5 +1,6 @@
 """Whoever reads a stored file from its start to its end gets its bytes or an error."""
 
+import contextlib
 import io
 import shutil
 from collections.abc import Callable
@@ -216,10 +217,12 @@ def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
+    is_local = producer.uri(file).startswith("file:")
     with producer.open(file.file_id) as slow:
         assert catalog.files.mark_damaged(file)
         producer.create_artifact(io.BytesIO(DATA), "txt")
-        with pytest.raises(DamagedBytesError):
+        # An open file stays the one that was opened; on S3 each range is of the object that lies there by then.
+        with pytest.raises(DamagedBytesError) if is_local else contextlib.nullcontext():
             in_pieces(slow)
     assert catalog.files.get_file(file.file_id).state == FileState.STORED
 

@@ -74,6 +74,10 @@ class NoSuchThingError(Exception):
     """The server has no such key or upload. Its user knows what that means."""
 
 
+class OutOfRangeError(Exception):
+    """The object ends before the range that was asked for."""
+
+
 class TruncatedBodyError(OSError):
     """A body ended before its end."""
 
@@ -148,17 +152,22 @@ class S3Client:
         """
         return await self._retried(functools.partial(self._send_once, method, **parameters), method, parameters)
 
-    async def receive(self, key: str, start: int, stop: int) -> bytes:
-        """Return a range of an object's bytes, complete. Raises as `send` does."""
+    async def receive(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
+        """Return a range of an object's bytes, complete as far as the object goes, and how many bytes the object has.
+
+        Raises as `send` does, and `OutOfRangeError` when the object ends before the range.
+        """
         wanted = {"Key": key, "Range": f"bytes={start}-{stop - 1}"}
 
-        async def once() -> bytes:
+        async def once() -> tuple[bytes, int]:
             answer = await self._send_once("get_object", **wanted)
             async with answer["Body"] as body:
                 data = await body.read()
-            if len(data) != stop - start:
-                raise TruncatedBodyError(f"{len(data):,} of {stop - start:,} bytes came")
-            return bytes(data)
+            size_bytes = int(answer["ContentRange"].rpartition("/")[2]) if "ContentRange" in answer else stop
+            expected = min(stop, size_bytes) - start
+            if len(data) != expected:
+                raise TruncatedBodyError(f"{len(data):,} of {expected:,} bytes came")
+            return bytes(data), size_bytes
 
         return await self._retried(once, "get_object", wanted)
 
@@ -195,6 +204,8 @@ class S3Client:
         status, code = _answer(error)
         if status == 404 and code != "NoSuchBucket":
             return await self._missing(where)
+        if status == 416:
+            return OutOfRangeError(where)
         if status in (301, 307, 401, 403) or code in (*_REMEDIES, *_ELSEWHERE):
             return _misconfigured(where, code, status)
         return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)

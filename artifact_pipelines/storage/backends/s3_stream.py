@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from artifact_pipelines.core.exceptions import StorageUnavailableError
-from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
+from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, OutOfRangeError, S3Client
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -73,7 +73,10 @@ class FilePart(_Seekable):
 
 
 class ObjectStream(_Seekable):
-    """Reads an object in ranges: small ones after a jump, larger ones as it is read on."""
+    """Reads an object in ranges: small ones after a jump, larger ones as it is read on.
+
+    It ends where the object does now, should that be another one than it was: whoever verifies it sees so.
+    """
 
     def __init__(self, client: S3Client, key: str, size_bytes: int) -> None:
         super().__init__(size_bytes)
@@ -95,7 +98,7 @@ class ObjectStream(_Seekable):
             return filled
 
     def _ahead(self, most: int) -> memoryview:
-        """Return at most so many bytes from the offset on, at least one, fetched if they are not at hand."""
+        """Return at most so many bytes from the offset on, fetched if they are not at hand; none at the end."""
         end = self._piece_start + len(self._piece)
         if not self._piece_start <= self._offset < end:
             self._next_bytes = min(2 * self._next_bytes, READ_BYTES) if self._offset == end else FIRST_READ_BYTES
@@ -108,6 +111,9 @@ class ObjectStream(_Seekable):
 
     def _fetch(self, start: int, stop: int) -> bytes:
         try:
-            return self._client.run(self._client.receive(self._key, start, stop))
+            piece, self.length = self._client.run(self._client.receive(self._key, start, stop))
+        except OutOfRangeError:
+            piece, self.length = b"", start
         except NoSuchThingError as error:
             raise StorageUnavailableError(str(error), "it was deleted while it was read", "Run again.") from error
+        return piece
