@@ -52,20 +52,16 @@ def put_half(backend: IStorageBackend, path: StoragePath) -> None:
 
 def leave_everything_behind(place: Place) -> None:
     """Leave what dead writers leave: a lease with a row and bytes, a lease on stored bytes, a key, a staging file."""
-    stored, pending, bare = (secrets.token_bytes(100) for _ in range(3))
-    place.release_all(place.create(stored))
+    place.release_all(place.create(b"stored"))
     with place.open() as opened:
-        for data in (stored, pending):
-            content = hash_stream(io.BytesIO(data))
-            path = opened.catalog.files.acquire(content, "blake3", FileDescription("bin")).file.storage_path
-        put(opened.backend, pending, path)
-        content = hash_stream(io.BytesIO(bare))
-        lease = opened.catalog.files.acquire(content, "blake3", FileDescription("bin"))
-        opened.catalog.files.abandon(lease)
-        put(opened.backend, bare, lease.file.storage_path)
-        sink = opened.backend.stage()
-        (pathlib.Path(place.storage_url) / STAGING / secrets.token_hex(16)).write_bytes(b"a writer that is gone")
-        sink.close()
+        leases = {
+            data: opened.catalog.files.acquire(hash_stream(io.BytesIO(data)), "blake3", FileDescription("bin"))
+            for data in (b"stored", b"put", b"taken back")
+        }
+        opened.catalog.files.abandon(leases[b"taken back"])
+        for data in (b"put", b"taken back"):
+            put(opened.backend, data, leases[data].file.storage_path)
+    (pathlib.Path(place.storage_url) / STAGING / secrets.token_hex(16)).write_bytes(b"staged")
     Aftermath(place).expire_leases()
 
 
