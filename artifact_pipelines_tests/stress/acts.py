@@ -4,6 +4,7 @@ import collections
 import io
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from artifact_pipelines.core.types import FileId
@@ -21,6 +22,12 @@ def create_from_pipe(gate: Gate, place: Place, data: bytes) -> None:
     with place.open() as opened:
         gate.wait()
         gate.acknowledge(opened.producer.create_artifact(Unseekable(data), "bin"))
+
+
+def create_many(gate: Gate, place: Place, contents: Sequence[bytes]) -> None:
+    with place.open() as opened:
+        gate.wait()
+        gate.acknowledge(opened.create_many(contents))
 
 
 def open_and_create(gate: Gate, place: Place, data: bytes) -> None:

@@ -158,18 +158,10 @@ def run_traced(calls: Sequence[str], inject: str | None, act: Act, *arguments: o
     child = Child(act, *arguments)
     child.wait_until_ready()
     with tempfile.NamedTemporaryFile("r", prefix="strace-") as log:
-        command = [
-            "strace",
-            "-f",
-            "-o",
-            log.name,
-            "-e",
-            f"trace={','.join(f'?{name}' for name in calls)}",
-            "-e",
-            "signal=none",
-        ]
+        traced = ",".join(f"?{name}" for name in calls)
+        command = f"strace -f -o {log.name} -e trace={traced} -e signal=none -p {child.process.pid}".split()
         command += ["-e", f"inject={inject}"] if inject else []
-        with subprocess.Popen([*command, "-p", str(child.process.pid)], stderr=subprocess.PIPE, text=True) as strace:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
             assert strace.stderr is not None
             first = strace.stderr.readline()
             assert "attached" in first, f"strace cannot trace a child here: {first}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.findings import Finding
-from artifact_pipelines.core.types import FileDescription, FileId, MaterializationFacts, StoragePath
+from artifact_pipelines.core.types import FileDescription, FileId, MaterializationFacts, NewArtifact, StoragePath
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -26,6 +26,9 @@ class OpenPlace:
     def read(self, file_id: FileId) -> bytes:
         with self.producer.open(file_id) as stream:
             return stream.read()
+
+    def create_many(self, contents: Sequence[bytes]) -> Sequence[FileId]:
+        return self.producer.create_artifacts(NewArtifact(io.BytesIO(data), "bin") for data in contents)
 
     def materialize(self, asset: str, data: bytes) -> FileId:
         """Store content and record it as what an asset holds now, as the IO manager does."""
