@@ -11,7 +11,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, Unsupported
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
-from artifact_pipelines.storage.artifact_producer import describe
+from artifact_pipelines.storage.description import describe
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
 _PREVIEW_CHARACTERS = 500

@@ -14,7 +14,8 @@ from artifact_pipelines.core.exceptions import NoBackupError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import FileId, Lease, Materialization, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.backup_file import PEEK_BYTES, is_backup, write_backup
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagingFile
 

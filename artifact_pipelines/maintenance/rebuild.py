@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.recovery import Recovery, recovering
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
-from artifact_pipelines.storage.artifact_producer import describe
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 

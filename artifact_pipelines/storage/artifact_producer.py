@@ -9,8 +9,6 @@ import contextlib
 import functools
 import io
 import itertools
-import json
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
@@ -22,7 +20,6 @@ from artifact_pipelines.core.exceptions import (
     InvalidArgumentError,
     LeaseExpiredError,
     MissingBytesError,
-    SourceChangedError,
 )
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
 from artifact_pipelines.core.types import (
@@ -35,8 +32,10 @@ from artifact_pipelines.core.types import (
     NewArtifact,
     StoragePath,
 )
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.staged_source import StagedSource
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
 from artifact_pipelines.storage.verified_stream import verified_stream
 
@@ -50,19 +49,6 @@ BATCH_BYTES = 64 << 20
 _ATTEMPTS = 3
 _SMALL_BYTES = 1 << 20
 _SEEN_BEFORE = "other bytes when it was last read"
-_TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
-_MIME_TYPES = {
-    "csv": "text/csv",
-    "html": "text/html",
-    "json": "application/json",
-    "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "tsv": "text/tab-separated-values",
-    "txt": "text/plain",
-}
-
 Result = TypeVar("Result")
 
 
@@ -141,7 +127,7 @@ class ArtifactProducer(IArtifactProducer):
             stream.seek(start)
             sink.copy_from(stream)
 
-        return self._store(_Source(self._backend, write_again, content), description, settle)
+        return self._store(StagedSource(self._backend, write_again, content), description, settle)
 
     def store_written(
         self,
@@ -150,7 +136,7 @@ class ArtifactProducer(IArtifactProducer):
         settle: Callable[[Lease], Result],
     ) -> Result:
         """Store what a function writes into a binary sink, hashed on the way: no value is ever serialized in memory."""
-        return self._store(_Source(self._backend, write), description, settle)
+        return self._store(StagedSource(self._backend, write), description, settle)
 
     def open(self, file_id: FileId, verify: bool | None = None) -> BinaryIO:
         """Return a seekable binary stream of a file's bytes; close it after use.
@@ -241,11 +227,13 @@ class ArtifactProducer(IArtifactProducer):
             return None
         return hash_stream(stream), start
 
-    def _store(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
+    def _store(self, source: StagedSource, description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
         with source:
             return _again_when_expired(lambda: self._store_once(source, description, settle))
 
-    def _store_once(self, source: "_Source", description: FileDescription, settle: Callable[[Lease], Result]) -> Result:
+    def _store_once(
+        self, source: StagedSource, description: FileDescription, settle: Callable[[Lease], Result]
+    ) -> Result:
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
             if not self._is_stored(lease.file):
@@ -259,11 +247,11 @@ class ArtifactProducer(IArtifactProducer):
     def _store_batch(self, items: Iterator[NewArtifact]) -> Sequence[FileId]:
         """Store the next items, as many as a batch may have; no IDs when there are none left."""
         with contextlib.ExitStack() as stack:
-            batch: list[tuple[_Source, FileDescription]] = []
+            batch: list[tuple[StagedSource, FileDescription]] = []
             size_bytes = 0
             for item in itertools.islice(items, BATCH_FILES):
                 description = describe(item.file_type, item.mime_type, item.compression_type, item.metadata)
-                source = _Source(self._backend, functools.partial(_copy, item.content_stream))
+                source = StagedSource(self._backend, functools.partial(_copy, item.content_stream))
                 stack.enter_context(source)
                 batch.append((source, description))
                 size_bytes += source.content().size_bytes
@@ -271,7 +259,7 @@ class ArtifactProducer(IArtifactProducer):
                     break
             return _again_when_expired(lambda: self._store_batch_once(batch)) if batch else []
 
-    def _store_batch_once(self, batch: Sequence[tuple["_Source", FileDescription]]) -> Sequence[FileId]:
+    def _store_batch_once(self, batch: Sequence[tuple[StagedSource, FileDescription]]) -> Sequence[FileId]:
         wanted = [(source.content(), description) for source, description in batch]
         leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
         try:
@@ -328,68 +316,3 @@ def _again_when_expired(attempt: Callable[[], Result]) -> Result:
 
 def _copy(stream: BinaryIO, sink: StagingFile) -> None:
     sink.copy_from(stream)
-
-
-class _Source:
-    """Bytes on their way in: their content, and a staged file of them, made when asked for and again when used up."""
-
-    def __init__(
-        self, backend: IStorageBackend, write: Callable[[StagingFile], None], content: Content | None = None
-    ) -> None:
-        self._backend = backend
-        self._write = write
-        self._content = content
-        self._staged: StagedFile | None = None
-
-    def __enter__(self) -> None:
-        """Nothing is staged yet."""
-
-    def __exit__(self, *_: object) -> None:
-        if self._staged is not None:
-            self._staged.discard()
-
-    def content(self) -> Content:
-        return self._content or self.staged().content
-
-    def staged(self) -> StagedFile:
-        previous = self._staged
-        if previous is None:
-            self._staged = self._stage(self._write)
-        elif previous.is_moved:  # published under a lease that ran out: its bytes are still open here
-            with previous.reopen() as stream:
-                self._staged = self._stage(lambda sink: sink.copy_from(stream))
-            previous.discard()
-        assert self._staged is not None
-        return self._staged
-
-    def _stage(self, write: Callable[[StagingFile], None]) -> StagedFile:
-        with self._backend.stage() as sink:
-            write(sink)
-            staged = sink.finish()
-        if self._content is not None and staged.content != self._content:
-            staged.discard()
-            raise SourceChangedError("The content stream")
-        self._content = staged.content
-        return staged
-
-
-def describe(
-    file_type: str,
-    mime_type: str | None = None,
-    compression_type: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> FileDescription:
-    """Return a checked description of a file.
-
-    Raises:
-        InvalidArgumentError: A type name is malformed, or the metadata are not JSON.
-    """
-    for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
-        if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
-            raise InvalidArgumentError(parameter, name, "a short lower-case name such as 'parquet' or 'gzip'")
-    try:
-        json.dumps(metadata := dict(metadata or {}), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError("metadata", metadata, f"a mapping that JSON can hold ({error})") from error
-    guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
-    return FileDescription(file_type, mime_type or guessed, compression_type, metadata)

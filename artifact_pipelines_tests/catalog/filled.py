@@ -20,7 +20,8 @@ from artifact_pipelines.core.types import (
     Materialization,
     MaterializationFacts,
 )
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 
 
 def materialize(

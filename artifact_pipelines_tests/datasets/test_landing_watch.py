@@ -15,7 +15,8 @@ from artifact_pipelines.core.types import LandingFile, LandingState, Materializa
 from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.landing_zone import look
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.staging import hash_stream
 
 

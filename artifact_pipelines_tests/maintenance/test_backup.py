@@ -31,7 +31,8 @@ from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
 from artifact_pipelines.maintenance.verification import verify
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file_id, rows_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree

@@ -34,7 +34,8 @@ from artifact_pipelines.core.types import (
     StoragePath,
 )
 from artifact_pipelines.maintenance.clean_up import CleanUpReport, clean_up
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree

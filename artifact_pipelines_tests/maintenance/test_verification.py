@@ -19,7 +19,8 @@ from artifact_pipelines.core.exceptions import (
 from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.verification import verify
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer, describe
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.storage.back_door import BackDoor
 

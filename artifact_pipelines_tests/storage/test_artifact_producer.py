@@ -199,7 +199,7 @@ def test_a_settlement_that_fails_takes_the_bytes_back(producer: ArtifactProducer
     def fail(lease: Lease) -> None:
         raise KeyboardInterrupt
 
-    from artifact_pipelines.storage.artifact_producer import describe
+    from artifact_pipelines.storage.description import describe
 
     with pytest.raises(KeyboardInterrupt):
         producer.store_stream(io.BytesIO(DATA), describe("txt"), fail)
@@ -208,7 +208,7 @@ def test_a_settlement_that_fails_takes_the_bytes_back(producer: ArtifactProducer
 def test_a_failed_write_leaves_the_others_reference_alone(
     producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend
 ) -> None:
-    from artifact_pipelines.storage.artifact_producer import describe
+    from artifact_pipelines.storage.description import describe
 
     file_id = put(producer)
 

@@ -1,0 +1,44 @@
+"""What may be said of a file: checked names of its types, facts that JSON can hold."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.types import FileDescription
+
+_TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
+_MIME_TYPES = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
+}
+
+
+def describe(
+    file_type: str,
+    mime_type: str | None = None,
+    compression_type: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> FileDescription:
+    """Return a checked description of a file.
+
+    Raises:
+        InvalidArgumentError: A type name is malformed, or the metadata are not JSON.
+    """
+    for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
+        if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
+            raise InvalidArgumentError(parameter, name, "a short lower-case name such as 'parquet' or 'gzip'")
+    try:
+        json.dumps(metadata := dict(metadata or {}), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError("metadata", metadata, f"a mapping that JSON can hold ({error})") from error
+    guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
+    return FileDescription(file_type, mime_type or guessed, compression_type, metadata)
