@@ -1,5 +1,6 @@
 """A file of any size goes through in little memory."""
 
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ def test_a_large_file_through_local_disk_takes_less_than_200_mb(settings: Settin
     size_bytes = 10_000_000_000 if is_stress else 300_000_000
     command = [sys.executable, "-m", large_file.__name__, settings.catalog_url, settings.storage_url, str(size_bytes)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    shutil.rmtree(settings.storage_url)  # pytest keeps what tests leave for a while
     assert done.returncode == 0, done.stderr
     read_bytes, peak_bytes = map(int, done.stdout.split())
     assert read_bytes == size_bytes
