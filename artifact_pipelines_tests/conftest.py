@@ -31,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stress", action="store_true", help="run long proofs in their long form (make stress)")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--stress"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session")
 def is_stress(pytestconfig: pytest.Config) -> bool:
     """Whether long proofs run in their long form (`make stress`); `make test` runs the short one."""
@@ -150,12 +158,13 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_back_door(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> S3BackDoor:
+def s3_back_door(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3BackDoor]:
     """A bucket of its own on the server, which the environment names from here on."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     back_door = S3BackDoor(s3_server, f"bucket-{secrets.token_hex(6)}", "a/store/")
     back_door.client.create_bucket(Bucket=back_door.bucket)
-    return back_door
+    yield back_door
+    back_door.empty()  # the server holds everything in memory
 
 
 @pytest.fixture

@@ -571,7 +571,7 @@ class CatalogUnavailableError(BackendError):
 
     where: str
     reason: str
-    may_pass: bool = False
+    may_pass: bool = dataclasses.field(default=False, repr=False)
 
     def __str__(self) -> str:
         return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."

@@ -36,6 +36,8 @@ def _names(branch: type[ArtifactError]) -> list[str]:
 def test_an_error_tells_all_that_it_knows(kind: type[ArtifactError]) -> None:
     error = _made(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if not field.repr:  # for programs
+            continue
         value = getattr(error, field.name)
         shown = value[0] if isinstance(value, list) else str(value)
         assert value is None or shown in str(error), field.name

@@ -37,6 +37,7 @@ from artifact_pipelines.maintenance.clean_up import CleanUpReport, clean_up
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.storage.test_backend_contract import put
@@ -129,7 +130,8 @@ def test_within_the_grace_period_nothing_that_was_stored_goes(
     assert stored(backend) == set(full)
 
 
-def test_left_overs_of_dead_writers_go(catalog: Catalog, backend: IStorageBackend, tmp_path: pathlib.Path) -> None:
+def test_left_overs_of_dead_writers_go(catalog: Catalog, tmp_path: pathlib.Path) -> None:
+    backend = open_backend(str(tmp_path / "store"))
     (tmp_path / "store" / ".staging").mkdir(parents=True)
     (tmp_path / "store" / ".staging" / ("0" * 32)).write_bytes(b"123")
     expected = [Leftover(".staging/" + "0" * 32, 3)]

@@ -1,5 +1,6 @@
 """Stores behind their backs: damage done as disks and people do it, and what really lies there, left-overs too."""
 
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -58,13 +59,7 @@ class S3BackDoor:
     def __init__(self, endpoint_url: str, bucket: str, prefix: str = "") -> None:
         self.bucket = bucket
         self._prefix = prefix
-        self.client: Any = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="test-key",
-            aws_secret_access_key="test-secret",
-        )
+        self.client = _client(endpoint_url)
 
     def get(self, path: StoragePath) -> bytes:
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=f"{self._prefix}{path}")["Body"].read()
@@ -82,3 +77,22 @@ class S3BackDoor:
 
     def uploads(self) -> Sequence[str]:
         return [upload["Key"] for upload in self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])]
+
+    def empty(self) -> None:
+        """Delete the bucket and all that is in it."""
+        while keys := [{"Key": x["Key"]} for x in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]:
+            self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})
+        for upload in self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        self.client.delete_bucket(Bucket=self.bucket)
+
+
+@functools.cache  # to make one takes longer than most tests
+def _client(endpoint_url: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test-key",
+        aws_secret_access_key="test-secret",
+    )

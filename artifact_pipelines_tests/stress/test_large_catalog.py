@@ -101,9 +101,8 @@ def _work(catalog: Catalog, name: str) -> float:
     return work.done / _ASKED
 
 
-def test_no_look_up_takes_longer_among_a_million_files(urls: tuple[str, str], is_stress: bool) -> None:
-    if not is_stress:
-        pytest.skip("make stress: it takes minutes to fill a catalog with a million files")
+@pytest.mark.long  # it takes minutes to fill a catalog with a million files
+def test_no_look_up_takes_longer_among_a_million_files(urls: tuple[str, str]) -> None:
     with filled(urls[0], 10_000), filled(urls[1], 1_000_000):
         medians = compare(*urls, rounds=7)
     slower = {name: (small, large) for name, (small, large) in medians.items() if large > _FACTOR * small}
