@@ -5,7 +5,7 @@ and references in one transaction, so no question ever sees half of a change and
 """
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.materializations import holder_of
+from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import file_references, files, materialization_files, materializations
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState
@@ -31,6 +32,7 @@ class AuditCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @retried
     def stored_amount(self) -> tuple[int, int]:
         """Return how many files are stored, and their bytes in all."""
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_IS_STORED)
@@ -70,10 +72,12 @@ class AuditCatalog:
             query = query.where(at >= last.verified_at, sa.or_(at > last.verified_at, file_id > last.file_id))
         return self._files(query.order_by(at, file_id).limit(batch))
 
+    @retried
     def _files(self, query: sa.Select[Any]) -> Sequence[FileInfo]:
         with reading(self._engine) as connection:
             return [file_from(row) for row in connection.execute(query)]
 
+    @retried
     def mark_verified(self, found: Sequence[FileInfo]) -> None:
         """State that the bytes of files, looked up before they were read, are right. Damaged ones are stored again.
 
@@ -88,6 +92,7 @@ class AuditCatalog:
                 verified = sa.update(files).where(files.c.file_id.in_(chosen))
                 connection.execute(verified.values(verified_at=utc_now(), state=FileState.STORED))
 
+    @retried
     def hit_by(self, file_id: FileId) -> Sequence[str]:
         """Return who holds a file: assets with partition and version, other holders by their name. Twenty at most."""
         query = (
@@ -102,6 +107,7 @@ class AuditCatalog:
         with reading(self._engine) as connection:
             return list(dict.fromkeys(_holder_text(row) for row in connection.execute(query)))
 
+    @retried
     def wrong_counts(self) -> Sequence[Finding]:
         """Return the files whose `reference_count` is not the number of their references."""
         counted = sa.func.count(file_references.c.reference_id)
@@ -119,6 +125,7 @@ class AuditCatalog:
             for r in rows
         ]
 
+    @retried
     def references_of_nothing(self) -> Sequence[Finding]:
         """Return the references of materializations that are not there, or that were released."""
         query = (
@@ -140,6 +147,7 @@ class AuditCatalog:
             for r in rows
         ]
 
+    @retried
     def unheld_materializations(self) -> Sequence[Finding]:
         """Return the kept materializations that hold a file of theirs no more, or whose file has no row."""
         link, holder = materialization_files, sa.literal(_PREFIX) + sa.cast(_materialization_id, sa.Text)
@@ -172,12 +180,27 @@ class AuditCatalog:
             for r in rows
         ]
 
+    @retried
+    def lost_files(self) -> Collection[FileId]:
+        """Return the files that something kept names and that have no row: their bytes are all that is left of them."""
+        link = materialization_files
+        query = (
+            sa.select(link.c.file_id)
+            .join_from(link, materializations, link.c.materialization_id == _materialization_id)
+            .join(files, files.c.file_id == link.c.file_id, isouter=True)
+            .where(materializations.c.released_at.is_(None), files.c.file_id.is_(None))
+        )
+        with reading(self._engine) as connection:
+            return {FileId(file_id) for file_id in connection.scalars(query)}
+
+    @retried
     def recount(self, file_id: FileId) -> None:
         """Set a file's count to the number of its references."""
         with writing(self._engine) as connection:
             _lock(connection, file_id)
             _recount(connection, file_id)
 
+    @retried
     def drop_reference_of_nothing(self, file_id: FileId, holder: str) -> None:
         """Drop the references that a holder has on a file, if it is still no materialization that is kept."""
         kept = sa.exists().where(_materialization_id == _holding_id(), materializations.c.released_at.is_(None))
@@ -189,6 +212,7 @@ class AuditCatalog:
             connection.execute(drop)
             _recount(connection, file_id)
 
+    @retried
     def hold_again(self, file_id: FileId, holder: str) -> None:
         """Give a materialization that is kept its reference on its file back, if both are there and it has none."""
         held = sa.exists().where(file_references.c.file_id == file_id, _holder == holder)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.output import as_json_option, print_json, print_rows
+from artifact_pipelines.cli.share import Share
 from artifact_pipelines.core.durations import parse_duration_s, spell_duration
 
 if TYPE_CHECKING:
@@ -19,29 +20,17 @@ Row = Mapping[str, Any]
 _HOUR_S = 3_600
 
 
-class _MaxShare(click.ParamType[float]):
-    """`10%` or `0.1`."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{text} is no share from 0 % to 100 %: write 10% or 0.1.", param, ctx)
-        return share
-
-
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Change nothing, and list what would go.")
 @click.option("--explain", is_flag=True, help="List also what retention keeps, and why.")
 @click.option("--grace", default="24h", show_default=True, help="How long nothing must have held a file.")
 @click.option("--force", is_flag=True, help="Allow a grace below 1h. Whoever still reads a released file will fail.")
 @click.option(
-    "--max-share", type=_MaxShare(), default="10%", show_default=True, help="Refuse if more of the store would go."
+    "--max-share",
+    type=Share(may_be_zero=True),
+    default="10%",
+    show_default=True,
+    help="Refuse if more of the store would go.",
 )
 @as_json_option
 def gc(dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, as_json: bool) -> None:

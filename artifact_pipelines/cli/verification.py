@@ -11,6 +11,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from artifact_pipelines.cli.output import as_json_option, console, print_json
+from artifact_pipelines.cli.share import Share
 
 if TYPE_CHECKING:
     from artifact_pipelines.core.findings import Finding
@@ -19,24 +20,14 @@ if TYPE_CHECKING:
 DAMAGED = 4
 
 
-class _Share(click.ParamType[float]):
-    """`5%` or `0.05`."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = 0.0
-        if not 0 < share <= 1:
-            self.fail(f"{text} is no share above 0 % and up to 100 %: write 5% or 0.05.", param, ctx)
-        return share
-
-
 @click.command()
-@click.option("--sample", "share", type=_Share(), default="100%", help="Only this share, the longest unverified first.")
+@click.option(
+    "--sample",
+    "share",
+    type=Share(may_be_zero=False),
+    default="100%",
+    help="Only this share, the longest unverified first.",
+)
 @click.option("--repair", is_flag=True, help="Mend counts and references, and remove bytes without a row.")
 @as_json_option
 @click.pass_context

@@ -20,6 +20,8 @@ _BATCH = 5_000
 def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Sequence[StoragePath]:
     """Return the paths of a store that hold bytes and have no row in the catalog; any of them may be deleted.
 
+    Bytes that lost their row, though something kept still names them, are not among them: `verify` tells of them.
+
     Raises:
         CatalogOlderThanStoreError: The store has files that this catalog has not come to yet.
         ForeignStoreError: The store has another content under an ID of this catalog.
@@ -30,6 +32,9 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     for batch in _batches(backend.list_files()):
         orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
         listed += len(batch)  # that is written in between would look like an orphan
+    if orphans:
+        named = catalog.audit.lost_files()
+        orphans = [path for path in orphans if path.file_id not in named]
     orphan_bytes = sum(backend.size_bytes(path) or 0 for path in orphans)
     there_is = Amount(listed, catalog.collection.total_amount().size_bytes + orphan_bytes)
     check_share("files that the catalog does not know", Amount(len(orphans), orphan_bytes), there_is, max_share)

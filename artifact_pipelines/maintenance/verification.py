@@ -161,14 +161,11 @@ class _Scrub:
 def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:
     """Return bytes without a row. Naming them needs no limit, removing them does."""
     paths = find_orphans(catalog, backend) if repair else find_orphans(catalog, backend, max_share=1.0)
-    # What something kept has lost by name is all that is left of it: nobody throws that away.
-    lost = {f.file_id for f in catalog.audit.unheld_materializations() if f.kind == FindingKind.LOST}
-    garbage = {path for path in paths if repair and path.file_id not in lost}
-    for path in garbage:
+    for path in paths if repair else ():
         backend.delete_file(path)
     return [
-        Finding(FindingKind.ORPHAN, p.file_id, backend.uri(p), "a row in the catalog", "none", (), p in garbage)
-        for p in paths
+        Finding(FindingKind.ORPHAN, path.file_id, backend.uri(path), "a row in the catalog", "none", (), repair)
+        for path in paths
     ]
 
 
