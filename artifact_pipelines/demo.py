@@ -18,9 +18,11 @@ from typing import Any, BinaryIO, Literal
 import dagster as dg
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
-from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, Settings, folder_from
 from artifact_pipelines.definitions import build_resources, defs
 
@@ -255,6 +257,11 @@ def main(arguments: Sequence[str]) -> None:
     console, settings = Console(), Settings.from_environment()
     if "--drop-only" in arguments:
         return drop_missing(console, folder_from(settings.landing_url, LANDING_URL))
+    try:
+        Catalog(settings.catalog_url).close()  # what is wrong with it is said here, and not by every step of a run
+    except ArtifactError as error:
+        console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
     return run_demo(console, settings)
 
 

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from artifact_pipelines import demo
+from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.exceptions import ConfigurationError
-from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.definitions import defs
 
 
@@ -75,6 +76,20 @@ def test_the_data_are_dropped_where_they_are_missing(
     assert (landing / "flights.csv").read_text() == "mine"
     assert (landing / "weather.csv").stat().st_size > 2_000_000
     assert _shown(console).count("Dropping") == 1
+
+
+def test_a_catalog_that_can_not_be_opened_is_said_once(
+    console: Console, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
+) -> None:
+    engine = make_engine(postgresql_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    engine.dispose()
+    monkeypatch.setattr(demo, "Console", lambda: console)
+    monkeypatch.setenv(CATALOG_URL, postgresql_url)
+    with pytest.raises(SystemExit):
+        demo.main([])
+    assert "artifact-pipelines db upgrade" in _shown(console)
 
 
 def test_the_correction_is_what_it_says() -> None:

@@ -97,7 +97,8 @@ def history(asset: str, partition: str | None, as_json: bool) -> None:
     with open_the_store() as store:
         kept = {(v.name.partition, v.name.version): _marks(v) for v in store.catalog.retention.versions(asset)}
         made = store.history(asset, partition)
-    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": kept.get((m.partition, m.version))} for m in made]
+    # Of the materializations of one content the newest bears the marks of their version.
+    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": kept.pop((m.partition, m.version), None)} for m in made]
     print_rows(rows, as_json, empty="", only_json=("asset",))
 
 

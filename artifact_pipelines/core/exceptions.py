@@ -14,6 +14,7 @@
     │   ├── DamagedBytesError
     │   ├── CatalogOlderThanStoreError
     │   ├── ForeignStoreError
+    │   ├── NoCommonFileError
     │   ├── UnreadableBackupError
     │   ├── RefusedRowsError
     │   └── UnequalCopyError
@@ -244,6 +245,22 @@ class ForeignStoreError(IntegrityError):
             f"{self.expected_hash}: this is the catalog of another store, or an old backup of it. Nothing was deleted. "
             "Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or bring the right catalog back with "
             "`artifact-pipelines catalog restore`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class NoCommonFileError(IntegrityError):
+    """A store none of whose files is in the catalog, and a catalog none of whose files is in the store."""
+
+    where: str
+    stored_files: int
+    known_files: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} holds {self.stored_files} files, the catalog knows {self.known_files}, and none of them is "
+            "the same: this is the catalog of another store. Nothing was deleted. Check ARTIFACT_CATALOG_URL and "
+            "ARTIFACT_STORAGE_URL."
         )
 
 

@@ -62,6 +62,8 @@ class S3Settings:
 
     def __post_init__(self) -> None:
         refuse_password(self.endpoint_url or "", "AWS_ENDPOINT_URL")
+        if self.endpoint_url and not self.endpoint_url.startswith(("http://", "https://")):
+            raise ConfigurationError("AWS_ENDPOINT_URL", "it is no http:// or https:// URL", "Write http://host:port.")
 
     def completed(self) -> "S3Settings":
         """Return the settings with the environment's endpoint and region where none was given."""

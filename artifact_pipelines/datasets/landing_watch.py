@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import EmptySourceError, SourceChangedError, SourceError, SourceVanishedError
-from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.core.types import FileState, LandingFile, LandingState
 from artifact_pipelines.datasets.landing_zone import KnownContent, Sighting, first_seen, is_unchanged, judge, look
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
@@ -126,6 +126,8 @@ class LandingWatch:
         history = self.catalog.materializations.history(self.raw_asset)
         version_of: dict[str, int] = {}
         for materialization in history:  # newest first: an old content that came back counts as its newest version
+            if materialization.file.state == FileState.DAMAGED:
+                continue  # dropping it again is how it is mended
             version_of.setdefault(materialization.file.content_hash, materialization.version)
         return KnownContent(history[0].file.content_hash if history else None, version_of)
 

@@ -38,11 +38,11 @@ def materialization_metadata(
     return metadata
 
 
-def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any]:
-    """Return rows as a table in the UI; values that it cannot show become short text."""
-    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CELL_CHARACTERS) -> dg.MetadataValue[Any]:
+    """Return rows as a table in the UI; values that it cannot show become text of so many characters at the most."""
+    records = [dg.TableRecord({name: _cell(value, cell_characters) for name, value in row.items()}) for row in rows]
     if not records:
-        return dg.MetadataValue.text("no rows")
+        return dg.MetadataValue.text("none")
     columns = [dg.TableColumn(name, _kind([row.data[name] for row in records])) for name in records[0].data]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
@@ -85,14 +85,14 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)[:_CELL_CHARACTERS]
 
 
-def _cell(value: object) -> str | int | float | bool | None:
+def _cell(value: object, characters: int) -> str | int | float | bool | None:
     if isinstance(value, float) and value != value:  # NaN is no JSON
         return "NaN"
     if isinstance(value, decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
         return str(value)
     if value is None or isinstance(value, bool | int | float):
         return value if not isinstance(value, float) or abs(value) != float("inf") else str(value)
-    return str(value)[:_CELL_CHARACTERS]
+    return str(value)[:characters]
 
 
 def _kind(cells: Sequence[object]) -> str:

@@ -1,5 +1,7 @@
 """The store as an asset of its own, with a check that scrubs a share of it: wiring of `verification`."""
 
+import collections
+import re
 from collections.abc import Sequence
 
 import dagster as dg
@@ -9,11 +11,11 @@ from artifact_pipelines.core.findings import Finding
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.maintenance.resources import ArtifactStore
-from artifact_pipelines.maintenance.verification import verify
+from artifact_pipelines.maintenance.verification import VerificationReport, verify
 
 GROUP = "maintenance"
 _FINDINGS_SHOWN = 200
-_KEY_CHARACTERS = 80  # of a URI the end is the key
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 ARTIFACT_STORE = dg.AssetSpec(
     "artifact_store",
@@ -46,11 +48,14 @@ def bytes_intact(config: Scrub, artifact_store: ArtifactStore) -> dg.AssetCheckR
         report = verify(catalog, backend, share=config.share, repair=config.repair)
     return dg.AssetCheckResult(
         passed=report.is_clean,
+        description=_summary(report),
         metadata={
             "files": report.files,
             "size_bytes": report.size_bytes,
             "findings": len(report.findings),
-            "what_was_found": table_metadata([_row(finding) for finding in report.findings[:_FINDINGS_SHOWN]]),
+            "what_was_found": table_metadata(
+                [_row(finding) for finding in report.findings[:_FINDINGS_SHOWN]], cell_characters=200
+            ),
         },
     )
 
@@ -59,12 +64,20 @@ def _row(finding: Finding) -> dict[str, object]:
     return {
         "finding": finding.kind.value,
         "file": finding.file_id,
-        "expected": finding.expected,
-        "found": finding.found,
         "hits": ", ".join(finding.holders),
-        "where": finding.where[-_KEY_CHARACTERS:],
         "what_to_do": "repaired" if finding.is_repaired else finding.kind.remedy,
+        "expected": _HASH.sub(r"\1", finding.expected),
+        "found": _HASH.sub(r"\1", finding.found),
+        "where": finding.where,
     }
+
+
+def _summary(report: VerificationReport) -> str:
+    read = f"{report.files:,} files, {report.size_bytes:,} bytes read"
+    if not report.findings:
+        return f"{read}: all is well."
+    kinds = collections.Counter(finding.kind.value for finding in report.findings)
+    return f"{read}: " + ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) + "."
 
 
 def build_verification() -> dg.Definitions:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError
+from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError, NoCommonFileError
 from artifact_pipelines.core.types import Amount, StoragePath
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -25,6 +25,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     Raises:
         CatalogOlderThanStoreError: The store has files that this catalog has not come to yet.
         ForeignStoreError: The store has another content under an ID of this catalog.
+        NoCommonFileError: The store has no file of this catalog, which has some.
         TooMuchToDeleteError: They are a larger share of the store than is expected.
     """
     orphans: list[StoragePath] = []
@@ -32,6 +33,8 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     for batch in _batches(backend.list_files()):
         orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
         listed += len(batch)  # that is written in between would look like an orphan
+    if orphans and len(orphans) == listed and (known := catalog.audit.stored_amount()[0]):
+        raise NoCommonFileError(repr(backend), listed, known)
     if orphans:
         named = catalog.audit.lost_files()
         orphans = [path for path in orphans if path.file_id not in named]

@@ -3,7 +3,15 @@ import pathlib
 import pytest
 
 from artifact_pipelines.core.exceptions import ConfigurationError
-from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings, folder_from, state_folder
+from artifact_pipelines.core.settings import (
+    CATALOG_URL,
+    LANDING_URL,
+    STORAGE_URL,
+    S3Settings,
+    Settings,
+    folder_from,
+    state_folder,
+)
 
 
 def test_without_variables_everything_lies_in_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +42,8 @@ def test_any_other_url_is_refused_naming_the_setting_and_no_secret(url: str) -> 
     with pytest.raises(ConfigurationError, match=STORAGE_URL) as caught:
         folder_from(url, STORAGE_URL)
     assert "secret" not in str(caught.value)
+
+
+def test_an_endpoint_without_a_scheme_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL.*Write http://host:port"):
+        S3Settings(endpoint_url="127.0.0.1:9000")

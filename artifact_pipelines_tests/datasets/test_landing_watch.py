@@ -233,3 +233,16 @@ def test_a_missing_landing_zone_is_an_error_and_changes_nothing(zone: Zone, land
 
 def _rows(zone: Zone) -> Sequence[LandingFile]:
     return list(zone.catalog.landing.files_of("flights").values())
+
+
+def test_dropping_a_file_again_mends_one_that_was_found_damaged(zone: Zone) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    assert zone.states() == {"a.csv": "ingested"}
+    stored = zone.catalog.materializations.current("flights/raw").file
+    assert zone.catalog.files.mark_damaged(stored)
+    zone.drop("b.csv", "1")
+    assert zone.ingest().path == "b.csv"
+    assert zone.catalog.materializations.current("flights/raw").file.state == "stored"
+    zone.drop("c.csv", "1")
+    assert zone.states()["c.csv"] == "duplicate"

@@ -397,4 +397,4 @@ def test_tables_in_the_ui_hold_what_it_can_show(rows: Sequence[Mapping[str, Any]
 
 
 def test_a_table_without_rows_says_so() -> None:
-    assert table_metadata([]).value == "no rows"
+    assert table_metadata([]).value == "none"

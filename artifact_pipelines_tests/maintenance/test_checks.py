@@ -35,7 +35,7 @@ def test_a_sound_store_passes_and_a_share_of_it_is_read(resource: ArtifactStore,
     assert evaluation.asset_key == ARTIFACT_STORE.key
     assert evaluation.metadata["files"].value == 2, "5 % by default"
     assert scrub(resource, share=1.0).metadata["files"].value == 40
-    assert evaluation.metadata["what_was_found"].value == "no rows"
+    assert evaluation.metadata["what_was_found"].value == "none"
 
 
 def test_damage_fails_the_check_and_is_told_in_a_table(

@@ -17,6 +17,7 @@ from artifact_pipelines.core.exceptions import (
     CatalogOlderThanStoreError,
     ForeignStoreError,
     InvalidArgumentError,
+    NoCommonFileError,
     TooMuchToDeleteError,
 )
 from artifact_pipelines.core.types import Amount, FileId, StoragePath
@@ -53,6 +54,16 @@ def test_bytes_whose_row_is_gone_are_orphans(
     assert find_orphans(catalog, backend) == []
     forget(engine, lost)
     assert find_orphans(catalog, backend) == [path]
+
+
+def test_a_store_without_any_file_of_the_catalog_is_another_ones(
+    catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
+) -> None:
+    first, second = create(producer, "of another catalog", "of this one")
+    forget(engine, first)
+    backend.delete_file(catalog.files.get_file(second).storage_path)
+    with pytest.raises(NoCommonFileError, match="1 files, the catalog knows 1, and none of them is the same"):
+        find_orphans(catalog, backend)
 
 
 def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
