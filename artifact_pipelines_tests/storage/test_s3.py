@@ -262,6 +262,16 @@ def test_an_upload_that_someone_aborted_before_anything_was_there_is_an_error(
     assert s3_back_door.everything() == []
 
 
+@pytest.mark.parametrize("first", [1, 5])
+def test_an_upload_that_someone_aborts_while_parts_are_sent_is_an_error(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, first: int
+) -> None:
+    proxy.reset(fail_at(first, Fault("NoSuchUpload")))
+    with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
+        put(backend, IN_PARTS)
+    assert s3_back_door.everything() == []
+
+
 def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
     backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor
 ) -> None:
