@@ -346,3 +346,30 @@ def test_uploads_of_dead_writers_are_cleared_and_others_are_left_alone(
     assert clear() == found
     assert sorted(s3_back_door.uploads()) == sorted([f"a/store/{leased}", *others])
     assert clear() == []
+
+
+@pytest.mark.parametrize("names_next", [True, False], ids=["next page named", "not named"])
+def test_uploads_are_found_on_servers_that_list_none_for_a_prefix(
+    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor, names_next: bool
+) -> None:
+    paths = [StoragePath("ab" * 32, FileId(number)) for number in range(1, 4)]
+    keys = [f"a/store/{path}" for path in paths]
+    others = ["a/another", "a/store2/another", "b"]
+    for key in (*keys, *others):
+        begin_upload(backend, key)
+    call = backend._client.call
+
+    def like_minio(method: str, **parameters: Any) -> Mapping[str, Any]:
+        if method != "list_multipart_uploads":
+            return call(method, **parameters)
+        answer = {**call(method, **parameters, MaxUploads=2)}
+        answer["Uploads"] = [
+            upload for upload in answer.get("Uploads", []) if parameters.get("Prefix", "") in ("", upload["Key"])
+        ]
+        for name in () if names_next else ("NextKeyMarker", "NextUploadIdMarker"):
+            answer.pop(name, None)
+        return answer
+
+    monkeypatch.setattr(backend._client, "call", like_minio)
+    assert len(backend.clear_leftovers(lambda file_id: False)) == len(paths)
+    assert sorted(s3_back_door.uploads()) == others

@@ -125,9 +125,10 @@ class S3Storage:
         return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
 
     def _uploads(self) -> Iterator[tuple[str, str]]:
+        """Yield all uploads of the bucket: MinIO lists none for a prefix, unless it is a whole key."""
         page: dict[str, str] = {}
         while True:
-            answer = self._client.call("list_multipart_uploads", Prefix=self._prefix, **page)
+            answer = self._client.call("list_multipart_uploads", **page)
             uploads = answer.get("Uploads", ())
             for upload in uploads:
                 yield upload["Key"], upload["UploadId"]
