@@ -16,13 +16,15 @@ from typing import Any
 
 import pytest
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
-from artifact_pipelines.core.settings import S3Settings
+from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
 from artifact_pipelines.storage.open_producer import open_backend
-from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, fail_at, fail_from
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, Request, fail_at, fail_from
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put
 
@@ -272,9 +274,8 @@ def test_an_upload_that_someone_aborts_while_parts_are_sent_is_an_error(
     assert s3_back_door.everything() == []
 
 
-def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
-    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor
-) -> None:
+@pytest.fixture
+def last_part_is_lost(backend: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     send = backend._client.send
 
     async def one_part_short(method: str, **parameters: Any) -> Mapping[str, Any]:
@@ -283,9 +284,31 @@ def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
         return await send(method, **parameters)
 
     monkeypatch.setattr(backend._client, "send", one_part_short)
-    with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+
+
+@pytest.mark.usefixtures("last_part_is_lost")
+def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
+    settings: Settings, backend: S3Storage, s3_back_door: S3BackDoor
+) -> None:
+    with Catalog(settings.catalog_url) as catalog:
+        producer = ArtifactProducer(catalog.files, backend)
+        with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+            producer.create_artifact(io.BytesIO(IN_PARTS), "bin")
+    assert s3_back_door.everything() == [], "whose write it was did not clean up"
+
+
+@pytest.mark.usefixtures("last_part_is_lost")
+def test_what_lies_there_is_never_deleted_for_another_writer_may_have_healed_it(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
+) -> None:
+    def heal(request: Request) -> None:
+        if proxy.requests[-2:-1] and proxy.requests[-2].line.startswith("HEAD"):  # right after the look at the size
+            s3_back_door.put(PATH, IN_PARTS)
+
+    proxy.reset(heal)
+    with pytest.raises(StorageUnavailableError, match="the server made"):
         put(backend, IN_PARTS)
-    assert s3_back_door.everything() == []
+    assert s3_back_door.get(PATH) == IN_PARTS
 
 
 def test_a_file_that_is_deleted_while_it_is_read_is_an_error(backend: S3Storage) -> None:

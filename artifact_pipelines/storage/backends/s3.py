@@ -213,7 +213,7 @@ class S3Storage:
         if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
             raise self._aborted_by_another(upload["Key"])
         if found["ContentLength"] != size_bytes:
-            await self._client.send("delete_object", Key=upload["Key"])
+            # Not deleted: by now another writer of the same file may have put a sound one there.
             reason = f"the server made {found['ContentLength']:,} of {size_bytes:,} bytes"
             raise StorageUnavailableError(self._uri(upload["Key"]), reason, "Call the server's operator.")
 
