@@ -158,6 +158,33 @@ def test_a_server_that_hangs_is_not_asked_again_for_ever(
         get(backend)
 
 
+@pytest.fixture
+def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
+    """One that waits as others do, ten times as fast."""
+    for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_PATIENCE_S"):
+        monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 10)
+    backend = S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
+    assert not backend.exists(PATH)  # the first request is a slow one
+    return backend
+
+
+@pytest.mark.parametrize(("number", "times"), [(3, 1), (11, 3)], ids=["part", "completion"])
+def test_an_answer_that_hangs_is_asked_for_again(
+    hasty_backend: S3Storage, proxy: Proxy, number: int, times: int
+) -> None:
+    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=times))
+    put(hasty_backend, IN_PARTS)
+    assert get(hasty_backend) == IN_PARTS
+
+
+def test_a_server_that_hangs_for_ever_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
+    proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(10))))
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailableError, match="failed 2 times, at last with ReadTimeoutError"):
+        get(hasty_backend)
+    assert time.monotonic() - started < 6  # 3, and some for a busy machine
+
+
 def test_a_server_that_is_not_there_is_an_error_within_seconds(s3_url: str) -> None:
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError, match="AWS_ENDPOINT_URL"):

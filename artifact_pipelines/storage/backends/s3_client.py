@@ -23,10 +23,13 @@ from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.1
 """Doubled with each attempt and jittered: a request sleeps for 3.1 s at most, however often it fails."""
-PATIENCE_S = 15.0
-"""No attempt begins later than this after the first one, so that a server that hangs is not waited for six times."""
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 15.0
+"""Without a byte of an answer; a server that is long at work may say only every ten seconds that it still is."""
+PATIENCE_S = 25.0
+"""No attempt begins later than this after the first one: one answer may hang, but a server that hangs fails in 30 s."""
+ASSEMBLY_PATIENCE_S = 60.0
+"""The same for completing an upload, at which a server may be silent while it puts a large file together."""
 _CLEANING_UP_S = 30.0
 
 _TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -182,6 +185,7 @@ class S3Client:
         self, once: Callable[[], Awaitable[Result]], method: str, parameters: Mapping[str, Any]
     ) -> Result:
         where = f"s3://{self._bucket}/{parameters.get('Key', parameters.get('Prefix', ''))}"
+        patience_s = ASSEMBLY_PATIENCE_S if method == "complete_multipart_upload" else PATIENCE_S
         started = time.monotonic()
         for attempt in range(ATTEMPTS):
             try:
@@ -194,7 +198,7 @@ class S3Client:
                 failure = error
             except botocore.exceptions.BotoCoreError as error:
                 raise _misconfigured(where, type(error).__name__) from error
-            if attempt == ATTEMPTS - 1 or time.monotonic() - started > PATIENCE_S:
+            if attempt == ATTEMPTS - 1 or time.monotonic() - started > patience_s:
                 break
             await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
         reason = f"{method} failed {attempt + 1} times, at last with {_reason(failure)}"
