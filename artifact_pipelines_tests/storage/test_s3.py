@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import botocore.loaders
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
@@ -77,6 +78,14 @@ def test_stores_in_one_bucket_never_see_each_others_files(s3_back_door: S3BackDo
     for number, backend in enumerate(backends, start=1):
         put(backend, b"", StoragePath("ab" * 32, FileId(number)))
     assert [[path.file_id for path in backend.list_files()] for backend in backends] == [[n] for n in range(1, 7)]
+
+
+def test_a_second_store_does_not_load_again_what_botocore_knows_of_s3(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not open_backend(s3_url).exists(PATH)
+    monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", lambda *_: pytest.fail("it was loaded again"))
+    assert not open_backend(s3_url).exists(PATH)
 
 
 def test_a_small_file_is_one_request(backend: S3Storage, proxy: Proxy) -> None:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+import aiobotocore.session
 import aiohttp
 import botocore.exceptions
+import botocore.loaders
 import botocore.parsers
 import s3fs
 
@@ -98,7 +100,10 @@ class S3Client:
         self._bucket_was_seen = False
         self._settings = settings = settings.completed()
         _keep_secrets_out_of_logs()
+        session = aiobotocore.session.AioSession()
+        session.register_component("data_loader", _descriptions_of_services())
         self._fs = s3fs.S3FileSystem(
+            session=session,
             key=settings.access_key_id or None,
             secret=settings.secret_access_key or None,
             token=settings.session_token or None,
@@ -230,6 +235,12 @@ class S3Client:
                 return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             self._bucket_was_seen = True
         return NoSuchThingError(where)
+
+
+@functools.cache
+def _descriptions_of_services() -> botocore.loaders.Loader:
+    """Return what reads botocore's data files and keeps what it read: most of the time that a client takes to make."""
+    return aiobotocore.session.AioSession().get_component("data_loader")
 
 
 def _answer(error: botocore.exceptions.ClientError) -> tuple[int, str]:
