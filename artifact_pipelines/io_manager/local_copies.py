@@ -1,21 +1,28 @@
 """Copies on local disk of stored files that lie elsewhere, for engines that read a path.
 
-They lie in the system's folder for temporary files (`TMPDIR`), for a block, or until the process ends.
+They lie in a folder of this process in the system's one for temporary files (`TMPDIR`), for a block, or until the
+process ends. What a process that was killed left is removed by the next one that makes copies there.
 """
 
 import atexit
+import fcntl
 import functools
+import os
 import pathlib
+import re
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.storage.staging import storage_errors
 
+_PREFIX = "artifact-copies-"
+_NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _lock = threading.Lock()
 
@@ -29,7 +36,7 @@ def stored_path(artifact: Artifact) -> pathlib.Path | None:
 @contextmanager
 def brief_copy(artifact: Artifact) -> Iterator[pathlib.Path]:
     """Lend the path of a copy that goes with the block."""
-    with tempfile.TemporaryDirectory(prefix="artifact-copy-") as folder:
+    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
         yield _copy(artifact, pathlib.Path(folder))
 
 
@@ -62,6 +69,36 @@ def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
 
 @functools.cache
 def _folder() -> pathlib.Path:
-    folder = tempfile.mkdtemp(prefix="artifact-copies-")
+    _remove_abandoned(pathlib.Path(tempfile.gettempdir()))
+    folder = _claimed_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return pathlib.Path(folder)
+    return folder
+
+
+def _claimed_folder() -> pathlib.Path:
+    """Make a folder that is locked for as long as this process lives, for the descriptor is never closed."""
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, _FLAGS)
+            with suppress(OSError):  # where folders cannot be locked, nobody takes one for abandoned either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder
+            os.close(descriptor)
+        # Taken for a dead process's before it was locked; there is another name.
+
+
+def _remove_abandoned(parent: pathlib.Path) -> None:
+    """Remove the folders of this user's processes that are gone. No clock is asked: a dead process holds no lock."""
+    for path in parent.iterdir():
+        if not _NAME.fullmatch(path.name):
+            continue
+        with suppress(OSError):  # another user's, in use, a link, or gone by now: there is nothing to be done
+            descriptor = os.open(path, _FLAGS)
+            try:
+                if os.fstat(descriptor).st_uid == os.getuid():  # root could open those of others
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path)  # still locked: whoever has just made it must find that it is gone
+            finally:
+                os.close(descriptor)

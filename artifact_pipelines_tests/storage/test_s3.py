@@ -14,15 +14,18 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import botocore.loaders
 import pytest
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
-from artifact_pipelines.core.settings import S3Settings
+from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.core.types import FileId, StoragePath
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
 from artifact_pipelines.storage.open_producer import open_backend
-from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, fail_at, fail_from
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, Request, fail_at, fail_from
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put
 
@@ -75,6 +78,14 @@ def test_stores_in_one_bucket_never_see_each_others_files(s3_back_door: S3BackDo
     for number, backend in enumerate(backends, start=1):
         put(backend, b"", StoragePath("ab" * 32, FileId(number)))
     assert [[path.file_id for path in backend.list_files()] for backend in backends] == [[n] for n in range(1, 7)]
+
+
+def test_a_second_store_does_not_load_again_what_botocore_knows_of_s3(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not open_backend(s3_url).exists(PATH)
+    monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", lambda *_: pytest.fail("it was loaded again"))
+    assert not open_backend(s3_url).exists(PATH)
 
 
 def test_a_small_file_is_one_request(backend: S3Storage, proxy: Proxy) -> None:
@@ -154,6 +165,33 @@ def test_a_server_that_hangs_is_not_asked_again_for_ever(
     proxy.reset(fail_from(0, Fault("reset")))
     with pytest.raises(StorageUnavailableError, match="failed 1 times, at last with"):
         get(backend)
+
+
+@pytest.fixture
+def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
+    """One that waits as others do, ten times as fast."""
+    for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_PATIENCE_S"):
+        monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 10)
+    backend = S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
+    assert not backend.exists(PATH)  # the first request is a slow one
+    return backend
+
+
+@pytest.mark.parametrize(("number", "times"), [(3, 1), (11, 3)], ids=["part", "completion"])
+def test_an_answer_that_hangs_is_asked_for_again(
+    hasty_backend: S3Storage, proxy: Proxy, number: int, times: int
+) -> None:
+    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=times))
+    put(hasty_backend, IN_PARTS)
+    assert get(hasty_backend) == IN_PARTS
+
+
+def test_a_server_that_hangs_for_ever_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
+    proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(10))))
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailableError, match="failed 2 times, at last with ReadTimeoutError"):
+        get(hasty_backend)
+    assert time.monotonic() - started < 6  # 3, and some for a busy machine
 
 
 def test_a_server_that_is_not_there_is_an_error_within_seconds(s3_url: str) -> None:
@@ -262,9 +300,18 @@ def test_an_upload_that_someone_aborted_before_anything_was_there_is_an_error(
     assert s3_back_door.everything() == []
 
 
-def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
-    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor
+@pytest.mark.parametrize("first", [1, 5])
+def test_an_upload_that_someone_aborts_while_parts_are_sent_is_an_error(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, first: int
 ) -> None:
+    proxy.reset(fail_at(first, Fault("NoSuchUpload")))
+    with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
+        put(backend, IN_PARTS)
+    assert s3_back_door.everything() == []
+
+
+@pytest.fixture
+def last_part_is_lost(backend: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     send = backend._client.send
 
     async def one_part_short(method: str, **parameters: Any) -> Mapping[str, Any]:
@@ -273,9 +320,31 @@ def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
         return await send(method, **parameters)
 
     monkeypatch.setattr(backend._client, "send", one_part_short)
-    with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+
+
+@pytest.mark.usefixtures("last_part_is_lost")
+def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
+    settings: Settings, backend: S3Storage, s3_back_door: S3BackDoor
+) -> None:
+    with Catalog(settings.catalog_url) as catalog:
+        producer = ArtifactProducer(catalog.files, backend)
+        with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+            producer.create_artifact(io.BytesIO(IN_PARTS), "bin")
+    assert s3_back_door.everything() == [], "whose write it was did not clean up"
+
+
+@pytest.mark.usefixtures("last_part_is_lost")
+def test_what_lies_there_is_never_deleted_for_another_writer_may_have_healed_it(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
+) -> None:
+    def heal(request: Request) -> None:
+        if proxy.requests[-2:-1] and proxy.requests[-2].line.startswith("HEAD"):  # right after the look at the size
+            s3_back_door.put(PATH, IN_PARTS)
+
+    proxy.reset(heal)
+    with pytest.raises(StorageUnavailableError, match="the server made"):
         put(backend, IN_PARTS)
-    assert s3_back_door.everything() == []
+    assert s3_back_door.get(PATH) == IN_PARTS
 
 
 def test_a_file_that_is_deleted_while_it_is_read_is_an_error(backend: S3Storage) -> None:
@@ -336,3 +405,30 @@ def test_uploads_of_dead_writers_are_cleared_and_others_are_left_alone(
     assert clear() == found
     assert sorted(s3_back_door.uploads()) == sorted([f"a/store/{leased}", *others])
     assert clear() == []
+
+
+@pytest.mark.parametrize("names_next", [True, False], ids=["next page named", "not named"])
+def test_uploads_are_found_on_servers_that_list_none_for_a_prefix(
+    backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor, names_next: bool
+) -> None:
+    paths = [StoragePath("ab" * 32, FileId(number)) for number in range(1, 4)]
+    keys = [f"a/store/{path}" for path in paths]
+    others = ["a/another", "a/store2/another", "b"]
+    for key in (*keys, *others):
+        begin_upload(backend, key)
+    call = backend._client.call
+
+    def like_minio(method: str, **parameters: Any) -> Mapping[str, Any]:
+        if method != "list_multipart_uploads":
+            return call(method, **parameters)
+        answer = {**call(method, **parameters, MaxUploads=2)}
+        answer["Uploads"] = [
+            upload for upload in answer.get("Uploads", []) if parameters.get("Prefix", "") in ("", upload["Key"])
+        ]
+        for name in () if names_next else ("NextKeyMarker", "NextUploadIdMarker"):
+            answer.pop(name, None)
+        return answer
+
+    monkeypatch.setattr(backend._client, "call", like_minio)
+    assert len(backend.clear_leftovers(lambda file_id: False)) == len(paths)
+    assert sorted(s3_back_door.uploads()) == others

@@ -89,7 +89,7 @@ class S3Storage:
 
     def uri(self, path: StoragePath) -> str:
         """See `IStorageBackend`."""
-        return f"s3://{self._bucket}/{self._key(path)}"
+        return self._uri(self._key(path))
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
@@ -125,9 +125,10 @@ class S3Storage:
         return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
 
     def _uploads(self) -> Iterator[tuple[str, str]]:
+        """Yield all uploads of the bucket: MinIO lists none for a prefix, unless it is a whole key."""
         page: dict[str, str] = {}
         while True:
-            answer = self._client.call("list_multipart_uploads", Prefix=self._prefix, **page)
+            answer = self._client.call("list_multipart_uploads", **page)
             uploads = answer.get("Uploads", ())
             for upload in uploads:
                 yield upload["Key"], upload["UploadId"]
@@ -193,7 +194,10 @@ class S3Storage:
                 answer = await self._send_part("upload_part", part, PartNumber=number, **upload)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"]})
 
-        await _side_by_side(send_next, PARTS_IN_FLIGHT)
+        try:
+            await _side_by_side(send_next, PARTS_IN_FLIGHT)
+        except NoSuchThingError as error:
+            raise self._aborted_by_another(upload["Key"]) from error
         return sorted(sent, key=lambda part: int(part["PartNumber"]))
 
     async def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]], size_bytes: int, token: str) -> None:
@@ -202,17 +206,22 @@ class S3Storage:
             await self._client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
         except NoSuchThingError:  # done by an attempt whose answer was lost? or aborted by someone?
             is_known_complete = False
-        where = f"s3://{self._bucket}/{upload['Key']}"
         try:
             found = await self._client.send("head_object", Key=upload["Key"])
         except NoSuchThingError as error:
-            raise StorageUnavailableError(where, "the upload was aborted by someone else", "Run again.") from error
+            raise self._aborted_by_another(upload["Key"]) from error
         if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
-            raise StorageUnavailableError(where, "the upload was aborted by someone else", "Run again.")
+            raise self._aborted_by_another(upload["Key"])
         if found["ContentLength"] != size_bytes:
-            await self._client.send("delete_object", Key=upload["Key"])
+            # Not deleted: by now another writer of the same file may have put a sound one there.
             reason = f"the server made {found['ContentLength']:,} of {size_bytes:,} bytes"
-            raise StorageUnavailableError(where, reason, "Call the server's operator.")
+            raise StorageUnavailableError(self._uri(upload["Key"]), reason, "Call the server's operator.")
+
+    def _aborted_by_another(self, key: str) -> StorageUnavailableError:
+        return StorageUnavailableError(self._uri(key), "the upload was aborted by someone else", "Run again.")
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{key}"
 
 
 async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+import aiobotocore.session
 import aiohttp
 import botocore.exceptions
+import botocore.loaders
 import botocore.parsers
 import s3fs
 
@@ -23,10 +25,13 @@ from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.1
 """Doubled with each attempt and jittered: a request sleeps for 3.1 s at most, however often it fails."""
-PATIENCE_S = 15.0
-"""No attempt begins later than this after the first one, so that a server that hangs is not waited for six times."""
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 15.0
+"""Without a byte of an answer; a server that is long at work may say only every ten seconds that it still is."""
+PATIENCE_S = 25.0
+"""No attempt begins later than this after the first one: one answer may hang, but a server that hangs fails in 30 s."""
+ASSEMBLY_PATIENCE_S = 60.0
+"""The same for completing an upload, at which a server may be silent while it puts a large file together."""
 _CLEANING_UP_S = 30.0
 
 _TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -95,7 +100,10 @@ class S3Client:
         self._bucket_was_seen = False
         self._settings = settings = settings.completed()
         _keep_secrets_out_of_logs()
+        session = aiobotocore.session.AioSession()
+        session.register_component("data_loader", _descriptions_of_services())
         self._fs = s3fs.S3FileSystem(
+            session=session,
             key=settings.access_key_id or None,
             secret=settings.secret_access_key or None,
             token=settings.session_token or None,
@@ -182,6 +190,7 @@ class S3Client:
         self, once: Callable[[], Awaitable[Result]], method: str, parameters: Mapping[str, Any]
     ) -> Result:
         where = f"s3://{self._bucket}/{parameters.get('Key', parameters.get('Prefix', ''))}"
+        patience_s = ASSEMBLY_PATIENCE_S if method == "complete_multipart_upload" else PATIENCE_S
         started = time.monotonic()
         for attempt in range(ATTEMPTS):
             try:
@@ -194,7 +203,7 @@ class S3Client:
                 failure = error
             except botocore.exceptions.BotoCoreError as error:
                 raise _misconfigured(where, type(error).__name__) from error
-            if attempt == ATTEMPTS - 1 or time.monotonic() - started > PATIENCE_S:
+            if attempt == ATTEMPTS - 1 or time.monotonic() - started > patience_s:
                 break
             await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
         reason = f"{method} failed {attempt + 1} times, at last with {_reason(failure)}"
@@ -226,6 +235,12 @@ class S3Client:
                 return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             self._bucket_was_seen = True
         return NoSuchThingError(where)
+
+
+@functools.cache
+def _descriptions_of_services() -> botocore.loaders.Loader:
+    """Return what reads botocore's data files and keeps what it read: most of the time that a client takes to make."""
+    return aiobotocore.session.AioSession().get_component("data_loader")
 
 
 def _answer(error: botocore.exceptions.ClientError) -> tuple[int, str]:

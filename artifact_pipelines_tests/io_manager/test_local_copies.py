@@ -1,0 +1,124 @@
+"""Copies on local disk go with the process that made them, however it ends."""
+
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from artifact_pipelines.io_manager import local_copies
+
+_CHILD = """
+import io, sys
+from types import SimpleNamespace
+from artifact_pipelines.io_manager.local_copies import brief_copy, lasting_path
+
+artifact = SimpleNamespace(
+    uri=lambda: "s3://bucket/key", open=lambda: io.BytesIO(b"12345"), info=SimpleNamespace(storage_path="ab/cd/1")
+)
+lasting = lasting_path(artifact)
+with brief_copy(artifact) as brief:
+    print(lasting, brief, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
+    """The folder for temporary files of this process, which has made no copy yet."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    local_copies._folder.cache_clear()
+    yield folder
+    local_copies._folder.cache_clear()
+
+
+def reader(folder: pathlib.Path) -> tuple["subprocess.Popen[str]", list[pathlib.Path]]:
+    """Start a process that makes copies, and return it and the copies when they are made."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", _CHILD], env={**os.environ, "TMPDIR": str(folder)}, **pipes)  # type: ignore[call-overload]
+    assert process.stdout
+    return process, [pathlib.Path(name) for name in process.stdout.readline().split()]
+
+
+def test_copies_of_a_process_that_was_killed_are_removed_by_the_next_one(folder: pathlib.Path) -> None:
+    (dead, left), (alive, used) = reader(folder), reader(folder)
+    with dead, alive:
+        dead.kill()
+        dead.wait()
+        assert [copy.read_bytes() for copy in left + used] == [b"12345"] * 4
+        mine = local_copies._folder()
+        assert set(folder.iterdir()) == {mine, used[0].parents[1]}
+        assert [copy.read_bytes() for copy in used] == [b"12345"] * 2
+        alive.communicate()
+    assert list(folder.iterdir()) == [mine]
+
+
+def test_what_is_no_folder_of_copies_is_left_alone(folder: pathlib.Path) -> None:
+    target = folder / "notes"
+    names = (
+        "notes",
+        "artifact-copies-12345678x",
+        "artifact-copies-1234567",
+        "artifact-copies-1234567-",
+        "artifact-copies",
+    )
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / "file").touch()
+    (folder / "artifact-copies-aaaaaaaa").symlink_to(target)
+    (folder / "artifact-copies-bbbbbbbb").write_text("a file")
+    (folder / "artifact-copies-cccccccc").mkdir()
+    (folder / "artifact-copies-cccccccc" / "link").symlink_to(target)
+    before = set(folder.iterdir())
+    mine = local_copies._folder()
+    assert before - set(folder.iterdir()) == {folder / "artifact-copies-cccccccc"}
+    assert mine.parent == folder
+    assert all((folder / name / "file").exists() for name in names)
+
+
+def test_folders_of_another_user_are_left_alone(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = folder / "artifact-copies-aaaaaaaa"
+    other.mkdir()
+    user = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    local_copies._remove_abandoned(folder)
+    assert other.exists()
+
+
+def swept_before_it_is_opened(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = tempfile.mkdtemp
+
+    def make_and_sweep(prefix: str) -> str:
+        made = make(prefix=prefix)
+        monkeypatch.undo()
+        pathlib.Path(made).rmdir()
+        return made
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_sweep)
+
+
+def swept_before_it_is_locked(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+
+    def sweep_and_lock(descriptor: int, operation: int) -> None:
+        monkeypatch.undo()
+        next(folder.iterdir()).rmdir()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_and_lock)
+
+
+@pytest.mark.parametrize("swept", [swept_before_it_is_opened, swept_before_it_is_locked])
+def test_a_folder_that_was_taken_for_abandoned_before_it_was_locked_is_not_used(
+    folder: pathlib.Path, swept: Callable[[pathlib.Path, pytest.MonkeyPatch], None]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        swept(folder, patch)
+        mine = local_copies._folder()
+    assert list(folder.iterdir()) == [mine]
