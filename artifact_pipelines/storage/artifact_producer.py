@@ -237,7 +237,7 @@ class ArtifactProducer(IArtifactProducer):
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
             if not self._is_stored(lease.file):
-                with self._renewing(lease):
+                with self._renewing([lease]):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
             return settle(lease)
         except BaseException:
@@ -267,7 +267,8 @@ class ArtifactProducer(IArtifactProducer):
             for (source, _), lease in zip(batch, leases, strict=True):
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
                     missing[lease.file.storage_path] = source.staged()
-            self._backend.write_streams([(staged, path) for path, staged in missing.items()])
+            with self._renewing(leases):
+                self._backend.write_streams([(staged, path) for path, staged in missing.items()])
             self._catalog.settle_all(leases, CALLER)
         except BaseException:
             self._give_back(leases)
@@ -285,9 +286,9 @@ class ArtifactProducer(IArtifactProducer):
         return file.state == FileState.STORED and self._backend.size_bytes(file.storage_path) == file.size_bytes
 
     @contextlib.contextmanager
-    def _renewing(self, lease: Lease) -> Iterator[None]:
-        """Keep a lease alive for as long as the block runs. If it is lost all the same, settling it says so."""
-        if lease.file.size_bytes <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
+    def _renewing(self, leases: Sequence[Lease]) -> Iterator[None]:
+        """Keep leases alive for as long as the block runs. If one is lost all the same, settling it says so."""
+        if sum(lease.file.size_bytes for lease in leases) <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
             yield
             return
         done = threading.Event()
@@ -296,7 +297,8 @@ class ArtifactProducer(IArtifactProducer):
             with contextlib.suppress(LeaseExpiredError):
                 while not done.wait(self._renew_every_s):
                     with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
-                        self._catalog.renew(lease)
+                        for lease in leases:
+                            self._catalog.renew(lease)
 
         keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
         keeper.start()

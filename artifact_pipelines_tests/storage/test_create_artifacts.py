@@ -3,6 +3,7 @@
 import io
 import pathlib
 import resource
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import (
     CatalogUnavailableError,
@@ -192,6 +194,31 @@ def test_a_writer_whose_leases_are_gone_starts_again(
     assert len(written) == 2
     assert not set(written[0]) & set(written[1]), "a key is never written again once its row is gone"
     assert read(producer, file_ids) == [b"a", b"b"]
+
+
+def test_a_long_batch_keeps_all_its_leases(
+    engine: sa.Engine, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = FileCatalog(engine, lease_s=0.3)
+    renewed: set[int] = set()
+    all_renewed = threading.Event()
+    renew, write = rows.renew, backend.write_streams
+
+    def note(lease: Lease) -> None:
+        renew(lease)
+        renewed.add(lease.reference_id)
+        if len(renewed) == 2:
+            all_renewed.set()
+
+    def slow(contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
+        assert all_renewed.wait(10)
+        write(contents)
+
+    monkeypatch.setattr(rows, "renew", note)
+    monkeypatch.setattr(backend, "write_streams", slow)
+    producer = ArtifactProducer(rows, backend)
+    contents = [b"a" * 600_000, b"b" * 600_000]  # each is small, together they are not
+    assert read(producer, producer.create_artifacts(items(*contents))) == contents
 
 
 def test_one_lease_that_is_gone_settles_none(catalog: Catalog, producer: ArtifactProducer) -> None:
