@@ -45,6 +45,10 @@ class IArtifactProducer(Protocol):
         twice. When the call raises, whether storing failed or `items` did, the caller holds none: the references of
         earlier batches are released. Their bytes lie there until they are collected, so repeating the call is cheap.
 
+        That is undone step by step, not by the database: if the process is killed midway, or the catalog stays away
+        while references are released, those of earlier batches stay. Nobody has received their IDs, so these files are
+        kept for ever unless somebody releases them; repeating the call adds no bytes, and references of its own.
+
         Args:
             items: Files to be; each stream is read to its end before the next item is asked for.
 

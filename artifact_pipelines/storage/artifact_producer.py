@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 from artifact_pipelines.core.exceptions import (
+    ArtifactError,
     BackendError,
     CatalogUnavailableError,
     DamagedBytesError,
@@ -42,7 +43,7 @@ from artifact_pipelines.storage.verified_stream import verified_stream
 CALLER = "caller"
 """Holder of what `create_artifact` returned: the reference is the caller's to release."""
 
-BATCH_FILES = 512
+BATCH_FILES = 200
 BATCH_BYTES = 64 << 20
 """What `create_artifacts` stores at a time: as many open files, about as many bytes in the page cache."""
 
@@ -97,9 +98,7 @@ class ArtifactProducer(IArtifactProducer):
             while batch := self._store_batch(rest):
                 created.extend(batch)
         except BaseException:
-            with contextlib.suppress(BackendError):  # the first error is the one to tell
-                for file_id in created:
-                    self.release(file_id)
+            self._release_all(created)
             raise
         return created
 
@@ -187,6 +186,19 @@ class ArtifactProducer(IArtifactProducer):
             NotHeldError: Every reference of a caller on it has been dropped already.
         """
         self._catalog.release(file_id, CALLER)
+
+    def _release_all(self, file_ids: Sequence[FileId]) -> None:
+        """Release what can be, and say nothing: the error before this is the one to tell."""
+        tries = _ATTEMPTS
+        for file_id in file_ids:
+            try:
+                self.release(file_id)
+            except CatalogUnavailableError:  # each took seconds, and there may be a hundred thousand
+                tries -= 1
+                if not tries:
+                    return
+            except ArtifactError:
+                continue
 
     def _open(self, file: FileInfo) -> BinaryIO:
         try:
