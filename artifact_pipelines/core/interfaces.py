@@ -96,6 +96,8 @@ class IFileCatalog(Protocol):
     def settle(self, lease: Lease, holder: str) -> None:
         """State that the bytes are stored, and turn the lease into a lasting reference of `holder`.
 
+        Bytes were put unless `lease.file.state` is stored: damage seen in what lay there before counts no more.
+
         Raises:
             LeaseExpiredError: The lease has run out and was reaped; nothing was changed.
         """

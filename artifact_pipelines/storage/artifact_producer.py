@@ -6,6 +6,7 @@ lease goes back. Whoever wants files goes through here, so hashing, deduplicatio
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -251,6 +252,7 @@ class ArtifactProducer(IArtifactProducer):
             if not self._is_stored(lease.file):
                 with self._renewing([lease]):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
+                lease = _put(lease)
             return settle(lease)
         except BaseException:
             self._give_back([lease])
@@ -281,7 +283,8 @@ class ArtifactProducer(IArtifactProducer):
                     missing[lease.file.storage_path] = source.staged()
             with self._renewing(leases):
                 self._backend.write_streams([(staged, path) for path, staged in missing.items()])
-            self._catalog.settle_all(leases, CALLER)
+            settled = [_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
+            self._catalog.settle_all(settled, CALLER)
         except BaseException:
             self._give_back(leases)
             raise
@@ -319,6 +322,13 @@ class ArtifactProducer(IArtifactProducer):
         finally:
             done.set()
             keeper.join()
+
+
+def _put(lease: Lease) -> Lease:
+    """Return a lease that says that the file needed bytes, which have been put; the row may not have known."""
+    if lease.file.state != FileState.STORED:
+        return lease
+    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.DAMAGED))
 
 
 def _again_when_expired(attempt: Callable[[], Result]) -> Result:
