@@ -36,15 +36,27 @@ def make_engine(catalog_url: str) -> sa.Engine:
         ConfigurationError: The URL is not one of these, or names SQLite on a network filesystem.
     """
     try:
-        url = sa.make_url(catalog_url)
+        url = _with_hidden_password(sa.make_url(catalog_url))
     except sa.exc.ArgumentError as error:
         raise _bad_url("it is not a database URL") from error
     if url.get_backend_name() == "postgresql":
         timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
         return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise _bad_url(f"{url.render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL")
+        raise _bad_url(f"{url.set(query={}).render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL")
     return _sqlite_engine(url, pathlib.Path(url.database))
+
+
+def _with_hidden_password(url: sa.URL) -> sa.URL:
+    """Put a password among the options, which libpq reads too, where it is hidden when the URL is shown."""
+    if "sslpassword" in url.query:  # it can be hidden nowhere
+        raise _bad_url("sslpassword may not be part of it")
+    password = url.query.get("password")
+    if password is None:
+        return url
+    if not isinstance(password, str):
+        raise _bad_url("it has more than one password")
+    return url.difference_update_query(["password"]).set(password=password)
 
 
 def is_missing(catalog_url: str) -> bool:

@@ -69,12 +69,12 @@ _MAKE_LASTING = (
 )
 _MAKE_STORED = (
     sa.update(files)
-    .where(files.c.file_id.in_(_FILE_IDS), files.c.state != FileState.STORED)
+    .where(files.c.file_id.in_(_FILE_IDS))
     .values(
         state=FileState.STORED,
         stored_at=sa.func.coalesce(files.c.stored_at, utc_now()),
-        # Healed: whoever read the damaged bytes before must not call the file damaged now.
-        verified_at=sa.case((files.c.state == FileState.DAMAGED, utc_now()), else_=files.c.verified_at),
+        # Healed: whoever read the bytes of before, and calls the file damaged from now on, must not be believed.
+        verified_at=sa.case((files.c.state != FileState.PENDING, utc_now()), else_=files.c.verified_at),
     )
 )
 
@@ -194,7 +194,8 @@ class FileCatalog:
 def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
     """Settle inside a transaction that records more, such as the materialization that is the holder."""
     _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
-    # Of the others no bytes were put: damage that was found meanwhile is there still.
+    # A lease whose file is not stored says that bytes were put, whatever the row says by now.
+    # Of the others none were put: damage that was found meanwhile is there still.
     put = [lease.file.file_id for lease in leases if lease.file.state != FileState.STORED]
     if put:
         connection.execute(_MAKE_STORED, {"file_ids": put})

@@ -45,6 +45,10 @@ class IArtifactProducer(Protocol):
         twice. When the call raises, whether storing failed or `items` did, the caller holds none: the references of
         earlier batches are released. Their bytes lie there until they are collected, so repeating the call is cheap.
 
+        That is undone step by step, not by the database: if the process is killed midway, or the catalog stays away
+        while references are released, those of earlier batches stay. Nobody has received their IDs, so these files are
+        kept for ever unless somebody releases them; repeating the call adds no bytes, and references of its own.
+
         Args:
             items: Files to be; each stream is read to its end before the next item is asked for.
 
@@ -91,6 +95,8 @@ class IFileCatalog(Protocol):
 
     def settle(self, lease: Lease, holder: str) -> None:
         """State that the bytes are stored, and turn the lease into a lasting reference of `holder`.
+
+        Bytes were put unless `lease.file.state` is stored: damage seen in what lay there before counts no more.
 
         Raises:
             LeaseExpiredError: The lease has run out and was reaped; nothing was changed.

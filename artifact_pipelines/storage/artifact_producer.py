@@ -6,6 +6,7 @@ lease goes back. Whoever wants files goes through here, so hashing, deduplicatio
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 from artifact_pipelines.core.exceptions import (
+    ArtifactError,
     BackendError,
     CatalogUnavailableError,
     DamagedBytesError,
@@ -42,7 +44,7 @@ from artifact_pipelines.storage.verified_stream import verified_stream
 CALLER = "caller"
 """Holder of what `create_artifact` returned: the reference is the caller's to release."""
 
-BATCH_FILES = 512
+BATCH_FILES = 200
 BATCH_BYTES = 64 << 20
 """What `create_artifacts` stores at a time: as many open files, about as many bytes in the page cache."""
 
@@ -97,9 +99,7 @@ class ArtifactProducer(IArtifactProducer):
             while batch := self._store_batch(rest):
                 created.extend(batch)
         except BaseException:
-            with contextlib.suppress(BackendError):  # the first error is the one to tell
-                for file_id in created:
-                    self.release(file_id)
+            self._release_all(created)
             raise
         return created
 
@@ -188,6 +188,19 @@ class ArtifactProducer(IArtifactProducer):
         """
         self._catalog.release(file_id, CALLER)
 
+    def _release_all(self, file_ids: Sequence[FileId]) -> None:
+        """Release what can be, and say nothing: the error before this is the one to tell."""
+        tries = _ATTEMPTS
+        for file_id in file_ids:
+            try:
+                self.release(file_id)
+            except CatalogUnavailableError:  # each took seconds, and there may be a hundred thousand
+                tries -= 1
+                if not tries:
+                    return
+            except ArtifactError:
+                continue
+
     def _open(self, file: FileInfo) -> BinaryIO:
         try:
             return self._backend.read_stream(file.storage_path)
@@ -237,8 +250,9 @@ class ArtifactProducer(IArtifactProducer):
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
             if not self._is_stored(lease.file):
-                with self._renewing(lease):
+                with self._renewing([lease]):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
+                lease = _put(lease)
             return settle(lease)
         except BaseException:
             self._give_back([lease])
@@ -267,8 +281,10 @@ class ArtifactProducer(IArtifactProducer):
             for (source, _), lease in zip(batch, leases, strict=True):
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
                     missing[lease.file.storage_path] = source.staged()
-            self._backend.write_streams([(staged, path) for path, staged in missing.items()])
-            self._catalog.settle_all(leases, CALLER)
+            with self._renewing(leases):
+                self._backend.write_streams([(staged, path) for path, staged in missing.items()])
+            settled = [_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
+            self._catalog.settle_all(settled, CALLER)
         except BaseException:
             self._give_back(leases)
             raise
@@ -285,9 +301,9 @@ class ArtifactProducer(IArtifactProducer):
         return file.state == FileState.STORED and self._backend.size_bytes(file.storage_path) == file.size_bytes
 
     @contextlib.contextmanager
-    def _renewing(self, lease: Lease) -> Iterator[None]:
-        """Keep a lease alive for as long as the block runs. If it is lost all the same, settling it says so."""
-        if lease.file.size_bytes <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
+    def _renewing(self, leases: Sequence[Lease]) -> Iterator[None]:
+        """Keep leases alive for as long as the block runs. If one is lost all the same, settling it says so."""
+        if sum(lease.file.size_bytes for lease in leases) <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
             yield
             return
         done = threading.Event()
@@ -296,7 +312,8 @@ class ArtifactProducer(IArtifactProducer):
             with contextlib.suppress(LeaseExpiredError):
                 while not done.wait(self._renew_every_s):
                     with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
-                        self._catalog.renew(lease)
+                        for lease in leases:
+                            self._catalog.renew(lease)
 
         keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
         keeper.start()
@@ -305,6 +322,13 @@ class ArtifactProducer(IArtifactProducer):
         finally:
             done.set()
             keeper.join()
+
+
+def _put(lease: Lease) -> Lease:
+    """Return a lease that says that the file needed bytes, which have been put; the row may not have known."""
+    if lease.file.state != FileState.STORED:
+        return lease
+    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.DAMAGED))
 
 
 def _again_when_expired(attempt: Callable[[], Result]) -> Result:

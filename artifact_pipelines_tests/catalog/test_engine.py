@@ -66,6 +66,31 @@ def test_a_server_that_does_not_answer_is_a_typed_error_without_the_password(sch
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("before", ["", "me@", "me:other@"])
+def test_a_password_among_the_options_of_a_url_is_used_and_never_shown(before: str) -> None:
+    engine = make_engine(f"postgresql://{before}127.0.0.1:1/db?user=me&password=secret&sslmode=disable")
+    assert engine.url.password == "secret"
+    assert "secret" not in engine.url.render_as_string(hide_password=True)
+    assert engine.url.query == {"user": "me", "sslmode": "disable"}
+    with pytest.raises(CatalogUnavailableError, match="did not answer") as caught, reading(engine):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me@127.0.0.1:1/db?sslpassword=secret",
+        "postgresql://me@127.0.0.1:1/db?password=secret&password=secret",
+        "mysql://me@127.0.0.1:1/db?passwd=secret",
+    ],
+)
+def test_other_secrets_among_the_options_of_a_url_are_refused_and_never_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_engine(url)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.db").write_text("this is not a database, but long enough to be read as one" * 100)
     with pytest.raises(CatalogUnavailableError, match="not a database"):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, DamagedBytesError, StorageUnavailableError
-from artifact_pipelines.core.types import FileId, FileInfo, FileState
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, NewArtifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.storage.back_door import BackDoor
@@ -224,6 +224,50 @@ def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
         # An open file stays the one that was opened; on S3 each range is of the object that lies there by then.
         with pytest.raises(DamagedBytesError) if is_local else contextlib.nullcontext():
             in_pieces(slow)
+    assert catalog.files.get_file(file.file_id).state == FileState.STORED
+
+
+def create_one(producer: ArtifactProducer) -> None:
+    producer.create_artifact(io.BytesIO(DATA), "txt")
+
+
+def create_many(producer: ArtifactProducer) -> None:
+    producer.create_artifacts([NewArtifact(io.BytesIO(DATA), "txt"), NewArtifact(io.BytesIO(DATA), "txt")])
+
+
+@pytest.mark.parametrize("create", [create_one, create_many])
+def test_a_reader_of_damaged_bytes_that_were_lost_and_put_again_does_not_call_them_damaged(
+    producer: ArtifactProducer,
+    catalog: Catalog,
+    file: FileInfo,
+    back_door: BackDoor,
+    create: Callable[[ArtifactProducer], None],
+) -> None:
+    read_before = catalog.files.get_file(file.file_id)
+    back_door.delete(file.storage_path)
+    create(producer)
+    assert not catalog.files.mark_damaged(read_before)
+    assert catalog.files.get_file(file.file_id).state == FileState.STORED
+
+
+@pytest.mark.parametrize("create", [create_one, create_many])
+def test_a_mark_on_the_old_bytes_that_comes_between_putting_and_settling_does_not_stay(
+    producer: ArtifactProducer,
+    catalog: Catalog,
+    file: FileInfo,
+    back_door: BackDoor,
+    monkeypatch: pytest.MonkeyPatch,
+    create: Callable[[ArtifactProducer], None],
+) -> None:
+    settle = catalog.files.settle_all
+
+    def marked_meanwhile(*arguments: object) -> None:
+        assert catalog.files.mark_damaged(file)
+        settle(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(catalog.files, "settle_all", marked_meanwhile)
+    back_door.delete(file.storage_path)
+    create(producer)
     assert catalog.files.get_file(file.file_id).state == FileState.STORED
 
 
