@@ -51,7 +51,7 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
     """
     with recovering(catalog.transfer) as recovery:
         found, highest = adopt(recovery, backend, backend.list_files(), advance)
-        held = recovery.hold_adopted()
+        held = recovery.hold_unheld()
         recovery.raise_ids({"files": highest})
     return RebuildReport(held, found - held, highest)
 

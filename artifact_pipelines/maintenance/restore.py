@@ -44,7 +44,7 @@ class RestoreReport:
         files: Files of the backup.
         materializations: Materializations of the backup.
         adopted: Files that were created since.
-        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names them.
+        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names those that are held.
         dropped: Files of the backup that were never completed.
         highest_file_id: No file will ever get an ID up to this one.
     """
@@ -64,7 +64,8 @@ def restore(
 ) -> RestoreReport:
     """Fill an empty catalog from a backup in its store, and with what the store holds beyond it; all of it or nothing.
 
-    Leases are dropped, for their writers are gone.
+    Leases are dropped, for their writers are gone. What nothing holds then, whether the backup knew of it or not, is
+    held until it is released: whoever came to need it since the backup is in no row any more.
 
     Args:
         catalog: An empty one.
@@ -110,7 +111,6 @@ class _Restoring:
         self._advance = advance
         self._present = array.array("q")  # eight bytes a file: a set would take a hundred
         self._missing: list[int] = []
-        self._completed: list[int] = []
         self._dropped = 0
         self._rows: Counter[str] = Counter()
 
@@ -124,13 +124,14 @@ class _Restoring:
         known_up_to = header.highest_ids.get("files", 0)
         _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
         self._recovery.raise_ids({"files": highest})
-        adopted = self._recovery.hold_adopted()
+        adopted = self._recovery.hold_unheld()
         for table, rows in reader.batches():
             self._rows[table] += len(rows)
             self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
             self._advance(len(rows))
-        renamed = self._recovery.renamed
-        self._recovery.hold([file_id for file_id in self._completed if file_id not in renamed])
+        missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]
+        self._recovery.forget_unheld(missing)  # collected since: there is nothing to hold
+        self._recovery.hold_unheld()
         self._recovery.count_references()
         return RestoreReport(
             backup_file_id=self._backup.file_id,
@@ -138,7 +139,7 @@ class _Restoring:
             files=self._rows["files"],
             materializations=self._rows["materializations"],
             adopted=adopted,
-            missing=sum(file_id not in renamed for file_id in self._missing),
+            missing=len(missing),
             dropped=self._dropped,
             highest_file_id=max(highest, known_up_to),
         )
@@ -162,7 +163,6 @@ class _Restoring:
                     self._missing.append(row["file_id"])
             elif self._has_all_bytes(row):
                 settled.append({**row, "state": FileState.STORED.value, "stored_at": row["created_at"]})
-                self._completed.append(row["file_id"])
             else:
                 self._dropped += 1
         return settled

@@ -1,5 +1,6 @@
 """A lost catalog comes back from its store: from a backup with everything, without one with its files."""
 
+import datetime
 import gzip
 import io
 import json
@@ -24,9 +25,10 @@ from artifact_pipelines.core.exceptions import (
     UnknownFileError,
     UnreadableBackupError,
 )
-from artifact_pipelines.core.types import FileId, FileState, StoragePath
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
+from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
@@ -184,21 +186,46 @@ def test_a_write_that_was_completed_after_the_backup_is_kept(
     assert counts_agree(empty_engine)
 
 
-def test_files_that_only_a_lease_held_are_free_after_all(
+@pytest.mark.parametrize("has_lease", [False, True])
+def test_files_that_came_to_be_held_since_the_backup_are_not_collected(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+    has_lease: bool,
+) -> None:
+    file = catalog.files.get_file(create(producer, b"x"))
+    producer.release(file.file_id)
+    with engine.begin() as connection:
+        long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+        connection.execute(sa.update(files).values(unreferenced_at=long_ago))
+    if has_lease:
+        catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+    back_up(catalog, producer)
+    assert materialize(catalog, producer, b"x").file.file_id == file.file_id
+    bring_back(empty, backend)
+    assert empty.files.holders(file.file_id) == ["rebuilt"]
+    assert counts_agree(empty_engine)
+    with empty_engine.connect() as connection:
+        assert connection.execute(sa.select(files.c.unreferenced_at)).scalars().all() == [None, None]
+    assert not clean_up(empty, backend).collected
+    assert backend.exists(file.storage_path)
+
+
+def test_files_that_nothing_held_and_that_were_collected_since_are_forgotten(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
-    file_id = create(producer, b"x")
-    file = catalog.files.get_file(file_id)
-    producer.release(file_id)
-    from artifact_pipelines.core.types import Content, FileDescription
-
-    catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+    file = catalog.files.get_file(create(producer, b"x"))
+    producer.release(file.file_id)
     back_up(catalog, producer)
-    bring_back(empty, backend)
-    assert empty.files.get_file(file_id).reference_count == 0
-    with empty_engine.connect() as connection:
-        free = connection.execute(sa.select(files.c.unreferenced_at).where(files.c.file_id == file_id)).scalar_one()
-    assert free is not None
+    clean_up(catalog, backend, grace_s=0, max_share=1.0)
+    assert bring_back(empty, backend).missing == 1
+    with pytest.raises(UnknownFileError):
+        empty.files.get_file(file.file_id)
+    assert verify(empty, backend).is_clean
+    assert counts_agree(empty_engine)
 
 
 def test_a_named_backup_is_restored_instead_of_the_newest(
