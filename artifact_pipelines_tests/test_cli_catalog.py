@@ -53,7 +53,7 @@ def test_a_lost_catalog_without_a_backup_is_rebuilt(tmp_path: pathlib.Path) -> N
     assert run("catalog", "rebuild").startswith("1 files")
     assert run_json("show", 1)["holders"] == ["rebuilt"]
     lose_the_catalog(tmp_path)
-    assert run_json("catalog", "rebuild") == {"files": 1, "duplicates": 0, "highest_file_id": 1}
+    assert run_json("catalog", "rebuild") == {"files": 1, "duplicates": 0, "highest_file_id": 1_000_001}
 
 
 def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,9 @@ from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loa
 from artifact_pipelines.core.exceptions import RefusedRowsError
 from artifact_pipelines.core.types import FileState, FoundFile, StoragePath
 
+ID_MARGIN = 1_000_000
+"""How many file IDs are passed over. Some may have been given to files that left no trace: those that were created
+after the backup, and collected before the catalog was lost, are neither in a row nor in a key."""
 _DESCRIPTION = ("file_type", "mime_type", "compression_type", "metadata", "created_at")
 _COUNT = files.c.reference_count
 _IS_UNHELD = ~sa.exists().where(file_references.c.file_id == files.c.file_id)
@@ -52,6 +55,12 @@ class Recovery(Loading):
         except sa.exc.IntegrityError as error:
             reason = "two contents in the store have the same ID, so it is not the store of one catalog"
             raise RefusedRowsError(files.name, f"{reason} ({str(error.orig).strip()})") from error
+
+    def raise_file_ids(self, highest: int) -> int:
+        """Never give a file ID up to `ID_MARGIN` above this one any more. Returns the highest that is passed over."""
+        highest += ID_MARGIN
+        self.raise_ids({files.name: highest})
+        return highest
 
     def hold_unheld(self) -> int:
         """Give each file that nothing holds a reference, so that nobody collects it. Returns how many got one.

@@ -26,7 +26,8 @@ class RebuildReport:
     Attributes:
         files: How many files it has now.
         duplicates: Keys left aside because a newer one has the same content; the orphan sweep removes them.
-        highest_file_id: No file will ever get an ID up to this one.
+        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that was
+            found, so that IDs of files that are gone are not given again either.
     """
 
     files: int
@@ -52,7 +53,7 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
     with recovering(catalog.transfer) as recovery:
         found, highest = adopt(recovery, backend, backend.list_files(), advance)
         held = recovery.hold_unheld()
-        recovery.raise_ids({"files": highest})
+        highest = recovery.raise_file_ids(highest)
     return RebuildReport(held, found - held, highest)
 
 

@@ -46,7 +46,8 @@ class RestoreReport:
         adopted: Files that were created since.
         missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names those that are held.
         dropped: Files of the backup that were never completed.
-        highest_file_id: No file will ever get an ID up to this one.
+        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that backup
+            and store know, so that IDs of files that are gone are not given again either.
     """
 
     backup_file_id: FileId
@@ -123,7 +124,7 @@ class _Restoring:
         self._recovery.raise_ids(header.highest_ids)
         known_up_to = header.highest_ids.get("files", 0)
         _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
-        self._recovery.raise_ids({"files": highest})
+        highest = self._recovery.raise_file_ids(max(highest, known_up_to))
         adopted = self._recovery.hold_unheld()
         for table, rows in reader.batches():
             self._rows[table] += len(rows)
@@ -141,7 +142,7 @@ class _Restoring:
             adopted=adopted,
             missing=len(missing),
             dropped=self._dropped,
-            highest_file_id=max(highest, known_up_to),
+            highest_file_id=highest,
         )
 
     def _newer_than(self, file_id: int) -> Iterator[StoragePath]:

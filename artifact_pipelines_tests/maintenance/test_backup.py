@@ -14,10 +14,12 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.recovery import ID_MARGIN
 from artifact_pipelines.catalog.tables import files, metadata
 from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
+    CatalogOlderThanStoreError,
     DamagedBytesError,
     NoBackupError,
     OutdatedBackupError,
@@ -29,6 +31,7 @@ from artifact_pipelines.core.types import Content, FileDescription, FileId, File
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
 from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
@@ -119,7 +122,7 @@ def test_everything_comes_back_from_the_newest_backup(
         assert stream.read() == b"table 1"
     with pytest.raises(UnknownFileError):
         empty.files.get_file(lease.file.file_id)
-    assert next_file_id(empty) == backup.file.file_id + 1
+    assert next_file_id(empty) == backup.file.file_id + ID_MARGIN + 1
 
 
 def test_files_that_were_created_since_are_adopted_and_held(
@@ -133,7 +136,25 @@ def test_files_that_were_created_since_are_adopted_and_held(
     file = empty.files.get_file(new)
     assert (file.state, file.size_bytes, file.file_type, file.reference_count) == (FileState.STORED, 14, "parquet", 1)
     assert empty.files.holders(new) == ["rebuilt"]
-    assert next_file_id(empty) == new + 1
+    assert next_file_id(empty) == new + ID_MARGIN + 1 == report.highest_file_id + 1
+
+
+@pytest.mark.parametrize("has_backup", [True, False])
+def test_the_id_of_a_file_that_left_no_trace_is_not_given_again(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, has_backup: bool
+) -> None:
+    if has_backup:
+        back_up(catalog, producer)
+    late = create(producer, b"created after the backup, collected before the loss")
+    producer.release(late)
+    clean_up(catalog, backend, grace_s=0, max_share=1.0)
+    report = bring_back(empty, backend) if has_backup else rebuild(empty, backend, nobody)
+    new = create(ArtifactProducer(empty.files, backend), b"something else")
+    assert new == report.highest_file_id + 1 > late
+    assert not find_orphans(empty, backend)
+    put(backend, StoragePath("ab" * 32, FileId(new + 1)), b"of another catalog")
+    with pytest.raises(CatalogOlderThanStoreError):
+        find_orphans(empty, backend)
 
 
 def test_content_that_was_collected_and_created_again_has_its_new_id(
@@ -329,6 +350,10 @@ def _path_for_a_hash(lines: list[Any]) -> None:
     row["content_hash"] = "../../../etc/passwd"
 
 
+def _strange_ids(lines: list[Any]) -> None:
+    lines[0]["highest_ids"]["files"] = 10**30
+
+
 def _strange_table(lines: list[Any]) -> None:
     next(line for line in lines if isinstance(line, list) and line[0] == "files")[0] = "alembic_version"
     lines[-1]["rows"] = {}
@@ -343,6 +368,7 @@ def _wrong_type(lines: list[Any]) -> None:
     [
         (_other_schema, OutdatedBackupError),
         (_path_for_a_hash, RefusedRowsError),
+        (_strange_ids, RefusedRowsError),
         (_strange_table, RefusedRowsError),
         (_wrong_type, RefusedRowsError),
     ],
@@ -396,7 +422,7 @@ def test_files_are_found_again_without_any_backup(
     contents = [b"PAR1 table", gzip.compress(b"text"), b"a,b\n1,2\n", b""]
     known = [catalog.files.get_file(create(producer, content)) for content in contents]
     report = rebuild(empty, backend, nobody)
-    assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4)
+    assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4 + ID_MARGIN)
     found = [empty.files.get_file(file.file_id) for file in known]
     for before, after in zip(known, found, strict=True):
         for name in ("content_hash", "hash_algorithm", "size_bytes", "storage_path", "state", "reference_count"):
@@ -409,7 +435,7 @@ def test_files_are_found_again_without_any_backup(
     ]
     assert {tuple(empty.files.holders(file.file_id)) for file in known} == {("rebuilt",)}
     assert counts_agree(empty_engine)
-    assert next_file_id(empty) == 5
+    assert next_file_id(empty) == 5 + ID_MARGIN
 
 
 def test_a_catalog_that_was_brought_back_or_moved_verifies_as_before(
@@ -462,9 +488,9 @@ def test_of_two_files_with_one_content_the_newest_stays(
     for file_id in (9, 5, 7):
         put(backend, StoragePath(file.content_hash, FileId(file_id)), b"x")
     report = rebuild(empty, backend, nobody)
-    assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9)
+    assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9 + ID_MARGIN)
     assert [f.file_id for f in empty.files.list_files(10)] == [9, 2]
-    assert next_file_id(empty) == 10
+    assert next_file_id(empty) == 10 + ID_MARGIN
 
 
 def test_a_store_of_two_catalogs_is_refused(
@@ -479,7 +505,7 @@ def test_a_store_of_two_catalogs_is_refused(
 
 def test_an_empty_store_gives_an_empty_catalog(backend: IStorageBackend, empty: Catalog) -> None:
     assert rebuild(empty, backend, nobody).files == 0
-    assert next_file_id(empty) == 1
+    assert next_file_id(empty) == 1 + ID_MARGIN
 
 
 def test_dagster_backs_up_and_shows_what_is_in_it(
