@@ -44,6 +44,7 @@ class RestoreReport:
         files: Files of the backup.
         materializations: Materializations of the backup.
         adopted: Files that were created since.
+        held: Files of the backup that nothing held then; who came to need them since, nobody knows.
         missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names those that are held.
         dropped: Files of the backup that were never completed.
         highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that backup
@@ -55,6 +56,7 @@ class RestoreReport:
     files: int
     materializations: int
     adopted: int
+    held: int
     missing: int
     dropped: int
     highest_file_id: int
@@ -132,7 +134,7 @@ class _Restoring:
             self._advance(len(rows))
         missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]
         self._recovery.forget_unheld(missing)  # collected since: there is nothing to hold
-        self._recovery.hold_unheld()
+        held = self._recovery.hold_unheld()
         self._recovery.count_references()
         return RestoreReport(
             backup_file_id=self._backup.file_id,
@@ -140,6 +142,7 @@ class _Restoring:
             files=self._rows["files"],
             materializations=self._rows["materializations"],
             adopted=adopted,
+            held=held,
             missing=len(missing),
             dropped=self._dropped,
             highest_file_id=highest,
