@@ -84,6 +84,8 @@ def restore(file_id: int | None, as_json: bool) -> None:
         f"Since then: {report.adopted:,} files created; {report.missing:,} gone from the store; "
         f"{report.dropped:,} never completed."
     )
+    if report.unreadable:
+        click.echo(f"A newer backup may be among these files, which cannot be read: {report.unreadable}.")
     click.echo(
         f"Those created since, and {report.held:,} that nothing held before, are not collected until you release them: "
         "`artifact-pipelines release --rebuilt`."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.recovery import Recovery, recovering
+from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
 from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
@@ -87,6 +88,8 @@ def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:
             start = stream.read(4)
     except FileNotFoundError:
         return None
+    except StorageUnavailableError:  # a bad block: the file is taken in all the same, and `verify` tells of it
+        start = b""
     return FoundFile(path, size_bytes, _guess(start))
 
 

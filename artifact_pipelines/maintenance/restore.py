@@ -49,6 +49,7 @@ class RestoreReport:
         dropped: Files of the backup that were never completed.
         highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that backup
             and store know, so that IDs of files that are gone are not given again either.
+        unreadable: Files whose first bytes cannot be read: a newer backup may be among them.
     """
 
     backup_file_id: FileId
@@ -60,6 +61,7 @@ class RestoreReport:
     missing: int
     dropped: int
     highest_file_id: int
+    unreadable: Sequence[FileId] = ()
 
 
 def restore(
@@ -85,7 +87,8 @@ def restore(
         CatalogNotEmptyError: The catalog holds rows.
         BackendError: Catalog or store did not answer.
     """
-    path = find_backup(backend, file_id)
+    found = find_backup(backend, file_id)
+    path = found.path
     try:
         stream = backend.read_stream(path)
     except FileNotFoundError as error:
@@ -99,7 +102,7 @@ def restore(
             checked.check(path, uri)  # damaged bytes explain everything
             raise UnreadableBackupError(uri, str(error)) from error
         checked.check(path, uri)
-        return report
+    return dataclasses.replace(report, unreadable=found.unreadable)
 
 
 class _Restoring:

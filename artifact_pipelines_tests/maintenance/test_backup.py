@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import dagster as dg
@@ -24,6 +24,7 @@ from artifact_pipelines.core.exceptions import (
     NoBackupError,
     OutdatedBackupError,
     RefusedRowsError,
+    StorageUnavailableError,
     UnknownFileError,
     UnreadableBackupError,
 )
@@ -267,7 +268,64 @@ def test_the_newest_backup_is_found_among_many_files(
     made = back_up(catalog, producer)
     for number in range(10):
         create(producer, gzip.compress(b"%d" % number) if number % 2 else b"%d" % number)
-    assert find_backup(backend).file_id == made.file.file_id
+    assert find_backup(backend).path.file_id == made.file.file_id
+
+
+class BadBlock(io.RawIOBase):
+    """What a file on a failing disk is like."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        raise StorageUnavailableError("/store", "Input/output error")
+
+
+def break_blocks(backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch, broken: Container[FileId]) -> None:
+    read_stream = backend.read_stream
+    monkeypatch.setattr(
+        backend, "read_stream", lambda path: BadBlock() if path.file_id in broken else read_stream(path)
+    )
+
+
+def test_files_that_cannot_be_read_are_taken_in_all_the_same(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back_up(catalog, producer)
+    broken = create(producer, b"PAR1 broken")
+    break_blocks(backend, monkeypatch, {broken})
+    report = bring_back(empty, backend)
+    assert (report.adopted, report.unreadable) == (2, [broken])
+    file = empty.files.get_file(broken)
+    assert (file.file_type, file.size_bytes, file.state) == ("bin", 11, FileState.STORED)
+
+
+def test_a_rebuild_takes_in_what_cannot_be_read(
+    producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = create(producer, b"PAR1 broken")
+    break_blocks(backend, monkeypatch, {broken})
+    assert rebuild(empty, backend, nobody).files == 1
+    assert empty.files.get_file(broken).file_type == "bin"
+
+
+def test_where_no_backup_is_found_what_cannot_be_read_is_named(
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = create(producer, b"x")
+    break_blocks(backend, monkeypatch, {broken})
+    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken};"):
+        find_backup(backend)
+
+
+def test_a_store_that_does_not_answer_is_no_store_without_a_backup(
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup._UNREADABLE_AT_MOST", 2)
+    break_blocks(backend, monkeypatch, {create(producer, b"%d" % number) for number in range(3)})
+    with pytest.raises(StorageUnavailableError):
+        find_backup(backend)
 
 
 def test_a_store_without_a_backup_says_so(producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog) -> None:
