@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.catalog.files import REBUILT
+from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact
@@ -126,12 +127,20 @@ class Store(IArtifactProducer):
     def release(self, file_id: FileId | int) -> None:
         """Drop one reference that a `create_artifact` gave; the bytes stay until they are collected.
 
+        Where there is none, the one is dropped that holds the file since a lost catalog was brought back: for whom,
+        nobody knows.
+
         Raises:
             InvalidFileIdError: Not a positive whole number.
             UnknownFileError: No such file.
             NotHeldError: Every reference of a caller on it has been dropped already.
         """
-        self._producer.release(FileId(file_id))
+        try:
+            self._producer.release(FileId(file_id))
+        except NotHeldError as error:
+            if REBUILT not in error.holders:
+                raise
+            self.catalog.files.release(FileId(file_id), REBUILT)
 
     def load(self, asset: str, as_type: Any = None, partition: str | None = None, version: int | None = None) -> Any:
         """Return the artifact of an asset.

@@ -2,9 +2,11 @@
 
 import pathlib
 
+import click.testing
 import pytest
 
 from artifact_pipelines import open_store
+from artifact_pipelines.cli.main import main
 from artifact_pipelines_tests.test_cli import run, run_json
 
 
@@ -52,8 +54,33 @@ def test_a_lost_catalog_without_a_backup_is_rebuilt(tmp_path: pathlib.Path) -> N
     assert "catalog rebuild" in run("catalog", "restore", code=3)
     assert run("catalog", "rebuild").startswith("1 files")
     assert run_json("show", 1)["holders"] == ["rebuilt"]
+    assert run_json("release", 1) == {"file_id": 1, "holders": []}
     lose_the_catalog(tmp_path)
-    assert run_json("catalog", "rebuild") == {"files": 1, "duplicates": 0, "highest_file_id": 1}
+    assert run_json("catalog", "rebuild") == {"files": 1, "duplicates": 0, "highest_file_id": 1_000_001}
+
+
+def test_what_a_recovery_holds_can_be_released(tmp_path: pathlib.Path, csv: pathlib.Path) -> None:
+    csv.write_text("a,b\n2,2\n")
+    run("put", csv)
+    lose_the_catalog(tmp_path)
+    run("catalog", "rebuild")
+    run("put", csv)
+    asked = click.testing.CliRunner().invoke(main, ["release", "--rebuilt"], input="n\n")
+    assert asked.exit_code == 1
+    assert "Release 1 files, 8 bytes?" in asked.output
+    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [["rebuilt"], ["rebuilt", "caller"]]
+    assert run_json("release", "--rebuilt", "--yes") == {"files": 1, "size_bytes": 8}
+    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [[], ["rebuilt", "caller"]]
+    assert "still held by: rebuilt" in run("release", 2)
+    assert "Nothing else holds it" in run("release", 2)
+    assert "no reference of holder 'caller'" in run("release", 2, code=2)
+    assert run("release", "--rebuilt").startswith("0 files released")
+    assert run_json("gc", "--grace", "0s", "--force", "--max-share", "100%")["files"] == 2
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 2), ((1, "--rebuilt"), 2), ((99,), 3), ((0,), 2)])
+def test_a_release_of_nothing_is_told(arguments: tuple[object, ...], code: int) -> None:
+    run("release", *arguments, code=code)
 
 
 def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

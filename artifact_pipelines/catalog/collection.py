@@ -1,9 +1,10 @@
-"""What nothing holds any more: leases that ran out, and files without a reference.
+"""What nothing holds any more: leases that ran out, files without a reference, files that only a recovery held.
 
 One idea: whether a file may go is decided in the transaction that deletes its row, by the database and its clock. Its
 bytes go afterwards; a crash between the two leaves bytes without a row, which are garbage by construction.
 """
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import count_down
+from artifact_pipelines.catalog.files import REBUILT, count_down
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -22,6 +23,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
 
+_BATCH_FILES = 500
 _HAS_EXPIRED = file_references.c.expires_at <= sa.select(utc_now()).scalar_subquery()
 
 
@@ -58,6 +60,31 @@ class CollectionCatalog:
             if file_id is not None:
                 count_down(connection, file_id)
         return file_id
+
+    def rebuilt_amount(self) -> Amount:
+        """Return how much `release_rebuilt` would release."""
+        return self._amount(_IS_HELD_AS_REBUILT_ONLY)
+
+    def release_rebuilt(self) -> int:
+        """Release all files that nothing holds but the recovery of a lost catalog. Returns how many.
+
+        Those that someone is changing just now are left out.
+        """
+        count, last = 0, 0
+        while batch := self._release_rebuilt_after(last):
+            count += len(batch)
+            last = batch[-1]
+        return count
+
+    @retried
+    def _release_rebuilt_after(self, file_id: int) -> Sequence[int]:
+        """Release the next ones by ID. They are locked first, so whoever comes to hold one is counted in."""
+        held = sa.select(files.c.file_id).where(files.c.file_id > file_id, *_IS_HELD_AS_REBUILT_ONLY)
+        some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
+        with writing(self._engine) as connection:
+            chosen = connection.scalars(some).all()
+            drop_rebuilt(connection, chosen)
+        return chosen
 
     @retried
     def candidates(self, grace_s: float, limit: int) -> Sequence[Garbage]:
@@ -134,6 +161,21 @@ _GARBAGE: Sequence[sa.Column[Any]] = (
     files.c.state,
     files.c.unreferenced_at,
 )
+
+
+_OF_FILE = file_references.c.file_id == files.c.file_id
+_IS_HELD_AS_REBUILT_ONLY = (
+    sa.exists().where(_OF_FILE, file_references.c.holder == REBUILT),
+    ~sa.exists().where(_OF_FILE, file_references.c.holder != REBUILT),
+)
+
+
+def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
+    """Drop what holds files since a recovery, and count it, inside a transaction."""
+    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
+    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
+    for file_id, count in sorted(collections.Counter(gone).items()):
+        count_down(connection, FileId(file_id), count)
 
 
 def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:

@@ -14,12 +14,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.files import REBUILT
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.catalog.transfer import CatalogTransfer, Loading, from_json, refusals
+from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loading, from_json, refusals
 from artifact_pipelines.core.exceptions import RefusedRowsError
 from artifact_pipelines.core.types import FileState, FoundFile, StoragePath
 
+ID_MARGIN = 1_000_000
+"""How many file IDs are passed over. Some may have been given to files that left no trace: those that were created
+after the backup, and collected before the catalog was lost, are neither in a row nor in a key."""
 _DESCRIPTION = ("file_type", "mime_type", "compression_type", "metadata", "created_at")
 _COUNT = files.c.reference_count
+_IS_UNHELD = ~sa.exists().where(file_references.c.file_id == files.c.file_id)
 
 
 class Recovery(Loading):
@@ -52,11 +56,26 @@ class Recovery(Loading):
             reason = "two contents in the store have the same ID, so it is not the store of one catalog"
             raise RefusedRowsError(files.name, f"{reason} ({str(error.orig).strip()})") from error
 
-    def hold_adopted(self) -> int:
-        """Give each file that was adopted a reference, so that nobody collects it. Returns how many there are."""
-        held = sa.select(files.c.file_id, sa.literal(REBUILT), utc_now())
+    def raise_file_ids(self, highest: int) -> int:
+        """Never give a file ID up to `ID_MARGIN` above this one any more. Returns the highest that is passed over."""
+        highest += ID_MARGIN
+        self.raise_ids({files.name: highest})
+        return highest
+
+    def hold_unheld(self) -> int:
+        """Give each file that nothing holds a reference, so that nobody collects it. Returns how many got one.
+
+        Whatever the backup says of such a file: since then, someone may have come to need it.
+        """
+        unheld = sa.select(files.c.file_id, sa.literal(REBUILT), utc_now()).where(_IS_UNHELD)
         columns = ["file_id", "holder", "created_at"]
-        return self._connection.execute(sa.insert(file_references).from_select(columns, held)).rowcount
+        return self._connection.execute(sa.insert(file_references).from_select(columns, unheld)).rowcount
+
+    def forget_unheld(self, file_ids: Sequence[int]) -> None:
+        """Drop the rows of those files that nothing holds."""
+        for start in range(0, len(file_ids), BATCH_ROWS):
+            gone = files.c.file_id.in_(file_ids[start : start + BATCH_ROWS])
+            self._connection.execute(sa.delete(files).where(gone, _IS_UNHELD))
 
     def insert(self, table_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """See `Loading`. Content that was adopted has the ID of the adopted file, wherever it is named.
@@ -70,12 +89,6 @@ class Recovery(Loading):
         if table_name == file_references.name:
             rows = [row for row in rows if row.get("expires_at") is None]
         super().insert(table_name, rows)
-
-    def hold(self, file_ids: Sequence[int]) -> None:
-        """Give files of the backup a reference each, as those have that were adopted."""
-        if file_ids:
-            rows = [{"file_id": file_id, "holder": REBUILT} for file_id in file_ids]
-            self._connection.execute(sa.insert(file_references), rows)
 
     def count_references(self) -> None:
         """Make every file's count that of its references."""

@@ -66,7 +66,8 @@ class Loading:
     def raise_ids(self, highest_ids: Mapping[str, int]) -> None:
         """Never give an ID up to these any more. Those given so far are never given again either."""
         for table in _counting_tables():
-            _raise_id(self._connection, table, highest_ids.get(table.name, 0))
+            with refusals(table.name):
+                _raise_id(self._connection, table, highest_ids.get(table.name, 0))
 
     def insert(self, table_name: str, rows: Sequence[_Row]) -> None:
         """Take in rows as `Snapshot.batches` yields them.

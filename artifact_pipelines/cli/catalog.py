@@ -81,8 +81,14 @@ def restore(file_id: int | None, as_json: bool) -> None:
         f"{report.taken_at:%Y-%m-%d %H:%M} UTC (file {report.backup_file_id})."
     )
     click.echo(
-        f"Since then: {report.adopted:,} files created, which nobody collects until they are released; "
-        f"{report.missing:,} gone from the store; {report.dropped:,} never completed."
+        f"Since then: {report.adopted:,} files created; {report.missing:,} gone from the store; "
+        f"{report.dropped:,} never completed."
+    )
+    if report.unreadable:
+        click.echo(f"A newer backup may be among these files, which cannot be read: {report.unreadable}.")
+    click.echo(
+        f"Those created since, and {report.held:,} that nothing held before, are not collected until you release them: "
+        "`artifact-pipelines release --rebuilt`."
     )
     return click.echo("Run `artifact-pipelines verify` to see whether every byte is there.")
 
@@ -101,8 +107,9 @@ def rebuild(as_json: bool) -> None:
     if as_json:
         return print_json(dataclasses.asdict(report))
     return click.echo(
-        f"{report.files:,} files, none of which is collected before it is released; {report.duplicates:,} duplicates "
-        "left aside. No content was read: run `artifact-pipelines verify` to see whether every byte is there."
+        f"{report.files:,} files, none of which is collected before you release it (`artifact-pipelines release`); "
+        f"{report.duplicates:,} duplicates left aside. No content was read: run `artifact-pipelines verify` to see "
+        "whether every byte is there."
     )
 
 

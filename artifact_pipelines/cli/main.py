@@ -15,6 +15,7 @@ from artifact_pipelines.cli.catalog import catalog
 from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
+from artifact_pipelines.cli.release import release
 from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
 from artifact_pipelines.cli.verification import verify
 from artifact_pipelines.core.exceptions import (
@@ -56,5 +57,5 @@ def main() -> None:
     """
 
 
-for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, gc, verify, db, catalog):
+for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, release, gc, verify, db, catalog):
     main.add_command(command)

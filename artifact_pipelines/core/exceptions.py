@@ -111,14 +111,15 @@ class NoBackupError(NotFoundError):
 
     where: str
     file_id: int | None = None
+    unreadable: Sequence[int] = ()
 
     def __str__(self) -> str:
         if self.file_id is not None:
             return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there."
-        return (
-            f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; without a backup, "
-            "`artifact-pipelines catalog rebuild` makes a catalog of the files alone."
-        )
+        text = f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; "
+        if self.unreadable:
+            text += f"one may be among the files that cannot be read (check the disk): {_known(self.unreadable)}; "
+        return text + "without a backup, `artifact-pipelines catalog rebuild` makes a catalog of the files alone."
 
 
 @dataclasses.dataclass(eq=False)

@@ -4,13 +4,14 @@ A backup is an artifact like any other, verified, and kept by its retention poli
 because it says in its first bytes what it is.
 """
 
+import dataclasses
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.schema import HEAD_REVISION
-from artifact_pipelines.core.exceptions import NoBackupError
+from artifact_pipelines.core.exceptions import NoBackupError, StorageUnavailableError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import FileId, Lease, Materialization, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.backup_file import PEEK_BYTES, is_backup, write_backup
@@ -22,6 +23,7 @@ from artifact_pipelines.storage.staging import StagingFile
 BACKUP_ASSET = "artifact_store/catalog_backup"
 RETENTION = RetentionPolicy(keep_last=7)
 _PEEKED_FILES = 100_000
+_UNREADABLE_AT_MOST = 20
 
 
 def back_up(
@@ -60,16 +62,40 @@ def back_up(
     return made
 
 
-def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> StoragePath:
+@dataclasses.dataclass(frozen=True)
+class FoundBackup:
+    """A backup, and what was passed over on the way to it.
+
+    Attributes:
+        unreadable: Newer files whose first bytes cannot be read: a newer backup may be among them.
+    """
+
+    path: StoragePath
+    unreadable: Sequence[FileId] = ()
+
+
+def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> FoundBackup:
     """Find the newest backup in a store, or the file with an ID, without any catalog.
 
     Raises:
         NoBackupError: There is none.
+        BackendError: The store did not answer; one file that cannot be read is passed over.
     """
-    for path in _newest_first(backend) if file_id is None else backend.list_files():
-        if path.file_id == file_id if file_id is not None else _is_backup(backend, path):
-            return path
-    raise NoBackupError(repr(backend), file_id)
+    if file_id is not None:
+        for path in backend.list_files():
+            if path.file_id == file_id:
+                return FoundBackup(path)
+        raise NoBackupError(repr(backend), file_id)
+    unreadable: list[FileId] = []
+    for path in _newest_first(backend):
+        try:
+            if _is_backup(backend, path):
+                return FoundBackup(path, unreadable)
+        except StorageUnavailableError:  # one file: a bad block; many: the store is away
+            unreadable.append(path.file_id)
+            if len(unreadable) > _UNREADABLE_AT_MOST:
+                raise
+    raise NoBackupError(repr(backend), None, unreadable)
 
 
 def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.recovery import Recovery, recovering
+from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
 from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
@@ -26,7 +27,8 @@ class RebuildReport:
     Attributes:
         files: How many files it has now.
         duplicates: Keys left aside because a newer one has the same content; the orphan sweep removes them.
-        highest_file_id: No file will ever get an ID up to this one.
+        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that was
+            found, so that IDs of files that are gone are not given again either.
     """
 
     files: int
@@ -51,8 +53,8 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
     """
     with recovering(catalog.transfer) as recovery:
         found, highest = adopt(recovery, backend, backend.list_files(), advance)
-        held = recovery.hold_adopted()
-        recovery.raise_ids({"files": highest})
+        held = recovery.hold_unheld()
+        highest = recovery.raise_file_ids(highest)
     return RebuildReport(held, found - held, highest)
 
 
@@ -86,6 +88,8 @@ def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:
             start = stream.read(4)
     except FileNotFoundError:
         return None
+    except StorageUnavailableError:  # a bad block: the file is taken in all the same, and `verify` tells of it
+        start = b""
     return FoundFile(path, size_bytes, _guess(start))
 
 

@@ -44,9 +44,12 @@ class RestoreReport:
         files: Files of the backup.
         materializations: Materializations of the backup.
         adopted: Files that were created since.
-        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names them.
+        held: Files of the backup that nothing held then; who came to need them since, nobody knows.
+        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names those that are held.
         dropped: Files of the backup that were never completed.
-        highest_file_id: No file will ever get an ID up to this one.
+        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that backup
+            and store know, so that IDs of files that are gone are not given again either.
+        unreadable: Files whose first bytes cannot be read: a newer backup may be among them.
     """
 
     backup_file_id: FileId
@@ -54,9 +57,11 @@ class RestoreReport:
     files: int
     materializations: int
     adopted: int
+    held: int
     missing: int
     dropped: int
     highest_file_id: int
+    unreadable: Sequence[FileId] = ()
 
 
 def restore(
@@ -64,7 +69,8 @@ def restore(
 ) -> RestoreReport:
     """Fill an empty catalog from a backup in its store, and with what the store holds beyond it; all of it or nothing.
 
-    Leases are dropped, for their writers are gone.
+    Leases are dropped, for their writers are gone. What nothing holds then, whether the backup knew of it or not, is
+    held until it is released: whoever came to need it since the backup is in no row any more.
 
     Args:
         catalog: An empty one.
@@ -81,7 +87,8 @@ def restore(
         CatalogNotEmptyError: The catalog holds rows.
         BackendError: Catalog or store did not answer.
     """
-    path = find_backup(backend, file_id)
+    found = find_backup(backend, file_id)
+    path = found.path
     try:
         stream = backend.read_stream(path)
     except FileNotFoundError as error:
@@ -95,7 +102,7 @@ def restore(
             checked.check(path, uri)  # damaged bytes explain everything
             raise UnreadableBackupError(uri, str(error)) from error
         checked.check(path, uri)
-        return report
+    return dataclasses.replace(report, unreadable=found.unreadable)
 
 
 class _Restoring:
@@ -110,7 +117,6 @@ class _Restoring:
         self._advance = advance
         self._present = array.array("q")  # eight bytes a file: a set would take a hundred
         self._missing: list[int] = []
-        self._completed: list[int] = []
         self._dropped = 0
         self._rows: Counter[str] = Counter()
 
@@ -123,14 +129,15 @@ class _Restoring:
         self._recovery.raise_ids(header.highest_ids)
         known_up_to = header.highest_ids.get("files", 0)
         _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
-        self._recovery.raise_ids({"files": highest})
-        adopted = self._recovery.hold_adopted()
+        highest = self._recovery.raise_file_ids(max(highest, known_up_to))
+        adopted = self._recovery.hold_unheld()
         for table, rows in reader.batches():
             self._rows[table] += len(rows)
             self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
             self._advance(len(rows))
-        renamed = self._recovery.renamed
-        self._recovery.hold([file_id for file_id in self._completed if file_id not in renamed])
+        missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]
+        self._recovery.forget_unheld(missing)  # collected since: there is nothing to hold
+        held = self._recovery.hold_unheld()
         self._recovery.count_references()
         return RestoreReport(
             backup_file_id=self._backup.file_id,
@@ -138,9 +145,10 @@ class _Restoring:
             files=self._rows["files"],
             materializations=self._rows["materializations"],
             adopted=adopted,
-            missing=sum(file_id not in renamed for file_id in self._missing),
+            held=held,
+            missing=len(missing),
             dropped=self._dropped,
-            highest_file_id=max(highest, known_up_to),
+            highest_file_id=highest,
         )
 
     def _newer_than(self, file_id: int) -> Iterator[StoragePath]:
@@ -162,7 +170,6 @@ class _Restoring:
                     self._missing.append(row["file_id"])
             elif self._has_all_bytes(row):
                 settled.append({**row, "state": FileState.STORED.value, "stored_at": row["created_at"]})
-                self._completed.append(row["file_id"])
             else:
                 self._dropped += 1
         return settled

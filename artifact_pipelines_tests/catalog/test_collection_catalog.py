@@ -191,6 +191,35 @@ def test_known_files_are_told_by_their_hash(catalog: Catalog) -> None:
     assert catalog.collection.known([]) == {}
 
 
+def hold_as_rebuilt(engine: sa.Engine, *file_ids: FileId) -> None:
+    """Do as a recovery does."""
+    with writing(engine) as connection:
+        for file_id in file_ids:
+            connection.execute(sa.insert(file_references).values(file_id=file_id, holder="rebuilt"))
+            held = sa.update(files).where(files.c.file_id == file_id)
+            connection.execute(held.values(reference_count=files.c.reference_count + 1, unreferenced_at=None))
+
+
+def test_what_only_a_recovery_holds_is_released_and_nothing_else(
+    catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.catalog.collection._BATCH_FILES", 2)
+    contents = [Content(letter * 64, 10) for letter in "abcde"]
+    found = [free(catalog, content) for content in contents]
+    needed = stored(catalog, Content("f" * 64, 10))
+    leased = catalog.files.acquire(Content("9" * 64, 10), "blake3", FileDescription("csv")).file.file_id
+    hold_as_rebuilt(engine, *found, found[0], needed, leased)
+    assert collected(catalog) == []
+    assert catalog.collection.rebuilt_amount() == Amount(5, 50)
+    assert catalog.collection.release_rebuilt() == 5
+    assert catalog.collection.release_rebuilt() == 0
+    assert counts_agree(engine)
+    assert catalog.files.holders(needed) == ["me", "rebuilt"]
+    assert catalog.files.holders(leased) == ["lease", "rebuilt"]
+    assert collected(catalog, DAY_S) == [], "their grace begins now"
+    assert sorted(collected(catalog)) == sorted(found)
+
+
 def test_the_highest_id_is_that_of_files_that_are_gone_too(catalog: Catalog) -> None:
     assert catalog.collection.highest_file_id() == 0
     last = max(free(catalog, Content(letter * 64, 1)) for letter in "abc")

@@ -1,10 +1,11 @@
 """A lost catalog comes back from its store: from a backup with everything, without one with its files."""
 
+import datetime
 import gzip
 import io
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,20 +14,25 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.recovery import ID_MARGIN
 from artifact_pipelines.catalog.tables import files, metadata
 from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
+    CatalogOlderThanStoreError,
     DamagedBytesError,
     NoBackupError,
     OutdatedBackupError,
     RefusedRowsError,
+    StorageUnavailableError,
     UnknownFileError,
     UnreadableBackupError,
 )
-from artifact_pipelines.core.types import FileId, FileState, StoragePath
+from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
+from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
@@ -117,7 +123,7 @@ def test_everything_comes_back_from_the_newest_backup(
         assert stream.read() == b"table 1"
     with pytest.raises(UnknownFileError):
         empty.files.get_file(lease.file.file_id)
-    assert next_file_id(empty) == backup.file.file_id + 1
+    assert next_file_id(empty) == backup.file.file_id + ID_MARGIN + 1
 
 
 def test_files_that_were_created_since_are_adopted_and_held(
@@ -131,7 +137,25 @@ def test_files_that_were_created_since_are_adopted_and_held(
     file = empty.files.get_file(new)
     assert (file.state, file.size_bytes, file.file_type, file.reference_count) == (FileState.STORED, 14, "parquet", 1)
     assert empty.files.holders(new) == ["rebuilt"]
-    assert next_file_id(empty) == new + 1
+    assert next_file_id(empty) == new + ID_MARGIN + 1 == report.highest_file_id + 1
+
+
+@pytest.mark.parametrize("has_backup", [True, False])
+def test_the_id_of_a_file_that_left_no_trace_is_not_given_again(
+    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, has_backup: bool
+) -> None:
+    if has_backup:
+        back_up(catalog, producer)
+    late = create(producer, b"created after the backup, collected before the loss")
+    producer.release(late)
+    clean_up(catalog, backend, grace_s=0, max_share=1.0)
+    report = bring_back(empty, backend) if has_backup else rebuild(empty, backend, nobody)
+    new = create(ArtifactProducer(empty.files, backend), b"something else")
+    assert new == report.highest_file_id + 1 > late
+    assert not find_orphans(empty, backend)
+    put(backend, StoragePath("ab" * 32, FileId(new + 1)), b"of another catalog")
+    with pytest.raises(CatalogOlderThanStoreError):
+        find_orphans(empty, backend)
 
 
 def test_content_that_was_collected_and_created_again_has_its_new_id(
@@ -184,21 +208,46 @@ def test_a_write_that_was_completed_after_the_backup_is_kept(
     assert counts_agree(empty_engine)
 
 
-def test_files_that_only_a_lease_held_are_free_after_all(
+@pytest.mark.parametrize("has_lease", [False, True])
+def test_files_that_came_to_be_held_since_the_backup_are_not_collected(
+    catalog: Catalog,
+    engine: sa.Engine,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    empty_engine: sa.Engine,
+    has_lease: bool,
+) -> None:
+    file = catalog.files.get_file(create(producer, b"x"))
+    producer.release(file.file_id)
+    with engine.begin() as connection:
+        long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+        connection.execute(sa.update(files).values(unreferenced_at=long_ago))
+    if has_lease:
+        catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+    back_up(catalog, producer)
+    assert materialize(catalog, producer, b"x").file.file_id == file.file_id
+    bring_back(empty, backend)
+    assert empty.files.holders(file.file_id) == ["rebuilt"]
+    assert counts_agree(empty_engine)
+    with empty_engine.connect() as connection:
+        assert connection.execute(sa.select(files.c.unreferenced_at)).scalars().all() == [None, None]
+    assert not clean_up(empty, backend).collected
+    assert backend.exists(file.storage_path)
+
+
+def test_files_that_nothing_held_and_that_were_collected_since_are_forgotten(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
-    file_id = create(producer, b"x")
-    file = catalog.files.get_file(file_id)
-    producer.release(file_id)
-    from artifact_pipelines.core.types import Content, FileDescription
-
-    catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+    file = catalog.files.get_file(create(producer, b"x"))
+    producer.release(file.file_id)
     back_up(catalog, producer)
-    bring_back(empty, backend)
-    assert empty.files.get_file(file_id).reference_count == 0
-    with empty_engine.connect() as connection:
-        free = connection.execute(sa.select(files.c.unreferenced_at).where(files.c.file_id == file_id)).scalar_one()
-    assert free is not None
+    clean_up(catalog, backend, grace_s=0, max_share=1.0)
+    assert bring_back(empty, backend).missing == 1
+    with pytest.raises(UnknownFileError):
+        empty.files.get_file(file.file_id)
+    assert verify(empty, backend).is_clean
+    assert counts_agree(empty_engine)
 
 
 def test_a_named_backup_is_restored_instead_of_the_newest(
@@ -219,7 +268,64 @@ def test_the_newest_backup_is_found_among_many_files(
     made = back_up(catalog, producer)
     for number in range(10):
         create(producer, gzip.compress(b"%d" % number) if number % 2 else b"%d" % number)
-    assert find_backup(backend).file_id == made.file.file_id
+    assert find_backup(backend).path.file_id == made.file.file_id
+
+
+class BadBlock(io.RawIOBase):
+    """What a file on a failing disk is like."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        raise StorageUnavailableError("/store", "Input/output error")
+
+
+def break_blocks(backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch, broken: Container[FileId]) -> None:
+    read_stream = backend.read_stream
+    monkeypatch.setattr(
+        backend, "read_stream", lambda path: BadBlock() if path.file_id in broken else read_stream(path)
+    )
+
+
+def test_files_that_cannot_be_read_are_taken_in_all_the_same(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back_up(catalog, producer)
+    broken = create(producer, b"PAR1 broken")
+    break_blocks(backend, monkeypatch, {broken})
+    report = bring_back(empty, backend)
+    assert (report.adopted, report.unreadable) == (2, [broken])
+    file = empty.files.get_file(broken)
+    assert (file.file_type, file.size_bytes, file.state) == ("bin", 11, FileState.STORED)
+
+
+def test_a_rebuild_takes_in_what_cannot_be_read(
+    producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = create(producer, b"PAR1 broken")
+    break_blocks(backend, monkeypatch, {broken})
+    assert rebuild(empty, backend, nobody).files == 1
+    assert empty.files.get_file(broken).file_type == "bin"
+
+
+def test_where_no_backup_is_found_what_cannot_be_read_is_named(
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = create(producer, b"x")
+    break_blocks(backend, monkeypatch, {broken})
+    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken};"):
+        find_backup(backend)
+
+
+def test_a_store_that_does_not_answer_is_no_store_without_a_backup(
+    producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup._UNREADABLE_AT_MOST", 2)
+    break_blocks(backend, monkeypatch, {create(producer, b"%d" % number) for number in range(3)})
+    with pytest.raises(StorageUnavailableError):
+        find_backup(backend)
 
 
 def test_a_store_without_a_backup_says_so(producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog) -> None:
@@ -302,6 +408,10 @@ def _path_for_a_hash(lines: list[Any]) -> None:
     row["content_hash"] = "../../../etc/passwd"
 
 
+def _strange_ids(lines: list[Any]) -> None:
+    lines[0]["highest_ids"]["files"] = 10**30
+
+
 def _strange_table(lines: list[Any]) -> None:
     next(line for line in lines if isinstance(line, list) and line[0] == "files")[0] = "alembic_version"
     lines[-1]["rows"] = {}
@@ -316,6 +426,7 @@ def _wrong_type(lines: list[Any]) -> None:
     [
         (_other_schema, OutdatedBackupError),
         (_path_for_a_hash, RefusedRowsError),
+        (_strange_ids, RefusedRowsError),
         (_strange_table, RefusedRowsError),
         (_wrong_type, RefusedRowsError),
     ],
@@ -369,7 +480,7 @@ def test_files_are_found_again_without_any_backup(
     contents = [b"PAR1 table", gzip.compress(b"text"), b"a,b\n1,2\n", b""]
     known = [catalog.files.get_file(create(producer, content)) for content in contents]
     report = rebuild(empty, backend, nobody)
-    assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4)
+    assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4 + ID_MARGIN)
     found = [empty.files.get_file(file.file_id) for file in known]
     for before, after in zip(known, found, strict=True):
         for name in ("content_hash", "hash_algorithm", "size_bytes", "storage_path", "state", "reference_count"):
@@ -382,7 +493,7 @@ def test_files_are_found_again_without_any_backup(
     ]
     assert {tuple(empty.files.holders(file.file_id)) for file in known} == {("rebuilt",)}
     assert counts_agree(empty_engine)
-    assert next_file_id(empty) == 5
+    assert next_file_id(empty) == 5 + ID_MARGIN
 
 
 def test_a_catalog_that_was_brought_back_or_moved_verifies_as_before(
@@ -435,9 +546,9 @@ def test_of_two_files_with_one_content_the_newest_stays(
     for file_id in (9, 5, 7):
         put(backend, StoragePath(file.content_hash, FileId(file_id)), b"x")
     report = rebuild(empty, backend, nobody)
-    assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9)
+    assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9 + ID_MARGIN)
     assert [f.file_id for f in empty.files.list_files(10)] == [9, 2]
-    assert next_file_id(empty) == 10
+    assert next_file_id(empty) == 10 + ID_MARGIN
 
 
 def test_a_store_of_two_catalogs_is_refused(
@@ -452,7 +563,7 @@ def test_a_store_of_two_catalogs_is_refused(
 
 def test_an_empty_store_gives_an_empty_catalog(backend: IStorageBackend, empty: Catalog) -> None:
     assert rebuild(empty, backend, nobody).files == 0
-    assert next_file_id(empty) == 1
+    assert next_file_id(empty) == 1 + ID_MARGIN
 
 
 def test_dagster_backs_up_and_shows_what_is_in_it(

@@ -230,6 +230,16 @@ class TestLocalStorage:
         with pytest.raises(StorageUnavailableError):
             backend.read_stream(PATH)
 
+    @pytest.mark.parametrize("size", [-1, 10, 1_000_000])
+    def test_a_disk_that_fails_while_a_file_is_read_is_an_error_of_the_store(
+        self, backend: LocalStorage, tmp_path: pathlib.Path, size: int
+    ) -> None:
+        path = tmp_path / "store" / str(PATH)
+        path.parent.mkdir(parents=True)
+        path.symlink_to("/proc/self/mem")  # which nobody can read at its start
+        with backend.read_stream(PATH) as stream, pytest.raises(StorageUnavailableError, match="Input/output error"):
+            stream.read(size)
+
     def test_file_and_folders_are_synced_before_it_returns(
         self, backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,19 +3,39 @@
 import contextlib
 import ctypes
 import errno
+import io
 import os
 import pathlib
 import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, remove_abandoned, storage_errors
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 STAGING = ".staging"
 _STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+class _StoredFile(io.FileIO):
+    """A file whose disk may fail while it is read."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        super().__init__(path, "rb")
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        with storage_errors(self._path):
+            return super().readinto(buffer) or 0
+
+    def readall(self) -> bytes:
+        with storage_errors(self._path):
+            return super().readall() or b""
 
 
 class LocalStorage:
@@ -73,7 +93,7 @@ class LocalStorage:
         target = self._locate(path)
         with storage_errors(target):
             try:
-                return target.open("rb")
+                return io.BufferedReader(_StoredFile(target))
             except FileNotFoundError as error:
                 missing = error
         raise missing
