@@ -3,7 +3,7 @@
 One idea: a release drops references and keeps the history. Until the files are collected it can be taken back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -157,27 +157,32 @@ class RetentionCatalog:
         return True
 
     @retried
-    def wipe(self, asset: str, partitions: Sequence[str] | None = None, except_runs: Sequence[str] = ()) -> int:
-        """Note that an asset, or some partitions of it, were wiped: nothing of it is current any more.
+    def wipeable(self, asset: str) -> Mapping[int, str | None]:
+        """Return the materializations that a wipe of an asset would take now, each with the run that made it."""
+        query = sa.select(_ID, materializations.c.run_id).where(*_can_be_wiped(asset))
+        with reading(self._engine) as connection:
+            return {row.materialization_id: row.run_id for row in connection.execute(query)}
+
+    @retried
+    def wipe(self, asset: str, except_runs: Collection[str] = (), up_to: int | None = None) -> int:
+        """Note that an asset was wiped: nothing of it is current any more.
 
         What was wiped is released by the next decision on it, unless something else keeps it.
 
         Args:
             asset: Asset key.
-            partitions: Only these.
             except_runs: Leave alone what these runs made: they came after the wipe.
+            up_to: Leave alone materializations with a higher ID than this: nobody looked at what made them.
 
         Returns:
             How many materializations were wiped.
         """
         made_by = materializations.c.run_id
-        wipe = sa.update(materializations).where(
-            materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None)
-        )
-        if partitions is not None:
-            wipe = wipe.where(materializations.c.partition_key.in_(partitions))
+        wipe = sa.update(materializations).where(*_can_be_wiped(asset))
         if except_runs:
             wipe = wipe.where(sa.or_(made_by.is_(None), made_by.not_in(except_runs)))
+        if up_to is not None:
+            wipe = wipe.where(up_to >= _ID)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
@@ -239,6 +244,10 @@ def _of(name: VersionName) -> tuple[sa.ColumnElement[bool], ...]:
         table.partition_key.is_not_distinct_from(name.partition),
         table.version == name.version,
     )
+
+
+def _can_be_wiped(asset: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None))
 
 
 def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:
