@@ -4,6 +4,7 @@ One idea: a row is in the catalog before Dagster knows of the materialization. S
 from what was made before only when its run is through, or Dagster knows of it already; until then the wipe waits.
 """
 
+import datetime
 from collections.abc import Iterator, Set
 from itertools import islice
 
@@ -65,7 +66,8 @@ def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEn
     runs = {run for run in run_of.values() if run is not None}
     if unclear := sorted(runs & unfinished - later):
         return False, f"{asset}: was wiped, and waits for the end of run {unclear[0]}"
-    wiped = catalog.retention.wipe(asset, except_runs=runs & later, up_to=max(run_of, default=0))
+    happened_at = datetime.datetime.fromtimestamp(entry.timestamp, datetime.UTC)
+    wiped = catalog.retention.wipe(asset, runs & later, max(run_of, default=0), happened_at)
     released = release_versions(catalog, plan_retention(catalog, [asset]))
     return True, f"{asset}: {wiped} materializations wiped, {len(released)} versions released"
 

@@ -178,9 +178,9 @@ def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
     else:
         wipe, made = RetentionCatalog.wipe, list[str]()
 
-        def wipe_late(self: RetentionCatalog, asset: str, **given: Any) -> int:
+        def wipe_late(self: RetentionCatalog, *given: Any) -> int:
             made.append(project.make("runs"))
-            return wipe(self, asset, **given)
+            return wipe(self, *given)
 
         with monkeypatch.context() as late:
             late.setattr(RetentionCatalog, "wipe", wipe_late)
@@ -217,6 +217,18 @@ def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: 
     data = AssetWipedData(asset_key=dg.AssetKey(asset), partition_keys=partitions)
     event = DagsterEvent(dg.DagsterEventType.ASSET_WIPED.value, "<none>", event_specific_data=data)
     instance.report_dagster_event(event, run_id="")
+
+
+def test_a_reset_cursor_wipes_nothing_a_second_time(project: Project) -> None:
+    project.make("runs")
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    project.tick()
+    project.catalog.retention.restore("runs")
+    project.cursor = None
+    assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
+    assert project.catalog.materializations.current("runs").version == 1
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
 
 
 def test_an_asset_that_is_not_ours_is_no_trouble(project: Project) -> None:
