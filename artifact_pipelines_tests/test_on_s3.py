@@ -19,6 +19,9 @@ from artifact_pipelines import Artifact, ArtifactIOManagerFactory, S3Config, ope
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, Settings
 from artifact_pipelines.definitions import build_resources
+from artifact_pipelines.maintenance.assets import catalog_backup
+from artifact_pipelines.maintenance.jobs import build_clean_up
+from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines_tests.project import ALL, CSV, Project
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
@@ -154,6 +157,28 @@ def test_credentials_from_config_reach_the_server_and_no_eye(
     assert not re.search("the-(key|secret|token)-1", shown)
 
 
+def test_maintenance_reaches_the_server_that_the_io_manager_reaches(
+    s3_url: str, s3_server: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ours, aws in (("MY_KEY", "AWS_ACCESS_KEY_ID"), ("MY_SECRET", "AWS_SECRET_ACCESS_KEY")):
+        monkeypatch.setenv(ours, os.environ[aws])
+        monkeypatch.delenv(aws)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    s3 = S3Config(endpoint_url=s3_server, access_key_id=dg.EnvVar("MY_KEY"), secret_access_key=dg.EnvVar("MY_SECRET"))
+    resources = {
+        "io_manager": ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=s3_url, s3=s3),
+        "artifact_store": ArtifactStore(catalog_url=settings.catalog_url, storage_url=s3_url, s3=s3),
+    }
+
+    @dg.asset
+    def text() -> str:
+        return "a"
+
+    assert dg.materialize([text, catalog_backup], resources=resources).success
+    definitions = dg.Definitions.merge(build_clean_up([]), dg.Definitions(resources=resources))
+    assert definitions.resolve_job_def("artifact_clean_up").execute_in_process().success
+
+
 def test_a_secret_that_is_written_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"s3.secret_access_key.*dg.EnvVar") as caught:
         S3Config(secret_access_key="written-out")
@@ -164,6 +189,7 @@ def test_a_storage_url_with_a_password_is_refused_before_anything_shows_it(setti
     for refused in (
         lambda url: Settings(settings.catalog_url, url, settings.landing_url),
         lambda url: ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=url),
+        lambda url: ArtifactStore(catalog_url=settings.catalog_url, storage_url=url),
         lambda url: open_store(storage_url=url),
         lambda url: S3Config(endpoint_url=url).settings(),
     ):

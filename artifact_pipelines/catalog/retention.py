@@ -3,7 +3,7 @@
 One idea: a release drops references and keeps the history. Until the files are collected it can be taken back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
+    followed_wipes,
     materialization_files,
     materialization_inputs,
     materializations,
@@ -157,29 +158,43 @@ class RetentionCatalog:
         return True
 
     @retried
-    def wipe(self, asset: str, partitions: Sequence[str] | None = None, except_runs: Sequence[str] = ()) -> int:
-        """Note that an asset, or some partitions of it, were wiped: nothing of it is current any more.
+    def wipeable(self, asset: str) -> Mapping[int, str | None]:
+        """Return the materializations that a wipe of an asset would take now, each with the run that made it."""
+        query = sa.select(_ID, materializations.c.run_id).where(*_can_be_wiped(asset))
+        with reading(self._engine) as connection:
+            return {row.materialization_id: row.run_id for row in connection.execute(query)}
+
+    @retried
+    def wipe(
+        self,
+        asset: str,
+        except_runs: Collection[str] = (),
+        up_to: int | None = None,
+        happened_at: datetime | None = None,
+    ) -> int:
+        """Note that an asset was wiped: nothing of it is current any more.
 
         What was wiped is released by the next decision on it, unless something else keeps it.
 
         Args:
             asset: Asset key.
-            partitions: Only these.
             except_runs: Leave alone what these runs made: they came after the wipe.
+            up_to: Leave alone materializations with a higher ID than this: nobody looked at what made them.
+            happened_at: When, as Dagster noted it. It names the wipe: the same one does nothing a second time.
 
         Returns:
             How many materializations were wiped.
         """
         made_by = materializations.c.run_id
-        wipe = sa.update(materializations).where(
-            materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None)
-        )
-        if partitions is not None:
-            wipe = wipe.where(materializations.c.partition_key.in_(partitions))
+        wipe = sa.update(materializations).where(*_can_be_wiped(asset))
         if except_runs:
             wipe = wipe.where(sa.or_(made_by.is_(None), made_by.not_in(except_runs)))
+        if up_to is not None:
+            wipe = wipe.where(up_to >= _ID)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
+            if happened_at is not None and not _note_wipe(connection, asset, happened_at):
+                return 0
             now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
             return connection.execute(wipe.values(wiped_at=now, is_current=False)).rowcount
 
@@ -239,6 +254,20 @@ def _of(name: VersionName) -> tuple[sa.ColumnElement[bool], ...]:
         table.partition_key.is_not_distinct_from(name.partition),
         table.version == name.version,
     )
+
+
+def _can_be_wiped(asset: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None))
+
+
+def _note_wipe(connection: sa.Connection, asset: str, happened_at: datetime) -> bool:
+    """Remember a wipe; False if it is remembered already. Times are compared for being the same, never for order."""
+    table = followed_wipes.c
+    same = sa.select(table.asset_key).where(table.asset_key == asset, table.happened_at == happened_at)
+    if connection.execute(same).first() is not None:
+        return False
+    connection.execute(sa.insert(followed_wipes).values(asset_key=asset, happened_at=happened_at))
+    return True
 
 
 def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:

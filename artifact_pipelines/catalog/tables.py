@@ -128,6 +128,14 @@ retention_policies = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False, default=utc_now()),
 )
 
+# What the sensor that follows wipes has done: it must not do it again when its cursor is reset.
+followed_wipes = sa.Table(
+    "followed_wipes",
+    metadata,
+    sa.Column("asset_key", sa.Text, primary_key=True),
+    sa.Column("happened_at", UtcDateTime, primary_key=True, comment="as Dagster noted it: it names the wipe"),
+)
+
 # Which files a materialization had and was made from stays known when they are collected: an ID is never used again.
 # That a kept one's files are there is what its references in `file_references` see to.
 materialization_files = sa.Table(

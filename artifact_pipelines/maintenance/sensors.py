@@ -1,6 +1,12 @@
-"""The sensor that follows wipes: what is wiped in Dagster's UI is released here too, and can be taken back."""
+"""The sensor that follows wipes: what is wiped in Dagster's UI is released here too, and can be taken back.
 
-from collections.abc import Sequence
+One idea: a row is in the catalog before Dagster knows of the materialization. So what was made after a wipe is told
+from what was made before only when its run is through, or Dagster knows of it already; until then the wipe waits.
+"""
+
+import datetime
+from collections.abc import Iterator, Set
+from itertools import islice
 
 import dagster as dg
 
@@ -9,6 +15,8 @@ from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions
 
 _RUNLESS = ""  # Dagster files events that belong to no run under this run ID
+_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_UNFINISHED = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
 _EVENTS_A_TICK = 100
 _EVENTS_A_PAGE = 1_000
 
@@ -21,37 +29,55 @@ _EVENTS_A_PAGE = 1_000
     jobs=[],
 )
 def artifact_wipes(context: dg.SensorEvaluationContext, artifact_store: ArtifactStore) -> dg.SensorResult:
-    """Follow the wipes since the last tick."""
-    # Of a run's events, for only so the default event log finds those that belong to no run.
-    wipes = context.instance.get_records_for_run(
-        _RUNLESS, context.cursor, of_type=dg.DagsterEventType.ASSET_WIPED, limit=_EVENTS_A_TICK
-    )
-    if not wipes.records:
+    """Follow the wipes since the last tick, up to one that has to wait."""
+    wipes = list(islice(_wipes(context.instance, context.cursor), _EVENTS_A_TICK))
+    if not wipes:
         return dg.SensorResult(skip_reason="Nothing was wiped.")
+    said, cursor = [], context.cursor
     with artifact_store.open() as (catalog, _):
-        said = [_follow(context.instance, catalog, record.event_log_entry) for record in wipes.records]
-    return dg.SensorResult(skip_reason="; ".join(said), cursor=wipes.cursor)
+        for event, cursor_behind in wipes:
+            is_over, text = _follow(context.instance, catalog, event)
+            said.append(text)
+            if not is_over:
+                break
+            cursor = cursor_behind
+    return dg.SensorResult(skip_reason="; ".join(said), cursor=cursor)
 
 
-def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> str:
+def _wipes(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[tuple[dg.EventLogEntry, str]]:
+    """Yield the wipes behind a cursor, each with the cursor that is behind it."""
+    # Of a run's events, for only so the default event log finds those that belong to no run.
+    wiped = dg.DagsterEventType.ASSET_WIPED
+    while (page := instance.get_records_for_run(_RUNLESS, cursor, of_type=wiped, limit=1)).records:
+        cursor = page.cursor
+        yield page.records[0].event_log_entry, cursor
+
+
+def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
+    """Follow one wipe. Returns whether that is over, and what there is to say."""
     event = entry.get_dagster_event().asset_wiped_data
-    asset, partitions = event.asset_key.to_user_string(), event.partition_keys
-    since = None if partitions is None else entry.timestamp
-    later = _runs_since(instance, event.asset_key, partitions, since)
-    wiped = catalog.retention.wipe(asset, partitions, except_runs=later)
+    asset = event.asset_key.to_user_string()
+    if event.partition_keys is not None:  # no event log that this was tried with can
+        return True, f"{asset}: only some partitions were wiped, nothing is released"
+    # In this order: a run that made a row, and is not seen as unfinished any more, has told Dagster of it by now.
+    run_of = catalog.retention.wipeable(asset)
+    unfinished = set(instance.get_run_ids(_UNFINISHED))
+    later = _runs_since_wipe(instance, event.asset_key)
+    runs = {run for run in run_of.values() if run is not None}
+    if unclear := sorted(runs & unfinished - later):
+        return False, f"{asset}: was wiped, and waits for the end of run {unclear[0]}"
+    happened_at = datetime.datetime.fromtimestamp(entry.timestamp, datetime.UTC)
+    wiped = catalog.retention.wipe(asset, runs & later, max(run_of, default=0), happened_at)
     released = release_versions(catalog, plan_retention(catalog, [asset]))
-    return f"{asset}: {wiped} materializations wiped, {len(released)} versions released"
+    return True, f"{asset}: {wiped} materializations wiped, {len(released)} versions released"
 
 
-def _runs_since(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str] | None, since: float | None
-) -> Sequence[str]:
-    """Return the runs that made an asset after it was wiped; of a whole asset Dagster remembers no others."""
-    records_filter = dg.AssetRecordsFilter(key, asset_partitions=partitions, after_timestamp=since)
-    runs: dict[str, None] = {}
+def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]:
+    """Return the runs that made an asset after it was last wiped: Dagster remembers no others."""
+    runs: set[str] = set()
     cursor, has_more = None, True
     while has_more:
-        page = instance.fetch_materializations(records_filter, limit=_EVENTS_A_PAGE, cursor=cursor)
-        runs.update(dict.fromkeys(record.run_id for record in page.records))
+        page = instance.fetch_materializations(key, limit=_EVENTS_A_PAGE, cursor=cursor)
+        runs.update(record.run_id for record in page.records)
         cursor, has_more = page.cursor, page.has_more
-    return list(runs)
+    return runs

@@ -1,5 +1,6 @@
 """A catalog with something in every table, and what a copy of it must have in common with it."""
 
+import datetime
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -43,6 +44,7 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
     for number, partition in enumerate([None, None, "p", "q", None]):
         materialize(catalog, producer, b"table %d" % number, partition=partition, inputs=loaded, run_id=f"run {number}")
     producer.create_artifact(io.BytesIO(b"a caller's"), "txt")
+    catalog.retention.wipe("never made", happened_at=datetime.datetime(2026, 1, 1, microsecond=1, tzinfo=datetime.UTC))
     catalog.landing.save([LandingFile("flights", "flights.csv", 3, 10**18, LandingState.INGESTED)])
     with engine.begin() as connection:
         row = {"asset_key": "flights/table", "name": "good", "materialization_id": 2}

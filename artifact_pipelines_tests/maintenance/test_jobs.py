@@ -8,10 +8,12 @@ import pytest
 from dagster._core.events import AssetWipedData, DagsterEvent
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.retention import RetentionCatalog
 from artifact_pipelines.core.exceptions import CollectedVersionsError, NeverMaterializedError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
@@ -156,17 +158,58 @@ def test_what_was_made_after_the_wipe_stays(project: Project) -> None:
     assert project.catalog.materializations.current("runs").run_id == later
 
 
-def test_partitions_are_wiped_by_themselves(project: Project) -> None:
+@pytest.mark.parametrize(
+    "moment", ["between our row and Dagster's event", "between the sensor's questions and its wipe"]
+)
+def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
+    project: Project, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    project.make("runs")
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    if moment.endswith("event"):
+        report, said = ArtifactIOManager._report, list[str]()
+        monkeypatch.setattr(
+            ArtifactIOManager,
+            "_report",
+            lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+        )
+        later = project.make("runs")
+        assert said == [f"runs: was wiped, and waits for the end of run {later}"]
+    else:
+        wipe, made = RetentionCatalog.wipe, list[str]()
+
+        def wipe_late(self: RetentionCatalog, *given: Any) -> int:
+            made.append(project.make("runs"))
+            return wipe(self, *given)
+
+        with monkeypatch.context() as late:
+            late.setattr(RetentionCatalog, "wipe", wipe_late)
+            assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
+        [later] = made
+    assert project.catalog.materializations.current("runs").run_id == later
+    assert project.tick() in ("runs: 1 materializations wiped, 1 versions released", "Nothing was wiped.")
+    assert [m.run_id for m in project.catalog.materializations.history("runs")] == [later]
+
+
+def test_a_wipe_that_waits_lets_those_before_it_be_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.instance.wipe_assets([dg.AssetKey("other"), dg.AssetKey("runs")])
+    report, said = ArtifactIOManager._report, list[str]()
+    monkeypatch.setattr(
+        ArtifactIOManager,
+        "_report",
+        lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+    )
+    project.make("runs")
+    assert said[0].startswith("other: 0 materializations wiped, 0 versions released; runs: was wiped, and waits")
+    assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
+
+
+def test_a_wipe_of_some_partitions_takes_nothing_else(project: Project) -> None:
     for partition in ("mon", "tue"):
         project.make("daily", partition)
     report_partition_wipe(project.instance, "daily", ["mon"])
-    assert project.tick() == "daily: 1 materializations wiped, 1 versions released"
-    assert [m.partition for m in project.catalog.materializations.history("daily")] == ["tue"]
-    report_partition_wipe(project.instance, "daily", ["tue"])
-    project.make("daily", "tue")  # the same content as before: still the version that was wiped
-    assert project.tick() == "daily: 1 materializations wiped, 0 versions released"
-    assert project.catalog.materializations.current("daily", "tue").version == 1
-    assert [m.partition for m in project.catalog.materializations.history("daily")] == ["tue", "tue"]
+    assert project.tick() == "daily: only some partitions were wiped, nothing is released"
+    assert len(project.catalog.materializations.history("daily")) == 2
 
 
 def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: list[str]) -> None:
@@ -174,6 +217,18 @@ def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: 
     data = AssetWipedData(asset_key=dg.AssetKey(asset), partition_keys=partitions)
     event = DagsterEvent(dg.DagsterEventType.ASSET_WIPED.value, "<none>", event_specific_data=data)
     instance.report_dagster_event(event, run_id="")
+
+
+def test_a_reset_cursor_wipes_nothing_a_second_time(project: Project) -> None:
+    project.make("runs")
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    project.tick()
+    project.catalog.retention.restore("runs")
+    project.cursor = None
+    assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
+    assert project.catalog.materializations.current("runs").version == 1
+    project.instance.wipe_assets([dg.AssetKey("runs")])
+    assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
 
 
 def test_an_asset_that_is_not_ours_is_no_trouble(project: Project) -> None:

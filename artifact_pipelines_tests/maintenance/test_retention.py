@@ -226,11 +226,23 @@ class TestWipe:
         catalog.retention.wipe("table")
         assert len(release_versions(catalog, plan_retention(catalog))) == 2
 
-    def test_only_the_partitions_named_are_wiped(self, catalog: Catalog) -> None:
-        for partition in "pqr":
-            record(catalog, "a", partition=partition)
-        catalog.retention.wipe("flights/table", ["p", "r"])
-        assert [m.partition for m in catalog.materializations.list_current()] == ["q"]
+    def test_the_same_wipe_takes_nothing_a_second_time(self, catalog: Catalog) -> None:
+        record(catalog, "a")
+        assert catalog.retention.wipe("flights/table", happened_at=NOW) == 1
+        catalog.retention.restore("flights/table")
+        assert catalog.retention.wipe("flights/table", happened_at=NOW) == 0
+        earlier = NOW - datetime.timedelta(microseconds=1)
+        assert catalog.retention.wipe("flights/table", happened_at=earlier) == 1
+        record(catalog, "a", asset="other")
+        assert catalog.retention.wipe("other", happened_at=NOW) == 1
+
+    def test_what_nobody_looked_at_is_left_alone(self, catalog: Catalog) -> None:
+        record(catalog, "a")
+        seen = catalog.retention.wipeable("flights/table")
+        later = record(catalog, "b")
+        assert catalog.retention.wipe("flights/table", up_to=max(seen)) == 1
+        assert catalog.materializations.current("flights/table") == later
+        assert list(catalog.retention.wipeable("flights/table")) == [later.materialization_id]
 
     def test_what_came_after_the_wipe_is_left_alone(self, catalog: Catalog) -> None:
         record(catalog, "a", run_id="before")

@@ -100,3 +100,9 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("asset_key", name=op.f("pk_retention_policies")),
     )
+    op.create_table(
+        "followed_wipes",
+        sa.Column("asset_key", sa.Text(), nullable=False),
+        sa.Column("happened_at", UtcDateTime(), nullable=False, comment="as Dagster noted it: it names the wipe"),
+        sa.PrimaryKeyConstraint("asset_key", "happened_at", name=op.f("pk_followed_wipes")),
+    )
