@@ -43,7 +43,9 @@ def make_engine(catalog_url: str) -> sa.Engine:
         timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
         return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise _bad_url(f"{url.set(query={}).render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL")
+        raise _bad_url(
+            f"{url.set(query={}).render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL"
+        )
     return _sqlite_engine(url, pathlib.Path(url.database))
 
 

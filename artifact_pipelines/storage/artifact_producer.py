@@ -303,7 +303,9 @@ class ArtifactProducer(IArtifactProducer):
     @contextlib.contextmanager
     def _renewing(self, leases: Sequence[Lease]) -> Iterator[None]:
         """Keep leases alive for as long as the block runs. If one is lost all the same, settling it says so."""
-        if sum(lease.file.size_bytes for lease in leases) <= _SMALL_BYTES:  # put in a moment, and a thread takes as long
+        if (
+            sum(lease.file.size_bytes for lease in leases) <= _SMALL_BYTES
+        ):  # put in a moment, and a thread takes as long
             yield
             return
         done = threading.Event()
