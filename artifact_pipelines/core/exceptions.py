@@ -12,6 +12,7 @@
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
     │   ├── DamagedBytesError
+    │   │   └── DamagedBackupError
     │   ├── CatalogOlderThanStoreError
     │   ├── ForeignStoreError
     │   ├── UnreadableBackupError
@@ -76,6 +77,10 @@ class SourceError(ArtifactError):
 
 class BackendError(ArtifactError):
     """Storage or catalog failed in a way that may pass."""
+
+
+def _older_backups(file_ids: Sequence[int]) -> str:
+    return f"Name another backup: --file-id N. Older ones that were found: {_known(file_ids)}."
 
 
 def _known(values: Sequence[object]) -> str:
@@ -215,6 +220,19 @@ class DamagedBytesError(IntegrityError):
 
 
 @dataclasses.dataclass(eq=False)
+class DamagedBackupError(DamagedBytesError):
+    """A backup of a catalog does not have the hash in its key."""
+
+    older: Sequence[int] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"Backup {self.file_id} at {self.uri} is damaged: expected {self.expected}, found {self.found}. "
+            f"Nothing was restored. {_older_backups(self.older)}"
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class CatalogOlderThanStoreError(IntegrityError):
     """The store holds a file whose ID the catalog has not given yet, so the catalog is older than the store."""
 
@@ -254,9 +272,10 @@ class UnreadableBackupError(IntegrityError):
 
     uri: str
     problem: str
+    older: Sequence[int] = ()
 
     def __str__(self) -> str:
-        return f"{self.uri} cannot be restored: {self.problem}. Nothing was restored. Name another backup: --file-id."
+        return f"{self.uri} cannot be restored: {self.problem}. Nothing was restored. {_older_backups(self.older)}"
 
 
 @dataclasses.dataclass(eq=False)
