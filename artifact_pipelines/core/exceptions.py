@@ -12,7 +12,7 @@
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
     │   ├── DamagedBytesError
-    │   │   └── DamagedBackupError
+    │   ├── DamagedBackupError
     │   ├── CatalogOlderThanStoreError
     │   ├── ForeignStoreError
     │   ├── UnreadableBackupError
@@ -118,12 +118,14 @@ class NoBackupError(NotFoundError):
     unreadable: Sequence[int] = ()
 
     def __str__(self) -> str:
+        unreadable = f" One may be among the files that cannot be read (check the disk): {_known(self.unreadable)}."
+        rest = unreadable if self.unreadable else ""
         if self.file_id is not None:
-            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there."
-        text = f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; "
-        if self.unreadable:
-            text += f"one may be among the files that cannot be read (check the disk): {_known(self.unreadable)}; "
-        return text + "without a backup, `artifact-pipelines catalog rebuild` makes a catalog of the files alone."
+            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there.{rest}"
+        return (
+            f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; without a backup, "
+            f"`artifact-pipelines catalog rebuild` makes a catalog of the files alone.{rest}"
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -220,9 +222,13 @@ class DamagedBytesError(IntegrityError):
 
 
 @dataclasses.dataclass(eq=False)
-class DamagedBackupError(DamagedBytesError):
+class DamagedBackupError(IntegrityError):
     """A backup of a catalog does not have the hash in its key."""
 
+    file_id: int
+    uri: str
+    expected: str
+    found: str
     older: Sequence[int] = ()
 
     def __str__(self) -> str:

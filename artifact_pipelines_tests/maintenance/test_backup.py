@@ -21,7 +21,7 @@ from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
     CatalogOlderThanStoreError,
-    DamagedBytesError,
+    DamagedBackupError,
     NoBackupError,
     OutdatedBackupError,
     RefusedRowsError,
@@ -316,7 +316,7 @@ def test_where_no_backup_is_found_what_cannot_be_read_is_named(
 ) -> None:
     broken = create(producer, b"x")
     break_blocks(backend, monkeypatch, {broken})
-    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken};"):
+    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken}\\."):
         find_backup(backend)
 
 
@@ -458,10 +458,10 @@ def test_a_backup_whose_bytes_are_not_those_of_its_key_restores_nothing(
     lines = lines_of(producer, made.file.file_id)
     lines[1][1]["metadata"] = {"forged": True}
     put(backend, made.file.storage_path, packed(lines))
-    with pytest.raises(DamagedBytesError):
+    with pytest.raises(DamagedBackupError):
         bring_back(empty, backend)
     put(backend, made.file.storage_path, packed(lines)[:-20])
-    with pytest.raises(DamagedBytesError):
+    with pytest.raises(DamagedBackupError):
         bring_back(empty, backend)
     assert not any(rows_of(empty_engine).values())
 
@@ -483,10 +483,10 @@ def test_older_backups_than_a_damaged_one_are_named(
     assert bad_start == backups[2].storage_path, "what does not begin as a backup is none"
     put(backend, backups[3].storage_path, packed(lines_of(producer, backups[2].file_id)))
     named = f"--file-id N. Older ones that were found: {backups[2].file_id}, {backups[1].file_id}."
-    with pytest.raises(DamagedBytesError, match=re.escape(named)):
+    with pytest.raises(DamagedBackupError, match=re.escape(named)):
         bring_back(empty, backend)
     monkeypatch.setattr("artifact_pipelines.maintenance.backup._FILES_NEAR", 1)
-    with pytest.raises(DamagedBytesError, match="were found: none"):
+    with pytest.raises(DamagedBackupError, match="were found: none"):
         bring_back(empty, backend)
     assert bring_back(empty, backend, backups[2].file_id).backup_file_id == backups[2].file_id
 
