@@ -16,12 +16,21 @@ from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
-from artifact_pipelines.core.types import Content, FileDescription, FileId, FileInfo, FileState, Lease, StoragePath
+from artifact_pipelines.core.types import (
+    UNDESCRIBED,
+    Content,
+    FileDescription,
+    FileId,
+    FileInfo,
+    FileState,
+    Lease,
+    StoragePath,
+)
 
 LEASE_HOLDER = "lease"
 LEASE_S = 900
 REBUILT = "rebuilt"
-"""Holder, and a key in the metadata, of files found in a store and not in a catalog: nobody knows who needs them."""
+"""Holder of files found in a store and not in a catalog: nobody knows who needs them."""
 _COUNT = files.c.reference_count
 
 # Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
@@ -255,7 +264,7 @@ def count_up(
     if new:  # the key carries the ID, which is known only now
         connection.execute(_NAME_KEYS, {"file_ids": new})
     for row in found:
-        if REBUILT in row.metadata:  # found in a store: only now somebody says what it is
+        if UNDESCRIBED in row.metadata:  # only now somebody says what it is
             told = sa.update(files).where(files.c.file_id == row.file_id)
             connection.execute(told.values(**_described(first[row.content_hash][1])))
     return {row.content_hash: file_from(row) for row in found}

@@ -16,7 +16,7 @@ from artifact_pipelines.catalog.files import REBUILT
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loading, from_json, refusals
 from artifact_pipelines.core.exceptions import RefusedRowsError
-from artifact_pipelines.core.types import FileState, FoundFile, StoragePath
+from artifact_pipelines.core.types import UNDESCRIBED, FileState, FoundFile, StoragePath
 
 ID_MARGIN = 1_000_000
 """How many file IDs are passed over. Some may have been given to files that left no trace: those that were created
@@ -143,7 +143,7 @@ def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:
         "storage_key": str(file.path),
         "state": FileState.STORED,
         "reference_count": 1,
-        "metadata": {**description.metadata, REBUILT: True},
+        "metadata": {**description.metadata, UNDESCRIBED: True},
     }
 
 

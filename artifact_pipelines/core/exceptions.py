@@ -12,6 +12,7 @@
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
     │   ├── DamagedBytesError
+    │   ├── DamagedBackupError
     │   ├── CatalogOlderThanStoreError
     │   ├── ForeignStoreError
     │   ├── NoCommonFileError
@@ -79,6 +80,10 @@ class BackendError(ArtifactError):
     """Storage or catalog failed in a way that may pass."""
 
 
+def _older_backups(file_ids: Sequence[int]) -> str:
+    return f"Name another backup: --file-id N. Older ones that were found: {_known(file_ids)}."
+
+
 def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
 
@@ -114,12 +119,14 @@ class NoBackupError(NotFoundError):
     unreadable: Sequence[int] = ()
 
     def __str__(self) -> str:
+        unreadable = f" One may be among the files that cannot be read (check the disk): {_known(self.unreadable)}."
+        rest = unreadable if self.unreadable else ""
         if self.file_id is not None:
-            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there."
-        text = f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; "
-        if self.unreadable:
-            text += f"one may be among the files that cannot be read (check the disk): {_known(self.unreadable)}; "
-        return text + "without a backup, `artifact-pipelines catalog rebuild` makes a catalog of the files alone."
+            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there.{rest}"
+        return (
+            f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; without a backup, "
+            f"`artifact-pipelines catalog rebuild` makes a catalog of the files alone.{rest}"
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -216,6 +223,23 @@ class DamagedBytesError(IntegrityError):
 
 
 @dataclasses.dataclass(eq=False)
+class DamagedBackupError(IntegrityError):
+    """A backup of a catalog does not have the hash in its key."""
+
+    file_id: int
+    uri: str
+    expected: str
+    found: str
+    older: Sequence[int] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"Backup {self.file_id} at {self.uri} is damaged: expected {self.expected}, found {self.found}. "
+            f"Nothing was restored. {_older_backups(self.older)}"
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class CatalogOlderThanStoreError(IntegrityError):
     """The store holds a file whose ID the catalog has not given yet, so the catalog is older than the store."""
 
@@ -271,9 +295,10 @@ class UnreadableBackupError(IntegrityError):
 
     uri: str
     problem: str
+    older: Sequence[int] = ()
 
     def __str__(self) -> str:
-        return f"{self.uri} cannot be restored: {self.problem}. Nothing was restored. Name another backup: --file-id."
+        return f"{self.uri} cannot be restored: {self.problem}. Nothing was restored. {_older_backups(self.older)}"
 
 
 @dataclasses.dataclass(eq=False)

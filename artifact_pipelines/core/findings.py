@@ -36,7 +36,7 @@ _REMEDIES = {
     FindingKind.WRONG_COUNT: _REPAIR,
     FindingKind.HELD_BY_NOTHING: _REPAIR,
     FindingKind.UNHELD: _REPAIR,
-    FindingKind.LOST: "materialize it again; its row and bytes are gone",
+    FindingKind.LOST: "materialize it again; bytes of it that are still in the store stay there until then",
     FindingKind.ORPHAN: "run `artifact-pipelines gc`, which removes what no row knows",
 }
 

@@ -62,6 +62,10 @@ class Content:
     size_bytes: int
 
 
+UNDESCRIBED = "artifact_store/undescribed"
+"""Key in the metadata of a file that was found in a store, until somebody says what it is; users cannot set it."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileDescription:
     """What a writer says about a file. Kept from the first writer of the content."""

@@ -4,8 +4,10 @@ A backup is an artifact like any other, verified, and kept by its retention poli
 because it says in its first bytes what it is.
 """
 
+import contextlib
 import dataclasses
 import heapq
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
@@ -24,6 +26,8 @@ BACKUP_ASSET = "artifact_store/catalog_backup"
 RETENTION = RetentionPolicy(keep_last=7)
 _PEEKED_FILES = 100_000
 _UNREADABLE_AT_MOST = 20
+_OLDER_BACKUPS = 5
+_FILES_NEAR = 2_000
 
 
 def back_up(
@@ -98,6 +102,19 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
     raise NoBackupError(repr(backend), None, unreadable)
 
 
+def find_older_backups(backend: IStorageBackend, path: StoragePath) -> Sequence[FileId]:
+    """Return the newest few backups before this one; those that lie far behind it are not looked for."""
+    near = itertools.islice(_newest_first(backend, path.file_id), _FILES_NEAR)
+    found: list[FileId] = []
+    for older in near:
+        with contextlib.suppress(StorageUnavailableError):
+            if _is_backup(backend, older):
+                found.append(older.file_id)
+        if len(found) == _OLDER_BACKUPS:
+            break
+    return found
+
+
 def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:
     try:
         with backend.read_stream(path) as stream:
@@ -106,9 +123,8 @@ def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:
         return False
 
 
-def _newest_first(backend: IStorageBackend) -> Iterator[StoragePath]:
+def _newest_first(backend: IStorageBackend, below: int = 2**63) -> Iterator[StoragePath]:
     """Yield all paths from the highest ID down. Lists the store again for more rather than hold all of it."""
-    below = 2**63
     while newest := heapq.nlargest(
         _PEEKED_FILES,
         (path for path in backend.list_files() if path.file_id < below),

@@ -16,13 +16,13 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.recovery import Recovery, recovering
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.exceptions import (
-    DamagedBytesError,
+    DamagedBackupError,
     NoBackupError,
     OutdatedBackupError,
     UnreadableBackupError,
 )
 from artifact_pipelines.core.types import FileId, FileState, StoragePath
-from artifact_pipelines.maintenance.backup import find_backup
+from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
 from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup
 from artifact_pipelines.maintenance.rebuild import adopt
 from artifact_pipelines.storage.hashing import ContentHasher
@@ -82,7 +82,7 @@ def restore(
         NoBackupError: There is none.
         OutdatedBackupError: It was made with another schema.
         UnreadableBackupError: It is none, or not a whole one.
-        DamagedBytesError: Its bytes do not have the hash in its key.
+        DamagedBackupError: Its bytes do not have the hash in its key.
         RefusedRowsError: The database does not take its rows.
         CatalogNotEmptyError: The catalog holds rows.
         BackendError: Catalog or store did not answer.
@@ -93,16 +93,26 @@ def restore(
         stream = backend.read_stream(path)
     except FileNotFoundError as error:
         raise NoBackupError(repr(backend), path.file_id) from error
-    with stream, recovering(catalog.transfer) as recovery:
-        checked = _HashingReader(stream)
-        uri = backend.uri(path)
-        try:
-            report = _Restoring(recovery, backend, path, advance).run(cast("BinaryIO", checked))
-        except BadBackup as error:
-            checked.check(path, uri)  # damaged bytes explain everything
-            raise UnreadableBackupError(uri, str(error)) from error
-        checked.check(path, uri)
+    try:
+        with stream, recovering(catalog.transfer) as recovery:
+            report = _restore_from(stream, recovery, backend, path, advance)
+    except (DamagedBackupError, UnreadableBackupError) as error:
+        raise dataclasses.replace(error, older=find_older_backups(backend, path)) from error
     return dataclasses.replace(report, unreadable=found.unreadable)
+
+
+def _restore_from(
+    stream: BinaryIO, recovery: Recovery, backend: IStorageBackend, path: StoragePath, advance: Callable[[int], object]
+) -> RestoreReport:
+    checked = _HashingReader(stream)
+    uri = backend.uri(path)
+    try:
+        report = _Restoring(recovery, backend, path, advance).run(cast("BinaryIO", checked))
+    except BadBackup as error:
+        checked.check(path, uri)  # damaged bytes explain everything
+        raise UnreadableBackupError(uri, str(error)) from error
+    checked.check(path, uri)
+    return report
 
 
 class _Restoring:
@@ -203,10 +213,10 @@ class _HashingReader(io.RawIOBase):
         """Read to the end, and compare.
 
         Raises:
-            DamagedBytesError: The bytes do not have the hash in their key.
+            DamagedBackupError: The bytes do not have the hash in their key.
         """
         while self.read(_PIECE_BYTES):
             pass
         found = self._hasher.hexdigest()
         if found != path.content_hash:
-            raise DamagedBytesError(path.file_id, uri, f"hash {path.content_hash}", f"hash {found}")
+            raise DamagedBackupError(path.file_id, uri, f"hash {path.content_hash}", f"hash {found}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.core.types import UNDESCRIBED, FileDescription
 
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPES = {
@@ -31,7 +31,7 @@ def describe(
     """Return a checked description of a file.
 
     Raises:
-        InvalidArgumentError: A type name is malformed, or the metadata are not JSON.
+        InvalidArgumentError: A type name is malformed, or the metadata are not JSON or have the key `UNDESCRIBED`.
     """
     for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
         if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
@@ -40,5 +40,7 @@ def describe(
         json.dumps(metadata := dict(metadata or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError("metadata", metadata, f"a mapping that JSON can hold ({error})") from error
+    if UNDESCRIBED in metadata:
+        raise InvalidArgumentError("metadata", metadata, f"without the key {UNDESCRIBED!r}, which the store needs")
     guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
     return FileDescription(file_type, mime_type or guessed, compression_type, metadata)

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import pathlib
+import re
 from collections.abc import Callable, Container, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
     CatalogOlderThanStoreError,
-    DamagedBytesError,
+    DamagedBackupError,
     NoBackupError,
     OutdatedBackupError,
     RefusedRowsError,
@@ -315,7 +316,7 @@ def test_where_no_backup_is_found_what_cannot_be_read_is_named(
 ) -> None:
     broken = create(producer, b"x")
     break_blocks(backend, monkeypatch, {broken})
-    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken};"):
+    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken}\\."):
         find_backup(backend)
 
 
@@ -457,12 +458,37 @@ def test_a_backup_whose_bytes_are_not_those_of_its_key_restores_nothing(
     lines = lines_of(producer, made.file.file_id)
     lines[1][1]["metadata"] = {"forged": True}
     put(backend, made.file.storage_path, packed(lines))
-    with pytest.raises(DamagedBytesError):
+    with pytest.raises(DamagedBackupError):
         bring_back(empty, backend)
     put(backend, made.file.storage_path, packed(lines)[:-20])
-    with pytest.raises(DamagedBytesError):
+    with pytest.raises(DamagedBackupError):
         bring_back(empty, backend)
     assert not any(rows_of(empty_engine).values())
+
+
+def test_older_backups_than_a_damaged_one_are_named(
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    backend: IStorageBackend,
+    empty: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup._OLDER_BACKUPS", 2)
+    backups = []
+    for number in range(4):
+        create(producer, b"%d" % number)
+        backups.append(back_up(catalog, producer).file)
+    put(backend, backups[3].storage_path, gzip.compress(b"damaged")[:10])
+    bad_start = find_backup(backend).path
+    assert bad_start == backups[2].storage_path, "what does not begin as a backup is none"
+    put(backend, backups[3].storage_path, packed(lines_of(producer, backups[2].file_id)))
+    named = f"--file-id N. Older ones that were found: {backups[2].file_id}, {backups[1].file_id}."
+    with pytest.raises(DamagedBackupError, match=re.escape(named)):
+        bring_back(empty, backend)
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup._FILES_NEAR", 1)
+    with pytest.raises(DamagedBackupError, match="were found: none"):
+        bring_back(empty, backend)
+    assert bring_back(empty, backend, backups[2].file_id).backup_file_id == backups[2].file_id
 
 
 def put(backend: IStorageBackend, path: StoragePath, content: bytes) -> None:
@@ -531,6 +557,13 @@ def test_whoever_creates_a_found_content_again_says_what_it_is(
     assert again.create_artifact(io.BytesIO(b"a,b\n"), "txt") == file_id
     file = empty.files.get_file(file_id)
     assert (file.file_type, file.mime_type, file.metadata) == ("csv", "text/csv", {"from": "x"})
+
+
+def test_a_key_of_a_users_own_does_not_make_a_file_undescribed(catalog: Catalog, producer: ArtifactProducer) -> None:
+    file_id = producer.create_artifact(io.BytesIO(b"x"), "txt", metadata={"rebuilt": False})
+    producer.create_artifact(io.BytesIO(b"x"), "csv", metadata={"by": "another"})
+    file = catalog.files.get_file(file_id)
+    assert (file.file_type, file.metadata) == ("txt", {"rebuilt": False})
 
 
 def test_of_two_files_with_one_content_the_newest_stays(

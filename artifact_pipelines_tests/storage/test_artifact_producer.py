@@ -29,7 +29,7 @@ from artifact_pipelines.core.exceptions import (
     StorageUnavailableError,
     UnknownFileError,
 )
-from artifact_pipelines.core.types import FileId, FileState, Lease, StoragePath
+from artifact_pipelines.core.types import UNDESCRIBED, FileId, FileState, Lease, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
@@ -167,6 +167,7 @@ def test_the_media_type_is_guessed_where_it_is_left_out(
         {"file_type": "csv", "compression_type": "g z"},
         {"file_type": "csv", "metadata": {"x": object()}},
         {"file_type": "csv", "metadata": {"x": float("nan")}},
+        {"file_type": "csv", "metadata": {UNDESCRIBED: True}},
     ],
 )
 def test_arguments_of_the_wrong_form_are_refused(producer: ArtifactProducer, arguments: Any) -> None:
