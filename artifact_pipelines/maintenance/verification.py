@@ -134,7 +134,7 @@ class _Scrub:
     def _compare(self, file: FileInfo) -> Finding | None:
         uri, expected = self._backend.uri(file.storage_path), f"{file.size_bytes:,} bytes"
         try:
-            found = self._backend.size_bytes(file.storage_path)
+            found = self._size_bytes(file)
             if found is not None and found != file.size_bytes:
                 return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
             stream = self._backend.read_stream(file.storage_path)
@@ -145,13 +145,18 @@ class _Scrub:
             return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
         except DamagedBytesError as error:
             return Finding(FindingKind.CORRUPT, file.file_id, uri, error.expected, error.found)
-        except StorageUnavailableError as error:  # one file: a bad block; one after the other: the store is away
-            self._refused_in_a_row += 1
+        except StorageUnavailableError as error:  # bad blocks, and there may be many side by side
             if self._refused_in_a_row > _REFUSED_AT_MOST:
                 raise
             return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
-        self._refused_in_a_row = 0
         return None
+
+    def _size_bytes(self, file: FileInfo) -> int | None:
+        """Ask the store, which is away when it refuses even this for one file after the other."""
+        self._refused_in_a_row += 1
+        found = self._backend.size_bytes(file.storage_path)
+        self._refused_in_a_row = 0
+        return found
 
     def _advance(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes

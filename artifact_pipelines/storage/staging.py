@@ -50,14 +50,13 @@ class StagingFile(io.RawIOBase):
         self._offset = 0
         self._dontcache = hasattr(os, "pwritev")
         self._ring = BlockRing()
+        make = _nameless_file if nameless else _claimed_file
         with storage_errors(folder):
             try:
-                self._path, self._fd = _claimed_file(folder)
+                self._path, self._fd = make(folder)
             except FileNotFoundError:
                 folder.mkdir(parents=True, exist_ok=True)
-                self._path, self._fd = _claimed_file(folder)
-            if nameless:
-                self._path.unlink()
+                self._path, self._fd = make(folder)
 
     def writable(self) -> bool:
         """It is."""
@@ -175,6 +174,8 @@ class StagedFile:
 def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
     """Remove a staging file whose process is gone, and tell whether it is. No clock is asked, for clocks disagree.
 
+    Of a file that another user made, or that cannot be locked, nothing is known: it stays.
+
     Args:
         path: The staging file.
         dry_run: Only tell.
@@ -182,16 +183,45 @@ def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
     Raises:
         FileNotFoundError: The file is gone as well.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        descriptor = _open_to_lock(path)
+    except PermissionError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not dry_run:
             path.unlink()  # still locked: a writer that has made it and waits for the lock must find that it is gone
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
         return False
     finally:
         os.close(descriptor)
     return True
+
+
+def _open_to_lock(path: pathlib.Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | flags)  # NFS locks only what is open for writing
+    except PermissionError:  # its writer came as far as to make it read-only
+        return os.open(path, os.O_RDONLY | flags)
+
+
+def _nameless_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
+    """Make a file without a name, so that a process which is killed leaves nothing. Its path leads nowhere."""
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            return folder / secrets.token_hex(16), descriptor
+        except OSError as error:  # a filesystem that cannot, and one that does not know the flag
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+                raise
+    path, descriptor = _claimed_file(folder)
+    path.unlink()
+    return path, descriptor
 
 
 def _claimed_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:

@@ -103,7 +103,7 @@ def test_damage_is_found_with_whom_it_hits_and_goes_when_the_content_is_made_aga
 def test_a_file_that_can_not_be_read_is_a_finding_and_a_store_that_is_away_is_an_error(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, bad = backend.read_stream, {stored[0].storage_path, stored[2].storage_path}
+    read, bad = backend.read_stream, {file.storage_path for file in stored[:4]}  # bad blocks lie side by side
 
     def refuse(path: StoragePath) -> BinaryIO:
         if path in bad:
@@ -113,11 +113,21 @@ def test_a_file_that_can_not_be_read_is_a_finding_and_a_store_that_is_away_is_an
     monkeypatch.setattr(backend, "read_stream", refuse)
     findings = verify(catalog, backend).findings
     assert [(f.kind, f.file_id, f.found) for f in findings] == [
-        (FindingKind.UNREADABLE, stored[0].file_id, "Input/output error"),
-        (FindingKind.UNREADABLE, stored[2].file_id, "Input/output error"),
+        (FindingKind.UNREADABLE, file.file_id, "Input/output error") for file in stored[:4]
     ]
     assert catalog.files.get_file(stored[0].file_id).state == FileState.STORED, "it may be readable tomorrow"
-    bad.update(file.storage_path for file in stored)
+    assert catalog.files.get_file(stored[4].file_id).verified_at, "what lies behind is read all the same"
+    size_bytes = backend.size_bytes
+
+    def one_can_not_be_looked_at(path: StoragePath) -> int | None:
+        if path == stored[2].storage_path:
+            raise StorageUnavailableError(str(path), "Input/output error")
+        return size_bytes(path)
+
+    monkeypatch.setattr(backend, "list_files", lambda: iter([file.storage_path for file in stored]))
+    monkeypatch.setattr(backend, "size_bytes", one_can_not_be_looked_at)
+    assert len(verify(catalog, backend).findings) == 4
+    monkeypatch.setattr(backend, "size_bytes", refuse)
     with pytest.raises(StorageUnavailableError):
         verify(catalog, backend)
 

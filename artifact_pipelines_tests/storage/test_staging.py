@@ -1,7 +1,10 @@
+import contextlib
 import errno
+import fcntl
 import io
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import pytest
@@ -14,7 +17,7 @@ from artifact_pipelines.core.exceptions import (
 )
 from artifact_pipelines.storage import staging
 from artifact_pipelines.storage.block_ring import BLOCK_BYTES
-from artifact_pipelines.storage.staging import StagingFile, hash_stream
+from artifact_pipelines.storage.staging import StagingFile, hash_stream, remove_abandoned
 
 DATA = bytes(range(256)) * (BLOCK_BYTES // 64)  # four blocks
 
@@ -163,6 +166,96 @@ def test_a_staged_file_can_be_read_after_it_has_moved(folder: pathlib.Path) -> N
             assert stream.read() == DATA
     result.discard()
     result.discard()
+
+
+def test_a_nameless_file_has_no_name_at_any_moment(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder.mkdir()
+    monkeypatch.setattr(fcntl, "flock", killed)
+    monkeypatch.setattr(pathlib.Path, "unlink", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        StagingFile(folder, nameless=True)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EISDIR, None])
+def test_a_nameless_file_is_staged_and_read_wherever_it_lies(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    if code:
+        _refuse_to_open(monkeypatch, lambda flags: bool(flags & os.O_TMPFILE == os.O_TMPFILE), code)
+    with StagingFile(folder, nameless=True) as sink:
+        sink.write(DATA)
+        assert list(folder.iterdir()) == []
+        result = sink.finish()
+    with result.reopen() as stream:
+        assert stream.read() == DATA
+    result.discard()
+    with StagingFile(folder, nameless=True) as sink:
+        sink.write(DATA)
+    assert list(folder.iterdir()) == []
+
+
+def _refuse_to_open(monkeypatch: pytest.MonkeyPatch, refused: Callable[[int], bool], code: int) -> None:
+    open_file = os.open
+
+    def open_some(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if refused(flags):
+            raise OSError(code, os.strerror(code))
+        return open_file(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", open_some)
+
+
+@pytest.fixture
+def left(folder: pathlib.Path) -> pathlib.Path:
+    """A file that a writer which is gone has left."""
+    folder.mkdir()
+    path = folder / "left"
+    path.touch()
+    return path
+
+
+def test_a_file_of_another_user_is_not_ours_to_clear(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _refuse_to_open(monkeypatch, lambda flags: True, errno.EACCES)
+    assert not remove_abandoned(left)
+    assert left.exists()
+
+
+def test_a_folder_of_another_user_is_not_ours_to_clear(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pathlib.Path, "unlink", _raise(errno.EPERM))
+    assert not remove_abandoned(left)
+
+
+def test_a_filesystem_that_locks_only_what_can_be_written_is_cleared(
+    left: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lock_like_nfs(monkeypatch)
+    assert remove_abandoned(left)
+    assert not left.exists()
+
+
+def test_a_file_that_was_read_only_already_is_cleared_where_it_can_be_locked(
+    left: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse_to_open(monkeypatch, lambda flags: bool(flags & os.O_RDWR), errno.EACCES)
+    with monkeypatch.context() as nfs:
+        _lock_like_nfs(nfs)
+        assert not remove_abandoned(left), "nobody can tell"
+    assert remove_abandoned(left)
+
+
+def _lock_like_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+
+    def lock_what_is_writable(descriptor: int, operation: int) -> None:
+        if not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_what_is_writable)
 
 
 def test_hashing_a_stream_holds_no_thread_when_it_raises() -> None:
