@@ -135,16 +135,6 @@ class CollectionCatalog:
             return {FileId(row.file_id): row.content_hash for row in connection.execute(query)}
 
     @retried
-    def highest_file_id(self) -> int:
-        """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
-        query = {
-            "sqlite": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'files'",
-            "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM files_file_id_seq",
-        }[self._engine.dialect.name]
-        with reading(self._engine) as connection:
-            return int(connection.execute(sa.text(query)).scalar_one())
-
-    @retried
     def is_leased(self, file_id: FileId) -> bool:
         """Tell whether a lease on a file has not run out: someone may be putting its bytes."""
         lease = sa.select(file_references.c.reference_id).where(

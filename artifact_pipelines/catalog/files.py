@@ -96,6 +96,16 @@ class FileCatalog:
         self.lease_s = lease_s
 
     @retried
+    def highest_file_id(self) -> int:
+        """See `IFileCatalog`."""
+        query = {
+            "sqlite": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'files'",
+            "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM files_file_id_seq",
+        }[self._engine.dialect.name]
+        with reading(self._engine) as connection:
+            return int(connection.execute(sa.text(query)).scalar_one())
+
+    @retried
     def has_size(self, size_bytes: int) -> bool:
         """See `IFileCatalog`."""
         query = sa.select(files.c.file_id).where(files.c.size_bytes == size_bytes).limit(1)

@@ -250,7 +250,7 @@ class CatalogOlderThanStoreError(IntegrityError):
     def __str__(self) -> str:
         return (
             f"{self.where} holds {self.key}, but the highest file ID that this catalog ever gave is "
-            f"{self.highest_file_id}: the catalog is older than this store (a restored backup?). Nothing was deleted. "
+            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was changed. "
             "Bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
             "`artifact-pipelines catalog rebuild`."
         )

@@ -73,6 +73,10 @@ class IFileCatalog(Protocol):
 
     lease_s: float
 
+    def highest_file_id(self) -> int:
+        """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
+        ...
+
     def has_size(self, size_bytes: int) -> bool:
         """Tell whether any file of that size is known. False proves that a content of that size is new."""
         ...

@@ -46,7 +46,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
 
 def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[StoragePath]) -> Sequence[StoragePath]:
     known = catalog.collection.known([path.file_id for path in paths])
-    highest = catalog.collection.highest_file_id()
+    highest = catalog.files.highest_file_id()
     for path in paths:
         expected = known.get(path.file_id)
         if path.file_id > highest:

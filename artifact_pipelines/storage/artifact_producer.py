@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
     BackendError,
+    CatalogOlderThanStoreError,
     CatalogUnavailableError,
     DamagedBytesError,
     InvalidArgumentError,
@@ -49,6 +50,7 @@ BATCH_BYTES = 64 << 20
 """What `create_artifacts` stores at a time: as many open files, about as many bytes in the page cache."""
 
 _ATTEMPTS = 3
+_LISTED = 1000
 _SMALL_BYTES = 1 << 20
 _SEEN_BEFORE = "other bytes when it was last read"
 Result = TypeVar("Result")
@@ -249,6 +251,7 @@ class ArtifactProducer(IArtifactProducer):
     ) -> Result:
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
+            self._check_is_own_store(lease.file)
             if not self._is_stored(lease.file):
                 with self._renewing([lease]):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
@@ -277,6 +280,8 @@ class ArtifactProducer(IArtifactProducer):
         wanted = [(source.content(), description) for source, description in batch]
         leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
         try:
+            for lease in leases:
+                self._check_is_own_store(lease.file)
             missing: dict[StoragePath, StagedFile] = {}
             for (source, _), lease in zip(batch, leases, strict=True):
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
@@ -295,6 +300,20 @@ class ArtifactProducer(IArtifactProducer):
         with contextlib.suppress(BackendError):  # the error before this one is the one to tell
             for unstored in self._catalog.abandon_all(leases):
                 self._backend.delete_file(unstored)
+
+    def _check_is_own_store(self, file: FileInfo) -> None:
+        """See to it that a catalog that was lost is not replaced by an empty one, which would give its IDs again.
+
+        Raises:
+            CatalogOlderThanStoreError: The file is the first of its catalog, and the store has files already.
+        """
+        if file.file_id != 1 or file.state != FileState.PENDING:
+            return
+        listed = list(itertools.islice(self._backend.list_files(), _LISTED))
+        highest = self._catalog.highest_file_id()  # asked after: others may be making their first files as well
+        for path in listed:
+            if path.file_id > highest or (path.file_id == 1 and path != file.storage_path):
+                raise CatalogOlderThanStoreError(str(path), repr(self._backend), 0)
 
     def _is_stored(self, file: FileInfo) -> bool:
         # A row does not prove that its bytes are there: look, and put them again where they are not.

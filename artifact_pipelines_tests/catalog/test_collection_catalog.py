@@ -221,10 +221,10 @@ def test_what_only_a_recovery_holds_is_released_and_nothing_else(
 
 
 def test_the_highest_id_is_that_of_files_that_are_gone_too(catalog: Catalog) -> None:
-    assert catalog.collection.highest_file_id() == 0
+    assert catalog.files.highest_file_id() == 0
     last = max(free(catalog, Content(letter * 64, 1)) for letter in "abc")
     collected(catalog)
-    assert catalog.collection.highest_file_id() == last
+    assert catalog.files.highest_file_id() == last
 
 
 def test_many_collectors_collect_each_file_once(catalog: Catalog) -> None:

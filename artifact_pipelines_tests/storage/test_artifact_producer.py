@@ -18,6 +18,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import (
+    CatalogOlderThanStoreError,
     DamagedBytesError,
     InvalidArgumentError,
     InvalidFileIdError,
@@ -29,7 +30,7 @@ from artifact_pipelines.core.exceptions import (
     StorageUnavailableError,
     UnknownFileError,
 )
-from artifact_pipelines.core.types import UNDESCRIBED, FileId, FileState, Lease, StoragePath
+from artifact_pipelines.core.types import UNDESCRIBED, FileId, FileState, Lease, NewArtifact, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
@@ -114,6 +115,19 @@ def test_a_large_seekable_duplicate_is_never_staged(
     put(producer, LARGE)
     monkeypatch.setattr(backend, "stage", None)
     put(producer, LARGE)
+
+
+def test_a_new_catalog_gives_no_id_to_a_store_that_has_files_already(
+    producer: ArtifactProducer, backend: IStorageBackend, tmp_path: pathlib.Path
+) -> None:
+    put(producer, b"of the catalog that was lost")
+    with Catalog(f"sqlite:///{tmp_path / 'new.db'}") as new:
+        replaced = ArtifactProducer(new.files, backend)
+        for create in (put, lambda it: it.create_artifacts([NewArtifact(io.BytesIO(b"x"), "txt")])):
+            with pytest.raises(CatalogOlderThanStoreError, match="catalog restore"):
+                create(replaced)
+        assert new.files.list_files(1) == []
+    assert len(list(backend.list_files())) == 1
 
 
 def test_other_bytes_of_the_same_size_are_another_file(producer: ArtifactProducer) -> None:

@@ -71,7 +71,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.held: dict[str, int] = dict.fromkeys(CONTENTS, 0)
         self.in_doubt: dict[str, int] = dict.fromkeys(CONTENTS, 0)
         self.ids: dict[str, FileId] = {}
-        self.highest = self.opened.catalog.collection.highest_file_id()
+        self.highest = self.opened.catalog.files.highest_file_id()
 
     @rule(name=NAMES, stream=strategies.sampled_from([io.BytesIO, Unseekable]))
     def create(self, name: str, stream: Callable[[bytes], io.BytesIO]) -> None:
@@ -142,7 +142,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def ids_are_never_used_again(self) -> None:
-        highest = self.opened.catalog.collection.highest_file_id()
+        highest = self.opened.catalog.files.highest_file_id()
         assert highest >= max(self.ids.values(), default=FileId(0))
 
     def teardown(self) -> None:
