@@ -1,8 +1,8 @@
 """The connection to the catalog's database, and the two kinds of transaction on it.
 
-Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`, or a `ConfigurationError` where
-the role has no right. When the
-connection is lost while a transaction commits, the database is asked what became of it: nobody has to guess.
+Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`, or a
+`ConfigurationError` where the role has no right. When the connection is lost while a transaction commits, the database
+is asked what became of it: nobody has to guess.
 """
 
 import contextlib
@@ -172,7 +172,9 @@ def _outcome(engine: sa.Engine, transaction_id: str) -> str:
         with reading(engine) as connection:
             outcome = connection.execute(query, {"id": transaction_id}).scalar_one()
     except sa.exc.DataError as error:  # another server by now, which had not received it
-        raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), str(error.orig).strip()) from error
+        raise CatalogUnavailableError(
+            engine.url.render_as_string(hide_password=True), str(error.orig).strip()
+        ) from error
     if outcome not in ("committed", "aborted"):  # the server is at it, or has not noticed that we are gone
         raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), f"it is {outcome}", True)
     return str(outcome)
