@@ -132,7 +132,7 @@ def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
 ) -> None:
     back_door.put(file.storage_path, data)
     monkeypatch.setattr(backend, "size_bytes", lambda path: len(DATA))
-    message = f"expected 3,250,000 bytes, found {found}"
+    message = f"expected {len(DATA):,} bytes, found {found}"
     for way in (WAYS[0], in_pieces, exactly):
         with pytest.raises(DamagedBytesError, match=message), producer.open_file(file) as stream:
             way(stream)
