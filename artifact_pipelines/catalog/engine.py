@@ -1,7 +1,8 @@
 """The connection to the catalog's database, and the two kinds of transaction on it.
 
-Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`. When the
-connection is lost while a transaction commits, the database is asked what became of it: nobody has to guess.
+Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`, or a
+`ConfigurationError` where the role has no right. When the connection is lost while a transaction commits, the database
+is asked what became of it: nobody has to guess.
 """
 
 import contextlib
@@ -26,6 +27,11 @@ _POSTGRESQL_TIMEOUTS = {
 }
 # Given way to another, a server that stops, starts or is full, a connection that broke.
 _PASSING_STATES = ("40001", "40P01", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006")
+_NO_RIGHTS = "42501"
+_GRANT = (
+    "Use a role that owns the catalog's tables, or GRANT it SELECT, INSERT, UPDATE, DELETE on them and USAGE, SELECT "
+    "on their sequences; to make or upgrade them it must own them."
+)
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
@@ -161,9 +167,14 @@ def _became_committed(engine: sa.Engine, transaction_id: str) -> bool:
 
 @retried
 def _outcome(engine: sa.Engine, transaction_id: str) -> str:
-    with reading(engine) as connection:
-        query = sa.text("SELECT pg_xact_status(CAST(:id AS xid8))")
-        outcome = connection.execute(query, {"id": transaction_id}).scalar_one()
+    query = sa.text("SELECT pg_xact_status(CAST(:id AS xid8))")
+    try:
+        with reading(engine) as connection:
+            outcome = connection.execute(query, {"id": transaction_id}).scalar_one()
+    except sa.exc.DataError as error:  # another server by now, which had not received it
+        raise CatalogUnavailableError(
+            engine.url.render_as_string(hide_password=True), str(error.orig).strip()
+        ) from error
     if outcome not in ("committed", "aborted"):  # the server is at it, or has not noticed that we are gone
         raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), f"it is {outcome}", True)
     return str(outcome)
@@ -173,7 +184,11 @@ def _outcome(engine: sa.Engine, transaction_id: str) -> str:
 def _translated(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
-    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) != _NO_RIGHTS:
+            raise
+        raise ConfigurationError("ARTIFACT_CATALOG_URL", str(error.orig).strip(), _GRANT) from error
+    except (sa.exc.IntegrityError, sa.exc.DataError):
         raise  # these are not the database's fault but ours
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()

@@ -8,6 +8,7 @@ from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
 HEAD_REVISION = "0002"
+_UPGRADE_LOCK = 0x617274696661  # any number that nobody else in the database locks: "artifa"
 
 
 @retried
@@ -21,13 +22,15 @@ def current_revision(engine: sa.Engine) -> str | None:
 
 @retried
 def upgrade(engine: sa.Engine) -> None:
-    """Bring the schema to `HEAD_REVISION`, in one transaction; other processes wait for it."""
+    """Bring the schema to `HEAD_REVISION`, in one transaction; whoever else upgrades waits for it."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
     with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":  # SQLite has one writer at a time as it is
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -9,6 +9,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import UNDESCRIBED, FileDescription
 
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
+_MIME_TYPE = re.compile(r"[ -~]{1,255}", re.ASCII)
 _MIME_TYPES = {
     "csv": "text/csv",
     "html": "text/html",
@@ -36,6 +37,8 @@ def describe(
     for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
         if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
             raise InvalidArgumentError(parameter, name, "a short lower-case name such as 'parquet' or 'gzip'")
+    if mime_type and not (isinstance(mime_type, str) and _MIME_TYPE.fullmatch(mime_type)):
+        raise InvalidArgumentError("mime_type", mime_type, "a media type such as 'text/csv', at most 255 characters")
     try:
         json.dumps(metadata := dict(metadata or {}), allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
 import pathlib
+import secrets
 import threading
 
 import pytest
@@ -95,6 +96,31 @@ def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: pathlib.Path) -> 
     (tmp_path / "x.db").write_text("this is not a database, but long enough to be read as one" * 100)
     with pytest.raises(CatalogUnavailableError, match="not a database"):
         Catalog(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_a_role_without_rights_is_told_which_it_needs(postgresql_url: str) -> None:
+    name = f"reader_{secrets.token_hex(6)}"
+    engine = make_engine(postgresql_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name}")
+    with (
+        pytest.raises(ConfigurationError, match=r"ARTIFACT_CATALOG_URL: .*permission denied for table files.*GRANT"),
+        writing(engine) as connection,
+    ):
+        connection.exec_driver_sql(f"SET LOCAL ROLE {name}")
+        connection.exec_driver_sql("DELETE FROM files")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {name}")
+    engine.dispose()
+
+
+def test_a_commit_that_the_database_knows_nothing_of_is_unknown(postgresql_url: str) -> None:
+    """Failed over to a server that had not received it yet: its number is in that one's future."""
+    engine = make_engine(postgresql_url)
+    with pytest.raises(CatalogUnavailableError, match=r"whether it took place is unknown.*in the future") as caught:
+        engine_module._became_committed(engine, "99999999")
+    assert not caught.value.may_pass
+    engine.dispose()
 
 
 def test_sqlite_on_a_network_filesystem_is_refused_naming_postgresql(

@@ -1,4 +1,6 @@
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -49,6 +51,39 @@ def test_an_empty_postgresql_names_the_command_and_is_left_alone(
     assert schema.current_revision(engine) is None
     schema.upgrade(engine)
     Catalog(postgresql_url).close()
+    engine.dispose()
+
+
+_UPGRADE = """
+import alembic.command, sys
+from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog.engine import make_engine
+engine = make_engine(sys.argv[1])
+schema.current_revision(engine)
+print("ready", flush=True)
+sys.stdin.read()
+schema.upgrade(engine)
+"""
+
+
+def test_of_two_that_upgrade_at_once_one_waits_for_the_other(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    command = [sys.executable, "-c", _UPGRADE, postgresql_url]
+    upgrades = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    for process in upgrades:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in upgrades:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait(30) for process in upgrades] == [0, 0]
+    for process in upgrades:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert schema.current_revision(engine) == schema.HEAD_REVISION
     engine.dispose()
 
 

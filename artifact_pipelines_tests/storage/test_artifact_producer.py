@@ -155,6 +155,7 @@ def test_the_async_variant_does_the_same(producer: ArtifactProducer) -> None:
         ("csv", None, "gzip", None),
         ("unheard-of", None, None, "application/octet-stream"),
         ("csv", "text/x-mine", None, "text/x-mine"),
+        ("csv", "text/csv; charset=utf-8; " + "x" * 230, None, "text/csv; charset=utf-8; " + "x" * 230),
     ],
 )
 def test_the_media_type_is_guessed_where_it_is_left_out(
@@ -178,6 +179,9 @@ def test_the_media_type_is_guessed_where_it_is_left_out(
         {"file_type": "CSV"},
         {"file_type": 5},
         {"file_type": "c" * 33},
+        {"file_type": "csv", "mime_type": "text/" + "x" * 251},
+        {"file_type": "csv", "mime_type": "text/csv\0"},
+        {"file_type": "csv", "mime_type": 5},
         {"file_type": "csv", "compression_type": "g z"},
         {"file_type": "csv", "metadata": {"x": object()}},
         {"file_type": "csv", "metadata": {"x": float("nan")}},
