@@ -221,6 +221,14 @@ def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
     )
 
 
+def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
+    """Drop what holds files since a recovery, and count it, inside a transaction."""
+    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
+    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
+    for file_id, count in sorted(collections.Counter(gone).items()):
+        count_down(connection, FileId(file_id), count)
+
+
 def file_from(row: sa.Row[Any]) -> FileInfo:
     """Read a file from a row that has the columns of `files`."""
     return FileInfo(
