@@ -20,6 +20,7 @@ from artifact_pipelines.catalog.tables import (
     materialization_inputs,
     materializations,
 )
+from artifact_pipelines.catalog.transfer import highest_id
 from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
 
 _BATCH_FILES = 500
@@ -136,12 +137,8 @@ class CollectionCatalog:
     @retried
     def highest_file_id(self) -> int:
         """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
-        query = {
-            "sqlite": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'files'",
-            "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM files_file_id_seq",
-        }[self._engine.dialect.name]
         with reading(self._engine) as connection:
-            return int(connection.execute(sa.text(query)).scalar_one())
+            return highest_id(connection, files)
 
     @retried
     def is_leased(self, file_id: FileId) -> bool:
