@@ -78,7 +78,7 @@ class CollectionCatalog:
 
     @retried
     def _release_rebuilt_after(self, file_id: int) -> Sequence[int]:
-        """Release the next ones by ID. They are locked first, so whoever comes to hold one is counted in."""
+        """Release the next ones by ID. To wait for one that is busy, while others are locked, might be a deadlock."""
         held = sa.select(files.c.file_id).where(files.c.file_id > file_id, *_IS_HELD_AS_REBUILT_ONLY)
         some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
