@@ -4,7 +4,6 @@ One idea: whether a file may go is decided in the transaction that deletes its r
 bytes go afterwards; a crash between the two leaves bytes without a row, which are garbage by construction.
 """
 
-import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import REBUILT, count_down
+from artifact_pipelines.catalog.files import REBUILT, count_down, drop_rebuilt
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -78,7 +77,7 @@ class CollectionCatalog:
 
     @retried
     def _release_rebuilt_after(self, file_id: int) -> Sequence[int]:
-        """Release the next ones by ID. They are locked first, so whoever comes to hold one is counted in."""
+        """Release the next ones by ID. To wait for one that is busy, while others are locked, might be a deadlock."""
         held = sa.select(files.c.file_id).where(files.c.file_id > file_id, *_IS_HELD_AS_REBUILT_ONLY)
         some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
@@ -158,14 +157,6 @@ _IS_HELD_AS_REBUILT_ONLY = (
     sa.exists().where(_OF_FILE, file_references.c.holder == REBUILT),
     ~sa.exists().where(_OF_FILE, file_references.c.holder != REBUILT),
 )
-
-
-def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
-    """Drop what holds files since a recovery, and count it, inside a transaction."""
-    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
-    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
-    for file_id, count in sorted(collections.Counter(gone).items()):
-        count_down(connection, FileId(file_id), count)
 
 
 def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:

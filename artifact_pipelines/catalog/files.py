@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.retry import retried
+from artifact_pipelines.catalog.transfer import highest_id
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import (
@@ -98,12 +99,8 @@ class FileCatalog:
     @retried
     def highest_file_id(self) -> int:
         """See `IFileCatalog`."""
-        query = {
-            "sqlite": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'files'",
-            "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM files_file_id_seq",
-        }[self._engine.dialect.name]
         with reading(self._engine) as connection:
-            return int(connection.execute(sa.text(query)).scalar_one())
+            return highest_id(connection, files)
 
     @retried
     def has_size(self, size_bytes: int) -> bool:
@@ -229,6 +226,14 @@ def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
             unreferenced_at=sa.case((_COUNT.is_not_distinct_from(by), utc_now()), else_=files.c.unreferenced_at),
         )
     )
+
+
+def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
+    """Drop what holds files since a recovery, and count it, inside a transaction."""
+    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
+    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
+    for file_id, count in sorted(collections.Counter(gone).items()):
+        count_down(connection, FileId(file_id), count)
 
 
 def file_from(row: sa.Row[Any]) -> FileInfo:

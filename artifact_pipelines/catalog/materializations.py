@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import file_from, settle_leases
+from artifact_pipelines.catalog.files import drop_rebuilt, file_from, settle_leases
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
@@ -53,6 +53,8 @@ class MaterializationCatalog:
     def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
         """Record a materialization and make its files' leases its lasting references.
 
+        What held the files since the recovery of a lost catalog holds them no more.
+
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
@@ -72,6 +74,8 @@ class MaterializationCatalog:
                 connection.execute(
                     sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
                 )
+            # Who needs these files is known again.
+            drop_rebuilt(connection, [lease.file.file_id for lease in leases])
             _insert_inputs(connection, materialization_id, facts.inputs)
             if facts.dataset is not None and changed:
                 _insert_dataset_version(connection, facts.dataset, version, materialization_id)

@@ -5,12 +5,12 @@ the catalog does not have when it is asked afterwards, can neither be in use nor
 catalog of this very store in its newest state, and of nothing else: what shows that it is another one is an error.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError, NoCommonFileError
 from artifact_pipelines.core.types import Amount, StoragePath
+from artifact_pipelines.maintenance.batches import batches
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
@@ -30,7 +30,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     """
     orphans: list[StoragePath] = []
     listed = 0
-    for batch in _batches(backend.list_files()):
+    for batch in batches(backend.list_files(), _BATCH):
         orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
         listed += len(batch)  # that is written in between would look like an orphan
     if orphans and len(orphans) == listed and (known := catalog.audit.stored_amount()[0]):
@@ -54,9 +54,3 @@ def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[Storage
         if expected is not None and expected != path.content_hash:
             raise ForeignStoreError(str(path), repr(backend), expected)
     return [path for path in paths if path.file_id not in known]
-
-
-def _batches(paths: Iterable[StoragePath]) -> Iterator[Sequence[StoragePath]]:
-    paths = iter(paths)
-    while batch := list(itertools.islice(paths, _BATCH)):
-        yield batch

@@ -5,13 +5,13 @@ What no key carries is lost with the catalog: assets, versions, names. Every fil
 
 import concurrent.futures
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.recovery import Recovery, recovering
 from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
+from artifact_pipelines.maintenance.batches import batches
 from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -64,19 +64,13 @@ def adopt(
     """Take files of a store into a catalog. Returns how many, and the highest ID of them."""
     count, highest = 0, 0
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
-        for batch in _batches(paths):
+        for batch in batches(paths, _BATCH_FILES):
             found = [file for file in pool.map(lambda path: _examine(backend, path), batch) if file is not None]
             recovery.adopt(found, HASH_ALGORITHM)
             count += len(found)
             highest = max(highest, *(path.file_id for path in batch))
             advance(len(batch))
     return count, highest
-
-
-def _batches(paths: Iterable[StoragePath]) -> Iterator[list[StoragePath]]:
-    iterator = iter(paths)
-    while batch := list(itertools.islice(iterator, _BATCH_FILES)):
-        yield batch
 
 
 def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:

@@ -274,6 +274,20 @@ class TestOnPostgreSQL:
         assert collected(catalog) == []
         assert catalog.files.holders(file_id) == ["me"]
 
+    def test_a_file_that_a_writer_is_coming_to_hold_stays_held_by_a_recovery_too(
+        self, catalog: Catalog, engine: sa.Engine
+    ) -> None:
+        file_id, other = free(catalog), free(catalog, Content("b" * 64, 10))
+        hold_as_rebuilt(engine, file_id, other)
+        with open_transaction(engine) as writer:
+            count_up(writer, [(A, FileDescription("csv"))], "blake3")
+            writer.execute(sa.insert(file_references).values(file_id=file_id, holder="me"))
+            assert catalog.collection.release_rebuilt() == 1
+        assert catalog.collection.release_rebuilt() == 0
+        assert catalog.files.holders(file_id) == ["rebuilt", "me"]
+        assert catalog.files.holders(other) == []
+        assert counts_agree(engine)
+
     def test_a_lease_that_its_writer_is_just_renewing_is_not_reaped(self, catalog: Catalog, engine: sa.Engine) -> None:
         lease = expired(engine)
         with open_transaction(engine) as writer:
