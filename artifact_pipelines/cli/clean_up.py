@@ -73,6 +73,8 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
             print_rows(rows, as_json=False, empty="", only_json=("unreferenced_at",))
             click.echo()
     click.echo(_summary(report))
+    if report.released and report.is_dry_run and not grace_s:
+        click.echo("With no grace, the files of the released versions would be deleted too.")
     if report.released and not report.is_dry_run:
         click.echo("Until its file is deleted, `artifact-pipelines restore ASSET --version N` brings a version back.")
 

@@ -47,7 +47,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
         context: dg.OpExecutionContext, config: CleanUpConfig, artifact_store: ArtifactStore
     ) -> None:
         with failures_explained(), artifact_store.open() as (catalog, backend):
-            for asset, policy in policies.items():
+            for asset, policy in () if config.dry_run else policies.items():
                 catalog.retention.set_policy(asset, policy)
             report = clean_up(
                 catalog,
@@ -55,6 +55,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
                 grace_s=_checked_grace_s(config.grace),
                 dry_run=config.dry_run,
                 max_share=config.max_share,
+                declared=policies,
                 progress=context.log.info,
             )
         context.add_output_metadata(_metadata(report))
