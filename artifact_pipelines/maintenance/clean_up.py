@@ -5,7 +5,7 @@ anywhere leaves what the next clean-up finds. Several may run at once, and so ma
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from artifact_pipelines.catalog.catalog import Catalog
@@ -45,6 +45,12 @@ class CleanUpReport:
     collected: Sequence[Garbage]
     orphans: Sequence[Leftover]
     leftovers: Sequence[Leftover]
+
+    @property
+    def bare_bytes(self) -> Iterator[tuple[Leftover, str]]:
+        """What was deleted and is no file of the catalog, each with the reason."""
+        yield from ((orphan, "bytes without a row") for orphan in self.orphans)
+        yield from ((leftover, "its writer is gone") for leftover in self.leftovers)
 
     @property
     def freed(self) -> Amount:
@@ -88,7 +94,7 @@ def clean_up(
     """
     progress("Reading the store")
     orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
-    lost = [Leftover(str(path), backend.size_bytes(path) or 0) for path in orphans]
+    lost = [Leftover(str(path), size_bytes) for path, size_bytes in orphans.items()]
     progress("Deciding what is kept")
     verdicts = plan_retention(catalog, declared=declared)
     collected: list[Garbage] = []
@@ -128,6 +134,6 @@ def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iter
         yield batch
 
 
-def _delete(backend: IStorageBackend, paths: Sequence[StoragePath]) -> None:
+def _delete(backend: IStorageBackend, paths: Iterable[StoragePath]) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:  # an object store answers slowly, but many at once
         list(pool.map(backend.delete_file, paths))

@@ -1,7 +1,7 @@
 """Clean-up as a Dagster job, with a schedule that is off until someone switches it on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -118,12 +118,8 @@ def _deleted_rows(report: CleanUpReport) -> Iterator[Mapping[str, Any]]:
             "age": spell_duration(garbage.age_s),
             "reason": garbage.reason,
         }
-    left = chain(
-        ((orphan, "bytes without a row") for orphan in report.orphans),
-        ((leftover, "its writer is gone") for leftover in report.leftovers),
-    )
     none = dict.fromkeys(("asset", "partition", "version", "run"))
-    for part, reason in left:
+    for part, reason in report.bare_bytes:
         yield {"what": part.name, **none, "size_bytes": part.size_bytes, "age": None, "reason": reason}
 
 
