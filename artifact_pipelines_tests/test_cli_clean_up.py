@@ -35,6 +35,13 @@ def test_a_dry_run_says_what_would_go_and_why() -> None:
 
 
 @pytest.mark.usefixtures("numbers")
+def test_a_dry_run_without_grace_says_that_more_would_go() -> None:
+    warning = "the files of the released versions would be deleted too"
+    assert warning in run("gc", "--dry-run", "--grace", "0s", "--force")
+    assert warning not in run("gc", "--dry-run")
+
+
+@pytest.mark.usefixtures("numbers")
 def test_what_is_released_goes_after_its_grace() -> None:
     assert "restore ASSET --version N` brings a version back" in run("gc")
     assert [row["version"] for row in run_json("history", "numbers")] == [4, 3]

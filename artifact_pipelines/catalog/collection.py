@@ -92,6 +92,21 @@ class CollectionCatalog:
             found = sa.select(*_GARBAGE).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
             return _explained(connection, connection.execute(found).all())
 
+    @retried
+    def candidates_after_reaping(self, grace_s: float) -> Sequence[Garbage]:
+        """Return files that `collect` would delete besides the `candidates`, if `reap_leases` were called before."""
+        leased = sa.select(file_references.c.file_id).where(_HAS_EXPIRED)
+        lasting = sa.exists().where(
+            file_references.c.file_id == files.c.file_id,
+            sa.or_(file_references.c.expires_at.is_(None), ~_HAS_EXPIRED),
+        )
+        # The grace of a stored file begins only when its lease is reaped.
+        goes = files.c.state == FileState.PENDING if grace_s > 0 else sa.true()
+        columns: Sequence[sa.ColumnElement[Any]] = [*_GARBAGE[:-1], utc_now().label("unreferenced_at")]
+        with reading(self._engine) as connection:
+            found = sa.select(*columns).where(files.c.file_id.in_(leased), ~lasting, ~_is_input(), goes)
+            return _explained(connection, connection.execute(found.order_by(files.c.file_id)).all())
+
     def candidate_amount(self, grace_s: float) -> Amount:
         """Return how much `collect` would delete now, if it were called until nothing is left to delete."""
         return self._amount(_is_garbage(grace_s))
@@ -161,19 +176,7 @@ _IS_HELD_AS_REBUILT_ONLY = (
 
 def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
     """The one condition under which a file goes."""
-    of_file = files.c.file_id
-    is_held = sa.exists().where(file_references.c.file_id == of_file)
-    # What something kept was made from stays, even if it was released before that was recorded.
-    made_from = materialization_inputs.join(
-        materializations, materializations.c.materialization_id == materialization_inputs.c.materialization_id
-    )
-    is_input = (
-        sa.select(sa.literal(1))
-        .select_from(made_from)
-        .where(materialization_inputs.c.file_id == of_file, materializations.c.released_at.is_(None))
-        .correlate(files)
-        .exists()
-    )
+    is_held = sa.exists().where(file_references.c.file_id == files.c.file_id)
     return (
         files.c.reference_count == 0,
         files.c.unreferenced_at <= sa.select(utc_now()).scalar_subquery(),
@@ -182,7 +185,21 @@ def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
             files.c.unreferenced_at <= sa.select(utc_now(sa.literal(-float(grace_s)))).scalar_subquery(),
         ),
         ~is_held,
-        ~is_input,
+        ~_is_input(),
+    )
+
+
+def _is_input() -> sa.ColumnElement[bool]:
+    # What something kept was made from stays, even if it was released before that was recorded.
+    made_from = materialization_inputs.join(
+        materializations, materializations.c.materialization_id == materialization_inputs.c.materialization_id
+    )
+    return (
+        sa.select(sa.literal(1))
+        .select_from(made_from)
+        .where(materialization_inputs.c.file_id == files.c.file_id, materializations.c.released_at.is_(None))
+        .correlate(files)
+        .exists()
     )
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.transfer import highest_id
 from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.transfer import highest_id
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import (
     UNDESCRIBED,

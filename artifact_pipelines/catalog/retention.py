@@ -79,11 +79,11 @@ class RetentionCatalog:
                 connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
 
     @retried
-    def assets_to_decide(self) -> Sequence[str]:
-        """Return the assets that have a policy, or something that was wiped and is not released."""
+    def wiped_assets(self) -> Sequence[str]:
+        """Return the assets of which something was wiped and is not released."""
         wiped = sa.select(materializations.c.asset_key).where(materializations.c.wiped_at.is_not(None), _IS_KEPT)
         with reading(self._engine) as connection:
-            return sorted(connection.scalars(sa.union(sa.select(retention_policies.c.asset_key), wiped)))
+            return connection.scalars(wiped.distinct()).all()
 
     @retried
     def versions(self, asset: str) -> Sequence[Version]:

@@ -61,7 +61,10 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
     sections: Sequence[tuple[str, Sequence[Row]]] = [
         ("deleted: nothing holds them", list(_garbage_rows(report))),
         (f"released; their files go when nothing has held them for {grace}", list(_verdict_rows(report.released))),
-        ("deleted: left by a crash", list(_leftover_rows(report))),
+        (
+            "deleted: left by a crash",
+            [{"name": part.name, "size_bytes": part.size_bytes, "reason": why} for part, why in report.bare_bytes],
+        ),
     ]
     if explain:
         kept = [verdict for verdict in report.verdicts if verdict.is_kept]
@@ -73,6 +76,8 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
             print_rows(rows, as_json=False, empty="", only_json=("unreferenced_at",))
             click.echo()
     click.echo(_summary(report))
+    if report.released and report.is_dry_run and not grace_s:
+        click.echo("With no grace, the files of the released versions would be deleted too.")
     if report.released and not report.is_dry_run:
         click.echo("Until its file is deleted, `artifact-pipelines restore ASSET --version N` brings a version back.")
 
@@ -132,8 +137,3 @@ def _verdict_rows(verdicts: Sequence["Verdict"]) -> Iterator[Row]:
             "created_at": version.made_at[-1],
             "reason": verdict.reason,
         }
-
-
-def _leftover_rows(report: "CleanUpReport") -> Iterator[Row]:
-    for reason, left in (("bytes without a row", report.orphans), ("its writer is gone", report.leftovers)):
-        yield from ({"name": part.name, "size_bytes": part.size_bytes, "reason": reason} for part in left)

@@ -5,7 +5,7 @@ anywhere leaves what the next clean-up finds. Several may run at once, and so ma
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from artifact_pipelines.catalog.catalog import Catalog
@@ -13,7 +13,7 @@ from artifact_pipelines.core.retention import Verdict
 from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, StoragePath
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
 from artifact_pipelines.maintenance.orphans import find_orphans
-from artifact_pipelines.maintenance.retention import plan_retention, release_versions
+from artifact_pipelines.maintenance.retention import Policies, plan_retention, release_versions
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
 GRACE_S = 86_400.0
@@ -47,10 +47,19 @@ class CleanUpReport:
     leftovers: Sequence[Leftover]
 
     @property
+    def bare_bytes(self) -> Iterator[tuple[Leftover, str]]:
+        """What was deleted and is no file of the catalog, each with the reason."""
+        yield from ((orphan, "bytes without a row") for orphan in self.orphans)
+        yield from ((leftover, "its writer is gone") for leftover in self.leftovers)
+
+    @property
     def freed(self) -> Amount:
         """How much was deleted, of every kind."""
-        gone: list[Garbage | Leftover] = [*self.collected, *self.orphans, *self.leftovers]
-        return Amount(len(gone), sum(part.size_bytes for part in gone))
+        return _amount_of([*self.collected, *self.orphans, *self.leftovers])
+
+
+def _amount_of(parts: Sequence[Garbage | Leftover]) -> Amount:
+    return Amount(len(parts), sum(part.size_bytes for part in parts))
 
 
 def clean_up(
@@ -60,6 +69,7 @@ def clean_up(
     grace_s: float = GRACE_S,
     dry_run: bool = False,
     max_share: float = MAX_SHARE,
+    declared: Policies | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> CleanUpReport:
     """Reap leases, release what retention does not keep, collect what nothing holds, remove orphans and left-overs.
@@ -70,8 +80,10 @@ def clean_up(
         catalog: The catalog.
         backend: The store that belongs to it.
         grace_s: How long nothing must have held a file.
-        dry_run: Change nothing, and report what would go.
+        dry_run: Change nothing, and report what would go. Files of versions that would be released are not among it,
+            though with no grace they would go at once.
         max_share: The share of the store that may go at once, from 0 to 1.
+        declared: Retention policies that go before those that the catalog remembers.
         progress: Is told what comes next.
 
     Raises:
@@ -82,21 +94,20 @@ def clean_up(
     """
     progress("Reading the store")
     orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
-    lost = [Leftover(str(path), backend.size_bytes(path) or 0) for path in orphans]
+    lost = [Leftover(str(path), size_bytes) for path, size_bytes in orphans.items()]
     progress("Deciding what is kept")
-    verdicts = plan_retention(catalog)
+    verdicts = plan_retention(catalog, declared=declared)
+    collected: list[Garbage] = []
     if dry_run:
         reaped = catalog.collection.expired_leases()
         released = [verdict for verdict in verdicts if not verdict.is_kept]
+        collected += _candidates(catalog, grace_s)
+        _check_share(catalog, _amount_of(collected), max_share)
     else:
         reaped = catalog.collection.reap_leases()
         released = list(release_versions(catalog, verdicts))
-    amount = catalog.collection.candidate_amount(grace_s)
-    check_share("files that nothing holds", amount, catalog.collection.total_amount(), max_share)
-    if dry_run:
-        collected = list(catalog.collection.candidates(grace_s, limit=amount.files))
-    else:
-        collected = []
+        amount = catalog.collection.candidate_amount(grace_s)
+        _check_share(catalog, amount, max_share)
         for batch in _collect(catalog, backend, grace_s):
             collected += batch
             progress(f"Collecting: {len(collected):,} of {amount.files:,} files")
@@ -106,6 +117,16 @@ def clean_up(
     return CleanUpReport(dry_run, reaped, verdicts, released, collected, lost, leftovers)
 
 
+def _check_share(catalog: Catalog, amount: Amount, max_share: float) -> None:
+    check_share("files that nothing holds", amount, catalog.collection.total_amount(), max_share)
+
+
+def _candidates(catalog: Catalog, grace_s: float) -> Sequence[Garbage]:
+    """Return what would be collected: what nothing holds, and what only leases hold that have run out."""
+    limit = catalog.collection.candidate_amount(grace_s).files
+    return [*catalog.collection.candidates(grace_s, limit), *catalog.collection.candidates_after_reaping(grace_s)]
+
+
 def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
     """Delete rows, then bytes: between the two they are orphans, which nobody can come to read any more."""
     while batch := catalog.collection.collect(grace_s, _BATCH):
@@ -113,6 +134,6 @@ def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iter
         yield batch
 
 
-def _delete(backend: IStorageBackend, paths: Sequence[StoragePath]) -> None:
+def _delete(backend: IStorageBackend, paths: Iterable[StoragePath]) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:  # an object store answers slowly, but many at once
         list(pool.map(backend.delete_file, paths))

@@ -1,7 +1,7 @@
 """Clean-up as a Dagster job, with a schedule that is off until someone switches it on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -47,7 +47,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
         context: dg.OpExecutionContext, config: CleanUpConfig, artifact_store: ArtifactStore
     ) -> None:
         with failures_explained(), artifact_store.open() as (catalog, backend):
-            for asset, policy in policies.items():
+            for asset, policy in () if config.dry_run else policies.items():
                 catalog.retention.set_policy(asset, policy)
             report = clean_up(
                 catalog,
@@ -55,6 +55,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
                 grace_s=_checked_grace_s(config.grace),
                 dry_run=config.dry_run,
                 max_share=config.max_share,
+                declared=policies,
                 progress=context.log.info,
             )
         context.add_output_metadata(_metadata(report))
@@ -117,12 +118,8 @@ def _deleted_rows(report: CleanUpReport) -> Iterator[Mapping[str, Any]]:
             "age": spell_duration(garbage.age_s),
             "reason": garbage.reason,
         }
-    left = chain(
-        ((orphan, "bytes without a row") for orphan in report.orphans),
-        ((leftover, "its writer is gone") for leftover in report.leftovers),
-    )
     none = dict.fromkeys(("asset", "partition", "version", "run"))
-    for part, reason in left:
+    for part, reason in report.bare_bytes:
         yield {"what": part.name, **none, "size_bytes": part.size_bytes, "age": None, "reason": reason}
 
 

@@ -5,7 +5,7 @@ the catalog does not have when it is asked afterwards, can neither be in use nor
 catalog of this very store in its newest state, and of nothing else: what shows that it is another one is an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError, NoCommonFileError
@@ -17,8 +17,10 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 _BATCH = 5_000
 
 
-def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Sequence[StoragePath]:
-    """Return the paths of a store that hold bytes and have no row in the catalog; any of them may be deleted.
+def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Mapping[StoragePath, int]:
+    """Return the paths of a store that hold bytes and have no row in the catalog, each with the size of its bytes.
+
+    Any of them may be deleted.
 
     Bytes that lost their row, though something kept still names them, are not among them: `verify` tells of them.
 
@@ -38,10 +40,11 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     if orphans:
         named = catalog.audit.lost_files()
         orphans = [path for path in orphans if path.file_id not in named]
-    orphan_bytes = sum(backend.size_bytes(path) or 0 for path in orphans)
-    there_is = Amount(listed, catalog.collection.total_amount().size_bytes + orphan_bytes)
-    check_share("files that the catalog does not know", Amount(len(orphans), orphan_bytes), there_is, max_share)
-    return orphans
+    size_of = {path: backend.size_bytes(path) or 0 for path in orphans}
+    going = Amount(len(size_of), sum(size_of.values()))
+    there_is = Amount(listed, catalog.collection.total_amount().size_bytes + going.size_bytes)
+    check_share("files that the catalog does not know", going, there_is, max_share)
+    return size_of
 
 
 def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[StoragePath]) -> Sequence[StoragePath]:

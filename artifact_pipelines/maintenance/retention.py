@@ -6,7 +6,7 @@ asset without a policy keeps everything but what was wiped.
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.durations import parse_duration_s
@@ -18,6 +18,9 @@ _PERIODS = (
     ("keep_monthly", "monthly", "%Y-%m", "month"),
 )
 WIPED = "wiped"
+
+Policies = Mapping[str, RetentionPolicy | None]
+"""The policy of each asset; None: it has none."""
 
 
 def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: datetime.datetime) -> Sequence[Verdict]:
@@ -67,17 +70,23 @@ def keep_inputs(verdicts: Sequence[Verdict], uses: Iterable[Use]) -> Sequence[Ve
     return list(decided.values())
 
 
-def plan_retention(catalog: Catalog, assets: Sequence[str] | None = None) -> Sequence[Verdict]:
+def plan_retention(
+    catalog: Catalog, assets: Sequence[str] | None = None, declared: Policies | None = None
+) -> Sequence[Verdict]:
     """Return the verdicts on all versions of assets that have a policy or something wiped; nothing is changed.
 
     Args:
         catalog: The catalog.
         assets: Only versions of these may be released.
+        declared: Policies that go before those that the catalog remembers.
     """
-    policies = catalog.retention.policies()
+    policies = {**catalog.retention.policies(), **(declared or {})}
+    if assets is None:
+        with_policy = {asset for asset, policy in policies.items() if policy}
+        assets = sorted(with_policy.union(catalog.retention.wiped_assets()))
     now = catalog.retention.now()
     verdicts: list[Verdict] = []
-    for asset in catalog.retention.assets_to_decide() if assets is None else assets:
+    for asset in assets:
         policy = policies.get(asset)
         for partition in _by_partition(catalog.retention.versions(asset)):
             verdicts += decide(partition, policy, now)

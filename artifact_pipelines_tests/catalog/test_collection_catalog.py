@@ -14,7 +14,7 @@ from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import FileCatalog, count_up
 from artifact_pipelines.catalog.tables import file_references, files, materializations
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
-from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, Lease, LoadedInput
+from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, FileState, Lease, LoadedInput
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree, stored
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -122,6 +122,23 @@ def test_candidates_are_what_would_be_collected(catalog: Catalog) -> None:
     assert [garbage.file_id for garbage in candidates] == [1, 2]
     assert len(catalog.collection.candidates(0, 1)) == 1
     assert collected(catalog) == [1, 2]
+
+
+@pytest.mark.parametrize("grace_s", [0, DAY_S])
+def test_candidates_after_reaping_are_what_would_be_collected_then(
+    catalog: Catalog, engine: sa.Engine, grace_s: float
+) -> None:
+    *_, leased = [expired(engine, Content(letter * 64, 1)) for letter in "abc"]
+    catalog.files.acquire(Content("a" * 64, 1), "blake3", FileDescription("csv"))
+    with engine.begin() as connection:
+        this = files.c.file_id == leased.file.file_id
+        connection.execute(sa.update(files).where(this).values(state=FileState.STORED))
+    assert catalog.collection.candidates(grace_s, 10) == []
+    would = catalog.collection.candidates_after_reaping(grace_s)
+    assert [garbage.file_id for garbage in would] == ([2, 3] if not grace_s else [2])
+    assert all(garbage.age_s >= 0 for garbage in would)
+    catalog.collection.reap_leases()
+    assert collected(catalog, grace_s) == [garbage.file_id for garbage in would]
 
 
 def test_batches_are_of_the_size_asked_for(catalog: Catalog) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -107,8 +107,8 @@ def test_a_dry_run_changes_nothing_and_names_what_would_go(
     assert _rows(engine) == before
     assert stored(backend) == files
     assert (len(report.reaped), len(report.orphans), len(report.released)) == (1, 1, 2)
-    [garbage] = report.collected
-    assert (garbage.asset, garbage.reason, garbage.size_bytes) == (None, "released by its caller", 8)
+    told = [(garbage.asset, garbage.reason, garbage.size_bytes) for garbage in report.collected]
+    assert told == [(None, "released by its caller", 8), (None, "writer never finished", 4)]
     kept = {v.version.name.version: v.reason for v in report.verdicts if v.is_kept}
     assert kept == {3: "current, one of the last 1"}
 
@@ -128,6 +128,34 @@ def test_within_the_grace_period_nothing_that_was_stored_goes(
     age(engine, 86_401)
     assert len(clean_up(catalog, backend).collected) == 3
     assert stored(backend) == set(full)
+
+
+def test_an_orphans_size_is_asked_for_once(
+    catalog: Catalog,
+    engine: sa.Engine,
+    backend: IStorageBackend,
+    producer: ArtifactProducer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = catalog.files.get_file(create(producer, "lost")).storage_path
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM file_references"))
+        connection.execute(sa.text("DELETE FROM files"))
+    asked: list[StoragePath] = []
+    list_files, size_bytes = backend.list_files, backend.size_bytes
+
+    def listed() -> Iterator[StoragePath]:
+        yield from list_files()
+        asked.clear()  # a folder is listed by looking at every file
+
+    def noted(path: StoragePath) -> int | None:
+        asked.append(path)
+        return size_bytes(path)
+
+    monkeypatch.setattr(backend, "list_files", listed)
+    monkeypatch.setattr(backend, "size_bytes", noted)
+    assert clean_up(catalog, backend, dry_run=True).orphans == [Leftover(str(path), 4)]
+    assert asked == [path]
 
 
 def test_left_overs_of_dead_writers_go(catalog: Catalog, tmp_path: pathlib.Path) -> None:

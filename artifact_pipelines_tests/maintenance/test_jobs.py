@@ -115,7 +115,11 @@ def test_the_job_takes_over_what_the_definitions_declare_now(project: Project) -
     project.catalog.retention.set_policy("runs", RetentionPolicy(keep_last=9))
     project.catalog.retention.set_policy("daily", RetentionPolicy(keep_last=9))
     project.catalog.retention.set_policy("of another code location", RetentionPolicy(keep_last=9))
-    assert project.clean_up(dry_run=True).success
+    before = project.catalog.retention.policies()
+    would = metadata_of(project.clean_up(dry_run=True))
+    assert [record.data["reason"] for record in would["kept"].records] == ["current, one of the last 1"]
+    assert project.catalog.retention.policies() == before
+    assert project.clean_up().success
     assert project.catalog.retention.policies() == {
         "runs": RetentionPolicy(keep_last=1),
         "of another code location": RetentionPolicy(keep_last=9),

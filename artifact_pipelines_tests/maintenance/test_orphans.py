@@ -51,9 +51,9 @@ def test_bytes_whose_row_is_gone_are_orphans(
     create(producer, "kept", "also kept")
     [lost] = create(producer, "lost")
     path = catalog.files.get_file(lost).storage_path
-    assert find_orphans(catalog, backend) == []
+    assert find_orphans(catalog, backend) == {}
     forget(engine, lost)
-    assert find_orphans(catalog, backend) == [path]
+    assert find_orphans(catalog, backend) == {path: 4}
 
 
 def test_a_store_without_any_file_of_the_catalog_is_another_ones(
@@ -76,7 +76,7 @@ def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
         yield from list_files()
 
     monkeypatch.setattr(backend, "list_files", listed_late)
-    assert find_orphans(catalog, backend) == []
+    assert find_orphans(catalog, backend) == {}
 
 
 def test_a_catalog_that_is_older_than_the_store_is_refused(

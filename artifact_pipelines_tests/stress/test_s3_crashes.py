@@ -92,7 +92,7 @@ def collect(catalog: Catalog, engine: sa.Engine, backend: S3Storage) -> None:
     for garbage in catalog.collection.collect(grace_s=0, limit=100):
         backend.delete_file(garbage.storage_path)
     backend.clear_leftovers(catalog.collection.is_leased)
-    assert find_orphans(catalog, backend) == [], "bytes without a row are only there when their row is gone"
+    assert find_orphans(catalog, backend) == {}, "bytes without a row are only there when their row is gone"
 
 
 def read(producer: ArtifactProducer, file_id: int) -> bytes:
