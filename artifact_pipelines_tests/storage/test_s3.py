@@ -170,20 +170,26 @@ def test_a_server_that_hangs_is_not_asked_again_for_ever(
 @pytest.fixture
 def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
     """One that waits as others do, ten times as fast."""
-    for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_PATIENCE_S"):
+    for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_TIMEOUT_S", "ASSEMBLY_PATIENCE_S"):
         monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 10)
     backend = S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
     assert not backend.exists(PATH)  # the first request is a slow one
     return backend
 
 
-@pytest.mark.parametrize(("number", "times"), [(3, 1), (11, 3)], ids=["part", "completion"])
-def test_an_answer_that_hangs_is_asked_for_again(
-    hasty_backend: S3Storage, proxy: Proxy, number: int, times: int
-) -> None:
-    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=times))
+@pytest.mark.parametrize("number", [3, 11], ids=["part", "completion"])
+def test_an_answer_that_hangs_is_asked_for_again(hasty_backend: S3Storage, proxy: Proxy, number: int) -> None:
+    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=1))
     put(hasty_backend, IN_PARTS)
     assert get(hasty_backend) == IN_PARTS
+
+
+def test_a_server_that_is_silent_while_it_puts_a_file_together_is_waited_for(
+    hasty_backend: S3Storage, proxy: Proxy
+) -> None:
+    proxy.reset(lambda request: time.sleep(3) if request.number == 11 else None)
+    put(hasty_backend, IN_PARTS)
+    assert len(proxy.requests) == 13, "the completion was sent twice"
 
 
 def test_a_server_that_hangs_for_ever_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:

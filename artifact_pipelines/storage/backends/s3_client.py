@@ -30,8 +30,10 @@ READ_TIMEOUT_S = 15.0
 """Without a byte of an answer; a server that is long at work may say only every ten seconds that it still is."""
 PATIENCE_S = 25.0
 """No attempt begins later than this after the first one: one answer may hang, but a server that hangs fails in 30 s."""
-ASSEMBLY_PATIENCE_S = 60.0
-"""The same for completing an upload, at which a server may be silent while it puts a large file together."""
+ASSEMBLY_TIMEOUT_S = 60.0
+ASSEMBLY_PATIENCE_S = 70.0
+"""The same two for completing an upload: a server may be silent while it puts a large file together."""
+_ASSEMBLY = "complete_multipart_upload"
 _CLEANING_UP_S = 30.0
 
 _TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -100,26 +102,8 @@ class S3Client:
         self._bucket_was_seen = False
         self._settings = settings = settings.completed()
         _keep_secrets_out_of_logs()
-        session = aiobotocore.session.AioSession()
-        session.register_component("data_loader", _descriptions_of_services())
-        self._fs = s3fs.S3FileSystem(
-            session=session,
-            key=settings.access_key_id or None,
-            secret=settings.secret_access_key or None,
-            token=settings.session_token or None,
-            endpoint_url=settings.endpoint_url,
-            client_kwargs={"region_name": settings.region} if settings.region else {},
-            config_kwargs={
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "read_timeout": READ_TIMEOUT_S,
-                "retries": {"total_max_attempts": 1},
-                # Servers other than AWS do not know the newer checksums; Content-MD5 is sent instead.
-                "request_checksum_calculation": "when_required",
-                "response_checksum_validation": "when_required",
-            },
-            skip_instance_cache=True,
-            use_listings_cache=False,
-        )
+        self._fs = _connection(settings, READ_TIMEOUT_S)
+        self._patient_fs = _connection(settings, ASSEMBLY_TIMEOUT_S)
 
     def __repr__(self) -> str:
         return f"S3Client({self._bucket!r}, {self._settings!r})"
@@ -180,7 +164,7 @@ class S3Client:
         return await self._retried(once, "get_object", wanted)
 
     async def _send_once(self, method: str, **parameters: Any) -> Mapping[str, Any]:
-        client = await self._fs.set_session()
+        client = await (self._patient_fs if method == _ASSEMBLY else self._fs).set_session()
         if "Body" in parameters:
             parameters["Body"] = parameters["Body"]()
         answer: Mapping[str, Any] = await getattr(client, method)(Bucket=self._bucket, **parameters)
@@ -190,7 +174,7 @@ class S3Client:
         self, once: Callable[[], Awaitable[Result]], method: str, parameters: Mapping[str, Any]
     ) -> Result:
         where = f"s3://{self._bucket}/{parameters.get('Key', parameters.get('Prefix', ''))}"
-        patience_s = ASSEMBLY_PATIENCE_S if method == "complete_multipart_upload" else PATIENCE_S
+        patience_s = ASSEMBLY_PATIENCE_S if method == _ASSEMBLY else PATIENCE_S
         started = time.monotonic()
         for attempt in range(ATTEMPTS):
             try:
@@ -235,6 +219,29 @@ class S3Client:
                 return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             self._bucket_was_seen = True
         return NoSuchThingError(where)
+
+
+def _connection(settings: S3Settings, read_timeout_s: float) -> s3fs.S3FileSystem:
+    session = aiobotocore.session.AioSession()
+    session.register_component("data_loader", _descriptions_of_services())
+    return s3fs.S3FileSystem(
+        session=session,
+        key=settings.access_key_id or None,
+        secret=settings.secret_access_key or None,
+        token=settings.session_token or None,
+        endpoint_url=settings.endpoint_url,
+        client_kwargs={"region_name": settings.region} if settings.region else {},
+        config_kwargs={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": read_timeout_s,
+            "retries": {"total_max_attempts": 1},
+            # Servers other than AWS do not know the newer checksums; Content-MD5 is sent instead.
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        },
+        skip_instance_cache=True,
+        use_listings_cache=False,
+    )
 
 
 @functools.cache
