@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import drop_rebuilt, file_from, settle_leases
+from artifact_pipelines.catalog.files import file_from, settle_leases
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
@@ -74,8 +74,6 @@ class MaterializationCatalog:
                 connection.execute(
                     sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
                 )
-            # Who needs these files is known again.
-            drop_rebuilt(connection, [lease.file.file_id for lease in leases])
             _insert_inputs(connection, materialization_id, facts.inputs)
             if facts.dataset is not None and changed:
                 _insert_dataset_version(connection, facts.dataset, version, materialization_id)

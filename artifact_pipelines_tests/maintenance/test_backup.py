@@ -559,20 +559,6 @@ def test_whoever_creates_a_found_content_again_says_what_it_is(
     assert (file.file_type, file.mime_type, file.metadata) == ("csv", "text/csv", {"from": "x"})
 
 
-def test_a_file_whose_asset_came_back_is_held_by_its_asset_alone(
-    catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
-) -> None:
-    file_id = create(producer, b"x")
-    other = create(producer, b"y")
-    rebuild(empty, backend, nobody)
-    again = ArtifactProducer(empty.files, backend)
-    made = materialize(empty, again, b"x")
-    assert (made.file.file_id, made.file.reference_count) == (file_id, 1)
-    assert empty.files.holders(file_id) == [f"materialization:{made.materialization_id}"]
-    assert empty.files.holders(other) == ["rebuilt"]
-    assert counts_agree(empty_engine)
-
-
 def test_a_key_of_a_users_own_does_not_make_a_file_undescribed(catalog: Catalog, producer: ArtifactProducer) -> None:
     file_id = producer.create_artifact(io.BytesIO(b"x"), "txt", metadata={"rebuilt": False})
     producer.create_artifact(io.BytesIO(b"x"), "csv", metadata={"by": "another"})

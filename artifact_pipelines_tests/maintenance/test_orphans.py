@@ -69,6 +69,7 @@ def test_a_store_without_any_file_of_the_catalog_is_another_ones(
 def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    create(producer, "before")
     list_files = backend.list_files
 
     def listed_late() -> object:
