@@ -7,6 +7,7 @@ import pytest
 
 from artifact_pipelines import open_store
 from artifact_pipelines.cli.main import main
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines_tests.test_cli import run, run_json
 
 
@@ -107,3 +108,7 @@ def test_a_password_is_never_shown(source: str, target: str, code: int, tmp_path
     folder = str(tmp_path)
     text = run("catalog", "migrate", source.replace("{folder}", folder), target.replace("{folder}", folder), code=code)
     assert "secret" not in text
+
+
+def test_a_catalog_is_not_migrated_onto_itself(settings: Settings) -> None:
+    assert "are the same" in run("catalog", "migrate", settings.catalog_url, settings.catalog_url, code=2)

@@ -43,8 +43,10 @@ def make_engine(catalog_url: str) -> sa.Engine:
     """
     try:
         url = _with_hidden_password(sa.make_url(catalog_url))
-    except sa.exc.ArgumentError as error:
-        raise _bad_url("it is not a database URL") from error
+    except (sa.exc.ArgumentError, ValueError):
+        raise _bad_url("it is not a database URL") from None  # what was found wrong with it quotes it, password and all
+    if "@" in (url.host or ""):
+        raise _bad_url("a password with @ in it is taken for the host: write %40 for @")
     if url.get_backend_name() == "postgresql":
         timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
         return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
@@ -69,7 +71,7 @@ def _with_hidden_password(url: sa.URL) -> sa.URL:
 
 def is_missing(catalog_url: str) -> bool:
     """Tell whether a URL names a SQLite file that is not there; connecting would make it."""
-    with contextlib.suppress(sa.exc.ArgumentError):
+    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
         url = sa.make_url(catalog_url)
         return url.get_backend_name() == "sqlite" and not pathlib.Path(url.database or "").is_file()
     return False

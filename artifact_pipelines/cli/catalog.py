@@ -34,6 +34,8 @@ def migrate(source_url: str, target_url: str, as_json: bool) -> None:
     """
     from artifact_pipelines.catalog.transfer import migrate as migrate_catalog
 
+    if source_url == target_url:
+        raise click.UsageError("SOURCE_URL and TARGET_URL are the same.")
     with _progress("Copying rows") as advance:
         census = migrate_catalog(source_url, target_url, advance)
     if as_json:

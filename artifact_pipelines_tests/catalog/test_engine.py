@@ -84,6 +84,8 @@ def test_a_password_among_the_options_of_a_url_is_used_and_never_shown(before: s
         "postgresql://me@127.0.0.1:1/db?sslpassword=secret",
         "postgresql://me@127.0.0.1:1/db?password=secret&password=secret",
         "mysql://me@127.0.0.1:1/db?passwd=secret",
+        "postgresql://me:secret@127.0.0.1:port/db",
+        "postgresql://me:not@secret@127.0.0.1:1/db",
     ],
 )
 def test_other_secrets_among_the_options_of_a_url_are_refused_and_never_shown(url: str) -> None:
