@@ -15,6 +15,8 @@ from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
 _BATCH = 5_000
+_FEW = 10
+"""So many files can all have been collected, and others made, between listing and asking."""
 
 
 def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Mapping[StoragePath, int]:
@@ -35,7 +37,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     for batch in batches(backend.list_files(), _BATCH):
         orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
         listed += len(batch)  # that is written in between would look like an orphan
-    if orphans and len(orphans) == listed and (known := catalog.audit.stored_amount()[0]):
+    if listed == len(orphans) > _FEW and (known := catalog.audit.stored_amount()[0]):
         raise NoCommonFileError(repr(backend), listed, known)
     if orphans:
         named = catalog.audit.lost_files()

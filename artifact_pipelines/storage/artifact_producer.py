@@ -50,7 +50,7 @@ BATCH_BYTES = 64 << 20
 """What `create_artifacts` stores at a time: as many open files, about as many bytes in the page cache."""
 
 _ATTEMPTS = 3
-_LISTED = 1000
+_YOUNG_IDS = 1000
 _SMALL_BYTES = 1 << 20
 _SEEN_BEFORE = "other bytes when it was last read"
 Result = TypeVar("Result")
@@ -73,6 +73,7 @@ class ArtifactProducer(IArtifactProducer):
         self._backend = backend
         self.verify_reads = verify_reads
         self._renew_every_s = catalog.lease_s / 3
+        self._is_own_store = False
 
     def create_artifact(
         self,
@@ -304,16 +305,19 @@ class ArtifactProducer(IArtifactProducer):
     def _check_is_own_store(self, file: FileInfo) -> None:
         """See to it that a catalog that was lost is not replaced by an empty one, which would give its IDs again.
 
+        Looked at once, and while the catalog is young: later the sweep of orphans sees it.
+
         Raises:
-            CatalogOlderThanStoreError: The file is the first of its catalog, and the store has files already.
+            CatalogOlderThanStoreError: The store has files of IDs that this catalog has not come to yet.
         """
-        if file.file_id != 1 or file.state != FileState.PENDING:
+        if self._is_own_store or file.state != FileState.PENDING or file.file_id > _YOUNG_IDS:
             return
-        listed = list(itertools.islice(self._backend.list_files(), _LISTED))
-        highest = self._catalog.highest_file_id()  # asked after: others may be making their first files as well
+        listed = list(itertools.islice(self._backend.list_files(), _YOUNG_IDS))
+        highest = self._catalog.highest_file_id()  # asked after: others may be making files as well
         for path in listed:
-            if path.file_id > highest or (path.file_id == 1 and path != file.storage_path):
-                raise CatalogOlderThanStoreError(str(path), repr(self._backend), 0)
+            if path.file_id > highest or (path.file_id == file.file_id and path != file.storage_path):
+                raise CatalogOlderThanStoreError(str(path), repr(self._backend), highest)
+        self._is_own_store = True
 
     def _is_stored(self, file: FileInfo) -> bool:
         # A row does not prove that its bytes are there: look, and put them again where they are not.

@@ -57,8 +57,13 @@ def test_bytes_whose_row_is_gone_are_orphans(
 
 
 def test_a_store_without_any_file_of_the_catalog_is_another_ones(
-    catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
+    catalog: Catalog,
+    engine: sa.Engine,
+    backend: IStorageBackend,
+    producer: ArtifactProducer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(orphans, "_FEW", 0)
     first, second = create(producer, "of another catalog", "of this one")
     forget(engine, first)
     backend.delete_file(catalog.files.get_file(second).storage_path)

@@ -120,14 +120,15 @@ def test_a_large_seekable_duplicate_is_never_staged(
 def test_a_new_catalog_gives_no_id_to_a_store_that_has_files_already(
     producer: ArtifactProducer, backend: IStorageBackend, tmp_path: pathlib.Path
 ) -> None:
-    put(producer, b"of the catalog that was lost")
+    for data in (b"of", b"the", b"catalog", b"that was lost"):
+        put(producer, data)
     with Catalog(f"sqlite:///{tmp_path / 'new.db'}") as new:
         replaced = ArtifactProducer(new.files, backend)
         for create in (put, lambda it: it.create_artifacts([NewArtifact(io.BytesIO(b"x"), "txt")])):
             with pytest.raises(CatalogOlderThanStoreError, match="catalog restore"):
                 create(replaced)
         assert new.files.list_files(1) == []
-    assert len(list(backend.list_files())) == 1
+    assert len(list(backend.list_files())) == 4
 
 
 def test_other_bytes_of_the_same_size_are_another_file(producer: ArtifactProducer) -> None:

@@ -88,6 +88,7 @@ class Meeting:
         self._bare_backend = backend or opened.backend
         self._backend = cast("IStorageBackend", Stepwise(self._bare_backend, self.turns, "bytes"))
         self._producer = ArtifactProducer(self._catalog.files, self._backend)
+        self._producer._is_own_store = True  # looked at once in a process, and deletes nothing
 
     def run(self, start: Start, collectors: Iterable[Collector]) -> None:
         self._holders = start(self._opened, self._data)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.settings import S3Settings, Settings
@@ -45,6 +46,13 @@ def catalog_url(request: pytest.FixtureRequest, settings: Settings, is_stress: b
 @pytest.fixture
 def backend(proxy: Proxy, s3_url: str) -> S3Storage:
     return S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=PART_BYTES)
+
+
+@pytest.fixture
+def producer(catalog: Catalog, backend: S3Storage) -> ArtifactProducer:
+    producer = ArtifactProducer(catalog.files, backend)
+    producer._is_own_store = True  # looked at once, before any of the requests that are counted here
+    return producer
 
 
 def rows(engine: sa.Engine) -> object:
