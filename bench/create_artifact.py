@@ -62,20 +62,23 @@ class Place:
         self.source = folder / "source"
         self.copy = folder / "copy"
         self._state = folder / "state"
-
-    @contextlib.contextmanager
-    def store(self) -> Iterator[Store]:
-        """Open the store."""
-        with open_store(f"sqlite:///{self._state}/catalog.db", str(self._state / "store")) as store:
-            yield store
+        self._store: Store | None = None
 
     def create(self) -> None:
         """Store the source."""
-        with self.store() as store:
-            create(store, self.source)
+        assert self._store is not None
+        create(self._store, self.source)
+
+    def prepare(self) -> None:
+        """Remove the copy, and give a new store: making its catalog is not what is measured."""
+        self.clean_up()
+        self._store = open_store(f"sqlite:///{self._state}/catalog.db", str(self._state / "store"))
 
     def clean_up(self) -> None:
         """Remove the copy and the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
         self.copy.unlink(missing_ok=True)
         shutil.rmtree(self._state, ignore_errors=True)
 
@@ -86,8 +89,9 @@ def measure_new(place: Place, size_bytes: int, rounds: int) -> None:
     medians = side_by_side(
         {"cp + fsync": lambda: copy_and_sync(place.source, place.copy), "create_artifact": place.create},
         rounds,
-        place.clean_up,
+        place.prepare,
     )
+    place.clean_up()
     report(f"new file of {size_bytes / GB:.0f} GB", medians)
 
 
@@ -133,7 +137,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure: the disk matters"
     )
-    parser.add_argument("--rounds", default=7, type=int)
+    parser.add_argument("--rounds", default=11, type=int)
     arguments = parser.parse_args()
     print(f"Machine: {machine()}; medians of {arguments.rounds} rounds")
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="bench-") as name:

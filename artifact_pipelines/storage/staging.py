@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 # Files up to this size stay cached: they are mostly read right back.
-CACHED_BYTES = 256 << 20
+CACHED_BYTES = 64 << 20
 _RWF_DONTCACHE = 0x80  # Linux 6.14, include/uapi/linux/fs.h; os does not name it yet
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
