@@ -18,6 +18,7 @@ from artifact_pipelines.catalog.tables import (
     materialization_files,
     materialization_inputs,
     materializations,
+    tags,
 )
 from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.types import (
@@ -27,6 +28,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Selection,
 )
 
 _ID = materializations.c.materialization_id
@@ -36,6 +38,7 @@ _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
 _FILES_OF = 500
+_PARTITIONS_OF = 500
 _OWNED_FILES = (
     sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
@@ -62,7 +65,11 @@ class MaterializationCatalog:
             lock_asset(connection, facts.asset)
             which = _of(facts.asset, facts.partition)
             previous = _newest(connection, [*which, _IS_CURRENT])
-            changed = previous is None or [f.file_id for f in previous.files] != [x.file.file_id for x in leases]
+            # Other bytes may hold the same table: then it is the same version.
+            changed = previous is None or (
+                previous.data_version != facts.data_version
+                and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
+            )
             version = previous.version if previous and not changed else _highest_version(connection, which) + 1
             if previous is not None:
                 was_current = materializations.c.materialization_id == previous.materialization_id
@@ -95,6 +102,33 @@ class MaterializationCatalog:
         if newest is None:
             raise NeverMaterializedError(asset, partition)
         return newest
+
+    @retried
+    def find(
+        self,
+        asset: str,
+        partitions: Sequence[str | None],
+        selection: Selection | None = None,
+        run_id: str | None = None,
+    ) -> Mapping[str | None, Materialization]:
+        """Return what each partition holds, without those that hold nothing; `[None]` asks for an unpartitioned asset.
+
+        Args:
+            asset: Asset key.
+            partitions: Partition keys, any number.
+            selection: Another materialization than the current one.
+            run_id: Without a selection, the newest materialization of this run comes before the current one.
+        """
+        found: dict[str | None, Materialization] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(partitions), _PARTITIONS_OF):
+                which = _of_any(asset, partitions[start : start + _PARTITIONS_OF])
+                if selection is None:
+                    found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
+                own = _selected(selection) if selection else [materializations.c.run_id == run_id] if run_id else None
+                if own is not None:
+                    found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
+        return {partition: found[partition] for partition in partitions if partition in found}
 
     @retried
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
@@ -147,6 +181,33 @@ def lock_asset(connection: sa.Connection, asset: str) -> None:
 def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
     column = materializations.c.partition_key
     return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
+
+
+def _of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
+    if list(partitions) == [None]:
+        return _of(asset, None)
+    return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
+
+
+def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    if selection.file_id is not None:
+        of_file = materialization_files.c.file_id == selection.file_id
+        return [_ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))]
+    if selection.tag is not None:
+        return [_ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))]
+    if selection.version is not None:
+        return [_VERSION.in_([selection.version])]
+    if selection.as_of is not None:
+        return [materializations.c.created_at <= selection.as_of]
+    return [materializations.c.run_id == selection.run_id]
+
+
+def _newest_of_each(
+    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]
+) -> Mapping[str | None, Materialization]:
+    newest = sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)
+    wanted = connection.scalars(newest).all()
+    return {found.partition: found for found in _select(connection, [_ID.in_(wanted)], len(wanted))}
 
 
 def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:

@@ -195,6 +195,29 @@ class Materialization:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Selection:
+    """Which materialization of an asset or partition is meant, where it is not the current one. One field is given.
+
+    Attributes:
+        file_id: The newest one that had this file.
+        version: The newest one with this version number.
+        tag: The one that bears this name.
+        as_of: The one that was current at this time, by the database's clock; with a time zone.
+        run_id: The newest one of this run.
+    """
+
+    file_id: FileId | None = None
+    version: int | None = None
+    tag: str | None = None
+    as_of: datetime.datetime | None = None
+    run_id: str | None = None
+
+    def __str__(self) -> str:
+        [given] = [(name, value) for name, value in dataclasses.asdict(self).items() if value is not None]
+        return f"{given[0]} {given[1]}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Amount:
     """How much is stored, or would go: a number of files and of bytes."""
 

@@ -9,9 +9,9 @@ import dagster as dg
 from artifact_pipelines.datasets.landing_zone import find_file
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
-from artifact_pipelines.io_manager.artifact_io_manager import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.verified_path import verified_path
 
 RAW_CODE_VERSION = "1"

@@ -4,6 +4,7 @@ Standard library and core only: handlers name the types they serve as text, so n
 it turns up.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
@@ -44,6 +45,21 @@ class Artifact:
         return self._open_stream(self.verify_reads if verify is None else verify)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What a stored file is to become.
+
+    Attributes:
+        type_name: The one of the handler's `reads` that was asked for.
+        annotation: The annotation itself, such as a class of the user's.
+        columns: Names of the columns to read of a table; None: all.
+    """
+
+    type_name: str
+    annotation: Any = None
+    columns: Sequence[str] | None = None
+
+
 class ITypeHandler(Protocol):
     """Writes values of some types as files of one format, and reads them back.
 
@@ -72,15 +88,18 @@ class ITypeHandler(Protocol):
         """Say what kind of file a value becomes."""
         ...
 
-    def write(self, value: Any, sink: BinaryIO) -> None:
+    def write(self, value: Any, sink: BinaryIO) -> str | None:
         """Write a value in pieces. Equal values give the same bytes, in every process and with any thread count.
 
         `sink` is write-only and not seekable.
+
+        Returns:
+            A hash of the value that does not depend on how it is encoded; None: the bytes are what identifies it.
         """
         ...
 
-    def read(self, artifact: Artifact, type_name: str) -> Any:
-        """Return the file's content as the type named, one of `reads`."""
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
+        """Return the file's content as the type that is requested."""
         ...
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:

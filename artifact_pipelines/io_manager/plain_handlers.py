@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.storage.description import describe
 
@@ -31,7 +31,7 @@ class BytesHandler:
     def write(self, value: bytes, sink: BinaryIO) -> None:
         sink.write(value)
 
-    def read(self, artifact: Artifact, type_name: str) -> bytes:
+    def read(self, artifact: Artifact, request: ReadRequest) -> bytes:
         with artifact.open() as stream:
             return stream.read()
 
@@ -55,7 +55,7 @@ class TextHandler:
         except UnicodeEncodeError as error:
             raise InvalidArgumentError("text", value, f"text that UTF-8 can encode ({error.reason})") from error
 
-    def read(self, artifact: Artifact, type_name: str) -> str:
+    def read(self, artifact: Artifact, request: ReadRequest) -> str:
         with artifact.open() as stream:
             return stream.read().decode()
 
@@ -84,7 +84,7 @@ class PathHandler:
         with value.open("rb") as stream:
             shutil.copyfileobj(stream, sink, _PIECE_BYTES)
 
-    def read(self, artifact: Artifact, type_name: str) -> pathlib.Path:
+    def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         path = stored_path(artifact)
         if path is None:
             return lasting_path(artifact)  # to copy is to read, which verifies
@@ -111,7 +111,7 @@ class ArtifactHandler:
     def write(self, value: object, sink: BinaryIO) -> None:
         raise UnsupportedTypeError("store", "Artifact", ["its bytes, as a stream or a path"])
 
-    def read(self, artifact: Artifact, type_name: str) -> Artifact:
+    def read(self, artifact: Artifact, request: ReadRequest) -> Artifact:
         return artifact
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -148,14 +148,14 @@ class JsonHandler:
         except (TypeError, ValueError) as error:
             raise InvalidArgumentError("value", value, f"a value that JSON can hold ({error})") from error
 
-    def read(self, artifact: Artifact, type_name: str) -> Any:
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         with artifact.open() as stream:
             return json.load(stream)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         if artifact.info.size_bytes > 1 << 16:
             return {}
-        return {"preview": self.read(artifact, "builtins.dict")}
+        return {"preview": self.read(artifact, ReadRequest("builtins.dict"))}
 
 
 def _type_name(suffix: str) -> str:

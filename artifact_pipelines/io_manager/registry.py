@@ -8,7 +8,7 @@ from typing import Any
 
 from artifact_pipelines.core.exceptions import UnsupportedTypeError, WrongFileTypeError
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
+from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
 from artifact_pipelines.io_manager.plain_handlers import (
     ArtifactHandler,
     BytesHandler,
@@ -50,7 +50,7 @@ class TypeHandlers:
         supported = [name for handler in self._handlers for name in handler.writes]
         raise UnsupportedTypeError("store", _title(type(value)), _short(supported))
 
-    def read(self, artifact: Artifact, annotation: Any = None) -> Any:
+    def read(self, artifact: Artifact, annotation: Any = None, columns: Sequence[str] | None = None) -> Any:
         """Return a stored file as the type that an annotation asks for; without one, as its file type suggests.
 
         Raises:
@@ -62,7 +62,7 @@ class TypeHandlers:
         readers = [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
         for handler, name in readers:
             if not handler.file_types or artifact.info.file_type in handler.file_types:
-                return handler.read(artifact, name)
+                return handler.read(artifact, ReadRequest(name, wanted, columns))
         if not readers:
             supported = [name for handler in self._handlers for name in handler.reads]
             raise UnsupportedTypeError("load", _title(wanted), _short(supported))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.io_manager.verified_path import verified_path
 
@@ -42,10 +42,10 @@ class PolarsHandler(_ParquetHandler):
 
         write_frame(value, sink)
 
-    def read(self, artifact: Artifact, type_name: str) -> "pl.DataFrame | pl.LazyFrame":
+    def read(self, artifact: Artifact, request: ReadRequest) -> "pl.DataFrame | pl.LazyFrame":
         import polars as pl
 
-        if type_name == "polars.LazyFrame":
+        if request.type_name == "polars.LazyFrame":
             return pl.scan_parquet(lasting_path(artifact), glob=False)
         with verified_path(artifact) as file:
             return pl.read_parquet(file.path, glob=False)
@@ -64,15 +64,15 @@ class ArrowHandler(_ParquetHandler):
 
         write_batches(value.schema, value.to_batches() if isinstance(value, pa.Table) else value, sink)
 
-    def read(self, artifact: Artifact, type_name: str) -> Any:
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow.dataset
         import pyarrow.parquet
 
-        if type_name == "pyarrow.Table":
+        if request.type_name == "pyarrow.Table":
             with verified_path(artifact) as file:
                 return pyarrow.parquet.read_table(file.path, page_checksum_verification=True, partitioning=None)
         dataset = pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
-        if type_name == "pyarrow.Dataset":
+        if request.type_name == "pyarrow.Dataset":
             return dataset
         # A copy was verified when it was made.
         return _reader(dataset, artifact) if stored_path(artifact) else dataset.scanner().to_reader()
@@ -90,7 +90,7 @@ class DuckDBHandler(_ParquetHandler):
         reader = value.to_arrow_reader(_BATCH_ROWS)
         write_batches(reader.schema, reader, sink)
 
-    def read(self, artifact: Artifact, type_name: str) -> "duckdb.DuckDBPyRelation":
+    def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
         return duckdb.connect().read_parquet(str(lasting_path(artifact)))

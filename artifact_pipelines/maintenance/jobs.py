@@ -10,9 +10,9 @@ import pydantic
 from artifact_pipelines.core.durations import parse_duration_s, spell_duration
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RetentionPolicy, Verdict
-from artifact_pipelines.io_manager.artifact_io_manager import retention_policy
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
+from artifact_pipelines.io_manager.outputs import retention_policy
 from artifact_pipelines.maintenance.clean_up import LEAST_GRACE_S, CleanUpReport, clean_up
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE
 from artifact_pipelines.maintenance.resources import ArtifactStore

@@ -1,4 +1,5 @@
 import concurrent.futures
+import datetime
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Selection,
 )
 
 PARQUET = FileDescription("parquet")
@@ -129,7 +131,7 @@ def test_versions_are_counted_without_gaps_or_repeats_by_many_writers(catalog: C
 
     def write(content_hash: str) -> int:
         lease = catalog.files.acquire(Content(content_hash, 100), "blake3", PARQUET)
-        return catalog.materializations.record(MaterializationFacts("flights/table", "v"), [lease]).version
+        return catalog.materializations.record(MaterializationFacts("flights/table", content_hash), [lease]).version
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(write, letters)) == list(range(1, 25))
@@ -161,3 +163,32 @@ def test_what_is_recorded_in_the_middle_of_a_look_up_does_not_disturb_it(catalog
 
     assert catalog.materializations.history("flights/table", limit=1) == [first]
     assert len(catalog.materializations.history("flights/table")) == 2
+
+
+def test_other_bytes_of_the_same_table_are_the_same_version(catalog: Catalog) -> None:
+    first = record(catalog, "a")
+    lease = catalog.files.acquire(Content("b" * 64, 100), "blake3", PARQUET)
+    encoded_anew = catalog.materializations.record(MaterializationFacts("flights/table", first.data_version), [lease])
+    assert (encoded_anew.version, encoded_anew.file.content_hash) == (1, "b" * 64)
+
+
+def test_partitions_are_found_at_once_those_of_a_run_first(catalog: Catalog) -> None:
+    one, two = (record(catalog, letter, partition=letter, run_id="first") for letter in "ab")
+    others = record(catalog, "c", partition="a", run_id="second")
+    find = catalog.materializations.find
+    assert find("flights/table", ["b", "a", "none"]) == {"b": two, "a": others}
+    assert find("flights/table", ["a", "b"], run_id="first") == {"a": one, "b": two}
+    assert find("flights/table", [None]) == {}
+
+
+def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> None:
+    first, again, other = record(catalog, "a", run_id="1"), record(catalog, "a", run_id="2"), record(catalog, "b")
+    catalog.marks.tag("flights/table", "good", version=1)
+    find = catalog.materializations.find
+    for selection in (Selection(version=1), Selection(file_id=first.file.file_id), Selection(tag="good")):
+        assert find("flights/table", [None], selection) == {None: again}
+    assert find("flights/table", [None], Selection(run_id="1")) == {None: first}
+    assert find("flights/table", [None], Selection(as_of=other.created_at)) == {None: other}
+    before = first.created_at - datetime.timedelta(seconds=1)
+    assert find("flights/table", [None], Selection(as_of=before)) == {}
+    assert find("flights/table", [None], Selection(version=9)) == {}

@@ -20,7 +20,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
 from artifact_pipelines.store import Store
 
@@ -243,7 +243,7 @@ class _Sets:
     def write(self, value: set[int], sink: Any) -> None:
         sink.write(" ".join(map(str, sorted(value))).encode())
 
-    def read(self, artifact: Artifact, type_name: str) -> set[int]:
+    def read(self, artifact: Artifact, request: ReadRequest) -> set[int]:
         with artifact.open() as stream:
             return {int(number) for number in stream.read().split()}
 

@@ -13,7 +13,7 @@ from artifact_pipelines.core.exceptions import CollectedVersionsError, NeverMate
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
-from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
@@ -171,9 +171,9 @@ def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     if moment.endswith("event"):
-        report, said = ArtifactIOManager._report, list[str]()
+        report, said = OutputWriter._report, list[str]()
         monkeypatch.setattr(
-            ArtifactIOManager,
+            OutputWriter,
             "_report",
             lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
         )
@@ -197,9 +197,9 @@ def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
 
 def test_a_wipe_that_waits_lets_those_before_it_be_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.instance.wipe_assets([dg.AssetKey("other"), dg.AssetKey("runs")])
-    report, said = ArtifactIOManager._report, list[str]()
+    report, said = OutputWriter._report, list[str]()
     monkeypatch.setattr(
-        ArtifactIOManager,
+        OutputWriter,
         "_report",
         lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
     )

@@ -1,0 +1,57 @@
+"""Loading: which partitions and which version of them an input asks for, and as what type they are handed over."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.catalog.materializations import MaterializationCatalog
+from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization
+from artifact_pipelines.io_manager.contexts import asset_of, step_of
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.step_inputs import StepInputs
+
+
+class InputLoader:
+    """Loads what a step's input is annotated with, and notes the exact files.
+
+    Args:
+        materializations: Where to look.
+        artifact: Returns a stored file as handlers read it.
+        handlers: Handlers of all types.
+        step_inputs: Where to note what was loaded.
+    """
+
+    def __init__(
+        self,
+        materializations: MaterializationCatalog,
+        artifact: Callable[[FileInfo], Artifact],
+        handlers: TypeHandlers,
+        step_inputs: StepInputs,
+    ) -> None:
+        self._materializations = materializations
+        self._artifact = artifact
+        self._handlers = handlers
+        self._step_inputs = step_inputs
+
+    def load(self, context: dg.InputContext) -> Any:
+        """Return the value of an input."""
+        annotation = context.dagster_type.typing_type
+        if not context.has_asset_partitions:
+            return self._read(self._find(context, None), annotation, context)
+        partitions = context.asset_partition_keys
+        if len(partitions) == 1:
+            return self._read(self._find(context, partitions[0]), annotation, context)
+        return {partition: self._read(self._find(context, partition), None, context) for partition in partitions}
+
+    def _find(self, context: dg.InputContext, partition: str | None) -> Materialization:
+        """Find what to load, and note it."""
+        step = step_of(context)
+        found = self._materializations.current(asset_of(context), partition, run_id=step[0] if step else None)
+        self._step_inputs.add(step, [LoadedInput(found.asset, partition, file.file_id) for file in found.files])
+        return found
+
+    def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:
+        columns = (context.definition_metadata or {}).get("columns")
+        return self._handlers.read(self._artifact(found.file), annotation, columns)
