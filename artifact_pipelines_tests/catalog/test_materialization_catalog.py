@@ -184,11 +184,15 @@ def test_partitions_are_found_at_once_those_of_a_run_first(catalog: Catalog) -> 
 def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> None:
     first, again, other = record(catalog, "a", run_id="1"), record(catalog, "a", run_id="2"), record(catalog, "b")
     catalog.marks.tag("flights/table", "good", version=1)
-    find = catalog.materializations.find
+
+    def found(selection: Selection) -> list[int]:
+        return [
+            m.materialization_id for m in catalog.materializations.find("flights/table", [None], selection).values()
+        ]
+
     for selection in (Selection(version=1), Selection(file_id=first.file.file_id), Selection(tag="good")):
-        assert find("flights/table", [None], selection) == {None: again}
-    assert find("flights/table", [None], Selection(run_id="1")) == {None: first}
-    assert find("flights/table", [None], Selection(as_of=other.created_at)) == {None: other}
-    before = first.created_at - datetime.timedelta(seconds=1)
-    assert find("flights/table", [None], Selection(as_of=before)) == {}
-    assert find("flights/table", [None], Selection(version=9)) == {}
+        assert found(selection) == [again.materialization_id]
+    assert found(Selection(run_id="1")) == [first.materialization_id]
+    assert found(Selection(as_of=other.created_at)) == [other.materialization_id]
+    assert found(Selection(as_of=first.created_at - datetime.timedelta(seconds=1))) == []
+    assert found(Selection(version=9)) == []
