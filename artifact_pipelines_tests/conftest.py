@@ -5,6 +5,7 @@ import logging
 import os
 import pathlib
 import secrets
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -116,10 +117,22 @@ def _execute(url: sa.URL, statement: str) -> None:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A SQLite catalog to copy: to make its tables takes longer than most tests do."""
+    path = tmp_path_factory.mktemp("template") / "catalog.db"
+    Catalog(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def catalog_url(request: pytest.FixtureRequest, settings: Settings) -> str:
-    """A catalog on each database that is supported."""
-    return settings.catalog_url if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    """A catalog on each database that is supported, empty."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql_url"))
+    template, path = request.getfixturevalue("sqlite_template"), sa.make_url(settings.catalog_url).database
+    shutil.copyfile(template, str(path))
+    return settings.catalog_url
 
 
 @pytest.fixture

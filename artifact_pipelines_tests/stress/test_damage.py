@@ -23,7 +23,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
-SHORT, LONG = 40, 1000
+SHORT, LONG = 20, 1000
 _BATCH = 20
 _SOUND = 5
 
