@@ -57,9 +57,12 @@ do. Standard library only.
 """
 
 import dataclasses
+import reprlib
 from collections.abc import Sequence
 
 _MOST_NAMES = 50
+_SHORT = reprlib.Repr()  # a value may be huge, or nested without end
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class ArtifactError(Exception):
@@ -355,7 +358,7 @@ class InvalidArgumentError(UsageError):
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.parameter} must be {self.expected}, not {self.value!r:.200}."
+        return f"{self.parameter} must be {self.expected}, not {_SHORT.repr(self.value):.200}."
 
 
 @dataclasses.dataclass(eq=False)

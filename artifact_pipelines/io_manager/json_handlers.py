@@ -1,9 +1,14 @@
 """The handler for values that JSON holds, and for records: dataclasses and pydantic models."""
 
 import dataclasses
+import datetime
+import decimal
+import enum
 import json
+import pathlib
 import types
 import typing
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -13,6 +18,7 @@ from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 
 _PREVIEWED_BYTES = 1 << 16
 _REASONS = 3
+_AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
 _JSON_TYPES = (dict, list, tuple, bool, int, float, types.NoneType)
 
 
@@ -107,7 +113,6 @@ def _reasons(error: Any) -> str:
 def _plain(value: object) -> object:
     """Return what stands for a value that JSON does not know: the same for equal values, wherever it is asked."""
     import pydantic
-    import pydantic_core
 
     if isinstance(value, set | frozenset):
         return sorted(value, key=_ENCODER.encode)
@@ -115,9 +120,11 @@ def _plain(value: object) -> object:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, pydantic.BaseModel):
         return _ordered(value.model_dump(mode="json", round_trip=True, warnings="error"), value)
-    if isinstance(value, type) or callable(value) or hasattr(value, "__next__"):
-        raise TypeError(f"{type(value).__name__} is not JSON")
-    return pydantic_core.to_jsonable_python(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, _AS_TEXT):
+        return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _ordered(plain: Any, value: Any) -> Any:

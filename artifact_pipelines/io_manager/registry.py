@@ -9,7 +9,12 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.exceptions import (
+    InvalidArgumentError,
+    UnsupportedTypeError,
+    UsageError,
+    WrongFileTypeError,
+)
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
 from artifact_pipelines.io_manager.json_handlers import JsonHandler
@@ -112,18 +117,22 @@ class TypeHandlers:
         columns = _checked_columns(columns)
         wanted = _members(annotation, artifact.info)
         readers = [found for kind in wanted for found in self._readers(kind)]
-        stored = _stored_type(artifact.info)
         for handler, name in readers:
-            if _reads_file(handler, stored):
+            if _reads_file(handler, _stored_type(artifact.info)):
                 given = [kind for kind in wanted if any(other is handler for other, _ in self._readers(kind))]
                 return handler.read(artifact, ReadRequest(name, _union(given), columns))
+        raise self._refused([kind for kind in wanted if kind is not types.NoneType] or wanted, artifact.info)
+
+    def _refused(self, wanted: Sequence[Any], info: FileInfo) -> UsageError:
         title = " | ".join(map(_title, wanted))
+        readers = [found for kind in wanted for found in self._readers(kind)]
         if not readers:
             supported = [name for handler in self._handlers for name in handler.reads]
-            raise UnsupportedTypeError("load", title, _short(supported))
+            return UnsupportedTypeError("load", title, _short(supported))
+        stored = _stored_type(info)
         readable = dict.fromkeys(kind for handler, _ in readers for kind in handler.file_types)
         fitting = [name for handler in self._handlers if _reads_file(handler, stored) for name in handler.reads]
-        raise WrongFileTypeError(artifact.info.file_id, stored, title, [*readable], _short(fitting))
+        return WrongFileTypeError(info.file_id, stored, title, [*readable], _short(fitting))
 
     def _readers(self, wanted: Any) -> Sequence[tuple[ITypeHandler, str]]:
         names = [wanted] if isinstance(wanted, str) else type_names(wanted)

@@ -51,16 +51,19 @@ class PolarsHandler(ParquetHandler):
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "pl.DataFrame | pl.LazyFrame":
         import polars as pl
+        import polars.selectors as cs
 
         columns = known_columns(artifact, request.columns)
-        if request.type_name.endswith("LazyFrame"):
+        wanted = cs.all() if columns is None else cs.by_name(*columns)  # `*` and `^a$` may be names
+        if request.type_name == "polars.LazyFrame":
             from artifact_pipelines.io_manager.in_place import scan_with_polars
 
             lazy = scan_with_polars(artifact)
-            return lazy if columns is None else lazy.select(columns)
+            return lazy if columns is None else lazy.select(wanted)
         with readable_as(artifact, "polars.DataFrame"), verified_path(artifact) as file:
-            frame = pl.read_parquet(file.path, glob=False, columns=columns)
-            return frame if columns is None else frame.select(columns)
+            if columns is None:
+                return pl.read_parquet(file.path, glob=False)
+            return pl.scan_parquet(file.path, glob=False).select(wanted).collect()
 
 
 class ArrowHandler(ParquetHandler):
@@ -83,15 +86,15 @@ class ArrowHandler(ParquetHandler):
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         columns = known_columns(artifact, request.columns)
-        if request.type_name.endswith("RecordBatchReader"):
+        if request.type_name == "pyarrow.RecordBatchReader":
             return _reader(artifact, columns)
-        if request.type_name.endswith("Dataset"):
+        if request.type_name == "pyarrow.Dataset":
             from artifact_pipelines.io_manager.in_place import dataset_of
 
             with readable_as(artifact, "pyarrow.dataset.Dataset"):
                 return _projected(dataset_of(artifact), columns)
         table = read_table(artifact, columns)
-        if request.type_name.endswith("Table"):
+        if request.type_name == "pyarrow.Table":
             return table
         import pyarrow as pa
 
@@ -122,7 +125,11 @@ class DuckDBHandler(ParquetHandler):
         columns = known_columns(artifact, request.columns)
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
             relation = duckdb.connect().read_parquet(str(lasting_path(artifact)))
-            return relation if columns is None else relation.select(*map(duckdb.ColumnExpression, columns))
+            if columns is None:
+                return relation
+            # DuckDB tells no upper from lower case and knows no empty name: it calls such columns something else.
+            names = dict(zip(column_names(artifact), relation.columns, strict=True))
+            return relation.project(", ".join(f'"{names[column].replace(chr(34), chr(34) * 2)}"' for column in columns))
 
 
 def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bool = False) -> "pa.Table":
@@ -152,14 +159,19 @@ def known_columns(artifact: Artifact, columns: Sequence[str] | None) -> list[str
     """
     if columns is None:
         return None
-    import pyarrow.parquet
-
-    with readable_as(artifact, "a table"), damage_blamed(artifact), artifact.open(verify=False) as stream:
-        available = pyarrow.parquet.read_schema(stream).names
+    available = column_names(artifact)
     unknown = [column for column in columns if column not in available]
     if unknown:
         raise UnknownColumnError(artifact.info.file_id, unknown, available)
     return list(dict.fromkeys(columns))
+
+
+def column_names(artifact: Artifact) -> list[str]:
+    """Return the names of a stored table's columns, from its footer."""
+    import pyarrow.parquet
+
+    with readable_as(artifact, "a table"), damage_blamed(artifact), artifact.open(verify=False) as stream:
+        return list(pyarrow.parquet.read_schema(stream).names)
 
 
 @contextmanager
@@ -171,6 +183,8 @@ def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
 
     try:
         yield
+    except (pa.ArrowMemoryError, duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, duckdb.Error) as error:
         problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         remedy = "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
