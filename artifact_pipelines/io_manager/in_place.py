@@ -119,5 +119,5 @@ class _RenewedS3(pyarrow.fs.FileSystemHandler):
         raise NotImplementedError("stored files are read, never changed")
 
     get_file_info_selector = _refuse
-    create_dir = delete_dir = delete_dir_contents = delete_root_dir = _refuse
+    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refuse
     delete_file = move = copy_file = open_output_stream = open_append_stream = _refuse
