@@ -129,6 +129,8 @@ class StreamHandler:
     def describe(self, value: Any) -> FileDescription:
         if isinstance(value, io.TextIOBase):
             raise InvalidArgumentError("stream", value, "a binary one: open the file with mode 'rb', or return a str")
+        if getattr(value, "closed", False):
+            raise InvalidArgumentError("stream", value, "an open one: return it without closing it, which is done for you")
         name = getattr(value, "name", None)
         return _described_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
 

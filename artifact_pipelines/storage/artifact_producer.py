@@ -239,7 +239,7 @@ class ArtifactProducer(IArtifactProducer):
 
         To stage a small one, never synced and soon gone, costs less than to ask.
         """
-        if not stream.seekable():
+        if not (hasattr(stream, "seekable") and stream.seekable()):
             return None
         start = stream.tell()
         size_bytes = stream.seek(0, io.SEEK_END) - start
