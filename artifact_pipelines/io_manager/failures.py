@@ -12,7 +12,7 @@ _MAY_PASS = (BackendError, SourceChangedError, SourceStreamError)  # a step that
 
 @contextmanager
 def failures_explained() -> Iterator[None]:
-    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may not stay pass."""
+    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may pass, pass."""
     try:
         yield
     except _MAY_PASS:

@@ -44,7 +44,7 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
         uri,
         glob=False,
         hive_partitioning=False,
-        storage_options=options,  # type: ignore[arg-type]  # a TypedDict that lacks these names
+        storage_options=options,
         credential_provider=_CredentialsForPolars(access),
     )
 
@@ -75,7 +75,7 @@ class _CredentialsForPolars:
         raise TypeError("A scan of a stored file on S3 works in the process that loaded it only.")
 
 
-class _RenewedS3(pyarrow.fs.FileSystemHandler):
+class _RenewedS3(pyarrow.fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
     """pyarrow's S3 filesystem, made anew when a file is opened and the credentials are others than before."""
 
     def __init__(self, access: S3Access) -> None:

@@ -1,5 +1,6 @@
 """The handler for pandas, for those who have it installed: nothing here imports it."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import (
@@ -53,9 +54,18 @@ def _table(frame: "pd.DataFrame") -> "pa.Table":
     import pyarrow as pa
 
     try:
-        return pa.Table.from_pandas(frame)
+        table = pa.Table.from_pandas(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise _explained(frame, error) from error
+    for position, name in enumerate(map(str, frame.columns)):
+        # Arrow takes them for lists, in an order that is another one in another process.
+        if pa.types.is_list(table.schema.field(name).type) and _holds_sets(frame.iloc[:, position]):
+            raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
+    return table
+
+
+def _holds_sets(column: Iterable[object]) -> bool:
+    return any(isinstance(value, set | frozenset) for value in column)
 
 
 def _explained(frame: "pd.DataFrame", error: Exception) -> UsageError:

@@ -53,7 +53,22 @@ class TextHandler:
     writes = ("builtins.str",)
     reads = ("builtins.str",)
     file_types = (
-        *("txt", "csv", "tsv", "json", "ndjson", "jsonl", "geojson", "yaml", "yml", "toml", "ini", "xml", "html", "svg"),
+        *(
+            "txt",
+            "csv",
+            "tsv",
+            "json",
+            "ndjson",
+            "jsonl",
+            "geojson",
+            "yaml",
+            "yml",
+            "toml",
+            "ini",
+            "xml",
+            "html",
+            "svg",
+        ),
         *("md", "rst", "tex", "log", "sql", "py"),
     )
 
@@ -130,7 +145,9 @@ class StreamHandler:
         if isinstance(value, io.TextIOBase):
             raise InvalidArgumentError("stream", value, "a binary one: open the file with mode 'rb', or return a str")
         if getattr(value, "closed", False):
-            raise InvalidArgumentError("stream", value, "an open one: return it without closing it, which is done for you")
+            raise InvalidArgumentError(
+                "stream", value, "an open one: return it without closing it, which is done for you"
+            )
         name = getattr(value, "name", None)
         return _described_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
 
@@ -139,7 +156,9 @@ class StreamHandler:
 
     def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
         if request.annotation is typing.TextIO or str in typing.get_args(request.annotation):
-            raise UnsupportedTypeError("load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"])
+            raise UnsupportedTypeError(
+                "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
+            )
         if request.type_name == "_io.BytesIO":
             with artifact.open() as stream:
                 return io.BytesIO(stream.read())
@@ -149,7 +168,7 @@ class StreamHandler:
         return {}
 
 
-class _ArtifactStream(io.BufferedReader, typing.BinaryIO):  # type: ignore[misc]  # what Dagster looks for
+class _ArtifactStream(io.BufferedReader, typing.BinaryIO):  # what Dagster looks for
     """A stream that is of the type `typing.BinaryIO`, which other streams are in name only."""
 
 

@@ -147,7 +147,7 @@ def type_names(kind: Any) -> Sequence[str]:
     kind = typing.get_origin(kind) or kind
     if not isinstance(kind, type):
         return ()
-    names = []
+    names: list[str] = []
     for base in kind.__mro__:
         short = f"{base.__module__.split('.')[0]}.{base.__qualname__}"
         names += dict.fromkeys([short, f"{base.__module__}.{base.__qualname__}"])

@@ -185,18 +185,24 @@ def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
         yield
     except (pa.ArrowMemoryError, duckdb.OutOfMemoryException, duckdb.IOException):
         raise
-    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, duckdb.Error) as error:
+    except (
+        *(pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, duckdb.Error),
+        *(KeyError, TypeError, ValueError),  # of an extension type's class, over what a file says of it
+    ) as error:
         problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        remedy = "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
+        remedy = (
+            "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
+        )
         raise ContentMismatchError(artifact.info.file_id, type_name, problem, remedy) from error
 
 
 def _batches(value: Any) -> Iterable["pa.RecordBatch"]:
     import pyarrow as pa
 
-    if isinstance(value, pa.RecordBatchReader):
-        return value
-    return [value] if isinstance(value, pa.RecordBatch) else value.to_batches()
+    if isinstance(value, pa.RecordBatch):
+        return [value]
+    batches: Iterable[pa.RecordBatch] = value if isinstance(value, pa.RecordBatchReader) else value.to_batches()
+    return batches
 
 
 def _projected(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None) -> "pyarrow.dataset.Dataset":

@@ -3,7 +3,7 @@
 import io
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -52,14 +52,14 @@ def record() -> dict[str, str]:
 @dg.asset
 def packed() -> Any:
     stream = io.BytesIO("naïve".encode("latin-1"))
-    stream.name = "x.csv"  # type: ignore[attr-defined]
+    stream.name = "x.csv"
     return stream
 
 
 @dg.asset
 def called_parquet() -> Any:
     stream = io.BytesIO(b"no such thing")
-    stream.name = "x.parquet"  # type: ignore[attr-defined]
+    stream.name = "x.parquet"
     return stream
 
 
@@ -77,8 +77,13 @@ def is_retried(result: dg.ExecuteInProcessResult) -> bool:
 
 
 WRITTEN: dict[str, tuple[Callable[[], Any], str]] = {
-    **{name: (UNSUPPORTED[name], "UnsupportedColumnError: Column 'odd'") for name in ("object", "union", "lazy object")},
-    "columns of one name": (lambda: pa.table([[1], [2]], names=["a", "a"]), "DuplicateColumnsError: More than one .*'a'"),
+    **{
+        name: (UNSUPPORTED[name], "UnsupportedColumnError: Column 'odd'") for name in ("object", "union", "lazy object")
+    },
+    "columns of one name": (
+        lambda: pa.table([[1], [2]], names=["a", "a"]),
+        "DuplicateColumnsError: More than one .*'a'",
+    ),
     "no JSON": (lambda: {"x": object()}, "InvalidArgumentError: value must be a value that JSON can hold"),
     "a closed stream": (lambda: _closed(), "InvalidArgumentError: stream must be an open one"),
     "a text stream": (lambda: io.StringIO("x"), "InvalidArgumentError: stream must be a binary one"),
@@ -199,7 +204,7 @@ def test_no_rows_and_no_columns_pass_from_asset_to_asset(io_manager: ArtifactIOM
 def test_five_thousand_columns_are_stored_and_the_first_are_shown(
     io_manager: ArtifactIOManager, catalog: Catalog
 ) -> None:
-    odd = ["", " ", "a.b", 'q"u\'o;te', "🙂\n", "x" * 5000, "*"]
+    odd = ["", " ", "a.b", "q\"u'o;te", "🙂\n", "x" * 5000, "*"]
     names = [*odd, *(f"c{number}" for number in range(5000 - len(odd)))]
     wide = pl.DataFrame({name: [number, None] for number, name in enumerate(names)})
 
@@ -214,10 +219,11 @@ def test_five_thousand_columns_are_stored_and_the_first_are_shown(
     result = run(io_manager, made, same)
     assert result.asset_value("same") is True
     [event] = result.asset_materializations_for_node("made")
-    assert event.metadata["artifact/columns_shown"].value == "5,000 columns, first 100 shown"
-    assert len(event.metadata["dagster/column_schema"].value.columns) == MOST_COLUMNS
-    assert len(event.metadata["artifact/columns"].records) == MOST_COLUMNS
-    assert len(event.metadata["artifact/preview"].records[0].data) == MOST_COLUMNS
+    metadata: Mapping[str, Any] = event.metadata
+    assert metadata["artifact/columns_shown"].value == "5,000 columns, first 100 shown"
+    assert len(metadata["dagster/column_schema"].value.columns) == MOST_COLUMNS
+    assert len(metadata["artifact/columns"].records) == MOST_COLUMNS
+    assert len(metadata["artifact/preview"].records[0].data) == MOST_COLUMNS
     assert len(dg.serialize_value(event)) < 150_000
     schema = catalog.materializations.current("made").schema
     assert schema is not None

@@ -23,7 +23,7 @@ from artifact_pipelines.store import Store
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
 
 ODD = pl.DataFrame(
-    {"a.b": [1], "a": [{"b": 2}], 'q"u\'o;te': [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}
+    {"a.b": [1], "a": [{"b": 2}], "q\"u'o;te": [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}
 )
 TABLES: list[tuple[Any, Callable[[Any], dict[str, list[Any]]]]] = [
     (pl.DataFrame, lambda frame: frame.to_dict(as_series=False)),
@@ -86,7 +86,9 @@ UNSUPPORTED: dict[str, Callable[[], Any]] = {
     "object": lambda: pl.DataFrame({"fine": [1], "odd": [object()]}, schema={"fine": pl.Int64, "odd": pl.Object}),
     "lazy object": lambda: _frame(pl.Object).lazy(),
     "list of objects": lambda: _lists_of_objects(),  # collected, it would abort the process
-    "struct of arrays of int128": lambda: _frame(pl.Int8).lazy().cast({"odd": pl.Struct({"x": pl.Array(pl.Int128, 1)})}),
+    "struct of arrays of int128": lambda: (
+        _frame(pl.Int8).lazy().cast({"odd": pl.Struct({"x": pl.Array(pl.Int128, 1)})})
+    ),
     "int128": lambda: _frame(pl.Int128),
     "uint128": lambda: _frame(pl.UInt128),
     "empty struct": lambda: _frame(pl.Struct({})),

@@ -155,7 +155,9 @@ def secrets() -> Secrets:
 def guarded(remote: Store, file: FileInfo, proxy: Proxy, secrets: Secrets) -> Artifact:
     producer = remote._producer
     access = S3Access(proxy.endpoint_url, "eu-central-1", secrets)
-    return Artifact(file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), True, lambda: access)
+    return Artifact(
+        file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), True, lambda: access
+    )
 
 
 def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
@@ -169,7 +171,9 @@ def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
     return used
 
 
-def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(guarded: Artifact, secrets: Secrets, proxy: Proxy) -> None:
+def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
+    guarded: Artifact, secrets: Secrets, proxy: Proxy
+) -> None:
     dataset = in_place.dataset_of(guarded)
     for _ in range(2):
         proxy.reset()
@@ -214,7 +218,12 @@ def test_no_secret_is_shown_or_leaves_the_process(
     else:
         dataset = in_place.dataset_of(guarded)
         dataset.head(1)
-        shown = repr(dataset) + repr(dataset.filesystem) + repr(dataset.filesystem.handler) + repr(vars(dataset.filesystem.handler))
+        shown = (
+            repr(dataset)
+            + repr(dataset.filesystem)
+            + repr(dataset.filesystem.handler)
+            + repr(vars(dataset.filesystem.handler))
+        )
         serialize = lambda: pickle.dumps(dataset)  # noqa: E731
     access = guarded.s3_access()
     assert access is not None

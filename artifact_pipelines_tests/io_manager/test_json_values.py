@@ -88,7 +88,7 @@ def test_plain_values_come_back_as_their_type(store: Store, value: Any) -> None:
         (Pair(1, "y"), Pair),
         (dataclasses.replace(EVERYTHING, nested=EVERYTHING), Everything),
         (Tags({"x", "y"}, DAY), Tags),
-        (Tagged(tags={"x", "y"}, more=[{"z"}], points={1: {"w"}}), Tagged),
+        (Tagged(tags={"x", "y"}, more=[frozenset({"z"})], points={1: {"w"}}), Tagged),
         (Strict(firstName="Ann"), Strict),
         (5, int | list[int]),
         ([5], int | list[int]),

@@ -50,7 +50,9 @@ def test_the_package_imports_nothing_that_turns_bytes_into_code() -> None:
 
 def test_the_package_calls_nothing_that_turns_text_into_code() -> None:
     called = [
-        (node.func.id, path.name) for path, node in nodes() if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        (node.func.id, path.name)
+        for path, node in nodes()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
     assert ("isinstance", "registry.py") in called, "the test sees calls"
     assert [found for found in called if found[0] in FORBIDDEN_CALLS] == []
@@ -105,7 +107,7 @@ def test_a_hostile_schema_runs_nothing(store: Store, trap: pathlib.Path, name: b
                 try:
                     _use(TypeHandlers().read(artifact, kind))
                     read += 1
-                except (ArtifactError, pl.exceptions.PolarsError, pa.ArrowException):
+                except (ArtifactError, pl.exceptions.PolarsError, ValueError):
                     continue  # to refuse it is fine
     assert read, "some are read"
     assert not trap.exists()

@@ -34,7 +34,8 @@ class Square(Polygon):
 
 
 class PolygonHandler:
-    writes = reads = (f"{__name__}.Polygon",)
+    writes: tuple[str, ...] = (f"{__name__}.Polygon",)
+    reads: tuple[str, ...] = (f"{__name__}.Polygon",)
     file_types = ("corners",)
 
     def describe(self, value: Polygon) -> FileDescription:

@@ -18,7 +18,16 @@ from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
-READABLE = [BinaryIO, typing.IO[bytes], typing.IO, io.BufferedIOBase, io.BufferedReader, io.IOBase, io.RawIOBase, io.BytesIO]
+READABLE = [
+    BinaryIO,
+    typing.IO[bytes],
+    typing.IO,
+    io.BufferedIOBase,
+    io.BufferedReader,
+    io.IOBase,
+    io.RawIOBase,
+    io.BytesIO,
+]
 
 
 @pytest.mark.parametrize("annotation", READABLE)

@@ -87,7 +87,9 @@ VALUES: dict[str, Callable[[], Any]] = {
     "builtins.float": lambda: 0.1,
     "builtins.NoneType": lambda: None,
     "set in a dataclass": lambda: Tags({"x", "yy", "zzz"}, datetime.date(2013, 1, 1)),
-    "set in a model": lambda: Tagged(tags={"x", "yy", "zzz"}, more=[{"x", "yy", "zzz"}], points={1: {"x", "yy"}}),
+    "set in a model": lambda: Tagged(
+        tags={"x", "yy", "zzz"}, more=[frozenset({"x", "yy", "zzz"})], points={1: {"x", "yy"}}
+    ),
     "dataclass": lambda: Point(1, {"b": 2, "a": 1}),
     "pydantic.BaseModel": lambda: Model(day=datetime.date(2013, 1, 1)),
 }
@@ -139,7 +141,9 @@ def test_equal_values_are_equal_bytes_in_another_process_with_other_threads(thre
     assert dict(line.rsplit(maxsplit=1) for line in printed.splitlines()) == here
 
 
-@pytest.mark.parametrize("annotation", [pl.DataFrame, None, Any, Optional[pl.DataFrame], pl.DataFrame | None, "polars.DataFrame"])  # noqa: UP045
+@pytest.mark.parametrize(
+    "annotation", [pl.DataFrame, None, Any, Annotated[pl.DataFrame, 1], pl.DataFrame | None, "polars.DataFrame"]
+)
 @pytest.mark.parametrize("name", [name for name in VALUES if name.startswith(("polars", "pyarrow"))])
 def test_tables_come_back_as_frames(store: Store, name: str, annotation: Any) -> None:
     polars.testing.assert_frame_equal(round_trip(store, VALUES[name](), annotation), FRAME)
