@@ -177,23 +177,32 @@ def column_names(artifact: Artifact) -> list[str]:
 @contextmanager
 def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
     """Say of a file that a reader cannot read, sound as it is, that it is so: no retry will mend it."""
-    import duckdb
-    import polars as pl
-    import pyarrow as pa
-
     try:
         yield
-    except (pa.ArrowMemoryError, duckdb.OutOfMemoryException, duckdb.IOException):
+    except _errors_that_pass():
         raise
-    except (
-        *(pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, duckdb.Error),
-        *(KeyError, TypeError, ValueError),  # of an extension type's class, over what a file says of it
-    ) as error:
+    except _errors_of_readers() as error:
         problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         remedy = (
             "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
         )
         raise ContentMismatchError(artifact.info.file_id, type_name, problem, remedy) from error
+
+
+def _errors_that_pass() -> tuple[type[BaseException], ...]:  # called when there is an error, not before
+    import duckdb
+
+    return (MemoryError, OSError, duckdb.OutOfMemoryException, duckdb.IOException)
+
+
+def _errors_of_readers() -> tuple[type[BaseException], ...]:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+    of_extension_types = (KeyError, TypeError, ValueError)  # their classes read what a file says of them
+    of_polars = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+    return (pa.ArrowException, duckdb.Error, *of_polars, *of_extension_types)
 
 
 def _batches(value: Any) -> Iterable["pa.RecordBatch"]:

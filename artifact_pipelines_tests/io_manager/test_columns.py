@@ -19,6 +19,7 @@ from artifact_pipelines.core.exceptions import (
     UnsupportedColumnError,
 )
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.table_handlers import readable_as
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
 
@@ -182,3 +183,9 @@ def test_a_file_that_is_called_parquet_and_is_none_is_an_error_that_is_typed(sto
                 TypeHandlers().read(artifact, kind)
         with pytest.raises(ArtifactError):
             TypeHandlers().read(artifact, kind, ["a"])
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), OSError("away"), duckdb.IOException("away")])
+def test_what_may_pass_is_not_called_a_mismatch(store: Store, error: Exception) -> None:
+    with pytest.raises(type(error)), readable_as(stored(store, "x"), "a table"):
+        raise error

@@ -229,6 +229,8 @@ def test_no_secret_is_shown_or_leaves_the_process(
     assert access is not None
     shown += repr(access) + repr(access.credentials()) + repr(guarded) + "".join(capfd.readouterr())
     assert not re.search(r"hidden-|token-|KEY\d", shown)
+    with pytest.raises(TypeError, match="in the process that loaded it"):
+        pickle.dumps(in_place._CredentialsForPolars(access))
     with pytest.raises(Exception) as refused:  # noqa: PT011 - of polars or pyarrow
         serialize()
     assert not re.search(r"hidden-|token-|KEY\d", str(refused.value))
