@@ -155,7 +155,10 @@ class StreamHandler:
         shutil.copyfileobj(value, sink, _PIECE_BYTES)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
-        if request.annotation is typing.TextIO or str in typing.get_args(request.annotation):
+        wanted = request.annotation
+        if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" not in self.reads:
+            raise UnsupportedTypeError("load", wanted.__qualname__, self.reads)  # a class that we cannot make one of
+        if str in typing.get_args(wanted):
             raise UnsupportedTypeError(
                 "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
             )
