@@ -6,10 +6,11 @@ The names below are loaded when first used, so that the command line need not wa
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from artifact_pipelines.core.types import NewArtifact
+    from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
-    from artifact_pipelines.io_manager.interfaces import Artifact
+    from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
+    from artifact_pipelines.io_manager.registry import register_type_handler
     from artifact_pipelines.io_manager.s3_config import S3Config
     from artifact_pipelines.store import Store, open_store
 
@@ -18,10 +19,14 @@ __all__ = [
     "ArtifactIOManager",
     "ArtifactIOManagerFactory",
     "DatasetPipeline",
+    "FileDescription",
+    "ITypeHandler",
     "NewArtifact",
+    "ReadRequest",
     "S3Config",
     "Store",
     "open_store",
+    "register_type_handler",
 ]
 
 _MODULES = {
@@ -29,10 +34,14 @@ _MODULES = {
     "ArtifactIOManager": "io_manager.artifact_io_manager",
     "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
     "DatasetPipeline": "dataset_pipeline",
+    "FileDescription": "core.types",
+    "ITypeHandler": "io_manager.interfaces",
     "NewArtifact": "core.types",
+    "ReadRequest": "io_manager.interfaces",
     "S3Config": "io_manager.s3_config",
     "Store": "store",
     "open_store": "store",
+    "register_type_handler": "io_manager.registry",
 }
 
 

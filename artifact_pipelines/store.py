@@ -164,7 +164,11 @@ class Store(IArtifactProducer):
             found = catalog.version(asset, _positive("version", version), partition)
         file, producer = found.file, self._producer
         artifact = Artifact(
-            file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
+            file,
+            lambda: producer.uri(file),
+            lambda verify: producer.open(file.file_id, verify),
+            producer.verify_reads,
+            producer.s3_access,
         )
         return self._handlers.read(artifact, as_type)
 

@@ -25,6 +25,10 @@
     │   ├── NotHeldError
     │   ├── UnsupportedTypeError
     │   ├── WrongFileTypeError
+    │   ├── ContentMismatchError
+    │   ├── UnknownColumnError
+    │   ├── UnsupportedColumnError
+    │   ├── DuplicateColumnsError
     │   ├── ConfigurationError
     │   ├── OutdatedCatalogError
     │   ├── TooMuchToDeleteError
@@ -53,7 +57,12 @@ do. Standard library only.
 """
 
 import dataclasses
+import reprlib
 from collections.abc import Sequence
+
+_MOST_NAMES = 50
+_SHORT = reprlib.Repr()  # a value may be huge, or nested without end
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class ArtifactError(Exception):
@@ -86,6 +95,12 @@ def _older_backups(file_ids: Sequence[int]) -> str:
 
 def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
+
+
+def _names(columns: Sequence[str]) -> str:
+    """List names, which may hold anything, the first of very many."""
+    more = f" and {len(columns) - _MOST_NAMES:,} more" if len(columns) > _MOST_NAMES else ""
+    return ", ".join(repr(name) for name in columns[:_MOST_NAMES]) + more or "none"
 
 
 @dataclasses.dataclass(eq=False)
@@ -343,7 +358,7 @@ class InvalidArgumentError(UsageError):
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.parameter} must be {self.expected}, not {self.value!r:.200}."
+        return f"{self.parameter} must be {self.expected}, not {_SHORT.repr(self.value):.200}."
 
 
 @dataclasses.dataclass(eq=False)
@@ -372,7 +387,7 @@ class UnsupportedTypeError(UsageError):
     def __str__(self) -> str:
         return (
             f"Cannot {self.action} a value of type {self.type_name}. Supported: {_known(self.supported)}. "
-            "Return one of these, or register a handler for your type: ArtifactIOManager(..., handlers=[...])."
+            "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
         )
 
 
@@ -384,11 +399,65 @@ class WrongFileTypeError(UsageError):
     file_type: str
     type_name: str
     readable: Sequence[str]
+    annotations: Sequence[str]
 
     def __str__(self) -> str:
         return (
             f"File {self.file_id} is {self.file_type!r} and cannot be read as {self.type_name}, which reads: "
-            f"{_known(self.readable)}. Annotate the input with another type; pathlib.Path and bytes read every file."
+            f"{_known(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {_known(self.annotations)}."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class ContentMismatchError(UsageError):
+    """What is in a stored file, sound as it is, does not fit the type asked for."""
+
+    file_id: int
+    type_name: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"File {self.file_id} cannot be read as {self.type_name}: {self.problem}. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownColumnError(UsageError):
+    """Columns were asked for that the stored table does not have."""
+
+    file_id: int
+    columns: Sequence[str]
+    available: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} has no column {_names(self.columns)}. It has: {_names(self.available)}. "
+            "Mend `columns` in the input's metadata."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class UnsupportedColumnError(UsageError):
+    """A column is of a type that Parquet, or one of its readers, cannot hold."""
+
+    column: str
+    type_name: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"Column {self.column!r} of type {self.type_name:.200} cannot be stored as Parquet. Nothing was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class DuplicateColumnsError(UsageError):
+    """Several columns of a table have the same name."""
+
+    columns: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"More than one column is called {_names(self.columns)}. Nothing was stored. "
+            "Rename them, for what is stored is read by name."
         )
 
 

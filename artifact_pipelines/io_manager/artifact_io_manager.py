@@ -30,7 +30,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     Args:
         catalog: Where materializations are recorded.
         producer: The one place that creates files.
-        handlers: Handlers for your own types; they come before the built-in ones.
+        handlers: Handlers for your own types, for this IO manager only; see `register_type_handler`.
     """
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, handlers: Sequence[ITypeHandler] = ()) -> None:
@@ -73,7 +73,8 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
         return self._artifact(file, lambda verify: self._producer.open_file(file, verify))
 
     def _artifact(self, file: FileInfo, open_stream: Callable[[bool], BinaryIO]) -> Artifact:
-        return Artifact(file, lambda: self._producer.uri(file), open_stream, self._producer.verify_reads)
+        producer = self._producer
+        return Artifact(file, lambda: producer.uri(file), open_stream, producer.verify_reads, producer.s3_access)
 
 
 class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager]):

@@ -5,15 +5,17 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from artifact_pipelines.core.exceptions import ArtifactError, BackendError
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError, SourceChangedError, SourceStreamError
+
+_MAY_PASS = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
 
 
 @contextmanager
 def failures_explained() -> Iterator[None]:
-    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; a `BackendError` passes."""
+    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may pass, pass."""
     try:
         yield
-    except BackendError:
+    except _MAY_PASS:
         raise
     except ArtifactError as error:
         metadata = {"artifact/error": type(error).__name__}

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
+from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import FileDescription, FileInfo
 
 
@@ -25,15 +26,21 @@ class Artifact:
         uri: Callable[[], str],
         open_stream: Callable[[bool], BinaryIO],
         verify_reads: bool = True,
+        s3_access: Callable[[], S3Access | None] = lambda: None,
     ) -> None:
         self.info = info
         self.verify_reads = verify_reads
         self._uri = uri
         self._open_stream = open_stream
+        self._s3_access = s3_access
 
     def uri(self) -> str:
         """Return where its bytes lie (`file:///…` or `s3://…`), checked to be there, for engines that read in place."""
         return self._uri()
+
+    def s3_access(self) -> S3Access | None:
+        """Return how an engine reaches a `uri` of S3 by itself; None where the store is not on S3."""
+        return self._s3_access()
 
     def open(self, verify: bool | None = None) -> BinaryIO:
         """Return a stream of its bytes; close it after use.
@@ -51,7 +58,7 @@ class ReadRequest:
 
     Attributes:
         type_name: The one of the handler's `reads` that was asked for.
-        annotation: The annotation itself, such as a class of the user's.
+        annotation: The annotation itself, such as a class of the user's; of a union, what the handler reads of it.
         columns: Names of the columns to read of a table; None: all.
     """
 
@@ -64,9 +71,10 @@ class ITypeHandler(Protocol):
     """Writes values of some types as files of one format, and reads them back.
 
     Attributes:
-        writes: Types it writes, as `package.Name` (`polars.DataFrame`, `builtins.bytes`). Subclasses count.
-        reads: Types it can give back.
-        file_types: File types it can read; empty: every one.
+        writes: Types it writes, as `package.Name` or `package.module.Name` (`polars.DataFrame`, `builtins.bytes`).
+            Subclasses count.
+        reads: Types it can give back. Subclasses count: `ReadRequest.annotation` says which one is wanted.
+        file_types: File types it can read, `csv.gzip` where one is compressed; empty: every one.
     """
 
     @property

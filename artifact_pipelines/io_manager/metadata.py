@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import dagster as dg
 from artifact_pipelines.core.types import Materialization
 
 _CELL_CHARACTERS = 80
+MOST_COLUMNS = 100
+"""Of a wider table the first ones are shown: the UI, and Dagster's event log, would choke on thousands."""
 
 
 def materialization_metadata(
@@ -31,8 +34,12 @@ def materialization_metadata(
         key = "dagster/partition_row_count" if partitioned else "dagster/row_count"
         metadata[key] = dg.MetadataValue.int(facts["row_count"])
     if "columns" in facts:
-        metadata["dagster/column_schema"] = _column_schema(facts["columns"])
-        metadata["artifact/columns"] = table_metadata([_column_row(column) for column in facts["columns"]])
+        columns = facts["columns"][:MOST_COLUMNS]
+        metadata["dagster/column_schema"] = _column_schema(columns)
+        metadata["artifact/columns"] = table_metadata([_column_row(column) for column in columns])
+        if len(facts["columns"]) > MOST_COLUMNS:
+            shown = f"{len(facts['columns']):,} columns, first {MOST_COLUMNS} shown"
+            metadata["artifact/columns_shown"] = dg.MetadataValue.text(shown)
     if "preview" in facts:
         metadata["artifact/preview"] = _preview(facts["preview"])
     return metadata
@@ -53,7 +60,7 @@ def _preview(preview: Any) -> dg.MetadataValue[Any]:
     if isinstance(preview, list) and all(isinstance(row, Mapping) for row in preview):
         keys = {tuple(row) for row in preview}
         if len(keys) == 1 and next(iter(keys)):
-            return table_metadata(preview)
+            return table_metadata([dict(itertools.islice(row.items(), MOST_COLUMNS)) for row in preview])
     if isinstance(preview, dict | list):
         return dg.MetadataValue.json(preview)
     return dg.MetadataValue.text(str(preview))

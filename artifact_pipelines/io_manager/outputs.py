@@ -1,6 +1,6 @@
 """Writing: a value becomes a stored file and a row in the catalog, in one transaction, and Dagster is told."""
 
-import pathlib
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -13,6 +13,7 @@ from artifact_pipelines.core.types import FileInfo, Lease, Materialization, Mate
 from artifact_pipelines.io_manager.contexts import asset_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
+from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
@@ -79,9 +80,12 @@ class OutputWriter:
 
     def _put(self, handler: ITypeHandler, value: Any, written: "_Written", settle: Callable[[Lease], Result]) -> Result:
         description = handler.describe(value)
-        if isinstance(value, pathlib.Path):
+        if isinstance(handler, PathHandler):
             with SourceFile(value) as stream:
                 return self._producer.store_stream(stream, description, settle)
+        if isinstance(handler, StreamHandler):
+            with contextlib.closing(value) if hasattr(value, "close") else contextlib.nullcontext():
+                return self._producer.store_stream(value, description, settle)
 
         def write(sink: Any) -> None:
             written.logical_hash = handler.write(value, cast("BinaryIO", sink))

@@ -1,17 +1,20 @@
-"""Handlers for values that are not tables: bytes, text, files and JSON values."""
+"""Handlers for values whose bytes are stored as they are: bytes, text, files and streams."""
 
-import dataclasses
-import json
+import io
 import pathlib
 import shutil
+import typing
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.storage.description import describe
+
+STREAM = "stream"
+"""Stands for any value that can be read as a stream, in what a handler `writes`."""
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
 _PREVIEW_CHARACTERS = 500
@@ -21,19 +24,24 @@ _PIECE_BYTES = 1 << 20
 class BytesHandler:
     """`bytes`, stored as they are. Reading holds the whole file in memory: a stream or a path does not."""
 
-    writes = ("builtins.bytes", "builtins.bytearray")
-    reads = ("builtins.bytes",)
+    writes = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
+    reads = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
     file_types = ()
 
-    def describe(self, value: bytes) -> FileDescription:
+    def describe(self, value: bytes | bytearray | memoryview) -> FileDescription:
         return FileDescription("bin", "application/octet-stream")
 
-    def write(self, value: bytes, sink: BinaryIO) -> None:
+    def write(self, value: bytes | bytearray | memoryview, sink: BinaryIO) -> None:
+        if isinstance(value, memoryview):  # of any layout, and counted in items, not bytes
+            value = value.cast("B") if value.c_contiguous and value.nbytes else value.tobytes()
         sink.write(value)
 
-    def read(self, artifact: Artifact, request: ReadRequest) -> bytes:
+    def read(self, artifact: Artifact, request: ReadRequest) -> bytes | bytearray | memoryview:
         with artifact.open() as stream:
-            return stream.read()
+            data = stream.read()
+        if request.type_name == "builtins.bytearray":
+            return bytearray(data)
+        return memoryview(data) if request.type_name == "builtins.memoryview" else data
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         return {}
@@ -44,7 +52,25 @@ class TextHandler:
 
     writes = ("builtins.str",)
     reads = ("builtins.str",)
-    file_types = ("txt", "csv", "tsv", "json", "ndjson", "html", "svg", "md")
+    file_types = (
+        *(
+            "txt",
+            "csv",
+            "tsv",
+            "json",
+            "ndjson",
+            "jsonl",
+            "geojson",
+            "yaml",
+            "yml",
+            "toml",
+            "ini",
+            "xml",
+            "html",
+            "svg",
+        ),
+        *("md", "rst", "tex", "log", "sql", "py"),
+    )
 
     def describe(self, value: str) -> FileDescription:
         return FileDescription("txt", "text/plain")
@@ -57,7 +83,13 @@ class TextHandler:
 
     def read(self, artifact: Artifact, request: ReadRequest) -> str:
         with artifact.open() as stream:
-            return stream.read().decode()
+            data = stream.read()
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            problem = f"it is not UTF-8 ({error.reason} at byte {error.start:,})"
+            remedy = "Annotate bytes or pathlib.Path, and decode it as what it is."
+            raise ContentMismatchError(artifact.info.file_id, "str", problem, remedy) from error
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         with artifact.open() as stream:
@@ -75,10 +107,7 @@ class PathHandler:
     file_types = ()
 
     def describe(self, value: pathlib.Path) -> FileDescription:
-        suffix = value.suffix.lower()
-        compression = _COMPRESSIONS.get(suffix)
-        plain = pathlib.Path(value.stem).suffix.lower() if compression else suffix
-        return describe(_type_name(plain), compression_type=compression)
+        return _described_by_name(value.name)
 
     def write(self, value: pathlib.Path, sink: BinaryIO) -> None:
         with value.open("rb") as stream:
@@ -96,6 +125,54 @@ class PathHandler:
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         return {}
+
+
+class StreamHandler:
+    """Binary streams, stored from where they stand to their end, and closed.
+
+    Anything with `read` or `readinto` that gives bytes. Read back, it is a stream that is verified when it is read from
+    start to end; close it after use.
+    """
+
+    writes = (STREAM,)
+    reads = (
+        *("typing.BinaryIO", "typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase"),
+        *("_io.BufferedReader", "_io.BytesIO"),
+    )
+    file_types = ()
+
+    def describe(self, value: Any) -> FileDescription:
+        if isinstance(value, io.TextIOBase):
+            raise InvalidArgumentError("stream", value, "a binary one: open the file with mode 'rb', or return a str")
+        if getattr(value, "closed", False):
+            raise InvalidArgumentError(
+                "stream", value, "an open one: return it without closing it, which is done for you"
+            )
+        name = getattr(value, "name", None)
+        return _described_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
+
+    def write(self, value: BinaryIO, sink: BinaryIO) -> None:
+        shutil.copyfileobj(value, sink, _PIECE_BYTES)
+
+    def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
+        wanted = request.annotation
+        if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" not in self.reads:
+            raise UnsupportedTypeError("load", wanted.__qualname__, self.reads)  # a class that we cannot make one of
+        if str in typing.get_args(wanted):
+            raise UnsupportedTypeError(
+                "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
+            )
+        if request.type_name == "_io.BytesIO":
+            with artifact.open() as stream:
+                return io.BytesIO(stream.read())
+        return _ArtifactStream(typing.cast("io.RawIOBase", artifact.open()), _PIECE_BYTES)
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {}
+
+
+class _ArtifactStream(io.BufferedReader, typing.BinaryIO):  # what Dagster looks for
+    """A stream that is of the type `typing.BinaryIO`, which other streams are in name only."""
 
 
 class ArtifactHandler:
@@ -118,54 +195,14 @@ class ArtifactHandler:
         return {}
 
 
-class JsonHandler:
-    """JSON values, dataclasses and pydantic models, stored as JSON with sorted keys: equal values, equal bytes."""
-
-    writes = (
-        "builtins.dict",
-        "builtins.list",
-        "builtins.tuple",
-        "builtins.bool",
-        "builtins.int",
-        "builtins.float",
-        "builtins.NoneType",
-        "dataclass",
-        "pydantic.BaseModel",
-    )
-    reads = ("builtins.dict", "builtins.list", "builtins.bool", "builtins.int", "builtins.float", "builtins.NoneType")
-    file_types = ("json",)
-
-    def describe(self, value: object) -> FileDescription:
-        return FileDescription("json", "application/json")
-
-    def write(self, value: object, sink: BinaryIO) -> None:
-        try:
-            encoder = json.JSONEncoder(
-                ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_plain
-            )
-            for piece in encoder.iterencode(value):
-                sink.write(piece.encode())
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError("value", value, f"a value that JSON can hold ({error})") from error
-
-    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
-        with artifact.open() as stream:
-            return json.load(stream)
-
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        if artifact.info.size_bytes > 1 << 16:
-            return {}
-        return {"preview": self.read(artifact, ReadRequest("builtins.dict"))}
+def _described_by_name(name: str) -> FileDescription:
+    path = pathlib.PurePath(name)
+    suffix = path.suffix.lower()
+    compression = _COMPRESSIONS.get(suffix)
+    plain = pathlib.PurePath(path.stem).suffix.lower() if compression else suffix
+    return describe(_type_name(plain), compression_type=compression)
 
 
 def _type_name(suffix: str) -> str:
     name = suffix.removeprefix(".")
     return name if name.isascii() and name.isalnum() and len(name) <= 32 else "bin"
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is not JSON")

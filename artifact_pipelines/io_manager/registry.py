@@ -1,4 +1,7 @@
-"""Chooses the handler for a value or an annotation, by the names of its types: nothing is imported to compare."""
+"""Which handler writes a value, and which one reads a stored file as the type that was asked for.
+
+Types are compared by name, so nothing is imported to find out.
+"""
 
 import dataclasses
 import types
@@ -6,14 +9,22 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.exceptions import (
+    InvalidArgumentError,
+    UnsupportedTypeError,
+    UsageError,
+    WrongFileTypeError,
+)
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
+from artifact_pipelines.io_manager.json_handlers import JsonHandler
+from artifact_pipelines.io_manager.pandas_handlers import PandasHandler
 from artifact_pipelines.io_manager.plain_handlers import (
+    STREAM,
     ArtifactHandler,
     BytesHandler,
-    JsonHandler,
     PathHandler,
+    StreamHandler,
     TextHandler,
 )
 from artifact_pipelines.io_manager.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
@@ -22,20 +33,64 @@ BUILT_IN: Sequence[ITypeHandler] = (
     PolarsHandler(),
     ArrowHandler(),
     DuckDBHandler(),
+    PandasHandler(),
     BytesHandler(),
     TextHandler(),
     PathHandler(),
     JsonHandler(),
+    StreamHandler(),
     ArtifactHandler(),
 )
 _WITHOUT_ANNOTATION = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
+_METHODS = ("describe", "write", "read", "facts")
+_registered: list[ITypeHandler] = []
+
+
+def register_type_handler(handler: ITypeHandler) -> None:
+    """Make a type of your own storable, for every IO manager and `Store` of this process.
+
+    Call it where the module of your type or your definitions is imported: each process of a run imports these. The
+    newest handler comes first, the built-in ones last; one of the same class again, as when a module is loaded anew,
+    takes the place of the earlier one. What each member must do, `ITypeHandler` says.
+
+        class PolygonHandler:
+            writes = reads = ("shapely.Polygon",)
+            file_types = ("wkb",)
+
+            def describe(self, value):
+                return FileDescription("wkb", "application/wkb")
+
+            def write(self, value, sink):
+                sink.write(shapely.to_wkb(value))
+
+            def read(self, artifact, request):
+                with artifact.open() as stream:
+                    return shapely.from_wkb(stream.read())
+
+            def facts(self, artifact):
+                return {}
+
+        register_type_handler(PolygonHandler())
+
+    Raises:
+        InvalidArgumentError: It is not of the form of `ITypeHandler`.
+    """
+    _check_handler(handler)
+    name = _class_name(handler)
+    _registered[:] = [handler, *(other for other in _registered if _class_name(other) != name)]
 
 
 class TypeHandlers:
-    """The handlers in use, the user's own before the built-in ones."""
+    """The handlers in use: these first, then the registered ones, then the built-in ones."""
 
     def __init__(self, own: Sequence[ITypeHandler] = ()) -> None:
-        self._handlers = (*own, *BUILT_IN)
+        for handler in own:
+            _check_handler(handler)
+        self._own = tuple(own)
+
+    @property
+    def _handlers(self) -> Sequence[ITypeHandler]:
+        return (*self._own, *_registered, *BUILT_IN)
 
     def for_value(self, value: object) -> ITypeHandler:
         """Return the handler that writes a value.
@@ -43,7 +98,8 @@ class TypeHandlers:
         Raises:
             UnsupportedTypeError: There is none.
         """
-        for name in type_names(type(value)):
+        is_stream = hasattr(value, "read") or hasattr(value, "readinto")
+        for name in (*type_names(type(value)), *([STREAM] if is_stream else [])):
             for handler in self._handlers:
                 if name in handler.writes:
                     return handler
@@ -54,43 +110,101 @@ class TypeHandlers:
         """Return a stored file as the type that an annotation asks for; without one, as its file type suggests.
 
         Raises:
+            InvalidArgumentError: `columns` are not names of columns.
             UnsupportedTypeError: No handler gives this type.
             WrongFileTypeError: None gives it from a file of this type.
         """
-        wanted = _wanted_type(annotation, artifact.info)
-        names = [wanted] if isinstance(wanted, str) else type_names(wanted)
-        readers = [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
+        columns = _checked_columns(columns)
+        wanted = _members(annotation, artifact.info)
+        readers = [found for kind in wanted for found in self._readers(kind)]
         for handler, name in readers:
-            if not handler.file_types or artifact.info.file_type in handler.file_types:
-                return handler.read(artifact, ReadRequest(name, wanted, columns))
+            if _reads_file(handler, _stored_type(artifact.info)):
+                given = [kind for kind in wanted if any(other is handler for other, _ in self._readers(kind))]
+                return handler.read(artifact, ReadRequest(name, _union(given), columns))
+        raise self._refused([kind for kind in wanted if kind is not types.NoneType] or wanted, artifact.info)
+
+    def _refused(self, wanted: Sequence[Any], info: FileInfo) -> UsageError:
+        title = " | ".join(map(_title, wanted))
+        readers = [found for kind in wanted for found in self._readers(kind)]
         if not readers:
             supported = [name for handler in self._handlers for name in handler.reads]
-            raise UnsupportedTypeError("load", _title(wanted), _short(supported))
-        readable = [kind for handler, _ in readers for kind in handler.file_types]
-        raise WrongFileTypeError(artifact.info.file_id, artifact.info.file_type, _title(wanted), readable)
+            return UnsupportedTypeError("load", title, _short(supported))
+        stored = _stored_type(info)
+        readable = dict.fromkeys(kind for handler, _ in readers for kind in handler.file_types)
+        fitting = [name for handler in self._handlers if _reads_file(handler, stored) for name in handler.reads]
+        return WrongFileTypeError(info.file_id, stored, title, [*readable], _short(fitting))
+
+    def _readers(self, wanted: Any) -> Sequence[tuple[ITypeHandler, str]]:
+        names = [wanted] if isinstance(wanted, str) else type_names(wanted)
+        return [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
 
 
 def type_names(kind: Any) -> Sequence[str]:
-    """Return a class and its bases as `package.Name`, nearest first; `dataclass` comes last for dataclasses."""
+    """Return a class and its bases, nearest first, as `package.Name` and as `package.module.Name`.
+
+    `dataclass` comes last for dataclasses.
+    """
     kind = typing.get_origin(kind) or kind
     if not isinstance(kind, type):
         return ()
-    names = [f"{base.__module__.split('.')[0]}.{base.__qualname__}" for base in kind.__mro__]
+    names: list[str] = []
+    for base in kind.__mro__:
+        short = f"{base.__module__.split('.')[0]}.{base.__qualname__}"
+        names += dict.fromkeys([short, f"{base.__module__}.{base.__qualname__}"])
     return [*names, "dataclass"] if dataclasses.is_dataclass(kind) else names
 
 
-def _wanted_type(annotation: Any, info: FileInfo) -> Any:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):  # Optional[T] asks for a T
-        given = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-        annotation = given[0] if len(given) == 1 else None
+def _members(annotation: Any, info: FileInfo) -> Sequence[Any]:
+    """Return the types that an annotation allows, in its order; where it says nothing, what the file suggests."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _members(typing.get_args(annotation)[0], info)
+    if origin in (typing.Union, types.UnionType):
+        return [member for kind in typing.get_args(annotation) for member in _members(kind, info)]
     if annotation in (None, Any, object):
-        plain = info.compression_type is None
-        return _WITHOUT_ANNOTATION.get(info.file_type, "builtins.bytes") if plain else "builtins.bytes"
-    return annotation
+        return [_WITHOUT_ANNOTATION.get(_stored_type(info), "builtins.bytes")]
+    return [annotation]
+
+
+def _union(kinds: Sequence[Any]) -> Any:
+    return kinds[0] if len(kinds) == 1 else typing.Union[tuple(kinds)]  # noqa: UP007 - of as many as there are
+
+
+def _stored_type(info: FileInfo) -> str:
+    return info.file_type if info.compression_type is None else f"{info.file_type}.{info.compression_type}"
+
+
+def _reads_file(handler: ITypeHandler, file_type: str) -> bool:
+    return not handler.file_types or file_type in handler.file_types
+
+
+def _checked_columns(columns: Any) -> Sequence[str] | None:
+    if columns is None:
+        return None
+    if not isinstance(columns, list | tuple) or not all(isinstance(column, str) for column in columns):
+        raise InvalidArgumentError("columns", columns, "a list of column names")
+    return tuple(columns)
+
+
+def _check_handler(handler: object) -> None:
+    expected = "an object of the form of ITypeHandler"
+    if isinstance(handler, type):
+        raise InvalidArgumentError("handler", handler, f"{expected}, not its class: write {handler.__name__}()")
+    for name in ("writes", "reads", "file_types"):
+        listed = getattr(handler, name, None)
+        if not isinstance(listed, list | tuple) or not all(isinstance(item, str) for item in listed):
+            raise InvalidArgumentError("handler", handler, f"{expected}; `{name}` must be a tuple of texts")
+    lacking = [name for name in _METHODS if not callable(getattr(handler, name, None))]
+    if lacking:
+        raise InvalidArgumentError("handler", handler, f"{expected}; it has no method {', '.join(lacking)}")
+
+
+def _class_name(handler: object) -> tuple[str, str]:
+    return type(handler).__module__, type(handler).__qualname__
 
 
 def _title(kind: Any) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
+    return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
 
 
 def _short(names: Sequence[str]) -> Sequence[str]:

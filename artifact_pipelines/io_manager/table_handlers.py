@@ -1,23 +1,28 @@
-"""Handlers for tables, all stored as Parquet: polars, pyarrow and DuckDB read each other's artifacts."""
+"""Handlers for tables, all stored as Parquet: polars, pyarrow, DuckDB and pandas read each other's artifacts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
+from artifact_pipelines.core.exceptions import ContentMismatchError, UnknownColumnError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
-from artifact_pipelines.io_manager.verified_path import verified_path
+from artifact_pipelines.io_manager.verified_path import damage_blamed, verified_path
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
     import pyarrow as pa
+    import pyarrow.dataset
 
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
 _BATCH_ROWS = 65_536
 
 
-class _ParquetHandler:
+class ParquetHandler:
+    """What the handlers of all kinds of tables have in common: the file's format, and what can be told of one."""
+
     file_types: ClassVar[Sequence[str]] = ("parquet",)
 
     def describe(self, value: object) -> FileDescription:
@@ -26,79 +31,206 @@ class _ParquetHandler:
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         from artifact_pipelines.tabular.parquet import describe_parquet, preview
 
-        with artifact.open() as stream:
+        with artifact.open() as stream, readable_as(artifact, "a table"):
             summary = describe_parquet(stream)
             return {"row_count": summary.row_count, "columns": summary.columns, "preview": preview(stream)}
 
 
-class PolarsHandler(_ParquetHandler):
+class PolarsHandler(ParquetHandler):
     """polars frames. A LazyFrame is streamed into the file, never collected; read back it scans the file in place."""
 
     writes = ("polars.DataFrame", "polars.LazyFrame")
     reads = ("polars.DataFrame", "polars.LazyFrame")
 
     def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> None:
+        from artifact_pipelines.tabular.column_types import check_frame_columns
         from artifact_pipelines.tabular.parquet import write_frame
 
+        check_frame_columns(value.lazy().collect_schema())
         write_frame(value, sink)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "pl.DataFrame | pl.LazyFrame":
         import polars as pl
+        import polars.selectors as cs
 
+        columns = known_columns(artifact, request.columns)
+        wanted = cs.all() if columns is None else cs.by_name(*columns)  # `*` and `^a$` may be names
         if request.type_name == "polars.LazyFrame":
-            return pl.scan_parquet(lasting_path(artifact), glob=False)
-        with verified_path(artifact) as file:
-            return pl.read_parquet(file.path, glob=False)
+            from artifact_pipelines.io_manager.in_place import scan_with_polars
+
+            lazy = scan_with_polars(artifact)
+            return lazy if columns is None else lazy.select(wanted)
+        with readable_as(artifact, "polars.DataFrame"), verified_path(artifact) as file:
+            if columns is None:
+                return pl.read_parquet(file.path, glob=False)
+            return pl.scan_parquet(file.path, glob=False).select(wanted).collect()
 
 
-class ArrowHandler(_ParquetHandler):
-    """pyarrow tables and record batch readers; a reader is streamed, batch by batch."""
+class ArrowHandler(ParquetHandler):
+    """pyarrow tables, record batches, readers of them and datasets; the latter two are streamed, batch by batch.
 
-    writes = ("pyarrow.Table", "pyarrow.RecordBatchReader")
-    reads = ("pyarrow.Table", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
+    A Dataset is read in place. What a reader gives is verified at its end.
+    """
 
-    def write(self, value: "pa.Table | pa.RecordBatchReader", sink: BinaryIO) -> None:
-        import pyarrow as pa
+    writes = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
+    reads = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
 
+    def write(
+        self, value: "pa.Table | pa.RecordBatch | pa.RecordBatchReader | pyarrow.dataset.Dataset", sink: BinaryIO
+    ) -> None:
+        from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
 
-        write_batches(value.schema, value.to_batches() if isinstance(value, pa.Table) else value, sink)
+        check_arrow_columns(value.schema)
+        write_batches(value.schema, _batches(value), sink)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
-        import pyarrow.dataset
-        import pyarrow.parquet
-
-        if request.type_name == "pyarrow.Table":
-            with verified_path(artifact) as file:
-                return pyarrow.parquet.read_table(file.path, page_checksum_verification=True, partitioning=None)
-        dataset = pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
+        columns = known_columns(artifact, request.columns)
+        if request.type_name == "pyarrow.RecordBatchReader":
+            return _reader(artifact, columns)
         if request.type_name == "pyarrow.Dataset":
-            return dataset
-        # A copy was verified when it was made.
-        return _reader(dataset, artifact) if stored_path(artifact) else dataset.scanner().to_reader()
+            from artifact_pipelines.io_manager.in_place import dataset_of
+
+            with readable_as(artifact, "pyarrow.dataset.Dataset"):
+                return _projected(dataset_of(artifact), columns)
+        table = read_table(artifact, columns)
+        if request.type_name == "pyarrow.Table":
+            return table
+        import pyarrow as pa
+
+        batches = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        if len(batches) > 1:  # a column of texts may be too long for one
+            problem = f"its {table.num_rows:,} rows do not fit into one batch"
+            raise ContentMismatchError(artifact.info.file_id, "pyarrow.RecordBatch", problem, "Annotate pyarrow.Table.")
+        return batches[0]
 
 
-class DuckDBHandler(_ParquetHandler):
-    """DuckDB relations, streamed as Arrow batches."""
+class DuckDBHandler(ParquetHandler):
+    """DuckDB relations, streamed as Arrow batches. Of a file on S3 a local copy is read; `Dataset` reads in place."""
 
     writes = ("duckdb.DuckDBPyRelation",)
     reads = ("duckdb.DuckDBPyRelation",)
 
     def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> None:
+        from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
 
         reader = value.to_arrow_reader(_BATCH_ROWS)
+        check_arrow_columns(reader.schema)
         write_batches(reader.schema, reader, sink)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
-        return duckdb.connect().read_parquet(str(lasting_path(artifact)))
+        columns = known_columns(artifact, request.columns)
+        with readable_as(artifact, "duckdb.DuckDBPyRelation"):
+            relation = duckdb.connect().read_parquet(str(lasting_path(artifact)))
+            if columns is None:
+                return relation
+            # DuckDB tells no upper from lower case and knows no empty name: it calls such columns something else.
+            names = dict(zip(column_names(artifact), relation.columns, strict=True))
+            return relation.project(", ".join(f'"{names[column].replace(chr(34), chr(34) * 2)}"' for column in columns))
 
 
-def _reader(dataset: Any, artifact: Artifact) -> "pa.RecordBatchReader":
+def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bool = False) -> "pa.Table":
+    """Return a whole table, verified.
+
+    Args:
+        columns: Which columns; None: all.
+        for_pandas: Whether the columns that were a pandas index come with them.
+    """
+    import pyarrow.parquet
+
+    with readable_as(artifact, "pyarrow.Table"), verified_path(artifact) as file:
+        return pyarrow.parquet.read_table(
+            file.path,
+            columns=columns,
+            page_checksum_verification=True,
+            partitioning=None,
+            use_pandas_metadata=for_pandas,
+        )
+
+
+def known_columns(artifact: Artifact, columns: Sequence[str] | None) -> list[str] | None:
+    """Return the columns that are to be read, each once.
+
+    Raises:
+        UnknownColumnError: The table does not have them all.
+    """
+    if columns is None:
+        return None
+    available = column_names(artifact)
+    unknown = [column for column in columns if column not in available]
+    if unknown:
+        raise UnknownColumnError(artifact.info.file_id, unknown, available)
+    return list(dict.fromkeys(columns))
+
+
+def column_names(artifact: Artifact) -> list[str]:
+    """Return the names of a stored table's columns, from its footer."""
+    import pyarrow.parquet
+
+    with readable_as(artifact, "a table"), damage_blamed(artifact), artifact.open(verify=False) as stream:
+        return list(pyarrow.parquet.read_schema(stream).names)
+
+
+@contextmanager
+def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
+    """Say of a file that a reader cannot read, sound as it is, that it is so: no retry will mend it."""
+    try:
+        yield
+    except _errors_that_pass():
+        raise
+    except _errors_of_readers() as error:
+        problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        remedy = (
+            "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
+        )
+        raise ContentMismatchError(artifact.info.file_id, type_name, problem, remedy) from error
+
+
+def _errors_that_pass() -> tuple[type[BaseException], ...]:  # called when there is an error, not before
+    import duckdb
+
+    return (MemoryError, OSError, duckdb.OutOfMemoryException, duckdb.IOException)
+
+
+def _errors_of_readers() -> tuple[type[BaseException], ...]:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+    of_extension_types = (KeyError, TypeError, ValueError)  # their classes read what a file says of them
+    of_polars = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+    return (pa.ArrowException, duckdb.Error, *of_polars, *of_extension_types)
+
+
+def _batches(value: Any) -> Iterable["pa.RecordBatch"]:
+    import pyarrow as pa
+
+    if isinstance(value, pa.RecordBatch):
+        return [value]
+    batches: Iterable[pa.RecordBatch] = value if isinstance(value, pa.RecordBatchReader) else value.to_batches()
+    return batches
+
+
+def _projected(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None) -> "pyarrow.dataset.Dataset":
+    import pyarrow as pa
+
+    if columns is None:
+        return dataset
+    return dataset.replace_schema(pa.schema([dataset.schema.field(column) for column in columns]))
+
+
+def _reader(artifact: Artifact, columns: Sequence[str] | None) -> "pa.RecordBatchReader":
     """Return a table's batches in order, at whose end its file has been verified."""
     import pyarrow as pa
+    import pyarrow.dataset
+
+    with readable_as(artifact, "pyarrow.RecordBatchReader"):
+        dataset = _projected(pyarrow.dataset.dataset(lasting_path(artifact), format="parquet"), columns)
+    if not stored_path(artifact):  # a copy was verified when it was made
+        return dataset.scanner().to_reader()
 
     def batches() -> Iterator["pa.RecordBatch"]:
         with verified_path(artifact):

@@ -25,6 +25,7 @@ from artifact_pipelines.core.exceptions import (
     MissingBytesError,
 )
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
+from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import (
     Content,
     FileDescription,
@@ -182,6 +183,10 @@ class ArtifactProducer(IArtifactProducer):
         self._check_size(file)
         return self._backend.uri(file.storage_path)
 
+    def s3_access(self) -> S3Access | None:
+        """Return how other engines reach a `uri` of S3; None where the bytes are local files."""
+        return self._backend.s3_access()
+
     def release(self, file_id: FileId) -> None:
         """Drop one reference that a `create_artifact` gave. The bytes stay until they are collected.
 
@@ -234,7 +239,7 @@ class ArtifactProducer(IArtifactProducer):
 
         To stage a small one, never synced and soon gone, costs less than to ask.
         """
-        if not stream.seekable():
+        if not (hasattr(stream, "seekable") and stream.seekable()):
             return None
         start = stream.tell()
         size_bytes = stream.seek(0, io.SEEK_END) - start

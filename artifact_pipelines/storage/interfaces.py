@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
+from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
@@ -54,6 +55,10 @@ class IStorageBackend(Protocol):
 
     def uri(self, path: StoragePath) -> str:
         """Return the URI of a path, for engines that read in place. It holds no credentials."""
+        ...
+
+    def s3_access(self) -> S3Access | None:
+        """Return how other engines reach a `uri` of S3; None where the bytes are local files."""
         ...
 
     def list_files(self) -> Iterator[StoragePath]:

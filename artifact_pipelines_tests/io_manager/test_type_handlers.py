@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import duckdb
 import polars as pl
@@ -18,9 +18,14 @@ import pyarrow.dataset
 import pydantic
 import pytest
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.exceptions import (
+    ContentMismatchError,
+    InvalidArgumentError,
+    UnsupportedTypeError,
+    WrongFileTypeError,
+)
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
 from artifact_pipelines.store import Store
 
@@ -40,6 +45,18 @@ class Point:
     y: dict[str, int]
 
 
+@dataclasses.dataclass
+class Tags:
+    tags: set[str]
+    day: datetime.date
+
+
+class Tagged(pydantic.BaseModel):
+    tags: set[str]
+    more: list[frozenset[str]]
+    points: dict[int, set[str]]
+
+
 class Model(pydantic.BaseModel):
     day: datetime.date
     n: int = 3
@@ -54,9 +71,13 @@ VALUES: dict[str, Callable[[], Any]] = {
     "polars.LazyFrame": lambda: FRAME.lazy(),
     "pyarrow.Table": lambda: FRAME.to_arrow(),
     "pyarrow.RecordBatchReader": lambda: FRAME.to_arrow().to_reader(),
+    "pyarrow.RecordBatch": lambda: FRAME.to_arrow().to_batches()[0],
+    "pyarrow.Dataset": lambda: pyarrow.dataset.dataset(FRAME.to_arrow()),
     "duckdb.DuckDBPyRelation": _relation,
     "builtins.bytes": lambda: b"\0\xffdata",
     "builtins.bytearray": lambda: bytearray(b"data"),
+    "builtins.memoryview": lambda: memoryview(b"data"),
+    "stream": lambda: io.BytesIO(b"data"),
     "builtins.str": lambda: "text ü\n",
     "builtins.dict": lambda: {"b": [1, 2.5, None, True], "a": {"ü": "x"}},
     "builtins.list": lambda: [1, "two", []],
@@ -65,6 +86,10 @@ VALUES: dict[str, Callable[[], Any]] = {
     "builtins.int": lambda: 2**70,
     "builtins.float": lambda: 0.1,
     "builtins.NoneType": lambda: None,
+    "set in a dataclass": lambda: Tags({"x", "yy", "zzz"}, datetime.date(2013, 1, 1)),
+    "set in a model": lambda: Tagged(
+        tags={"x", "yy", "zzz"}, more=[frozenset({"x", "yy", "zzz"})], points={1: {"x", "yy"}}
+    ),
     "dataclass": lambda: Point(1, {"b": 2, "a": 1}),
     "pydantic.BaseModel": lambda: Model(day=datetime.date(2013, 1, 1)),
 }
@@ -88,7 +113,7 @@ def round_trip(store: Store, value: Any, annotation: Any) -> Any:
 
 def test_every_type_that_is_written_is_tested() -> None:
     written_types = {name for handler in BUILT_IN for name in handler.writes}
-    assert written_types == {*VALUES, "pathlib.Path"}
+    assert written_types - {"pathlib.Path", "pandas.DataFrame"} == {name for name in VALUES if " " not in name}
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -113,11 +138,13 @@ def test_equal_values_are_equal_bytes_in_another_process_with_other_threads(thre
     command = [sys.executable, "-c", _WRITE]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     here = {name: hash_stream(io.BytesIO(written(VALUES[name]())[1])).content_hash for name in VALUES}
-    assert dict(line.split() for line in printed.splitlines()) == here
+    assert dict(line.rsplit(maxsplit=1) for line in printed.splitlines()) == here
 
 
-@pytest.mark.parametrize("annotation", [pl.DataFrame, None, Any, Optional[pl.DataFrame], pl.DataFrame | None])  # noqa: UP045
-@pytest.mark.parametrize("name", ["polars.DataFrame", "polars.LazyFrame", "pyarrow.Table", "pyarrow.RecordBatchReader"])
+@pytest.mark.parametrize(
+    "annotation", [pl.DataFrame, None, Any, Annotated[pl.DataFrame, 1], pl.DataFrame | None, "polars.DataFrame"]
+)
+@pytest.mark.parametrize("name", [name for name in VALUES if name.startswith(("polars", "pyarrow"))])
 def test_tables_come_back_as_frames(store: Store, name: str, annotation: Any) -> None:
     polars.testing.assert_frame_equal(round_trip(store, VALUES[name](), annotation), FRAME)
 
@@ -125,6 +152,7 @@ def test_tables_come_back_as_frames(store: Store, name: str, annotation: Any) ->
 def test_a_table_comes_back_as_every_kind_of_table(store: Store) -> None:
     assert isinstance(round_trip(store, FRAME, pl.LazyFrame), pl.LazyFrame)
     assert round_trip(store, FRAME, pa.Table).num_rows == 3
+    assert round_trip(store, FRAME, pa.RecordBatch).num_rows == 3
     assert round_trip(store, FRAME, pa.RecordBatchReader).read_all().num_rows == 3
     assert round_trip(store, FRAME, pyarrow.dataset.Dataset).count_rows() == 3
     assert len(round_trip(store, FRAME, duckdb.DuckDBPyRelation).fetchall()) == 3
@@ -134,24 +162,21 @@ def test_a_relation_comes_back(store: Store) -> None:
     assert round_trip(store, _relation(), pl.DataFrame).height == 1000
 
 
-@pytest.mark.parametrize("name", ["dict", "list", "bool", "int", "float", "NoneType"])
-def test_json_values_come_back(store: Store, name: str) -> None:
-    value = VALUES[f"builtins.{name}"]()
-    assert round_trip(store, value, type(value)) == value
-    assert round_trip(store, value, None) == value
-
-
-def test_records_become_objects(store: Store) -> None:
-    assert round_trip(store, Point(1, {"a": 2}), dict) == {"x": 1, "y": {"a": 2}}
-    assert round_trip(store, Model(day=datetime.date(2013, 1, 1)), dict[str, Any]) == {"day": "2013-01-01", "n": 3}
-
-
 def test_plain_values_come_back(store: Store) -> None:
     assert round_trip(store, b"\0\xff", bytes) == b"\0\xff"
     assert round_trip(store, b"\0\xff", None) == b"\0\xff"
     assert round_trip(store, "ü", str) == "ü"
     assert round_trip(store, "ü", None) == "ü"
     assert round_trip(store, "ü", bytes) == "ü".encode()
+    assert round_trip(store, "ü", bytearray) == bytearray("ü".encode())
+    assert round_trip(store, "ü", memoryview) == memoryview("ü".encode())
+
+
+def test_a_view_of_any_layout_is_stored_as_its_bytes() -> None:
+    numbers = memoryview(bytes(range(8)))
+    assert written(numbers.cast("I"))[1] == bytes(range(8))
+    assert written(numbers[::2])[1] == bytes(range(0, 8, 2))
+    assert written(memoryview(b""))[1] == b""
 
 
 def test_a_path_of_the_stored_file_and_an_artifact_read_every_file(store: Store) -> None:
@@ -195,12 +220,6 @@ def test_a_value_of_unknown_type_is_an_error_that_names_what_is_supported(value:
         TypeHandlers().for_value(value)
 
 
-@pytest.mark.parametrize("value", [{"x": object()}, {"x": float("nan")}, {(1, 2): 3}, ["\ud800"], {1: 2, "a": 3}])
-def test_what_json_can_not_hold_is_an_error(value: object) -> None:
-    with pytest.raises(InvalidArgumentError, match="JSON can hold"):
-        written(value)
-
-
 def test_text_that_is_none_is_an_error() -> None:
     with pytest.raises(InvalidArgumentError, match="UTF-8"):
         written("\ud800")
@@ -212,9 +231,38 @@ def test_an_annotation_that_no_handler_gives_is_an_error(store: Store, annotatio
         round_trip(store, "text", annotation)
 
 
-def test_an_annotation_that_does_not_fit_the_file_is_an_error(store: Store) -> None:
-    with pytest.raises(WrongFileTypeError, match=r"'txt' and cannot be read as polars.*parquet"):
-        round_trip(store, "text", pl.DataFrame)
+def test_an_annotation_that_does_not_fit_the_file_is_an_error_that_says_what_does(store: Store) -> None:
+    with pytest.raises(WrongFileTypeError, match=r"is 'txt' and cannot be read as polars.DataFrame") as caught:
+        round_trip(store, "text", pl.DataFrame | None)
+    assert caught.value.readable == ["parquet"]
+    assert {"str", "bytes", "pathlib.Path", "typing.BinaryIO", "artifact_pipelines.Artifact"} <= {
+        *caught.value.annotations
+    }
+    assert not {"dict", "polars.LazyFrame"} & {*caught.value.annotations}
+
+
+def test_a_union_is_read_as_what_fits_the_file(store: Store) -> None:
+    assert round_trip(store, "text", pl.DataFrame | str) == "text"
+    assert isinstance(round_trip(store, FRAME, str | pl.LazyFrame | pl.DataFrame), pl.LazyFrame)
+    assert round_trip(store, None, pl.DataFrame | None) is None
+    assert round_trip(store, "text", Annotated[Optional[str], "a note"]) == "text"  # noqa: UP045
+
+
+@pytest.mark.parametrize(("kind", "compression"), [(str, "gzip"), (pl.DataFrame, "zstd")])
+def test_a_compressed_file_is_not_taken_for_what_is_in_it(store: Store, kind: Any, compression: str) -> None:
+    file_type = "csv" if kind is str else "parquet"
+    file = store.info(store.create_artifact(io.BytesIO(b"packed"), file_type, compression_type=compression))
+    packed = Artifact(file, lambda: "", lambda verify: store.open(file.file_id, verify))
+    with pytest.raises(WrongFileTypeError, match=rf"is '{file_type}\.{compression}'"):
+        TypeHandlers().read(packed, kind)
+    assert TypeHandlers().read(packed) == b"packed"
+
+
+def test_text_of_another_encoding_is_an_error_that_says_where(store: Store) -> None:
+    file = store.info(store.create_artifact(io.BytesIO("naïve".encode("latin-1")), "csv"))
+    artifact = Artifact(file, lambda: "", lambda verify: store.open(file.file_id, verify))
+    with pytest.raises(ContentMismatchError, match=r"not UTF-8 .* at byte 2.*Annotate bytes"):
+        TypeHandlers().read(artifact, str)
 
 
 def test_an_artifact_itself_is_nothing_to_store(store: Store) -> None:
@@ -227,36 +275,7 @@ def test_a_subclass_is_written_as_its_base() -> None:
         pass
 
     assert written(Text("x"))[0].file_type == "txt"
-    assert type_names(Text)[1] == "builtins.str"
-
-
-class _Sets:
-    """A handler of one's own: sets of numbers, as text."""
-
-    writes = ("builtins.set",)
-    reads = ("builtins.set",)
-    file_types = ("numbers",)
-
-    def describe(self, value: object) -> FileDescription:
-        return FileDescription("numbers")
-
-    def write(self, value: set[int], sink: Any) -> None:
-        sink.write(" ".join(map(str, sorted(value))).encode())
-
-    def read(self, artifact: Artifact, request: ReadRequest) -> set[int]:
-        with artifact.open() as stream:
-            return {int(number) for number in stream.read().split()}
-
-    def facts(self, artifact: Artifact) -> dict[str, Any]:
-        return {}
-
-
-def test_a_handler_of_ones_own_serves_its_type(store: Store) -> None:
-    handlers, sink = TypeHandlers([_Sets()]), io.BytesIO()
-    handlers.for_value({3, 1}).write({3, 1}, sink)
-    file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "numbers"))
-    artifact = Artifact(file, lambda: "", lambda verify: store.open(file.file_id, verify))
-    assert handlers.read(artifact, set) == {1, 3}
+    assert "builtins.str" in type_names(Text)
 
 
 def test_facts_are_told_of_what_is_stored(store: Store) -> None:

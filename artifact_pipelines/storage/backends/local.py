@@ -120,6 +120,9 @@ class LocalStorage:
         """See `IStorageBackend`."""
         return self._locate(path).as_uri()
 
+    def s3_access(self) -> None:
+        """See `IStorageBackend`."""
+
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
         with storage_errors(self._root):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 from artifact_pipelines.core.exceptions import BackendError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
@@ -90,6 +91,10 @@ class S3Storage:
     def uri(self, path: StoragePath) -> str:
         """See `IStorageBackend`."""
         return self._uri(self._key(path))
+
+    def s3_access(self) -> S3Access:
+        """See `IStorageBackend`."""
+        return self._client.access()
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""

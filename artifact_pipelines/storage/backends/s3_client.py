@@ -20,6 +20,7 @@ import botocore.parsers
 import s3fs
 
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.s3_access import S3Access, S3Credentials
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 
 ATTEMPTS = 6
@@ -162,6 +163,31 @@ class S3Client:
             return bytes(data), size_bytes
 
         return await self._retried(once, "get_object", wanted)
+
+    def access(self) -> S3Access:
+        """Return what another engine needs to send requests of its own to the same server."""
+        meta = self.run(self._fs.set_session()).meta
+        region = "us-east-1" if meta.region_name in (None, "aws-global") else meta.region_name
+        return S3Access(meta.endpoint_url, region, self.credentials)
+
+    def credentials(self) -> S3Credentials:
+        """Return the credentials of the moment, renewed when they are about to run out.
+
+        Raises:
+            ConfigurationError: There are none.
+            StorageUnavailableError: Whoever gives them did not answer.
+        """
+        return self.run(self._retried(self._credentials_once, "get_credentials", {}))
+
+    async def _credentials_once(self) -> S3Credentials:
+        given = self._settings
+        if given.access_key_id and given.secret_access_key:
+            return S3Credentials(given.access_key_id, given.secret_access_key, given.session_token)
+        found = await self._fs.session.get_credentials()
+        if found is None:
+            raise botocore.exceptions.NoCredentialsError
+        keys = await found.get_frozen_credentials()
+        return S3Credentials(keys.access_key, keys.secret_key, keys.token)
 
     async def _send_once(self, method: str, **parameters: Any) -> Mapping[str, Any]:
         client = await (self._patient_fs if method == _ASSEMBLY else self._fs).set_session()

@@ -1,0 +1,123 @@
+"""Tables that are read where they lie, no more of them than a query needs: on local disk and on S3.
+
+One idea: polars and pyarrow read ranges of an S3 object themselves, and ask us for the credentials of the moment.
+DuckDB does not, for its S3 extension is not part of its package: it reads a local copy.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+import pyarrow.dataset
+import pyarrow.fs
+
+from artifact_pipelines.core.s3_access import S3Access, S3Credentials
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.local_copies import lasting_path
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ASK_AGAIN_S = 300
+"""Temporary credentials are renewed ten minutes before they run out, so what is asked for this often is always good."""
+
+
+def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
+    """Return a LazyFrame over the stored file; of one on S3 only the ranges that a query needs are fetched.
+
+    Raises:
+        IntegrityError: The file is missing, of another size or known to be damaged. No byte is read here.
+    """
+    import polars as pl
+
+    access, uri = artifact.s3_access(), artifact.uri()
+    if access is None:
+        return pl.scan_parquet(lasting_path(artifact), glob=False)
+    options = {
+        "aws_endpoint_url": access.endpoint_url,
+        "aws_region": access.region,
+        "aws_allow_http": str(access.endpoint_url.startswith("http://")).lower(),
+        "aws_virtual_hosted_style_request": "false",
+    }
+    return pl.scan_parquet(
+        uri,
+        glob=False,
+        hive_partitioning=False,
+        storage_options=options,
+        credential_provider=_CredentialsForPolars(access),
+    )
+
+
+def dataset_of(artifact: Artifact) -> "pyarrow.dataset.Dataset":
+    """Return a pyarrow Dataset over the stored file, as `scan_with_polars` does a LazyFrame."""
+    access, uri = artifact.s3_access(), artifact.uri()
+    if access is None:
+        return pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
+    filesystem = pyarrow.fs.PyFileSystem(_RenewedS3(access))
+    return pyarrow.dataset.dataset(uri.removeprefix("s3://"), format="parquet", filesystem=filesystem)
+
+
+class _CredentialsForPolars:
+    """What polars calls for credentials. It cannot be pickled, so a plan that is serialized takes none along."""
+
+    def __init__(self, access: S3Access) -> None:
+        self._access = access
+
+    def __call__(self) -> tuple[dict[str, str], int]:
+        now = self._access.credentials()
+        keys = {"aws_access_key_id": now.access_key_id, "aws_secret_access_key": now.secret_access_key}
+        if now.session_token:
+            keys["aws_session_token"] = now.session_token
+        return keys, int(time.time()) + _ASK_AGAIN_S
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A scan of a stored file on S3 works in the process that loaded it only.")
+
+
+class _RenewedS3(pyarrow.fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
+    """pyarrow's S3 filesystem, made anew when a file is opened and the credentials are others than before."""
+
+    def __init__(self, access: S3Access) -> None:
+        self._access = access
+        self._made: tuple[S3Credentials, Any] | None = None
+
+    def _filesystem(self) -> Any:
+        now, made = self._access.credentials(), self._made
+        if made is None or made[0] != now:
+            server = urlsplit(self._access.endpoint_url)
+            filesystem = pyarrow.fs.S3FileSystem(
+                access_key=now.access_key_id,
+                secret_key=now.secret_access_key,
+                session_token=now.session_token,
+                region=self._access.region,
+                scheme=server.scheme,
+                endpoint_override=server.netloc + server.path.rstrip("/"),
+            )
+            self._made = made = now, filesystem
+        return made[1]
+
+    def get_type_name(self) -> str:
+        return "s3"
+
+    def normalize_path(self, path: str) -> str:
+        return path
+
+    def get_file_info(self, paths: Sequence[str]) -> Any:
+        return self._filesystem().get_file_info(paths)
+
+    def open_input_file(self, path: str) -> Any:
+        return self._filesystem().open_input_file(path)
+
+    def open_input_stream(self, path: str) -> Any:
+        return self._filesystem().open_input_stream(path)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A Dataset of a stored file on S3 works in the process that loaded it only.")
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise NotImplementedError("stored files are read, never changed")
+
+    get_file_info_selector = _refuse
+    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refuse
+    delete_file = move = copy_file = open_output_stream = open_append_stream = _refuse

@@ -1,0 +1,85 @@
+"""The handler for pandas, for those who have it installed: nothing here imports it."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from artifact_pipelines.core.exceptions import (
+    ContentMismatchError,
+    DuplicateColumnsError,
+    UnsupportedColumnError,
+    UsageError,
+)
+from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.io_manager.table_handlers import ParquetHandler, known_columns, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_REMEDY = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
+
+
+class PandasHandler(ParquetHandler):
+    """pandas frames, stored as Parquet as `DataFrame.to_parquet` does.
+
+    An index of another kind than the plain 0, 1, 2, … is stored as columns, which other readers see as such: under
+    its name, or as `__index_level_0__`. A pandas reader gets it back as the index, with `columns` too; so it does the
+    categories, time zones and `attrs`. A frame of other writers gets the plain index.
+    """
+
+    writes = ("pandas.DataFrame",)
+    reads = ("pandas.DataFrame",)
+
+    def write(self, value: "pd.DataFrame", sink: BinaryIO) -> None:
+        from artifact_pipelines.tabular.column_types import check_arrow_columns
+        from artifact_pipelines.tabular.parquet import write_batches
+
+        table = _table(value)
+        check_arrow_columns(table.schema)
+        write_batches(table.schema, table.to_batches(), sink)
+
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
+        import pyarrow as pa
+
+        table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
+        try:
+            return table.to_pandas()
+        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            problem = f"pandas does not understand it ({type(error).__name__}: {str(error).splitlines()[0]:.200})"
+            remedy = "Annotate polars.DataFrame or pyarrow.Table."
+            raise ContentMismatchError(artifact.info.file_id, "pandas.DataFrame", problem, remedy) from error
+
+
+def _table(frame: "pd.DataFrame") -> "pa.Table":
+    import pyarrow as pa
+
+    try:
+        table = pa.Table.from_pandas(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise _explained(frame, error) from error
+    for position, name in enumerate(map(str, frame.columns)):
+        # Arrow takes them for lists, in an order that is another one in another process.
+        if pa.types.is_list(table.schema.field(name).type) and _holds_sets(frame.iloc[:, position]):
+            raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
+    return table
+
+
+def _holds_sets(column: Iterable[object]) -> bool:
+    return any(isinstance(value, set | frozenset) for value in column)
+
+
+def _explained(frame: "pd.DataFrame", error: Exception) -> UsageError:
+    """Return what is wrong with a frame that Arrow does not take: the first column that it does not take alone."""
+    import pyarrow as pa
+
+    names = [str(name) for name in frame.columns]
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated:
+        return DuplicateColumnsError(repeated)
+    for position, name in enumerate(names):
+        column = frame.iloc[:, position]
+        try:
+            pa.Array.from_pandas(column)
+        except (pa.ArrowException, TypeError, ValueError):
+            return UnsupportedColumnError(name, f"{column.dtype} of mixed or foreign values", _REMEDY)
+    return UnsupportedColumnError(", ".join(map(str, frame.index.names)), str(frame.index.dtype), str(error))

@@ -1,0 +1,191 @@
+"""Columns: only those that were asked for are read, and what cannot be stored is named before a byte is written."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+
+from artifact_pipelines.core.exceptions import (
+    ArtifactError,
+    ContentMismatchError,
+    DuplicateColumnsError,
+    InvalidArgumentError,
+    UnknownColumnError,
+    UnsupportedColumnError,
+)
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.table_handlers import readable_as
+from artifact_pipelines.store import Store
+from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
+
+ODD = pl.DataFrame(
+    {"a.b": [1], "a": [{"b": 2}], "q\"u'o;te": [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}
+)
+TABLES: list[tuple[Any, Callable[[Any], dict[str, list[Any]]]]] = [
+    (pl.DataFrame, lambda frame: frame.to_dict(as_series=False)),
+    (pl.LazyFrame, lambda frame: frame.collect().to_dict(as_series=False)),
+    (pa.Table, lambda table: table.to_pydict()),
+    (pa.RecordBatch, lambda batch: batch.to_pydict()),
+    (pa.RecordBatchReader, lambda reader: reader.read_all().to_pydict()),
+    (pyarrow.dataset.Dataset, lambda dataset: dataset.to_table().to_pydict()),
+    (duckdb.DuckDBPyRelation, lambda relation: relation.to_arrow_table().to_pydict()),
+]
+
+
+@pytest.mark.parametrize(("kind", "columns_of"), TABLES)
+def test_only_the_columns_asked_for_are_read_in_that_order(store: Store, kind: Any, columns_of: Any) -> None:
+    artifact = stored(store, ODD)
+    for name in ODD.columns:
+        found = columns_of(TypeHandlers().read(artifact, kind, [name, "a", name]))
+        wanted = dict.fromkeys([name, "a"])
+        if kind is duckdb.DuckDBPyRelation:  # to which a and A are one name
+            assert [*found.values()] == [ODD[column].to_list() for column in wanted]
+        else:
+            assert [*found.items()] == [(column, ODD[column].to_list()) for column in wanted]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, _ in TABLES])
+def test_a_column_that_is_not_there_is_an_error_that_lists_what_is(store: Store, kind: Any) -> None:
+    artifact = stored(store, pl.DataFrame({"carrier": ["UA"], "delay": [1]}))
+    with pytest.raises(UnknownColumnError, match="no column 'dely'. It has: 'carrier', 'delay'"):
+        TypeHandlers().read(artifact, kind, ["carrier", "dely"])
+
+
+def test_of_very_many_columns_the_first_are_listed(store: Store) -> None:
+    artifact = stored(store, pl.DataFrame({f"c{number}": [1] for number in range(5000)}))
+    with pytest.raises(UnknownColumnError, match="'c49' and 4,950 more"):
+        TypeHandlers().read(artifact, pl.DataFrame, ["x"])
+
+
+@pytest.mark.parametrize("columns", ["delay", [1], {"delay"}, 5])
+def test_columns_are_a_list_of_names(store: Store, columns: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="a list of column names"):
+        TypeHandlers().read(stored(store, ODD), pl.DataFrame, columns)
+
+
+def _frame(kind: Any) -> pl.DataFrame:
+    return pl.DataFrame({"fine": [1], "odd": [None]}, schema={"fine": pl.Int64, "odd": kind})
+
+
+def _table(kind: pa.DataType) -> pa.Table:
+    return pa.table({"fine": pa.array([1]), "odd": pa.nulls(1, kind)})
+
+
+def _lists_of_objects() -> pl.LazyFrame:
+    made = pl.col("x").map_elements(lambda number: [object()], return_dtype=pl.List(pl.Object))
+    return pl.LazyFrame({"x": [1]}).select(made.alias("odd"))
+
+
+_UNION = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1]), pa.array(["a"])])
+
+UNSUPPORTED: dict[str, Callable[[], Any]] = {
+    "object": lambda: pl.DataFrame({"fine": [1], "odd": [object()]}, schema={"fine": pl.Int64, "odd": pl.Object}),
+    "lazy object": lambda: _frame(pl.Object).lazy(),
+    "list of objects": lambda: _lists_of_objects(),  # collected, it would abort the process
+    "struct of arrays of int128": lambda: (
+        _frame(pl.Int8).lazy().cast({"odd": pl.Struct({"x": pl.Array(pl.Int128, 1)})})
+    ),
+    "int128": lambda: _frame(pl.Int128),
+    "uint128": lambda: _frame(pl.UInt128),
+    "empty struct": lambda: _frame(pl.Struct({})),
+    "list of empty structs": lambda: _frame(pl.List(pl.Struct({}))),
+    "array of width 0": lambda: _frame(pl.Array(pl.Int8, 0)),
+    "union": lambda: pa.table({"fine": [1], "odd": _UNION}),
+    "struct of a union": lambda: pa.table({"odd": pa.StructArray.from_arrays([_UNION], ["x"])}),
+    "interval": lambda: _table(pa.month_day_nano_interval()),
+    "list of intervals": lambda: _table(pa.list_(pa.month_day_nano_interval())),
+    "map to intervals": lambda: _table(pa.map_(pa.string(), pa.month_day_nano_interval())),
+    "run-end encoded": lambda: _table(pa.run_end_encoded(pa.int32(), pa.int64())),
+    "list view": lambda: _table(pa.list_view(pa.int64())),
+    "large list view": lambda: _table(pa.large_list_view(pa.int64())),
+    "decimal256": lambda: _table(pa.decimal256(70, 2)),
+    "dictionary of lists": lambda: _table(pa.dictionary(pa.int8(), pa.list_(pa.int8()))),
+    "arrow's empty struct": lambda: _table(pa.struct([])),
+    "duckdb's interval": lambda: duckdb.connect().sql("SELECT 1 AS fine, INTERVAL 1 DAY AS odd"),
+    "duckdb's union": lambda: duckdb.connect().sql("SELECT 1 AS fine, union_value(k := 1) AS odd"),
+    "a dataset's interval": lambda: pyarrow.dataset.dataset(_table(pa.month_day_nano_interval())),
+    "a reader's interval": lambda: _table(pa.month_day_nano_interval()).to_reader(),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_a_column_that_cannot_be_stored_is_named_before_a_byte_is_written(name: str) -> None:
+    value, sink = UNSUPPORTED[name](), io.BytesIO()
+    with pytest.raises(UnsupportedColumnError, match="Column 'odd' of type .* Nothing was stored") as caught:
+        TypeHandlers().for_value(value).write(value, sink)
+    assert sink.getvalue() == b""
+    assert caught.value.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.decimal128(38, 2), pa.decimal32(5, 2), pa.duration("ns"), pa.time64("ns"), pa.float16(), pa.null()),
+        *(pa.string_view(), pa.binary(3), pa.list_(pa.int8(), 2), pa.map_(pa.string(), pa.list_(pa.int64()))),
+        *(pa.dictionary(pa.int8(), pa.string()), pa.struct([("x", pa.list_(pa.date32()))]), pa.timestamp("us", "UTC")),
+    ],
+)
+def test_what_is_a_little_odd_is_stored(store: Store, kind: pa.DataType) -> None:
+    artifact = stored(store, _table(kind))
+    assert TypeHandlers().for_value(_table(kind)).facts(artifact)["row_count"] == 1
+    for reads, columns_of in TABLES:
+        assert columns_of(TypeHandlers().read(artifact, reads)).keys() == {"fine", "odd"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda: pa.table([[1], [2], [3], [4], [5]], names=["a", "b", "a", "b", "c"]),
+        lambda: pa.record_batch([[1], [2], [3], [4]], names=["a", "b", "a", "b"]),
+        lambda: duckdb.connect().sql("SELECT 1 AS a, 2 AS b, 3 AS a, 4 AS b"),
+    ],
+)
+def test_columns_of_the_same_name_are_named(value: Callable[[], Any]) -> None:
+    with pytest.raises(DuplicateColumnsError, match="called 'a', 'b'. Nothing was stored"):
+        TypeHandlers().for_value(value()).write(value(), io.BytesIO())
+
+
+@pytest.mark.parametrize("value", [pl.DataFrame(), pl.LazyFrame(), pa.table({}), pa.RecordBatch.from_pydict({})])
+def test_no_columns_are_stored_and_read(store: Store, value: Any) -> None:
+    artifact = stored(store, value)
+    assert TypeHandlers().for_value(value).facts(artifact)["columns"] == ()
+    for kind, columns_of in TABLES[:-1]:
+        assert columns_of(TypeHandlers().read(artifact, kind)) == {}
+    with pytest.raises(ContentMismatchError, match="Need at least one"):
+        TypeHandlers().read(artifact, duckdb.DuckDBPyRelation)
+
+
+@pytest.mark.parametrize("value", [ODD.clear(), ODD.clear().lazy(), ODD.clear().to_arrow()])
+def test_no_rows_are_stored_and_read_with_all_their_columns(store: Store, value: Any) -> None:
+    artifact = stored(store, value)
+    facts = TypeHandlers().for_value(value).facts(artifact)
+    assert (facts["row_count"], [column.name for column in facts["columns"]]) == (0, ODD.columns)
+    for kind, columns_of in TABLES:
+        found = columns_of(TypeHandlers().read(artifact, kind))
+        assert [*found.values()] == [[]] * ODD.width
+    assert round_trip(store, value, pl.DataFrame).schema == ODD.schema
+
+
+def test_a_file_that_is_called_parquet_and_is_none_is_an_error_that_is_typed(store: Store) -> None:
+    file = store.info(store.create_artifact(io.BytesIO(b"PAR1 and so on PAR1"), "parquet"))
+    artifact = stored(store, "x")
+    artifact.info = file
+    artifact._uri = lambda: store._producer.uri(file)
+    artifact._open_stream = lambda verify: store.open(file.file_id, verify)
+    for kind, _ in TABLES:
+        if kind is not pl.LazyFrame:  # it is looked into when it is collected
+            with pytest.raises(ContentMismatchError, match="cannot be read as"):
+                TypeHandlers().read(artifact, kind)
+        with pytest.raises(ArtifactError):
+            TypeHandlers().read(artifact, kind, ["a"])
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), OSError("away"), duckdb.IOException("away")])
+def test_what_may_pass_is_not_called_a_mismatch(store: Store, error: Exception) -> None:
+    with pytest.raises(type(error)), readable_as(stored(store, "x"), "a table"):
+        raise error

@@ -1,0 +1,295 @@
+"""Tables on S3 are read where they lie: no copy is made, no more is fetched than a query needs, no secret is shown."""
+
+import copy
+import datetime
+import io
+import pathlib
+import pickle
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow.dataset
+import pyarrow.fs
+import pytest
+
+from artifact_pipelines import Store, open_store
+from artifact_pipelines.core.exceptions import ConfigurationError, DamagedBytesError, MissingBytesError
+from artifact_pipelines.core.s3_access import S3Access, S3Credentials
+from artifact_pipelines.core.settings import S3Settings, Settings
+from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.io_manager import in_place, local_copies
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.storage.backends.s3_client import S3Client
+from artifact_pipelines.tabular.parquet import write_frame
+from artifact_pipelines_tests.faulty_proxy import Proxy
+from artifact_pipelines_tests.storage.back_door import S3BackDoor
+
+ROWS = 300_000
+WIDE = pl.DataFrame({"x": range(ROWS)}).with_columns(
+    ((pl.col("x") * 7919 * number) % 1_000_003 / 3).alias(f"c{number}") for number in range(1, 9)
+)
+KINDS: list[tuple[Any, Callable[[Any], pl.DataFrame]]] = [
+    (pl.LazyFrame, lambda lazy: lazy.select("c3").collect()),
+    (pyarrow.dataset.Dataset, lambda dataset: pl.DataFrame(pl.from_arrow(dataset.to_table(columns=["c3"])))),
+]
+FILTERED: list[tuple[Any, Callable[[Any, int], pl.DataFrame]]] = [
+    (pl.LazyFrame, lambda lazy, rows: lazy.filter(pl.col("x") < rows).select("x", "c3").collect()),
+    (
+        pyarrow.dataset.Dataset,
+        lambda dataset, rows: pl.DataFrame(
+            pl.from_arrow(dataset.to_table(columns=["x", "c3"], filter=pyarrow.dataset.field("x") < rows))
+        ),
+    ),
+]
+
+
+@pytest.fixture
+def remote(settings: Settings, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)  # which sees every request
+    with open_store(storage_url=s3_url) as store:
+        yield store
+
+
+@pytest.fixture
+def file(remote: Store) -> FileInfo:
+    sink = io.BytesIO()
+    write_frame(WIDE, sink)
+    return remote.info(remote.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
+
+
+def opened(store: Store, file: FileInfo) -> Artifact:
+    producer = store._producer
+    return Artifact(
+        file,
+        lambda: producer.uri(file),
+        lambda verify: producer.open(file.file_id, verify),
+        producer.verify_reads,
+        producer.s3_access,
+    )
+
+
+def load(store: Store, file: FileInfo, kind: Any, columns: list[str] | None = None) -> Any:
+    return TypeHandlers().read(opened(store, file), kind, columns)
+
+
+def fetched_bytes(proxy: Proxy) -> int:
+    """Return how many bytes were asked for; an answer without a range would be all."""
+    asked = 0
+    for request in proxy.requests:
+        if request.line.startswith("GET"):
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            start, stop = headers["range"].removeprefix("bytes=").split("-")
+            asked += int(stop) + 1 - int(start) if start else int(stop)
+    return asked
+
+
+@pytest.fixture
+def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("a local copy was made")
+
+    monkeypatch.setattr(local_copies, "_copy", fail)
+
+
+@pytest.mark.usefixtures("no_copies")
+@pytest.mark.parametrize(("kind", "column"), KINDS)
+def test_one_column_is_a_fraction_of_the_bytes(
+    remote: Store, file: FileInfo, proxy: Proxy, kind: Any, column: Callable[[Any], pl.DataFrame]
+) -> None:
+    proxy.reset()
+    assert column(load(remote, file, kind)).equals(WIDE.select("c3"))
+    assert 0 < fetched_bytes(proxy) < file.size_bytes / 4
+    proxy.reset()
+    assert column(load(remote, file, kind, ["c3", "c5"])).equals(WIDE.select("c3"))
+    assert 0 < fetched_bytes(proxy) < file.size_bytes / 4
+
+
+@pytest.mark.usefixtures("no_copies")
+@pytest.mark.parametrize(("kind", "first_rows"), FILTERED)
+def test_a_filter_leaves_out_the_other_row_groups(
+    remote: Store, file: FileInfo, proxy: Proxy, kind: Any, first_rows: Callable[[Any, int], pl.DataFrame]
+) -> None:
+    table, fetched = load(remote, file, kind), []
+    for rows in (10, ROWS):
+        proxy.reset()
+        assert first_rows(table, rows).equals(WIDE.select("x", "c3").head(rows))
+        fetched.append(fetched_bytes(proxy))
+    assert 0 < fetched[0] < 0.7 * fetched[1], fetched
+
+
+@pytest.mark.parametrize(("kind", "column"), KINDS)
+def test_a_missing_file_or_one_of_another_size_is_told_before_it_is_scanned(
+    remote: Store, file: FileInfo, s3_back_door: S3BackDoor, kind: Any, column: object
+) -> None:
+    s3_back_door.put(file.storage_path, b"short")
+    with pytest.raises(DamagedBytesError):
+        load(remote, file, kind)
+    s3_back_door.delete(file.storage_path)
+    for columns in (None, ["c3"]):
+        with pytest.raises(MissingBytesError):
+            load(remote, file, kind, columns)
+
+
+class Secrets:
+    """Credentials that are others whenever they are asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> S3Credentials:
+        self.asked += 1
+        return S3Credentials(f"KEY{self.asked}", f"hidden-{self.asked}", f"token-{self.asked}")
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets()
+
+
+@pytest.fixture
+def guarded(remote: Store, file: FileInfo, proxy: Proxy, secrets: Secrets) -> Artifact:
+    producer = remote._producer
+    access = S3Access(proxy.endpoint_url, "eu-central-1", secrets)
+    return Artifact(
+        file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), True, lambda: access
+    )
+
+
+def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
+    """Return access keys and tokens that requests came with."""
+    used = set()
+    for request in proxy.requests:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        key = re.search(r"Credential=(\w+)/\d+/eu-central-1/s3", headers["authorization"])
+        assert key, headers
+        used.add((key[1], headers["x-amz-security-token"]))
+    return used
+
+
+def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
+    guarded: Artifact, secrets: Secrets, proxy: Proxy
+) -> None:
+    dataset = in_place.dataset_of(guarded)
+    for _ in range(2):
+        proxy.reset()
+        dataset.count_rows()
+        dataset.head(1)
+        assert used_credentials(proxy)
+        assert used_credentials(proxy) <= {(f"KEY{n}", f"token-{n}") for n in range(1, secrets.asked + 1)}
+        assert (f"KEY{secrets.asked}", f"token-{secrets.asked}") in used_credentials(proxy)
+
+
+def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
+    guarded: Artifact, secrets: Secrets, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lazy = in_place.scan_with_polars(guarded)
+    assert secrets.asked == 0
+    proxy.reset()
+    lazy.select("c1").collect()
+    first = secrets.asked
+    assert first
+    assert used_credentials(proxy) <= {(f"KEY{n}", f"token-{n}") for n in range(1, first + 1)}
+    lazy.select("c1").collect()
+    assert secrets.asked == first, "good for some minutes"
+    monkeypatch.setattr(in_place, "_ASK_AGAIN_S", 1)
+    again = in_place.scan_with_polars(guarded)
+    again.select("c2").collect()
+    asked = secrets.asked
+    time.sleep(1.1)
+    again.select("c3").collect()
+    assert secrets.asked > asked
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_no_secret_is_shown_or_leaves_the_process(
+    guarded: Artifact, kind: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLARS_VERBOSE", "1")
+    if kind == "polars":
+        lazy = in_place.scan_with_polars(guarded)
+        lazy.select("x").head(1).collect()
+        shown = repr(lazy) + lazy.explain() + str(lazy) + lazy.select("x").explain(optimized=False)
+        serialize: Any = lazy.serialize
+    else:
+        dataset = in_place.dataset_of(guarded)
+        dataset.head(1)
+        shown = (
+            repr(dataset)
+            + repr(dataset.filesystem)
+            + repr(dataset.filesystem.handler)
+            + repr(vars(dataset.filesystem.handler))
+        )
+        serialize = lambda: pickle.dumps(dataset)  # noqa: E731
+    access = guarded.s3_access()
+    assert access is not None
+    shown += repr(access) + repr(access.credentials()) + repr(guarded) + "".join(capfd.readouterr())
+    assert not re.search(r"hidden-|token-|KEY\d", shown)
+    with pytest.raises(TypeError, match="in the process that loaded it"):
+        pickle.dumps(in_place._CredentialsForPolars(access))
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - of polars or pyarrow
+        serialize()
+    assert not re.search(r"hidden-|token-|KEY\d", str(refused.value))
+
+
+def test_a_filesystem_for_reading_changes_nothing(guarded: Artifact) -> None:
+    filesystem = in_place.dataset_of(guarded).filesystem
+    with pytest.raises(NotImplementedError):
+        filesystem.delete_file(guarded.uri().removeprefix("s3://"))
+    with pytest.raises(TypeError, match="in the process that loaded it"):
+        copy.copy(filesystem.handler)
+
+
+def test_access_is_what_the_store_itself_uses(
+    s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    given = S3Client("bucket", S3Settings(s3_server, "eu-central-1", "a", "b", "c")).access()
+    assert (given.endpoint_url, given.region) == (s3_server, "eu-central-1")
+    assert given.credentials() == S3Credentials("a", "b", "c")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    from_environment = S3Client("bucket", S3Settings()).access()
+    assert from_environment.endpoint_url == "https://s3.amazonaws.com"
+    assert from_environment.region == "us-east-1"
+    assert from_environment.credentials() == S3Credentials("test-key", "test-secret")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
+        S3Client("bucket", S3Settings()).access().credentials()
+
+
+def test_temporary_credentials_are_renewed(
+    s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    soon = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)).isoformat()
+    count = tmp_path / "count"
+    script = tmp_path / "credentials.sh"
+    script.write_text(
+        f"""#!/bin/sh
+echo x >> {count}
+N=$(wc -l < {count})
+echo '{{"Version": 1, "AccessKeyId": "key'$N'", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": "{soon}"}}'
+"""
+    )
+    script.chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(f"[default]\ncredential_process = {script}\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    access = S3Client("bucket", S3Settings(s3_server)).access()
+    first, second = access.credentials(), access.credentials()
+    assert first.access_key_id != second.access_key_id, "they run out within ten minutes"
+
+
+def test_a_store_on_local_disk_needs_no_access(store: Store) -> None:
+    assert store._producer.s3_access() is None
+    file = store.info(store.create_artifact(io.BytesIO(b"x"), "txt"))
+    assert opened(store, file).s3_access() is None
+    assert tempfile.gettempdir()

@@ -1,0 +1,188 @@
+"""What JSON holds comes back as it was annotated, or not at all."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import io
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+import pydantic
+import pytest
+
+from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.store import Store
+from artifact_pipelines_tests.io_manager.test_type_handlers import Model, Point, Tagged, Tags, round_trip, written
+
+DAY = datetime.date(2013, 1, 1)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Pair(NamedTuple):
+    x: int
+    y: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Everything:
+    moment: datetime.datetime
+    span: datetime.timedelta
+    amount: decimal.Decimal
+    key: uuid.UUID
+    colour: Colour
+    parts: tuple[Point, ...]
+    nested: Optional["Everything"] = None
+
+
+class Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    first_name: str = pydantic.Field(alias="firstName")
+    password: pydantic.SecretStr | None = None
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def initial(self) -> str:
+        return self.first_name[0]
+
+
+EVERYTHING = Everything(
+    datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC),
+    datetime.timedelta(days=1, microseconds=1),
+    decimal.Decimal("1.10"),
+    uuid.UUID(int=5),
+    Colour.RED,
+    (Point(1, {"a": 2}),),
+)
+
+
+@pytest.mark.parametrize(
+    "value", [{"b": [1, 2.5, None, True], "a": {"ü": "x"}}, [1, "two", []], (1, 2), True, 2**70, 0.1, None]
+)
+def test_plain_values_come_back_as_their_type(store: Store, value: Any) -> None:
+    found = round_trip(store, value, type(value))
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (Point(1, {"a": 2}), Point),
+        (Point(1, {"a": 2}), Point | None),
+        (None, Point | None),
+        (Model(day=DAY), Model),
+        ([Model(day=DAY)], list[Model]),
+        ({"a": Point(1, {})}, dict[str, Point]),
+        ({"a": None}, dict[str, Point | None]),
+        ((Point(1, {}), 2), tuple[Point, int]),
+        ((1, 2, 3), tuple[int, ...]),
+        ({1: DAY}, dict[int, datetime.date]),
+        ([1, 2], Sequence[int]),
+        ({"a": 1}, Mapping[str, int]),
+        (Pair(1, "y"), Pair),
+        (dataclasses.replace(EVERYTHING, nested=EVERYTHING), Everything),
+        (Tags({"x", "y"}, DAY), Tags),
+        (Tagged(tags={"x", "y"}, more=[frozenset({"z"})], points={1: {"w"}}), Tagged),
+        (Strict(firstName="Ann"), Strict),
+        (5, int | list[int]),
+        ([5], int | list[int]),
+    ],
+)
+def test_records_come_back_as_what_is_annotated(store: Store, value: Any, annotation: Any) -> None:
+    found = round_trip(store, value, annotation)
+    assert (type(found), found) == (type(value), value)
+
+
+def test_without_an_annotation_what_is_stored_comes_back(store: Store) -> None:
+    assert round_trip(store, Point(1, {"a": 2}), dict) == {"x": 1, "y": {"a": 2}}
+    assert round_trip(store, Model(day=DAY), dict[str, Any]) == {"day": "2013-01-01", "n": 3}
+    assert round_trip(store, (1, {2: 3}), None) == [1, {"2": 3}]
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "problem"),
+    [
+        ({"x": "one", "y": {}}, Point, "x: Input should be a valid integer"),
+        ({"x": 1}, Point, "y: Field required"),
+        ([{"day": "soon"}], list[Model], "0.day: Input should be a valid date"),
+        (None, Point, "the value: Input should be"),
+        (5, dict, "Input should be"),
+        ([], dict, "Input should be"),
+        (2.5, int, "valid integer"),
+        (1, bool, "valid boolean"),
+        (["1"], list[int], "valid integer"),
+        ([1, 2], tuple[int], "at most 1 item"),
+    ],
+)
+def test_what_does_not_fit_its_annotation_says_where(store: Store, value: Any, annotation: Any, problem: str) -> None:
+    with pytest.raises(ContentMismatchError, match=problem) as caught:
+        round_trip(store, value, annotation)
+    assert "annotate dict, list or Any" in str(caught.value)
+
+
+def test_an_error_does_not_show_the_values(store: Store) -> None:
+    with pytest.raises(ContentMismatchError) as caught:
+        round_trip(store, [{"x": "hunter2", "y": {}}] * 9, list[Point])
+    assert "hunter2" not in str(caught.value)
+    assert "and 6 more" in str(caught.value)
+
+
+def test_what_is_called_json_and_is_none_is_an_error(store: Store) -> None:
+    for text in (b"{", b"\xff", b"[" * 100_000):
+        file = store.info(store.create_artifact(io.BytesIO(text), "json"))
+        opened = Artifact(file, lambda: "", lambda verify, file=file: store.open(file.file_id, verify))  # type: ignore[misc]
+        for annotation in (None, dict, Point):
+            with pytest.raises(ContentMismatchError):
+                TypeHandlers().read(opened, annotation)
+
+
+def test_a_type_that_pydantic_does_not_know_is_an_error(store: Store) -> None:
+    class Odd:
+        pass
+
+    with pytest.raises(UnsupportedTypeError, match="Odd"):
+        round_trip(store, [1], list[Odd])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"x": object()},
+        {"x": float("nan")},
+        [float("inf")],
+        {(1, 2): 3},
+        ["\ud800"],
+        {1: 2, "a": 3},
+        [b"bytes"],
+        [print],
+        [int],
+        [iter([1])],
+        [{1, "a", None, object()}],
+        Model.model_construct(day="no day"),
+    ],
+)
+def test_what_json_can_not_hold_is_an_error(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="JSON can hold"):
+        written(value)
+
+
+def test_a_value_that_holds_itself_is_an_error() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (loop, deep):
+        with pytest.raises(InvalidArgumentError, match="JSON can hold"):
+            written(value)
+
+
+def test_sets_are_stored_in_an_order_of_their_own() -> None:
+    assert written(Tags({"b", "a", "c"}, DAY))[1] == b'{"day":"2013-01-01","tags":["a","b","c"]}'
+    assert written([{frozenset({"b", "a"}), "c"}])[1] == b'[["c",["a","b"]]]'

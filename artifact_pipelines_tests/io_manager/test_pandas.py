@@ -1,0 +1,117 @@
+"""pandas frames, where pandas is installed: stored as Parquet, and back as they were."""
+
+import datetime
+import io
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines.core.exceptions import (
+    ContentMismatchError,
+    DuplicateColumnsError,
+    UnknownColumnError,
+    UnsupportedColumnError,
+)
+from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
+
+pd = pytest.importorskip("pandas")
+
+
+def frames() -> dict[str, Any]:
+    plain = pd.DataFrame({"number": [3, 1], "text": ["a", "ü"], "float": [1.5, None]})
+    return {
+        "plain": plain,
+        "named index": plain.set_index("text"),
+        "nameless index": plain.set_axis(["x", "y"]),
+        "a range that begins elsewhere": plain.set_axis(pd.RangeIndex(5, 9, 2)),
+        "several levels": plain.set_index(["number", "text"]),
+        "times": plain.set_index(pd.DatetimeIndex(["2013-01-01", "2013-01-02"], tz="Europe/Berlin", name="at")),
+        "categories": plain.astype({"text": "category"}),
+        "nullable": plain.astype({"number": "Int64", "float": "Float64"}),
+        "dates": pd.DataFrame({"day": [datetime.date(2013, 1, 1), None]}),
+        "lists": pd.DataFrame({"list": [[1, 2], None]}),
+        "no rows": plain.head(0),
+        "no columns": pd.DataFrame(),
+        "no columns, but an index": pd.DataFrame(index=pd.Index(["x", "y"], name="key")),
+        "periods": pd.DataFrame({"month": pd.period_range("2013-01", periods=2, freq="M")}),
+    }
+
+
+@pytest.mark.parametrize("name", frames())
+def test_a_frame_comes_back_as_it_was(store: Store, name: str) -> None:
+    frame = frames()[name]
+    found = round_trip(store, frame, pd.DataFrame)
+    if name == "lists":
+        found["list"] = [None if value is None else list(value) for value in found["list"]]
+    pd.testing.assert_frame_equal(found, frame)
+    assert written(frame) == written(frames()[name])
+
+
+def test_other_readers_see_an_index_as_columns(store: Store) -> None:
+    assert round_trip(store, frames()["plain"], pl.DataFrame).columns == ["number", "text", "float"]
+    assert round_trip(store, frames()["named index"], pl.DataFrame).columns == ["number", "float", "text"]
+    nameless = round_trip(store, frames()["nameless index"], pa.Table)
+    assert nameless.column_names[-1] == "__index_level_0__"
+
+
+@pytest.mark.parametrize("value", [FRAME, FRAME.lazy(), FRAME.to_arrow()])
+def test_frames_of_others_get_the_plain_index(store: Store, value: Any) -> None:
+    found = round_trip(store, value, pd.DataFrame)
+    assert (list(found.columns), list(found.index)) == (FRAME.columns, [0, 1, 2])
+
+
+def test_an_index_comes_back_with_the_columns_that_were_asked_for(store: Store) -> None:
+    artifact = stored(store, frames()["named index"])
+    found = TypeHandlers().read(artifact, pd.DataFrame, ["float"])
+    assert (list(found.columns), list(found.index)) == (["float"], ["a", "ü"])
+    with pytest.raises(UnknownColumnError, match="It has: 'number', 'float', 'text'"):
+        TypeHandlers().read(artifact, pd.DataFrame, ["x"])
+
+
+def test_what_arrow_does_not_take_is_named() -> None:
+    fine = [1, 2]
+    for odd in ([1, "a"], [object(), object()], [{1}, {2}], [1j, 2j]):
+        with pytest.raises(UnsupportedColumnError, match="Column 'odd'"):
+            written(pd.DataFrame({"fine": fine, "odd": odd}))
+    with pytest.raises(DuplicateColumnsError, match="'a'"):
+        written(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(UnsupportedColumnError):
+        written(pd.DataFrame({"fine": fine}, index=[1, "a"]))
+    with pytest.raises(UnsupportedColumnError, match="'odd'"):
+        written(pd.DataFrame({"odd": [pd.DateOffset(1), pd.DateOffset(2)]}))
+
+
+def test_what_pandas_does_not_understand_is_an_error(store: Store) -> None:
+    sink = io.BytesIO()
+    table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": '{"index_columns": ["gone"], "columns": 5}'})
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(table, sink)
+    artifact = stored(store, "x")
+    file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
+    artifact.info, producer = file, store._producer
+    artifact._uri = lambda: producer.uri(file)
+    artifact._open_stream = lambda verify: store.open(file.file_id, verify)
+    with pytest.raises(ContentMismatchError, match="Annotate polars.DataFrame"):
+        TypeHandlers().read(artifact, pd.DataFrame)
+    assert TypeHandlers().read(artifact, pl.DataFrame).height == 1
+
+
+def test_frames_pass_from_asset_to_asset_with_rows_and_columns_told(store: Store) -> None:
+    def made() -> Any:
+        return frames()["named index"]
+
+    def used(made: Any) -> Any:
+        pd.testing.assert_frame_equal(made, frames()["named index"])
+        return made
+
+    made.__annotations__["return"] = used.__annotations__["made"] = pd.DataFrame
+    io_manager = ArtifactIOManager(store.catalog, store._producer)
+    result = dg.materialize([dg.asset(made), dg.asset(used)], resources={"io_manager": io_manager})
+    [event] = result.asset_materializations_for_node("made")
+    assert event.metadata["dagster/row_count"].value == 2
