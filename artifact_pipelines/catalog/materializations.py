@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from, settle_leases
 from artifact_pipelines.catalog.retry import retried
@@ -163,7 +164,7 @@ class MaterializationCatalog:
         table = materialization_inputs
         query = sa.select(table).where(table.c.materialization_id == materialization_id)
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(table.c.asset_key, table.c.file_id)).all()
+            rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
         return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
 
 
@@ -272,6 +273,7 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
         "is_current": True,
+        "current_since": utc_now(),
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())

@@ -129,6 +129,14 @@ class Lease:
     file: FileInfo
 
 
+class Publication(enum.StrEnum):
+    """Whether a materialization may be current: a candidate may not yet, a rejected one never."""
+
+    PUBLISHED = "published"
+    CANDIDATE = "candidate"
+    REJECTED = "rejected"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
     """One file that a step read to make its output."""

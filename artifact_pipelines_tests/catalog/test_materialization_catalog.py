@@ -115,6 +115,14 @@ def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
     assert catalog.materializations.inputs(made.materialization_id) == [loaded]
 
 
+def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> None:
+    days = [record(catalog, "a", asset="daily", partition=day) for day in ("mon", "tue")]
+    assert len({day.file.file_id for day in days}) == 1
+    loaded = [LoadedInput("daily", day.partition, day.file.file_id) for day in days]
+    made = record(catalog, "b", inputs=(*loaded, loaded[0]))
+    assert catalog.materializations.inputs(made.materialization_id) == loaded
+
+
 def test_each_new_content_of_a_dataset_is_a_version_of_it(catalog: Catalog, engine: sa.Engine) -> None:
     made = [record(catalog, x, asset="flights/raw", dataset="flights") for x in "aab"]
     with engine.connect() as connection:
