@@ -1,5 +1,6 @@
 """The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
 
+import datetime
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -7,8 +8,9 @@ from typing import Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
+from artifact_pipelines.core.exceptions import NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
+from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact
 from artifact_pipelines.io_manager.interfaces import Artifact
@@ -142,31 +144,53 @@ class Store(IArtifactProducer):
                 raise
             self.catalog.files.release(FileId(file_id), REBUILT)
 
-    def load(self, asset: str, as_type: Any = None, partition: str | None = None, version: int | None = None) -> Any:
+    def load(
+        self,
+        asset: str,
+        as_type: Any = None,
+        partition: str | None = None,
+        version: int | None = None,
+        *,
+        tag: str | None = None,
+        as_of: datetime.datetime | str | None = None,
+        run_id: str | None = None,
+    ) -> Any:
         """Return the artifact of an asset.
 
         Args:
             asset: Asset key, such as `flights/table`.
             as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as the file suggests.
             partition: Partition key of a partitioned asset.
-            version: Version number as `history` shows it; None: the current one.
+            version: Version number as `history` shows it; without this and the next three: the current one.
+            tag: The version that has this name.
+            as_of: What was current at this time, with its zone.
+            run_id: The newest one of this run.
 
         Raises:
             NotFoundError: The asset or version is not in the catalog.
-            UsageError: The file cannot be read as that type.
+            UsageError: The file cannot be read as that type, or more than one of the last four is given.
             IntegrityError: Its bytes are missing or damaged. A file that is scanned in place (`LazyFrame`, `Dataset`,
                 a DuckDB relation) is not read here: only its size is checked.
         """
-        catalog = self.catalog.materializations
-        if version is None:
-            found = catalog.current(asset, partition)
-        else:
-            found = catalog.version(asset, _positive("version", version), partition)
+        wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
+        found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
         file, producer = found.file, self._producer
         artifact = Artifact(
             file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
         )
         return self._handlers.read(artifact, as_type)
+
+    def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
+        catalog = self.catalog.materializations
+        if not wish:
+            return catalog.current(asset, partition)
+        selection = selection_from(wish, "load")
+        if selection.version is not None:
+            return catalog.version(asset, selection.version, partition)
+        found = catalog.find(asset, [partition], selection).get(partition)
+        if found is None:
+            raise catalog.nothing_found(asset, partition, selection)
+        return found
 
     def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:
         """Return the materializations of an asset, newest first; of all its partitions when none is named.
@@ -178,9 +202,3 @@ class Store(IArtifactProducer):
         if not found:
             self.catalog.materializations.current(asset, partition)  # raises, and says what to do
         return found
-
-
-def _positive(parameter: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(parameter, value, "a whole number from 1 up")
-    return value

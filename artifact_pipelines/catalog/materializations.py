@@ -3,6 +3,7 @@
 Recording one settles the leases on its files in the same transaction: either both are there, or neither.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,12 @@ from artifact_pipelines.catalog.tables import (
     materializations,
     tags,
 )
-from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import (
+    NeverMaterializedError,
+    NotFoundError,
+    NothingSelectedError,
+    UnknownVersionError,
+)
 from artifact_pipelines.core.types import (
     FileId,
     FileState,
@@ -40,6 +46,7 @@ _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
 _FILES_OF = 500
 _PARTITIONS_OF = 500
+_TOLD = 20
 _OWNED_FILES = (
     sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
@@ -126,10 +133,26 @@ class MaterializationCatalog:
                 which = _of_any(asset, partitions[start : start + _PARTITIONS_OF])
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
+                if selection is not None and selection.as_of is not None:
+                    found.update(_current_then(connection, which, selection.as_of))
+                    continue
                 own = _selected(selection) if selection else [materializations.c.run_id == run_id] if run_id else None
                 if own is not None:
                     found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
         return {partition: found[partition] for partition in partitions if partition in found}
+
+    @retried
+    def nothing_found(
+        self, asset: str, partition: str | None = None, selection: Selection | None = None
+    ) -> NotFoundError:
+        """Return the error that says why `find` has not found a partition, and what could be selected instead."""
+        which = [*_of(asset, partition), _IS_KEPT]
+        with reading(self._engine) as connection:
+            kept = _select(connection, which, _TOLD)
+            told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+        if selection is None or not kept:
+            return NeverMaterializedError(asset, partition)
+        return NothingSelectedError(asset, str(selection), told, partition)
 
     @retried
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
@@ -198,9 +221,36 @@ def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
         return [_ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))]
     if selection.version is not None:
         return [_VERSION.in_([selection.version])]
-    if selection.as_of is not None:
-        return [materializations.c.created_at <= selection.as_of]
     return [materializations.c.run_id == selection.run_id]
+
+
+def _current_then(
+    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], time: datetime.datetime
+) -> Mapping[str | None, Materialization]:
+    """Find what was current at a time; where that was released meanwhile, nothing, and not what was before it."""
+    since = materializations.c.current_since
+    latest_first = sa.func.row_number().over(partition_by=_PARTITION, order_by=(since.desc(), _ID.desc()))
+    was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
+    ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
+    wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
+    return {found.partition: found for found in _select(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))}
+
+
+def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
+    query = sa.select(tags.c.materialization_id, tags.c.name).where(tags.c.materialization_id.in_(ids))
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(query.order_by(tags.c.name)):
+        found.setdefault(row.materialization_id, []).append(row.name)
+    return found
+
+
+def _told(newest_first: Sequence[Materialization], tags_of: Mapping[int, Sequence[str]]) -> Sequence[str]:
+    """Return what there is to select, each version once, for people."""
+    told: dict[int, list[str]] = {}
+    for made in newest_first:
+        facts = told.setdefault(made.version, [f"file {made.file.file_id}", f"{made.created_at:%Y-%m-%dT%H:%M:%SZ}"])
+        facts += [f"tag {name}" for name in tags_of.get(made.materialization_id, ())]
+    return [f"version {version} ({', '.join(facts)})" for version, facts in told.items()]
 
 
 def _newest_of_each(
@@ -260,6 +310,7 @@ def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement
 
 
 def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
+    now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for both: it was current when it was made
     values: Mapping[str, Any] = {
         "asset_key": facts.asset,
         "partition_key": facts.partition,
@@ -273,7 +324,8 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
         "is_current": True,
-        "current_since": utc_now(),
+        "created_at": now,
+        "current_since": now,
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())

@@ -6,6 +6,7 @@
     │   ├── UnknownVersionError
     │   ├── NeverMaterializedError
     │   ├── UnknownTagError
+    │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
     │   ├── CollectedVersionsError
     │   └── NoBackupError
@@ -155,6 +156,23 @@ class UnknownTagError(NotFoundError):
     def __str__(self) -> str:
         what = f"asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"No version of {what} has tag {self.tag!r}; there are: {_known(self.tags)}."
+
+
+@dataclasses.dataclass(eq=False)
+class NothingSelectedError(NotFoundError):
+    """No kept materialization of an asset is the one that was selected."""
+
+    asset: str
+    selection: str
+    kept: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return (
+            f"{what} has nothing that is {self.selection}; there are: {_known(self.kept)}. Select one of these; what "
+            f"retention released comes back with `artifact-pipelines restore {self.asset} --version N`."
+        )
 
 
 @dataclasses.dataclass(eq=False)

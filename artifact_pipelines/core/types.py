@@ -139,11 +139,16 @@ class Publication(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """One file that a step read to make its output."""
+    """One file that a step read to make its output.
+
+    Attributes:
+        version: The number that its content had when it was loaded; not recorded, and no part of what an input is.
+    """
 
     asset: str
     partition: str | None
     file_id: FileId
+    version: int | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ class Selection:
         file_id: The newest one that had this file.
         version: The newest one with this version number.
         tag: The one that bears this name.
-        as_of: The one that was current at this time, by the database's clock; with a time zone.
+        as_of: The one that was current at this time, by the database's clock; in UTC.
         run_id: The newest one of this run.
     """
 

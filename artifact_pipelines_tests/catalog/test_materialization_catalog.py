@@ -1,5 +1,6 @@
 import concurrent.futures
 import datetime
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +9,13 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.materializations import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
-from artifact_pipelines.core.exceptions import LeaseExpiredError, NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import (
+    LeaseExpiredError,
+    NeverMaterializedError,
+    NothingSelectedError,
+    UnknownVersionError,
+)
+from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import (
     Content,
@@ -17,6 +24,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
     Selection,
 )
 
@@ -204,3 +212,54 @@ def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> Non
     assert found(Selection(as_of=other.created_at)) == [other.materialization_id]
     assert found(Selection(as_of=first.created_at - datetime.timedelta(seconds=1))) == []
     assert found(Selection(version=9)) == []
+
+
+def test_what_was_current_at_a_time_is_found_and_never_what_was_before_it(catalog: Catalog, engine: sa.Engine) -> None:
+    made = []
+    for letter in "abcd":
+        made.append(record(catalog, letter))
+        time.sleep(0.01)
+    times = [m.created_at for m in made]
+
+    def found(moment: datetime.datetime) -> int | None:
+        by_partition = catalog.materializations.find("flights/table", [None], Selection(as_of=moment))
+        return by_partition[None].version if by_partition else None
+
+    assert [found(moment) for moment in times] == [1, 2, 3, 4]
+    assert catalog.retention.release(VersionName("flights/table", None, 2), "test")
+    assert [found(moment) for moment in times] == [1, None, 3, 4], "not 1, which was not current any more"
+    with engine.begin() as connection:
+        third = sa.update(materializations).where(materializations.c.version == 3)
+        connection.execute(third.values(publication=Publication.REJECTED, current_since=None))
+    assert found(times[2]) is None, "a candidate that was rejected never was current; what was then is released"
+    catalog.retention.wipe("flights/table")
+    assert found(times[3]) == 4
+    assert found(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)) is None
+
+
+def test_a_candidate_is_current_from_when_it_is_published(catalog: Catalog, engine: sa.Engine) -> None:
+    made = []
+    for letter in "abc":
+        made.append(record(catalog, letter))
+        time.sleep(0.01)
+    first, candidate, other = made
+    since = other.created_at + datetime.timedelta(hours=1)
+    with engine.begin() as connection:
+        published = sa.update(materializations).where(materializations.c.version == candidate.version)
+        connection.execute(published.values(current_since=since))
+    find = catalog.materializations.find
+    assert find("flights/table", [None], Selection(as_of=candidate.created_at))[None] == first
+    assert find("flights/table", [None], Selection(as_of=other.created_at))[None] == other
+    assert find("flights/table", [None], Selection(as_of=since))[None].version == candidate.version
+
+
+def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
+    for letter in "aab":
+        record(catalog, letter)
+    catalog.marks.tag("flights/table", "good", version=1)
+    error = catalog.materializations.nothing_found("flights/table", None, Selection(tag="bad"))
+    assert isinstance(error, NothingSelectedError)
+    assert [told.split(" (")[0] for told in error.kept] == ["version 2", "version 1"]
+    assert error.kept[1].startswith("version 1 (file 1, ")
+    assert error.kept[1].endswith(", tag good)")
+    assert isinstance(catalog.materializations.nothing_found("never"), NeverMaterializedError)
