@@ -12,7 +12,7 @@ from artifact_pipelines.core.exceptions import NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact, Rollback
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.plain_handlers import PathHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
@@ -179,6 +179,20 @@ class Store(IArtifactProducer):
             file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
         )
         return self._handlers.read(artifact, as_type)
+
+    def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
+        """Make an older version that is kept current again; no byte moves.
+
+        Its number stays; what is materialized next and differs gets the number after the highest. Dagster is not told
+        here: `artifact-pipelines rollback` tells it too, and the same command afterwards tells it alone.
+
+        Raises:
+            NotFoundError: That version is not there, or was released.
+            IntegrityError: Its bytes are missing, of another size or known to be damaged. Nothing was changed.
+        """
+        for file in self._find(asset, partition, {"version": version}).files:
+            self._producer.uri(file)
+        return self.catalog.rollback.roll_back(asset, version, partition)
 
     def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
         catalog = self.catalog.materializations

@@ -92,9 +92,7 @@ class MaterializationCatalog:
             _insert_inputs(connection, materialization_id, facts.inputs)
             if facts.dataset is not None and changed:
                 _insert_dataset_version(connection, facts.dataset, version, materialization_id)
-            recorded = _newest(connection, [materializations.c.materialization_id == materialization_id])
-        assert recorded is not None
-        return recorded
+            return materialization_of(connection, materialization_id)
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
@@ -189,6 +187,13 @@ class MaterializationCatalog:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
         return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
+
+
+def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
+    """Return the materialization of an ID that there is."""
+    found = _newest(connection, [materialization_id == _ID])
+    assert found is not None
+    return found
 
 
 def holder_of(materialization_id: int) -> str:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import count_down
+from artifact_pipelines.catalog.files import count_down, hold_again
 from artifact_pipelines.catalog.materializations import holder_of, lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
@@ -331,13 +331,7 @@ def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
     """Let a materialization hold its files again; False when one of them is gone."""
     link = materialization_files
     owned = sa.select(link.c.file_id).where(link.c.materialization_id == row.materialization_id)
-    for file_id in connection.scalars(owned.order_by(link.c.file_id)).all():
-        count_up = sa.update(files).where(files.c.file_id == file_id)
-        up = count_up.values(reference_count=files.c.reference_count + 1, unreferenced_at=None)
-        if connection.execute(up).rowcount == 0:
-            return False
-        connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder_of(row.materialization_id)))
-    return True
+    return hold_again(connection, connection.scalars(owned).all(), holder_of(row.materialization_id))
 
 
 def _make_newest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:

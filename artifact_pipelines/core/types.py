@@ -208,6 +208,21 @@ class Materialization:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Rollback:
+    """What was made current again.
+
+    Attributes:
+        now: What is current now.
+        source: The newest materialization of that version that a run made.
+        is_new: Whether something changed; else that version was current already.
+    """
+
+    now: Materialization
+    source: Materialization
+    is_new: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
     """Which materialization of an asset or partition is meant, where it is not the current one. One field is given.
 
