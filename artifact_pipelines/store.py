@@ -126,6 +126,16 @@ class Store(IArtifactProducer):
         """
         return self.catalog.files.get_file(FileId(file_id))
 
+    def uri(self, file_id: FileId | int) -> str:
+        """Return where a file's bytes lie (`file:///…` or `s3://…`), checked to be there.
+
+        Raises:
+            InvalidFileIdError: Not a positive whole number.
+            UnknownFileError: No such file.
+            IntegrityError: Its bytes are missing, of another size or known to be damaged.
+        """
+        return self._producer.uri(self.info(file_id))
+
     def release(self, file_id: FileId | int) -> None:
         """Drop one reference that a `create_artifact` gave; the bytes stay until they are collected.
 

@@ -8,6 +8,7 @@ from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
+from artifact_pipelines.catalog.lineage import LineageCatalog
 from artifact_pipelines.catalog.marks import MarkCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.catalog.retention import RetentionCatalog
@@ -23,6 +24,7 @@ class Catalog:
         files: Stored files and who holds them.
         materializations: What every asset held, and when.
         retention: Which versions are kept, wiped and released.
+        lineage: What was made from what.
         rollback: Making an older version current.
         marks: Pins and tags on versions.
         collection: What nothing holds any more.
@@ -48,6 +50,7 @@ class Catalog:
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
         self.retention = RetentionCatalog(self._engine)
+        self.lineage = LineageCatalog(self._engine)
         self.rollback = RollbackCatalog(self._engine)
         self.marks = MarkCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)

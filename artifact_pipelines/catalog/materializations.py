@@ -162,8 +162,10 @@ class MaterializationCatalog:
         """
         with reading(self._engine) as connection:
             found = _newest(connection, [*_of(asset, partition), _IS_KEPT, materializations.c.version == version])
+            highest = _highest_version(connection, _of(asset, partition))
         if found is None:
-            raise UnknownVersionError(asset, version, self.current(asset, partition).version, partition)
+            self.current(asset, partition)
+            raise UnknownVersionError(asset, version, highest, partition)
         return found
 
     @retried
@@ -191,7 +193,7 @@ class MaterializationCatalog:
 
 def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
     """Return the materialization of an ID that there is."""
-    found = _newest(connection, [materialization_id == _ID])
+    found = _newest(connection, [_ID.in_([materialization_id])])
     assert found is not None
     return found
 

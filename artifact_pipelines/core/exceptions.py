@@ -47,6 +47,7 @@
         ├── StorageFullError
         ├── StorageUnavailableError
         ├── CatalogUnavailableError
+        ├── DagsterNotToldError
         └── LeaseExpiredError
 
 An error is a dataclass: its fields are what a program may ask, its text says what, where, expected, got and what to
@@ -636,6 +637,17 @@ class CatalogUnavailableError(BackendError):
 
     def __str__(self) -> str:
         return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class DagsterNotToldError(BackendError):
+    """The catalog has changed, and Dagster could not be told."""
+
+    home: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The catalog is changed, but Dagster's instance in {self.home} could not be told: {self.reason}. Mend that (DAGSTER_HOME), and run the same command again."
 
 
 @dataclasses.dataclass(eq=False)

@@ -27,6 +27,7 @@ from artifact_pipelines.core.types import (
     Publication,
     Selection,
 )
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 
 PARQUET = FileDescription("parquet")
 
@@ -89,6 +90,14 @@ def test_an_unknown_version_is_an_error_that_tells_the_newest(catalog: Catalog, 
         catalog.materializations.version("flights/table", version)
 
 
+def test_the_newest_version_is_the_highest_also_when_an_older_one_is_current(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.rollback.roll_back("flights/table", 1)
+    with pytest.raises(UnknownVersionError, match="the newest is 2"):
+        catalog.materializations.version("flights/table", 7)
+
+
 def test_partitions_have_versions_of_their_own(catalog: Catalog) -> None:
     for partition, letter in (("1", "a"), ("2", "b"), ("1", "c")):
         record(catalog, letter, partition=partition)
@@ -121,6 +130,22 @@ def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
     loaded = LoadedInput("flights/raw", None, raw.file.file_id)
     made = record(catalog, "b", inputs=(loaded, loaded))
     assert catalog.materializations.inputs(made.materialization_id) == [loaded]
+
+
+def test_inputs_are_recorded_with_what_was_made_of_them_or_nothing_is(catalog: Catalog, engine: sa.Engine) -> None:
+    raw = record(catalog, "a", asset="flights/raw")
+
+    @sa.event.listens_for(catalog._engine, "before_cursor_execute")
+    def crash(*arguments: object) -> None:
+        if str(arguments[2]).startswith("INSERT INTO materialization_inputs"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(catalog, "b", inputs=(LoadedInput("flights/raw", None, raw.file.file_id),))
+    sa.event.remove(catalog._engine, "before_cursor_execute", crash)
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("flights/table")
+    assert counts_agree(engine)
 
 
 def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> None:
