@@ -198,6 +198,18 @@ def materialization_of(connection: sa.Connection, materialization_id: int) -> Ma
     return found
 
 
+def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a materialization is the last one of its version: only its inputs are needed to make that again."""
+    later = materializations.alias()
+    same = (
+        later.c.asset_key == made.c.asset_key,
+        later.c.partition_key.is_not_distinct_from(made.c.partition_key),
+        later.c.version == made.c.version,
+        later.c.materialization_id > made.c.materialization_id,
+    )
+    return ~sa.exists().where(*same)
+
+
 def holder_of(materialization_id: int) -> str:
     """Name the holder that a materialization is."""
     return f"materialization:{materialization_id}"

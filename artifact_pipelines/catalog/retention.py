@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
-from artifact_pipelines.catalog.materializations import holder_of, lock_asset
+from artifact_pipelines.catalog.materializations import holder_of, is_newest_of_its_version, lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -111,7 +111,7 @@ class RetentionCatalog:
 
     @retried
     def uses(self, asset: str) -> Sequence[Use]:
-        """Return which kept versions of any asset were made from kept versions of this one."""
+        """Return which kept versions of any asset were made, when last, from kept versions of this one."""
         made = materializations.alias()
         query = (
             sa.select(
@@ -126,6 +126,7 @@ class RetentionCatalog:
             .join(materialization_inputs, _is_input_of(materializations))
             .join(made, made.c.materialization_id == materialization_inputs.c.materialization_id)
             .where(materializations.c.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
+            .where(is_newest_of_its_version(made))
             .distinct()
         )
         with reading(self._engine) as connection:
@@ -291,6 +292,7 @@ def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> s
         .join(materialization_inputs, _is_input_of(materializations))
         .join(user, user.c.materialization_id == materialization_inputs.c.materialization_id)
         .where(*which, user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
+        .where(is_newest_of_its_version(user))
     )
     return sa.or_(
         sa.exists().where(_ID.in_(ids), marked),
