@@ -15,6 +15,7 @@ from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.lineage import grow
+from artifact_pipelines.core.retention import VersionName
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -117,6 +118,17 @@ def test_assets_are_listed_with_what_they_hold_now() -> None:
 def test_the_history_of_an_asset_is_newest_first() -> None:
     assert [row["version"] for row in run_json("history", "numbers")] == [2, 1, 1]
     assert len(run("history", "numbers").splitlines()) == 4
+
+
+@pytest.mark.usefixtures("numbers")
+def test_history_lists_on_demand_what_can_still_be_restored(store: Store) -> None:
+    assert store.catalog.retention.release(VersionName("numbers", None, 1), "test")
+    assert [row["version"] for row in run_json("history", "numbers")] == [2]
+    rows = run_json("history", "numbers", "--all")
+    assert [(row["version"], row["marks"]) for row in rows] == [(2, "current"), (1, "released"), (1, None)]
+    assert store.catalog.collection.collect(0, 10)
+    assert [row["version"] for row in run_json("history", "numbers", "--all")] == [2]
+    assert "Materialize it first" in run("history", "nothing", "--all", code=3)
 
 
 def test_an_empty_store_says_how_to_begin() -> None:

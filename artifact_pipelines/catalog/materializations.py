@@ -44,6 +44,10 @@ _PARTITION = materializations.c.partition_key
 _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
+_HAS_ITS_FILES = ~sa.exists().where(
+    materialization_files.c.materialization_id == _ID,
+    ~sa.exists().where(files.c.file_id == materialization_files.c.file_id),
+)
 _FILES_OF = 500
 _PARTITIONS_OF = 500
 _TOLD = 20
@@ -169,9 +173,19 @@ class MaterializationCatalog:
         return found
 
     @retried
-    def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:
-        """Return the kept materializations of an asset, newest first; of all its partitions when none is named."""
-        which = [*_of(asset, partition)[: 1 if partition is None else 2], _IS_KEPT]
+    def history(
+        self, asset: str, partition: str | None = None, limit: int = 1000, with_released: bool = False
+    ) -> Sequence[Materialization]:
+        """Return the kept materializations of an asset, newest first; of all its partitions when none is named.
+
+        Args:
+            asset: Asset key.
+            partition: Only this one.
+            limit: How many at the most.
+            with_released: Also those that are released and whose files are all still there.
+        """
+        which = _of(asset, partition)[: 1 if partition is None else 2]
+        which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
             return _select(connection, which, limit)
 

@@ -43,10 +43,13 @@ class Project:
 
         return [a, b]
 
-    def make(self, value: str, *names: str, data_version: str | None = None) -> dg.ExecuteInProcessResult:
+    def make(
+        self, value: str, *names: str, data_version: str | None = None, later: dg.AssetsDefinition | None = None
+    ) -> dg.ExecuteInProcessResult:
+        also = [later] if later else []
         return dg.materialize(
-            self.define(value, data_version),
-            selection=list(names),
+            [*self.define(value, data_version), *also],
+            selection=[*names, *(["later"] if later else [])],
             resources=self._resources,
             instance=self.instance,
             partition_key=self.partition,
@@ -161,6 +164,17 @@ def test_a_run_that_dagster_has_no_more_leaves_the_data_version_of_the_catalog(p
     now = project.catalog.materializations.current("a", project.partition)
     assert project.told().tags == {"dagster/data_version": now.data_version}
     assert project.told().metadata["artifact/rolled_back_to"].value == 1
+
+
+def test_what_the_run_reported_of_another_partition_is_not_taken_for_it(project: Project) -> None:
+    @dg.asset(deps=["a"], partitions_def=project.partitions)
+    def later(context: dg.AssetExecutionContext) -> None:
+        context.log_event(dg.AssetMaterialization("a", partition="other", tags={"dagster/data_version": "other's"}))
+
+    [first] = project.make("one", "a", later=later).asset_materializations_for_node("a")
+    project.make("two", "a")
+    project.roll_back(1)
+    assert project.told().tags == first.tags
 
 
 def test_the_same_command_again_tells_dagster_only_what_it_does_not_know(
