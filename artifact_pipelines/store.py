@@ -1,5 +1,6 @@
 """The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
 
+import datetime
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -7,10 +8,11 @@ from typing import Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
+from artifact_pipelines.core.exceptions import NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
+from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact, Rollback
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.plain_handlers import PathHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
@@ -124,6 +126,16 @@ class Store(IArtifactProducer):
         """
         return self.catalog.files.get_file(FileId(file_id))
 
+    def uri(self, file_id: FileId | int) -> str:
+        """Return where a file's bytes lie (`file:///…` or `s3://…`), checked to be there.
+
+        Raises:
+            InvalidFileIdError: Not a positive whole number.
+            UnknownFileError: No such file.
+            IntegrityError: Its bytes are missing, of another size or known to be damaged.
+        """
+        return self._producer.uri(self.info(file_id))
+
     def release(self, file_id: FileId | int) -> None:
         """Drop one reference that a `create_artifact` gave; the bytes stay until they are collected.
 
@@ -142,26 +154,36 @@ class Store(IArtifactProducer):
                 raise
             self.catalog.files.release(FileId(file_id), REBUILT)
 
-    def load(self, asset: str, as_type: Any = None, partition: str | None = None, version: int | None = None) -> Any:
+    def load(
+        self,
+        asset: str,
+        as_type: Any = None,
+        partition: str | None = None,
+        version: int | None = None,
+        *,
+        tag: str | None = None,
+        as_of: datetime.datetime | str | None = None,
+        run_id: str | None = None,
+    ) -> Any:
         """Return the artifact of an asset.
 
         Args:
             asset: Asset key, such as `flights/table`.
             as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as the file suggests.
             partition: Partition key of a partitioned asset.
-            version: Version number as `history` shows it; None: the current one.
+            version: Version number as `history` shows it; without this and the next three: the current one.
+            tag: The version that has this name.
+            as_of: What was current at this time, with its zone.
+            run_id: The newest one of this run.
 
         Raises:
             NotFoundError: The asset or version is not in the catalog.
-            UsageError: The file cannot be read as that type.
+            UsageError: The file cannot be read as that type, or more than one of the last four is given.
             IntegrityError: Its bytes are missing or damaged. A file that is scanned in place (`LazyFrame`, `Dataset`,
                 a DuckDB relation) is not read here: only its size is checked.
         """
-        catalog = self.catalog.materializations
-        if version is None:
-            found = catalog.current(asset, partition)
-        else:
-            found = catalog.version(asset, _positive("version", version), partition)
+        wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
+        found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
         file, producer = found.file, self._producer
         artifact = Artifact(
             file,
@@ -171,6 +193,32 @@ class Store(IArtifactProducer):
             producer.s3_access,
         )
         return self._handlers.read(artifact, as_type)
+
+    def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
+        """Make an older version that is kept current again; no byte moves.
+
+        Its number stays; what is materialized next and differs gets the number after the highest. Dagster is not told
+        here: `artifact-pipelines rollback` tells it too, and the same command afterwards tells it alone.
+
+        Raises:
+            NotFoundError: That version is not there, or was released.
+            IntegrityError: Its bytes are missing, of another size or known to be damaged. Nothing was changed.
+        """
+        for file in self._find(asset, partition, {"version": version}).files:
+            self._producer.uri(file)
+        return self.catalog.rollback.roll_back(asset, version, partition)
+
+    def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
+        catalog = self.catalog.materializations
+        if not wish:
+            return catalog.current(asset, partition)
+        selection = selection_from(wish, "load")
+        if selection.version is not None:
+            return catalog.version(asset, selection.version, partition)
+        found = catalog.find(asset, [partition], selection).get(partition)
+        if found is None:
+            raise catalog.nothing_found(asset, partition, selection)
+        return found
 
     def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:
         """Return the materializations of an asset, newest first; of all its partitions when none is named.
@@ -182,9 +230,3 @@ class Store(IArtifactProducer):
         if not found:
             self.catalog.materializations.current(asset, partition)  # raises, and says what to do
         return found
-
-
-def _positive(parameter: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(parameter, value, "a whole number from 1 up")
-    return value

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -13,6 +14,8 @@ import pytest
 from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.cli.main import main
+from artifact_pipelines.core.lineage import grow
+from artifact_pipelines.core.retention import VersionName
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -115,6 +118,17 @@ def test_assets_are_listed_with_what_they_hold_now() -> None:
 def test_the_history_of_an_asset_is_newest_first() -> None:
     assert [row["version"] for row in run_json("history", "numbers")] == [2, 1, 1]
     assert len(run("history", "numbers").splitlines()) == 4
+
+
+@pytest.mark.usefixtures("numbers")
+def test_history_lists_on_demand_what_can_still_be_restored(store: Store) -> None:
+    assert store.catalog.retention.release(VersionName("numbers", None, 1), "test")
+    assert [row["version"] for row in run_json("history", "numbers")] == [2]
+    rows = run_json("history", "numbers", "--all")
+    assert [(row["version"], row["marks"]) for row in rows] == [(2, "current"), (1, "released"), (1, None)]
+    assert store.catalog.collection.collect(0, 10)
+    assert [row["version"] for row in run_json("history", "numbers", "--all")] == [2]
+    assert "Materialize it first" in run("history", "nothing", "--all", code=3)
 
 
 def test_an_empty_store_says_how_to_begin() -> None:
@@ -227,3 +241,71 @@ def test_the_schema_is_brought_up_to_date() -> None:
 @pytest.mark.parametrize("option", ["--help", "-h", "--version"])
 def test_it_says_what_it_is(option: str) -> None:
     assert "artifact" in run(option).lower()
+
+
+@pytest.fixture
+def delays(store: Store) -> None:
+    @dg.asset(key=["flights", "raw"])
+    def raw() -> str:
+        return "raw"
+
+    @dg.asset(ins={"raw": dg.AssetIn(["flights", "raw"])})
+    def delays(raw: str) -> str:
+        return f"[b]{raw}"
+
+    dg.materialize([raw, delays], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+
+
+@pytest.mark.usefixtures("delays")
+def test_lineage_is_a_tree_up_and_down() -> None:
+    text = run("lineage", "delays")
+    assert "delays, version 1, file 2" in text.splitlines()[0]
+    assert "made from:" in text.splitlines()[0]
+    assert "flights/raw, version 1, file 1" in text.splitlines()[1]
+    down = run("lineage", "flights/raw", "--down").splitlines()
+    assert "flights/raw, version 1" in down[0]
+    assert "delays, version 1" in down[1]
+
+
+@pytest.mark.usefixtures("delays")
+def test_the_lineage_of_a_file_is_that_of_what_has_it() -> None:
+    assert run("lineage", "2") == run("lineage", "delays")
+    assert run("lineage", "1", "--down") == run("lineage", "flights/raw", "--down")
+    assert "neither partitions nor versions" in run("lineage", "1", "--version", 1, code=2)
+    assert "No file has ID 9" in run("lineage", "9", code=3)
+
+
+@pytest.mark.usefixtures("delays")
+def test_programs_get_lineage_as_nested_json() -> None:
+    found = run_json("lineage", "delays", "--up")
+    [root] = found["roots"]
+    [child] = root["children"]
+    assert found["direction"] == "up"
+    assert (root["asset"], root["version"], root["file_id"], root["repeated"], root["cut"]) == (
+        "delays",
+        1,
+        2,
+        False,
+        False,
+    )
+    assert (child["asset"], child["partition"], child["file_id"], child["children"]) == ("flights/raw", None, 1, [])
+    assert child["run_id"] == root["run_id"]
+    assert child["created_at"].endswith("+00:00")
+
+
+@pytest.mark.usefixtures("delays")
+def test_lineage_of_what_is_not_there_says_what_there_is(csv: pathlib.Path) -> None:
+    assert "version 1 (file 2" in run("lineage", "delays", "--version", 7, code=3)
+    assert "Materialize it first" in run("lineage", "nothing", code=3)
+    file_id = run_json("put", csv)["file_id"]
+    assert run("lineage", file_id) == f"No asset ever held file {file_id}.\n"
+
+
+@pytest.mark.usefixtures("delays")
+def test_a_tree_that_is_cut_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = functools.partial(grow, max_depth=0)
+    monkeypatch.setattr("artifact_pipelines.cli.lineage.grow", grown)
+    text = run("lineage", "delays")
+    assert "…" in text.splitlines()[0]
+    assert "there is more" in text.splitlines()[-1]
+    assert run_json("lineage", "delays")["roots"][0]["cut"] is True

@@ -14,6 +14,7 @@ from artifact_pipelines.core.exceptions import (
     InvalidArgumentError,
     InvalidFileIdError,
     NeverMaterializedError,
+    NothingSelectedError,
     SourceVanishedError,
     UnknownFileError,
     UnknownVersionError,
@@ -69,6 +70,19 @@ def test_an_asset_is_loaded_as_what_one_asks_for(flights: Store) -> None:
 def test_an_old_version_is_loaded_by_its_number(flights: Store) -> None:
     assert flights.load("flights", version=1)["x"].to_list() == [1]
     assert flights.load("flights", version=2)["x"].to_list() == [2]
+
+
+def test_a_version_is_loaded_by_its_tag_its_run_or_its_time(flights: Store) -> None:
+    flights.catalog.marks.tag("flights", "gold", version=1)
+    new, _, old = flights.history("flights")
+    assert flights.load("flights", tag="gold")["x"].to_list() == [1]
+    assert flights.load("flights", run_id=old.run_id)["x"].to_list() == [1]
+    assert flights.load("flights", as_of=old.created_at)["x"].to_list() == [1]
+    assert flights.load("flights", as_of=new.created_at.isoformat())["x"].to_list() == [2]
+    with pytest.raises(NothingSelectedError, match="tag gold"):
+        flights.load("flights", tag="silver")
+    with pytest.raises(InvalidArgumentError, match="exactly one of"):
+        flights.load("flights", tag="gold", version=1)
 
 
 def test_history_has_every_materialization(flights: Store) -> None:

@@ -8,9 +8,11 @@ from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
+from artifact_pipelines.catalog.lineage import LineageCatalog
 from artifact_pipelines.catalog.marks import MarkCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.catalog.retention import RetentionCatalog
+from artifact_pipelines.catalog.rollback import RollbackCatalog
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
 from artifact_pipelines.catalog.transfer import CatalogTransfer
 
@@ -22,6 +24,8 @@ class Catalog:
         files: Stored files and who holds them.
         materializations: What every asset held, and when.
         retention: Which versions are kept, wiped and released.
+        lineage: What was made from what.
+        rollback: Making an older version current.
         marks: Pins and tags on versions.
         collection: What nothing holds any more.
         landing: What lies in the landing zone.
@@ -46,6 +50,8 @@ class Catalog:
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
         self.retention = RetentionCatalog(self._engine)
+        self.lineage = LineageCatalog(self._engine)
+        self.rollback = RollbackCatalog(self._engine)
         self.marks = MarkCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)

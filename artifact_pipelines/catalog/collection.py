@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import REBUILT, count_down, drop_rebuilt
+from artifact_pipelines.catalog.materializations import is_newest_of_its_version
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -198,6 +199,7 @@ def _is_input() -> sa.ColumnElement[bool]:
         sa.select(sa.literal(1))
         .select_from(made_from)
         .where(materialization_inputs.c.file_id == files.c.file_id, materializations.c.released_at.is_(None))
+        .where(is_newest_of_its_version(materializations))
         .correlate(files)
         .exists()
     )

@@ -5,7 +5,7 @@ construction, and a reference that was committed always has its bytes.
 """
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -226,6 +226,16 @@ def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
             unreferenced_at=sa.case((_COUNT.is_not_distinct_from(by), utc_now()), else_=files.c.unreferenced_at),
         )
     )
+
+
+def hold_again(connection: sa.Connection, file_ids: Iterable[int], holder: str) -> bool:
+    """Give a holder one reference on each of some files, and count it; False when one of them is gone."""
+    for file_id in sorted(file_ids):
+        more = sa.update(files).where(files.c.file_id == file_id)
+        if connection.execute(more.values(reference_count=_COUNT + 1, unreferenced_at=None)).rowcount == 0:
+            return False
+        connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder))
+    return True
 
 
 def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:

@@ -3,11 +3,13 @@
 Recording one settles the leases on its files in the same transaction: either both are there, or neither.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from, settle_leases
 from artifact_pipelines.catalog.retry import retried
@@ -20,7 +22,12 @@ from artifact_pipelines.catalog.tables import (
     materializations,
     tags,
 )
-from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import (
+    NeverMaterializedError,
+    NotFoundError,
+    NothingSelectedError,
+    UnknownVersionError,
+)
 from artifact_pipelines.core.types import (
     FileId,
     FileState,
@@ -37,8 +44,13 @@ _PARTITION = materializations.c.partition_key
 _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
+_HAS_ITS_FILES = ~sa.exists().where(
+    materialization_files.c.materialization_id == _ID,
+    ~sa.exists().where(files.c.file_id == materialization_files.c.file_id),
+)
 _FILES_OF = 500
 _PARTITIONS_OF = 500
+_TOLD = 20
 _OWNED_FILES = (
     sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
@@ -84,9 +96,7 @@ class MaterializationCatalog:
             _insert_inputs(connection, materialization_id, facts.inputs)
             if facts.dataset is not None and changed:
                 _insert_dataset_version(connection, facts.dataset, version, materialization_id)
-            recorded = _newest(connection, [materializations.c.materialization_id == materialization_id])
-        assert recorded is not None
-        return recorded
+            return materialization_of(connection, materialization_id)
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
@@ -125,10 +135,26 @@ class MaterializationCatalog:
                 which = _of_any(asset, partitions[start : start + _PARTITIONS_OF])
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
+                if selection is not None and selection.as_of is not None:
+                    found.update(_current_then(connection, which, selection.as_of))
+                    continue
                 own = _selected(selection) if selection else [materializations.c.run_id == run_id] if run_id else None
                 if own is not None:
                     found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
         return {partition: found[partition] for partition in partitions if partition in found}
+
+    @retried
+    def nothing_found(
+        self, asset: str, partition: str | None = None, selection: Selection | None = None
+    ) -> NotFoundError:
+        """Return the error that says why `find` has not found a partition, and what could be selected instead."""
+        which = [*_of(asset, partition), _IS_KEPT]
+        with reading(self._engine) as connection:
+            kept = _select(connection, which, _TOLD)
+            told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+        if selection is None or not kept:
+            return NeverMaterializedError(asset, partition)
+        return NothingSelectedError(asset, str(selection), told, partition)
 
     @retried
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
@@ -140,14 +166,26 @@ class MaterializationCatalog:
         """
         with reading(self._engine) as connection:
             found = _newest(connection, [*_of(asset, partition), _IS_KEPT, materializations.c.version == version])
+            highest = _highest_version(connection, _of(asset, partition))
         if found is None:
-            raise UnknownVersionError(asset, version, self.current(asset, partition).version, partition)
+            self.current(asset, partition)
+            raise UnknownVersionError(asset, version, highest, partition)
         return found
 
     @retried
-    def history(self, asset: str, partition: str | None = None, limit: int = 1000) -> Sequence[Materialization]:
-        """Return the kept materializations of an asset, newest first; of all its partitions when none is named."""
-        which = [*_of(asset, partition)[: 1 if partition is None else 2], _IS_KEPT]
+    def history(
+        self, asset: str, partition: str | None = None, limit: int = 1000, with_released: bool = False
+    ) -> Sequence[Materialization]:
+        """Return the kept materializations of an asset, newest first; of all its partitions when none is named.
+
+        Args:
+            asset: Asset key.
+            partition: Only this one.
+            limit: How many at the most.
+            with_released: Also those that are released and whose files are all still there.
+        """
+        which = _of(asset, partition)[: 1 if partition is None else 2]
+        which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
             return _select(connection, which, limit)
 
@@ -163,8 +201,27 @@ class MaterializationCatalog:
         table = materialization_inputs
         query = sa.select(table).where(table.c.materialization_id == materialization_id)
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(table.c.asset_key, table.c.file_id)).all()
+            rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
         return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
+
+
+def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
+    """Return the materialization of an ID that there is."""
+    found = _newest(connection, [_ID.in_([materialization_id])])
+    assert found is not None
+    return found
+
+
+def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a materialization is the last one of its version: only its inputs are needed to make that again."""
+    later = materializations.alias()
+    same = (
+        later.c.asset_key == made.c.asset_key,
+        later.c.partition_key.is_not_distinct_from(made.c.partition_key),
+        later.c.version == made.c.version,
+        later.c.materialization_id > made.c.materialization_id,
+    )
+    return ~sa.exists().where(*same)
 
 
 def holder_of(materialization_id: int) -> str:
@@ -197,9 +254,36 @@ def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
         return [_ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))]
     if selection.version is not None:
         return [_VERSION.in_([selection.version])]
-    if selection.as_of is not None:
-        return [materializations.c.created_at <= selection.as_of]
     return [materializations.c.run_id == selection.run_id]
+
+
+def _current_then(
+    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], time: datetime.datetime
+) -> Mapping[str | None, Materialization]:
+    """Find what was current at a time; where that was released meanwhile, nothing, and not what was before it."""
+    since = materializations.c.current_since
+    latest_first = sa.func.row_number().over(partition_by=_PARTITION, order_by=(since.desc(), _ID.desc()))
+    was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
+    ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
+    wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
+    return {found.partition: found for found in _select(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))}
+
+
+def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
+    query = sa.select(tags.c.materialization_id, tags.c.name).where(tags.c.materialization_id.in_(ids))
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(query.order_by(tags.c.name)):
+        found.setdefault(row.materialization_id, []).append(row.name)
+    return found
+
+
+def _told(newest_first: Sequence[Materialization], tags_of: Mapping[int, Sequence[str]]) -> Sequence[str]:
+    """Return what there is to select, each version once, for people."""
+    told: dict[int, list[str]] = {}
+    for made in newest_first:
+        facts = told.setdefault(made.version, [f"file {made.file.file_id}", f"{made.created_at:%Y-%m-%dT%H:%M:%SZ}"])
+        facts += [f"tag {name}" for name in tags_of.get(made.materialization_id, ())]
+    return [f"version {version} ({', '.join(facts)})" for version, facts in told.items()]
 
 
 def _newest_of_each(
@@ -259,6 +343,7 @@ def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement
 
 
 def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
+    now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for both: it was current when it was made
     values: Mapping[str, Any] = {
         "asset_key": facts.asset,
         "partition_key": facts.partition,
@@ -272,6 +357,8 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
         "is_current": True,
+        "created_at": now,
+        "current_since": now,
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())

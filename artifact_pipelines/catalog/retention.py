@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import count_down
-from artifact_pipelines.catalog.materializations import holder_of, lock_asset
+from artifact_pipelines.catalog.files import count_down, hold_again
+from artifact_pipelines.catalog.materializations import holder_of, is_newest_of_its_version, lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -111,7 +111,7 @@ class RetentionCatalog:
 
     @retried
     def uses(self, asset: str) -> Sequence[Use]:
-        """Return which kept versions of any asset were made from kept versions of this one."""
+        """Return which kept versions of any asset were made, when last, from kept versions of this one."""
         made = materializations.alias()
         query = (
             sa.select(
@@ -126,6 +126,7 @@ class RetentionCatalog:
             .join(materialization_inputs, _is_input_of(materializations))
             .join(made, made.c.materialization_id == materialization_inputs.c.materialization_id)
             .where(materializations.c.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
+            .where(is_newest_of_its_version(made))
             .distinct()
         )
         with reading(self._engine) as connection:
@@ -291,6 +292,7 @@ def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> s
         .join(materialization_inputs, _is_input_of(materializations))
         .join(user, user.c.materialization_id == materialization_inputs.c.materialization_id)
         .where(*which, user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
+        .where(is_newest_of_its_version(user))
     )
     return sa.or_(
         sa.exists().where(_ID.in_(ids), marked),
@@ -331,13 +333,7 @@ def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
     """Let a materialization hold its files again; False when one of them is gone."""
     link = materialization_files
     owned = sa.select(link.c.file_id).where(link.c.materialization_id == row.materialization_id)
-    for file_id in connection.scalars(owned.order_by(link.c.file_id)).all():
-        count_up = sa.update(files).where(files.c.file_id == file_id)
-        up = count_up.values(reference_count=files.c.reference_count + 1, unreferenced_at=None)
-        if connection.execute(up).rowcount == 0:
-            return False
-        connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder_of(row.materialization_id)))
-    return True
+    return hold_again(connection, connection.scalars(owned).all(), holder_of(row.materialization_id))
 
 
 def _make_newest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
-from artifact_pipelines.core.types import FileState, LandingState
+from artifact_pipelines.core.types import FileState, LandingState, Publication
 
 metadata = sa.MetaData(
     naming_convention={
@@ -19,7 +19,7 @@ metadata = sa.MetaData(
 _Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def _one_of(column: str, values: type[FileState] | type[LandingState]) -> sa.CheckConstraint:
+def _one_of(column: str, values: type[FileState] | type[LandingState] | type[Publication]) -> sa.CheckConstraint:
     allowed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
 
@@ -88,10 +88,15 @@ materializations = sa.Table(
     sa.Column("wiped_at", UtcDateTime, comment="not null: its asset or partition was wiped"),
     sa.Column("released_at", UtcDateTime, comment="not null: it holds its files no more"),
     sa.Column("release_reason", sa.Text),
+    sa.Column("publication", sa.String(16), nullable=False, server_default=Publication.PUBLISHED),
+    sa.Column("publication_reason", sa.Text),
+    sa.Column("current_since", UtcDateTime, comment="when it came to be current; null: never"),
+    _one_of("publication", Publication),
     # One for each order in which materializations are looked for: no look-up reads a history through.
     sa.Index(None, "asset_key", "materialization_id"),
     sa.Index(None, "asset_key", "partition_key", "materialization_id"),
     sa.Index("ix_materializations_version", "asset_key", "partition_key", "version", "materialization_id"),
+    sa.Index("ix_materializations_current_since", "asset_key", "partition_key", "current_since", "materialization_id"),
     sa.Index(None, "run_id", "asset_key", "partition_key"),
     sqlite_autoincrement=True,
 )
@@ -146,13 +151,19 @@ materialization_files = sa.Table(
     sa.Column("file_id", _Key, nullable=False, index=True),
 )
 
+# A key of its own: partitions of equal content are one file, and each of them may be an input.
 materialization_inputs = sa.Table(
     "materialization_inputs",
     metadata,
-    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
-    sa.Column("asset_key", sa.Text, primary_key=True),
-    sa.Column("file_id", _Key, primary_key=True, index=True),
+    sa.Column("input_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column(
+        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
+    ),
+    sa.Column("asset_key", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text),
+    sa.Column("file_id", _Key, nullable=False),
+    sa.Index(None, "file_id", "materialization_id"),
+    sqlite_autoincrement=True,
 )
 
 datasets = sa.Table(

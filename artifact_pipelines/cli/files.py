@@ -91,14 +91,19 @@ def show(file_id: FileId, as_json: bool) -> None:
 @click.command()
 @click.argument("asset")
 @click.option("--partition", help="Only this partition.")
+@click.option("--all", "with_released", is_flag=True, help="Also what was released and can still be restored.")
 @as_json_option
-def history(asset: str, partition: str | None, as_json: bool) -> None:
+def history(asset: str, partition: str | None, with_released: bool, as_json: bool) -> None:
     """List the materializations of ASSET, newest first."""
     with open_the_store() as store:
         kept = {(v.name.partition, v.name.version): _marks(v) for v in store.catalog.retention.versions(asset)}
-        made = store.history(asset, partition)
+        catalog = store.catalog.materializations
+        made = catalog.history(asset, partition, with_released=True) if with_released else None
+        made = made or store.history(asset, partition)
+    released = {(m.partition, m.version): "released" for m in made}
+    marks = {**released, **kept}
     # Of the materializations of one content the newest bears the marks of their version.
-    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": kept.pop((m.partition, m.version), None)} for m in made]
+    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": marks.pop((m.partition, m.version), None)} for m in made]
     print_rows(rows, as_json, empty="", only_json=("asset",))
 
 

@@ -1,4 +1,4 @@
-"""The command line: `artifact-pipelines put | get | ls | show | history | pin | tag | restore | gc | verify | ...`.
+"""The command line: `artifact-pipelines put | get | ls | show | history | lineage | rollback | tag | gc | verify | …`.
 
 Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damaged, 5 bad input file, 6 storage or
 catalog not available.
@@ -15,8 +15,10 @@ from artifact_pipelines.cli.catalog import catalog
 from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
+from artifact_pipelines.cli.lineage import lineage
 from artifact_pipelines.cli.release import release
 from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
+from artifact_pipelines.cli.rollback import rollback
 from artifact_pipelines.cli.verification import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
@@ -57,5 +59,7 @@ def main() -> None:
     """
 
 
-for command in (put, get, list_, show, history, pin, unpin, tag, untag, restore, release, gc, verify, db, catalog):
+_FILES = (put, get, list_, show)
+_VERSIONS = (history, lineage, pin, unpin, tag, untag, rollback, restore, release)
+for command in (*_FILES, *_VERSIONS, gc, verify, db, catalog):
     main.add_command(command)

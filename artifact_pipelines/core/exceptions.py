@@ -6,6 +6,7 @@
     │   ├── UnknownVersionError
     │   ├── NeverMaterializedError
     │   ├── UnknownTagError
+    │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
     │   ├── CollectedVersionsError
     │   └── NoBackupError
@@ -50,6 +51,7 @@
         ├── StorageFullError
         ├── StorageUnavailableError
         ├── CatalogUnavailableError
+        ├── DagsterNotToldError
         └── LeaseExpiredError
 
 An error is a dataclass: its fields are what a program may ask, its text says what, where, expected, got and what to
@@ -170,6 +172,23 @@ class UnknownTagError(NotFoundError):
     def __str__(self) -> str:
         what = f"asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"No version of {what} has tag {self.tag!r}; there are: {_known(self.tags)}."
+
+
+@dataclasses.dataclass(eq=False)
+class NothingSelectedError(NotFoundError):
+    """No kept materialization of an asset is the one that was selected."""
+
+    asset: str
+    selection: str
+    kept: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return (
+            f"{what} has nothing that is {self.selection}; there are: {_known(self.kept)}. Select one of these; what "
+            f"retention released comes back with `artifact-pipelines restore {self.asset} --version N`."
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -687,6 +706,17 @@ class CatalogUnavailableError(BackendError):
 
     def __str__(self) -> str:
         return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class DagsterNotToldError(BackendError):
+    """The catalog has changed, and Dagster could not be told."""
+
+    home: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The catalog is changed, but Dagster's instance in {self.home} could not be told: {self.reason}. Mend that (DAGSTER_HOME), and run the same command again."
 
 
 @dataclasses.dataclass(eq=False)

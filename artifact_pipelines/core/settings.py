@@ -98,6 +98,14 @@ def state_folder() -> pathlib.Path:
     return (project if (project / "pyproject.toml").exists() else pathlib.Path.cwd()) / "state"
 
 
+def dagster_home() -> pathlib.Path | None:
+    """Return the folder of Dagster's instance: `DAGSTER_HOME`, else the one of `make dev`; None: there is neither."""
+    if home := os.environ.get("DAGSTER_HOME"):
+        return pathlib.Path(home).absolute()
+    project = state_folder() / "dagster"
+    return project if (project / "dagster.yaml").exists() else None
+
+
 def folder_from(url: str, setting: str) -> pathlib.Path:
     """Return the folder that a path or a `file://` URL names.
 

@@ -129,13 +129,26 @@ class Lease:
     file: FileInfo
 
 
+class Publication(enum.StrEnum):
+    """Whether a materialization may be current: a candidate may not yet, a rejected one never."""
+
+    PUBLISHED = "published"
+    CANDIDATE = "candidate"
+    REJECTED = "rejected"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """One file that a step read to make its output."""
+    """One file that a step read to make its output.
+
+    Attributes:
+        version: The number that its content had when it was loaded; not recorded, and no part of what an input is.
+    """
 
     asset: str
     partition: str | None
     file_id: FileId
+    version: int | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -195,6 +208,21 @@ class Materialization:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Rollback:
+    """What was made current again.
+
+    Attributes:
+        now: What is current now.
+        source: The newest materialization of that version that a run made.
+        is_new: Whether something changed; else that version was current already.
+    """
+
+    now: Materialization
+    source: Materialization
+    is_new: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
     """Which materialization of an asset or partition is meant, where it is not the current one. One field is given.
 
@@ -202,7 +230,7 @@ class Selection:
         file_id: The newest one that had this file.
         version: The newest one with this version number.
         tag: The one that bears this name.
-        as_of: The one that was current at this time, by the database's clock; with a time zone.
+        as_of: The one that was current at this time, by the database's clock; in UTC.
         run_id: The newest one of this run.
     """
 

@@ -10,6 +10,7 @@ from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization
 from artifact_pipelines.io_manager.contexts import asset_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.selection import selection_of
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 
 
@@ -47,9 +48,13 @@ class InputLoader:
 
     def _find(self, context: dg.InputContext, partition: str | None) -> Materialization:
         """Find what to load, and note it."""
-        step = step_of(context)
-        found = self._materializations.current(asset_of(context), partition, run_id=step[0] if step else None)
-        self._step_inputs.add(step, [LoadedInput(found.asset, partition, file.file_id) for file in found.files])
+        step, asset, selection = step_of(context), asset_of(context), selection_of(context)
+        found = self._materializations.find(asset, [partition], selection, step[0] if step else None).get(partition)
+        if found is None:
+            raise self._materializations.nothing_found(asset, partition, selection)
+        self._step_inputs.add(
+            step, [LoadedInput(found.asset, partition, file.file_id, found.version) for file in found.files]
+        )
         return found
 
     def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:

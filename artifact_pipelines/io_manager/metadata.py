@@ -8,11 +8,13 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.core.types import LoadedInput, Materialization
 
 _CELL_CHARACTERS = 80
 MOST_COLUMNS = 100
 """Of a wider table the first ones are shown: the UI, and Dagster's event log, would choke on thousands."""
+_NAME_CHARACTERS = 200
+_INPUTS_SHOWN = 20
 
 
 def materialization_metadata(
@@ -42,6 +44,21 @@ def materialization_metadata(
             metadata["artifact/columns_shown"] = dg.MetadataValue.text(shown)
     if "preview" in facts:
         metadata["artifact/preview"] = _preview(facts["preview"])
+    return metadata
+
+
+def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue[Any]]:
+    """Return what a materialization was made from, as a table of the first ones, and how many more there are."""
+    once = list(dict.fromkeys(inputs))
+    if not once:
+        return {}
+    rows = [
+        {"asset": i.asset, "partition": i.partition, "version": i.version, "file ID": i.file_id}
+        for i in once[:_INPUTS_SHOWN]
+    ]
+    metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
+    if len(once) > _INPUTS_SHOWN:
+        metadata["artifact/more_inputs"] = dg.MetadataValue.int(len(once) - _INPUTS_SHOWN)
     return metadata
 
 

@@ -12,7 +12,7 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionP
 from artifact_pipelines.core.types import FileInfo, Lease, Materialization, MaterializationFacts
 from artifact_pipelines.io_manager.contexts import asset_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
-from artifact_pipelines.io_manager.metadata import materialization_metadata
+from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.step_inputs import StepInputs
@@ -113,7 +113,10 @@ class OutputWriter:
     def _report(self, context: dg.OutputContext, recorded: Materialization, facts: Mapping[str, Any]) -> None:
         uri = self._producer.uri(recorded.file)
         context.add_output_metadata(
-            materialization_metadata(recorded, uri, facts, partitioned=recorded.partition is not None)
+            {
+                **materialization_metadata(recorded, uri, facts, partitioned=recorded.partition is not None),
+                **inputs_metadata(self._step_inputs.of(step_of(context))),
+            }
         )
         if context.has_asset_key:
             set_data_version(context, recorded.data_version)

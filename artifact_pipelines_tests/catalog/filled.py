@@ -20,6 +20,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
 )
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.description import describe
@@ -52,6 +53,8 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
         connection.execute(sa.insert(retention_policies).values(asset_key="flights/raw", policy={"keep_last": 2}))
         pinned = sa.update(materializations).where(materializations.c.materialization_id == 3)
         connection.execute(pinned.values(pinned_at=utc_now()))
+        rejected = sa.update(materializations).where(materializations.c.materialization_id == 2)
+        connection.execute(rejected.values(publication=Publication.REJECTED, publication_reason="a check failed"))
     gone = catalog.files.acquire(Content("e" * 64, 1), "blake3", FileDescription("bin"))
     lease = catalog.files.acquire(Content("f" * 64, 1), "blake3", FileDescription("bin"))
     later = catalog.files.acquire(Content("d" * 64, 1), "blake3", FileDescription("bin"))

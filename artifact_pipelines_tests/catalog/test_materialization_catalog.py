@@ -1,5 +1,6 @@
 import concurrent.futures
 import datetime
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +9,13 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.materializations import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
-from artifact_pipelines.core.exceptions import LeaseExpiredError, NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import (
+    LeaseExpiredError,
+    NeverMaterializedError,
+    NothingSelectedError,
+    UnknownVersionError,
+)
+from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import (
     Content,
@@ -17,8 +24,10 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
     Selection,
 )
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 
 PARQUET = FileDescription("parquet")
 
@@ -81,6 +90,14 @@ def test_an_unknown_version_is_an_error_that_tells_the_newest(catalog: Catalog, 
         catalog.materializations.version("flights/table", version)
 
 
+def test_the_newest_version_is_the_highest_also_when_an_older_one_is_current(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.rollback.roll_back("flights/table", 1)
+    with pytest.raises(UnknownVersionError, match="the newest is 2"):
+        catalog.materializations.version("flights/table", 7)
+
+
 def test_partitions_have_versions_of_their_own(catalog: Catalog) -> None:
     for partition, letter in (("1", "a"), ("2", "b"), ("1", "c")):
         record(catalog, letter, partition=partition)
@@ -113,6 +130,30 @@ def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
     loaded = LoadedInput("flights/raw", None, raw.file.file_id)
     made = record(catalog, "b", inputs=(loaded, loaded))
     assert catalog.materializations.inputs(made.materialization_id) == [loaded]
+
+
+def test_inputs_are_recorded_with_what_was_made_of_them_or_nothing_is(catalog: Catalog, engine: sa.Engine) -> None:
+    raw = record(catalog, "a", asset="flights/raw")
+
+    @sa.event.listens_for(catalog._engine, "before_cursor_execute")
+    def crash(*arguments: object) -> None:
+        if str(arguments[2]).startswith("INSERT INTO materialization_inputs"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(catalog, "b", inputs=(LoadedInput("flights/raw", None, raw.file.file_id),))
+    sa.event.remove(catalog._engine, "before_cursor_execute", crash)
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("flights/table")
+    assert counts_agree(engine)
+
+
+def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> None:
+    days = [record(catalog, "a", asset="daily", partition=day) for day in ("mon", "tue")]
+    assert len({day.file.file_id for day in days}) == 1
+    loaded = [LoadedInput("daily", day.partition, day.file.file_id) for day in days]
+    made = record(catalog, "b", inputs=(*loaded, loaded[0]))
+    assert catalog.materializations.inputs(made.materialization_id) == loaded
 
 
 def test_each_new_content_of_a_dataset_is_a_version_of_it(catalog: Catalog, engine: sa.Engine) -> None:
@@ -196,3 +237,54 @@ def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> Non
     assert found(Selection(as_of=other.created_at)) == [other.materialization_id]
     assert found(Selection(as_of=first.created_at - datetime.timedelta(seconds=1))) == []
     assert found(Selection(version=9)) == []
+
+
+def test_what_was_current_at_a_time_is_found_and_never_what_was_before_it(catalog: Catalog, engine: sa.Engine) -> None:
+    made = []
+    for letter in "abcd":
+        made.append(record(catalog, letter))
+        time.sleep(0.01)
+    times = [m.created_at for m in made]
+
+    def found(moment: datetime.datetime) -> int | None:
+        by_partition = catalog.materializations.find("flights/table", [None], Selection(as_of=moment))
+        return by_partition[None].version if by_partition else None
+
+    assert [found(moment) for moment in times] == [1, 2, 3, 4]
+    assert catalog.retention.release(VersionName("flights/table", None, 2), "test")
+    assert [found(moment) for moment in times] == [1, None, 3, 4], "not 1, which was not current any more"
+    with engine.begin() as connection:
+        third = sa.update(materializations).where(materializations.c.version == 3)
+        connection.execute(third.values(publication=Publication.REJECTED, current_since=None))
+    assert found(times[2]) is None, "a candidate that was rejected never was current; what was then is released"
+    catalog.retention.wipe("flights/table")
+    assert found(times[3]) == 4
+    assert found(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)) is None
+
+
+def test_a_candidate_is_current_from_when_it_is_published(catalog: Catalog, engine: sa.Engine) -> None:
+    made = []
+    for letter in "abc":
+        made.append(record(catalog, letter))
+        time.sleep(0.01)
+    first, candidate, other = made
+    since = other.created_at + datetime.timedelta(hours=1)
+    with engine.begin() as connection:
+        published = sa.update(materializations).where(materializations.c.version == candidate.version)
+        connection.execute(published.values(current_since=since))
+    find = catalog.materializations.find
+    assert find("flights/table", [None], Selection(as_of=candidate.created_at))[None] == first
+    assert find("flights/table", [None], Selection(as_of=other.created_at))[None] == other
+    assert find("flights/table", [None], Selection(as_of=since))[None].version == candidate.version
+
+
+def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
+    for letter in "aab":
+        record(catalog, letter)
+    catalog.marks.tag("flights/table", "good", version=1)
+    error = catalog.materializations.nothing_found("flights/table", None, Selection(tag="bad"))
+    assert isinstance(error, NothingSelectedError)
+    assert [told.split(" (")[0] for told in error.kept] == ["version 2", "version 1"]
+    assert error.kept[1].startswith("version 1 (file 1, ")
+    assert error.kept[1].endswith(", tag good)")
+    assert isinstance(catalog.materializations.nothing_found("never"), NeverMaterializedError)

@@ -10,8 +10,10 @@ from alembic.config import Config
 from artifact_pipelines.catalog import schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine, writing
-from artifact_pipelines.catalog.tables import metadata
+from artifact_pipelines.catalog.tables import materialization_inputs, materializations, metadata
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileId, LoadedInput, Publication
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
 
 def test_a_catalog_of_the_first_schema_keeps_its_data_and_what_is_newest_is_current(
@@ -26,10 +28,38 @@ def test_a_catalog_of_the_first_schema_keeps_its_data_and_what_is_newest_is_curr
             ("b", 1, 1),
         ]
         assert len(catalog.materializations.history("a")) == 2
-        assert [i.file_id for i in catalog.materializations.inputs(2)] == [1]
+        assert catalog.materializations.inputs(2) == [
+            LoadedInput("other", "p", FileId(1)),
+            LoadedInput("raw", None, FileId(1)),
+        ]
     with engine.connect() as connection:
         assert engine.dialect.name != "sqlite" or not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        table = materializations.c
+        assert all(connection.scalars(sa.select(table.current_since == table.created_at)))
+        publications = sa.select(table.publication, table.publication_reason)
+        assert {tuple(row) for row in connection.execute(publications)} == {(Publication.PUBLISHED, None)}
     engine.dispose()
+
+
+def test_an_input_that_is_recorded_after_the_migration_gets_an_id_of_its_own(
+    catalog_url: str, settings: Settings
+) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        row = {"materialization_id": 2, "asset_key": "raw", "file_id": 1}
+        for partition in "pq":
+            connection.execute(sa.insert(materialization_inputs).values(partition_key=partition, **row))
+        ids = connection.scalars(sa.select(materialization_inputs.c.input_id)).all()
+    assert sorted(ids) == [1, 2, 3, 4]
+    engine.dispose()
+
+
+def test_what_is_no_publication_is_refused(catalog: Catalog, engine: sa.Engine) -> None:
+    record(catalog, "a")
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(sa.update(materializations).values(publication="perhaps"))
 
 
 def _make_first_schema(engine: sa.Engine) -> None:
@@ -59,14 +89,13 @@ def _make_first_schema(engine: sa.Engine) -> None:
             )
             connection.execute(sa.text(f"INSERT INTO materialization_files VALUES ({number}, 0, 1)"))
         connection.execute(sa.text("INSERT INTO materialization_inputs VALUES (2, 'raw', 1, NULL)"))
+        connection.execute(sa.text("INSERT INTO materialization_inputs VALUES (2, 'other', 1, 'p')"))
 
 
 @pytest.mark.parametrize("partition", [None, "p"])
 def test_there_is_one_current_materialization_of_an_asset_or_partition(
     catalog: Catalog, engine: sa.Engine, partition: str | None
 ) -> None:
-    from artifact_pipelines_tests.catalog.test_materialization_catalog import record
-
     for content in "aba":
         record(catalog, content, partition=partition)
     assert [m.version for m in catalog.materializations.list_current()] == [3]

@@ -14,10 +14,10 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileState, LoadedInput, NewArtifact
+from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.metadata import table_metadata
+from artifact_pipelines.io_manager.metadata import inputs_metadata, table_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines_tests.storage.back_door import BackDoor
@@ -74,6 +74,22 @@ def test_the_files_that_were_loaded_are_recorded(io_manager: ArtifactIOManager, 
     source, made = catalog.materializations.current("flights"), catalog.materializations.current("delays")
     loaded = [LoadedInput("flights", None, source.file.file_id)]
     assert catalog.materializations.inputs(made.materialization_id) == loaded
+
+
+def test_the_ui_is_told_what_a_materialization_was_made_from(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    result = run(io_manager, flights, delays)
+    file_id = catalog.materializations.current("flights").file.file_id
+    [row] = metadata_of(result, "delays")["artifact/inputs"].records
+    assert row.data == {"asset": "flights", "partition": None, "version": 1, "file ID": file_id}
+    assert "artifact/inputs" not in metadata_of(result, "flights")
+
+
+def test_of_many_inputs_the_first_are_shown_and_the_rest_counted() -> None:
+    loaded = [LoadedInput("daily", f"{number}", FileId(1 + number), 1) for number in range(25)]
+    metadata: Any = inputs_metadata([*loaded, loaded[0]])
+    assert [row.data["partition"] for row in metadata["artifact/inputs"].records] == [f"{n}" for n in range(20)]
+    assert metadata["artifact/more_inputs"].value == 5
+    assert "artifact/more_inputs" not in inputs_metadata(loaded[:20])
 
 
 def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOManager, catalog: Catalog) -> None:

@@ -12,7 +12,7 @@ from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup, 
 
 HEADER = {
     "artifact_catalog_backup": 1,
-    "schema": "0002",
+    "schema": "0003",
     "taken_at": "2026-11-24T20:00:00+00:00",
     "highest_ids": {"files": 7},
 }

@@ -256,3 +256,21 @@ class TestWipe:
         catalog.retention.wipe("flights/table")
         assert release_versions(catalog, plan_retention(catalog)) == []
         assert catalog.materializations.version("flights/table", 1).version == 1
+
+
+def test_an_output_that_never_changes_keeps_only_what_it_was_last_made_from(
+    catalog: Catalog, engine: sa.Engine
+) -> None:
+    for letter in "abcd":
+        raw = record(catalog, letter, asset="raw")
+        record(catalog, "f", asset="same", inputs=(LoadedInput("raw", None, raw.file.file_id),))
+    record(catalog, "e", asset="raw")
+    verdicts = plan_retention(catalog, ["raw"], {"raw": RetentionPolicy(keep_last=1)})
+    assert {v.version.name.version: v.reason for v in verdicts if v.is_kept} == {
+        5: "current, one of the last 1",
+        4: "input of same version 1",
+    }
+    assert {v.version.name.version for v in release_versions(catalog, verdicts)} == {1, 2, 3}
+    assert not catalog.retention.release(VersionName("raw", None, 4), "test")
+    assert {garbage.version for garbage in catalog.collection.collect(0, 10)} == {1, 2, 3}
+    assert counts_agree(engine)

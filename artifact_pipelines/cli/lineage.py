@@ -1,0 +1,95 @@
+"""The command that shows what was made from what: lineage."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+from rich.tree import Tree
+
+from artifact_pipelines.cli.output import as_json_option, cell, console, print_json
+from artifact_pipelines.cli.store import open_the_store
+from artifact_pipelines.core.lineage import MAX_NODES, LineageNode, Made, grow
+from artifact_pipelines.core.types import Selection
+
+if TYPE_CHECKING:
+    from artifact_pipelines.store import Store
+
+_HEADINGS = {"up": "was made from", "down": "went into"}
+
+
+@click.command()
+@click.argument("asset", metavar="ASSET|ID")
+@click.option("--up", "direction", flag_value="up", default="up", help="What it was made from (the default).")
+@click.option("--down", "direction", flag_value="down", help="What was made from it.")
+@click.option("--partition", help="Only this partition.")
+@click.option("--version", type=click.IntRange(min=1), help="Number in `history`; else the current one.")
+@as_json_option
+def lineage(asset: str, direction: str, partition: str | None, version: int | None, as_json: bool) -> None:
+    """Show what ASSET, or the file with this ID, was made from, or what was made from it.
+
+    A number is the ID of a file. The exact files that were loaded are recorded with whatever is made from them.
+    """
+    with open_the_store() as store:
+        if asset.isdecimal():
+            if partition is not None or version is not None:
+                raise click.UsageError("A file has neither partitions nor versions: leave out --partition, --version.")
+            roots = store.catalog.lineage.holders(store.info(int(asset)).file_id, MAX_NODES)
+        else:
+            roots = _roots(store, asset, partition, version)
+        catalog = store.catalog.lineage
+        trees = grow(roots, catalog.inputs if direction == "up" else catalog.consumers)
+    if as_json:
+        return print_json({"direction": direction, "roots": [_as_json(tree) for tree in trees]})
+    if not trees:
+        return click.echo(f"No asset ever held file {asset}.")
+    for tree in trees:
+        console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {_HEADINGS[direction]}:"))))
+    if any(node.is_cut for node in _all(trees)):
+        click.echo("… there is more: ask for the lineage of what has this mark.")
+    return None
+
+
+def _roots(store: "Store", asset: str, partition: str | None, version: int | None) -> Sequence[Made]:
+    roots = store.catalog.lineage.versions(asset, partition, version, MAX_NODES)
+    if not roots:
+        selection = None if version is None else Selection(version=version)
+        raise store.catalog.materializations.nothing_found(asset, partition, selection)
+    return roots
+
+
+def _branch(node: LineageNode, branch: Tree) -> Tree:
+    for child in node.children:
+        _branch(child, branch.add(Text(_text(child))))
+    return branch
+
+
+def _text(node: LineageNode) -> str:
+    made = node.made
+    name = made.asset if made.partition is None else f"{made.asset}[{made.partition}]"
+    facts = [f"file {made.file_id}", cell("created_at", made.created_at)]
+    if made.version is not None:
+        facts.insert(0, f"version {made.version}")
+    marks = [*(["also elsewhere in this tree"] if node.is_repeated else []), *(["…"] if node.is_cut else [])]
+    return ", ".join([name, *filter(None, facts), *marks])
+
+
+def _all(trees: Iterable[LineageNode]) -> Iterable[LineageNode]:
+    for tree in trees:
+        yield tree
+        yield from _all(tree.children)
+
+
+def _as_json(node: LineageNode) -> Mapping[str, Any]:
+    made = node.made
+    return {
+        "asset": made.asset,
+        "partition": made.partition,
+        "version": made.version,
+        "file_id": made.file_id,
+        "created_at": made.created_at,
+        "run_id": made.run_id,
+        "repeated": node.is_repeated,
+        "cut": node.is_cut,
+        "children": [_as_json(child) for child in node.children],
+    }

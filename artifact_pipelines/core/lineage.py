@@ -1,0 +1,95 @@
+"""The words of lineage, and how a tree of it grows: level by level, each node once, never without bound.
+
+Standard library only.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from artifact_pipelines.core.types import FileId
+
+MAX_NODES = 1000
+MAX_DEPTH = 25
+Direction = Literal["up", "down"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A materialization in a tree of lineage.
+
+    Attributes:
+        materialization_id: None: nothing is known of who made the file.
+        version: None as well then; so are `created_at` and perhaps `run_id`.
+    """
+
+    materialization_id: int | None
+    asset: str
+    partition: str | None
+    version: int | None
+    file_id: FileId
+    created_at: datetime.datetime | None
+    run_id: str | None
+
+
+Ancestry = Sequence[tuple[int, Made]]
+"""Pairs of a materialization's ID and one that is next to it in a tree."""
+
+
+@dataclasses.dataclass(slots=True)
+class LineageNode:
+    """A materialization and what is below it in a tree.
+
+    Attributes:
+        is_repeated: It is in the tree already, with what is below it.
+        is_cut: There may be more below it, which the tree has no room for.
+    """
+
+    made: Made
+    children: "list[LineageNode]" = dataclasses.field(default_factory=list)
+    is_repeated: bool = False
+    is_cut: bool = False
+
+
+def grow(
+    roots: Sequence[Made],
+    neighbours: Callable[[Sequence[int], int], Ancestry],
+    max_nodes: int = MAX_NODES,
+    max_depth: int = MAX_DEPTH,
+) -> Sequence[LineageNode]:
+    """Return trees of what is above or below some materializations.
+
+    Args:
+        roots: Where they begin.
+        neighbours: Returns what is next to materializations with these IDs, in the order of the IDs, so many pairs at
+            the most.
+        max_nodes: How many nodes they have in all.
+        max_depth: How many levels they have below the roots.
+    """
+    trees = [LineageNode(made) for made in roots]
+    level = {node.made.materialization_id: node for node in trees if node.made.materialization_id is not None}
+    seen, count = set(level), len(trees)
+    for depth in range(max_depth + 1):
+        if not level:
+            break
+        room = max_nodes - count if depth < max_depth else 0
+        found = neighbours(sorted(level), room + 1)
+        if len(found) > room:  # they come in the order of their owners: what did not fit belongs to these
+            for owner in [owner for owner in level if owner >= found[room][0]]:
+                level[owner].is_cut = True
+        count += len(found[:room])
+        level = _attach(level, found[:room], seen)
+    return trees
+
+
+def _attach(level: Mapping[int, LineageNode], found: Ancestry, seen: set[int]) -> dict[int, LineageNode]:
+    """Hang what was found below its owners, and return the nodes that are to be looked at next."""
+    below: dict[int, LineageNode] = {}
+    for owner, made in found:
+        node = LineageNode(made, is_repeated=made.materialization_id in seen)
+        level[owner].children.append(node)
+        if made.materialization_id is not None and not node.is_repeated:
+            seen.add(made.materialization_id)
+            below[made.materialization_id] = node
+    return below

@@ -1,0 +1,39 @@
+"""Which materialization an input loads where it is not to be the current one: what the run's tag or the input says."""
+
+import datetime
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, selection_from, selections_from_tag
+from artifact_pipelines.core.types import Selection
+from artifact_pipelines.io_manager.contexts import asset_of, step_of
+
+
+def selection_of(context: dg.InputContext) -> Selection | None:
+    """Return what the run's tag `artifact/select` says of the input's asset, else what the input's metadata say.
+
+    An asset that the tag names and that no step of the run loads is no error: one tag may serve many jobs.
+
+    Raises:
+        InvalidArgumentError: The tag or the metadata are not of the form that a selection has.
+    """
+    # Outside of a run, the context has neither a step nor tags.
+    tag = context.step_context.run_tags.get(SELECT_TAG) if step_of(context) else None
+    of_run = selections_from_tag(tag).get(asset_of(context)) if tag is not None else None
+    return of_run or _of_input(context)
+
+
+def _of_input(context: dg.InputContext) -> Selection | None:
+    metadata = context.definition_metadata or {}
+    given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
+    if not given:
+        return None
+    plain = {key: _plain(value) for key, value in given.items()}
+    return selection_from(plain, f"metadata artifact/… of input {context.name}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dg.TimestampMetadataValue):
+        return datetime.datetime.fromtimestamp(value.value, datetime.UTC)
+    return value.value if isinstance(value, dg.MetadataValue) else value

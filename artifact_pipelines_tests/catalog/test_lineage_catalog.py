@@ -1,0 +1,149 @@
+"""What was made from what, on each database."""
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.lineage import _consumer_rows, _input_rows
+from artifact_pipelines.core.lineage import LineageNode, grow
+from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileId, LoadedInput, Materialization
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+
+def loaded(*made: Materialization) -> tuple[LoadedInput, ...]:
+    return tuple(LoadedInput(m.asset, m.partition, m.file.file_id) for m in made)
+
+
+def drawn(node: LineageNode) -> object:
+    made = node.made
+    name = f"{made.asset}{f'[{made.partition}]' if made.partition else ''} {made.version}"
+    name += "!" if node.is_repeated else ""
+    return [name, *map(drawn, node.children)] if node.children else name
+
+
+def up(catalog: Catalog, asset: str, partition: str | None = None, version: int | None = None) -> list[object]:
+    roots = catalog.lineage.versions(asset, partition, version, 10)
+    return [drawn(tree) for tree in grow(roots, catalog.lineage.inputs)]
+
+
+def down(catalog: Catalog, asset: str, partition: str | None = None, version: int | None = None) -> list[object]:
+    roots = catalog.lineage.versions(asset, partition, version, 10)
+    return [drawn(tree) for tree in grow(roots, catalog.lineage.consumers)]
+
+
+@pytest.fixture
+def flights(catalog: Catalog) -> Catalog:
+    """`raw` twice, `table` from each, and a report from the first table and raw."""
+    raw = record(catalog, "a", asset="raw")
+    table = record(catalog, "b", asset="table", inputs=loaded(raw))
+    record(catalog, "c", asset="report", inputs=loaded(table, raw))
+    raw = record(catalog, "d", asset="raw")
+    record(catalog, "e", asset="table", inputs=loaded(raw))
+    return catalog
+
+
+def test_what_something_was_made_from_is_found_up_to_its_roots(flights: Catalog) -> None:
+    assert up(flights, "report") == [["report 1", ["table 1", "raw 1!"], "raw 1"]]
+    assert up(flights, "table") == [["table 2", "raw 2"]]
+    assert up(flights, "table", version=1) == [["table 1", "raw 1"]]
+    assert up(flights, "raw") == ["raw 2"]
+
+
+def test_what_was_made_from_something_is_found_down_to_its_leaves(flights: Catalog) -> None:
+    assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
+    assert down(flights, "raw") == [["raw 2", "table 2"]]
+    assert down(flights, "report") == ["report 1"]
+
+
+def test_the_same_content_of_another_asset_is_not_taken_for_an_input(catalog: Catalog) -> None:
+    mine, others = record(catalog, "a", asset="mine"), record(catalog, "a", asset="others")
+    assert mine.file.file_id == others.file.file_id
+    record(catalog, "b", asset="table", inputs=loaded(mine))
+    assert up(catalog, "table") == [["table 1", "mine 1"]]
+    assert down(catalog, "others") == ["others 1"]
+
+
+def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> None:
+    days = [record(catalog, "a", asset="daily", partition=day) for day in ("mon", "tue")]
+    record(catalog, "b", asset="week", inputs=loaded(*days))
+    assert up(catalog, "week") == [["week 1", "daily[mon] 1", "daily[tue] 1"]]
+    assert down(catalog, "daily", "tue") == [["daily[tue] 1", "week 1"]]
+    assert up(catalog, "daily") == ["daily[mon] 1", "daily[tue] 1"]
+
+
+def test_partitions_made_from_those_before_end_at_the_first(catalog: Catalog) -> None:
+    before: tuple[LoadedInput, ...] = ()
+    for day in ("1", "2", "3"):
+        before = loaded(record(catalog, "a", asset="sum", partition=day, inputs=before))
+    assert up(catalog, "sum", "3") == [["sum[3] 1", ["sum[2] 1", "sum[1] 1"]]]
+    assert down(catalog, "sum", "1") == [["sum[1] 1", ["sum[2] 1", "sum[3] 1"]]]
+
+
+def test_of_what_was_made_again_the_newest_is_shown_and_inputs_are_those_before(catalog: Catalog) -> None:
+    raw = record(catalog, "a", asset="raw")
+    made = [record(catalog, "b", asset="table", inputs=loaded(raw)) for _ in range(2)]
+    record(catalog, "f", asset="raw")
+    record(catalog, "a", asset="raw")
+    [(source, found)] = catalog.lineage.consumers([raw.materialization_id], 10)
+    assert (source, found.materialization_id) == (raw.materialization_id, made[1].materialization_id)
+    assert up(catalog, "table") == [["table 1", "raw 1"]], "version 3 has the same file, but came later"
+
+
+def test_what_nobody_is_known_to_have_made_is_named_by_its_file(catalog: Catalog) -> None:
+    made = record(catalog, "a", inputs=(LoadedInput("lost", "p", FileId(77)),))
+    [(_, lost)] = catalog.lineage.inputs([made.materialization_id], 10)
+    assert (lost.materialization_id, lost.asset, lost.partition, lost.version, lost.file_id) == (
+        None,
+        "lost",
+        "p",
+        None,
+        77,
+    )
+    assert up(catalog, "flights/table") == [["flights/table 1", "lost[p] None"]]
+
+
+def test_all_that_ever_had_a_file_are_found(catalog: Catalog) -> None:
+    for asset, partition in (("b", "2"), ("b", "1"), ("a", None), ("a", None)):
+        made = record(catalog, "a", asset=asset, partition=partition)
+    found = catalog.lineage.holders(made.file.file_id, 10)
+    assert [(m.asset, m.partition, m.materialization_id) for m in found] == [
+        ("a", None, 4),
+        ("b", "1", 2),
+        ("b", "2", 1),
+    ]
+    assert len(catalog.lineage.holders(made.file.file_id, 2)) == 2
+
+
+def test_what_was_released_and_collected_stays_in_the_lineage(flights: Catalog) -> None:
+    for asset in ("table", "raw"):
+        flights.retention.wipe(asset)
+    flights.retention.wipe("report")
+    assert flights.retention.release(VersionName("report", None, 1), "test")
+    assert flights.retention.release(VersionName("table", None, 1), "test")
+    assert flights.retention.release(VersionName("raw", None, 1), "test")
+    assert len(flights.collection.collect(0, 10)) == 3
+    assert drawn(grow(flights.lineage.holders(FileId(3), 10), flights.lineage.inputs)[0]) == [
+        "report 1",
+        ["table 1", "raw 1!"],
+        "raw 1",
+    ]
+
+
+def test_a_rollback_keeps_what_its_version_was_made_from(flights: Catalog) -> None:
+    flights.rollback.roll_back("table", 1)
+    assert up(flights, "table") == [["table 1", "raw 1"]]
+    assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
+
+
+@pytest.mark.parametrize("rows", [_input_rows([1, 2], 10), _consumer_rows([1, 2], 10)])
+def test_every_step_of_a_tree_uses_indexes(settings: Settings, rows: sa.Select[tuple[object]]) -> None:
+    Catalog(settings.catalog_url).close()
+    engine = make_engine(settings.catalog_url)
+    text = rows.compile(engine, compile_kwargs={"literal_binds": True, "render_postcompile": True})
+    with engine.connect() as connection:
+        plan = [str(row.detail) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    assert not [step for step in plan if step.startswith("SCAN")], plan
+    engine.dispose()

@@ -1,0 +1,125 @@
+"""An older version becomes current again, on each database."""
+
+import concurrent.futures
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.tables import materializations
+from artifact_pipelines.core.exceptions import UnknownVersionError
+from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.core.types import LoadedInput, Publication, Selection
+from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+TABLE = "flights/table"
+
+
+@pytest.mark.parametrize("partition", [None, "mon"])
+def test_an_older_version_is_current_again_with_all_that_it_was(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    raw = record(catalog, "f", asset="flights/raw")
+    loaded = (LoadedInput("flights/raw", None, raw.file.file_id),)
+    record(catalog, "0", partition="other")
+    first = record(catalog, "a", partition=partition, inputs=loaded, row_count=3, schema={"x": "int64"}, run_id="one")
+    record(catalog, "b", partition=partition, run_id="two")
+    rolled_back = catalog.rollback.roll_back(TABLE, 1, partition)
+    now = catalog.materializations.current(TABLE, partition)
+    assert (rolled_back.now, rolled_back.is_new) == (now, True)
+    assert rolled_back.source.materialization_id == first.materialization_id
+    assert (now.version, now.data_version, now.row_count, now.schema) == (1, first.data_version, 3, {"x": "int64"})
+    assert (now.file.file_id, now.bytes_added, now.run_id) == (first.file.file_id, 0, None)
+    assert now.file.reference_count == 2
+    assert catalog.materializations.inputs(now.materialization_id) == list(loaded)
+    assert [m.version for m in catalog.materializations.history(TABLE, partition)][:3] == [1, 2, 1]
+    assert counts_agree(engine)
+
+
+def test_what_is_current_already_stays_as_it_is(catalog: Catalog) -> None:
+    record(catalog, "a")
+    second = record(catalog, "b")
+    assert not catalog.rollback.roll_back(TABLE, 2).is_new
+    assert catalog.materializations.current(TABLE) == second
+    assert catalog.rollback.roll_back(TABLE, 1).is_new
+    assert not catalog.rollback.roll_back(TABLE, 1).is_new
+    assert len(catalog.materializations.history(TABLE)) == 3
+
+
+def test_after_a_rollback_the_next_change_gets_a_number_of_its_own(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.rollback.roll_back(TABLE, 1)
+    assert record(catalog, "a").version == 1
+    assert record(catalog, "b").version == 3, "numbers count changes, and a number is never used for another change"
+
+
+def test_the_source_is_what_a_run_made_also_when_it_was_rolled_back_to_before(catalog: Catalog) -> None:
+    first = record(catalog, "a", run_id="one")
+    record(catalog, "b", run_id="two")
+    catalog.rollback.roll_back(TABLE, 1)
+    catalog.rollback.roll_back(TABLE, 2)
+    assert catalog.rollback.roll_back(TABLE, 1).source.run_id == first.run_id
+
+
+def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> None:
+    record(catalog, "a", run_id="one")
+    second = record(catalog, "b", run_id="two")
+    catalog.rollback.roll_back(TABLE, 1)
+    find = catalog.materializations.find
+    assert find(TABLE, [None], run_id="two") == {None: second}
+    assert find(TABLE, [None])[None].version == 1
+    assert find(TABLE, [None], Selection(as_of=second.created_at)) == {None: second}
+
+
+def test_what_was_rolled_back_to_is_never_released(catalog: Catalog) -> None:
+    for letter in "abc":
+        record(catalog, letter)
+    catalog.rollback.roll_back(TABLE, 1)
+    assert not catalog.retention.release(VersionName(TABLE, None, 1), "test")
+    assert [v.is_current for v in catalog.retention.versions(TABLE)] == [True, False, False]
+    assert catalog.retention.release(VersionName(TABLE, None, 2), "test")
+    assert catalog.collection.collect(0, 10)[0].version == 2
+
+
+def test_after_a_wipe_an_older_version_can_be_made_current(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.retention.wipe(TABLE)
+    assert catalog.rollback.roll_back(TABLE, 1).is_new
+    assert catalog.materializations.current(TABLE).version == 1
+
+
+def test_what_is_released_unpublished_or_was_never_made_can_not_be_current(catalog: Catalog, engine: sa.Engine) -> None:
+    for letter in "abc":
+        record(catalog, letter)
+    assert catalog.retention.release(VersionName(TABLE, None, 1), "test")
+    with engine.begin() as connection:
+        second = sa.update(materializations).where(materializations.c.version == 2)
+        connection.execute(second.values(publication=Publication.REJECTED))
+    for version in (1, 2, 9):
+        with pytest.raises(UnknownVersionError, match="the newest is 3"):
+            catalog.rollback.roll_back(TABLE, version)
+    with pytest.raises(UnknownVersionError):
+        catalog.rollback.roll_back(TABLE, 3, "mon")
+    assert catalog.materializations.current(TABLE).version == 3
+    assert counts_agree(engine)
+
+
+def test_many_that_roll_back_and_write_at_once_leave_one_current_and_counts_that_agree(
+    catalog: Catalog, engine: sa.Engine
+) -> None:
+    for letter in "abc":
+        record(catalog, letter)
+
+    def change(number: int) -> None:
+        if number % 3:
+            catalog.rollback.roll_back(TABLE, number % 3)
+        else:
+            record(catalog, "abcdef"[number % 6])
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(change, range(36)))
+    assert len(catalog.materializations.list_current()) == 1
+    assert counts_agree(engine)

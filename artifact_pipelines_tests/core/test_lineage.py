@@ -1,0 +1,61 @@
+"""Trees of lineage grow level by level, and no graph makes them endless."""
+
+from collections.abc import Sequence
+
+from artifact_pipelines.core.lineage import Ancestry, LineageNode, Made, grow
+from artifact_pipelines.core.types import FileId
+
+
+def made(number: int) -> Made:
+    return Made(number, f"asset {number}", None, 1, FileId(number), None, None)
+
+
+class Graph:
+    """Edges from a number to others; counts how often it was asked."""
+
+    def __init__(self, **edges: Sequence[int]) -> None:
+        self._edges = {int(key[1:]): values for key, values in edges.items()}
+        self.asked = 0
+
+    def neighbours(self, ids: Sequence[int], limit: int) -> Ancestry:
+        self.asked += 1
+        return [(key, made(other)) for key in sorted(ids) for other in self._edges.get(key, ())][:limit]
+
+
+def drawn(node: LineageNode) -> object:
+    mark = ("!" if node.is_repeated else "") + ("…" if node.is_cut else "")
+    name = f"{node.made.materialization_id}{mark}"
+    return [name, *map(drawn, node.children)] if node.children else name
+
+
+def grown(graph: Graph, **bounds: int) -> object:
+    [tree] = grow([made(1)], graph.neighbours, **bounds)
+    return drawn(tree)
+
+
+def test_a_tree_has_every_node_with_one_question_for_each_level() -> None:
+    graph = Graph(_1=[2, 3], _2=[4], _3=[5])
+    assert grown(graph) == ["1", ["2", "4"], ["3", "5"]]
+    assert graph.asked == 3
+
+
+def test_what_is_reached_twice_is_shown_with_what_is_below_it_once() -> None:
+    assert grown(Graph(_1=[2, 3], _2=[3], _3=[4])) == ["1", ["2", "3!"], ["3", "4"]]
+
+
+def test_a_circle_ends() -> None:
+    assert grown(Graph(_1=[2], _2=[1, 2])) == ["1", ["2", "1!", "2!"]]
+
+
+def test_a_tree_that_is_too_deep_is_cut_and_says_where() -> None:
+    chain = Graph(_1=[2], _2=[3], _3=[4])
+    assert grown(chain, max_depth=2) == ["1", ["2", "3…"]]
+    assert grown(chain, max_depth=3) == ["1", ["2", ["3", "4"]]]
+
+
+def test_a_tree_that_is_too_large_is_cut_and_says_where() -> None:
+    graph = Graph(_1=[2, 3, 4], _2=[5, 6], _3=[7])
+    assert grown(graph, max_nodes=3) == ["1…", "2…", "3…"]
+    assert grown(graph, max_nodes=5) == ["1", ["2…", "5"], "3…", "4…"]
+    assert grown(graph, max_nodes=6) == ["1", ["2", "5", "6"], "3…", "4…"]
+    assert grown(graph, max_nodes=7) == ["1", ["2", "5", "6"], ["3", "7"], "4"]

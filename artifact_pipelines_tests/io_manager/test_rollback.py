@@ -1,0 +1,248 @@
+"""A rollback, by command, as Dagster's own instance sees it: what is stale, and what its conditions ask for."""
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.settings import CATALOG_URL
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.storage.back_door import BackDoor
+from artifact_pipelines_tests.test_cli import run, run_json
+
+ON_CHANGE = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
+
+
+class Project:
+    """Assets `a` and, made from it, `b`, in an instance that lies in DAGSTER_HOME."""
+
+    def __init__(self, catalog: Catalog, producer: ArtifactProducer, home: str, partition: str | None) -> None:
+        self.catalog = catalog
+        self.instance = dg.DagsterInstance.from_config(home)
+        self.partition = partition
+        self.partitions = dg.StaticPartitionsDefinition([partition, "other"]) if partition else None
+        self._resources = {"io_manager": ArtifactIOManager(catalog, producer)}
+        self._cursor: Any = None
+        self.definitions = self.define("-")
+
+    def define(self, value: str, data_version: str | None = None) -> list[dg.AssetsDefinition]:
+        @dg.asset(partitions_def=self.partitions)
+        def a() -> dg.Output[str]:
+            return dg.Output(value, data_version=dg.DataVersion(data_version) if data_version else None)
+
+        @dg.asset(partitions_def=self.partitions, automation_condition=ON_CHANGE)
+        def b(a: str) -> str:
+            return a.upper()
+
+        return [a, b]
+
+    def make(
+        self, value: str, *names: str, data_version: str | None = None, later: dg.AssetsDefinition | None = None
+    ) -> dg.ExecuteInProcessResult:
+        also = [later] if later else []
+        return dg.materialize(
+            [*self.define(value, data_version), *also],
+            selection=[*names, *(["later"] if later else [])],
+            resources=self._resources,
+            instance=self.instance,
+            partition_key=self.partition,
+        )
+
+    def roll_back(self, version: int, *options: str) -> str:
+        partition = ["--partition", self.partition] if self.partition else []
+        return run("rollback", "a", "--to", version, *partition, *options)
+
+    def is_stale(self, name: str) -> bool:
+        graph = dg.Definitions(self.definitions).resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return resolver.get_status(dg.AssetKey(name), self.partition) == StaleStatus.STALE
+
+    def asked_for(self) -> list[str]:
+        result = dg.evaluate_automation_conditions(self.definitions, instance=self.instance, cursor=self._cursor)
+        self._cursor = result.cursor
+        return [name for name in "ab" if result.get_num_requested(dg.AssetKey(name))]
+
+    def told(self) -> dg.AssetMaterialization:
+        partitions = [self.partition] if self.partition else None
+        which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("a"), asset_partitions=partitions)
+        event = self.instance.fetch_materializations(which, limit=1).records[0].asset_materialization
+        assert event is not None
+        return event
+
+    def count_told(self) -> int:
+        return len(self.instance.fetch_materializations(dg.AssetKey("a"), limit=100).records)
+
+
+@pytest.fixture
+def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    return str(folder)
+
+
+@pytest.fixture(params=[None, "mon/day|1"])
+def project(
+    request: pytest.FixtureRequest,
+    catalog: Catalog,
+    catalog_url: str,
+    producer: ArtifactProducer,
+    home: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Project]:
+    monkeypatch.setenv(CATALOG_URL, catalog_url)
+    project = Project(catalog, producer, home, request.param)
+    with project.instance:
+        yield project
+
+
+def test_what_was_made_from_the_version_that_is_current_again_is_fresh(project: Project) -> None:
+    project.make("one", "a", "b")
+    project.make("two", "a")
+    assert project.is_stale("b")
+    assert project.asked_for() == [], "a first evaluation asks for nothing"
+    said = project.roll_back(1)
+    assert "version 1 is current again." in said
+    assert "Dagster is told." in said
+    assert not project.is_stale("b")
+    # The condition follows changes, not staleness: it asks once, and what comes of that is what was there.
+    assert project.asked_for() == ["b"]
+    assert project.make("-", "b").asset_value("b") == "ONE"
+    assert project.catalog.materializations.current("b", project.partition).version == 1
+    assert project.asked_for() == []
+
+
+def test_what_was_made_from_the_version_that_is_no_more_current_is_stale_and_asked_for(project: Project) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a", "b")
+    assert project.asked_for() == []
+    project.roll_back(1)
+    assert project.is_stale("b")
+    assert project.asked_for() == ["b"]
+    assert project.make("-", "b").asset_value("b") == "ONE"
+    assert not project.is_stale("b")
+    assert project.asked_for() == []
+
+
+def test_dagster_is_told_the_old_data_version_and_what_came_with_it(project: Project) -> None:
+    project.make("one", "a")
+    first = project.told()
+    project.make("two", "a")
+    project.roll_back(1)
+    told = project.told()
+    assert told.tags == first.tags
+    assert told.partition == project.partition
+    now = project.catalog.materializations.current("a", project.partition)
+    assert (told.tags or {})["dagster/data_version"] == now.data_version
+    assert told.metadata["artifact/rolled_back_to"].value == told.metadata["artifact/version"].value == 1
+    assert told.metadata["artifact/file_id"].value == now.file.file_id == first.metadata["artifact/file_id"].value
+    assert told.metadata["artifact/preview"] == first.metadata["artifact/preview"]
+    assert told.metadata["artifact/bytes_added"].value == 0
+
+
+def test_a_data_version_of_the_users_own_comes_back_too(project: Project) -> None:
+    project.make("one", "a", "b", data_version="mine 1")
+    project.make("two", "a", data_version="mine 2")
+    project.roll_back(1)
+    assert (project.told().tags or {})["dagster/data_version"] == "mine 1"
+    assert not project.is_stale("b")
+
+
+def test_a_run_that_dagster_has_no_more_leaves_the_data_version_of_the_catalog(project: Project) -> None:
+    first = project.make("one", "a")
+    project.make("two", "a")
+    project.instance.delete_run(first.run_id)
+    project.roll_back(1)
+    now = project.catalog.materializations.current("a", project.partition)
+    assert project.told().tags == {"dagster/data_version": now.data_version}
+    assert project.told().metadata["artifact/rolled_back_to"].value == 1
+
+
+def test_what_the_run_reported_of_another_partition_is_not_taken_for_it(project: Project) -> None:
+    @dg.asset(deps=["a"], partitions_def=project.partitions)
+    def later(context: dg.AssetExecutionContext) -> None:
+        context.log_event(dg.AssetMaterialization("a", partition="other", tags={"dagster/data_version": "other's"}))
+
+    [first] = project.make("one", "a", later=later).asset_materializations_for_node("a")
+    project.make("two", "a")
+    project.roll_back(1)
+    assert project.told().tags == first.tags
+
+
+def test_the_same_command_again_tells_dagster_only_what_it_does_not_know(
+    project: Project, monkeypatch: pytest.MonkeyPatch, home: str, tmp_path: pathlib.Path
+) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "gone"))
+    partition = ["--partition", project.partition] if project.partition else []
+    failed = run("rollback", "a", "--to", 1, *partition, code=6)
+    assert "DagsterNotToldError" in failed
+    assert "no such folder" in failed
+    assert project.count_told() == 2
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    said = project.roll_back(1)
+    assert "version 1 is current already." in said
+    assert "Dagster is told." in said
+    assert "Dagster knows already." in project.roll_back(1)
+    assert project.count_told() == 3
+    assert len(project.catalog.materializations.history("a")) == 3
+
+
+def test_without_a_dagster_the_catalog_is_rolled_back_and_the_command_says_how_to_tell_it_later(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a")
+    monkeypatch.delenv("DAGSTER_HOME")
+    monkeypatch.setattr("artifact_pipelines.core.settings.state_folder", lambda: tmp_path / "state")
+    assert "run the same command again" in project.roll_back(1)
+    assert project.catalog.materializations.current("a", project.partition).version == 1
+
+
+def test_programs_are_told_in_json(project: Project) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a")
+    partition = ["--partition", project.partition] if project.partition else []
+    facts = run_json("rollback", "a", "--to", 1, *partition)
+    assert facts == {
+        "asset": "a",
+        "partition": project.partition,
+        "version": 1,
+        "file_id": 1,
+        "data_version": project.catalog.materializations.version("a", 1, project.partition).data_version,
+        "changed": True,
+        "reported": True,
+    }
+
+
+def test_a_version_whose_bytes_are_gone_or_that_never_was_is_not_made_current(
+    project: Project, back_door: BackDoor
+) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a")
+    partition = ["--partition", project.partition] if project.partition else []
+    assert "the newest is 2" in run("rollback", "a", "--to", 3, *partition, code=3)
+    back_door.delete(project.catalog.materializations.version("a", 1, project.partition).file.storage_path)
+    assert "MissingBytesError" in run("rollback", "a", "--to", 1, *partition, code=4)
+    assert project.catalog.materializations.current("a", project.partition).version == 2
+
+
+def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
+    project: Project, home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a")
+    monkeypatch.delenv("DAGSTER_HOME")
+    monkeypatch.setattr("artifact_pipelines.core.settings.state_folder", lambda: pathlib.Path(home).parent)
+    assert os.environ.get("DAGSTER_HOME") is None
+    assert "Dagster is told." in project.roll_back(1)
+    assert project.count_told() == 3

@@ -1,0 +1,275 @@
+"""Which version an input loads: what the run's tag or the input's metadata say, else the run's own, else the newest."""
+
+import datetime
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.selection import SELECT_TAG, selection_from
+from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+
+DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
+_PAUSE_S = 0.01  # the clock of SQLite counts milliseconds
+
+
+@pytest.fixture
+def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManager:
+    return ArtifactIOManager(catalog, producer)
+
+
+class Project:
+    """`source` holds 1, then 2, then 3; `copy` returns what it was handed of it."""
+
+    def __init__(self, io_manager: ArtifactIOManager, catalog: Catalog, partition: str | None) -> None:
+        self._io_manager = io_manager
+        self._catalog = catalog
+        self._partition = partition
+        self._partitions = DAYS if partition else None
+        self.made = [self._make_source(value) for value in (1, 2, 3)]
+        catalog.marks.tag("the/source", "gold", partition, version=2)
+
+    def run(self, *assets: Any, **options: Any) -> dg.ExecuteInProcessResult:
+        resources = {"io_manager": self._io_manager}
+        return dg.materialize(assets, resources=resources, partition_key=self._partition, **options)
+
+    def _make_source(self, value: int) -> Materialization:
+        self.run(self.source(value))
+        time.sleep(_PAUSE_S)
+        return self._catalog.materializations.current("the/source", self._partition)
+
+    def source(self, value: int) -> dg.AssetsDefinition:
+        @dg.asset(key=["the", "source"], partitions_def=self._partitions)
+        def source() -> int:
+            return value
+
+        return source
+
+    def load(self, metadata: Mapping[str, Any] | None = None, **options: Any) -> dg.ExecuteInProcessResult:
+        @dg.asset(
+            partitions_def=self._partitions,
+            ins={"source": dg.AssetIn(dg.AssetKey(["the", "source"]), metadata=dict(metadata or {}))},
+        )
+        def copy(source: int) -> int:
+            return source
+
+        source = self.source(4)
+        return self.run(source, copy, selection=options.pop("selection", [copy]), **options)
+
+    def loaded(self, metadata: Mapping[str, Any] | None = None, **options: Any) -> int:
+        return int(self.load(metadata, **options).asset_value("copy"))
+
+
+@pytest.fixture(params=[None, "mon"])
+def project(request: pytest.FixtureRequest, io_manager: ArtifactIOManager, catalog: Catalog) -> Project:
+    return Project(io_manager, catalog, request.param)
+
+
+WISHES: Mapping[str, Callable[[Materialization], Any]] = {
+    "file_id": lambda made: made.file.file_id,
+    "version": lambda made: made.version,
+    "tag": lambda made: "gold",
+    "as_of": lambda made: (made.created_at + datetime.timedelta(seconds=_PAUSE_S / 2)).isoformat(),
+    "run_id": lambda made: made.run_id,
+}
+
+
+@pytest.mark.parametrize("kind", WISHES)
+def test_an_input_loads_what_its_metadata_or_the_run_select(project: Project, catalog: Catalog, kind: str) -> None:
+    wish = WISHES[kind](project.made[1])
+    assert project.loaded() == 3
+    assert project.loaded({f"artifact/{kind}": wish}) == 2
+    assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: wish}})}) == 2
+    [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
+    source = project.made[1]
+    loaded = [LoadedInput("the/source", source.partition, source.file.file_id)]
+    assert catalog.materializations.inputs(copy.materialization_id) == loaded
+
+
+def test_the_tag_of_the_run_wins_over_metadata_and_both_over_what_the_run_has_written(project: Project) -> None:
+    one = {"artifact/version": 1}
+    tags = {SELECT_TAG: json.dumps({"the/source": {"version": 2}})}
+    assert project.loaded(one, tags=tags) == 2
+    assert project.loaded(selection="*") == 4
+    assert project.loaded(one, selection="*") == 1
+    assert project.loaded(selection="*", tags=tags) == 2
+
+
+def test_metadata_may_be_values_of_dagsters(project: Project) -> None:
+    assert project.loaded({"artifact/version": dg.MetadataValue.int(1)}) == 1
+    assert project.loaded({"artifact/as_of": dg.MetadataValue.timestamp(project.made[0].created_at)}) == 1
+
+
+def test_a_tag_that_names_assets_that_nobody_loads_is_harmless(project: Project) -> None:
+    assert project.loaded(tags={SELECT_TAG: json.dumps({"other": {"version": 7}})}) == 3
+
+
+@pytest.mark.parametrize(
+    "wish", [{"version": 9}, {"tag": "silver"}, {"file_id": 999}, {"run_id": "?"}, {"as_of": "2020-01-01T00:00Z"}]
+)
+def test_a_wish_that_nothing_fulfils_names_what_there_is(project: Project, wish: dict[str, Any]) -> None:
+    tags = {SELECT_TAG: json.dumps({"the/source": wish})}
+    failure = _failure(project.load(tags=tags, raise_on_error=False))
+    assert "NothingSelectedError" in failure
+    assert f"version 2 (file {project.made[1].file.file_id}" in failure
+    assert "tag gold)" in failure
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "no JSON",
+        "3",
+        '{"the/source": 3}',
+        '{"the/source": {}}',
+        '{"the/source": {"version": 1, "tag": "gold"}}',
+        '{"the/source": {"number": 1}}',
+        '{"other": {"version": "1"}}',
+    ],
+)
+def test_a_tag_of_another_form_is_an_error_that_names_it(io_manager: ArtifactIOManager, wish: str) -> None:
+    @dg.asset
+    def source() -> int:
+        return 1
+
+    @dg.asset
+    def copy(source: int) -> int:
+        return source
+
+    resources = {"io_manager": io_manager}
+    result = dg.materialize([source, copy], resources=resources, tags={SELECT_TAG: wish}, raise_on_error=False)
+    failure = _failure(result)
+    assert "InvalidArgumentError" in failure
+    assert SELECT_TAG in failure
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("version", 0),
+        ("version", True),
+        ("version", "3"),
+        ("version", 2**63),
+        ("file_id", 1.0),
+        ("tag", ""),
+        ("tag", 3),
+        ("run_id", None),
+        ("as_of", "yesterday"),
+        ("as_of", "2026-11-24T10:00:00"),
+        ("as_of", datetime.datetime(2026, 11, 24)),
+        ("as_of", 5),
+        ("as_of", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(key: str, value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"here: {key} must be"):
+        selection_from({key: value}, "here")
+
+
+def test_two_wishes_at_once_are_refused(project: Project) -> None:
+    failure = _failure(project.load({"artifact/version": 1, "artifact/tag": "gold"}, raise_on_error=False))
+    assert "exactly one of file_id, version, tag" in failure
+
+
+def test_times_of_any_zone_are_the_same_time() -> None:
+    noon = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
+    for written in ("2026-11-24T10:00:00Z", "2026-11-24T12:00:00+02:00", noon):
+        selection = selection_from({"as_of": written}, "here")
+        assert selection == Selection(as_of=noon)
+        assert str(selection.as_of) == str(noon)
+
+
+def test_a_run_reads_its_own_writes_while_another_run_writes_the_same_asset(
+    io_manager: ArtifactIOManager, catalog: Catalog
+) -> None:
+    resources = {"io_manager": io_manager}
+
+    def source_of(value: str) -> dg.AssetsDefinition:
+        @dg.asset(name="source")
+        def source() -> str:
+            return value
+
+        return source
+
+    @dg.asset(deps=["source"])
+    def meanwhile() -> int:
+        other = threading.Thread(target=dg.materialize, args=([source_of("other")],), kwargs={"resources": resources})
+        other.start()
+        other.join(60)
+        return catalog.materializations.current("source").version
+
+    @dg.asset(deps=[meanwhile])
+    def copy(source: str) -> str:
+        return source
+
+    result = dg.materialize([source_of("own"), meanwhile, copy], resources=resources)
+    assert result.asset_value("meanwhile") == 2, "the other run has written, and its write is what is current"
+    assert result.asset_value("copy") == "own"
+    own = catalog.materializations.version("source", 1)
+    copied = catalog.materializations.current("copy").materialization_id
+    assert catalog.materializations.inputs(copied) == [LoadedInput("source", None, own.file.file_id)]
+    assert dg.materialize([source_of("-"), copy], selection=[copy], resources=resources).asset_value("copy") == "other"
+
+
+def test_a_write_that_fails_leaves_the_last_good_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    project = Project(io_manager, catalog, None)
+
+    @dg.asset(key=["the", "source"])
+    def source() -> Any:
+        return {"not": object()}
+
+    assert not project.run(source, raise_on_error=False).success
+    assert catalog.materializations.current("the/source") == project.made[2]
+    assert project.loaded() == 3
+
+
+_KILLED_WHILE_WRITING = """
+import os, signal, sys
+import dagster as dg
+import pyarrow as pa
+from artifact_pipelines import ArtifactIOManagerFactory
+
+schema = pa.schema([("x", pa.int64())])
+
+def batches():
+    for number in range(50):
+        yield pa.record_batch([pa.array(range(100_000))], schema)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@dg.asset(key=["the", "source"])
+def source() -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+io_manager = ArtifactIOManagerFactory(catalog_url=sys.argv[1], storage_url=sys.argv[2])
+dg.materialize([source], resources={"io_manager": io_manager})
+"""
+
+
+def test_a_write_that_is_killed_leaves_the_last_good_version(
+    io_manager: ArtifactIOManager, catalog: Catalog, catalog_url: str, storage_url: str, tmp_path: pathlib.Path
+) -> None:
+    project = Project(io_manager, catalog, None)
+    command = [sys.executable, "-c", _KILLED_WHILE_WRITING, catalog_url, storage_url]
+    killed = subprocess.run(command, capture_output=True, timeout=120, env=os.environ.copy())
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert catalog.materializations.current("the/source") == project.made[2]
+    assert project.loaded() == 3
+    assert project.loaded(selection="*") == 4
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    [event] = [event for event in result.get_step_failure_events() if event.step_key == "copy"]
+    return str(event.step_failure_data.error_display_string)
