@@ -1,13 +1,13 @@
 """Chooses the handler for a value or an annotation, by the names of its types: nothing is imported to compare."""
 
 import dataclasses
-import types
 import typing
 from collections.abc import Sequence
 from typing import Any
 
 from artifact_pipelines.core.exceptions import UnsupportedTypeError, WrongFileTypeError
 from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.io_manager.annotations import is_open, without_none
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
 from artifact_pipelines.io_manager.plain_handlers import (
     ArtifactHandler,
@@ -80,10 +80,8 @@ def type_names(kind: Any) -> Sequence[str]:
 
 
 def _wanted_type(annotation: Any, info: FileInfo) -> Any:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):  # Optional[T] asks for a T
-        given = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
-        annotation = given[0] if len(given) == 1 else None
-    if annotation in (None, Any, object):
+    annotation = without_none(annotation)
+    if is_open(annotation):
         plain = info.compression_type is None
         return _WITHOUT_ANNOTATION.get(info.file_type, "builtins.bytes") if plain else "builtins.bytes"
     return annotation
