@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from artifact_pipelines.core.types import NewArtifact
-    from artifact_pipelines.dataset_pipeline import DatasetPipeline
+    from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
     from artifact_pipelines.io_manager.interfaces import Artifact
     from artifact_pipelines.io_manager.s3_config import S3Config
@@ -21,6 +21,7 @@ __all__ = [
     "NewArtifact",
     "S3Config",
     "Store",
+    "on_changed_content",
     "open_store",
 ]
 
@@ -32,6 +33,7 @@ _MODULES = {
     "NewArtifact": "core.types",
     "S3Config": "io_manager.s3_config",
     "Store": "store",
+    "on_changed_content": "dataset_pipeline",
     "open_store": "store",
 }
 

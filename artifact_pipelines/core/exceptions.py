@@ -93,7 +93,8 @@ def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
 
 
-def _first(names: Sequence[str], most: int = 10) -> str:
+def first_names(names: Sequence[str], most: int = 10) -> str:
+    """Return names as text, the first of them only where they are many, and each cut where it is long."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"{name!r:.200}" for name in names[:most]) + more
 
@@ -135,7 +136,7 @@ class MissingPartitionsError(NotFoundError):
     @property
     def what(self) -> str:
         """What is missing, in words."""
-        return f"Asset {self.asset} has nothing stored for {len(self.missing)} of {self.wanted} partitions: {_first(self.missing)}"
+        return f"Asset {self.asset} has nothing stored for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
 
     def __str__(self) -> str:
         return f"{self.what}. Materialize them first, or set allow_missing_partitions to True in the input's metadata."
