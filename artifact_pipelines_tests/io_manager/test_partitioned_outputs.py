@@ -29,8 +29,9 @@ def asset_of(
     policy: dg.BackfillPolicy | None = SINGLE_RUN,
 ) -> dg.AssetsDefinition:
     @dg.asset(partitions_def=partitions, backfill_policy=policy)
-    def daily(context: dg.AssetExecutionContext) -> Any:
-        return make(list(context.partition_keys))
+    def daily(context: dg.AssetExecutionContext) -> dg.Output[Any]:
+        made = make(list(context.partition_keys))
+        return made if isinstance(made, dg.Output) else dg.Output(made)
 
     return daily
 
@@ -235,7 +236,7 @@ def test_a_mapping_for_one_partition_is_unpacked_where_runs_may_cover_several(
 ) -> None:
     asset = asset_of(lambda keys: {key: {"rows": 5} for key in keys}, policy=policy)
 
-    @dg.asset(partitions_def=DAYS)
+    @dg.asset(partitions_def=DAYS, backfill_policy=policy)
     def got(daily: Any) -> Any:
         return daily
 

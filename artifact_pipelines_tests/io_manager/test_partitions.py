@@ -9,7 +9,6 @@ import polars as pl
 import polars.testing
 import pyarrow as pa
 import pytest
-from dagster import fs_io_manager
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
@@ -21,9 +20,9 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])  # not in the order of the alphabet
-DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-16")
-HOURS = dg.HourlyPartitionsDefinition("2024-01-01-00:00", end_date="2024-01-01-03:00")
-WEEKS = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-01-15", day_offset=1)
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-08")
+HOURS = dg.HourlyPartitionsDefinition("2024-01-01-00:00", end_date="2024-01-01-02:00")
+WEEKS = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-01-08", day_offset=1)
 NAMES = dg.DynamicPartitionsDefinition(name="names")
 GRID = dg.MultiPartitionsDefinition({"letter": ABC, "number": dg.StaticPartitionsDefinition(["2", "1"])})
 
@@ -34,9 +33,9 @@ def instance(instance: dg.DagsterInstance) -> dg.DagsterInstance:
     return instance
 
 
-def dagsters(folder: pathlib.Path) -> dg.IOManager:
+def dagsters(folder: pathlib.Path) -> dg.FilesystemIOManager:
     """Return the IO manager that values go through by default."""
-    return fs_io_manager(dg.build_init_resource_context(config={"base_dir": str(folder)}))
+    return dg.FilesystemIOManager(base_dir=str(folder))
 
 
 class Graph:
@@ -44,7 +43,7 @@ class Graph:
 
     def __init__(
         self,
-        io_manager: dg.IOManager,
+        io_manager: Any,
         instance: dg.DagsterInstance,
         partitions: dg.PartitionsDefinition[Any],
         value: Any = len,
@@ -105,7 +104,7 @@ LOADS: Mapping[str, tuple[Any, Any, Any, str | None]] = {
     ),
     "static, named": (ABC, None, dg.SpecificPartitionsPartitionMapping(["b"]), None),
     "daily, one": (DAYS, DAYS, None, "2024-01-03"),
-    "daily, a week": (DAYS, WEEKS, dg.TimeWindowPartitionMapping(), "2024-01-08"),
+    "daily, a week": (DAYS, WEEKS, dg.TimeWindowPartitionMapping(), "2024-01-01"),
     "daily, all for one": (DAYS, ABC, dg.AllPartitionMapping(), "a"),
     "daily, the day before": (DAYS, DAYS, dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1), "2024-01-03"),
     "hourly, a day": (HOURS, DAYS, dg.TimeWindowPartitionMapping(), "2024-01-01"),
@@ -137,7 +136,7 @@ def test_partitions_load_as_with_the_io_manager_of_dagster(
 def test_partitions_come_in_the_order_of_their_definition(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
-    letters = dg.StaticPartitionsDefinition([f"{number * 7 % 40}" for number in range(40)])
+    letters = dg.StaticPartitionsDefinition([f"{number * 7 % 12}" for number in range(12)])
     graph = Graph(ours, instance, letters)
     graph.fill()
     mapping = dg.StaticPartitionMapping(dict.fromkeys(letters.get_partition_keys(), "x"))
@@ -327,7 +326,7 @@ def test_partitions_of_other_columns_or_types_are_no_one_table(
     graph.fill()
     text = graph.load(FRAMES[kind])
     assert "PartitionSchemaError: Asset up: column" in text
-    there, first = text.split("in partition 'b' and")
+    there, first, *_ = text.split("in partition 'b' and")
     assert found in there
     assert expected in first
     assert "in partition 'c'" in first
@@ -375,7 +374,8 @@ def test_columns_project_every_partition(
 def test_missing_partitions_are_an_error_that_counts_and_names_them(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
-    graph = Graph(ours, instance, DAYS)
+    fortnight = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-16")
+    graph = Graph(ours, instance, fortnight)
     graph.fill(["2024-01-01", "2024-01-03"])
     text = graph.load(dict[str, int])
     assert "MissingPartitionsError: Asset up has nothing stored for 13 of 15 partitions: '2024-01-02', " in text
@@ -478,7 +478,8 @@ def test_names_of_partitions_never_become_paths(
     graph.fill()
     assert graph.load(dict[str, dict]) == {key: {"key": key} for key in ODD_KEYS}
     names = [str(catalog.materializations.current("up", key).file.storage_path) for key in ODD_KEYS]
-    assert [name for name in back_door.everything() if "/" in name] == sorted(names)
+    there = [name.removeprefix("a/store/") for name in back_door.everything()]
+    assert [name for name in there if "/" in name] == sorted(names)
 
 
 def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
