@@ -58,7 +58,7 @@ class Pipeline:
 
     def run_until_quiet(self) -> list[set[tuple[str, str | None]]]:
         """Evaluate and run what is asked for, until nothing is."""
-        rounds = []
+        rounds: list[set[tuple[str, str | None]]] = []
         while requested := self.requested():
             assert len(rounds) < 5
             rounds.append(requested)
@@ -171,17 +171,15 @@ def daily(
     instance: dg.DagsterInstance,
     ours: ArtifactIOManager,
 ) -> Pipeline:
-    shared: dict[str, Any] = {"partitions_def": DAYS, "code_version": code_version}
-
-    @dg.asset(backfill_policy=ONE_RUN, **shared)
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN)
     def a(context: dg.AssetExecutionContext) -> dict[str, pl.DataFrame]:
         return {key: pl.DataFrame({"day": [key], "x": [days[key]]}) for key in context.partition_keys}
 
-    @dg.asset(automation_condition=condition, **shared)
+    @dg.asset(partitions_def=DAYS, code_version=code_version, automation_condition=condition)
     def b(a: pl.DataFrame) -> pl.DataFrame:
         return a.with_columns(pl.col("x").sign())
 
-    @dg.asset(automation_condition=condition, **shared)
+    @dg.asset(partitions_def=DAYS, code_version=code_version, automation_condition=condition)
     def c(b: pl.DataFrame) -> dict[str, int]:
         return {"sign": int(b["x"].item())}
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.files import settle_leases
 from artifact_pipelines.core.exceptions import LeaseExpiredError, StorageFullError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -168,16 +169,14 @@ def test_leases_are_renewed_for_as_long_as_later_partitions_take(
 def test_partitions_are_recorded_all_or_none(
     ours: ArtifactIOManager, sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from artifact_pipelines.catalog import materializations
-
-    settle, calls = materializations.settle_leases, iter(range(10))
+    calls = iter(range(10))
 
     def expire_third(connection: Any, leases: Any, holder: str) -> None:
         if next(calls) == 2:
             raise LeaseExpiredError(leases[0].file.file_id)
-        settle(connection, leases, holder)
+        settle_leases(connection, leases, holder)
 
-    monkeypatch.setattr(materializations, "settle_leases", expire_third)
+    monkeypatch.setattr("artifact_pipelines.catalog.materializations.settle_leases", expire_third)
     assert "LeaseExpiredError" in failure_of(run(ours, asset_of(lambda keys: {key: key for key in keys})))
     assert held(sqlite_catalog) == []
     assert sqlite_catalog.files.list_files(10) == []
