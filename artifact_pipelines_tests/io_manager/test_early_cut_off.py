@@ -175,11 +175,11 @@ def daily(
     def a(context: dg.AssetExecutionContext) -> dict[str, pl.DataFrame]:
         return {key: pl.DataFrame({"day": [key], "x": [days[key]]}) for key in context.partition_keys}
 
-    @dg.asset(partitions_def=DAYS, code_version=code_version, automation_condition=condition)
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN, automation_condition=condition)
     def b(a: pl.DataFrame) -> pl.DataFrame:
         return a.with_columns(pl.col("x").sign())
 
-    @dg.asset(partitions_def=DAYS, code_version=code_version, automation_condition=condition)
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN, automation_condition=condition)
     def c(b: pl.DataFrame) -> dict[str, int]:
         return {"sign": int(b["x"].item())}
 

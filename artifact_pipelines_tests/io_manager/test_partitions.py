@@ -107,7 +107,7 @@ LOADS: Mapping[str, tuple[Any, Any, Any, str | None]] = {
     "daily, a week": (DAYS, WEEKS, dg.TimeWindowPartitionMapping(), "2024-01-01"),
     "daily, all for one": (DAYS, ABC, dg.AllPartitionMapping(), "a"),
     "daily, the day before": (DAYS, DAYS, dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1), "2024-01-03"),
-    "hourly, a day": (HOURS, DAYS, dg.TimeWindowPartitionMapping(), "2024-01-01"),
+    "hourly, two hours": (HOURS, HOURS, dg.TimeWindowPartitionMapping(start_offset=-1), "2024-01-01-01:00"),
     "dynamic, one": (NAMES, NAMES, None, "mia"),
     "dynamic, all": (NAMES, None, None, None),
     "grid, one": (GRID, GRID, None, "a|2"),
