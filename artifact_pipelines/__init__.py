@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from artifact_pipelines.core.types import FileDescription, NewArtifact
-    from artifact_pipelines.dataset_pipeline import DatasetPipeline
+    from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
     from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
     from artifact_pipelines.io_manager.registry import register_type_handler
@@ -25,6 +25,7 @@ __all__ = [
     "ReadRequest",
     "S3Config",
     "Store",
+    "on_changed_content",
     "open_store",
     "register_type_handler",
 ]
@@ -40,6 +41,7 @@ _MODULES = {
     "ReadRequest": "io_manager.interfaces",
     "S3Config": "io_manager.s3_config",
     "Store": "store",
+    "on_changed_content": "dataset_pipeline",
     "open_store": "store",
     "register_type_handler": "io_manager.registry",
 }

@@ -3,6 +3,7 @@
 Recording one settles the leases on its files in the same transaction: either both are there, or neither.
 """
 
+import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -64,7 +65,6 @@ class MaterializationCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    @retried
     def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
         """Record a materialization and make its files' leases its lasting references.
 
@@ -73,30 +73,26 @@ class MaterializationCatalog:
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
+        return self.record_all([(facts, leases)])[0]
+
+    @retried
+    def record_all(self, new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]]) -> Sequence[Materialization]:
+        """Record several as `record` does each, all or none; return them in order.
+
+        Raises:
+            LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
+        """
         with writing(self._engine) as connection:
-            lock_asset(connection, facts.asset)
-            which = _of(facts.asset, facts.partition)
-            previous = _newest(connection, [*which, _IS_CURRENT])
-            # Other bytes may hold the same table: then it is the same version.
-            changed = previous is None or (
-                previous.data_version != facts.data_version
-                and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
-            )
-            version = previous.version if previous and not changed else _highest_version(connection, which) + 1
-            if previous is not None:
-                was_current = materializations.c.materialization_id == previous.materialization_id
-                connection.execute(sa.update(materializations).where(was_current).values(is_current=False))
-            materialization_id = _insert(connection, facts, leases, version)
-            for position, lease in enumerate(leases):
-                settle_leases(connection, [lease], holder_of(materialization_id))
-                row = {"position": position, "file_id": lease.file.file_id}
-                connection.execute(
-                    sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
+            for asset in sorted({facts.asset for facts, _ in new}):
+                lock_asset(connection, asset)
+            put: set[FileId] = set()  # by one of them: to the next of the same content it is a stored file
+            recorded = []
+            for facts, leases in new:
+                recorded.append(
+                    _record(connection, facts, [_as_stored(x) if x.file.file_id in put else x for x in leases])
                 )
-            _insert_inputs(connection, materialization_id, facts.inputs)
-            if facts.dataset is not None and changed:
-                _insert_dataset_version(connection, facts.dataset, version, materialization_id)
-            return materialization_of(connection, materialization_id)
+                put.update(lease.file.file_id for lease in leases)
+            return recorded
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
@@ -233,6 +229,33 @@ def lock_asset(connection: sa.Connection, asset: str) -> None:
     """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))
+
+
+def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
+    which = _of(facts.asset, facts.partition)
+    previous = _newest(connection, [*which, _IS_CURRENT])
+    # Other bytes may hold the same table: then it is the same version.
+    changed = previous is None or (
+        previous.data_version != facts.data_version
+        and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
+    )
+    version = previous.version if previous and not changed else _highest_version(connection, which) + 1
+    if previous is not None:
+        was_current = materializations.c.materialization_id == previous.materialization_id
+        connection.execute(sa.update(materializations).where(was_current).values(is_current=False))
+    materialization_id = _insert(connection, facts, leases, version)
+    for position, lease in enumerate(leases):
+        settle_leases(connection, [lease], holder_of(materialization_id))
+        row = {"position": position, "file_id": lease.file.file_id}
+        connection.execute(sa.insert(materialization_files).values(materialization_id=materialization_id, **row))
+    _insert_inputs(connection, materialization_id, facts.inputs)
+    if facts.dataset is not None and changed:
+        _insert_dataset_version(connection, facts.dataset, version, materialization_id)
+    return materialization_of(connection, materialization_id)
+
+
+def _as_stored(lease: Lease) -> Lease:
+    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.STORED))
 
 
 def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:

@@ -5,6 +5,7 @@
     │   ├── UnknownFileError
     │   ├── UnknownVersionError
     │   ├── NeverMaterializedError
+    │   ├── MissingPartitionsError
     │   ├── UnknownTagError
     │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
@@ -30,6 +31,10 @@
     │   ├── UnknownColumnError
     │   ├── UnsupportedColumnError
     │   ├── DuplicateColumnsError
+    │   ├── PartitionsAnnotationError
+    │   ├── PartitionSchemaError
+    │   ├── PartitionColumnError
+    │   ├── PartitionedOutputError
     │   ├── ConfigurationError
     │   ├── OutdatedCatalogError
     │   ├── TooMuchToDeleteError
@@ -99,10 +104,14 @@ def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
 
 
-def _names(columns: Sequence[str]) -> str:
-    """List names, which may hold anything, the first of very many."""
-    more = f" and {len(columns) - _MOST_NAMES:,} more" if len(columns) > _MOST_NAMES else ""
-    return ", ".join(repr(name) for name in columns[:_MOST_NAMES]) + more or "none"
+def first_names(names: Sequence[str], most: int = 10) -> str:
+    """Return names as text, the first of them only where they are many, and each cut where it is long."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(f"{name!r:.200}" for name in names[:most]) + more or "none"
+
+
+def _is_type(type_name: str | None) -> str:
+    return "is missing" if type_name is None else f"is {type_name}"
 
 
 @dataclasses.dataclass(eq=False)
@@ -125,6 +134,23 @@ class NeverMaterializedError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class MissingPartitionsError(NotFoundError):
+    """Some of the partitions that an input covers have nothing stored yet."""
+
+    asset: str
+    missing: Sequence[str]
+    wanted: int
+
+    @property
+    def what(self) -> str:
+        """What is missing, in words."""
+        return f"Asset {self.asset} has nothing stored for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
+
+    def __str__(self) -> str:
+        return f"{self.what}. Materialize them first, or set allow_missing_partitions to True in the input's metadata."
 
 
 @dataclasses.dataclass(eq=False)
@@ -450,7 +476,7 @@ class UnknownColumnError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"File {self.file_id} has no column {_names(self.columns)}. It has: {_names(self.available)}. "
+            f"File {self.file_id} has no column {first_names(self.columns, _MOST_NAMES)}. It has: {first_names(self.available, _MOST_NAMES)}. "
             "Mend `columns` in the input's metadata."
         )
 
@@ -475,8 +501,78 @@ class DuplicateColumnsError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"More than one column is called {_names(self.columns)}. Nothing was stored. "
+            f"More than one column is called {first_names(self.columns, _MOST_NAMES)}. Nothing was stored. "
             "Rename them, for what is stored is read by name."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class PartitionsAnnotationError(UsageError):
+    """An input covers many partitions and is annotated with the type of one value."""
+
+    input_name: str
+    asset: str
+    partitions: int
+    type_name: str
+
+    def __str__(self) -> str:
+        return (
+            f"Input {self.input_name!r} covers {self.partitions} partitions of asset {self.asset}, which are no single "
+            f"{self.type_name}. Annotate it dict[str, {self.type_name}], or Iterator[{self.type_name}] beside "
+            "AssetIn(dagster_type=dg.Any); tables become one as polars.LazyFrame, polars.DataFrame or pyarrow.Table."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class PartitionSchemaError(UsageError):
+    """Partitions that are to become one table do not have the same columns and types."""
+
+    asset: str
+    partition: str
+    column: str
+    found: str | None
+    expected: str | None
+    expected_of: str
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset}: column {self.column!r} {_is_type(self.found)} in partition {self.partition!r:.200} and "
+            f"{_is_type(self.expected)} in partition {self.expected_of!r:.200}, so they are not one table. Annotate the input "
+            "dict[str, polars.LazyFrame] and bring them together yourself, name shared columns in the input's metadata "
+            "(`columns`), or materialize the partitions anew."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class PartitionColumnError(UsageError):
+    """Partitions that are to become one table have a column of the name that the partition key is to have."""
+
+    asset: str
+    partition: str
+    column: str
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset}: partition {self.partition!r:.200} has a column {self.column!r} already, which is the name "
+            "for the column with the partition key. Choose another name for that in the input's metadata: "
+            "artifact/partition_column."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class PartitionedOutputError(UsageError):
+    """What a run over several partitions put out is not one value for each of them."""
+
+    asset: str
+    partitions: int
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"This run covers {self.partitions} partitions of asset {self.asset}, but {self.problem}. Nothing was stored. Return "
+            "one value for each partition, as a mapping or an iterator of pairs: "
+            "{key: ... for key in context.partition_keys}; or let each partition have a run of its own: "
+            "backfill_policy=dg.BackfillPolicy.multi_run()."
         )
 
 

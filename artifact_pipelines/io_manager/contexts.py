@@ -1,4 +1,8 @@
-"""What Dagster's contexts say: the name of an asset, and the step that asks."""
+"""What Dagster's contexts say: the name of an asset, its partitions, an input's annotation, the step that asks."""
+
+import typing
+from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -19,3 +23,31 @@ def step_of(context: dg.OutputContext | dg.InputContext) -> tuple[str, str, int]
     except dg.DagsterInvariantViolationError:
         return None
     return step.run_id, step.step.key, step.previous_attempt_count
+
+
+def partitions_of(context: dg.OutputContext | dg.InputContext) -> Sequence[str]:
+    """Return the partition keys that an input or output covers, in the order that their definition gives them.
+
+    Dagster hands over some of them as a set, in another order in every process.
+    """
+    partitions = context.asset_partition_keys
+    if len(partitions) < 2:
+        return partitions
+    definition = context.asset_partitions_def
+    if isinstance(definition, dg.TimeWindowPartitionsDefinition):  # keys in order of time, and they may be many
+        return partitions
+    instance = context.instance if isinstance(context, dg.InputContext) else context.step_context.instance
+    place = {key: number for number, key in enumerate(definition.get_partition_keys(dynamic_partitions_store=instance))}
+    return sorted(partitions, key=lambda partition: place.get(partition, len(place)))
+
+
+def annotation_of(context: dg.InputContext) -> Any:
+    """Return what an input is annotated with.
+
+    Dagster takes `Iterator[T]` only beside `AssetIn(dagster_type=dg.Any)`. Then the function is asked itself.
+    """
+    annotation = context.dagster_type.typing_type
+    if annotation is not Any or step_of(context) is None:
+        return annotation
+    function = getattr(context.op_def.compute_fn, "decorated_fn", None)
+    return typing.get_type_hints(function).get(context.name, Any) if function else Any

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import dagster as dg
 
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError, SourceChangedError, SourceStreamError
 
 _MAY_PASS = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
+
+Value = TypeVar("Value")
 
 
 @contextmanager
@@ -20,3 +23,14 @@ def failures_explained() -> Iterator[None]:
     except ArtifactError as error:
         metadata = {"artifact/error": type(error).__name__}
         raise dg.Failure(f"{type(error).__name__}: {error}", metadata=metadata, allow_retries=False) from error
+
+
+def explained(values: Iterator[Value]) -> Iterator[Value]:
+    """Yield the same values, of which each is made when it is asked for, with errors turned as above."""
+    while True:
+        with failures_explained():
+            try:
+                value = next(values)
+            except StopIteration:
+                return
+        yield value

@@ -1,14 +1,17 @@
 """Loading: which partitions and which version of them an input asks for, and as what type they are handed over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
-from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization
-from artifact_pipelines.io_manager.contexts import asset_of, step_of
+from artifact_pipelines.core.exceptions import MissingPartitionsError
+from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
+from artifact_pipelines.io_manager.contexts import annotation_of, asset_of, partitions_of, step_of
+from artifact_pipelines.io_manager.failures import explained
 from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.selection import selection_of
 from artifact_pipelines.io_manager.step_inputs import StepInputs
@@ -38,25 +41,56 @@ class InputLoader:
 
     def load(self, context: dg.InputContext) -> Any:
         """Return the value of an input."""
-        annotation = context.dagster_type.typing_type
+        annotation = annotation_of(context)
         if not context.has_asset_partitions:
-            return self._read(self._find(context, None), annotation, context)
-        partitions = context.asset_partition_keys
-        if len(partitions) == 1:
-            return self._read(self._find(context, partitions[0]), annotation, context)
-        return {partition: self._read(self._find(context, partition), None, context) for partition in partitions}
+            return self._read(self._find(context, [None])[None], annotation, context)
+        partitions = partitions_of(context)
+        found = self._find(context, partitions)
 
-    def _find(self, context: dg.InputContext, partition: str | None) -> Materialization:
+        def values(value_annotation: Any) -> Iterator[tuple[str, Any]]:
+            held = (partition for partition in partitions if partition in found)
+            return explained((key, self._read(found[key], value_annotation, context)) for key in held)
+
+        loaded = LoadedPartitions(context.name, asset_of(context), len(partitions), len(found), values)
+        return hand_over(loaded, annotation, context.definition_metadata or {})
+
+    def _find(
+        self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None]
+    ) -> Mapping[str | None, Materialization]:
         """Find what to load, and note it."""
         step, asset, selection = step_of(context), asset_of(context), selection_of(context)
-        found = self._materializations.find(asset, [partition], selection, step[0] if step else None).get(partition)
-        if found is None:
-            raise self._materializations.nothing_found(asset, partition, selection)
+        # Keys of several dimensions are a kind of text that a database need not know.
+        keys = [None if partition is None else str(partition) for partition in partitions]
+        found = self._materializations.find(asset, keys, selection, step[0] if step else None)
+        missing = [key for key in keys if key not in found]
+        if missing:
+            self._accept_missing(context, missing, len(keys), selection)
         self._step_inputs.add(
-            step, [LoadedInput(found.asset, partition, file.file_id, found.version) for file in found.files]
+            step,
+            [LoadedInput(asset, key, file.file_id, made.version) for key, made in found.items() for file in made.files],
         )
         return found
+
+    def _accept_missing(
+        self, context: dg.InputContext, missing: Sequence[str | None], wanted: int, selection: Selection | None
+    ) -> None:
+        """Warn of partitions that hold nothing where the input's metadata allows it, as in Dagster's own IO managers.
+
+        Raises:
+            NotFoundError: It does not.
+        """
+        partitions = [key for key in missing if key is not None]
+        if not partitions or (wanted == 1 and not _allows_missing(context)):
+            raise self._materializations.nothing_found(asset_of(context), missing[0], selection)
+        error = MissingPartitionsError(asset_of(context), partitions, wanted)
+        if not _allows_missing(context):
+            raise error
+        context.log.warning(f"{error.what}. Skipped, for the input's metadata has allow_missing_partitions.")
 
     def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
         return self._handlers.read(self._artifact(found.file), annotation, columns)
+
+
+def _allows_missing(context: dg.InputContext) -> bool:
+    return bool((context.definition_metadata or {}).get("allow_missing_partitions", False))

@@ -1,26 +1,26 @@
 """Writing: a value becomes a stored file and a row in the catalog, in one transaction, and Dagster is told."""
 
 import contextlib
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, TypeVar, cast
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, cast
 
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, Lease, Materialization, MaterializationFacts
-from artifact_pipelines.io_manager.contexts import asset_of, step_of
-from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
+from artifact_pipelines.io_manager.contexts import asset_of, partitions_of, step_of
+from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.source_file import SourceFile
-
-Result = TypeVar("Result")
 
 DATASET_METADATA_KEY = "artifact/dataset"
 """Asset metadata: the name of the dataset whose raw content the asset is."""
@@ -52,45 +52,61 @@ class OutputWriter:
         self._step_inputs = step_inputs
 
     def write(self, context: dg.OutputContext, value: object) -> None:
-        """Store a value, record its materialization, and tell Dagster its data version and metadata."""
-        if context.has_asset_partitions and len(context.asset_partition_keys) != 1:
-            raise InvalidArgumentError("partitions", len(context.asset_partition_keys), "exactly one in a run")
-        policy = _retention_of(context)
-        partition = context.asset_partition_keys[0] if context.has_asset_partitions else None
-        recorded, facts = self._store(context, partition, value)
-        self._catalog.retention.set_policy(recorded.asset, policy)
-        self._report(context, recorded, facts)
+        """Store a value, record its materialization, and tell Dagster its data version and metadata.
 
-    def _store(
-        self, context: dg.OutputContext, partition: str | None, value: object
-    ) -> tuple[Materialization, Mapping[str, Any]]:
+        Of a run over several partitions each has a value, a file and a materialization of its own. All of them are
+        recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
+        """
+        asset, policy = asset_of(context), _retention_of(context)
+        partitions = partitions_of(context) if context.has_asset_partitions else None
+        values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
+        if values is None:
+            put: Sequence[_Put] = [self._put(context, partitions[0] if partitions else None, value, self._record)]
+        else:
+            put = self._put_all(context, values)
+        self._catalog.retention.set_policy(asset, policy)
+        self._report(context, put)
+
+    def _put_all(self, context: dg.OutputContext, values: Iterable[tuple[str, object]]) -> Sequence["_Put"]:
+        """Store values one by one, and record them when all are stored."""
+        with self._producer.held_together() as leases:
+            put = []
+            for partition, value in values:
+                put.append(self._put(context, partition, value, lambda one: one))
+                leases.append(put[-1].lease)
+            recorded = self._catalog.materializations.record_all([(one.described, [one.lease]) for one in put])
+        return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
+
+    def _record(self, put: "_Put") -> "_Put":
+        return dataclasses.replace(put, recorded=self._catalog.materializations.record(put.described, [put.lease]))
+
+    def _put(
+        self, context: dg.OutputContext, partition: str | None, value: Any, settle: Callable[["_Put"], "_Put"]
+    ) -> "_Put":
+        """Store a value and describe it; `settle` says what becomes of its lease."""
         handler = self._handlers.for_value(value)
         written = _Written()
 
-        def record(lease: Lease) -> tuple[Materialization, Mapping[str, Any]]:
+        def settle_described(lease: Lease) -> _Put:
             # The bytes are in place and leased; what is told of them is read from them, not from the value.
             stored = self._artifact(lease.file)
             with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
                 facts = handler.facts(stored)
             data_version = written.logical_hash or lease.file.content_hash
-            described = self._describe(context, partition, data_version, facts)
-            return self._catalog.materializations.record(described, [lease]), facts
+            return settle(_Put(lease, self._describe(context, partition, data_version, facts), facts))
 
-        return self._put(handler, value, written, record)
-
-    def _put(self, handler: ITypeHandler, value: Any, written: "_Written", settle: Callable[[Lease], Result]) -> Result:
         description = handler.describe(value)
         if isinstance(handler, PathHandler):
             with SourceFile(value) as stream:
-                return self._producer.store_stream(stream, description, settle)
+                return self._producer.store_stream(stream, description, settle_described)
         if isinstance(handler, StreamHandler):
             with contextlib.closing(value) if hasattr(value, "close") else contextlib.nullcontext():
-                return self._producer.store_stream(value, description, settle)
+                return self._producer.store_stream(value, description, settle_described)
 
         def write(sink: Any) -> None:
             written.logical_hash = handler.write(value, cast("BinaryIO", sink))
 
-        return self._producer.store_written(write, description, settle)
+        return self._producer.store_written(write, description, settle_described)
 
     def _describe(
         self, context: dg.OutputContext, partition: str | None, data_version: str, facts: Mapping[str, Any]
@@ -99,7 +115,7 @@ class OutputWriter:
         in_step = context.has_asset_key
         return MaterializationFacts(
             asset=asset_of(context),
-            partition=partition,
+            partition=None if partition is None else str(partition),  # some are a kind of text
             data_version=data_version,
             run_id=context.run_id,
             step_key=context.step_key,
@@ -110,16 +126,32 @@ class OutputWriter:
             inputs=tuple(self._step_inputs.of(step_of(context))),
         )
 
-    def _report(self, context: dg.OutputContext, recorded: Materialization, facts: Mapping[str, Any]) -> None:
-        uri = self._producer.uri(recorded.file)
-        context.add_output_metadata(
-            {
-                **materialization_metadata(recorded, uri, facts, partitioned=recorded.partition is not None),
-                **inputs_metadata(self._step_inputs.of(step_of(context))),
-            }
-        )
+    def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:
+        inputs = inputs_metadata(self._step_inputs.of(step_of(context)))
+        for one in put:
+            uri = self._producer.uri(one.record.file)
+            metadata = materialization_metadata(one.record, uri, one.facts, one.record.partition is not None) | inputs
+            if len(put) == 1:
+                context.add_output_metadata(metadata)
+            else:
+                context.step_context.add_asset_metadata(metadata, context.asset_key, one.record.partition)
         if context.has_asset_key:
-            set_data_version(context, recorded.data_version)
+            set_data_version(context, _data_version([one.record for one in put]))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Put:
+    """A value that has been stored, and the record of it once there is one."""
+
+    lease: Lease
+    described: MaterializationFacts
+    facts: Mapping[str, Any]
+    recorded: Materialization | None = None
+
+    @property
+    def record(self) -> Materialization:
+        assert self.recorded is not None
+        return self.recorded
 
 
 class _Written:
@@ -136,6 +168,20 @@ def set_data_version(context: dg.OutputContext, data_version: str) -> None:
     step = context.step_context
     if not step.has_data_version(context.asset_key):
         step.set_data_version(context.asset_key, dg.DataVersion(data_version))
+
+
+def _data_version(recorded: Sequence[Materialization]) -> str:
+    """Return the data version of a step's output: Dagster has one for all partitions of a run."""
+    if len(recorded) == 1:
+        return recorded[0].data_version
+    return combined_version({str(made.partition): made.data_version for made in recorded})
+
+
+def _may_cover_several(context: dg.OutputContext) -> bool:
+    """Tell whether the asset's backfill policy lets a run cover several partitions."""
+    assets = context.step_context.assets_def
+    policy = assets.backfill_policy if assets else None
+    return policy is not None and policy.max_partitions_per_run != 1
 
 
 def _retention_of(context: dg.OutputContext) -> RetentionPolicy | None:

@@ -16,6 +16,7 @@ from artifact_pipelines.core.exceptions import (
     WrongFileTypeError,
 )
 from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.io_manager.annotations import is_open
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
 from artifact_pipelines.io_manager.json_handlers import JsonHandler
 from artifact_pipelines.io_manager.pandas_handlers import PandasHandler
@@ -161,7 +162,7 @@ def _members(annotation: Any, info: FileInfo) -> Sequence[Any]:
         return _members(typing.get_args(annotation)[0], info)
     if origin in (typing.Union, types.UnionType):
         return [member for kind in typing.get_args(annotation) for member in _members(kind, info)]
-    if annotation in (None, Any, object):
+    if is_open(annotation):
         return [_WITHOUT_ANNOTATION.get(_stored_type(info), "builtins.bytes")]
     return [annotation]
 

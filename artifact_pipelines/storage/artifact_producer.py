@@ -142,6 +142,21 @@ class ArtifactProducer(IArtifactProducer):
         """Store what a function writes into a binary sink, hashed on the way: no value is ever serialized in memory."""
         return self._store(StagedSource(self._backend, write), description, settle)
 
+    @contextlib.contextmanager
+    def held_together(self) -> Iterator[list[Lease]]:
+        """Lend a list for leases, which stay alive while the block runs and are given back when it raises.
+
+        So several files become lasting together or not at all: `settle` of each store only returns its lease, the
+        block puts it on the list, and makes all of them lasting at its end.
+        """
+        leases: list[Lease] = []
+        try:
+            with self._keeping_alive(leases):
+                yield leases
+        except BaseException:
+            self._give_back(leases)
+            raise
+
     def open(self, file_id: FileId, verify: bool | None = None) -> BinaryIO:
         """Return a seekable binary stream of a file's bytes; close it after use.
 
@@ -336,13 +351,18 @@ class ArtifactProducer(IArtifactProducer):
         ):  # put in a moment, and a thread takes as long
             yield
             return
+        with self._keeping_alive(leases):
+            yield
+
+    @contextlib.contextmanager
+    def _keeping_alive(self, leases: Sequence[Lease]) -> Iterator[None]:
         done = threading.Event()
 
         def renew() -> None:
             with contextlib.suppress(LeaseExpiredError):
                 while not done.wait(self._renew_every_s):
                     with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
-                        for lease in leases:
+                        for lease in tuple(leases):  # there may be more of them each time
                             self._catalog.renew(lease)
 
         keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import io
+import json
+from collections.abc import Mapping
 
 import blake3
 
@@ -29,6 +31,11 @@ class ContentHasher:
     def hexdigest(self) -> str:
         """Return the hash of all bytes so far, as 64 lower-case hexadecimal digits."""
         return (self._hasher or blake3.blake3()).hexdigest()
+
+
+def combined_version(versions: Mapping[str, str]) -> str:
+    """Return one data version for the partitions of a run: of their keys and data versions, in order."""
+    return blake3.blake3(json.dumps(list(versions.items())).encode()).hexdigest()
 
 
 def transit_checksum(body: io.RawIOBase) -> str:

@@ -326,18 +326,6 @@ def test_partitions_are_kept_apart(io_manager: ArtifactIOManager, catalog: Catal
     assert catalog.materializations.current("daily", "../we/d").version == 1
 
 
-def test_several_partitions_in_one_run_are_refused_for_now(io_manager: ArtifactIOManager) -> None:
-    days = dg.StaticPartitionsDefinition(["mon", "tue"])
-
-    @dg.asset(partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
-    def daily() -> int:
-        return 1
-
-    tags = {"dagster/asset_partition_range_start": "mon", "dagster/asset_partition_range_end": "tue"}
-    result = run(io_manager, daily, tags=tags, raise_on_error=False)
-    assert "exactly one in a run" in _failure(result, "daily")
-
-
 def test_ops_that_are_no_assets_pass_values_too(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     @dg.op
     def one() -> int:

@@ -1,0 +1,57 @@
+"""Many partitions as one table: theirs one below the other, with the partition key as the last column.
+
+Columns go by name, in the order that the first partition has them. Types must be equal: nothing is cast in silence.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import polars as pl
+import pyarrow as pa
+
+from artifact_pipelines.core.exceptions import PartitionColumnError, PartitionSchemaError
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+def concatenate_frames(asset: str, frames: Mapping[str, Frame], column: str) -> Frame:
+    """Return polars frames as one. LazyFrames stay lazy: only their schemas are read.
+
+    Args:
+        asset: Whose partitions they are, for errors.
+        frames: Frames by partition key, in order; at least one.
+        column: Name of the column that holds the key.
+
+    Raises:
+        PartitionSchemaError: Two of them do not have the same columns and types.
+        PartitionColumnError: They have a column of that name already.
+    """
+    columns = _shared_columns(asset, {key: frame.collect_schema() for key, frame in frames.items()}, column)
+    labelled = [
+        frame.select(columns).with_columns(pl.lit(str(key), pl.String).alias(column)) for key, frame in frames.items()
+    ]
+    return pl.concat(labelled)
+
+
+def concatenate_tables(asset: str, tables: Mapping[str, pa.Table], column: str) -> pa.Table:
+    """Return pyarrow tables as one; see `concatenate_frames`."""
+    schemas = {key: dict(zip(table.schema.names, table.schema.types, strict=True)) for key, table in tables.items()}
+    columns = _shared_columns(asset, schemas, column)
+    labelled = [
+        table.select(columns).append_column(column, pa.repeat(pa.scalar(str(key)), table.num_rows))
+        for key, table in tables.items()
+    ]
+    return pa.concat_tables(labelled, promote_options="default")  # whether a column may hold nulls may differ
+
+
+def _shared_columns(asset: str, schemas: Mapping[str, Mapping[str, Any]], partition_column: str) -> Sequence[str]:
+    first = next(iter(schemas))
+    expected = schemas[first]
+    for key, schema in schemas.items():
+        if partition_column in schema:
+            raise PartitionColumnError(asset, key, partition_column)
+        for column in dict.fromkeys([*expected, *schema]):
+            if schema.get(column) != expected.get(column):
+                types = [None if kind is None else str(kind) for kind in (schema.get(column), expected.get(column))]
+                raise PartitionSchemaError(asset, key, column, types[0], types[1], first)
+    return list(expected)

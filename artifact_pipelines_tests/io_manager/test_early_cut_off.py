@@ -1,0 +1,220 @@
+"""Early cut-off: content that did not change starts nothing, three assets deep, whatever condition and code version."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+import artifact_pipelines
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-04")
+ONE_RUN = dg.BackfillPolicy.single_run()
+CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
+    "ours": artifact_pipelines.on_changed_content,
+    "dagster's": lambda: dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()),
+}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@dataclasses.dataclass
+class Pipeline:
+    """a -> b -> c, evaluated as the daemon does: what it asks for is what runs."""
+
+    assets: list[dg.AssetsDefinition]
+    instance: dg.DagsterInstance
+    io_manager: ArtifactIOManager
+    cursor: Any = None
+
+    def materialize(self, *names: str, partition: str | None = None, **tags: str) -> None:
+        result = dg.materialize(
+            self.assets,
+            selection=list(names),
+            instance=self.instance,
+            resources={"io_manager": self.io_manager},
+            partition_key=partition,
+            tags=tags,
+        )
+        assert result.success
+
+    def requested(self) -> set[tuple[str, str | None]]:
+        """Return what one evaluation asks for."""
+        result = dg.evaluate_automation_conditions(
+            dg.Definitions(self.assets), instance=self.instance, cursor=self.cursor
+        )
+        self.cursor = result.cursor
+        keys = [asset.key for asset in self.assets]
+        return {(key.to_user_string(), partition) for key in keys for partition in result.get_requested_partitions(key)}
+
+    def run_until_quiet(self) -> list[set[tuple[str, str | None]]]:
+        """Evaluate and run what is asked for, until nothing is."""
+        rounds: list[set[tuple[str, str | None]]] = []
+        while requested := self.requested():
+            assert len(rounds) < 5
+            rounds.append(requested)
+            for name, partition in sorted(requested, key=str):
+                self.materialize(name, partition=partition)
+        return rounds
+
+    def statuses(self, partition: str | None = None) -> dict[str, str]:
+        """Return what the UI says."""
+        graph = dg.Definitions(self.assets).resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return {
+            key.to_user_string(): resolver.get_status(key, partition).value for key in graph.materializable_asset_keys
+        }
+
+
+FRESH = dict.fromkeys("abc", StaleStatus.FRESH.value)
+
+
+@pytest.fixture(params=CONDITIONS)
+def condition(request: pytest.FixtureRequest) -> dg.AutomationCondition[Any]:
+    return CONDITIONS[request.param]()
+
+
+@pytest.fixture(params=[None, "1"], ids=["no code versions", "code versions"])
+def code_version(request: pytest.FixtureRequest) -> str | None:
+    version: str | None = request.param
+    return version
+
+
+@pytest.fixture
+def source() -> list[int]:
+    """What asset a holds: the test changes it."""
+    return [1, 2, 3]
+
+
+@pytest.fixture
+def pipeline(
+    source: list[int],
+    condition: dg.AutomationCondition[Any],
+    code_version: str | None,
+    instance: dg.DagsterInstance,
+    ours: ArtifactIOManager,
+) -> Pipeline:
+    @dg.asset(code_version=code_version)
+    def a() -> pl.DataFrame:
+        return pl.DataFrame({"x": source})
+
+    @dg.asset(code_version=code_version, automation_condition=condition)
+    def b(a: pl.LazyFrame) -> pl.LazyFrame:
+        return a.select(pl.col("x").max())
+
+    @dg.asset(code_version=code_version, automation_condition=condition)
+    def c(b: pl.DataFrame) -> int:
+        return int(b.item()) * 10
+
+    made = Pipeline([a, b, c], instance, ours)
+    made.materialize("a", "b", "c")
+    assert made.run_until_quiet() == []
+    assert made.statuses() == FRESH
+    return made
+
+
+def test_the_same_content_again_starts_nothing_and_leaves_everything_fresh(pipeline: Pipeline) -> None:
+    for _ in range(2):
+        pipeline.materialize("a")
+        assert pipeline.requested() == set()
+        assert pipeline.statuses() == FRESH
+
+
+def test_changed_content_starts_what_reads_it_and_stops_where_nothing_changed(
+    pipeline: Pipeline, source: list[int]
+) -> None:
+    source[0] = 0  # the maximum stays
+    pipeline.materialize("a")
+    assert pipeline.statuses() == FRESH | {"b": StaleStatus.STALE.value}
+    assert pipeline.run_until_quiet() == [{("b", None)}]
+    assert pipeline.statuses() == FRESH
+
+
+def test_changed_content_starts_everything_that_changes_with_it(pipeline: Pipeline, source: list[int]) -> None:
+    source[0] = 9
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == [{("b", None)}, {("c", None)}]
+    assert pipeline.statuses() == FRESH
+
+
+def test_content_that_is_made_in_another_way_is_the_same_content(pipeline: Pipeline) -> None:
+    @dg.asset(code_version=pipeline.assets[0].code_versions_by_key[dg.AssetKey("a")])
+    def a() -> pl.LazyFrame:
+        return pl.concat([pl.LazyFrame({"x": [1, 2]}), pl.LazyFrame({"x": [3]})])
+
+    pipeline.assets[0] = a
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == []
+    assert pipeline.statuses() == FRESH
+
+
+@pytest.fixture
+def days() -> dict[str, int]:
+    """What each day of asset a holds."""
+    return dict.fromkeys(DAYS.get_partition_keys(), 5)
+
+
+@pytest.fixture
+def daily(
+    days: dict[str, int],
+    condition: dg.AutomationCondition[Any],
+    code_version: str | None,
+    instance: dg.DagsterInstance,
+    ours: ArtifactIOManager,
+) -> Pipeline:
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN)
+    def a(context: dg.AssetExecutionContext) -> dict[str, pl.DataFrame]:
+        return {key: pl.DataFrame({"day": [key], "x": [days[key]]}) for key in context.partition_keys}
+
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN, automation_condition=condition)
+    def b(a: pl.DataFrame) -> pl.DataFrame:
+        return a.with_columns(pl.col("x").sign())
+
+    @dg.asset(partitions_def=DAYS, code_version=code_version, backfill_policy=ONE_RUN, automation_condition=condition)
+    def c(b: pl.DataFrame) -> dict[str, int]:
+        return {"sign": int(b["x"].item())}
+
+    made = Pipeline([a, b, c], instance, ours)
+    for day in days:
+        made.materialize("a", "b", "c", partition=day)
+    assert made.run_until_quiet() == []
+    return made
+
+
+def test_a_day_with_the_same_content_again_starts_nothing(daily: Pipeline) -> None:
+    daily.materialize("a", partition="2024-01-02")
+    assert daily.run_until_quiet() == []
+    assert daily.statuses("2024-01-02") == FRESH
+
+
+def test_a_day_with_changed_content_starts_that_day_only(daily: Pipeline, days: dict[str, int]) -> None:
+    days["2024-01-02"] = 6
+    daily.materialize("a", partition="2024-01-02")
+    assert daily.statuses("2024-01-01") == FRESH
+    assert daily.statuses("2024-01-02") != FRESH
+    assert daily.run_until_quiet() == [{("b", "2024-01-02")}]
+    days["2024-01-03"] = -1
+    daily.materialize("a", partition="2024-01-03")
+    assert daily.run_until_quiet() == [{("b", "2024-01-03")}, {("c", "2024-01-03")}]
+    assert [daily.statuses(day) for day in days] == [FRESH] * 3
+
+
+def test_a_backfill_in_one_run_with_the_same_content_again_starts_nothing(
+    daily: Pipeline, days: dict[str, int]
+) -> None:
+    whole = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-03"}
+    daily.materialize("a", **whole)
+    # Dagster has one data version for a run: the days' own was another, so once they count as changed.
+    assert daily.run_until_quiet() == [{("b", day) for day in days}]
+    daily.materialize("a", **whole)
+    assert daily.run_until_quiet() == []
+    assert [daily.statuses(day) for day in days] == [FRESH] * 3

@@ -1,0 +1,524 @@
+"""Partitions as inputs: the same graph with Dagster's own IO manager and with ours, and what only ours does."""
+
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import polars.testing
+import pyarrow as pa
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.io_manager.table_handlers import PolarsHandler
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.io_manager.conftest import failure_of
+
+ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])  # not in the order of the alphabet
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-08")
+HOURS = dg.HourlyPartitionsDefinition("2024-01-01-00:00", end_date="2024-01-01-02:00")
+WEEKS = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-01-08", day_offset=1)
+NAMES = dg.DynamicPartitionsDefinition(name="names")
+GRID = dg.MultiPartitionsDefinition({"letter": ABC, "number": dg.StaticPartitionsDefinition(["2", "1"])})
+
+
+@pytest.fixture
+def instance(instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    instance.add_dynamic_partitions("names", ["zoe", "adam", "mia"])
+    return instance
+
+
+def dagsters(folder: pathlib.Path) -> dg.FilesystemIOManager:
+    """Return the IO manager that values go through by default."""
+    return dg.FilesystemIOManager(base_dir=str(folder))
+
+
+class Graph:
+    """Upstream partitions that hold what a function says of their key, and a downstream that says what it got."""
+
+    def __init__(
+        self,
+        io_manager: Any,
+        instance: dg.DagsterInstance,
+        partitions: dg.PartitionsDefinition[Any],
+        value: Any = len,
+    ) -> None:
+        @dg.asset(partitions_def=partitions)
+        def up(context: dg.AssetExecutionContext) -> Any:
+            return value(context.partition_key)
+
+        self.up = up
+        self.resources = {"io_manager": io_manager}
+        self.instance = instance
+        self.partitions = partitions
+
+    def fill(self, keys: Sequence[str] | None = None) -> None:
+        for key in self.partitions.get_partition_keys(dynamic_partitions_store=self.instance) if keys is None else keys:
+            dg.materialize([self.up], resources=self.resources, instance=self.instance, partition_key=key)
+
+    def load(self, annotation: Any = Any, key: str | None = None, **asset_in: Any) -> Any:
+        """Return what a downstream gets, or the failure's text."""
+        into, result = self.run(annotation, key, **asset_in)
+        return into[0] if result.success else failure_of(result)
+
+    def run(
+        self,
+        annotation: Any = Any,
+        key: str | None = None,
+        partitions: dg.PartitionsDefinition[Any] | None = None,
+        consume: Any = lambda value: value,
+        **asset_in: Any,
+    ) -> tuple[list[Any], dg.ExecuteInProcessResult]:
+        into: list[Any] = []
+
+        def down(up: Any) -> None:
+            into.append(consume(up))
+
+        down.__annotations__["up"] = annotation
+        asset = dg.asset(ins={"up": dg.AssetIn(**asset_in)}, partitions_def=partitions)(down)
+        result = dg.materialize(
+            [self.up, asset],
+            selection=[asset],
+            resources=self.resources,
+            instance=self.instance,
+            partition_key=key,
+            raise_on_error=False,
+        )
+        return into, result
+
+
+LOADS: Mapping[str, tuple[Any, Any, Any, str | None]] = {
+    "static, one": (ABC, ABC, None, "a"),
+    "static, all": (ABC, None, None, None),
+    "static, the last": (ABC, None, dg.LastPartitionMapping(), None),
+    "static, mapped": (
+        ABC,
+        dg.StaticPartitionsDefinition(["vowel", "rest"]),
+        dg.StaticPartitionMapping({"a": "vowel", "b": "rest", "c": "rest"}),
+        "rest",
+    ),
+    "static, named": (ABC, None, dg.SpecificPartitionsPartitionMapping(["b"]), None),
+    "daily, one": (DAYS, DAYS, None, "2024-01-03"),
+    "daily, a week": (DAYS, WEEKS, dg.TimeWindowPartitionMapping(), "2024-01-01"),
+    "daily, all for one": (DAYS, ABC, dg.AllPartitionMapping(), "a"),
+    "daily, the day before": (DAYS, DAYS, dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1), "2024-01-03"),
+    "hourly, two hours": (HOURS, HOURS, dg.TimeWindowPartitionMapping(start_offset=-1), "2024-01-01-01:00"),
+    "dynamic, one": (NAMES, NAMES, None, "mia"),
+    "dynamic, all": (NAMES, None, None, None),
+    "grid, one": (GRID, GRID, None, "a|2"),
+    "grid, all": (GRID, None, None, None),
+    "grid, a column": (GRID, ABC, dg.MultiToSingleDimensionPartitionMapping("letter"), "b"),
+    "grid from a dimension": (ABC, GRID, dg.MultiToSingleDimensionPartitionMapping("letter"), "c|1"),
+}
+
+
+@pytest.mark.parametrize("case", LOADS)
+def test_partitions_load_as_with_the_io_manager_of_dagster(
+    case: str, ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+) -> None:
+    partitions, downstream, mapping, key = LOADS[case]
+    loaded = []
+    for io_manager in (ours, dagsters(tmp_path / "dagsters")):
+        graph = Graph(io_manager, instance, partitions, value=lambda key: {"key": key})
+        graph.fill()
+        into, result = graph.run(key=key, partitions=downstream, partition_mapping=mapping)
+        assert result.success
+        loaded.append(into)
+    assert loaded[0] == loaded[1]
+    assert loaded[0][0]
+
+
+def test_partitions_come_in_the_order_of_their_definition(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    letters = dg.StaticPartitionsDefinition([f"{number * 7 % 12}" for number in range(12)])
+    graph = Graph(ours, instance, letters)
+    graph.fill()
+    mapping = dg.StaticPartitionMapping(dict.fromkeys(letters.get_partition_keys(), "x"))
+    into, _ = graph.run(key="x", partitions=dg.StaticPartitionsDefinition(["x"]), partition_mapping=mapping)
+    assert list(into[0]) == list(letters.get_partition_keys())
+
+
+def test_several_dimensions_load_under_their_keys(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    graph = Graph(ours, instance, GRID, value=lambda key: key)
+    graph.fill()
+    loaded = graph.load(dict[str, str])
+    assert {key.keys_by_dimension["letter"] for key in loaded} == {"a", "b", "c"}
+    assert all(key == value for key, value in loaded.items())
+
+
+@pytest.mark.parametrize("keys", [["a"], ["a", "b", "c"]])
+def test_a_dict_is_a_dict_for_one_partition_too(
+    keys: list[str], ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"key": [key]}))
+    graph.fill()
+    only = dg.SpecificPartitionsPartitionMapping(keys)
+    loaded = graph.load(dict[str, pl.LazyFrame], partition_mapping=only)
+    assert {key: frame.collect().item() for key, frame in loaded.items()} == {key: key for key in keys}
+    assert isinstance(graph.load(Mapping[str, Artifact], partition_mapping=only)[keys[0]], Artifact)
+    assert list(graph.load(dict[str, Any] | None, partition_mapping=only)) == sorted(keys, key="cab".index)
+
+
+def test_a_dict_without_partitions_is_a_json_value(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def plain() -> dict[str, int]:
+        return {"a": 1}
+
+    @dg.asset
+    def got(plain: dict[str, int]) -> int:
+        return plain["a"]
+
+    result = dg.materialize([plain, got], resources={"io_manager": ours}, instance=instance)
+    assert result.asset_value("got") == 1
+
+
+def test_a_bare_dict_is_the_value_of_one_partition_and_all_values_of_many(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: {"is": key})
+    graph.fill()
+    assert graph.load(dict, partition_mapping=dg.LastPartitionMapping()) == {"is": "b"}
+    assert graph.load(dict) == {key: {"is": key} for key in "abc"}
+
+
+class Watched(PolarsHandler):
+    """Tells what it is asked for."""
+
+    def __init__(self) -> None:
+        self.requests: list[ReadRequest] = []
+
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
+        self.requests.append(request)
+        return super().read(artifact, request)
+
+
+def test_an_iterator_reads_a_partition_when_it_is_asked_for(
+    sqlite_catalog: Catalog, local_producer: ArtifactProducer, instance: dg.DagsterInstance
+) -> None:
+    handler = Watched()
+    graph = Graph(
+        ArtifactIOManager(sqlite_catalog, local_producer, [handler]),
+        instance,
+        ABC,
+        value=lambda key: pl.DataFrame({"key": [key]}),
+    )
+    graph.fill()
+    read: list[tuple[str, int]] = []
+
+    def consume(frames: Iterator[pl.DataFrame]) -> None:
+        read.extend((frame.item(), len(handler.requests)) for frame in frames)
+
+    _, result = graph.run(Iterator[pl.DataFrame], consume=consume, dagster_type=dg.Any)
+    assert result.success
+    assert read == [("c", 1), ("a", 2), ("b", 3)]
+
+
+@pytest.mark.parametrize("keys", [["a"], ["c", "a"]])
+def test_an_iterator_of_pairs_says_which_partition_each_is(
+    keys: list[str], ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: key * 2)
+    graph.fill()
+    only = {"partition_mapping": dg.SpecificPartitionsPartitionMapping(keys), "dagster_type": dg.Any}
+    assert list(graph.load(Iterator[tuple[str, str]], **only)) == [(key, key * 2) for key in keys]
+    assert list(graph.load(Iterator[str], **only)) == [key * 2 for key in keys]
+
+
+def test_damage_that_an_iterator_meets_is_a_failure_without_retry(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog, settings: Settings
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: key)
+    graph.fill()
+    path = sqlite_catalog.materializations.current("up", "a").file.storage_path
+    stored = pathlib.Path(settings.storage_url) / str(path)
+    stored.chmod(0o644)
+    stored.write_bytes(b"?")
+    _, result = graph.run(Iterator[str], consume=list, dagster_type=dg.Any)
+    [event] = result.get_step_failure_events()
+    assert "DamagedBytesError" in failure_of(result)
+    assert event.step_failure_data.user_failure_data is not None
+
+
+FRAMES = {"polars.LazyFrame": pl.LazyFrame, "polars.DataFrame": pl.DataFrame, "pyarrow.Table": pa.Table}
+
+
+def as_rows(table: Any) -> list[tuple[Any, ...]]:
+    if isinstance(table, pa.Table):
+        table = pl.from_arrow(table)
+    rows: list[tuple[Any, ...]] = table.lazy().collect().rows()
+    return rows
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_many_partitions_are_one_table_with_the_partition_as_a_column(
+    kind: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key, None]}))
+    graph.fill()
+    table = graph.load(FRAMES[kind])
+    assert isinstance(table, FRAMES[kind])
+    assert as_rows(table) == [("c", "c"), (None, "c"), ("a", "a"), (None, "a"), ("b", "b"), (None, "b")]
+    names = table.column_names if isinstance(table, pa.Table) else table.lazy().collect_schema().names()
+    assert names == ["x", "partition"]
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_one_partition_has_the_column_only_when_the_input_names_it(
+    kind: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key]}))
+    graph.fill()
+    last: dict[str, Any] = {"partition_mapping": dg.LastPartitionMapping()}
+    assert as_rows(graph.load(FRAMES[kind], **last)) == [("b",)]
+    last["metadata"] = {"artifact/partition_column": "letter"}
+    assert as_rows(graph.load(FRAMES[kind], **last)) == [("b", "b")]
+    assert as_rows(graph.load(FRAMES[kind] | None, **last)) == [("b", "b")]
+
+
+def test_the_partition_column_of_several_dimensions_is_the_text_of_the_key(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, GRID, value=lambda key: pl.DataFrame({"x": [1]}))
+    graph.fill()
+    frame = graph.load(pl.DataFrame)
+    assert frame["partition"].to_list() == list(GRID.get_partition_keys())
+
+
+def test_partitions_without_rows_and_with_columns_in_another_order_are_put_together(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    values = {"c": pl.DataFrame({"x": [1], "y": ["1"]}), "a": pl.DataFrame({"y": ["2"], "x": [2]})}
+    graph = Graph(ours, instance, ABC, value=lambda key: values.get(key, values["c"].clear()))
+    graph.fill()
+    assert graph.load(pl.LazyFrame).collect().rows() == [(1, "1", "c"), (2, "2", "a")]
+
+
+def test_a_lazy_table_of_partitions_is_not_read_before_it_is_collected(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key], "y": [1]}))
+    graph.fill()
+    frame = graph.load(pl.LazyFrame)
+    plan = frame.select("x", "partition").explain()
+    assert plan.count("SCAN") == 3
+    assert "PROJECT 1/2 COLUMNS" in plan
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize(
+    ("other", "found", "expected"),
+    [
+        ({"x": ["1"]}, "tring", "nt64"),
+        ({"y": [1]}, "is missing", "nt64"),
+        ({"x": [1], "y": [1]}, "nt64", "is missing"),
+    ],
+)
+def test_partitions_of_other_columns_or_types_are_no_one_table(
+    kind: str, other: Any, found: str, expected: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame(other if key == "b" else {"x": [1]}))
+    graph.fill()
+    text = graph.load(FRAMES[kind])
+    assert "PartitionSchemaError: Asset up: column" in text
+    there, first, *_ = text.split("in partition 'b' and")
+    assert found in there
+    assert expected in first
+    assert "in partition 'c'" in first
+    assert "dict[str, polars.LazyFrame]" in text
+
+
+def test_a_column_of_the_name_for_the_partition_is_not_replaced(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"partition": [key]}))
+    graph.fill()
+    assert "PartitionColumnError" in graph.load(pl.LazyFrame)
+    renamed = graph.load(pl.DataFrame, metadata={"artifact/partition_column": "letter"})
+    assert renamed.columns == ["partition", "letter"]
+    assert "InvalidArgumentError" in graph.load(pl.DataFrame, metadata={"artifact/partition_column": 5})
+
+
+@pytest.mark.parametrize("annotation", [int, pl.Series, pathlib.Path, Artifact, list[int]])
+def test_many_partitions_are_no_single_value(
+    annotation: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC)
+    graph.fill()
+    text = graph.load(annotation)
+    assert "PartitionsAnnotationError: Input 'up' covers 3 partitions of asset up" in text
+    assert "Annotate it dict[str, " in text
+
+
+@pytest.mark.parametrize("annotation", [pl.LazyFrame, dict[str, pl.DataFrame]])
+def test_columns_project_every_partition(
+    annotation: Any, sqlite_catalog: Catalog, local_producer: ArtifactProducer, instance: dg.DagsterInstance
+) -> None:
+    handler = Watched()
+    graph = Graph(
+        ArtifactIOManager(sqlite_catalog, local_producer, [handler]),
+        instance,
+        ABC,
+        value=lambda key: pl.DataFrame({"x": [key], "y": [1]}),
+    )
+    graph.fill()
+    graph.load(annotation, metadata={"columns": ["x"]})
+    assert [request.columns for request in handler.requests] == [["x"]] * 3
+
+
+def test_missing_partitions_are_an_error_that_counts_and_names_them(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    fortnight = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-16")
+    graph = Graph(ours, instance, fortnight)
+    graph.fill(["2024-01-01", "2024-01-03"])
+    text = graph.load(dict[str, int])
+    assert "MissingPartitionsError: Asset up has nothing stored for 13 of 15 partitions: '2024-01-02', " in text
+    assert "'2024-01-12' and 3 more" in text
+    assert "2024-01-13" not in text
+    assert "allow_missing_partitions" in text
+
+
+@pytest.mark.parametrize("there", [[], ["c", "b"]])
+@pytest.mark.parametrize("mapping", [None, dg.SpecificPartitionsPartitionMapping(["a"])])
+def test_missing_partitions_are_skipped_as_with_the_io_manager_of_dagster(
+    there: list[str],
+    mapping: Any,
+    ours: ArtifactIOManager,
+    instance: dg.DagsterInstance,
+    tmp_path: pathlib.Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    loaded = []
+    for io_manager in (ours, dagsters(tmp_path / "dagsters")):
+        graph = Graph(io_manager, instance, ABC)
+        graph.fill(there)
+        loaded.append(graph.load(partition_mapping=mapping, metadata={"allow_missing_partitions": True}))
+        assert "allow_missing_partitions" in capfd.readouterr().err
+    assert loaded[0] == loaded[1]
+
+
+def test_missing_partitions_are_skipped_in_every_form(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key]}))
+    some: dict[str, Any] = {"metadata": {"allow_missing_partitions": True}}
+    assert graph.load(pl.LazyFrame | None, **some) is None
+    assert graph.load(dict[str, pl.DataFrame], **some) == {}
+    assert list(graph.load(Iterator[pl.DataFrame], dagster_type=dg.Any, **some)) == []
+    graph.fill(["b"])
+    assert graph.load(pl.DataFrame, **some).rows() == [("b", "b")]
+    assert list(graph.load(dict[str, pl.DataFrame], **some)) == ["b"]
+    assert "NeverMaterializedError" in graph.load(partition_mapping=dg.SpecificPartitionsPartitionMapping(["a"]))
+
+
+def test_an_asset_that_depends_on_its_own_day_before_starts_with_nothing(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+) -> None:
+    before = dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
+
+    @dg.asset(partitions_def=DAYS, ins={"total": before})
+    def total(total: int | None) -> int:
+        return 1 if total is None else total + 1
+
+    for io_manager in (ours, dagsters(tmp_path / "dagsters")):
+        for day, expected in (("2024-01-01", 1), ("2024-01-02", 2), ("2024-01-03", 3)):
+            run = dg.materialize([total], resources={"io_manager": io_manager}, instance=instance, partition_key=day)
+            assert run.asset_value("total") == expected
+
+
+def test_an_async_asset_gets_many_partitions_under_their_own_keys(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: key)
+    graph.fill(["c", "b"])  # of one that is missing, UPathIOManager would give the key to the next one
+
+    @dg.asset(ins={"up": dg.AssetIn(metadata={"allow_missing_partitions": True})})
+    async def down(up: dict[str, str]) -> dict[str, str]:
+        return up
+
+    result = dg.materialize([graph.up, down], selection=[down], resources=graph.resources, instance=instance)
+    assert result.asset_value("down") == {"c": "c", "b": "b"}
+
+
+def test_a_partition_that_holds_none_is_not_missing(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: None)
+    graph.fill()
+    assert graph.load(dict[str, Any]) == dict.fromkeys("cab")
+
+
+def test_what_was_loaded_is_recorded_with_the_partitions(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: key)
+    graph.fill()
+
+    @dg.asset
+    def down(up: dict[str, str]) -> int:
+        return len(up)
+
+    dg.materialize([graph.up, down], selection=[down], resources=graph.resources, instance=instance)
+    catalog = sqlite_catalog.materializations
+    loaded = catalog.inputs(catalog.current("down").materialization_id)
+    expected = [LoadedInput("up", key, catalog.current("up", key).file.file_id) for key in "cab"]
+    assert sorted(loaded, key=str) == sorted(expected, key=str)
+
+
+ODD_KEYS = ["../../etc/passwd", "/abs", "..", ".", "a/b", "a.b", "ü€漢🙂", "x" * 1000, 'it\'s "q"', " ", "%2F", "*"]
+
+
+def test_names_of_partitions_never_become_paths(
+    catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance, back_door: Any
+) -> None:
+    odd = dg.StaticPartitionsDefinition(ODD_KEYS)
+    graph = Graph(ArtifactIOManager(catalog, producer), instance, odd, value=lambda key: {"key": key})
+    graph.fill()
+    assert graph.load(dict[str, dict[str, str]]) == {key: {"key": key} for key in ODD_KEYS}
+    names = [str(catalog.materializations.current("up", key).file.storage_path) for key in ODD_KEYS]
+    there = [name.removeprefix("a/store/") for name in back_door.everything()]
+    assert [name for name in there if "/" in name] == sorted(names)
+
+
+def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    odd = ["a|b", "new\nline", "tab\tand\x00nul", "'; DROP TABLE files; --"]
+    instance.delete_dynamic_partition("names", "zoe")
+    instance.add_dynamic_partitions("names", odd[:2] + odd[3:])
+    graph = Graph(ours, instance, NAMES, value=lambda key: {"key": key})
+    graph.fill()
+    loaded = graph.load(dict[str, dict[str, str]])
+    assert set(loaded) == {"adam", "mia", odd[0], odd[1], odd[3]}
+    assert all(value == {"key": key} for key, value in loaded.items())
+
+
+def test_many_partitions_take_one_look_into_the_catalog(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph(ours, instance, ABC)
+    graph.fill()
+    asked = []
+    find = sqlite_catalog.materializations.find
+
+    def count(asset: str, partitions: Sequence[str | None], **options: Any) -> Any:
+        asked.append(partitions)
+        return find(asset, partitions, **options)
+
+    monkeypatch.setattr(sqlite_catalog.materializations, "find", count)
+    graph.load(dict[str, int])
+    assert asked == [["c", "a", "b"]]
+
+
+def test_a_frame_of_partitions_keeps_their_order_when_it_is_streamed(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(
+        ours, instance, ABC, value=lambda key: pl.DataFrame({"x": range(300_000)}).with_columns(y=pl.lit(key))
+    )
+    graph.fill()
+    frame = graph.load(pl.LazyFrame).collect(engine="streaming")
+    expected = pl.concat([pl.DataFrame({"x": range(300_000)}).with_columns(partition=pl.lit(key)) for key in "cab"])
+    polars.testing.assert_frame_equal(frame.select("x", "partition"), expected)
