@@ -368,7 +368,7 @@ def test_columns_project_every_partition(
     )
     graph.fill()
     graph.load(annotation, metadata={"columns": ["x"]})
-    assert [request.columns for request in handler.requests] == [["x"]] * 3
+    assert [request.columns for request in handler.requests] == [("x",)] * 3
 
 
 def test_missing_partitions_are_an_error_that_counts_and_names_them(
@@ -503,9 +503,9 @@ def test_many_partitions_take_one_look_into_the_catalog(
     asked = []
     find = sqlite_catalog.materializations.find
 
-    def count(asset: str, partitions: Sequence[str | None], **options: Any) -> Any:
+    def count(asset: str, partitions: Sequence[str | None], *options: Any) -> Any:
         asked.append(partitions)
-        return find(asset, partitions, **options)
+        return find(asset, partitions, *options)
 
     monkeypatch.setattr(sqlite_catalog.materializations, "find", count)
     graph.load(dict[str, int])
