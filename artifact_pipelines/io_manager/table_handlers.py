@@ -7,6 +7,7 @@ from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.io_manager.verified_path import verified_path
+from artifact_pipelines.storage.hashing import OneThreadHasher
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,10 +38,10 @@ class PolarsHandler(_ParquetHandler):
     writes = ("polars.DataFrame", "polars.LazyFrame")
     reads = ("polars.DataFrame", "polars.LazyFrame")
 
-    def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> None:
+    def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_frame
 
-        write_frame(value, sink)
+        return write_frame(value, sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "pl.DataFrame | pl.LazyFrame":
         import polars as pl
@@ -57,12 +58,13 @@ class ArrowHandler(_ParquetHandler):
     writes = ("pyarrow.Table", "pyarrow.RecordBatchReader")
     reads = ("pyarrow.Table", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
 
-    def write(self, value: "pa.Table | pa.RecordBatchReader", sink: BinaryIO) -> None:
+    def write(self, value: "pa.Table | pa.RecordBatchReader", sink: BinaryIO) -> str | None:
         import pyarrow as pa
 
         from artifact_pipelines.tabular.parquet import write_batches
 
-        write_batches(value.schema, value.to_batches() if isinstance(value, pa.Table) else value, sink)
+        batches = value.to_batches() if isinstance(value, pa.Table) else value
+        return write_batches(value.schema, batches, sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow.dataset
@@ -84,11 +86,13 @@ class DuckDBHandler(_ParquetHandler):
     writes = ("duckdb.DuckDBPyRelation",)
     reads = ("duckdb.DuckDBPyRelation",)
 
-    def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> None:
+    def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_batches
+        from artifact_pipelines.tabular.row_groups import in_utc
 
         reader = value.to_arrow_reader(_BATCH_ROWS)
-        write_batches(reader.schema, reader, sink)
+        schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
+        return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
