@@ -11,6 +11,7 @@ from artifact_pipelines.core.exceptions import (
 )
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.table_handlers import ParquetHandler, known_columns, read_table
+from artifact_pipelines.storage.hashing import OneThreadHasher
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +31,13 @@ class PandasHandler(ParquetHandler):
     writes = ("pandas.DataFrame",)
     reads = ("pandas.DataFrame",)
 
-    def write(self, value: "pd.DataFrame", sink: BinaryIO) -> None:
+    def write(self, value: "pd.DataFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
 
         table = _table(value)
         check_arrow_columns(table.schema)
-        write_batches(table.schema, table.to_batches(), sink)
+        return write_batches(table.schema, table.to_batches(), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow as pa

@@ -9,6 +9,7 @@ from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 from artifact_pipelines.io_manager.verified_path import damage_blamed, verified_path
+from artifact_pipelines.storage.hashing import OneThreadHasher
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,12 +43,12 @@ class PolarsHandler(ParquetHandler):
     writes = ("polars.DataFrame", "polars.LazyFrame")
     reads = ("polars.DataFrame", "polars.LazyFrame")
 
-    def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> None:
+    def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.column_types import check_frame_columns
         from artifact_pipelines.tabular.parquet import write_frame
 
         check_frame_columns(value.lazy().collect_schema())
-        write_frame(value, sink)
+        return write_frame(value, sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "pl.DataFrame | pl.LazyFrame":
         import polars as pl
@@ -77,12 +78,12 @@ class ArrowHandler(ParquetHandler):
 
     def write(
         self, value: "pa.Table | pa.RecordBatch | pa.RecordBatchReader | pyarrow.dataset.Dataset", sink: BinaryIO
-    ) -> None:
+    ) -> str | None:
         from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
 
         check_arrow_columns(value.schema)
-        write_batches(value.schema, _batches(value), sink)
+        return write_batches(value.schema, _batches(value), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         columns = known_columns(artifact, request.columns)
@@ -111,13 +112,15 @@ class DuckDBHandler(ParquetHandler):
     writes = ("duckdb.DuckDBPyRelation",)
     reads = ("duckdb.DuckDBPyRelation",)
 
-    def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> None:
+    def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
+        from artifact_pipelines.tabular.row_groups import in_utc
 
         reader = value.to_arrow_reader(_BATCH_ROWS)
         check_arrow_columns(reader.schema)
-        write_batches(reader.schema, reader, sink)
+        schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
+        return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from typing import ClassVar
 
 import blake3
 
@@ -17,6 +18,8 @@ _LARGE_BYTES = 1 << 20
 class ContentHasher:
     """Hashes bytes as they come; large pieces on two threads, without holding the interpreter."""
 
+    _threads: ClassVar[int] = 2
+
     def __init__(self) -> None:
         self._hasher: blake3.blake3 | None = None
 
@@ -25,12 +28,18 @@ class ContentHasher:
         if self._hasher is None:
             # Two: one reads as fast as two hash, and a writer must not take a whole machine. One where the first
             # piece is small, for so is the rest, and to start a thread takes longer than to hash it.
-            self._hasher = blake3.blake3(max_threads=2 if len(data) >= _LARGE_BYTES else 1)
+            self._hasher = blake3.blake3(max_threads=self._threads if len(data) >= _LARGE_BYTES else 1)
         self._hasher.update(data)
 
     def hexdigest(self) -> str:
         """Return the hash of all bytes so far, as 64 lower-case hexadecimal digits."""
         return (self._hasher or blake3.blake3()).hexdigest()
+
+
+class OneThreadHasher(ContentHasher):
+    """The same hash, for whoever has many streams or work for the other cores."""
+
+    _threads = 1
 
 
 def combined_version(versions: Mapping[str, str]) -> str:

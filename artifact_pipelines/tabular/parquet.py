@@ -7,11 +7,16 @@ One row group is all that is held of a table at a time.
 import dataclasses
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, cast
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO, TypeVar, cast
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
+
+from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
+from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 
 ROW_GROUP_ROWS = 131_072
 ROW_GROUP_VALUES = 4_000_000
@@ -43,41 +48,69 @@ def row_group_rows(column_count: int) -> int:
     return max(1024, min(ROW_GROUP_ROWS, ROW_GROUP_VALUES // max(1, column_count)))
 
 
-def write_frame(frame: pl.DataFrame | pl.LazyFrame, sink: BinaryIO) -> None:
+def write_frame(
+    frame: pl.DataFrame | pl.LazyFrame, sink: BinaryIO, make_hasher: MakeHasher | None = None
+) -> str | None:
     """Write a polars frame; a LazyFrame is streamed, never collected.
 
     Args:
+        frame: The frame; its query runs once.
         sink: Write-only binary stream; it stays open.
+        make_hasher: Makes hashers of bytes, for the logical hash.
+
+    Returns:
+        The logical hash, if it was asked for; None also where Arrow has no type for a column (128-bit integers).
     """
-    lazy = frame.lazy()
+    schema = frame.collect_schema()
+    hasher = _frame_hasher(schema, make_hasher) if make_hasher else None
+    rows = row_group_rows(len(schema))
+    source = _FrameSource(frame, rows, hasher)
     guarded = _Sink(sink)
     try:
-        lazy.sink_parquet(
+        register_io_source(source.batches, schema=schema).sink_parquet(
             cast("Any", guarded),
             compression="zstd",
             compression_level=_COMPRESSION_LEVEL,
             statistics="full",
-            row_group_size=row_group_rows(len(lazy.collect_schema())),
+            row_group_size=rows,
             maintain_order=True,
         )
     except BaseException:
         guarded.raise_own()
+        source.raise_own()
         raise
+    return hasher.hexdigest() if hasher else None
 
 
-def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: BinaryIO) -> None:
+def write_batches(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: BinaryIO, make_hasher: MakeHasher | None = None
+) -> str | None:
     """Write Arrow batches as they come.
 
     Args:
         schema: Schema of all batches.
+        batches: The rows, in order.
         sink: Write-only binary stream; it stays open.
+        make_hasher: Makes hashers of bytes, for the logical hash.
+
+    Returns:
+        The logical hash, if it was asked for.
+
+    Raises:
+        UnsupportedTypeError: The logical hash was asked for, and has no rule for the type of a column.
     """
+    hasher = TableHasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
     with pq.ParquetWriter(
-        _Sink(sink), schema, compression="zstd", compression_level=_COMPRESSION_LEVEL, write_page_checksum=True
+        _Sink(sink),
+        stored_schema(schema),
+        compression="zstd",
+        compression_level=_COMPRESSION_LEVEL,
+        write_page_checksum=True,
     ) as writer:
-        for group in _regrouped(schema, batches, rows):
+        for group in _hashed_beside(regrouped(schema, batches, rows), hasher):
             writer.write_table(group, row_group_size=rows)
+    return hasher.hexdigest() if hasher else None
 
 
 def describe_parquet(source: BinaryIO) -> TableSummary:
@@ -115,19 +148,74 @@ def _type_name(kind: pa.DataType) -> str:
     return str(kind).replace("large_", "")  # how long offsets are is no one's concern
 
 
-def _regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield the same rows as tables of `rows` rows in one chunk; the last one may be shorter."""
-    held: list[pa.RecordBatch] = []
-    held_rows = 0
-    for batch in batches:
-        held.append(batch)
-        held_rows += batch.num_rows
-        while held_rows >= rows:
-            table = pa.Table.from_batches(held, schema)
-            yield table.slice(0, rows).combine_chunks()
-            held, held_rows = table.slice(rows).to_batches(), held_rows - rows
-    if held_rows:
-        yield pa.Table.from_batches(held, schema).combine_chunks()
+class _FrameSource:
+    """Hands a frame to polars' own writer batch by batch, in order, so that each can be hashed on its way.
+
+    It remembers its own error: polars would report a text in its place.
+    """
+
+    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, rows: int, hasher: TableHasher | None) -> None:
+        self._frame = frame
+        self._rows = rows
+        self._hasher = hasher
+        self._error: BaseException | None = None
+
+    def batches(self, *_: object) -> Iterator[pl.DataFrame]:
+        try:
+            yield from _hashed_beside(self._slices(), self._hasher)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def raise_own(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _slices(self) -> Iterator[pl.DataFrame]:
+        if isinstance(self._frame, pl.DataFrame):
+            return self._frame.iter_slices(self._rows)
+        # A query whose batches are wanted no more ends when this iterator goes.
+        return self._frame.collect_batches(chunk_size=self._rows, maintain_order=True, engine="streaming")
+
+
+Rows = TypeVar("Rows", pl.DataFrame, pa.Table)
+
+
+def _hashed_beside(parts: Iterable[Rows], hasher: TableHasher | None) -> Iterator[Rows]:
+    """Yield parts of a table, each of which is hashed on a thread while the consumer is busy with it."""
+    if hasher is None:
+        yield from parts
+        return
+    with ThreadPoolExecutor(1, "table-hasher") as pool:
+        hashed: Future[None] | None = None
+        for part in parts:
+            if hashed is not None:
+                hashed.result()
+            hashed = pool.submit(_hash, part, hasher)
+            yield part
+        if hashed is not None:
+            hashed.result()
+
+
+def _hash(part: pl.DataFrame | pa.Table, hasher: TableHasher) -> None:
+    table = _arrow(part) if isinstance(part, pl.DataFrame) else part
+    for batch in table.to_batches():
+        hasher.update(batch)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """Return a frame as Arrow: categories as text, for their dictionary may be larger than the frame."""
+    texts = frame.with_columns(pl.selectors.categorical().cast(pl.String), pl.selectors.enum().cast(pl.String))
+    return texts.to_arrow(compat_level=pl.CompatLevel.newest())
+
+
+def _frame_hasher(schema: pl.Schema, make_hasher: MakeHasher) -> TableHasher | None:
+    try:
+        return TableHasher(_arrow(schema.to_frame()).schema, make_hasher)
+    except pa.ArrowInvalid:
+        return None
 
 
 class _Sink(io.RawIOBase):

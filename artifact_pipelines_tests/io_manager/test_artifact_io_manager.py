@@ -20,6 +20,7 @@ from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, table_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.tabular import parquet
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 FRAME = pl.DataFrame({"carrier": ["UA", "AA"], "delay": [5, None]})
@@ -66,7 +67,7 @@ def test_a_materialization_is_recorded_with_all_that_made_it(io_manager: Artifac
     made = catalog.materializations.current("flights")
     assert (made.run_id, made.step_key, made.code_version) == (result.run_id, "flights", "3")
     assert (made.row_count, made.schema) == (2, {"carrier": "string", "delay": "int64"})
-    assert made.data_version == made.file.content_hash
+    assert made.data_version != made.file.content_hash, "it says what the table is, not how it is stored"
 
 
 def test_the_files_that_were_loaded_are_recorded(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
@@ -129,11 +130,31 @@ def test_the_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) ->
     assert metadata["artifact/version"].value == 1
 
 
-def test_the_content_hash_is_the_data_version(
-    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+def test_the_data_version_of_a_table_does_not_depend_on_how_it_is_stored(
+    io_manager: ArtifactIOManager,
+    catalog: Catalog,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(io_manager, flights, instance=instance)
-    assert _data_version(instance, "flights") == catalog.materializations.current("flights").file.content_hash
+    version, file = _data_version(instance, "flights"), catalog.materializations.current("flights").file
+    monkeypatch.setattr(parquet, "row_group_rows", lambda columns: 1)
+    run(io_manager, flights, instance=instance)
+    made = catalog.materializations.current("flights")
+    assert made.file.content_hash != file.content_hash
+    assert (made.data_version, made.version) == (version, 1)
+    assert _data_version(instance, "flights") == version
+
+
+def test_the_content_hash_is_the_data_version_of_what_is_no_table(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset
+    def text() -> str:
+        return "text"
+
+    run(io_manager, text, instance=instance)
+    assert _data_version(instance, "text") == catalog.materializations.current("text").file.content_hash
 
 
 def test_a_data_version_of_the_users_own_wins(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:

@@ -1,0 +1,260 @@
+"""The logical hash: what a table says, whatever it is written with, how it is encoded, cut into batches or compressed.
+
+It is the hash of a text that spells rules, number of rows, names and types, and of three streams for each column: row
+numbers of its nulls, lengths of its values, values. Streams go through hashers as batches come, so memory is bounded by
+a batch. Numbers are little-endian; row numbers and lengths have 64 bits; a null has length 0 and value 0.
+
+    Columns of                                 have the type                       and the values
+    integers                                   int8 ... uint64                     as they are
+    booleans                                   bool                                a byte, 0 or 1
+    floats of 16, 32 and 64 bits               float16, float32, float64           one NaN, one zero; of 16 bits as 32
+    decimals of any width                      decimal(precision, scale)           128 bits, with above 38 digits 256
+    dates                                      date                                days since 1970, 32 bits
+    times, timestamps, durations               time[us], timestamp[us, zone], ...  64 bits, time[ms] 32; seconds are ms
+    text: large, view or not                   string                              their bytes; lengths
+    binary: large, view, of fixed size or not  binary                              their bytes; lengths
+    lists: large, view, of fixed size or not   ["list", type]                      a column of all elements; lengths
+    structs                                    ["struct", [[name, type], ...]]     a column each, null in null structs
+    maps                                       as lists of structs of key, value   as these
+    dictionaries, categories, run ends         as their values                     as these
+    extension types                            as their storage                    as this
+    nulls                                      null                                none
+
+So what lies under a null does not count, nor does the order of categories, whether a column may be null, or metadata.
+What counts: names and order of columns and fields, the width of numbers, the unit of times, the time zone, the order
+of rows (but see `row_order`). A change of these rules makes everything stale, and needs another `RULES`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifact_pipelines.core.exceptions import UnsupportedTypeError
+
+RULES = "1"
+_DIGITS_128 = 38
+_SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "decimals", "lists", "structs", "maps")
+_PLAIN = {
+    pa.bool_(): "bool",
+    pa.null(): "null",
+    pa.date32(): "date",
+    pa.date64(): "date",
+    pa.float16(): "float16",
+    pa.float32(): "float32",
+    pa.float64(): "float64",
+}
+
+
+class Hasher(Protocol):
+    """Hashes bytes as they come."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> object:
+        """Take in the next bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the hash of all bytes so far."""
+        ...
+
+
+MakeHasher = Callable[[], Hasher]
+
+
+class TableHasher:
+    """Hashes a table batch by batch, by the rules above.
+
+    Args:
+        schema: Schema of the table.
+        make_hasher: Makes a hasher of bytes.
+
+    Raises:
+        UnsupportedTypeError: A column is of a type that has no rule.
+    """
+
+    def __init__(self, schema: pa.Schema, make_hasher: MakeHasher) -> None:
+        kinds = [canonical_type(field.type) for field in schema]
+        self._names = [[name, kind] for name, kind in zip(schema.names, kinds, strict=True)]
+        self._columns = [_Column(kind, make_hasher) for kind in kinds]
+        self._rows = 0
+        self._make_hasher = make_hasher
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Take in the next rows."""
+        self._rows += batch.num_rows
+        for column, array in zip(self._columns, batch.columns, strict=True):
+            column.update(array)
+
+    def hexdigest(self) -> str:
+        """Return the logical hash of all rows so far."""
+        whole = self._make_hasher()
+        whole.update(json.dumps([RULES, self._rows, self._names]).encode())
+        for column in self._columns:
+            for digest in column.digests():
+                whole.update(digest.encode())
+        return whole.hexdigest()
+
+
+def canonical_type(kind: pa.DataType) -> Any:
+    """Return what counts of a type: a text, or `["list", type]`, or `["struct", [[name, type], ...]]`.
+
+    Raises:
+        UnsupportedTypeError: It has no rule.
+    """
+    if isinstance(kind, pa.BaseExtensionType):
+        return canonical_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return canonical_type(kind.value_type)
+    if pa.types.is_map(kind):
+        return ["list", ["struct", [["key", canonical_type(kind.key_type)], ["value", canonical_type(kind.item_type)]]]]
+    if _is_list(kind):
+        return ["list", canonical_type(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return ["struct", [[field.name, canonical_type(field.type)] for field in kind]]
+    if pa.types.is_integer(kind):
+        return str(kind)
+    return _PLAIN.get(kind) or _name_of_parametric(kind)
+
+
+def _name_of_parametric(kind: pa.DataType) -> str:
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision}, {kind.scale})"
+    if _is_text(kind):
+        return "string" if _is_string(kind) else "binary"
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
+        name = "timestamp" if pa.types.is_timestamp(kind) else "time" if pa.types.is_time(kind) else "duration"
+        unit = "ms" if kind.unit == "s" else kind.unit  # Parquet has no seconds
+        zone = kind.tz if pa.types.is_timestamp(kind) else None
+        return f"{name}[{unit}, {zone}]" if zone else f"{name}[{unit}]"
+    raise UnsupportedTypeError("store as a table", str(kind), _SUPPORTED)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    is_view = types.is_list_view(kind) or types.is_large_list_view(kind)
+    return bool(is_view or types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    is_binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    return bool(_is_string(kind) or is_binary or types.is_fixed_size_binary(kind))
+
+
+class _Column:
+    """One column: its own streams, and the columns inside it."""
+
+    def __init__(self, kind: Any, make_hasher: MakeHasher) -> None:
+        inner = [] if isinstance(kind, str) else [kind[1]] if kind[0] == "list" else [k for _, k in kind[1]]
+        self._children = [_Column(child, make_hasher) for child in inner]
+        self._kind = kind
+        self._rows = 0
+        self._nulls, self._lengths, self._values = make_hasher(), make_hasher(), make_hasher()
+
+    def update(self, array: pa.Array) -> None:
+        if not len(array) or self._kind == "null":
+            return
+        array = _encoded_plainly(array)
+        if array.null_count:
+            positions = pc.indices_nonzero(array.is_null())
+            self._nulls.update(_fixed_bytes(pc.add(positions, pa.scalar(self._rows, pa.uint64()))))
+        self._rows += len(array)
+        if pa.types.is_struct(array.type):
+            for column, child in zip(self._children, array.flatten(), strict=True):
+                column.update(child)
+        elif _is_list(array.type):
+            self._update_lengths(pc.list_value_length(array))
+            self._children[0].update(array.flatten())  # without what lies under nulls
+        elif _is_text(array.type):
+            self._update_text(array)
+        else:
+            self._values.update(_fixed_bytes(_canonical_numbers(array)))
+
+    def digests(self) -> Iterator[str]:
+        """Yield the hashes of the streams, and of those inside."""
+        for hasher in (self._nulls, self._lengths, self._values):
+            yield hasher.hexdigest()
+        for child in self._children:
+            yield from child.digests()
+
+    def _update_lengths(self, lengths: pa.Array) -> pa.Array:
+        lengths = _without_nulls(lengths, 0).cast(pa.int64())
+        self._lengths.update(_fixed_bytes(lengths))
+        return lengths
+
+    def _update_text(self, array: pa.Array) -> None:
+        lengths = self._update_lengths(pc.binary_length(array))
+        data = _text_bytes(array)
+        if array.null_count and len(data) != pc.sum(lengths).as_py():
+            data = _text_bytes(_without_nulls(array, b""))
+        self._values.update(data)
+
+
+def _encoded_plainly(array: pa.Array) -> pa.Array:
+    """Return the same values in the one encoding that their canonical type has."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _encoded_plainly(array.storage)
+    if pa.types.is_dictionary(kind):
+        return _encoded_plainly(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return _encoded_plainly(pc.run_end_decode(array))
+    if pa.types.is_map(kind):
+        return array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+    plain = _plain_type(kind)
+    return array if plain == kind else array.cast(plain)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_string_view(kind) or types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_fixed_size_binary(kind):
+        return pa.binary()
+    if types.is_decimal(kind):
+        wide = pa.decimal128 if kind.precision <= _DIGITS_128 else pa.decimal256
+        return wide(kind.precision, kind.scale)
+    if kind == pa.float16():
+        return pa.float32()
+    if kind == pa.date64():
+        return pa.date32()
+    if kind == pa.time32("s"):
+        return pa.time32("ms")
+    if types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("ms", kind.tz)
+    return pa.duration("ms") if kind == pa.duration("s") else kind
+
+
+def _canonical_numbers(array: pa.Array) -> pa.Array:
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.uint8())
+    array = _without_nulls(array, 0)
+    if not pa.types.is_floating(array.type):
+        return array
+    array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 + 0.0 is 0.0
+    is_nan = pc.is_nan(array)
+    return pc.if_else(is_nan, pa.scalar(float("nan"), array.type), array) if pc.any(is_nan).as_py() else array
+
+
+def _without_nulls(array: pa.Array, value: Any) -> pa.Array:
+    return array.fill_null(pa.scalar(value, array.type)) if array.null_count else array
+
+
+def _fixed_bytes(array: pa.Array) -> memoryview:
+    width = array.type.bit_width // 8
+    return memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width]
+
+
+def _text_bytes(array: pa.Array) -> memoryview:
+    """Return the bytes of all texts from first to last, with what lies under nulls."""
+    _, offsets, data = array.buffers()
+    is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    end = array.offset + len(array)
+    positions = memoryview(offsets)[: (end + 1) * (8 if is_large else 4)].cast("q" if is_large else "i")
+    return memoryview(data or b"")[positions[array.offset] : positions[end]]

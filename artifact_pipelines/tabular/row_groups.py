@@ -1,0 +1,75 @@
+"""Arrow batches laid out in one way: equal tables become equal row groups, however they were cut and encoded before.
+
+A dictionary shows in which order values were met, and what was met elsewhere: each group gets one of its own, in the
+order of its rows. A moment is the same whatever zone a DuckDB connection shows it in.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+
+
+def regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows as tables of `rows` rows in one chunk; the last one may be shorter.
+
+    Args:
+        schema: Schema of the batches; that of the tables is `stored_schema` of it.
+        batches: The rows, in order.
+        rows: How many rows a table has.
+    """
+    held: list[pa.RecordBatch] = []
+    held_rows = 0
+    for batch in batches:
+        held.append(batch)
+        held_rows += batch.num_rows
+        while held_rows >= rows:
+            table = pa.Table.from_batches(held, schema)
+            yield _laid_out(table.slice(0, rows))
+            held, held_rows = table.slice(rows).to_batches(), held_rows - rows
+    if held_rows:
+        yield _laid_out(pa.Table.from_batches(held, schema))
+
+
+def stored_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of what `regrouped` yields: dictionaries are of text, in an order that means nothing."""
+    return _with_types(schema, lambda kind: _fresh_dictionary(kind) if pa.types.is_dictionary(kind) else kind)
+
+
+def in_utc(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with all moments in UTC."""
+    types = pa.types
+    return _with_types(
+        schema, lambda kind: pa.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
+    )
+
+
+def _laid_out(table: pa.Table) -> pa.Table:
+    decoded = _with_types(table.schema, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
+    if decoded.equals(table.schema):
+        return table.combine_chunks()
+    return table.cast(decoded).combine_chunks().cast(stored_schema(table.schema))
+
+
+def _fresh_dictionary(kind: pa.DictionaryType) -> pa.DataType:
+    values = pa.large_string() if pa.types.is_string_view(kind.value_type) else kind.value_type
+    is_text = pa.types.is_string(values) or pa.types.is_large_string(values)
+    return pa.dictionary(kind.index_type, values) if is_text else values  # Parquet has no other ones
+
+
+def _with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:
+    return pa.schema([_changed(field, change) for field in schema], schema.metadata)
+
+
+def _changed(field: pa.Field, change: Callable[[pa.DataType], pa.DataType]) -> pa.Field:
+    """Return a field with its type changed, and all types inside."""
+    kind, types = field.type, pa.types
+    if types.is_struct(kind):
+        return field.with_type(pa.struct([_changed(inner, change) for inner in kind]))
+    if types.is_map(kind):
+        return field.with_type(pa.map_(_changed(kind.key_field, change), _changed(kind.item_field, change)))
+    if types.is_fixed_size_list(kind):
+        return field.with_type(pa.list_(_changed(kind.value_field, change), kind.list_size))
+    if types.is_list(kind) or types.is_large_list(kind):
+        make = pa.list_ if types.is_list(kind) else pa.large_list
+        return field.with_type(make(_changed(kind.value_field, change)))
+    return field.with_type(change(kind))
