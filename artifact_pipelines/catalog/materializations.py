@@ -12,10 +12,16 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from, settle_leases
+from artifact_pipelines.catalog.publication import (
+    IS_CANDIDATE,
+    IS_NOT_REJECTED,
+    candidate_columns,
+    current_columns,
+    give_way,
+    insert_dataset_version,
+)
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
-    dataset_versions,
-    datasets,
     files,
     materialization_files,
     materialization_inputs,
@@ -35,6 +41,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
     Selection,
 )
 
@@ -70,6 +77,9 @@ class MaterializationCatalog:
 
         What held the files since the recovery of a lost catalog holds them no more.
 
+        With checks that have to pass first (`publish_after`) it becomes a candidate, and what is current stays so;
+        unless it is the very content that is current. What becomes current supersedes the candidates before it.
+
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
@@ -83,10 +93,12 @@ class MaterializationCatalog:
                 and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
             )
             version = previous.version if previous and not changed else _highest_version(connection, which) + 1
-            if previous is not None:
-                was_current = materializations.c.materialization_id == previous.materialization_id
-                connection.execute(sa.update(materializations).where(was_current).values(is_current=False))
-            materialization_id = _insert(connection, facts, leases, version)
+            is_candidate = changed and bool(facts.publish_after)
+            if not is_candidate:
+                give_way(connection, which, version)
+            now = connection.execute(sa.select(utc_now())).scalar_one()  # one for both: current when it was made
+            state = candidate_columns(facts) if is_candidate else current_columns(now)
+            materialization_id = _insert(connection, facts, leases, {"version": version, "created_at": now, **state})
             for position, lease in enumerate(leases):
                 settle_leases(connection, [lease], holder_of(materialization_id))
                 row = {"position": position, "file_id": lease.file.file_id}
@@ -94,8 +106,8 @@ class MaterializationCatalog:
                     sa.insert(materialization_files).values(materialization_id=materialization_id, **row)
                 )
             _insert_inputs(connection, materialization_id, facts.inputs)
-            if facts.dataset is not None and changed:
-                _insert_dataset_version(connection, facts.dataset, version, materialization_id)
+            if facts.dataset is not None and changed and not is_candidate:
+                insert_dataset_version(connection, facts.dataset, version, materialization_id)
             return materialization_of(connection, materialization_id)
 
     @retried
@@ -332,6 +344,8 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
         metadata=row.metadata,
         created_at=row.created_at,
         files=tuple(file_from(file_row) for file_row in file_rows),
+        publication=Publication(row.publication),
+        publication_reason=row.publication_reason,
     )
 
 
@@ -342,12 +356,12 @@ def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement
     return connection.execute(highest).scalar() or 0
 
 
-def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
-    now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for both: it was current when it was made
+def _insert(
+    connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], state: Mapping[str, Any]
+) -> int:
     values: Mapping[str, Any] = {
         "asset_key": facts.asset,
         "partition_key": facts.partition,
-        "version": version,
         "run_id": facts.run_id,
         "step_key": facts.step_key,
         "data_version": facts.data_version,
@@ -356,9 +370,7 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
-        "is_current": True,
-        "created_at": now,
-        "current_since": now,
+        **state,
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())
@@ -376,13 +388,3 @@ def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: S
     ]
     if rows:
         connection.execute(sa.insert(materialization_inputs), rows)
-
-
-def _insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:
-    dataset_id = connection.execute(sa.select(datasets.c.dataset_id).where(datasets.c.name == dataset)).scalar()
-    if dataset_id is None:
-        insert = sa.insert(datasets).values(name=dataset).returning(datasets.c.dataset_id)
-        dataset_id = connection.execute(insert).scalar_one()
-    connection.execute(
-        sa.insert(dataset_versions).values(dataset_id=dataset_id, number=number, materialization_id=materialization_id)
-    )
