@@ -30,6 +30,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.exceptions import (
     NeverMaterializedError,
+    NeverPublishedError,
     NotFoundError,
     NothingSelectedError,
     UnknownVersionError,
@@ -116,14 +117,12 @@ class MaterializationCatalog:
 
         Raises:
             NeverMaterializedError: There is none.
+            NeverPublishedError: There are only candidates and rejected ones.
         """
-        which = _of(asset, partition)
-        with reading(self._engine) as connection:
-            own = _newest(connection, [*which, _IS_KEPT, materializations.c.run_id == run_id]) if run_id else None
-            newest = own or _newest(connection, [*which, _IS_CURRENT])
-        if newest is None:
-            raise NeverMaterializedError(asset, partition)
-        return newest
+        found = self.find(asset, [partition], run_id=run_id).get(partition)
+        if found is None:
+            raise self.nothing_found(asset, partition)
+        return found
 
     @retried
     def find(
@@ -132,6 +131,7 @@ class MaterializationCatalog:
         partitions: Sequence[str | None],
         selection: Selection | None = None,
         run_id: str | None = None,
+        to_check: bool = False,
     ) -> Mapping[str | None, Materialization]:
         """Return what each partition holds, without those that hold nothing; `[None]` asks for an unpartitioned asset.
 
@@ -139,7 +139,10 @@ class MaterializationCatalog:
             asset: Asset key.
             partitions: Partition keys, any number.
             selection: Another materialization than the current one.
-            run_id: Without a selection, the newest materialization of this run comes before the current one.
+            run_id: Without a selection, the newest materialization of this run comes before the current one, even if it
+                is a candidate.
+            to_check: For a check of the asset: without a selection, the newest candidate comes before the current one,
+                and what the run has made before both, even if another check has rejected it.
         """
         found: dict[str | None, Materialization] = {}
         with reading(self._engine) as connection:
@@ -150,7 +153,9 @@ class MaterializationCatalog:
                 if selection is not None and selection.as_of is not None:
                     found.update(_current_then(connection, which, selection.as_of))
                     continue
-                own = _selected(selection) if selection else [materializations.c.run_id == run_id] if run_id else None
+                if selection is None and to_check:
+                    found.update(_newest_of_each(connection, [*which, _IS_KEPT, IS_CANDIDATE]))
+                own = _selected(selection) if selection else _of_run(run_id, to_check) if run_id else None
                 if own is not None:
                     found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
         return {partition: found[partition] for partition in partitions if partition in found}
@@ -162,8 +167,10 @@ class MaterializationCatalog:
         """Return the error that says why `find` has not found a partition, and what could be selected instead."""
         which = [*_of(asset, partition), _IS_KEPT]
         with reading(self._engine) as connection:
-            kept = _select(connection, which, _TOLD)
+            kept = select_materializations(connection, which, _TOLD)
             told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+        if selection is None and kept and kept[0].publication != Publication.PUBLISHED:
+            return NeverPublishedError(asset, kept[0].version, str(kept[0].publication_reason), partition)
         if selection is None or not kept:
             return NeverMaterializedError(asset, partition)
         return NothingSelectedError(asset, str(selection), told, partition)
@@ -199,13 +206,13 @@ class MaterializationCatalog:
         which = _of(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
-            return _select(connection, which, limit)
+            return select_materializations(connection, which, limit)
 
     @retried
     def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name."""
         with reading(self._engine) as connection:
-            return _select(connection, [_IS_CURRENT], limit, order=_BY_NAME)
+            return select_materializations(connection, [_IS_CURRENT], limit, order=_BY_NAME)
 
     @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
@@ -258,6 +265,11 @@ def _of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnEleme
     return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
 
 
+def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
+    of_run = materializations.c.run_id == run_id
+    return [of_run] if to_check else [of_run, IS_NOT_REJECTED]
+
+
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
     if selection.file_id is not None:
         of_file = materialization_files.c.file_id == selection.file_id
@@ -278,7 +290,10 @@ def _current_then(
     was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
     ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
     wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
-    return {found.partition: found for found in _select(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))}
+    return {
+        found.partition: found
+        for found in select_materializations(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))
+    }
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
@@ -303,15 +318,15 @@ def _newest_of_each(
 ) -> Mapping[str | None, Materialization]:
     newest = sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)
     wanted = connection.scalars(newest).all()
-    return {found.partition: found for found in _select(connection, [_ID.in_(wanted)], len(wanted))}
+    return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}
 
 
 def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
-    found = _select(connection, which, limit=1)
+    found = select_materializations(connection, which, limit=1)
     return found[0] if found else None
 
 
-def _select(
+def select_materializations(
     connection: sa.Connection,
     which: Sequence[sa.ColumnElement[bool]],
     limit: int,

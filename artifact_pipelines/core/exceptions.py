@@ -5,6 +5,7 @@
     │   ├── UnknownFileError
     │   ├── UnknownVersionError
     │   ├── NeverMaterializedError
+    │   ├── NeverPublishedError
     │   ├── UnknownTagError
     │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
@@ -23,6 +24,7 @@
     ├── UsageError         mend the code or the configuration
     │   ├── InvalidFileIdError
     │   ├── InvalidArgumentError
+    │   ├── NoBlockingChecksError
     │   ├── NotHeldError
     │   ├── UnsupportedTypeError
     │   ├── WrongFileTypeError
@@ -110,6 +112,24 @@ class NeverMaterializedError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class NeverPublishedError(NotFoundError):
+    """What an asset (or one partition of it) holds has not passed its checks."""
+
+    asset: str
+    version: int
+    reason: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        option = f" --partition {self.partition}" if self.partition is not None else ""
+        return (
+            f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
+            f"Run its checks, or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -363,6 +383,20 @@ class InvalidArgumentError(UsageError):
 
     def __str__(self) -> str:
         return f"{self.parameter} must be {self.expected}, not {self.value!r:.200}."
+
+
+@dataclasses.dataclass(eq=False)
+class NoBlockingChecksError(UsageError):
+    """An asset is to be published after its checks, and has none that block: nothing would ever publish it."""
+
+    asset: str
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset} is to be published after its checks (`artifact/publish: after_checks`), but in the code location "
+            "that runs it no check of it is declared with blocking=True, so nothing would ever publish it. "
+            "Declare one, or remove `artifact/publish`."
+        )
 
 
 @dataclasses.dataclass(eq=False)

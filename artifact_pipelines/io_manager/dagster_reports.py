@@ -1,10 +1,14 @@
 """What Dagster is told of changes that no run of it made."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluation,
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
@@ -56,9 +60,78 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
         "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
     }
     instance.report_runless_asset_event(
-        dg.AssetMaterialization(_key_of(now), metadata=metadata, partition=now.partition, tags=tags)
+        dg.AssetMaterialization(key_of(now), metadata=metadata, partition=now.partition, tags=tags)
     )
     return True
+
+
+def report_rejection(
+    instance: dg.DagsterInstance,
+    candidate: Materialization,
+    reason: str,
+    current: Materialization,
+    evaluations: Sequence[AssetCheckEvaluation | None],
+) -> None:
+    """Tell Dagster that a candidate was rejected and what stays current: nothing downstream is stale for it.
+
+    What stays passed the same checks when it was published. That is told too: else whatever waits for the checks of the
+    newest materialization would wait for the next good one, though there is a good one.
+
+    Args:
+        instance: Dagster's.
+        candidate: What was rejected. Where Dagster has heard of something newer, nothing is told.
+        reason: Why.
+        current: What stays.
+        evaluations: What the checks found of the candidate.
+    """
+    latest = _latest(instance, candidate)
+    if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
+        return
+    former = _reported_by_run(instance, current)
+    tags = dict((former.tags if former else None) or {})
+    tags.setdefault(_DATA_VERSION, current.data_version)
+    said = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
+    metadata = {
+        **(former.metadata if former else {}),
+        "artifact/version": dg.MetadataValue.int(current.version),
+        "artifact/rejected_version": dg.MetadataValue.int(candidate.version),
+        "artifact/publication": dg.MetadataValue.text(said),
+    }
+    key, partition = key_of(current), current.partition
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(key, description=said, metadata=metadata, partition=partition, tags=tags)
+    )
+    told = _latest(instance, current)
+    assert told is not None  # it has just been reported
+    target = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=told.storage_id, run_id=told.run_id, timestamp=told.timestamp
+    )
+    for found in evaluations:
+        if found is not None:
+            instance.report_runless_asset_event(
+                AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=found.check_name,
+                    passed=True,
+                    description=f"{said} It was not checked again.",
+                    target_materialization_data=target,
+                    blocking=True,
+                    partition=found.partition,
+                )
+            )
+
+
+def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
+    """Tell whether Dagster was told of a materialization's file in an event of its asset and partition."""
+    metadata = event.asset_materialization.metadata if event.asset_materialization else {}
+    file_id = metadata.get("artifact/file_id")
+    return file_id is not None and file_id.value == made.file.file_id
+
+
+def data_version_reported(instance: dg.DagsterInstance, made: Materialization) -> str:
+    """Return the data version that Dagster was told of a materialization."""
+    former = _reported_by_run(instance, made)
+    return ((former.tags if former else None) or {}).get(_DATA_VERSION, made.data_version)
 
 
 def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
@@ -68,19 +141,23 @@ def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.
     records = instance.get_records_for_run(made.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     for record in reversed(records):
         event = record.event_log_entry.asset_materialization
-        if event is not None and event.asset_key == _key_of(made) and event.partition == made.partition:
+        if event is not None and event.asset_key == key_of(made) and event.partition == made.partition:
             return event
     return None
 
 
 def _latest_data_version(instance: dg.DagsterInstance, made: Materialization) -> str | None:
+    latest = _latest(instance, made)
+    event = latest.asset_materialization if latest else None
+    return ((event.tags if event else None) or {}).get(_DATA_VERSION)
+
+
+def _latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:
     partitions = None if made.partition is None else [made.partition]
-    which = dg.AssetRecordsFilter(asset_key=_key_of(made), asset_partitions=partitions)
-    for record in instance.fetch_materializations(which, limit=1).records:
-        event = record.asset_materialization
-        return ((event.tags if event else None) or {}).get(_DATA_VERSION)
-    return None
+    which = dg.AssetRecordsFilter(asset_key=key_of(made), asset_partitions=partitions)
+    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
 
 
-def _key_of(made: Materialization) -> dg.AssetKey:
+def key_of(made: Materialization) -> dg.AssetKey:
+    """Return the key of the asset that a materialization is of."""
     return dg.AssetKey.from_user_string(made.asset)

@@ -13,6 +13,7 @@ from artifact_pipelines.core.types import FileInfo, Lease, Materialization, Mate
 from artifact_pipelines.io_manager.contexts import asset_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
@@ -56,6 +57,7 @@ class OutputWriter:
             raise InvalidArgumentError("partitions", len(context.asset_partition_keys), "exactly one in a run")
         policy = _retention_of(context)
         partition = context.asset_partition_keys[0] if context.has_asset_partitions else None
+        required_checks(context)  # before anything is stored
         recorded, facts = self._store(context, partition, value)
         self._catalog.retention.set_policy(recorded.asset, policy)
         self._report(context, recorded, facts)
@@ -104,6 +106,7 @@ class OutputWriter:
             row_count=facts.get("row_count"),
             schema={column.name: str(column.type) for column in columns} if columns is not None else None,
             inputs=tuple(self._step_inputs.of(step_of(context))),
+            publish_after=required_checks(context),
         )
 
     def _report(self, context: dg.OutputContext, recorded: Materialization, facts: Mapping[str, Any]) -> None:
@@ -112,6 +115,7 @@ class OutputWriter:
             {
                 **materialization_metadata(recorded, uri, facts, partitioned=recorded.partition is not None),
                 **inputs_metadata(self._step_inputs.of(step_of(context))),
+                **publication_metadata(recorded),
             }
         )
         if context.has_asset_key:
