@@ -194,3 +194,221 @@ def test_without_a_blocking_check_nothing_is_stored(io_manager: ArtifactIOManage
     assert event.step_failure_data.error is not None
     assert "NoBlockingChecksError" in event.step_failure_data.error.to_string()
     assert history(catalog) == []
+
+
+def data_version(instance: dg.DagsterInstance, key: str = "prices", tag: str = "dagster/data_version") -> str | None:
+    event = instance.get_latest_materialization_event(dg.AssetKey(key))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return (event.asset_materialization.tags or {}).get(tag)
+
+
+def test_dagster_is_told_that_the_last_good_version_stays(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    good = data_version(instance)
+    run("everything", value=-2, passes=False)
+    assert data_version(instance) != good
+    assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
+    assert data_version(instance) == good == current(catalog).data_version
+    assert publish_candidates(instance, catalog) == []
+    event = instance.get_latest_materialization_event(dg.AssetKey("prices"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["artifact/publication"].value == (
+        "Version 2 is rejected: failed check positive. Version 1 stays current."
+    )
+    assert event.asset_materialization.metadata["artifact/version"].value == 1
+
+
+def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("everything")
+    run("everything", value=-2, passes=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog.candidates, "reject", _die)
+        with pytest.raises(KeyboardInterrupt):
+            publish_candidates(instance, catalog)
+    told = len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records)
+    assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
+    assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == told
+
+
+def _die(*_: object) -> bool:
+    raise KeyboardInterrupt
+
+
+def test_what_was_made_from_the_last_good_version_is_told_so_while_a_candidate_waits(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    good = data_version(instance)
+    run("only_prices", value=2)
+    run("only_report")
+    assert data_version(instance, "report", "dagster/input_data_version/prices") == good
+    run("only_checks")
+    run("only_report")
+    assert (
+        data_version(instance, "report", "dagster/input_data_version/prices") == current(catalog).data_version != good
+    )
+
+
+def test_automation_waits_for_the_checks(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, definitions: dg.Definitions
+) -> None:
+    asked: dg.EvaluateAutomationConditionsResult | None = None
+
+    def requested() -> int:
+        nonlocal asked
+        asked = dg.evaluate_automation_conditions(definitions, instance, cursor=asked.cursor if asked else None)
+        return asked.total_requested
+
+    run("everything")
+    assert requested() == 0
+    run("only_prices", value=2)  # nobody has checked it yet
+    assert requested() == 0
+    run("only_checks")
+    assert requested() == 1
+    run("only_report")
+    assert requested() == 0
+    assert current(catalog, "report").version == 2
+
+
+def test_automation_makes_the_same_again_after_a_rejection_and_waits_for_nothing_then(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, definitions: dg.Definitions
+) -> None:
+    asked: dg.EvaluateAutomationConditionsResult | None = None
+
+    def requested() -> int:
+        nonlocal asked
+        asked = dg.evaluate_automation_conditions(definitions, instance, cursor=asked.cursor if asked else None)
+        return asked.total_requested
+
+    run("everything")
+    assert requested() == 0
+    run("only_prices", value=-2)
+    assert requested() == 0
+    run("only_checks", passes=False)
+    assert requested() == 0
+    publish_candidates(instance, catalog)
+    assert requested() == 1
+    run("only_report")
+    assert requested() == 0
+    assert current(catalog, "report").version == 1  # nothing behind it starts
+    run("everything", value=3, passes=True)
+    assert requested() == 0
+    assert current(catalog, "report").version == 2
+
+
+def test_checks_in_the_assets_own_step_publish_and_reject(
+    io_manager: ArtifactIOManager, catalog: Catalog, world: World, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS, check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)])
+    def size() -> Any:
+        yield dg.MaterializeResult(value=world.value, check_results=[dg.AssetCheckResult(passed=world.value < 10)])
+
+    @dg.asset
+    def twice(size: int) -> int:
+        world.consumed.append(size)
+        return 2 * size
+
+    def go(value: int) -> bool:
+        world.value = value
+        options: Any = {"resources": {"io_manager": io_manager}, "instance": instance, "raise_on_error": False}
+        return dg.materialize([size, twice], **options).success
+
+    assert go(1)
+    assert not go(20)
+    assert go(3)
+    assert world.consumed == [1, 3]
+    publish_candidates(instance, catalog)
+    assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected", "published"]
+
+
+def test_a_check_result_before_the_output_counts(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS, check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)])
+    def size() -> Any:
+        yield dg.AssetCheckResult(passed=True)
+        yield dg.Output(1)
+
+    dg.materialize([size], resources={"io_manager": io_manager}, instance=instance)
+    assert publish_candidates(instance, catalog) == ["size version 1 is published"]
+
+
+def test_what_an_earlier_attempt_passed_publishes_no_later_attempt(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    said: list[object] = []
+
+    @dg.asset(
+        metadata=AFTER_CHECKS,
+        check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)],
+        retry_policy=dg.RetryPolicy(max_retries=1),
+    )
+    def size(context: dg.AssetExecutionContext) -> Any:
+        yield dg.Output(context.retry_number)
+        if context.retry_number == 1:
+            said.append(publish_candidates(instance, catalog))  # of this attempt nothing has been found yet
+        yield dg.AssetCheckResult(passed=True)
+        if context.retry_number == 0:
+            raise ValueError("after the check")
+
+    assert dg.materialize([size], resources={"io_manager": io_manager}, instance=instance).success
+    assert said == [["size version 1 is published"]]
+    assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+
+
+def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.multi_asset(
+        outs={"good": dg.AssetOut(metadata=AFTER_CHECKS), "bad": dg.AssetOut(metadata=AFTER_CHECKS)},
+        check_specs=[dg.AssetCheckSpec("fine", asset=key, blocking=True) for key in ("good", "bad")],
+    )
+    def both() -> Any:
+        yield dg.Output(1, "good")
+        yield dg.Output(2, "bad")
+        yield dg.AssetCheckResult(asset_key="good", passed=True)
+        yield dg.AssetCheckResult(asset_key="bad", passed=False)
+
+    dg.materialize([both], resources={"io_manager": io_manager}, instance=instance, raise_on_error=False)
+    publish_candidates(instance, catalog)
+    assert history(catalog, "good") == [(1, "published", None)]
+    assert history(catalog, "bad") == [(1, "rejected", "failed check fine")]
+
+
+@pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
+@pytest.mark.parametrize("check_is_partitioned", [True, False])
+def test_a_partition_is_published_by_what_was_found_of_it(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance, check_is_partitioned: bool
+) -> None:
+    days = dg.StaticPartitionsDefinition(["mon", "tue"])
+
+    @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
+    def sales(context: dg.AssetExecutionContext) -> str:
+        return context.partition_key
+
+    @dg.asset_check(asset=sales, blocking=True, partitions_def=days)
+    def by_partition(sales: str) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=sales == "mon")
+
+    @dg.asset_check(asset=sales, blocking=True)
+    def by_run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=context.run.tags["dagster/partition"] == "mon")
+
+    check = by_partition if check_is_partitioned else by_run
+    for day in ("mon", "tue"):
+        dg.materialize(
+            [sales, check],
+            partition_key=day,
+            resources={"io_manager": io_manager},
+            instance=instance,
+            raise_on_error=False,
+        )
+    publish_candidates(instance, catalog)
+    state = {m.partition: m.publication.value for m in catalog.materializations.history("sales")}
+    assert state == {"mon": "published", "tue": "rejected"}
