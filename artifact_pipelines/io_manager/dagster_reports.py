@@ -1,7 +1,7 @@
 """What Dagster is told of changes that no run of it made."""
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -10,6 +10,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from artifact_pipelines.catalog.publication import PUBLISH_AFTER
 from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
 from artifact_pipelines.io_manager.metadata import materialization_metadata
@@ -97,28 +98,68 @@ def report_rejection(
         "artifact/rejected_version": dg.MetadataValue.int(candidate.version),
         "artifact/publication": dg.MetadataValue.text(said),
     }
-    key, partition = key_of(current), current.partition
     instance.report_runless_asset_event(
-        dg.AssetMaterialization(key, description=said, metadata=metadata, partition=partition, tags=tags)
+        dg.AssetMaterialization(key_of(current), said, metadata, current.partition, tags)
     )
-    told = _latest(instance, current)
+    checks = {found.check_name: found.partition for found in evaluations if found is not None}
+    _report_passed(instance, current, checks, f"{said} It was not checked again.")
+
+
+def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
+    """Tell Dagster that a version was published by command: what depends on it need not wait for its checks.
+
+    Args:
+        instance: Dagster's.
+        made: What was published. Told again, nothing is told.
+        uri: Where the file lies.
+
+    Returns:
+        Whether anything was reported.
+    """
+    if made.publication_reason is None:  # its checks have published it
+        return False
+    said = f"Version {made.version} is {made.publication_reason}."
+    latest = _latest(instance, made)
+    event = latest.asset_materialization if latest else None
+    if latest is not None and event is not None and event.description == said and is_report_of(latest, made):
+        return False
+    former = _reported_by_run(instance, made)
+    tags = dict((former.tags if former else None) or {})
+    tags.setdefault(_DATA_VERSION, made.data_version)
+    metadata = {
+        **(former.metadata if former else {}),
+        **materialization_metadata(made, uri, {}, partitioned=made.partition is not None),
+        "artifact/publication": dg.MetadataValue.text(said),
+    }
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(made), said, metadata, made.partition, tags))
+    keys = [dg.AssetCheckKey(key_of(made), name) for name in made.metadata.get(PUBLISH_AFTER, ())]
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    checks = {key.name: records[key].partition if key in records else None for key in keys}
+    _report_passed(instance, made, checks, f"{said} What the check found before does not count.")
+    return True
+
+
+def _report_passed(
+    instance: dg.DagsterInstance, made: Materialization, checks: Mapping[str, str | None], said: str
+) -> None:
+    """State of what was told last that checks, each with the partition that it is of, stand in nobody's way."""
+    told = _latest(instance, made)
     assert told is not None  # it has just been reported
     target = AssetCheckEvaluationTargetMaterializationData(
         storage_id=told.storage_id, run_id=told.run_id, timestamp=told.timestamp
     )
-    for found in evaluations:
-        if found is not None:
-            instance.report_runless_asset_event(
-                AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=found.check_name,
-                    passed=True,
-                    description=f"{said} It was not checked again.",
-                    target_materialization_data=target,
-                    blocking=True,
-                    partition=found.partition,
-                )
+    for name, partition in checks.items():
+        instance.report_runless_asset_event(
+            AssetCheckEvaluation(
+                asset_key=key_of(made),
+                check_name=name,
+                passed=True,
+                description=said,
+                target_materialization_data=target,
+                blocking=True,
+                partition=partition,
             )
+        )
 
 
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
