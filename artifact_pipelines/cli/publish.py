@@ -24,10 +24,11 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
     rollback.
     """
     with open_the_store() as store:
+        uri = store.uri(store.catalog.materializations.version(asset, version, partition).file.file_id)  # is it there?
         made = store.catalog.candidates.publish_version(asset, version, partition)
         if not as_json:
             click.echo(f"{asset}{f'[{partition}]' if partition else ''} version {version} is current.")
-        is_reported = _tell_dagster(made, store.uri(made.file.file_id))
+        is_reported = _tell_dagster(made, uri)
     if as_json:
         facts = {"asset": asset, "partition": partition, "version": version, "file_id": made.file.file_id}
         return print_json({**facts, "reported": is_reported})

@@ -93,11 +93,12 @@ def report_rejection(
     tags.setdefault(_DATA_VERSION, current.data_version)
     said = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
     metadata = {
+        "artifact/publication": dg.MetadataValue.text(said),
         **(former.metadata if former else {}),
         "artifact/version": dg.MetadataValue.int(current.version),
         "artifact/rejected_version": dg.MetadataValue.int(candidate.version),
-        "artifact/publication": dg.MetadataValue.text(said),
     }
+    metadata["artifact/publication"] = dg.MetadataValue.text(said)  # what was said of the former one holds no more
     instance.report_runless_asset_event(
         dg.AssetMaterialization(key_of(current), said, metadata, current.partition, tags)
     )
