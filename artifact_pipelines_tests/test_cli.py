@@ -15,11 +15,8 @@ from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.lineage import grow
-<<<<<<< HEAD
 from artifact_pipelines.core.retention import VersionName
-=======
 from artifact_pipelines.io_manager.publishing import publish_candidates
->>>>>>> decf0f8 (tabular/distinct: how many values a column has at most, from the footer; tests of candidates on each database)
 
 
 def run(*arguments: object, code: int = 0) -> str:

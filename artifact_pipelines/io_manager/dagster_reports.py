@@ -1,7 +1,7 @@
 """What Dagster is told of changes that no run of it made."""
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -9,8 +9,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluation,
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster_shared.record import replace
 
-from artifact_pipelines.catalog.publication import PUBLISH_AFTER
 from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
 from artifact_pipelines.io_manager.metadata import materialization_metadata
@@ -75,15 +75,15 @@ def report_rejection(
 ) -> None:
     """Tell Dagster that a candidate was rejected and what stays current: nothing downstream is stale for it.
 
-    What stays passed the same checks when it was published. That is told too: else whatever waits for the checks of the
-    newest materialization would wait for the next good one, though there is a good one.
+    What its checks found of what stays is told again: else whatever waits for the checks of the newest materialization
+    would wait for the next good one, though there is a good one. A check that did not pass it is not said to have.
 
     Args:
         instance: Dagster's.
         candidate: What was rejected. Where Dagster has heard of something newer, nothing is told.
         reason: Why.
         current: What stays.
-        evaluations: What the checks found of the candidate.
+        evaluations: What the checks found of what stays, each None where nothing is known.
     """
     latest = _latest(instance, candidate)
     if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
@@ -102,12 +102,21 @@ def report_rejection(
     instance.report_runless_asset_event(
         dg.AssetMaterialization(key_of(current), said, metadata, current.partition, tags)
     )
-    checks = {found.check_name: found.partition for found in evaluations if found is not None}
-    _report_passed(instance, current, checks, f"{said} It was not checked again.")
+    told = _latest(instance, current)
+    assert told is not None  # it has just been reported
+    target = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=told.storage_id, run_id=told.run_id, timestamp=told.timestamp
+    )
+    for found in evaluations:
+        if found is not None and found.passed:
+            again = f"{said} This is what the check found of version {current.version} before; it did not run again."
+            instance.report_runless_asset_event(replace(found, description=again, target_materialization_data=target))
 
 
 def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
-    """Tell Dagster that a version was published by command: what depends on it need not wait for its checks.
+    """Tell Dagster that a version was published by command.
+
+    No check has passed by that, and none is said to have.
 
     Args:
         instance: Dagster's.
@@ -133,34 +142,7 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
         "artifact/publication": dg.MetadataValue.text(said),
     }
     instance.report_runless_asset_event(dg.AssetMaterialization(key_of(made), said, metadata, made.partition, tags))
-    keys = [dg.AssetCheckKey(key_of(made), name) for name in made.metadata.get(PUBLISH_AFTER, ())]
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    checks = {key.name: records[key].partition if key in records else None for key in keys}
-    _report_passed(instance, made, checks, f"{said} What the check found before does not count.")
     return True
-
-
-def _report_passed(
-    instance: dg.DagsterInstance, made: Materialization, checks: Mapping[str, str | None], said: str
-) -> None:
-    """State of what was told last that checks, each with the partition that it is of, stand in nobody's way."""
-    told = _latest(instance, made)
-    assert told is not None  # it has just been reported
-    target = AssetCheckEvaluationTargetMaterializationData(
-        storage_id=told.storage_id, run_id=told.run_id, timestamp=told.timestamp
-    )
-    for name, partition in checks.items():
-        instance.report_runless_asset_event(
-            AssetCheckEvaluation(
-                asset_key=key_of(made),
-                check_name=name,
-                passed=True,
-                description=said,
-                target_materialization_data=target,
-                blocking=True,
-                partition=partition,
-            )
-        )
 
 
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:

@@ -138,7 +138,8 @@ def _decide(
         # Dagster first: killed in between, the next one who decides finds that it knows already.
         current = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
         if current is not None:
-            report_rejection(instance, candidate, reason, current, list(found.values()))
+            of_current = [_evaluation_of(instance, current, name, ()) for name in required]
+            report_rejection(instance, candidate, reason, current, of_current)
         if catalog.candidates.reject(candidate, reason):
             yield f"{what} is rejected: {reason}"
     elif missing:

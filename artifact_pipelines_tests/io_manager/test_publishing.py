@@ -199,20 +199,15 @@ def test_content_that_is_current_already_is_no_candidate(run: Any, catalog: Cata
     assert history(catalog) == [(1, "published", None), (1, "published", None)]
 
 
-def test_a_rejected_version_is_published_by_command(
-    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
-) -> None:
+def test_a_rejected_version_is_published_by_command(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
     run("everything")
-    requested()
     run("everything", value=2, passes=False)
     publish_candidates(instance, catalog)
-    requested()
     made = catalog.candidates.publish_version("prices", 2)
     assert report_publication(instance, made, "file:///somewhere")
     assert not report_publication(instance, made, "file:///somewhere")
     assert history(catalog)[0] == (2, "published", "published by command")
     assert data_version(instance) == current(catalog).data_version == made.data_version
-    assert requested() == 1  # what depends on it does not wait for its checks
     with pytest.raises(InvalidArgumentError, match="rollback prices --to 1"):
         catalog.candidates.publish_version("prices", 1)
     with pytest.raises(UnknownVersionError):
@@ -269,6 +264,27 @@ def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
     told = len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records)
     assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
     assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == told
+
+
+def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    def last() -> tuple[bool, str | None]:
+        key = dg.AssetCheckKey(dg.AssetKey("prices"), "positive")
+        evaluation = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
+        assert evaluation is not None
+        return evaluation.passed, evaluation.description
+
+    run("everything")
+    run("everything", value=-2, passes=False)
+    publish_candidates(instance, catalog)
+    passed, said = last()
+    assert passed
+    assert "what the check found of version 1 before; it did not run again" in str(said)
+    catalog.candidates.publish_version("prices", 2)
+    run("everything", value=-3)
+    publish_candidates(instance, catalog)
+    assert last() == (False, None)
 
 
 def _die(*_: object) -> bool:
