@@ -204,7 +204,8 @@ class DatasetPipeline(dg.Component, dg.Model):
 def on_changed_content() -> dg.AutomationCondition[Any]:
     """Return the condition under which an asset is made: it never was, its code changed, or a dependency's content did.
 
-    A dependency that was made together with the asset, in one run, is no reason to make the asset again.
+    A dependency that was made together with the asset, in one run, is no reason to make the asset again. Nothing is
+    made while a blocking check of a dependency has not passed for what was made of it last.
     """
     changed = dg.AutomationCondition.data_version_changed() & ~dg.AutomationCondition.executed_with_root_target()
     reasons = (
@@ -216,6 +217,7 @@ def on_changed_content() -> dg.AutomationCondition[Any]:
         reasons
         & ~dg.AutomationCondition.any_deps_missing()
         & ~dg.AutomationCondition.any_deps_in_progress()
+        & dg.AutomationCondition.all_deps_blocking_checks_passed()
         & ~dg.AutomationCondition.in_progress()
     )
     return condition.with_label("content changed")

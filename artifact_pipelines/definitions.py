@@ -11,6 +11,7 @@ from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerF
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.checks import build_verification
 from artifact_pipelines.maintenance.jobs import build_clean_up
+from artifact_pipelines.maintenance.publisher import artifact_publisher
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
 
@@ -42,7 +43,7 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
         assets=[catalog_backup],
         schedules=[catalog_backup_schedule],
         resources=build_resources(settings),
-        sensors=[automation, artifact_wipes],
+        sensors=[automation, artifact_publisher, artifact_wipes],
         # One process a run: starting an interpreter for every step would cost more than most steps do.
         executor=dg.in_process_executor,
     )

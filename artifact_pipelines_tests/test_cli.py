@@ -16,6 +16,7 @@ from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.lineage import grow
 from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.io_manager.publishing import publish_candidates
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -309,3 +310,32 @@ def test_a_tree_that_is_cut_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "…" in text.splitlines()[0]
     assert "there is more" in text.splitlines()[-1]
     assert run_json("lineage", "delays")["roots"][0]["cut"] is True
+
+
+def test_history_says_what_is_not_published_and_publish_makes_it_current(
+    store: Store, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset(
+        metadata={"artifact/publish": "after_checks"},
+        check_specs=[dg.AssetCheckSpec("small", asset="price", blocking=True)],
+    )
+    def price(context: dg.AssetExecutionContext) -> Any:
+        yield dg.Output(len(context.run.tags["value"]))
+        yield dg.AssetCheckResult(passed=context.run.tags["value"] == "x")
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    manager = ArtifactIOManager(store.catalog, store._producer)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        for value in ("x", "xx"):
+            options: Any = {"tags": {"value": value}, "instance": instance, "raise_on_error": False}
+            dg.materialize([price], resources={"io_manager": manager}, **options)
+            publish_candidates(instance, store.catalog)
+    newest, oldest = run_json("history", "price")
+    assert (newest["state"], oldest["state"]) == ("rejected: failed check small", None)
+    said = run("publish", "price", "--version", 2)
+    assert "version 2 is current" in said
+    assert "Dagster is told" in said
+    assert "Dagster knows already" in run("publish", "price", "--version", 2)
+    assert run_json("history", "price")[0]["state"] == "published by command"
+    assert "rollback price --to 1" in run("publish", "price", "--version", 1, code=2)
+    run("publish", "price", "--version", 3, code=3)

@@ -42,7 +42,13 @@ def test_everything_loads_and_fits_together() -> None:
 def test_sensors_and_schedules_of_datasets_are_on_by_default() -> None:
     sensors: list[Any] = list(DEFINITIONS.sensors or ())
     schedules: list[Any] = [s for s in DEFINITIONS.schedules or () if s.name not in MAINTENANCE]
-    assert {sensor.name for sensor in sensors} == {"automation", "artifact_wipes", "flights_landing", "weather_landing"}
+    assert {sensor.name for sensor in sensors} == {
+        "automation",
+        "artifact_publisher",
+        "artifact_wipes",
+        "flights_landing",
+        "weather_landing",
+    }
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
     assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
 

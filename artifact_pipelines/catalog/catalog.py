@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from artifact_pipelines.catalog.audit import AuditCatalog
+from artifact_pipelines.catalog.candidates import CandidateCatalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
@@ -23,6 +24,7 @@ class Catalog:
     Attributes:
         files: Stored files and who holds them.
         materializations: What every asset held, and when.
+        candidates: What becomes current when its checks have passed.
         retention: Which versions are kept, wiped and released.
         lineage: What was made from what.
         rollback: Making an older version current.
@@ -49,6 +51,7 @@ class Catalog:
         (ensure_tables if make_tables else ensure_schema)(self._engine)
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
+        self.candidates = CandidateCatalog(self._engine)
         self.retention = RetentionCatalog(self._engine)
         self.lineage = LineageCatalog(self._engine)
         self.rollback = RollbackCatalog(self._engine)

@@ -13,10 +13,16 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from, settle_leases
+from artifact_pipelines.catalog.publication import (
+    IS_CANDIDATE,
+    IS_NOT_REJECTED,
+    candidate_columns,
+    current_columns,
+    give_way,
+    insert_dataset_version,
+)
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
-    dataset_versions,
-    datasets,
     files,
     materialization_files,
     materialization_inputs,
@@ -25,6 +31,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.exceptions import (
     NeverMaterializedError,
+    NeverPublishedError,
     NotFoundError,
     NothingSelectedError,
     UnknownVersionError,
@@ -36,6 +43,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
     Selection,
 )
 
@@ -70,6 +78,9 @@ class MaterializationCatalog:
 
         What held the files since the recovery of a lost catalog holds them no more.
 
+        With checks that have to pass first (`publish_after`) it becomes a candidate, and what is current stays so;
+        unless it is the very content that is current. What becomes current supersedes the candidates before it.
+
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
@@ -100,14 +111,12 @@ class MaterializationCatalog:
 
         Raises:
             NeverMaterializedError: There is none.
+            NeverPublishedError: There are only candidates and rejected ones.
         """
-        which = _of(asset, partition)
-        with reading(self._engine) as connection:
-            own = _newest(connection, [*which, _IS_KEPT, materializations.c.run_id == run_id]) if run_id else None
-            newest = own or _newest(connection, [*which, _IS_CURRENT])
-        if newest is None:
-            raise NeverMaterializedError(asset, partition)
-        return newest
+        found = self.find(asset, [partition], run_id=run_id).get(partition)
+        if found is None:
+            raise self.nothing_found(asset, partition)
+        return found
 
     @retried
     def find(
@@ -116,6 +125,7 @@ class MaterializationCatalog:
         partitions: Sequence[str | None],
         selection: Selection | None = None,
         run_id: str | None = None,
+        to_check: bool = False,
     ) -> Mapping[str | None, Materialization]:
         """Return what each partition holds, without those that hold nothing; `[None]` asks for an unpartitioned asset.
 
@@ -123,7 +133,10 @@ class MaterializationCatalog:
             asset: Asset key.
             partitions: Partition keys, any number.
             selection: Another materialization than the current one.
-            run_id: Without a selection, the newest materialization of this run comes before the current one.
+            run_id: Without a selection, the newest materialization of this run comes before the current one, even if it
+                is a candidate.
+            to_check: For a check of the asset: without a selection, the newest candidate comes before the current one,
+                and what the run has made before both, even if another check has rejected it.
         """
         found: dict[str | None, Materialization] = {}
         with reading(self._engine) as connection:
@@ -134,7 +147,9 @@ class MaterializationCatalog:
                 if selection is not None and selection.as_of is not None:
                     found.update(_current_then(connection, which, selection.as_of))
                     continue
-                own = _selected(selection) if selection else [materializations.c.run_id == run_id] if run_id else None
+                if selection is None and to_check:
+                    found.update(_newest_of_each(connection, [*which, _IS_KEPT, IS_CANDIDATE]))
+                own = _selected(selection) if selection else _of_run(run_id, to_check) if run_id else None
                 if own is not None:
                     found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
         return {partition: found[partition] for partition in partitions if partition in found}
@@ -146,8 +161,10 @@ class MaterializationCatalog:
         """Return the error that says why `find` has not found a partition, and what could be selected instead."""
         which = [*_of(asset, partition), _IS_KEPT]
         with reading(self._engine) as connection:
-            kept = _select(connection, which, _TOLD)
+            kept = select_materializations(connection, which, _TOLD)
             told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+        if selection is None and kept and kept[0].publication != Publication.PUBLISHED:
+            return NeverPublishedError(asset, kept[0].version, str(kept[0].publication_reason), partition)
         if selection is None or not kept:
             return NeverMaterializedError(asset, partition)
         return NothingSelectedError(asset, str(selection), told, partition)
@@ -183,13 +200,13 @@ class MaterializationCatalog:
         which = _of(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
-            return _select(connection, which, limit)
+            return select_materializations(connection, which, limit)
 
     @retried
     def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name."""
         with reading(self._engine) as connection:
-            return _select(connection, [_IS_CURRENT], limit, order=_BY_NAME)
+            return select_materializations(connection, [_IS_CURRENT], limit, order=_BY_NAME)
 
     @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
@@ -240,17 +257,19 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
     )
     version = previous.version if previous and not changed else _highest_version(connection, which) + 1
-    if previous is not None:
-        was_current = materializations.c.materialization_id == previous.materialization_id
-        connection.execute(sa.update(materializations).where(was_current).values(is_current=False))
-    materialization_id = _insert(connection, facts, leases, version)
+    is_candidate = changed and bool(facts.publish_after)
+    if not is_candidate:
+        give_way(connection, which, version)
+    now = connection.execute(sa.select(utc_now())).scalar_one()  # one for both: current when it was made
+    state = candidate_columns(facts) if is_candidate else current_columns(now)
+    materialization_id = _insert(connection, facts, leases, {"version": version, "created_at": now, **state})
     for position, lease in enumerate(leases):
         settle_leases(connection, [lease], holder_of(materialization_id))
         row = {"position": position, "file_id": lease.file.file_id}
         connection.execute(sa.insert(materialization_files).values(materialization_id=materialization_id, **row))
     _insert_inputs(connection, materialization_id, facts.inputs)
-    if facts.dataset is not None and changed:
-        _insert_dataset_version(connection, facts.dataset, version, materialization_id)
+    if facts.dataset is not None and changed and not is_candidate:
+        insert_dataset_version(connection, facts.dataset, version, materialization_id)
     return materialization_of(connection, materialization_id)
 
 
@@ -267,6 +286,11 @@ def _of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnEleme
     if list(partitions) == [None]:
         return _of(asset, None)
     return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
+
+
+def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
+    of_run = materializations.c.run_id == run_id
+    return [of_run] if to_check else [of_run, IS_NOT_REJECTED]
 
 
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
@@ -289,7 +313,10 @@ def _current_then(
     was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
     ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
     wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
-    return {found.partition: found for found in _select(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))}
+    return {
+        found.partition: found
+        for found in select_materializations(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))
+    }
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
@@ -314,15 +341,15 @@ def _newest_of_each(
 ) -> Mapping[str | None, Materialization]:
     newest = sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)
     wanted = connection.scalars(newest).all()
-    return {found.partition: found for found in _select(connection, [_ID.in_(wanted)], len(wanted))}
+    return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}
 
 
 def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
-    found = _select(connection, which, limit=1)
+    found = select_materializations(connection, which, limit=1)
     return found[0] if found else None
 
 
-def _select(
+def select_materializations(
     connection: sa.Connection,
     which: Sequence[sa.ColumnElement[bool]],
     limit: int,
@@ -355,6 +382,8 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
         metadata=row.metadata,
         created_at=row.created_at,
         files=tuple(file_from(file_row) for file_row in file_rows),
+        publication=Publication(row.publication),
+        publication_reason=row.publication_reason,
     )
 
 
@@ -365,12 +394,12 @@ def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement
     return connection.execute(highest).scalar() or 0
 
 
-def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], version: int) -> int:
-    now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for both: it was current when it was made
+def _insert(
+    connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], state: Mapping[str, Any]
+) -> int:
     values: Mapping[str, Any] = {
         "asset_key": facts.asset,
         "partition_key": facts.partition,
-        "version": version,
         "run_id": facts.run_id,
         "step_key": facts.step_key,
         "data_version": facts.data_version,
@@ -379,9 +408,7 @@ def _insert(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
-        "is_current": True,
-        "created_at": now,
-        "current_since": now,
+        **state,
     }
     inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
     return int(inserted.scalar_one())
@@ -399,13 +426,3 @@ def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: S
     ]
     if rows:
         connection.execute(sa.insert(materialization_inputs), rows)
-
-
-def _insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:
-    dataset_id = connection.execute(sa.select(datasets.c.dataset_id).where(datasets.c.name == dataset)).scalar()
-    if dataset_id is None:
-        insert = sa.insert(datasets).values(name=dataset).returning(datasets.c.dataset_id)
-        dataset_id = connection.execute(insert).scalar_one()
-    connection.execute(
-        sa.insert(dataset_versions).values(dataset_id=dataset_id, number=number, materialization_id=materialization_id)
-    )

@@ -26,6 +26,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.exceptions import CollectedVersionsError, NothingToRestoreError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Version, VersionName
+from artifact_pipelines.core.types import Publication
 
 _ID = materializations.c.materialization_id
 _IS_KEPT = materializations.c.released_at.is_(None)
@@ -40,6 +41,8 @@ _FACTS = [
         "is_current",
         "pinned_at",
         "wiped_at",
+        "publication",
+        "publication_reason",
     )
 ]
 
@@ -242,6 +245,8 @@ def _version_from(
         is_current=any(row.is_current for row in made),
         is_pinned=any(row.pinned_at for row in made),
         is_wiped=all(row.wiped_at for row in made),
+        publication=Publication(made[-1].publication),
+        publication_reason=made[-1].publication_reason,
         tags=tuple(tag for row in made for tag in tags_of.get(row.materialization_id, ())),
         run_id=made[-1].run_id,
         size_bytes=max(size_of.get(row.materialization_id, 0) for row in made),
@@ -337,7 +342,8 @@ def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
 
 
 def _make_newest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
-    for row in {row.partition_key: row for row in rows}.values():
+    published = [row for row in rows if row.publication == Publication.PUBLISHED]
+    for row in {row.partition_key: row for row in published}.values():
         table = materializations.c
         which = (table.asset_key == row.asset_key, table.partition_key.is_not_distinct_from(row.partition_key))
         has_current = sa.select(_ID).where(*which, table.is_current)

@@ -110,6 +110,16 @@ sa.Index(
     postgresql_where=sa.text("is_current"),
 )
 
+# Hardly ever any; every load and every tick of a sensor asks. The same holds of how the condition is written.
+sa.Index(
+    "ix_materializations_candidates",
+    materializations.c.asset_key,
+    materializations.c.partition_key,
+    unique=False,
+    sqlite_where=sa.text("publication = 'candidate'"),
+    postgresql_where=sa.text("publication = 'candidate'"),
+)
+
 tags = sa.Table(
     "tags",
     metadata,

@@ -17,7 +17,7 @@ from artifact_pipelines.cli.output import as_json_option, cell, console, print_j
 from artifact_pipelines.cli.store import open_the_store, progress_bar
 from artifact_pipelines.core.exceptions import StorageFullError, StorageUnavailableError
 from artifact_pipelines.core.retention import Version
-from artifact_pipelines.core.types import FileId, FileInfo, Materialization
+from artifact_pipelines.core.types import FileId, FileInfo, Materialization, Publication
 
 _PIECE_BYTES = 1 << 20
 
@@ -103,7 +103,15 @@ def history(asset: str, partition: str | None, with_released: bool, as_json: boo
     released = {(m.partition, m.version): "released" for m in made}
     marks = {**released, **kept}
     # Of the materializations of one content the newest bears the marks of their version.
-    rows = [{**_asset_row(m), "run_id": m.run_id, "marks": marks.pop((m.partition, m.version), None)} for m in made]
+    rows = [
+        {
+            **_asset_row(m),
+            "run_id": m.run_id,
+            "marks": marks.pop((m.partition, m.version), None),
+            "state": _state(m),
+        }
+        for m in made
+    ]
     print_rows(rows, as_json, empty="", only_json=("asset",))
 
 
@@ -111,6 +119,13 @@ def _write_out(source: BinaryIO) -> None:
     with _target_errors("standard output"):
         shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
         sys.stdout.buffer.flush()
+
+
+def _state(made: Materialization) -> str | None:
+    """What is to be said of a publication: nothing of one that its checks allowed, or that had none."""
+    if made.publication == Publication.PUBLISHED:
+        return made.publication_reason
+    return f"{made.publication}: {made.publication_reason}"
 
 
 def _marks(version: Version) -> str | None:

@@ -16,6 +16,7 @@ from artifact_pipelines.cli.clean_up import gc
 from artifact_pipelines.cli.database import db
 from artifact_pipelines.cli.files import get, history, list_, put, show
 from artifact_pipelines.cli.lineage import lineage
+from artifact_pipelines.cli.publish import publish
 from artifact_pipelines.cli.release import release
 from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
 from artifact_pipelines.cli.rollback import rollback
@@ -60,6 +61,6 @@ def main() -> None:
 
 
 _FILES = (put, get, list_, show)
-_VERSIONS = (history, lineage, pin, unpin, tag, untag, rollback, restore, release)
+_VERSIONS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore, release)
 for command in (*_FILES, *_VERSIONS, gc, verify, db, catalog):
     main.add_command(command)

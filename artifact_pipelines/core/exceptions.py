@@ -6,6 +6,7 @@
     │   ├── UnknownVersionError
     │   ├── NeverMaterializedError
     │   ├── MissingPartitionsError
+    │   ├── NeverPublishedError
     │   ├── UnknownTagError
     │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
@@ -24,6 +25,7 @@
     ├── UsageError         mend the code or the configuration
     │   ├── InvalidFileIdError
     │   ├── InvalidArgumentError
+    │   ├── NoBlockingChecksError
     │   ├── NotHeldError
     │   ├── UnsupportedTypeError
     │   ├── WrongFileTypeError
@@ -151,6 +153,24 @@ class MissingPartitionsError(NotFoundError):
 
     def __str__(self) -> str:
         return f"{self.what}. Materialize them first, or set allow_missing_partitions to True in the input's metadata."
+
+
+@dataclasses.dataclass(eq=False)
+class NeverPublishedError(NotFoundError):
+    """What an asset (or one partition of it) holds has not passed its checks."""
+
+    asset: str
+    version: int
+    reason: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        option = f" --partition {self.partition}" if self.partition is not None else ""
+        return (
+            f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
+            f"Run its checks, or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -404,6 +424,20 @@ class InvalidArgumentError(UsageError):
 
     def __str__(self) -> str:
         return f"{self.parameter} must be {self.expected}, not {_SHORT.repr(self.value):.200}."
+
+
+@dataclasses.dataclass(eq=False)
+class NoBlockingChecksError(UsageError):
+    """An asset is to be published after its checks, and has none that block: nothing would ever publish it."""
+
+    asset: str
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset} is to be published after its checks (`artifact/publish: after_checks`), but in the code location "
+            "that runs it no check of it is declared with blocking=True, so nothing would ever publish it. "
+            "Declare one, or remove `artifact/publish`."
+        )
 
 
 @dataclasses.dataclass(eq=False)

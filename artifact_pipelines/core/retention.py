@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.types import Publication
 
 RETENTION_METADATA_KEY = "artifact/retention"
 """Asset metadata: a mapping of `keep_last`, `keep_daily`, `keep_weekly`, `keep_monthly` and `keep_within`."""
@@ -74,6 +75,8 @@ class Version:
     Attributes:
         made_at: When each of its materializations was recorded, oldest first.
         run_id: The run that made it last.
+        publication: Whether it may be current.
+        publication_reason: Why it is not published, or who published it against its checks.
         size_bytes: Size of its files.
     """
 
@@ -85,6 +88,8 @@ class Version:
     tags: tuple[str, ...]
     run_id: str | None
     size_bytes: int
+    publication: Publication = Publication.PUBLISHED
+    publication_reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

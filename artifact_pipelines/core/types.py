@@ -161,6 +161,7 @@ class MaterializationFacts:
         dataset: Name of the dataset whose raw content this is: a change of it is a new dataset version.
         schema: Names and types of the columns, where the artifact is a table.
         inputs: The files that were loaded to make it.
+        publish_after: Names of the checks that have to pass before it may be current; none: it is at once.
     """
 
     asset: str
@@ -174,6 +175,7 @@ class MaterializationFacts:
     schema: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inputs: tuple[LoadedInput, ...] = ()
+    publish_after: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ class Materialization:
         version: Number of the content within its asset and partition, counted from 1: the same content again keeps it.
         bytes_added: What the store grew by; 0 for a duplicate.
         files: The stored files, in order.
+        publication: Whether it may be current.
+        publication_reason: Why it is not published, or who published it against its checks; else None.
     """
 
     materialization_id: int
@@ -200,6 +204,8 @@ class Materialization:
     metadata: Mapping[str, Any]
     created_at: datetime.datetime
     files: tuple[FileInfo, ...]
+    publication: Publication = Publication.PUBLISHED
+    publication_reason: str | None = None
 
     @property
     def file(self) -> FileInfo:

@@ -17,6 +17,7 @@ from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.io_manager.publishing import PublishingGate
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.s3_config import S3Config
 from artifact_pipelines.io_manager.step_inputs import StepInputs
@@ -36,7 +37,8 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, handlers: Sequence[ITypeHandler] = ()) -> None:
         self._producer = producer
         types, step_inputs = TypeHandlers(handlers), StepInputs()
-        self._inputs = InputLoader(catalog.materializations, self.artifact, types, step_inputs)
+        gate = PublishingGate(catalog)
+        self._inputs = InputLoader(catalog.materializations, self.artifact, types, step_inputs, gate)
         self._outputs = OutputWriter(catalog, producer, self._leased_artifact, types, step_inputs)
 
     def create_artifact(

@@ -16,6 +16,15 @@ def asset_of(context: dg.OutputContext | dg.InputContext) -> str:
     return "/".join(output.get_identifier())
 
 
+def is_check_of(context: dg.InputContext) -> bool:
+    """Tell whether who loads an asset is a step that does nothing but check it."""
+    if step_of(context) is None or not context.has_asset_key:
+        return False
+    step, layer = context.step_context, context.step_context.job_def.asset_layer
+    keys = [layer.get_asset_check_key_for_node_output(step.node_handle, out.name) for out in step.step.step_outputs]
+    return any(key and key.asset_key == context.asset_key for key in keys) and all(keys)
+
+
 def step_of(context: dg.OutputContext | dg.InputContext) -> tuple[str, str, int] | None:
     """Return run, step and attempt, or None outside of a run: a step that is tried again loads its inputs again."""
     try:

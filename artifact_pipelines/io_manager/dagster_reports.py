@@ -1,10 +1,15 @@
 """What Dagster is told of changes that no run of it made."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluation,
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster_shared.record import replace
 
 from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
@@ -56,9 +61,101 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
         "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
     }
     instance.report_runless_asset_event(
-        dg.AssetMaterialization(_key_of(now), metadata=metadata, partition=now.partition, tags=tags)
+        dg.AssetMaterialization(key_of(now), metadata=metadata, partition=now.partition, tags=tags)
     )
     return True
+
+
+def report_rejection(
+    instance: dg.DagsterInstance,
+    candidate: Materialization,
+    reason: str,
+    current: Materialization,
+    evaluations: Sequence[AssetCheckEvaluation | None],
+) -> None:
+    """Tell Dagster that a candidate was rejected and what stays current: nothing downstream is stale for it.
+
+    What its checks found of what stays is told again: else whatever waits for the checks of the newest materialization
+    would wait for the next good one, though there is a good one. A check that did not pass it is not said to have.
+
+    Args:
+        instance: Dagster's.
+        candidate: What was rejected. Where Dagster has heard of something newer, nothing is told.
+        reason: Why.
+        current: What stays.
+        evaluations: What the checks found of what stays, each None where nothing is known.
+    """
+    latest = _latest(instance, candidate)
+    if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
+        return
+    former = _reported_by_run(instance, current)
+    tags = dict((former.tags if former else None) or {})
+    tags.setdefault(_DATA_VERSION, current.data_version)
+    said = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
+    metadata = {
+        "artifact/publication": dg.MetadataValue.text(said),
+        **(former.metadata if former else {}),
+        "artifact/version": dg.MetadataValue.int(current.version),
+        "artifact/rejected_version": dg.MetadataValue.int(candidate.version),
+    }
+    metadata["artifact/publication"] = dg.MetadataValue.text(said)  # what was said of the former one holds no more
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(key_of(current), said, metadata, current.partition, tags)
+    )
+    told = _latest(instance, current)
+    assert told is not None  # it has just been reported
+    target = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=told.storage_id, run_id=told.run_id, timestamp=told.timestamp
+    )
+    for found in evaluations:
+        if found is not None and found.passed:
+            again = f"{said} This is what the check found of version {current.version} before; it did not run again."
+            instance.report_runless_asset_event(replace(found, description=again, target_materialization_data=target))
+
+
+def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
+    """Tell Dagster that a version was published by command.
+
+    No check has passed by that, and none is said to have.
+
+    Args:
+        instance: Dagster's.
+        made: What was published. Told again, nothing is told.
+        uri: Where the file lies.
+
+    Returns:
+        Whether anything was reported.
+    """
+    if made.publication_reason is None:  # its checks have published it
+        return False
+    said = f"Version {made.version} is {made.publication_reason}."
+    latest = _latest(instance, made)
+    event = latest.asset_materialization if latest else None
+    if latest is not None and event is not None and event.description == said and is_report_of(latest, made):
+        return False
+    former = _reported_by_run(instance, made)
+    tags = dict((former.tags if former else None) or {})
+    tags.setdefault(_DATA_VERSION, made.data_version)
+    metadata = {
+        **(former.metadata if former else {}),
+        **materialization_metadata(made, uri, {}, partitioned=made.partition is not None),
+        "artifact/publication": dg.MetadataValue.text(said),
+    }
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(made), said, metadata, made.partition, tags))
+    return True
+
+
+def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
+    """Tell whether Dagster was told of a materialization's file in an event of its asset and partition."""
+    metadata = event.asset_materialization.metadata if event.asset_materialization else {}
+    file_id = metadata.get("artifact/file_id")
+    return file_id is not None and file_id.value == made.file.file_id
+
+
+def data_version_reported(instance: dg.DagsterInstance, made: Materialization) -> str:
+    """Return the data version that Dagster was told of a materialization."""
+    former = _reported_by_run(instance, made)
+    return ((former.tags if former else None) or {}).get(_DATA_VERSION, made.data_version)
 
 
 def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
@@ -68,19 +165,23 @@ def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.
     records = instance.get_records_for_run(made.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     for record in reversed(records):
         event = record.event_log_entry.asset_materialization
-        if event is not None and event.asset_key == _key_of(made) and event.partition == made.partition:
+        if event is not None and event.asset_key == key_of(made) and event.partition == made.partition:
             return event
     return None
 
 
 def _latest_data_version(instance: dg.DagsterInstance, made: Materialization) -> str | None:
+    latest = _latest(instance, made)
+    event = latest.asset_materialization if latest else None
+    return ((event.tags if event else None) or {}).get(_DATA_VERSION)
+
+
+def _latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:
     partitions = None if made.partition is None else [made.partition]
-    which = dg.AssetRecordsFilter(asset_key=_key_of(made), asset_partitions=partitions)
-    for record in instance.fetch_materializations(which, limit=1).records:
-        event = record.asset_materialization
-        return ((event.tags if event else None) or {}).get(_DATA_VERSION)
-    return None
+    which = dg.AssetRecordsFilter(asset_key=key_of(made), asset_partitions=partitions)
+    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
 
 
-def _key_of(made: Materialization) -> dg.AssetKey:
+def key_of(made: Materialization) -> dg.AssetKey:
+    """Return the key of the asset that a materialization is of."""
     return dg.AssetKey.from_user_string(made.asset)

@@ -8,10 +8,11 @@ import dagster as dg
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.core.exceptions import MissingPartitionsError
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
-from artifact_pipelines.io_manager.contexts import annotation_of, asset_of, partitions_of, step_of
+from artifact_pipelines.io_manager.contexts import annotation_of, asset_of, is_check_of, partitions_of, step_of
 from artifact_pipelines.io_manager.failures import explained
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
+from artifact_pipelines.io_manager.publishing import PublishingGate, say_made_from
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.selection import selection_of
 from artifact_pipelines.io_manager.step_inputs import StepInputs
@@ -25,6 +26,7 @@ class InputLoader:
         artifact: Returns a stored file as handlers read it.
         handlers: Handlers of all types.
         step_inputs: Where to note what was loaded.
+        gate: Publishes what has passed its checks before it is loaded.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class InputLoader:
         artifact: Callable[[FileInfo], Artifact],
         handlers: TypeHandlers,
         step_inputs: StepInputs,
+        gate: PublishingGate,
     ) -> None:
         self._materializations = materializations
         self._artifact = artifact
         self._handlers = handlers
         self._step_inputs = step_inputs
+        self._gate = gate
 
     def load(self, context: dg.InputContext) -> Any:
         """Return the value of an input."""
@@ -59,9 +63,11 @@ class InputLoader:
     ) -> Mapping[str | None, Materialization]:
         """Find what to load, and note it."""
         step, asset, selection = step_of(context), asset_of(context), selection_of(context)
+        may_be_older = self._gate.open(context)
+        run_id, to_check = step[0] if step else None, is_check_of(context)
         # Keys of several dimensions are a kind of text that a database need not know.
         keys = [None if partition is None else str(partition) for partition in partitions]
-        found = self._materializations.find(asset, keys, selection, step[0] if step else None)
+        found = self._materializations.find(asset, keys, selection, run_id, to_check)
         missing = [key for key in keys if key not in found]
         if missing:
             self._accept_missing(context, missing, len(keys), selection)
@@ -69,6 +75,10 @@ class InputLoader:
             step,
             [LoadedInput(asset, key, file.file_id, made.version) for key, made in found.items() for file in made.files],
         )
+        for made in found.values():
+            self._gate.note(context, made)
+        if may_be_older and None in found:
+            say_made_from(context, found[None])
         return found
 
     def _accept_missing(

@@ -15,6 +15,7 @@ from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
 from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
+from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
@@ -58,6 +59,7 @@ class OutputWriter:
         recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
         """
         asset, policy = asset_of(context), _retention_of(context)
+        required_checks(context)  # before anything is stored
         partitions = partitions_of(context) if context.has_asset_partitions else None
         values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
         if values is None:
@@ -124,13 +126,18 @@ class OutputWriter:
             row_count=facts.get("row_count"),
             schema={column.name: str(column.type) for column in columns} if columns is not None else None,
             inputs=tuple(self._step_inputs.of(step_of(context))),
+            publish_after=required_checks(context),
         )
 
     def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:
         inputs = inputs_metadata(self._step_inputs.of(step_of(context)))
         for one in put:
             uri = self._producer.uri(one.record.file)
-            metadata = materialization_metadata(one.record, uri, one.facts, one.record.partition is not None) | inputs
+            metadata = {
+                **materialization_metadata(one.record, uri, one.facts, one.record.partition is not None),
+                **inputs,
+                **publication_metadata(one.record),
+            }
             if len(put) == 1:
                 context.add_output_metadata(metadata)
             else:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
+from artifact_pipelines.core.types import Publication
 
 _PERIODS = (
     ("keep_daily", "daily", "%Y-%m-%d", "day"),
@@ -18,6 +19,8 @@ _PERIODS = (
     ("keep_monthly", "monthly", "%Y-%m", "month"),
 )
 WIPED = "wiped"
+CANDIDATE_DAYS = 7
+"""For so long a candidate may wait for its checks; then it is kept only as a rejected version is."""
 
 Policies = Mapping[str, RetentionPolicy | None]
 """The policy of each asset; None: it has none."""
@@ -26,7 +29,8 @@ Policies = Mapping[str, RetentionPolicy | None]
 def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: datetime.datetime) -> Sequence[Verdict]:
     """Decide for the versions of one asset, or of one partition of it.
 
-    What was wiped is kept only if it is current, pinned or tagged, and counts for no rule.
+    What was wiped is kept only if it is current, pinned or tagged, and counts for no rule. Versions that were not
+    published take no published one's place: a policy's rules count them by themselves.
 
     Args:
         versions: All that are kept so far.
@@ -38,14 +42,19 @@ def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: dat
     """
     newest_first = sorted(versions, key=lambda v: v.name.version, reverse=True)
     remaining = [version for version in newest_first if not version.is_wiped]
-    by_rule = dict(_kept_by_rule(remaining, policy, now)) if policy else {}
+    published = [version for version in remaining if version.publication == Publication.PUBLISHED]
+    others = [version for version in remaining if version.publication != Publication.PUBLISHED]
+    by_rule = (
+        {**dict(_kept_by_rule(published, policy, now)), **dict(_kept_by_rule(others, policy, now))} if policy else {}
+    )
     verdicts = []
     for version in newest_first:
-        reasons = [*_kept_by_mark(version), *by_rule.get(version.name, ())]
+        reasons = [*_kept_by_mark(version, now), *by_rule.get(version.name, ())]
         if not policy and not version.is_wiped and not reasons:
             reasons = ["no retention policy"]
         why_not = WIPED if version.is_wiped else f"retention: {_why_not(policy)}"
-        verdicts.append(Verdict(version, bool(reasons), ", ".join(reasons) or why_not))
+        state = "" if version.publication == Publication.PUBLISHED else f" ({version.publication})"
+        verdicts.append(Verdict(version, bool(reasons), (", ".join(reasons) or why_not) + state))
     return verdicts
 
 
@@ -110,11 +119,14 @@ def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[
     return released
 
 
-def _kept_by_mark(version: Version) -> Iterator[str]:
+def _kept_by_mark(version: Version, now: datetime.datetime) -> Iterator[str]:
     if version.is_current:
         yield "current"
     if version.is_pinned:
         yield "pinned"
+    may_wait_until = version.made_at[-1] + datetime.timedelta(days=CANDIDATE_DAYS)
+    if version.publication == Publication.CANDIDATE and not version.is_wiped and now <= may_wait_until:
+        yield f"may be published until {may_wait_until:%Y-%m-%d}"
     yield from (f"tagged {tag}" for tag in version.tags)
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
+from artifact_pipelines.tabular.distinct import distinct_at_most
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 
@@ -33,6 +34,7 @@ class ColumnSummary:
     null_count: int | None
     minimum: Any
     maximum: Any
+    distinct_at_most: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,16 +134,21 @@ def _summarize(metadata: pq.FileMetaData, field: pa.Field, index: int | None) ->
     """Merge a column's statistics over the row groups. A nested column has none of its own: `index` is None."""
     minimum = maximum = None
     null_count: int | None = 0 if index is not None else None
+    written: list[int | None] = []
     for group in range(metadata.num_row_groups if index is not None else 0):
         statistics = metadata.row_group(group).column(index).statistics
         if statistics is None or not statistics.has_null_count:
             null_count = None
             continue
         null_count = None if null_count is None else null_count + statistics.null_count
+        written.append(statistics.distinct_count if statistics.has_distinct_count else None)
         if statistics.has_min_max:
             minimum = statistics.min if minimum is None else min(minimum, statistics.min)
             maximum = statistics.max if maximum is None else max(maximum, statistics.max)
-    return ColumnSummary(field.name, _type_name(field.type), field.nullable, null_count, minimum, maximum)
+    distinct = None
+    if null_count is not None:  # every row group has statistics
+        distinct = distinct_at_most(field.type, metadata.num_rows - null_count, minimum, maximum, written)
+    return ColumnSummary(field.name, _type_name(field.type), field.nullable, null_count, minimum, maximum, distinct)
 
 
 def _type_name(kind: pa.DataType) -> str:

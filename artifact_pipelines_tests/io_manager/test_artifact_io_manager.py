@@ -108,6 +108,7 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
         "nulls": 1,
         "minimum": "5",
         "maximum": "5",
+        "distinct at most": 1,
     }
     assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
     assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
-from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.core.types import LoadedInput, Publication
 from artifact_pipelines.maintenance.retention import decide, keep_inputs, plan_retention, release_versions
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
@@ -274,3 +274,27 @@ def test_an_output_that_never_changes_keeps_only_what_it_was_last_made_from(
     assert not catalog.retention.release(VersionName("raw", None, 4), "test")
     assert {garbage.version for garbage in catalog.collection.collect(0, 10)} == {1, 2, 3}
     assert counts_agree(engine)
+
+
+def test_what_is_not_published_takes_no_published_versions_place() -> None:
+    rejected, candidate = {"publication": Publication.REJECTED}, {"publication": Publication.CANDIDATE}
+    versions = [
+        version(1),
+        version(2),
+        version(3, is_current=True),
+        version(4, 9, **candidate),
+        version(5, **rejected),
+        version(6, 2, **candidate),
+    ]
+    assert reasons(versions, keep_last=2) == {
+        2: "one of the last 2",
+        3: "current, one of the last 2",
+        5: "one of the last 2 (rejected)",
+        6: "may be published until 2026-11-29, one of the last 2 (candidate)",
+    }
+
+
+def test_a_candidate_that_waited_too_long_is_kept_like_a_rejected_one() -> None:
+    versions = [version(1, is_current=True), version(2, 8, publication=Publication.CANDIDATE)]
+    assert reasons(versions, keep_within="1d") == {1: "current, within 1d"}
+    assert reasons(versions) == {1: "current", 2: "no retention policy (candidate)"}

@@ -59,3 +59,11 @@ def upgrade() -> None:
         "materializations",
         ["asset_key", "partition_key", "current_since", "materialization_id"],
     )
+    is_candidate = sa.text("publication = 'candidate'")
+    op.create_index(
+        "ix_materializations_candidates",
+        "materializations",
+        ["asset_key", "partition_key"],
+        sqlite_where=is_candidate,
+        postgresql_where=is_candidate,
+    )

@@ -1,0 +1,208 @@
+"""Write, audit, publish: an output becomes current only after its asset's blocking checks have passed.
+
+One idea: the catalog says what waits, Dagster's event log says what was found, and whoever asks first acts upon it: the
+sensor `artifact_publisher`, or the next step that loads the asset.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.publication import CHECKED_IN, PUBLISH_AFTER, waits_for
+from artifact_pipelines.core.exceptions import InvalidArgumentError, NoBlockingChecksError
+from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, step_of
+from artifact_pipelines.io_manager.dagster_reports import data_version_reported, is_report_of, key_of, report_rejection
+
+PUBLISH_METADATA_KEY = "artifact/publish"
+"""Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
+
+AFTER_CHECKS = "after_checks"
+_EVALUATIONS = 50
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+
+
+def required_checks(context: dg.OutputContext) -> tuple[str, ...]:
+    """Return the names of the checks that have to pass before an output becomes current; none: it does at once.
+
+    All blocking checks of the asset that its code location declares count, whichever of them the run executes.
+
+    Raises:
+        InvalidArgumentError: The asset's metadata ask for something else than `after_checks`.
+        NoBlockingChecksError: The asset has no blocking check.
+    """
+    wanted = context.asset_spec.metadata.get(PUBLISH_METADATA_KEY) if context.has_asset_key else None
+    if wanted is None:
+        return ()
+    if wanted != AFTER_CHECKS:
+        raise InvalidArgumentError(PUBLISH_METADATA_KEY, wanted, repr(AFTER_CHECKS))
+    graph = context.step_context.job_def.asset_layer.asset_graph
+    if isinstance(graph, JobScopedAssetGraph):  # it has the job's checks only
+        graph = graph.source_asset_graph
+    specs = [graph.get_check_spec(key) for key in graph.get_check_keys_for_assets({context.asset_key})]
+    names = sorted(spec.name for spec in specs if spec.blocking)
+    if not names:
+        raise NoBlockingChecksError(asset_of(context))
+    return tuple(names)
+
+
+def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Return what the UI shows of a materialization that is not current yet."""
+    if recorded.publication == Publication.PUBLISHED:
+        return {}
+    return {"artifact/publication": dg.MetadataValue.text(f"{recorded.publication}: {recorded.publication_reason}")}
+
+
+def publish_candidates(instance: dg.DagsterInstance, catalog: Catalog, asset: str | None = None) -> Sequence[str]:
+    """Publish or reject the candidates of an asset, or of all, whose checks have been evaluated.
+
+    A check that crashed or never ran has found nothing: its candidate waits, and says for what.
+
+    Args:
+        instance: Whose event log has the checks' evaluations.
+        catalog: Where the candidates are.
+        asset: Only those of this asset.
+
+    Returns:
+        What was done, for people.
+    """
+    waiting = catalog.candidates.waiting(asset)
+    return [text for candidate in waiting for text in _decide(instance, catalog, candidate, waiting)]
+
+
+class PublishingGate:
+    """Publishes what has passed its checks before a step loads it, so that nobody waits for a sensor.
+
+    Args:
+        catalog: Where the candidates are.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def open(self, context: dg.InputContext) -> bool:
+        """Publish what is due of an input's asset; a check of it is to see it as it is.
+
+        Returns:
+            Whether anything waited: what is loaded may be something else than what Dagster heard of last.
+        """
+        if step_of(context) is None or not context.has_asset_key or is_check_of(context):
+            return False
+        waiting = self._catalog.candidates.waiting(asset_of(context))
+        for candidate in waiting:
+            list(_decide(context.step_context.instance, self._catalog, candidate, waiting))
+        return bool(waiting)
+
+    def note(self, context: dg.InputContext, found: Materialization) -> None:
+        """Note which candidate a check in another run has loaded: what it finds is about that one."""
+        step = step_of(context)
+        if step and found.publication == Publication.CANDIDATE and found.run_id != step[0] and is_check_of(context):
+            self._catalog.candidates.note_check(found, step[0])
+
+
+def say_made_from(context: dg.InputContext, found: Materialization) -> None:
+    """Tell Dagster which data version of an unpartitioned asset a step was made from, where it is not the newest.
+
+    Dagster takes the newest it has heard of when the step starts, and would call what is made from an older one fresh.
+    The one place that uses this cache of Dagster's; a test shows that it works.
+    """
+    step = context.step_context
+    if found.partition is not None or not step.is_external_input_asset_version_info_loaded:
+        return
+    newest = step.maybe_fetch_and_get_input_asset_version_info(context.asset_key)
+    if newest is not None:
+        newest.data_version = dg.DataVersion(data_version_reported(step.instance, found))
+
+
+def _decide(
+    instance: dg.DagsterInstance, catalog: Catalog, candidate: Materialization, waiting: Sequence[Materialization]
+) -> Iterator[str]:
+    """Act on what the checks of one candidate have found."""
+    what = _title(candidate)
+    required: Sequence[str] = candidate.metadata[PUBLISH_AFTER]
+    found = {name: _evaluation_of(instance, candidate, name, waiting) for name in required}
+    failed = [name for name, evaluation in found.items() if evaluation and _blocks(evaluation)]
+    missing = [name for name, evaluation in found.items() if evaluation is None]
+    if failed:
+        reason = f"failed {'checks' if len(failed) > 1 else 'check'} {', '.join(failed)}"
+        # Dagster first: killed in between, the next one who decides finds that it knows already.
+        current = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
+        if current is not None:
+            of_current = [_evaluation_of(instance, current, name, ()) for name in required]
+            report_rejection(instance, candidate, reason, current, of_current)
+        if catalog.candidates.reject(candidate, reason):
+            yield f"{what} is rejected: {reason}"
+    elif missing:
+        if candidate.publication_reason != waits_for(missing):
+            catalog.candidates.explain(candidate, waits_for(missing))
+    elif catalog.candidates.publish(candidate):
+        yield f"{what} is published"
+
+
+def _blocks(evaluation: AssetCheckEvaluation) -> bool:
+    return not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _evaluation_of(
+    instance: dg.DagsterInstance, candidate: Materialization, check: str, waiting: Sequence[Materialization]
+) -> AssetCheckEvaluation | None:
+    """Return the newest evaluation of a check that is about a candidate."""
+    key = dg.AssetCheckKey(key_of(candidate), check)
+    partitions = [None] if candidate.partition is None else [candidate.partition, None]  # a check need have none
+    records: list[AssetCheckExecutionRecord] = []
+    for partition in partitions:
+        records += instance.event_log_storage.get_asset_check_execution_history(
+            key, _EVALUATIONS, status=_EVALUATED, partition_filter=PartitionKeyFilter(key=partition)
+        )
+    records.sort(key=lambda record: record.id, reverse=True)
+    about = (r.evaluation for r in records if _is_about(instance, r, candidate, waiting))
+    return next(about, None)
+
+
+def _is_about(
+    instance: dg.DagsterInstance,
+    record: AssetCheckExecutionRecord,
+    candidate: Materialization,
+    waiting: Sequence[Materialization],
+) -> bool:
+    """Tell whether a check has looked at a candidate.
+
+    In the candidate's own run it has, unless Dagster says that it was about another attempt. In another run it has if
+    it loaded the candidate; if it loaded nothing that is known, Dagster says which materialization was the newest.
+    """
+    target = _target_of(instance, record)
+    is_of_run = target is not None and target.run_id == candidate.run_id and _partition(target) == candidate.partition
+    is_target = target is not None and is_of_run and is_report_of(target, candidate)
+    if record.run_id == candidate.run_id:
+        return is_target or not is_of_run
+    if record.run_id in candidate.metadata.get(CHECKED_IN, ()):
+        return True
+    loaded_another = any(record.run_id in other.metadata.get(CHECKED_IN, ()) for other in waiting)
+    return is_target and not loaded_another
+
+
+def _target_of(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> dg.EventLogRecord | None:
+    """Return the materialization that Dagster says a check was about."""
+    data = record.evaluation.target_materialization_data if record.evaluation else None
+    if data is None:
+        return None
+    which = dg.AssetRecordsFilter(asset_key=record.key.asset_key, storage_ids=[data.storage_id])
+    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
+
+
+def _partition(event: dg.EventLogRecord) -> str | None:
+    return event.asset_materialization.partition if event.asset_materialization else None
+
+
+def _title(made: Materialization) -> str:
+    return str(VersionName(made.asset, made.partition, made.version))

@@ -1,0 +1,152 @@
+"""Candidates on each database: what is current, and what has no future, whoever decides and in which order."""
+
+import concurrent.futures
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.tables import dataset_versions
+from artifact_pipelines.core.exceptions import NeverMaterializedError, NeverPublishedError
+from artifact_pipelines.core.retention import RetentionPolicy
+from artifact_pipelines.core.types import Materialization, Publication, Selection
+from artifact_pipelines.maintenance.retention import plan_retention, release_versions
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+TABLE = "flights/table"
+
+
+def propose(catalog: Catalog, letter: str, **facts: Any) -> Materialization:
+    return record(catalog, letter, publish_after=("small", "tidy"), **facts)
+
+
+def current(catalog: Catalog) -> int:
+    return catalog.materializations.current(TABLE).version
+
+
+def states(catalog: Catalog) -> list[tuple[int, str, str | None]]:
+    return [(m.version, m.publication.value, m.publication_reason) for m in catalog.materializations.history(TABLE)]
+
+
+def test_a_candidate_has_a_number_and_is_not_current(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = propose(catalog, "b")
+    assert (made.version, made.publication) == (2, Publication.CANDIDATE)
+    assert made.publication_reason == "waits for checks small, tidy"
+    assert current(catalog) == 1
+    assert [m.version for m in catalog.materializations.list_current()] == [1]
+    assert catalog.materializations.version(TABLE, 2) == made
+    chosen = catalog.materializations.find(TABLE, [None], Selection(file_id=made.file.file_id))
+    assert chosen == {None: made}
+    latest = catalog.materializations.find(TABLE, [None], Selection(as_of=made.created_at))
+    assert [m.version for m in latest.values()] == [1]
+
+
+def test_its_run_and_checks_find_a_candidate_and_nobody_else_does(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = propose(catalog, "b", run_id="mine")
+    find = catalog.materializations.find
+    assert find(TABLE, [None], run_id="mine") == find(TABLE, [None], run_id="other", to_check=True) == {None: made}
+    assert find(TABLE, [None], run_id="other")[None].version == 1
+    catalog.candidates.reject(made, "bad")
+    assert find(TABLE, [None], run_id="mine")[None].version == 1
+    assert find(TABLE, [None], run_id="mine", to_check=True)[None].version == 2
+    assert find(TABLE, [None], run_id="other", to_check=True)[None].version == 1
+
+
+def test_without_anything_published_the_error_says_what_waits(catalog: Catalog) -> None:
+    propose(catalog, "a")
+    with pytest.raises(NeverPublishedError, match="waits for checks small, tidy"):
+        catalog.materializations.current(TABLE)
+    with pytest.raises(NeverMaterializedError):
+        catalog.materializations.current("other")
+
+
+def test_publishing_moves_what_is_current_and_supersedes_older_candidates(catalog: Catalog) -> None:
+    record(catalog, "a")
+    older, made, newer = (propose(catalog, letter) for letter in "bcd")
+    assert catalog.candidates.publish(made)
+    assert current(catalog) == 3
+    assert not catalog.candidates.publish(older)
+    assert catalog.candidates.waiting() == [newer]
+    assert states(catalog)[2] == (2, "rejected", "superseded by version 3")
+    assert catalog.candidates.publish(newer)
+    assert current(catalog) == 4
+
+
+def test_what_becomes_current_without_checks_supersedes_candidates_too(catalog: Catalog) -> None:
+    made = propose(catalog, "a")
+    record(catalog, "b")
+    assert not catalog.candidates.publish(made)
+    assert states(catalog) == [(2, "published", None), (1, "rejected", "superseded by version 2")]
+
+
+def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> None:
+    record(catalog, "a")
+    record(catalog, "b")
+    made = propose(catalog, "c")
+    catalog.rollback.roll_back(TABLE, 1)
+    assert not catalog.candidates.publish(made)
+    assert current(catalog) == 1
+    assert states(catalog)[1] == (3, "rejected", "superseded by version 1")
+
+
+def test_a_rejected_one_is_published_by_command_only(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = propose(catalog, "b")
+    assert catalog.candidates.reject(made, "failed check small")
+    assert not catalog.candidates.reject(made, "again")
+    assert not catalog.candidates.publish(made)
+    published = catalog.candidates.publish_version(TABLE, 2)
+    assert (published.publication, published.publication_reason) == (Publication.PUBLISHED, "published by command")
+    assert catalog.candidates.publish_version(TABLE, 2) == published
+    assert current(catalog) == 2
+
+
+def test_of_many_that_publish_at_once_one_does(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = propose(catalog, "b")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(lambda _: catalog.candidates.publish(made), range(12))) == 1
+
+
+def test_a_dataset_has_a_version_more_when_it_is_published(catalog: Catalog, engine: sa.Engine) -> None:
+    def count() -> int:
+        with engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(dataset_versions)).scalar_one()
+
+    made = propose(catalog, "a", dataset="flights")
+    assert count() == 0
+    catalog.candidates.publish(made)
+    assert count() == 1
+
+
+def test_which_run_checked_a_candidate_is_noted_once(catalog: Catalog) -> None:
+    made = propose(catalog, "a", metadata={"mine": 1})
+    for run_id in ("r1", "r2", "r1"):
+        catalog.candidates.note_check(made, run_id)
+    [noted] = catalog.candidates.waiting(TABLE)
+    assert noted.metadata == {"mine": 1, "publish_after": ["small", "tidy"], "checked_in": ["r1", "r2"]}
+
+
+def test_what_was_wiped_is_not_published_and_comes_back_as_it_was(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = propose(catalog, "b")
+    catalog.retention.wipe(TABLE)
+    assert catalog.candidates.waiting() == []
+    assert not catalog.candidates.publish(made)
+    catalog.retention.restore(TABLE)
+    assert current(catalog) == 1
+    assert [m.version for m in catalog.candidates.waiting()] == [2]
+
+
+def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
+    catalog.retention.set_policy(TABLE, RetentionPolicy(keep_last=1))
+    record(catalog, "a")
+    made = propose(catalog, "b")
+    record(catalog, "c", asset="other")
+    released = release_versions(catalog, plan_retention(catalog))
+    assert released == []
+    assert catalog.files.get_file(made.file.file_id).reference_count == 1
+    assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.candidates(0, 100)]

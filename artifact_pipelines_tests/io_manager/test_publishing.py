@@ -1,0 +1,448 @@
+"""Write, audit, publish: what consumers read while checks run, pass, fail, crash or never run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
+from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.dataset_pipeline import on_changed_content
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.dagster_reports import report_publication
+from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+
+AFTER_CHECKS = {"artifact/publish": "after_checks"}
+
+
+class World:
+    """Values and verdicts that tests change between runs, and what was seen."""
+
+    value: int = 1
+    passes: bool = True
+    crashes: bool = False
+    severity = dg.AssetCheckSeverity.ERROR
+
+    def __init__(self) -> None:
+        self.checked: list[int] = []
+        self.consumed: list[int] = []
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManager:
+    return ArtifactIOManager(catalog, producer)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def definitions(world: World, io_manager: ArtifactIOManager) -> dg.Definitions:
+    @dg.asset(metadata=AFTER_CHECKS, code_version="1")
+    def prices() -> int:
+        return world.value
+
+    @dg.asset_check(asset=prices, blocking=True)
+    def positive(prices: int) -> dg.AssetCheckResult:
+        world.checked.append(prices)
+        if world.crashes:
+            raise ValueError("crashed")
+        return dg.AssetCheckResult(passed=world.passes, severity=world.severity)
+
+    @dg.asset_check(asset=prices)
+    def pretty(prices: int) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False)
+
+    @dg.asset(code_version="1", automation_condition=on_changed_content())
+    def report(prices: int) -> int:
+        world.consumed.append(prices)
+        return prices * 10
+
+    return dg.Definitions(
+        assets=[prices, report],
+        asset_checks=[positive, pretty],
+        resources={"io_manager": io_manager},
+        jobs=[
+            dg.define_asset_job("everything", dg.AssetSelection.all()),
+            dg.define_asset_job("only_prices", dg.AssetSelection.assets("prices").without_checks()),
+            dg.define_asset_job("only_checks", dg.AssetSelection.checks(positive)),
+            dg.define_asset_job("only_report", dg.AssetSelection.assets("report")),
+        ],
+        executor=dg.in_process_executor,
+    )
+
+
+@pytest.fixture
+def run(definitions: dg.Definitions, instance: dg.DagsterInstance, world: World) -> Any:
+    def run(job: str, **changes: Any) -> dg.ExecuteInProcessResult:
+        for name, value in changes.items():
+            setattr(world, name, value)
+        return definitions.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+
+    return run
+
+
+@pytest.fixture
+def requested(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Callable[[], int]:
+    """Returns how many assets one more tick of automation asks for."""
+    ticks: list[dg.EvaluateAutomationConditionsResult] = []
+
+    def requested() -> int:
+        cursor = ticks[-1].cursor if ticks else None
+        ticks.append(dg.evaluate_automation_conditions(definitions, instance, cursor=cursor))
+        return ticks[-1].total_requested
+
+    return requested
+
+
+def history(catalog: Catalog, asset: str = "prices") -> list[tuple[int, str, str | None]]:
+    made = catalog.materializations.history(asset)
+    return [(m.version, m.publication.value, m.publication_reason) for m in made]
+
+
+def current(catalog: Catalog, asset: str = "prices") -> Materialization:
+    return catalog.materializations.current(asset)
+
+
+def test_what_passes_its_checks_is_what_the_next_step_loads(run: Any, catalog: Catalog, world: World) -> None:
+    assert run("everything").success
+    assert run("everything", value=2).success
+    assert (world.checked, world.consumed) == ([1, 2], [1, 2])
+    assert history(catalog) == [(2, "published", None), (1, "published", None)]
+    assert current(catalog).version == 2
+
+
+def test_what_fails_a_check_is_kept_aside_and_the_last_good_version_stays(
+    run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    assert not run("everything", value=-2, passes=False).success
+    assert run("only_report").success
+    assert world.consumed == [1, 1]
+    assert history(catalog) == [(2, "rejected", "failed check positive"), (1, "published", None)]
+    rejected = catalog.materializations.version("prices", 2)
+    assert rejected.publication == Publication.REJECTED
+
+
+def test_a_candidate_is_current_for_nobody_but_its_run_and_its_checks(
+    run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    run("only_prices", value=2)
+    assert history(catalog)[0] == (2, "candidate", "waits for check positive")
+    assert current(catalog).version == 1
+    run("only_report")
+    assert world.consumed == [1, 1]
+    assert run("only_checks").success
+    assert world.checked == [1, 2]
+    assert current(catalog).version == 1
+    assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
+    assert current(catalog).version == 2
+
+
+def test_a_load_publishes_what_has_passed_in_another_run(run: Any, catalog: Catalog, world: World) -> None:
+    run("only_prices")
+    run("only_checks")
+    assert run("only_report").success
+    assert world.consumed == [1]
+    assert current(catalog).publication == Publication.PUBLISHED
+
+
+def test_a_crashed_check_leaves_a_candidate_that_says_what_it_waits_for(
+    run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    assert not run("everything", value=2, crashes=True).success
+    assert publish_candidates(instance, catalog) == []
+    assert history(catalog)[0] == (2, "candidate", "waits for check positive")
+    assert run("only_checks", crashes=False).success
+    assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
+
+
+def test_a_failed_check_that_only_warns_publishes(run: Any, catalog: Catalog, world: World) -> None:
+    run("everything", passes=False, severity=dg.AssetCheckSeverity.WARN)
+    assert current(catalog).publication == Publication.PUBLISHED
+    assert world.consumed == [1]
+
+
+def test_nothing_is_published_before_the_first_good_one(run: Any, catalog: Catalog) -> None:
+    run("everything", passes=False)
+    failed = run("only_report")
+    [event] = [event for event in failed.all_events if event.is_step_failure]
+    said = event.step_failure_data.error.to_string()
+    assert "NeverPublishedError" in said
+    assert "failed check positive" in said
+
+
+def test_an_older_candidate_does_not_go_back_in_time(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
+    run("only_prices", value=1)
+    run("only_prices", value=2)
+    run("only_checks")
+    assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
+    assert history(catalog) == [(2, "published", None), (1, "rejected", "superseded by version 2")]
+
+
+def test_content_that_is_current_already_is_no_candidate(run: Any, catalog: Catalog) -> None:
+    run("everything")
+    run("only_prices")
+    assert history(catalog) == [(1, "published", None), (1, "published", None)]
+
+
+def test_a_rejected_version_is_published_by_command(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
+    run("everything")
+    run("everything", value=2, passes=False)
+    publish_candidates(instance, catalog)
+    made = catalog.candidates.publish_version("prices", 2)
+    assert report_publication(instance, made, "file:///somewhere")
+    assert not report_publication(instance, made, "file:///somewhere")
+    assert history(catalog)[0] == (2, "published", "published by command")
+    assert data_version(instance) == current(catalog).data_version == made.data_version
+    with pytest.raises(InvalidArgumentError, match="rollback prices --to 1"):
+        catalog.candidates.publish_version("prices", 1)
+    with pytest.raises(UnknownVersionError):
+        catalog.candidates.publish_version("prices", 9)
+
+
+def test_without_a_blocking_check_nothing_is_stored(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    @dg.asset(metadata=AFTER_CHECKS)
+    def prices() -> int:
+        return 1
+
+    result = dg.materialize([prices], resources={"io_manager": io_manager}, raise_on_error=False)
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    assert event.step_failure_data.error is not None
+    assert "NoBlockingChecksError" in event.step_failure_data.error.to_string()
+    assert history(catalog) == []
+
+
+def data_version(instance: dg.DagsterInstance, key: str = "prices", tag: str = "dagster/data_version") -> str | None:
+    event = instance.get_latest_materialization_event(dg.AssetKey(key))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return (event.asset_materialization.tags or {}).get(tag)
+
+
+def test_dagster_is_told_that_the_last_good_version_stays(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    good = data_version(instance)
+    run("everything", value=-2, passes=False)
+    assert data_version(instance) != good
+    assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
+    assert data_version(instance) == good == current(catalog).data_version
+    assert publish_candidates(instance, catalog) == []
+    event = instance.get_latest_materialization_event(dg.AssetKey("prices"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["artifact/publication"].value == (
+        "Version 2 is rejected: failed check positive. Version 1 stays current."
+    )
+    assert event.asset_materialization.metadata["artifact/version"].value == 1
+
+
+def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("everything")
+    run("everything", value=-2, passes=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog.candidates, "reject", _die)
+        with pytest.raises(KeyboardInterrupt):
+            publish_candidates(instance, catalog)
+    told = len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records)
+    assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
+    assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == told
+
+
+def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    def last() -> tuple[bool, str | None]:
+        key = dg.AssetCheckKey(dg.AssetKey("prices"), "positive")
+        evaluation = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
+        assert evaluation is not None
+        return evaluation.passed, evaluation.description
+
+    run("everything")
+    run("everything", value=-2, passes=False)
+    publish_candidates(instance, catalog)
+    passed, said = last()
+    assert passed
+    assert "what the check found of version 1 before; it did not run again" in str(said)
+    catalog.candidates.publish_version("prices", 2)
+    run("everything", value=-3)
+    publish_candidates(instance, catalog)
+    assert last() == (False, None)
+
+
+def _die(*_: object) -> bool:
+    raise KeyboardInterrupt
+
+
+def test_what_was_made_from_the_last_good_version_is_told_so_while_a_candidate_waits(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run("everything")
+    good = data_version(instance)
+    run("only_prices", value=2)
+    run("only_report")
+    assert data_version(instance, "report", "dagster/input_data_version/prices") == good
+    run("only_checks")
+    run("only_report")
+    assert (
+        data_version(instance, "report", "dagster/input_data_version/prices") == current(catalog).data_version != good
+    )
+
+
+def test_automation_waits_for_the_checks(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("everything")
+    assert requested() == 0
+    run("only_prices", value=2)  # nobody has checked it yet
+    assert requested() == 0
+    run("only_checks")
+    assert requested() == 1
+    run("only_report")
+    assert requested() == 0
+    assert current(catalog, "report").version == 2
+
+
+def test_automation_makes_the_same_again_after_a_rejection_and_waits_for_nothing_then(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("everything")
+    assert requested() == 0
+    run("only_prices", value=-2)
+    assert requested() == 0
+    run("only_checks", passes=False)
+    assert requested() == 0
+    publish_candidates(instance, catalog)
+    assert requested() == 1
+    run("only_report")
+    assert requested() == 0
+    assert current(catalog, "report").version == 1  # nothing behind it starts
+
+
+def test_checks_in_the_assets_own_step_publish_and_reject(
+    io_manager: ArtifactIOManager, catalog: Catalog, world: World, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS, check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)])
+    def size() -> Any:
+        yield dg.MaterializeResult(value=world.value, check_results=[dg.AssetCheckResult(passed=world.value < 10)])
+
+    @dg.asset
+    def twice(size: int) -> int:
+        world.consumed.append(size)
+        return 2 * size
+
+    def go(value: int) -> bool:
+        world.value = value
+        options: Any = {"resources": {"io_manager": io_manager}, "instance": instance, "raise_on_error": False}
+        return dg.materialize([size, twice], **options).success
+
+    assert go(1)
+    assert not go(20)
+    assert go(3)
+    assert world.consumed == [1, 3]
+    publish_candidates(instance, catalog)
+    assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected", "published"]
+
+
+def test_a_check_result_before_the_output_counts(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS, check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)])
+    def size() -> Any:
+        yield dg.AssetCheckResult(passed=True)
+        yield dg.Output(1)
+
+    dg.materialize([size], resources={"io_manager": io_manager}, instance=instance)
+    assert publish_candidates(instance, catalog) == ["size version 1 is published"]
+
+
+def test_what_an_earlier_attempt_passed_publishes_no_later_attempt(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    said: list[object] = []
+
+    @dg.asset(
+        metadata=AFTER_CHECKS,
+        check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)],
+        retry_policy=dg.RetryPolicy(max_retries=1),
+    )
+    def size(context: dg.AssetExecutionContext) -> Any:
+        yield dg.Output(context.retry_number)
+        if context.retry_number == 1:
+            said.append(publish_candidates(instance, catalog))  # of this attempt nothing has been found yet
+        yield dg.AssetCheckResult(passed=True)
+        if context.retry_number == 0:
+            raise ValueError("after the check")
+
+    assert dg.materialize([size], resources={"io_manager": io_manager}, instance=instance).success
+    assert said == [["size version 1 is published"]]
+    assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+
+
+def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.multi_asset(
+        outs={"good": dg.AssetOut(metadata=AFTER_CHECKS), "bad": dg.AssetOut(metadata=AFTER_CHECKS)},
+        check_specs=[dg.AssetCheckSpec("fine", asset=key, blocking=True) for key in ("good", "bad")],
+    )
+    def both() -> Any:
+        yield dg.Output(1, "good")
+        yield dg.Output(2, "bad")
+        yield dg.AssetCheckResult(asset_key="good", passed=True)
+        yield dg.AssetCheckResult(asset_key="bad", passed=False)
+
+    dg.materialize([both], resources={"io_manager": io_manager}, instance=instance, raise_on_error=False)
+    publish_candidates(instance, catalog)
+    assert history(catalog, "good") == [(1, "published", None)]
+    assert history(catalog, "bad") == [(1, "rejected", "failed check fine")]
+
+
+@pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
+@pytest.mark.parametrize("check_is_partitioned", [True, False])
+def test_a_partition_is_published_by_what_was_found_of_it(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance, check_is_partitioned: bool
+) -> None:
+    days = dg.StaticPartitionsDefinition(["mon", "tue"])
+
+    @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
+    def sales(context: dg.AssetExecutionContext) -> str:
+        return str(context.partition_key)
+
+    @dg.asset_check(asset=sales, blocking=True, partitions_def=days)
+    def by_partition(sales: str) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=sales == "mon")
+
+    @dg.asset_check(asset=sales, blocking=True)
+    def by_run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=context.run.tags["dagster/partition"] == "mon")
+
+    check = by_partition if check_is_partitioned else by_run
+    for day in ("mon", "tue"):
+        dg.materialize(
+            [sales, check],
+            partition_key=day,
+            resources={"io_manager": io_manager},
+            instance=instance,
+            raise_on_error=False,
+        )
+    publish_candidates(instance, catalog)
+    state = {m.partition: m.publication.value for m in catalog.materializations.history("sales")}
+    assert state == {"mon": "published", "tue": "rejected"}
