@@ -96,7 +96,7 @@ def report_rejection(
         "artifact/publication": dg.MetadataValue.text(said),
         **(former.metadata if former else {}),
         "artifact/version": dg.MetadataValue.int(current.version),
-        "artifact/rejected_version": dg.MetadataValue.int(candidate.version),
+        "artifact/bytes_added": dg.MetadataValue.int(0),  # they are plotted
     }
     metadata["artifact/publication"] = dg.MetadataValue.text(said)  # what was said of the former one holds no more
     instance.report_runless_asset_event(
@@ -139,6 +139,7 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
     metadata = {
         **(former.metadata if former else {}),
         **materialization_metadata(made, uri, {}, partitioned=made.partition is not None),
+        "artifact/bytes_added": dg.MetadataValue.int(0),  # they were told when it was made
         "artifact/publication": dg.MetadataValue.text(said),
     }
     instance.report_runless_asset_event(dg.AssetMaterialization(key_of(made), said, metadata, made.partition, tags))

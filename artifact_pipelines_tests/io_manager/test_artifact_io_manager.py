@@ -114,6 +114,29 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
     assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
 
 
+def test_the_ui_is_told_the_same_of_a_lazy_frame(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def eager() -> pl.DataFrame:
+        return FRAME
+
+    @dg.asset
+    def lazy() -> pl.LazyFrame:
+        return FRAME.lazy()
+
+    result = run(io_manager, eager, lazy)
+    told, told_of_lazy = dict(metadata_of(result, "eager")), dict(metadata_of(result, "lazy"))
+    assert told["artifact/file_id"] == told_of_lazy["artifact/file_id"]
+    for of_the_write in ("artifact/bytes_added", "artifact/duplicate"):
+        del told[of_the_write], told_of_lazy[of_the_write]
+    assert told == told_of_lazy
+
+
+def test_what_is_plotted_is_a_whole_number(io_manager: ArtifactIOManager) -> None:
+    metadata = metadata_of(run(io_manager, flights), "flights")
+    for name in ("dagster/row_count", "artifact/size_bytes", "artifact/bytes_added"):
+        assert isinstance(metadata[name], dg.IntMetadataValue)
+
+
 def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def calm() -> pl.DataFrame:

@@ -250,6 +250,7 @@ def test_dagster_is_told_that_the_last_good_version_stays(
         "Version 2 is rejected: failed check positive. Version 1 stays current."
     )
     assert event.asset_materialization.metadata["artifact/version"].value == 1
+    assert event.asset_materialization.metadata["artifact/bytes_added"].value == 0
 
 
 def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
@@ -394,6 +395,27 @@ def test_what_an_earlier_attempt_passed_publishes_no_later_attempt(
     assert dg.materialize([size], resources={"io_manager": io_manager}, instance=instance).success
     assert said == [["size version 1 is published"]]
     assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+
+
+def test_a_check_that_loads_nothing_is_about_what_dagster_heard_of_last(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    values = iter([1, 2])
+
+    @dg.asset(metadata=AFTER_CHECKS)
+    def size() -> int:
+        return next(values)
+
+    @dg.asset_check(asset=size, blocking=True)
+    def is_there() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    both = dg.AssetSelection.assets(size).without_checks(), dg.AssetSelection.checks(is_there)
+    for selection in (both[0], both[0], both[1]):
+        options: Any = {"selection": selection, "instance": instance}
+        dg.materialize([size, is_there], resources={"io_manager": io_manager}, **options)
+    assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+    assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected"]
 
 
 def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
