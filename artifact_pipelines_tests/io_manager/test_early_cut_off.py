@@ -21,9 +21,10 @@ CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
 }
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+@pytest.fixture(params=["in memory"])
+def instance(request: pytest.FixtureRequest) -> Iterator[dg.DagsterInstance]:
+    """A run takes ten times as long in an instance on disk, which is the same in all but where its tables lie."""
+    with dg.instance_for_test() if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
@@ -139,6 +140,7 @@ def test_changed_content_starts_what_reads_it_and_stops_where_nothing_changed(
     assert pipeline.statuses() == FRESH
 
 
+@pytest.mark.parametrize("instance", ["in memory", "on disk"], indirect=True)
 def test_changed_content_starts_everything_that_changes_with_it(pipeline: Pipeline, source: list[int]) -> None:
     source[0] = 9
     pipeline.materialize("a")
