@@ -14,6 +14,7 @@ from artifact_pipelines.io_manager.contexts import asset_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.row_order import is_unordered, unordered_version
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -64,6 +65,7 @@ class OutputWriter:
         self, context: dg.OutputContext, partition: str | None, value: object
     ) -> tuple[Materialization, Mapping[str, Any]]:
         handler = self._handlers.for_value(value)
+        unordered = context.has_asset_key and is_unordered(context.asset_spec.metadata, handler.describe(value))
         written = _Written()
 
         def record(lease: Lease) -> tuple[Materialization, Mapping[str, Any]]:
@@ -71,7 +73,8 @@ class OutputWriter:
             stored = self._artifact(lease.file)
             with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
                 facts = handler.facts(stored)
-            data_version = written.logical_hash or lease.file.content_hash
+                logical_hash = unordered_version(stored) if unordered else written.logical_hash
+            data_version = logical_hash or lease.file.content_hash
             described = self._describe(context, partition, data_version, facts)
             return self._catalog.materializations.record(described, [lease]), facts
 
