@@ -17,6 +17,7 @@ from artifact_pipelines.io_manager.partitioned_outputs import values_by_partitio
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.row_order import is_unordered, unordered_version
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -87,6 +88,8 @@ class OutputWriter:
     ) -> "_Put":
         """Store a value and describe it; `settle` says what becomes of its lease."""
         handler = self._handlers.for_value(value)
+        description = handler.describe(value)
+        unordered = context.has_asset_key and is_unordered(context.asset_spec.metadata, description)
         written = _Written()
 
         def settle_described(lease: Lease) -> _Put:
@@ -94,10 +97,10 @@ class OutputWriter:
             stored = self._artifact(lease.file)
             with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
                 facts = handler.facts(stored)
-            data_version = written.logical_hash or lease.file.content_hash
+                logical_hash = unordered_version(stored) if unordered else written.logical_hash
+            data_version = logical_hash or lease.file.content_hash
             return settle(_Put(lease, self._describe(context, partition, data_version, facts), facts))
 
-        description = handler.describe(value)
         if isinstance(handler, PathHandler):
             with SourceFile(value) as stream:
                 return self._producer.store_stream(stream, description, settle_described)

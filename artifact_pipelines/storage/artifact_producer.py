@@ -273,11 +273,11 @@ class ArtifactProducer(IArtifactProducer):
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
             self._check_is_own_store(lease.file)
-            if not self._is_stored(lease.file):
-                with self._renewing([lease]):
+            with self._renewing([lease]):  # to settle may take long as well: it may read the file
+                if not self._is_stored(lease.file):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
-                lease = _put(lease)
-            return settle(lease)
+                    lease = _put(lease)
+                return settle(lease)
         except BaseException:
             self._give_back([lease])
             raise

@@ -32,19 +32,24 @@ def regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -
 
 def stored_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of what `regrouped` yields: dictionaries are of text, in an order that means nothing."""
-    return _with_types(schema, lambda kind: _fresh_dictionary(kind) if pa.types.is_dictionary(kind) else kind)
+    return with_types(schema, lambda kind: _fresh_dictionary(kind) if pa.types.is_dictionary(kind) else kind)
 
 
 def in_utc(schema: pa.Schema) -> pa.Schema:
     """Return the schema with all moments in UTC."""
     types = pa.types
-    return _with_types(
+    return with_types(
         schema, lambda kind: pa.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
     )
 
 
+def with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:
+    """Return the schema with every type changed that is not made of others, also inside of lists, structs and maps."""
+    return pa.schema([_changed(field, change) for field in schema], schema.metadata)
+
+
 def _laid_out(table: pa.Table) -> pa.Table:
-    decoded = _with_types(table.schema, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
+    decoded = with_types(table.schema, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
     if decoded.equals(table.schema):
         return table.combine_chunks()
     return table.cast(decoded).combine_chunks().cast(stored_schema(table.schema))
@@ -54,10 +59,6 @@ def _fresh_dictionary(kind: pa.DictionaryType) -> pa.DataType:
     values = pa.large_string() if pa.types.is_string_view(kind.value_type) else kind.value_type
     is_text = pa.types.is_string(values) or pa.types.is_large_string(values)
     return pa.dictionary(kind.index_type, values) if is_text else values  # Parquet has no other ones
-
-
-def _with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:
-    return pa.schema([_changed(field, change) for field in schema], schema.metadata)
 
 
 def _changed(field: pa.Field, change: Callable[[pa.DataType], pa.DataType]) -> pa.Field:

@@ -1,0 +1,48 @@
+"""Tables whose rows are in no order, as those of a query without one: their data version does not depend on it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.hashing import OneThreadHasher
+
+ROW_ORDER_METADATA_KEY = "artifact/row_order"
+"""Asset metadata: `any` says that the order of a table's rows means nothing."""
+
+_PIECE_BYTES = 1 << 20
+
+
+def is_unordered(asset_metadata: Mapping[str, Any], description: FileDescription) -> bool:
+    """Tell whether an asset's metadata say that its rows are in no order.
+
+    Raises:
+        InvalidArgumentError: They say something else, or the value to be stored is not a table.
+    """
+    declared = asset_metadata.get(ROW_ORDER_METADATA_KEY)
+    declared = getattr(declared, "value", declared)
+    if declared is None:
+        return False
+    if declared != "any":
+        raise InvalidArgumentError(ROW_ORDER_METADATA_KEY, declared, "'any', or left out where the order counts")
+    if description.file_type != "parquet":
+        expected = f"left out of the metadata of an asset that is not a table (it is stored as {description.file_type})"
+        raise InvalidArgumentError(ROW_ORDER_METADATA_KEY, declared, expected)
+    return True
+
+
+def unordered_version(stored: Artifact) -> str:
+    """Return the data version of a stored table whose rows are in no order.
+
+    Raises:
+        IntegrityError: The file is missing or damaged.
+    """
+    from artifact_pipelines.tabular.row_order import unordered_hash
+
+    if stored.verify_reads:  # what is read here and there is not verified
+        with stored.open() as stream:
+            while stream.read(_PIECE_BYTES):
+                pass
+    with stored.open(verify=False) as stream:
+        return unordered_hash(stream, OneThreadHasher)
