@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -19,7 +20,6 @@ from artifact_pipelines.core.exceptions import (
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
 
-pd = pytest.importorskip("pandas")
 
 
 def frames() -> dict[str, Any]:

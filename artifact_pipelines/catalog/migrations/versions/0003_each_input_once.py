@@ -58,6 +58,8 @@ def upgrade() -> None:
         "ix_materializations_current_since",
         "materializations",
         ["asset_key", "partition_key", "current_since", "materialization_id"],
+        sqlite_where=sa.text("current_since IS NOT NULL"),
+        postgresql_where=sa.text("current_since IS NOT NULL"),
     )
     is_candidate = sa.text("publication = 'candidate'")
     op.create_index(
@@ -66,4 +68,13 @@ def upgrade() -> None:
         ["asset_key", "partition_key"],
         sqlite_where=is_candidate,
         postgresql_where=is_candidate,
+    )
+    # Made anew, because of indexes that serve alike SQLite takes the last one made; this has the fewest rows.
+    op.drop_index("ix_materializations_current", "materializations")
+    op.create_index(
+        "ix_materializations_current",
+        "materializations",
+        ["asset_key", "partition_key"],
+        sqlite_where=sa.text("is_current = 1"),
+        postgresql_where=sa.text("is_current"),
     )
