@@ -150,3 +150,13 @@ def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
     assert released == []
     assert catalog.files.get_file(made.file.file_id).reference_count == 1
     assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.candidates(0, 100)]
+
+
+def test_a_wipe_taken_back_leaves_current_what_was_so(catalog: Catalog) -> None:
+    record(catalog, "a")
+    catalog.candidates.reject(propose(catalog, "b"), "bad")
+    record(catalog, "c")
+    catalog.candidates.publish_version(TABLE, 2)
+    catalog.retention.wipe(TABLE)
+    catalog.retention.restore(TABLE)
+    assert current(catalog) == 2
