@@ -29,7 +29,7 @@ _TABLE = materializations.c
 _ID = _TABLE.materialization_id
 _IS_KEPT = _TABLE.released_at.is_(None)
 _BY_COMMAND = "published by command"
-_MOST = 1000
+_PAGE = 1000
 
 
 class CandidateCatalog:
@@ -40,12 +40,19 @@ class CandidateCatalog:
 
     @retried
     def waiting(self, asset: str | None = None) -> Sequence[Materialization]:
-        """Return the candidates of an asset, or of all, oldest first, 1,000 at most; none costs little."""
+        """Return the candidates of an asset, or of all, oldest first; none costs little."""
         which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None)]
         if asset is not None:
             which.append(_TABLE.asset_key == asset)
         with reading(self._engine) as connection:
-            return select_materializations(connection, which, _MOST, order=(_ID,))
+            found = list(select_materializations(connection, which, _PAGE, order=(_ID,)))
+            while found and len(found) % _PAGE == 0:
+                later = [*which, found[-1].materialization_id < _ID]
+                page = select_materializations(connection, later, _PAGE, order=(_ID,))
+                if not page:
+                    break
+                found += page
+        return found
 
     @retried
     def publish(self, candidate: Materialization) -> bool:

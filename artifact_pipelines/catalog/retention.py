@@ -206,7 +206,7 @@ class RetentionCatalog:
     def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
         """Take back the last wipe of an asset, or the wipe or release of one version.
 
-        Where nothing is current, the newest version that comes back is current again.
+        Where nothing is current, that one of the versions that come back is current again which was so last.
 
         Args:
             asset: Asset key.
@@ -232,7 +232,7 @@ class RetentionCatalog:
             ids = [row.materialization_id for row in rows]
             back = sa.update(materializations).where(_ID.in_(ids))
             connection.execute(back.values(wiped_at=None, released_at=None, release_reason=None))
-            _make_newest_current(connection, rows)
+            _make_latest_current(connection, rows)
         return sorted({VersionName(asset, row.partition_key, row.version) for row in rows}, key=str)
 
 
@@ -341,12 +341,13 @@ def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
     return hold_again(connection, connection.scalars(owned).all(), holder_of(row.materialization_id))
 
 
-def _make_newest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
+def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
     published = [row for row in rows if row.publication == Publication.PUBLISHED]
+    published.sort(key=lambda row: (row.current_since, row.materialization_id))  # it may have been published late
     for row in {row.partition_key: row for row in published}.values():
         table = materializations.c
         which = (table.asset_key == row.asset_key, table.partition_key.is_not_distinct_from(row.partition_key))
         has_current = sa.select(_ID).where(*which, table.is_current)
         if connection.execute(has_current.limit(1)).first() is None:
-            newest = sa.update(materializations).where(row.materialization_id == _ID)
-            connection.execute(newest.values(is_current=True))
+            latest = sa.update(materializations).where(row.materialization_id == _ID)
+            connection.execute(latest.values(is_current=True))

@@ -63,10 +63,10 @@ class InputLoader:
     ) -> Mapping[str | None, Materialization]:
         """Find what to load, and note it."""
         step, asset, selection = step_of(context), asset_of(context), selection_of(context)
-        may_be_older = self._gate.open(context)
         run_id, to_check = step[0] if step else None, is_check_of(context)
         # Keys of several dimensions are a kind of text that a database need not know.
         keys = [None if partition is None else str(partition) for partition in partitions]
+        may_be_older = self._gate.open(context, keys)
         found = self._materializations.find(asset, keys, selection, run_id, to_check)
         missing = [key for key in keys if key not in found]
         if missing:

@@ -4,7 +4,7 @@ One idea: the catalog says what waits, Dagster's event log says what was found, 
 sensor `artifact_publisher`, or the next step that loads the asset.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -90,8 +90,8 @@ class PublishingGate:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def open(self, context: dg.InputContext) -> bool:
-        """Publish what is due of an input's asset; a check of it is to see it as it is.
+    def open(self, context: dg.InputContext, partitions: Collection[str | None]) -> bool:
+        """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is.
 
         Returns:
             Whether anything waited: what is loaded may be something else than what Dagster heard of last.
@@ -99,9 +99,11 @@ class PublishingGate:
         if step_of(context) is None or not context.has_asset_key or is_check_of(context):
             return False
         waiting = self._catalog.candidates.waiting(asset_of(context))
-        for candidate in waiting:
+        wanted = set(partitions)
+        due = [candidate for candidate in waiting if candidate.partition in wanted]
+        for candidate in due:
             list(_decide(context.step_context.instance, self._catalog, candidate, waiting))
-        return bool(waiting)
+        return bool(due)
 
     def note(self, context: dg.InputContext, found: Materialization) -> None:
         """Note which candidate a check in another run has loaded: what it finds is about that one."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog import candidates
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import dataset_versions
 from artifact_pipelines.core.exceptions import NeverMaterializedError, NeverPublishedError
@@ -150,3 +151,20 @@ def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
     assert released == []
     assert catalog.files.get_file(made.file.file_id).reference_count == 1
     assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.candidates(0, 100)]
+
+
+def test_a_wipe_taken_back_leaves_current_what_was_so(catalog: Catalog) -> None:
+    record(catalog, "a")
+    catalog.candidates.reject(propose(catalog, "b"), "bad")
+    record(catalog, "c")
+    catalog.candidates.publish_version(TABLE, 2)
+    catalog.retention.wipe(TABLE)
+    catalog.retention.restore(TABLE)
+    assert current(catalog) == 2
+
+
+def test_however_many_wait_none_is_left_out(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_PAGE", 2)
+    for count, partition in enumerate(("mon", "tue", "wed", "thu", "fri"), 1):
+        propose(catalog, partition[0], partition=partition)
+        assert len(catalog.candidates.waiting(TABLE)) == len(catalog.candidates.waiting()) == count

@@ -468,3 +468,29 @@ def test_a_partition_is_published_by_what_was_found_of_it(
     publish_candidates(instance, catalog)
     state = {m.partition: m.publication.value for m in catalog.materializations.history("sales")}
     assert state == {"mon": "published", "tue": "rejected"}
+
+
+def test_a_load_decides_on_the_partitions_that_it_loads_and_on_no_other(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    days = dg.StaticPartitionsDefinition(["mon", "tue", "wed"])
+
+    @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
+    def sales(context: dg.AssetExecutionContext) -> str:
+        return str(context.partition_key)
+
+    @dg.asset_check(asset=sales, blocking=True)
+    def fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset(partitions_def=days)
+    def report(sales: str) -> str:
+        return sales
+
+    assets: list[Any] = [sales, fine, report]
+    resources = {"io_manager": io_manager}
+    for day in days.get_partition_keys():
+        dg.materialize(assets, selection=[sales], partition_key=day, instance=instance, resources=resources)
+    dg.materialize(assets, selection=[report], partition_key="tue", instance=instance, resources=resources)
+    state = {m.partition: m.publication.value for m in catalog.materializations.history("sales")}
+    assert state == {"mon": "candidate", "tue": "published", "wed": "candidate"}
