@@ -92,8 +92,10 @@ def test_history_has_every_materialization(flights: Store) -> None:
 def test_what_is_not_there_is_an_error_that_says_what_to_do(flights: Store) -> None:
     with pytest.raises(UnknownVersionError, match="the newest is 2"):
         flights.load("flights", version=3)
-    with pytest.raises(NeverMaterializedError, match="Materialize it first"):
+    with pytest.raises(NeverMaterializedError, match="Materialize it first.*If it has partitions, name one"):
         flights.load("weather")
+    with pytest.raises(NeverMaterializedError, match="partition 'a', has nothing stored.*`artifact-pipelines ls`.$"):
+        flights.load("weather", partition="a")
     with pytest.raises(NeverMaterializedError):
         flights.history("weather")
     with pytest.raises(UnknownFileError):

@@ -134,8 +134,11 @@ class NeverMaterializedError(NotFoundError):
     partition: str | None = None
 
     def __str__(self) -> str:
-        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
-        return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`."
+        if self.partition is None:
+            what, else_ = f"Asset {self.asset} has nothing stored in this catalog", " If it has partitions, name one."
+        else:
+            what, else_ = f"Asset {self.asset}, partition {self.partition!r}, has nothing stored in this catalog", ""
+        return f"{what}. Materialize it first, or check the name: `artifact-pipelines ls`.{else_}"
 
 
 @dataclasses.dataclass(eq=False)
@@ -169,7 +172,7 @@ class NeverPublishedError(NotFoundError):
         option = f" --partition {self.partition}" if self.partition is not None else ""
         return (
             f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
-            f"Run its checks, or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+            f"Run its checks, and once they have passed a step that loads it; or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
         )
 
 
@@ -604,7 +607,7 @@ class PartitionedOutputError(UsageError):
     def __str__(self) -> str:
         return (
             f"This run covers {self.partitions} partitions of asset {self.asset}, but {self.problem}. Nothing was stored. Return "
-            "one value for each partition, as a mapping or an iterator of pairs: "
+            "one value for each partition, as a mapping or a generator of pairs: "
             "{key: ... for key in context.partition_keys}; or let each partition have a run of its own: "
             "backfill_policy=dg.BackfillPolicy.multi_run()."
         )

@@ -58,7 +58,7 @@ def test_its_run_and_checks_find_a_candidate_and_nobody_else_does(catalog: Catal
 
 def test_without_anything_published_the_error_says_what_waits(catalog: Catalog) -> None:
     propose(catalog, "a")
-    with pytest.raises(NeverPublishedError, match="waits for checks small, tidy"):
+    with pytest.raises(NeverPublishedError, match="waits for checks small, tidy.*a step that loads it"):
         catalog.materializations.current(TABLE)
     with pytest.raises(NeverMaterializedError):
         catalog.materializations.current("other")

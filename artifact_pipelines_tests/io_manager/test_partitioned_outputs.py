@@ -99,6 +99,7 @@ def test_what_is_not_one_value_for_each_partition_is_refused_and_nothing_is_stor
 ) -> None:
     text = failure_of(run(ours, asset_of(make)))
     assert "PartitionedOutputError: This run covers 5 partitions of asset daily" in text
+    assert "as a mapping or a generator of pairs" in text
     assert problem in text
     assert sqlite_catalog.files.list_files(10) == []
 
