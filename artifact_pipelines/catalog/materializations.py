@@ -341,6 +341,8 @@ def _newest_of_each(
 ) -> Mapping[str | None, Materialization]:
     newest = sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)
     wanted = connection.scalars(newest).all()
+    if not wanted:
+        return {}
     return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 import dagster as dg
@@ -66,7 +66,9 @@ class OutputWriter:
         if values is None:
             put: Sequence[_Put] = [self._put(context, partitions[0] if partitions else None, value, self._record)]
         else:
-            put = self._put_all(context, values)
+            # A generator that is not read to its end holds what it has opened.
+            with contextlib.closing(value) if isinstance(value, Generator) else contextlib.nullcontext():
+                put = self._put_all(context, values)
         self._catalog.retention.set_policy(asset, policy)
         self._report(context, put)
 

@@ -21,7 +21,6 @@ from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
 
 
-
 def frames() -> dict[str, Any]:
     plain = pd.DataFrame({"number": [3, 1], "text": ["a", "ü"], "float": [1.5, None]})
     return {
