@@ -46,6 +46,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, 
 	@$(BIN)/python -m bench.create_artifact
 	@$(BIN)/python -m bench.small_files
 	@$(BIN)/python -m bench.large_catalog
+	@$(BIN)/python -m bench.io_manager
 	@$(BIN)/python -m bench.drop_to_green
 
 .PHONY: format

@@ -181,10 +181,29 @@ class _FrameSource:
             raise self._error
 
     def _slices(self) -> Iterator[pl.DataFrame]:
+        """Cut the frame at row groups."""
         if isinstance(self._frame, pl.DataFrame):
-            return self._frame.iter_slices(self._rows)
-        # A query whose batches are wanted no more ends when this iterator goes.
-        return self._frame.collect_batches(chunk_size=self._rows, maintain_order=True, engine="streaming")
+            slices: Iterable[pl.DataFrame] = self._frame.iter_slices(self._rows)
+        else:  # a query whose batches are wanted no more ends when this iterator goes
+            slices = self._frame.collect_batches(chunk_size=self._rows, maintain_order=True, engine="streaming")
+        return map(_compact, slices)
+
+
+def _compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame that holds nothing else: how polars writes a list shows what lies around it and under nulls."""
+    nested = {name: kind for name, kind in frame.schema.items() if kind.is_nested()}
+    lists = [name for name, kind in nested.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
+    deep = [name for name in nested if name not in lists]
+    if lists:
+        frame = frame.with_columns(pl.selectors.by_name(lists).gather(pl.int_range(pl.len())))
+    return frame.with_columns(_read_back(frame.select(pl.selectors.by_name(deep)))) if deep else frame
+
+
+def _read_back(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame as Parquet has it, which knows nothing of what lies under a null inside of a list."""
+    file = io.BytesIO()
+    frame.write_parquet(file, compression="uncompressed", statistics=False, row_group_size=max(1, frame.height))
+    return pl.read_parquet(file.getvalue()).rechunk()
 
 
 Rows = TypeVar("Rows", pl.DataFrame, pa.Table)

@@ -56,9 +56,10 @@ class LocalStorage:
         """See `IStorageBackend`."""
         target = self._locate(path)
         with storage_errors(self._root):
-            self._make_folder(target.parent)
+            made = self._make_folders(target.parent)
             os.fchmod(content.fd, 0o444)  # a stored file never changes: a stray write through its path is refused
             os.fsync(content.fd)
+            self._sync_names(made)  # after the file: a journal that was written out for it has them already
             content.path.replace(target)
             content.is_moved = True
             _sync_folder(target.parent)
@@ -148,16 +149,18 @@ class LocalStorage:
     def _locate(self, path: StoragePath) -> pathlib.Path:
         return self._root / str(path)
 
-    def _make_folder(self, folder: pathlib.Path) -> None:
-        """Make a folder and those above it up to the root, and make sure that their names outlive a power cut."""
+    def _make_folders(self, folder: pathlib.Path) -> Sequence[pathlib.Path]:
+        """Make a folder and those above it up to the root; return those whose names may not outlive a power cut."""
         if folder in self._durable_folders:
-            return
-        if folder != self._root:
-            self._make_folder(folder.parent)
+            return []
+        above = self._make_folders(folder.parent) if folder != self._root else []
         folder.mkdir(parents=folder == self._root, exist_ok=True)
-        # Also when it was there: whoever made it may not have come to this line.
-        _sync_folder(folder.parent)
-        self._durable_folders.add(folder)
+        return [*above, folder]  # also when it was there: whoever made it may not have come to sync it
+
+    def _sync_names(self, folders: Sequence[pathlib.Path]) -> None:
+        for folder in folders:
+            _sync_folder(folder.parent)
+            self._durable_folders.add(folder)
 
 
 def _syncfs() -> Callable[[int], None] | None:

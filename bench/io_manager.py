@@ -1,0 +1,213 @@
+"""The IO manager against polars' own files: a table of 1 GB both ways, the cost of a tiny value, a stream of 4 GB."""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.tabular.parquet import row_group_rows
+from bench.side_by_side import machine, side_by_side
+
+ROWS = 20_000_000
+ASSETS = 200
+_PIECE_ROWS = 500_000
+_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+_FOUR_GB = """
+import pathlib, resource, sys
+from bench.io_manager import Place, streamed_frame
+place = Place(pathlib.Path(sys.argv[1]))
+place.write(streamed_frame(80_000_000))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def piece(start: int) -> pl.DataFrame:
+    """Return some rows: integers, floats, moments, and text with nulls; 52 bytes each."""
+    number = pl.col("id")
+    return pl.DataFrame({"id": pl.int_range(start, start + _PIECE_ROWS, eager=True)}).with_columns(
+        amount=number * 7919 % 1_000_003 * 0.01,
+        share=number.cast(pl.Float64).sin(),
+        kind=(number * 31 % 17).cast(pl.Int32),
+        customer=number * 104_729 % 5_000_011,
+        moment=(number * 1_000_000 + 1_700_000_000_000_000).cast(pl.Datetime("us", "UTC")),
+        text=pl.when(number % 11 != 0).then(pl.format("row {}", number % 99_991)),
+    )
+
+
+def streamed_frame(rows: int) -> pl.LazyFrame:
+    """Return a frame whose rows are made when they are asked for."""
+
+    def pieces(*_: object) -> Iterator[pl.DataFrame]:
+        return map(piece, range(0, rows, _PIECE_ROWS))
+
+    return register_io_source(pieces, schema=piece(0).schema)
+
+
+class Place:
+    """A folder to measure in: a file of polars' own, and a store."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._state = folder / "state"
+        self._file = folder / "plain.parquet"
+        self._frame: pl.DataFrame | pl.LazyFrame = pl.DataFrame()
+
+    def write(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
+        """Materialize a frame."""
+        self._frame = frame
+        run(self._assets(pl.DataFrame), "table", self.io_manager())
+
+    def read(self, kind: Any) -> None:
+        """Load it, as a frame or as a scan of which everything is read."""
+        run(self._assets(kind), "consumer", self.io_manager())
+
+    def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
+        """Do what one does without an IO manager; the file is durable at the end."""
+        width = len(frame.collect_schema())
+        options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": "full"}
+        frame.lazy().sink_parquet(self._file, row_group_size=row_group_rows(width), **options)
+        with self._file.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def read_plainly(self, kind: Any) -> None:
+        """Read the file."""
+        use(pl.read_parquet(self._file) if kind is pl.DataFrame else pl.scan_parquet(self._file))
+
+    def io_manager(self) -> ArtifactIOManagerFactory:
+        """Return the IO manager on this place."""
+        url = f"sqlite:///{self._state}/catalog.db"
+        return ArtifactIOManagerFactory(catalog_url=url, storage_url=str(self._state / "store"))
+
+    def prepare(self) -> None:
+        """Remove what was written, and make an empty catalog: that is not what is measured."""
+        self._file.unlink(missing_ok=True)
+        shutil.rmtree(self._state, ignore_errors=True)
+        self.write(pl.DataFrame({"a": [1]}))
+
+    def _assets(self, kind: Any) -> list[dg.AssetsDefinition]:
+        @dg.asset
+        def table() -> Any:
+            return self._frame
+
+        @dg.asset(ins={"table": dg.AssetIn(dagster_type=kind)})
+        def consumer(table: Any) -> None:
+            use(table)
+
+        return [table, consumer]
+
+
+def use(frame: pl.DataFrame | pl.LazyFrame) -> None:
+    """Look at a frame that is there; of a scan, read and add up everything."""
+    if isinstance(frame, pl.LazyFrame):
+        frame.select(pl.selectors.numeric().sum(), pl.selectors.temporal().max(), pl.selectors.string().max()).collect(
+            engine="streaming"
+        )
+
+
+def run(assets: list[dg.AssetsDefinition], name: str, io_manager: Any) -> None:
+    """Materialize one asset."""
+    options: dict[str, Any] = {"selection": [name], "run_config": _QUIET}
+    assert dg.materialize(assets, resources={"io_manager": io_manager}, **options).success
+
+
+def measure_table(place: Place, frame: pl.DataFrame | pl.LazyFrame, kind: Any, rounds: int) -> None:
+    """Print the times of writing and reading against those of polars."""
+    name = kind.__name__
+    written = side_by_side(
+        {"polars": lambda: place.write_plainly(frame), "IO manager": lambda: place.write(frame)}, rounds, place.prepare
+    )
+    report(f"writing a {name} of 1 GB", written)
+    place.prepare()
+    place.write_plainly(frame)
+    place.write(frame)
+    read = side_by_side(
+        {"polars": lambda: place.read_plainly(kind), "IO manager": lambda: place.read(kind)}, rounds, lambda: None
+    )
+    report(f"reading a {name} of 1 GB", read)
+    report(f"both, a {name} of 1 GB", {who: written[who] + read[who] for who in read})
+
+    def both(write: Callable[[Any], None], read: Callable[[Any], None]) -> None:
+        write(frame)
+        read(kind)
+
+    at_once = {
+        "polars": lambda: both(place.write_plainly, place.read_plainly),
+        "IO manager": lambda: both(place.write, place.read),
+    }
+    report(f"read right back, a {name}", side_by_side(at_once, rounds, place.prepare))
+
+
+def measure_tiny(folder: pathlib.Path, rounds: int) -> None:
+    """Print what a tiny value costs, per asset of a process that materializes many."""
+    place = Place(folder)
+
+    def number(index: int) -> dg.AssetsDefinition:
+        @dg.asset(name=f"number_{index}")
+        def asset() -> int:
+            return index
+
+        return asset
+
+    assets = [number(index) for index in range(ASSETS)]
+
+    def materialize(io_manager: Any) -> None:
+        assert dg.materialize(assets, resources={"io_manager": io_manager}, run_config=_QUIET).success
+
+    plain = dg.FilesystemIOManager(base_dir=str(folder / "pickles"))
+    medians = side_by_side(
+        {"Dagster": lambda: materialize(plain), "IO manager": lambda: materialize(place.io_manager())},
+        rounds,
+        place.prepare,
+    )
+    each = {who: seconds / ASSETS * 1000 for who, seconds in medians.items()}
+    more = each["IO manager"] - each["Dagster"]
+    print(
+        f"{'tiny values, per asset':32} FilesystemIOManager {each['Dagster']:5.1f} ms   "
+        f"IO manager {each['IO manager']:5.1f} ms   {more:.1f} ms more",
+        flush=True,
+    )
+
+
+def measure_memory(folder: pathlib.Path) -> None:
+    """Print the peak memory of a process that materializes a LazyFrame of 4 GB."""
+    command = [sys.executable, "-W", "ignore", "-c", _FOUR_GB, str(folder)]
+    peak_kib = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    print(f"{'a LazyFrame of 4 GB':32} peak memory of the whole process {peak_kib / 1024:.0f} MiB", flush=True)
+
+
+def report(title: str, medians: Mapping[str, float]) -> None:
+    """Print medians and their ratio."""
+    base, ours = medians["polars"], medians["IO manager"]
+    print(f"{title:32} polars {base:6.2f} s   IO manager {ours:6.2f} s   ratio {ours / base:.2f}", flush=True)
+
+
+def main() -> None:
+    """Measure everything in a folder on the disk that is asked about."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure: the disk matters"
+    )
+    parser.add_argument("--rounds", default=5, type=int)
+    arguments = parser.parse_args()
+    print(f"Machine: {machine()}; medians of {arguments.rounds} rounds")
+    with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="bench-") as name:
+        folder = pathlib.Path(name)
+        measure_tiny(folder, arguments.rounds)
+        measure_memory(folder)
+        frame = streamed_frame(ROWS).collect()
+        measure_table(Place(folder), frame, pl.DataFrame, arguments.rounds)
+        measure_table(Place(folder), frame.lazy(), pl.LazyFrame, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
