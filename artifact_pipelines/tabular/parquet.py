@@ -4,9 +4,11 @@ Both writers cut row groups at row numbers that follow from the schema alone, ne
 One row group is all that is held of a table at a time.
 """
 
+import collections
+import contextlib
 import dataclasses
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -22,6 +24,9 @@ from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 ROW_GROUP_ROWS = 131_072
 ROW_GROUP_VALUES = 4_000_000
 _COMPRESSION_LEVEL = 1
+# What was lent to polars: it lets go of it later, on a thread of its own that Python knows nothing of. That must not be
+# the end of an object. They are empty by then, and the newest will do.
+_lent: collections.deque[object] = collections.deque(maxlen=200)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,8 +71,7 @@ def write_frame(
     schema = frame.collect_schema()
     hasher = _frame_hasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
-    source = _FrameSource(frame, rows, hasher)
-    guarded = _Sink(sink)
+    source, guarded = _FrameSource(frame, rows, hasher), _Sink(sink)
     try:
         register_io_source(source.batches, schema=schema).sink_parquet(
             cast("Any", guarded),
@@ -81,6 +85,10 @@ def write_frame(
         guarded.raise_own()
         source.raise_own()
         raise
+    finally:
+        source.let_go()
+        guarded.let_go()
+        _lent.extend((source, guarded))
     return hasher.hexdigest() if hasher else None
 
 
@@ -110,8 +118,12 @@ def write_batches(
         compression_level=_COMPRESSION_LEVEL,
         write_page_checksum=True,
     ) as writer:
-        for group in _hashed_beside(regrouped(schema, batches, rows), hasher):
-            writer.write_table(group, row_group_size=rows)
+        beside = _Beside(hasher)
+        try:
+            for group in beside.hashed(regrouped(schema, batches, rows)):
+                writer.write_table(group, row_group_size=rows)
+        finally:
+            beside.stop()
     return hasher.hexdigest() if hasher else None
 
 
@@ -164,12 +176,26 @@ class _FrameSource:
     def __init__(self, frame: pl.DataFrame | pl.LazyFrame, rows: int, hasher: TableHasher | None) -> None:
         self._frame = frame
         self._rows = rows
-        self._hasher = hasher
+        self._beside = _Beside(hasher)
         self._error: BaseException | None = None
+        self._batches: list[Generator[pl.DataFrame]] = []
 
     def batches(self, *_: object) -> Iterator[pl.DataFrame]:
+        """Return the batches: what polars asks for."""
+        self._batches.append(self._remembering())
+        return self._batches[-1]
+
+    def let_go(self) -> None:
+        """End what polars has not read to its end, and its thread, and forget the frame."""
+        for batches in self._batches:
+            with contextlib.suppress(ValueError):  # polars is in it still, and comes to its end
+                batches.close()
+        self._beside.stop()
+        self._frame, self._error = pl.DataFrame(), None
+
+    def _remembering(self) -> Generator[pl.DataFrame]:
         try:
-            yield from _hashed_beside(self._slices(), self._hasher)
+            yield from self._beside.hashed(self._slices())
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -209,20 +235,36 @@ def _read_back(frame: pl.DataFrame) -> pl.DataFrame:
 Rows = TypeVar("Rows", pl.DataFrame, pa.Table)
 
 
-def _hashed_beside(parts: Iterable[Rows], hasher: TableHasher | None) -> Iterator[Rows]:
-    """Yield parts of a table, each of which is hashed on a thread while the consumer is busy with it."""
-    if hasher is None:
-        yield from parts
-        return
-    with ThreadPoolExecutor(1, "table-hasher") as pool:
-        hashed: Future[None] | None = None
+class _Beside:
+    """Hashes parts of a table on a thread of its own while their consumer is busy with them. End it with `stop()`.
+
+    The thread is started where the object is made: polars asks for parts on threads that Python has not made.
+    """
+
+    def __init__(self, hasher: TableHasher | None) -> None:
+        self._hasher = hasher
+        self._pool = ThreadPoolExecutor(1, "table-hasher") if hasher else None
+        if self._pool is not None:
+            self._pool.submit(bool).result()
+
+    def hashed(self, parts: Iterable[Rows]) -> Iterator[Rows]:
+        """Yield the parts; all of them have been hashed at the end."""
+        if self._hasher is None or self._pool is None:
+            yield from parts
+            return
+        hashing: Future[None] | None = None
         for part in parts:
-            if hashed is not None:
-                hashed.result()
-            hashed = pool.submit(_hash, part, hasher)
+            if hashing is not None:
+                hashing.result()
+            hashing = self._pool.submit(_hash, part, self._hasher)
             yield part
-        if hashed is not None:
-            hashed.result()
+        if hashing is not None:
+            hashing.result()
+
+    def stop(self) -> None:
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
 
 
 def _hash(part: pl.DataFrame | pa.Table, hasher: TableHasher) -> None:
@@ -248,7 +290,7 @@ class _Sink(io.RawIOBase):
     """Passes bytes on, but not `close`, and remembers its own error: polars would report a text in its place."""
 
     def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
+        self._sink: BinaryIO = sink
         self._error: BaseException | None = None
 
     def writable(self) -> bool:
@@ -267,3 +309,7 @@ class _Sink(io.RawIOBase):
     def raise_own(self) -> None:
         if self._error is not None:
             raise self._error
+
+    def let_go(self) -> None:
+        """Forget where the bytes went, and what went wrong."""
+        self._sink, self._error = io.BytesIO(), None

@@ -1,6 +1,8 @@
+import contextlib
 import datetime
 import decimal
 import io
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular import parquet
 from artifact_pipelines.tabular.parquet import describe_parquet, preview, row_group_rows, write_batches, write_frame
 
@@ -152,3 +155,18 @@ def test_a_table_may_have_no_rows_or_no_columns(frame: pl.DataFrame) -> None:
     assert summary.row_count == 0
     assert [column.name for column in summary.columns] == frame.columns
     assert pl.read_parquet(data).columns == frame.columns
+
+
+class _Full(io.BytesIO):
+    def write(self, data: Any) -> int:
+        raise OSError("No space left on device")
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame({"x": range(400_000)}), pl.LazyFrame({"x": range(400_000)})])
+@pytest.mark.parametrize("sink", [io.BytesIO, _Full])
+def test_no_thread_is_left_whether_writing_succeeds_or_not(
+    frame: pl.DataFrame | pl.LazyFrame, sink: type[io.BytesIO]
+) -> None:
+    with contextlib.suppress(OSError):
+        write_frame(frame, sink(), OneThreadHasher)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("table-hasher")]
