@@ -72,16 +72,26 @@ class Place:
         run(self._assets(kind), "consumer", self.io_manager())
 
     def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
-        """Do what one does without an IO manager; the file is durable at the end."""
+        """Do what an asset does without an IO manager; the file is durable at the end."""
         width = len(frame.collect_schema())
         options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": "full"}
-        frame.lazy().sink_parquet(self._file, row_group_size=row_group_rows(width), **options)
-        with self._file.open("rb") as file:
-            os.fsync(file.fileno())
+
+        @dg.asset
+        def table() -> None:
+            frame.lazy().sink_parquet(self._file, row_group_size=row_group_rows(width), **options)
+            with self._file.open("rb") as file:
+                os.fsync(file.fileno())
+
+        run([table], "table", dg.mem_io_manager)
 
     def read_plainly(self, kind: Any) -> None:
-        """Read the file."""
-        use(pl.read_parquet(self._file) if kind is pl.DataFrame else pl.scan_parquet(self._file))
+        """Read the file in an asset."""
+
+        @dg.asset
+        def consumer() -> None:
+            use(pl.read_parquet(self._file) if kind is pl.DataFrame else pl.scan_parquet(self._file))
+
+        run([consumer], "consumer", dg.mem_io_manager)
 
     def io_manager(self) -> ArtifactIOManagerFactory:
         """Return the IO manager on this place."""

@@ -30,7 +30,15 @@ from artifact_pipelines.core.exceptions import (
     StorageUnavailableError,
     UnknownFileError,
 )
-from artifact_pipelines.core.types import UNDESCRIBED, FileId, FileState, Lease, NewArtifact, StoragePath
+from artifact_pipelines.core.types import (
+    UNDESCRIBED,
+    FileDescription,
+    FileId,
+    FileState,
+    Lease,
+    NewArtifact,
+    StoragePath,
+)
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
@@ -377,6 +385,28 @@ def test_a_long_write_keeps_its_lease(
     monkeypatch.setattr(backend, "write_stream", slow)
     producer = ArtifactProducer(rows, backend)
     assert read(producer, put(producer, LARGE)) == LARGE
+
+
+def test_what_takes_long_to_settle_keeps_its_lease(
+    engine: sa.Engine, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = FileCatalog(engine, lease_s=0.3)
+    renewed = threading.Event()
+    renew = rows.renew
+
+    def note(lease: Lease) -> None:
+        renew(lease)
+        renewed.set()
+
+    def settle(lease: Lease) -> None:
+        assert renewed.wait(10)
+        rows.settle(lease, "caller")
+
+    monkeypatch.setattr(rows, "renew", note)
+    producer = ArtifactProducer(rows, backend)
+    for _ in range(2):  # the second time nothing is written
+        producer.store_stream(io.BytesIO(LARGE), FileDescription("bin"), settle)
+        renewed.clear()
 
 
 def test_a_pending_file_is_put_again_by_whoever_comes_next(
