@@ -1,15 +1,10 @@
 """The command that publishes a version whatever its checks say: publish."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from artifact_pipelines.cli.output import as_json_option, print_json
-from artifact_pipelines.cli.store import open_the_store, waiting
-from artifact_pipelines.core.settings import dagster_home
-
-if TYPE_CHECKING:
-    from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.cli.store import open_the_store
+from artifact_pipelines.cli.telling import in_words, tell_dagster
 
 
 @click.command()
@@ -28,22 +23,8 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
         made = store.catalog.candidates.publish_version(asset, version, partition)
         if not as_json:
             click.echo(f"{asset}{f'[{partition}]' if partition else ''} version {version} is current.")
-        is_reported = _tell_dagster(made, uri)
+        is_reported = tell_dagster(lambda reports, instance: reports.report_publication(instance, made, uri))
     if as_json:
         facts = {"asset": asset, "partition": partition, "version": version, "file_id": made.file.file_id}
         return print_json({**facts, "reported": is_reported})
-    if is_reported is None:
-        return click.echo("Dagster was not told: DAGSTER_HOME is not set. Set it and run the same command again.")
-    return click.echo("Dagster is told." if is_reported else "Dagster knows already.")
-
-
-def _tell_dagster(made: "Materialization", uri: str) -> bool | None:
-    """Report what was published, and return whether that was needed; None: there is no Dagster here."""
-    home = dagster_home()
-    if home is None:
-        return None
-    with waiting("Telling Dagster"):
-        from artifact_pipelines.io_manager.dagster_reports import open_instance, report_publication
-
-        with open_instance(home) as instance:
-            return report_publication(instance, made, uri)
+    return click.echo(in_words(is_reported))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from artifact_pipelines.cli.output import as_json_option, print_json
-from artifact_pipelines.cli.store import open_the_store, waiting
-from artifact_pipelines.core.settings import dagster_home
+from artifact_pipelines.cli.store import open_the_store
+from artifact_pipelines.cli.telling import in_words, tell_dagster
 
 if TYPE_CHECKING:
     from artifact_pipelines.core.types import Rollback
@@ -28,28 +28,11 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
         if not as_json:
             verb = "is current again" if done.is_new else "is current already"
             click.echo(f"{asset}{f'[{partition}]' if partition else ''} version {version} {verb}.")
-        is_reported = _tell_dagster(done, store.uri(done.now.file.file_id))
+        uri = store.uri(done.now.file.file_id)
+        is_reported = tell_dagster(lambda reports, instance: reports.report_rollback(instance, done, uri))
     if as_json:
         return print_json({"asset": asset, "partition": partition, **_facts(done), "reported": is_reported})
-    told = "Dagster is told." if is_reported else "Dagster knows already."
-    return click.echo(told if is_reported is not None else _NO_DAGSTER)
-
-
-_NO_DAGSTER = (
-    "Dagster was not told: DAGSTER_HOME is not set. Where its runs are to know, set it and run the same command again."
-)
-
-
-def _tell_dagster(done: "Rollback", uri: str) -> bool | None:
-    """Report a rollback, and return whether that was needed; None: there is no Dagster here."""
-    home = dagster_home()
-    if home is None:
-        return None
-    with waiting("Telling Dagster"):
-        from artifact_pipelines.io_manager.dagster_reports import open_instance, report_rollback
-
-        with open_instance(home) as instance:
-            return report_rollback(instance, done, uri)
+    return click.echo(in_words(is_reported))
 
 
 def _facts(done: "Rollback") -> dict[str, object]:

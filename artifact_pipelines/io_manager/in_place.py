@@ -4,6 +4,7 @@ One idea: polars and pyarrow read ranges of an S3 object themselves, and ask us 
 DuckDB does not, for its S3 extension is not part of its package: it reads a local copy.
 """
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,7 +46,7 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
         glob=False,
         hive_partitioning=False,
         storage_options=options,
-        credential_provider=_CredentialsForPolars(access),
+        credential_provider=_credentials_for_polars(access),
     )
 
 
@@ -56,6 +57,12 @@ def dataset_of(artifact: Artifact) -> "pyarrow.dataset.Dataset":
         return pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
     filesystem = pyarrow.fs.PyFileSystem(_RenewedS3(access))
     return pyarrow.dataset.dataset(uri.removeprefix("s3://"), format="parquet", filesystem=filesystem)
+
+
+@functools.lru_cache(maxsize=100)
+def _credentials_for_polars(access: S3Access) -> "_CredentialsForPolars":
+    """Return the one provider of a store, kept here: polars keeps it too, and lets go of it on a thread of its own."""
+    return _CredentialsForPolars(access)
 
 
 class _CredentialsForPolars:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, Lease, Materialization, MaterializationFacts
 from artifact_pipelines.io_manager.contexts import asset_of, partitions_of, step_of
@@ -61,7 +62,10 @@ class OutputWriter:
         """
         asset, policy = asset_of(context), _retention_of(context)
         required_checks(context)  # before anything is stored
+        dataset = _dataset_of(context)
         partitions = partitions_of(context) if context.has_asset_partitions else None
+        if partitions and dataset is not None:  # its versions are numbered without partitions
+            raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
         values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
         if values is None:
             put: Sequence[_Put] = [self._put(context, partitions[0] if partitions else None, value, self._record)]
@@ -119,15 +123,14 @@ class OutputWriter:
         self, context: dg.OutputContext, partition: str | None, data_version: str, facts: Mapping[str, Any]
     ) -> MaterializationFacts:
         columns = facts.get("columns")
-        in_step = context.has_asset_key
         return MaterializationFacts(
             asset=asset_of(context),
             partition=None if partition is None else str(partition),  # some are a kind of text
             data_version=data_version,
             run_id=context.run_id,
             step_key=context.step_key,
-            code_version=context.asset_spec.code_version if in_step else None,
-            dataset=context.definition_metadata.get(DATASET_METADATA_KEY) if in_step else None,
+            code_version=context.asset_spec.code_version if context.has_asset_key else None,
+            dataset=_dataset_of(context),
             row_count=facts.get("row_count"),
             schema={column.name: str(column.type) for column in columns} if columns is not None else None,
             inputs=tuple(self._step_inputs.of(step_of(context))),
@@ -194,6 +197,10 @@ def _may_cover_several(context: dg.OutputContext) -> bool:
     assets = context.step_context.assets_def
     policy = assets.backfill_policy if assets else None
     return policy is not None and policy.max_partitions_per_run != 1
+
+
+def _dataset_of(context: dg.OutputContext) -> str | None:
+    return context.definition_metadata.get(DATASET_METADATA_KEY) if context.has_asset_key else None
 
 
 def _retention_of(context: dg.OutputContext) -> RetentionPolicy | None:

@@ -197,6 +197,7 @@ def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
     lazy.select("c1").collect()
     assert secrets.asked == first, "good for some minutes"
     monkeypatch.setattr(in_place, "_ASK_AGAIN_S", 1)
+    in_place._credentials_for_polars.cache_clear()  # polars has asked the one before, and will not for minutes
     again = in_place.scan_with_polars(guarded)
     again.select("c2").collect()
     asked = secrets.asked

@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import settle_leases
 from artifact_pipelines.core.exceptions import LeaseExpiredError, StorageFullError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.outputs import DATASET_METADATA_KEY
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
@@ -266,3 +267,13 @@ def test_a_backfill_in_one_run_feeds_the_next_asset(ours: ArtifactIOManager, ins
     tags = {"dagster/asset_partition_range_start": KEYS[1], "dagster/asset_partition_range_end": KEYS[3]}
     result = dg.materialize([asset, upper], resources={"io_manager": ours}, instance=instance, tags=tags)
     assert [event.partition for event in result.asset_materializations_for_node("upper")] == list(KEYS[1:4])
+
+
+def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(KEYS), metadata={DATASET_METADATA_KEY: "flights"})
+    def daily() -> str:
+        return "x"
+
+    result = dg.materialize([daily], resources={"io_manager": ours}, partition_key=KEYS[0], raise_on_error=False)
+    assert "artifact/dataset must be left out of a partitioned asset's metadata" in failure_of(result)
+    assert sqlite_catalog.files.list_files(10) == []

@@ -113,6 +113,15 @@ def test_metadata_may_be_values_of_dagsters(project: Project) -> None:
     assert project.loaded({"artifact/as_of": dg.MetadataValue.timestamp(project.made[0].created_at)}) == 1
 
 
+def test_misspelled_metadata_are_an_error_that_says_what_there_is(project: Project) -> None:
+    failure = _failure(project.load({"artifact/verson": 1}, raise_on_error=False))
+    assert (
+        "metadata artifact/… of an input of the/source must be one of artifact/partition_column, artifact/file_id"
+        in failure
+    )
+    assert "not 'artifact/verson'" in failure
+
+
 def test_a_tag_that_names_assets_that_nobody_loads_is_harmless(project: Project) -> None:
     assert project.loaded(tags={SELECT_TAG: json.dumps({"other": {"version": 7}})}) == 3
 
