@@ -224,7 +224,7 @@ class ArtifactProducer(IArtifactProducer):
             except ArtifactError:
                 continue
 
-    def _open(self, file: FileInfo) -> BinaryIO:
+    def _open(self, file: FileInfo) -> io.BufferedReader:
         try:
             return self._backend.read_stream(file.storage_path)
         except FileNotFoundError as error:

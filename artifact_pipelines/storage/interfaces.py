@@ -1,7 +1,8 @@
 """What a storage backend promises. Whoever keeps these promises can hold the bytes of a catalog."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
@@ -33,7 +34,7 @@ class IStorageBackend(Protocol):
         """
         ...
 
-    def read_stream(self, path: StoragePath) -> BinaryIO:
+    def read_stream(self, path: StoragePath) -> io.BufferedReader:
         """Return a seekable stream of the bytes under a path.
 
         Raises:

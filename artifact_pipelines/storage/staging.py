@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Files up to this size stay cached: they are mostly read right back.
 CACHED_BYTES = 64 << 20
+# The page cache takes its pages in the sizes it is written in, and large ones are dear where memory is scattered.
+_PIECE_BYTES = 256 << 10
 _RWF_DONTCACHE = 0x80  # Linux 6.14, include/uapi/linux/fs.h; os does not name it yet
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -114,7 +116,7 @@ class StagingFile(io.RawIOBase):
     def _write_out(self, data: memoryview) -> None:
         with storage_errors(self._path.parent):
             while data.nbytes:
-                count = self._write_at(data)
+                count = self._write_at(data[:_PIECE_BYTES])
                 self._offset += count
                 data = data[count:]
 

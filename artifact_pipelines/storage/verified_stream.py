@@ -8,7 +8,7 @@ import copy
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from artifact_pipelines.core.exceptions import DamagedBytesError, StorageUnavailableError
 from artifact_pipelines.core.types import FileInfo
@@ -21,7 +21,7 @@ _BUFFER_BYTES = 1 << 20  # smaller pieces cost BLAKE3 its speed
 
 
 def verified_stream(
-    stream: BinaryIO, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
+    stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
 ) -> io.BufferedReader:
     """Return a stream of the same bytes that raises where a read from the start would end with wrong ones.
 
@@ -39,7 +39,9 @@ def verified_stream(
 class _VerifiedFile(io.RawIOBase):
     """The stream below the buffer. `_hasher` is None while what was read is not all from the start on."""
 
-    def __init__(self, stream: BinaryIO, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]) -> None:
+    def __init__(
+        self, stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
+    ) -> None:
         self._stream = stream
         self._file = file
         self._uri = uri
@@ -56,11 +58,10 @@ class _VerifiedFile(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         with memoryview(buffer).cast("B") as view, self._reading():
-            data = self._stream.read(view.nbytes)
-            view[: len(data)] = data
+            count = self._stream.readinto(view)
             if view.nbytes:
-                self._take(data, is_end=not data)
-            return len(data)
+                self._take(view[:count], is_end=not count)
+            return count
 
     def readall(self) -> bytes:
         with self._reading():
@@ -94,7 +95,7 @@ class _VerifiedFile(io.RawIOBase):
         except OSError as error:
             raise StorageUnavailableError(self._uri, error.strerror or str(error)) from error
 
-    def _take(self, data: bytes, is_end: bool) -> None:
+    def _take(self, data: bytes | memoryview, is_end: bool) -> None:
         self._position += len(data)
         if self._hasher is None:
             return

@@ -51,7 +51,7 @@ def test_how_a_frame_lies_in_memory_does_not_show() -> None:
 def test_how_batches_are_cut_does_not_show() -> None:
     table = FRAME.to_arrow()
     layouts = [table.to_batches(max_chunksize=size) for size in (1_000, 65_536, ROWS)]
-    layouts.append([table.to_batches()[0].slice(0, 0), *table.to_batches(max_chunksize=131_072)])
+    layouts.append([table.to_batches()[0].slice(0, 0), *table.to_batches(max_chunksize=122_880)])
     first, *others = [written_batches(table.schema, layout) for layout in layouts]
     assert all(other == first for other in others)
     assert pq.read_table(io.BytesIO(first)).equals(table)
@@ -68,7 +68,7 @@ def test_row_groups_have_the_size_that_is_said() -> None:
     for data in (written(FRAME), written_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches())):
         metadata = pq.ParquetFile(io.BytesIO(data)).metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-        assert sizes == [131_072, 131_072, 37_856]
+        assert sizes == [122_880, 122_880, 54_240]
 
 
 def test_batches_are_taken_as_they_are_written() -> None:

@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, remove_abandoned, storage_errors
@@ -89,7 +89,7 @@ class LocalStorage:
                 content.is_moved = True
             _sync_filesystem(contents[0][0].fd)
 
-    def read_stream(self, path: StoragePath) -> BinaryIO:
+    def read_stream(self, path: StoragePath) -> io.BufferedReader:
         """See `IStorageBackend`."""
         target = self._locate(path)
         with storage_errors(target):

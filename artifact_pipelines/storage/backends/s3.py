@@ -12,7 +12,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from artifact_pipelines.core.exceptions import BackendError, ConfigurationError, StorageUnavailableError
 from artifact_pipelines.core.s3_access import S3Access
@@ -64,13 +64,13 @@ class S3Storage:
         """See `IStorageBackend`. A few at a time, for a request of a small file is mostly waiting."""
         self._client.run(self._put_all(contents))
 
-    def read_stream(self, path: StoragePath) -> BinaryIO:
+    def read_stream(self, path: StoragePath) -> io.BufferedReader:
         """See `IStorageBackend`."""
         size_bytes = self.size_bytes(path)
         if size_bytes is None:
             raise FileNotFoundError(self.uri(path))
         stream = ObjectStream(self._client, self._key(path), size_bytes)
-        return cast("BinaryIO", io.BufferedReader(stream, FIRST_READ_BYTES))
+        return io.BufferedReader(stream, FIRST_READ_BYTES)
 
     def delete_file(self, path: StoragePath) -> None:
         """See `IStorageBackend`."""
