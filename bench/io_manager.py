@@ -72,6 +72,7 @@ class Place:
 
     def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
         """Do what an asset does without an IO manager, with the same codec; the file is durable at the end."""
+
         @dg.asset
         def table() -> None:
             frame.lazy().sink_parquet(self._file, compression="zstd", compression_level=1)
