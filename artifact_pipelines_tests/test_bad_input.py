@@ -91,8 +91,12 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
     # A regular file that opens, and then gives an input/output error to everyone, root too.
     "an unreadable file": (lambda s, p, m: s.put(pathlib.Path("/proc/self/mem")), SourceUnreadableError, "permission"),
     "a folder for a file": (lambda s, p, m: s.put(p), SourceUnreadableError, "drop the file again"),
-    "a file that is not there": (lambda s, p, m: s.put(p / "gone.csv"), SourceVanishedError, "Drop it again"),
-    "a file that vanishes while read": (lambda s, p, m: _put_vanishing(s, p / "x"), SourceVanishedError, "Drop it"),
+    "a file that is not there": (lambda s, p, m: s.put(p / "gone.csv"), SourceVanishedError, "Check the path"),
+    "a file that vanishes while read": (
+        lambda s, p, m: _put_vanishing(s, p / "x"),
+        SourceVanishedError,
+        "Check the path",
+    ),
     "an empty file": (lambda s, p, m: find_file(p, "n", "empty*", None), EmptySourceError, "Drop a file with data"),
     "a stream that raises midway": (lambda s, p, m: s.create_artifact(Torn(), "bin"), SourceStreamError, "Mend"),  # type: ignore[arg-type]
     "a path for a stream": (lambda s, p, m: s.create_artifact("x.csv", "csv"), InvalidArgumentError, "binary stream"),  # type: ignore[arg-type]

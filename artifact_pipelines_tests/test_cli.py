@@ -159,9 +159,12 @@ def test_everything_known_of_a_file_is_shown(csv: pathlib.Path) -> None:
         (("show", "--", -1), 2, "positive whole number"),
         (("show", "x"), 2, "not a valid integer"),
         (("history", "nothing"), 3, "Materialize it first"),
-        (("put", "gone.csv"), 5, "gone.csv is gone"),
-        (("put", "no[b]markup[/i].csv"), 5, "no[b]markup[/i].csv is gone"),
-        (("put", "."), 5, "not a regular file"),
+        (("put", "gone.csv"), 2, "'gone.csv' does not exist"),
+        (("put", "."), 2, "is a directory"),
+        (("put", "/dev/full"), 5, "not a regular file"),
+        (("history", "no[b]markup[/i]"), 3, "no[b]markup[/i]"),
+        (("get", 1, "-o", "nowhere/x"), 2, "There is no folder 'nowhere'"),
+        (("get", 1, "-o", "."), 2, "is a directory"),
         (("nonsense",), 2, "No such command"),
     ],
 )
@@ -182,7 +185,7 @@ def test_missing_bytes_are_a_code_of_their_own(csv: pathlib.Path, store: Store, 
 
 def test_a_target_that_can_not_be_written_is_an_error(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     run("put", csv)
-    assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / "no" / "folder" / "out", code=6)
+    assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / ("x" * 300), code=6)
 
 
 @pytest.mark.parametrize(("target", "code"), [("/dev/full", 6), ("/dev/null", 0)])

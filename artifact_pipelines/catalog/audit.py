@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from
-from artifact_pipelines.catalog.materializations import holder_of
+from artifact_pipelines.catalog.materialization_rows import holder_of
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import file_references, files, materialization_files, materializations
 from artifact_pipelines.core.findings import Finding, FindingKind

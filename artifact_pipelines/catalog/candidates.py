@@ -11,7 +11,12 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.materializations import lock_asset, materialization_of, select_materializations
+from artifact_pipelines.catalog.materialization_rows import (
+    lock_asset,
+    materialization_of,
+    of_asset,
+    select_materializations,
+)
 from artifact_pipelines.catalog.publication import (
     CHECKED_IN,
     DATASET,
@@ -64,7 +69,7 @@ class CandidateCatalog:
             lock_asset(connection, candidate.asset)
             if not _is_waiting(connection, candidate):
                 return False
-            which = _of(candidate.asset, candidate.partition)
+            which = of_asset(candidate.asset, candidate.partition)
             newer = sa.select(_TABLE.version).where(*which, _TABLE.is_current, candidate.materialization_id < _ID)
             version = connection.execute(newer).scalar()
             if version is not None:
@@ -112,7 +117,7 @@ class CandidateCatalog:
             UnknownVersionError: It has no version of that number, or has it no more.
             InvalidArgumentError: It was published before; to go back to it is a rollback.
         """
-        which = _of(asset, partition)
+        which = of_asset(asset, partition)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             of_version = [*which, _IS_KEPT, _TABLE.wiped_at.is_(None), _TABLE.version == version]
@@ -135,7 +140,7 @@ class CandidateCatalog:
 
 
 def _make_current(connection: sa.Connection, made: Materialization, reason: str | None = None) -> None:
-    give_way(connection, _of(made.asset, made.partition), made.version, made.materialization_id)
+    give_way(connection, of_asset(made.asset, made.partition), made.version, made.materialization_id)
     this = sa.update(materializations).where(_ID.in_([made.materialization_id]))
     connection.execute(this.values(**current_columns(utc_now(), reason)))
     dataset = made.metadata.get(DATASET)
@@ -151,7 +156,3 @@ def _is_waiting(connection: sa.Connection, made: Materialization) -> bool:
 def _set(connection: sa.Connection, made: Materialization, publication: Publication, reason: str) -> None:
     values: Mapping[str, Any] = {"publication": publication, "publication_reason": reason}
     connection.execute(sa.update(materializations).where(_ID.in_([made.materialization_id])).values(**values))
-
-
-def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
-    return [_TABLE.asset_key == asset, _TABLE.partition_key.is_not_distinct_from(partition)]

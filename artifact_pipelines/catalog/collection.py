@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import REBUILT, count_down, drop_rebuilt
-from artifact_pipelines.catalog.materializations import is_newest_of_its_version
+from artifact_pipelines.catalog.materialization_rows import is_newest_of_its_version
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,

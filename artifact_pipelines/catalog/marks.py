@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
-from artifact_pipelines.catalog.materializations import lock_asset
+from artifact_pipelines.catalog.materialization_rows import lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (

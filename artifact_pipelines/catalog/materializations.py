@@ -3,24 +3,23 @@
 Recording one settles the leases on its files in the same transaction: either both are there, or neither.
 """
 
-import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import file_from, settle_leases
+from artifact_pipelines.catalog.materialization_rows import (
+    highest_version,
+    newest,
+    of_asset,
+    select_materializations,
+)
 from artifact_pipelines.catalog.publication import (
     IS_CANDIDATE,
     IS_NOT_REJECTED,
-    candidate_columns,
-    current_columns,
-    give_way,
-    insert_dataset_version,
 )
+from artifact_pipelines.catalog.recording import record_all
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     files,
@@ -38,7 +37,6 @@ from artifact_pipelines.core.exceptions import (
 )
 from artifact_pipelines.core.types import (
     FileId,
-    FileState,
     Lease,
     LoadedInput,
     Materialization,
@@ -57,14 +55,8 @@ _HAS_ITS_FILES = ~sa.exists().where(
     materialization_files.c.materialization_id == _ID,
     ~sa.exists().where(files.c.file_id == materialization_files.c.file_id),
 )
-_FILES_OF = 500
 _PARTITIONS_OF = 500
 _TOLD = 20
-_OWNED_FILES = (
-    sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
-    .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
-    .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
-)
 
 
 class MaterializationCatalog:
@@ -94,16 +86,7 @@ class MaterializationCatalog:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
         with writing(self._engine) as connection:
-            for asset in sorted({facts.asset for facts, _ in new}):
-                lock_asset(connection, asset)
-            put: set[FileId] = set()  # by one of them: to the next of the same content it is a stored file
-            recorded = []
-            for facts, leases in new:
-                recorded.append(
-                    _record(connection, facts, [_as_stored(x) if x.file.file_id in put else x for x in leases])
-                )
-                put.update(lease.file.file_id for lease in leases)
-            return recorded
+            return record_all(connection, new)
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
@@ -159,7 +142,7 @@ class MaterializationCatalog:
         self, asset: str, partition: str | None = None, selection: Selection | None = None
     ) -> NotFoundError:
         """Return the error that says why `find` has not found a partition, and what could be selected instead."""
-        which = [*_of(asset, partition), _IS_KEPT]
+        which = [*of_asset(asset, partition), _IS_KEPT]
         with reading(self._engine) as connection:
             kept = select_materializations(connection, which, _TOLD)
             told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
@@ -178,8 +161,8 @@ class MaterializationCatalog:
             UnknownVersionError: It has none with that number.
         """
         with reading(self._engine) as connection:
-            found = _newest(connection, [*_of(asset, partition), _IS_KEPT, materializations.c.version == version])
-            highest = _highest_version(connection, _of(asset, partition))
+            found = newest(connection, [*of_asset(asset, partition), _IS_KEPT, materializations.c.version == version])
+            highest = highest_version(connection, of_asset(asset, partition))
         if found is None:
             self.current(asset, partition)
             raise UnknownVersionError(asset, version, highest, partition)
@@ -197,7 +180,7 @@ class MaterializationCatalog:
             limit: How many at the most.
             with_released: Also those that are released and whose files are all still there.
         """
-        which = _of(asset, partition)[: 1 if partition is None else 2]
+        which = of_asset(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit)
@@ -218,73 +201,9 @@ class MaterializationCatalog:
         return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
 
 
-def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
-    """Return the materialization of an ID that there is."""
-    found = _newest(connection, [_ID.in_([materialization_id])])
-    assert found is not None
-    return found
-
-
-def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether a materialization is the last one of its version: only its inputs are needed to make that again."""
-    later = materializations.alias()
-    same = (
-        later.c.asset_key == made.c.asset_key,
-        later.c.partition_key.is_not_distinct_from(made.c.partition_key),
-        later.c.version == made.c.version,
-        later.c.materialization_id > made.c.materialization_id,
-    )
-    return ~sa.exists().where(*same)
-
-
-def holder_of(materialization_id: int) -> str:
-    """Name the holder that a materialization is."""
-    return f"materialization:{materialization_id}"
-
-
-def lock_asset(connection: sa.Connection, asset: str) -> None:
-    """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))
-
-
-def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
-    which = _of(facts.asset, facts.partition)
-    previous = _newest(connection, [*which, _IS_CURRENT])
-    # Other bytes may hold the same table: then it is the same version.
-    changed = previous is None or (
-        previous.data_version != facts.data_version
-        and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
-    )
-    version = previous.version if previous and not changed else _highest_version(connection, which) + 1
-    is_candidate = changed and bool(facts.publish_after)
-    if not is_candidate:
-        give_way(connection, which, version)
-    now = connection.execute(sa.select(utc_now())).scalar_one()  # one for both: current when it was made
-    state = candidate_columns(facts) if is_candidate else current_columns(now)
-    materialization_id = _insert(connection, facts, leases, {"version": version, "created_at": now, **state})
-    for position, lease in enumerate(leases):
-        settle_leases(connection, [lease], holder_of(materialization_id))
-        row = {"position": position, "file_id": lease.file.file_id}
-        connection.execute(sa.insert(materialization_files).values(materialization_id=materialization_id, **row))
-    _insert_inputs(connection, materialization_id, facts.inputs)
-    if facts.dataset is not None and changed and not is_candidate:
-        insert_dataset_version(connection, facts.dataset, version, materialization_id)
-    return materialization_of(connection, materialization_id)
-
-
-def _as_stored(lease: Lease) -> Lease:
-    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.STORED))
-
-
-def _of(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
-    column = materializations.c.partition_key
-    return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
-
-
 def _of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
     if list(partitions) == [None]:
-        return _of(asset, None)
+        return of_asset(asset, None)
     return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
 
 
@@ -344,87 +263,3 @@ def _newest_of_each(
     if not wanted:
         return {}
     return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}
-
-
-def _newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
-    found = select_materializations(connection, which, limit=1)
-    return found[0] if found else None
-
-
-def select_materializations(
-    connection: sa.Connection,
-    which: Sequence[sa.ColumnElement[bool]],
-    limit: int,
-    order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
-) -> Sequence[Materialization]:
-    """Read materializations in an order, newest first, and their files with one query more for some hundreds."""
-    rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
-    owned: dict[int, list[sa.Row[Any]]] = {}
-    for start in range(0, len(rows), _FILES_OF):
-        # By ID: asked the first question again, PostgreSQL would see what was recorded meanwhile.
-        wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
-        for row in connection.execute(_OWNED_FILES.where(materialization_files.c.materialization_id.in_(wanted))):
-            owned.setdefault(row.owner_id, []).append(row)
-    return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
-
-
-def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) -> Materialization:
-    return Materialization(
-        materialization_id=row.materialization_id,
-        asset=row.asset_key,
-        partition=row.partition_key,
-        version=row.version,
-        run_id=row.run_id,
-        step_key=row.step_key,
-        data_version=row.data_version,
-        code_version=row.code_version,
-        row_count=row.row_count,
-        bytes_added=row.bytes_added,
-        schema=row.schema,
-        metadata=row.metadata,
-        created_at=row.created_at,
-        files=tuple(file_from(file_row) for file_row in file_rows),
-        publication=Publication(row.publication),
-        publication_reason=row.publication_reason,
-    )
-
-
-def _highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> int:
-    """Return the highest number given so far, also to versions that are gone: a number is never used again."""
-    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
-    highest = sa.select(_VERSION).where(*which).order_by(_PARTITION.desc(), _VERSION.desc()).limit(1)
-    return connection.execute(highest).scalar() or 0
-
-
-def _insert(
-    connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], state: Mapping[str, Any]
-) -> int:
-    values: Mapping[str, Any] = {
-        "asset_key": facts.asset,
-        "partition_key": facts.partition,
-        "run_id": facts.run_id,
-        "step_key": facts.step_key,
-        "data_version": facts.data_version,
-        "code_version": facts.code_version,
-        "row_count": facts.row_count,
-        "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
-        "schema": facts.schema,
-        "metadata": dict(facts.metadata),
-        **state,
-    }
-    inserted = connection.execute(sa.insert(materializations).values(**values).returning(_ID))
-    return int(inserted.scalar_one())
-
-
-def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: Sequence[LoadedInput]) -> None:
-    rows = [
-        {
-            "materialization_id": materialization_id,
-            "asset_key": i.asset,
-            "partition_key": i.partition,
-            "file_id": i.file_id,
-        }
-        for i in dict.fromkeys(inputs)
-    ]
-    if rows:
-        connection.execute(sa.insert(materialization_inputs), rows)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
-from artifact_pipelines.catalog.materializations import holder_of, is_newest_of_its_version, lock_asset
+from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,

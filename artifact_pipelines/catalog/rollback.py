@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import hold_again
-from artifact_pipelines.catalog.materializations import holder_of, lock_asset, materialization_of
+from artifact_pipelines.catalog.materialization_rows import holder_of, lock_asset, materialization_of
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.exceptions import UnknownVersionError

@@ -43,7 +43,7 @@ def gc(dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, 
     grace_s = parse_duration_s(grace, "--grace")
     if grace_s < _HOUR_S and not force:
         raise click.UsageError(
-            f"A grace of {grace} is below 1h: someone may still read what was just released. --force."
+            f"A grace of {grace} is below 1h: what was just released may still be read. Add --force if not."
         )
     settings = Settings.from_environment()
     backend = open_backend(settings.storage_url)

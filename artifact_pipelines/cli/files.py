@@ -23,7 +23,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=pathlib.Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
 @as_json_option
 def put(file: pathlib.Path, as_json: bool) -> None:
     """Store FILE and print its ID. The same content again gives the same ID and stores nothing."""
@@ -38,12 +38,19 @@ def put(file: pathlib.Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file_id", type=int)
-@click.option("-o", "--output", type=click.Path(path_type=pathlib.Path), help="Write here; else to standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="Write here; else to standard output.",
+)
 @as_json_option
 def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
     """Write the bytes of the file with FILE_ID to a file or to standard output."""
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
     target = "standard output" if output is None else output.name
     with open_the_store() as store, store.open(file_id) as source:
         with progress_bar(f"Writing {target}", beside_pipe=output is None) as counted:

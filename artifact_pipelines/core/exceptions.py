@@ -746,7 +746,7 @@ class SourceVanishedError(SourceError):
     path: str
 
     def __str__(self) -> str:
-        return f"{self.path} is gone. Drop it again; move files into the landing zone in one step and leave them until they are ingested."
+        return f"{self.path} is gone, or was never there. Check the path; what is dropped into a landing zone has to stay there until it is ingested."
 
 
 @dataclasses.dataclass(eq=False)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
-from artifact_pipelines.catalog.materializations import holder_of
+from artifact_pipelines.catalog.materialization_rows import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
 from artifact_pipelines.core.exceptions import (
     LeaseExpiredError,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.materializations import lock_asset
+from artifact_pipelines.catalog.materialization_rows import lock_asset
 from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (
     CollectedVersionsError,

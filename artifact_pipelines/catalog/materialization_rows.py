@@ -1,0 +1,112 @@
+"""Rows of materializations, as everybody reads them inside of a transaction of his own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.files import file_from
+from artifact_pipelines.catalog.tables import files, materialization_files, materializations
+from artifact_pipelines.core.types import Materialization, Publication
+
+_ID = materializations.c.materialization_id
+_VERSION = materializations.c.version
+_PARTITION = materializations.c.partition_key
+_FILES_OF = 500
+_OWNED_FILES = (
+    sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
+    .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
+    .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
+)
+
+
+def of_asset(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
+    """Say which asset and partition; None is an unpartitioned asset."""
+    column = materializations.c.partition_key
+    return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
+
+
+def select_materializations(
+    connection: sa.Connection,
+    which: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+    order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
+) -> Sequence[Materialization]:
+    """Read materializations in an order, newest first, and their files with one query more for some hundreds."""
+    rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
+    return with_files(connection, rows)
+
+
+def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Materialization]:
+    """Return the materializations of some rows, with their files."""
+    owned: dict[int, list[sa.Row[Any]]] = {}
+    for start in range(0, len(rows), _FILES_OF):
+        # By ID: asked the first question again, PostgreSQL would see what was recorded meanwhile.
+        wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
+        for row in connection.execute(_OWNED_FILES.where(materialization_files.c.materialization_id.in_(wanted))):
+            owned.setdefault(row.owner_id, []).append(row)
+    return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
+
+
+def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) -> Materialization:
+    return Materialization(
+        materialization_id=row.materialization_id,
+        asset=row.asset_key,
+        partition=row.partition_key,
+        version=row.version,
+        run_id=row.run_id,
+        step_key=row.step_key,
+        data_version=row.data_version,
+        code_version=row.code_version,
+        row_count=row.row_count,
+        bytes_added=row.bytes_added,
+        schema=row.schema,
+        metadata=row.metadata,
+        created_at=row.created_at,
+        files=tuple(file_from(file_row) for file_row in file_rows),
+        publication=Publication(row.publication),
+        publication_reason=row.publication_reason,
+    )
+
+
+def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
+    """Return the newest of those asked for, if there is one."""
+    found = select_materializations(connection, which, limit=1)
+    return found[0] if found else None
+
+
+def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
+    """Return the materialization of an ID that there is."""
+    found = newest(connection, [_ID.in_([materialization_id])])
+    assert found is not None
+    return found
+
+
+def highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> int:
+    """Return the highest number given so far, also to versions that are gone: a number is never used again."""
+    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    highest = sa.select(_VERSION).where(*which).order_by(_PARTITION.desc(), _VERSION.desc()).limit(1)
+    return connection.execute(highest).scalar() or 0
+
+
+def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a materialization is the last one of its version: only its inputs are needed to make that again."""
+    later = materializations.alias()
+    same = (
+        later.c.asset_key == made.c.asset_key,
+        later.c.partition_key.is_not_distinct_from(made.c.partition_key),
+        later.c.version == made.c.version,
+        later.c.materialization_id > made.c.materialization_id,
+    )
+    return ~sa.exists().where(*same)
+
+
+def holder_of(materialization_id: int) -> str:
+    """Name the holder that a materialization is."""
+    return f"materialization:{materialization_id}"
+
+
+def lock_asset(connection: sa.Connection, asset: str) -> None:
+    """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))
