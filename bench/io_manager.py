@@ -20,6 +20,7 @@ from bench.side_by_side import machine, side_by_side
 ROWS = 20_000_000
 ASSETS = 200
 _PIECE_ROWS = 500_000
+_LEVEL = 1  # of zstd, as the IO manager has it; polars' default is 3
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 _FOUR_GB = """
@@ -70,12 +71,12 @@ class Place:
         """Load it, as a frame or as a scan of which everything is read."""
         run(self._assets(kind), "consumer", self.io_manager())
 
-    def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
+    def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame, level: int | None = _LEVEL) -> None:
         """Do what an asset does without an IO manager, with the same codec; the file is durable at the end."""
 
         @dg.asset
         def table() -> None:
-            frame.lazy().sink_parquet(self._file, compression="zstd", compression_level=1)
+            frame.lazy().sink_parquet(self._file, compression="zstd", compression_level=level)
             with self._file.open("rb") as file:
                 os.fsync(file.fileno())
 
@@ -130,10 +131,14 @@ def run(assets: list[dg.AssetsDefinition], name: str, io_manager: Any) -> None:
 def measure_table(place: Place, frame: pl.DataFrame | pl.LazyFrame, kind: Any, rounds: int) -> None:
     """Print the times of writing and reading against those of polars."""
     name = kind.__name__
-    written = side_by_side(
-        {"polars": lambda: place.write_plainly(frame), "IO manager": lambda: place.write(frame)}, rounds, place.prepare
-    )
+    writers = {
+        "polars": lambda: place.write_plainly(frame),
+        "polars' defaults": lambda: place.write_plainly(frame, level=None),
+        "IO manager": lambda: place.write(frame),
+    }
+    written = side_by_side(writers, rounds, place.prepare)
     report(f"writing a {name} of 1 GB", written)
+    report("  against polars' default level", {**written, "polars": written["polars' defaults"]})
     place.prepare()
     place.write_plainly(frame)
     place.write(frame)
