@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog import retry, schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
@@ -178,6 +178,12 @@ def catalog_url(request: pytest.FixtureRequest, settings: Settings) -> str:
 def catalog(catalog_url: str) -> Iterator[Catalog]:
     with Catalog(catalog_url) as catalog:
         yield catalog
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer is given up almost at once."""
+    monkeypatch.setattr(retry, "RETRY_S", 0.1)
 
 
 @pytest.fixture

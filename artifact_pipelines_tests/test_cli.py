@@ -231,6 +231,7 @@ def test_a_wrong_url_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in text
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_catalog_that_does_not_answer_is_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://127.0.0.1:1/db")
     assert "CatalogUnavailableError" in run("ls", code=6)

@@ -82,7 +82,7 @@ def urls(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Any) -> tup
 
 
 def test_no_look_up_works_harder_for_more_files(urls: tuple[str, str], is_stress: bool) -> None:
-    small, large = (10_000, 1_000_000) if is_stress else (10_000, 40_000)
+    small, large = (10_000, 1_000_000) if is_stress else (5_000, 20_000)
     with filled(urls[0], small) as few, filled(urls[1], large) as many:
         work = {name: (_work(few, name), _work(many, name)) for name in Questions(few, small).all()}
     harder = {name: (least, most) for name, (least, most) in work.items() if most > _FACTOR * least}
