@@ -6,6 +6,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,19 @@ def migrations_of_dagster_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "from_config", read_once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dagster_does_not_sync_its_databases() -> Iterator[None]:
+    """An instance on disk waits for the disk most of the time. Our own catalogs set it themselves, after this."""
+
+    def relax(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sa.event.listen(sa.Engine, "connect", relax)
+    yield
+    sa.event.remove(sa.Engine, "connect", relax)
 
 
 @pytest.fixture(autouse=True)

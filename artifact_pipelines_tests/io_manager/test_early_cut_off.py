@@ -12,6 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 
 import artifact_pipelines
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines_tests.project import NO_LOGS
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-04")
 ONE_RUN = dg.BackfillPolicy.single_run()
@@ -24,7 +25,7 @@ CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
 @pytest.fixture(params=["in memory"])
 def instance(request: pytest.FixtureRequest) -> Iterator[dg.DagsterInstance]:
     """A run takes ten times as long in an instance on disk, which is the same in all but where its tables lie."""
-    with dg.instance_for_test() if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test(NO_LOGS) if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
