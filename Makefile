@@ -38,8 +38,9 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	@echo "All checks passed"
 
 .PHONY: stress
-stress: $(VENV)/.installed-dev  ## Prove the store under crashes, races and faults, in the long form (an hour or so)
-	$(BIN)/pytest -n 2 --stress --timeout 3600 artifact_pipelines_tests/stress
+# All tests: those in artifact_pipelines_tests/stress in their long form, and what the others leave out of `make test`.
+stress: $(VENV)/.installed-dev  ## Run all tests, those of crashes, races and faults in their long form (an hour or so)
+	$(BIN)/pytest -n 2 --stress --timeout 3600
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, side by side (minutes, 25 GB of disk)

@@ -1,19 +1,24 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
 import contextlib
-import logging
+import functools
 import os
 import pathlib
 import secrets
 import shutil
+import sqlite3
+import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
-from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog import retry, schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
@@ -35,15 +40,59 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--stress"):
         return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
+    long = {item for item in items if _is_long(item)}
+    config.hook.pytest_deselected(items=list(long))
     items[:] = [item for item in items if item not in long]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """Tell whether a test is left to `make stress`: marked so, or on a pair of catalog and storage that shows no more.
+
+    Few tests depend on both at once. The others run on SQLite with local disk and on PostgreSQL with S3.
+    """
+    if item.get_closest_marker("long"):
+        return True
+    if not isinstance(item, pytest.Function) or item.get_closest_marker("every_pair") or _is_local(item.fixturenames):
+        return False
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return (given.get("catalog_url"), given.get("storage_url")) in (("sqlite", "s3"), ("postgresql", "local"))
 
 
 @pytest.fixture(scope="session")
 def is_stress(pytestconfig: pytest.Config) -> bool:
     """Whether long proofs run in their long form (`make stress`); `make test` runs the short one."""
     return bool(pytestconfig.getoption("--stress"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_of_dagster_are_read_once() -> Iterator[None]:
+    """Dagster reads all its migrations for each instance, even for one in memory: half the time of a small run."""
+    read, known = ScriptDirectory.from_config, dict[str, ScriptDirectory]()
+
+    def read_once(config: Config) -> ScriptDirectory:
+        location = str(config.get_main_option("script_location"))
+        if not location.startswith("dagster:"):
+            return read(config)
+        if location not in known:
+            known[location] = read(config)
+        return known[location]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", read_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dagster_does_not_sync_its_databases() -> Iterator[None]:
+    """An instance on disk waits for the disk most of the time. Our own catalogs set it themselves, after this."""
+
+    def relax(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sa.event.listen(sa.Engine, "connect", relax)
+    yield
+    sa.event.remove(sa.Engine, "connect", relax)
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +134,7 @@ def postgresql_server() -> Iterator[sa.URL]:
         schema.upgrade(engine)
         engine.dispose()
         yield url
+        _administration(url).dispose()
         server.cleanup()
 
 
@@ -111,10 +161,13 @@ def _database(server: sa.URL) -> Iterator[str]:
 
 
 def _execute(url: sa.URL, statement: str) -> None:
-    engine = sa.create_engine(url.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _administration(url).connect() as connection:
         connection.exec_driver_sql(statement)
-    engine.dispose()
+
+
+@functools.cache  # to connect takes as long as to make a database
+def _administration(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
 
 
 @pytest.fixture(scope="session")
@@ -142,11 +195,33 @@ def catalog(catalog_url: str) -> Iterator[Catalog]:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer is given up almost at once."""
+    monkeypatch.setattr(retry, "RETRY_S", 0.1)
+
+
+@pytest.fixture
 def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
     """The catalog's database by the back door, for what its interface does not show."""
     engine = make_engine(catalog_url)
     yield engine
     engine.dispose()
+
+
+# A process of its own: coverage would look at its every step, and it would wait for the tests' own threads.
+_S3_SERVER = """
+import logging, sys
+import moto.s3.models
+from moto.server import ThreadedMotoServer
+
+vars(moto.s3.models)["S3_UPLOAD_PART_MIN_SIZE"] = 1  # small parts make quick tests
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%s" % server.get_host_and_port(), flush=True)
+sys.stdin.read()  # until the tests end, however they do
+server.stop()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -158,16 +233,10 @@ def s3_server() -> Iterator[str]:
     if os.environ.get("ARTIFACT_TEST_S3_ENDPOINT"):
         yield os.environ["ARTIFACT_TEST_S3_ENDPOINT"]
         return
-    import moto.s3.models
-    from moto.server import ThreadedMotoServer
-
-    vars(moto.s3.models)["S3_UPLOAD_PART_MIN_SIZE"] = 1  # small parts make quick tests
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    command = [sys.executable, "-c", _S3_SERVER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
 
 
 @pytest.fixture
@@ -188,8 +257,12 @@ def s3_url(s3_back_door: S3BackDoor) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on each backend that is supported, unless it uses the store that the environment names."""
     if "storage_url" in metafunc.fixturenames:
-        is_local = {"store", "project"} & set(metafunc.fixturenames)
-        metafunc.parametrize("storage_url", ["local"] if is_local else ["local", "s3"], indirect=True)
+        backends = ["local"] if _is_local(metafunc.fixturenames) else ["local", "s3"]
+        metafunc.parametrize("storage_url", backends, indirect=True)
+
+
+def _is_local(fixture_names: Sequence[str]) -> bool:
+    return "store" in fixture_names or "project" in fixture_names
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ FLIGHTS: Mapping[str, Any] = {
 }
 CSV = "carrier,number,delay\nUA,1,5\nAA,2,7\nUA,3,1\n"
 ALL = ["analyses/delays", "analyses/profile", "raw", "samples/few", "table"]
+NO_LOGS: Mapping[str, Any] = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""For an instance on disk: it would start four processes for each step, to keep what the step prints."""
 
 
 class Project:

@@ -17,6 +17,7 @@ from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.lineage import grow
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines_tests.project import NO_LOGS
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -231,6 +232,7 @@ def test_a_wrong_url_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in text
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_catalog_that_does_not_answer_is_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://127.0.0.1:1/db")
     assert "CatalogUnavailableError" in run("ls", code=6)
@@ -327,6 +329,7 @@ def test_history_says_what_is_not_published_and_publish_makes_it_current(
         yield dg.AssetCheckResult(passed=context.run.tags["value"] == "x")
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text(json.dumps(NO_LOGS))
     manager = ArtifactIOManager(store.catalog, store._producer)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         for value in ("x", "xx"):

@@ -95,6 +95,7 @@ def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeyp
     assert run_json("catalog", "migrate", source, f"sqlite:///{tmp_path / 'third.db'}")["rows"]["files"] == 1
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("source", "target", "code"),
     [

@@ -1,6 +1,7 @@
 """What `make demo` shows, from end to end, on the real data."""
 
 import io
+import json
 import pathlib
 import re
 
@@ -13,6 +14,7 @@ from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.definitions import defs
+from artifact_pipelines_tests.project import NO_LOGS
 
 
 @pytest.fixture
@@ -23,6 +25,7 @@ def console() -> Console:
 @pytest.fixture
 def _dagster_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text(json.dumps(NO_LOGS))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
 
 

@@ -22,7 +22,7 @@ from artifact_pipelines.definitions import build_resources
 from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.jobs import build_clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
-from artifact_pipelines_tests.project import ALL, CSV, Project
+from artifact_pipelines_tests.project import ALL, CSV, NO_LOGS, Project
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
 MORE = CSV + "AA,4,9\n"
@@ -30,7 +30,7 @@ MORE = CSV + "AA,4,9\n"
 
 def history_of(settings: Settings) -> object:
     """Run the project through two drops; return all that can be told of its artifacts."""
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test(NO_LOGS) as instance:
         project = Project(settings, instance)
         made = []
         for text in (CSV, MORE, MORE):
@@ -147,7 +147,7 @@ def test_credentials_from_config_reach_the_server_and_no_eye(
     def text() -> str:
         return "a"
 
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test(NO_LOGS) as instance:
         result = dg.materialize([text], resources={"io_manager": factory}, instance=instance)
         assert result.success
         shown = str([str(event) for event in result.all_events]) + configured_values({"io_manager": factory})

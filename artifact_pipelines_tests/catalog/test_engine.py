@@ -60,6 +60,7 @@ def test_other_urls_are_refused_and_hide_the_password(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
 def test_a_server_that_does_not_answer_is_a_typed_error_without_the_password(scheme: str) -> None:
     with pytest.raises(CatalogUnavailableError, match="did not answer") as caught:

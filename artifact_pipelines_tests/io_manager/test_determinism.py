@@ -21,7 +21,7 @@ from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of
 
-ROWS = 280_000
+ROWS = 190_000  # more than a row group, also the two thirds of them that some relations leave
 FRAME = (
     pl.DataFrame({"id": range(ROWS)})
     .with_columns(
@@ -86,7 +86,7 @@ for name, value in values(pathlib.Path(sys.argv[1]), seed).items():
 """
 
 
-@pytest.mark.parametrize(("threads", "seed"), [("1", 2), ("2", 3)])
+@pytest.mark.parametrize(("threads", "seed"), [("1", 2), pytest.param("2", 3, marks=pytest.mark.long)])
 def test_threads_processes_and_pieces_do_not_show(tmp_path: pathlib.Path, threads: str, seed: int) -> None:
     here = {name: written(value) for name, value in values(tmp_path, 1).items()}
     environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads, "TZ": "Asia/Tokyo"}
@@ -103,11 +103,11 @@ def test_a_frame_is_written_like_the_same_frame_lazily() -> None:
 def test_what_lies_around_a_table_and_under_its_nulls_does_not_show() -> None:
     sink = io.BytesIO()
     TypeHandlers().for_value(FRAME).write(FRAME, sink)
-    assert written(pl.read_parquet(sink.getvalue())) == written(FRAME)
-    assert written(pl.concat([FRAME.head(1), FRAME], rechunk=True).slice(1)) == written(FRAME)
+    around = pl.concat([FRAME.head(1), FRAME], rechunk=True).slice(1)
+    assert written(pl.read_parquet(sink.getvalue())) == written(around) == written(FRAME)
     table = FRAME.to_arrow()
-    assert written(pa.concat_tables([table.slice(0, 1), table]).combine_chunks().slice(1)) == written(table)
-    assert written(in_pieces(FRAME, 1).to_arrow()) == written(table)
+    sliced = pa.concat_tables([table.slice(0, 1), table]).combine_chunks().slice(1)
+    assert written(sliced) == written(in_pieces(FRAME, 1).to_arrow()) == written(table)
 
 
 def test_whoever_holds_a_table_it_has_one_logical_hash() -> None:

@@ -12,6 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 
 import artifact_pipelines
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines_tests.project import NO_LOGS
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-04")
 ONE_RUN = dg.BackfillPolicy.single_run()
@@ -24,7 +25,7 @@ CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
 @pytest.fixture(params=["in memory"])
 def instance(request: pytest.FixtureRequest) -> Iterator[dg.DagsterInstance]:
     """A run takes ten times as long in an instance on disk, which is the same in all but where its tables lie."""
-    with dg.instance_for_test() if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test(NO_LOGS) if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
@@ -79,15 +80,29 @@ class Pipeline:
 FRESH = dict.fromkeys("abc", StaleStatus.FRESH.value)
 
 
-@pytest.fixture(params=CONDITIONS)
-def condition(request: pytest.FixtureRequest) -> dg.AutomationCondition[Any]:
-    return CONDITIONS[request.param]()
+@pytest.fixture(
+    params=[
+        ("ours", "1"),
+        ("dagster's", None),
+        pytest.param(("ours", None), marks=pytest.mark.long),
+        pytest.param(("dagster's", "1"), marks=pytest.mark.long),
+    ],
+    ids=lambda given: f"{given[0]}-{'code versions' if given[1] else 'no code versions'}",
+)
+def declared(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    """The name of a condition, and the code version of all assets."""
+    given: tuple[str, str | None] = request.param
+    return given
 
 
-@pytest.fixture(params=[None, "1"], ids=["no code versions", "code versions"])
-def code_version(request: pytest.FixtureRequest) -> str | None:
-    version: str | None = request.param
-    return version
+@pytest.fixture
+def condition(declared: tuple[str, str | None]) -> dg.AutomationCondition[Any]:
+    return CONDITIONS[declared[0]]()
+
+
+@pytest.fixture
+def code_version(declared: tuple[str, str | None]) -> str | None:
+    return declared[1]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A rollback, by command, as Dagster's own instance sees it: what is stale, and what its conditions ask for."""
 
+import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import CATALOG_URL
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.project import NO_LOGS
 from artifact_pipelines_tests.storage.back_door import BackDoor
 from artifact_pipelines_tests.test_cli import run, run_json
 
@@ -84,7 +86,7 @@ class Project:
 def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tmp_path / "dagster"
     folder.mkdir()
-    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (folder / "dagster.yaml").write_text(json.dumps({"telemetry": {"enabled": False}, **NO_LOGS}))
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
     return str(folder)
 

@@ -254,7 +254,7 @@ from artifact_pipelines import ArtifactIOManagerFactory
 schema = pa.schema([("x", pa.int64())])
 
 def batches():
-    for number in range(50):
+    for number in range(10):
         yield pa.record_batch([pa.array(range(100_000))], schema)
     os.kill(os.getpid(), signal.SIGKILL)
 

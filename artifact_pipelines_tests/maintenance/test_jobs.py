@@ -19,6 +19,7 @@ from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.project import NO_LOGS
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
 
@@ -37,7 +38,8 @@ def daily(context: dg.AssetExecutionContext) -> str:
 def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """Both, because the default event log keeps events that belong to no run in a place of their own."""
     folder = tmp_path_factory.mktemp("dagster") if request.param != "ephemeral" else None
-    with dg.DagsterInstance.local_temp(str(folder)) if folder else dg.DagsterInstance.ephemeral() as instance:
+    on_disk = dg.DagsterInstance.local_temp(str(folder), NO_LOGS) if folder else None
+    with on_disk or dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 

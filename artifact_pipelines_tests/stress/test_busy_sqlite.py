@@ -64,13 +64,13 @@ def run_together(script: str, arguments: Sequence[Sequence[str]]) -> Sequence[st
 
 def test_many_can_make_the_catalog_at_once(tmp_path: pathlib.Path, is_stress: bool) -> None:
     for number in range(10 if is_stress else 1):
-        run_together(_OPEN, [[f"sqlite:///{tmp_path}/{number}.db"]] * 16)
+        run_together(_OPEN, [[f"sqlite:///{tmp_path}/{number}.db"]] * (16 if is_stress else 8))
 
 
 def test_no_lock_reaches_a_caller_and_no_count_drifts(tmp_path: pathlib.Path, is_stress: bool) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
     Catalog(url).close()
-    processes, seconds = (16, 60) if is_stress else (8, 3)
+    processes, seconds = (16, 60) if is_stress else (6, 2)
     outputs = run_together(_USE, [[url, str(seconds), str(number)] for number in range(processes)])
     held, uses = (sum(int(output.split()[i]) for output in outputs) for i in (0, 1))
     assert uses > 100
