@@ -178,7 +178,7 @@ def test_partitions_are_recorded_all_or_none(
             raise LeaseExpiredError(leases[0].file.file_id)
         settle_leases(connection, leases, holder)
 
-    monkeypatch.setattr("artifact_pipelines.catalog.materializations.settle_leases", expire_third)
+    monkeypatch.setattr("artifact_pipelines.catalog.recording.settle_leases", expire_third)
     assert "LeaseExpiredError" in failure_of(run(ours, asset_of(lambda keys: {key: key for key in keys})))
     assert held(sqlite_catalog) == []
     assert sqlite_catalog.files.list_files(10) == []

@@ -23,7 +23,7 @@ def test_a_file_at_rest_is_read_whole(path: pathlib.Path) -> None:
 
 
 def test_a_missing_file_has_vanished(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(SourceVanishedError, match="Drop it again"):
+    with pytest.raises(SourceVanishedError, match="Check the path"):
         SourceFile(tmp_path / "none")
 
 
