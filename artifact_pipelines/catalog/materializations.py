@@ -226,16 +226,16 @@ def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
 def _current_then(
     connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], time: datetime.datetime
 ) -> Mapping[str | None, Materialization]:
-    """Find what was current at a time; where that was released meanwhile, nothing, and not what was before it."""
-    since = materializations.c.current_since
+    """Find what was current at a time; where that was wiped by then or released meanwhile, nothing.
+
+    Never what was current before that: it had ended to be so when the other began.
+    """
+    since, until = materializations.c.current_since, materializations.c.current_until
     latest_first = sa.func.row_number().over(partition_by=_PARTITION, order_by=(since.desc(), _ID.desc()))
-    was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
-    ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
+    ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time).subquery()
     wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
-    return {
-        found.partition: found
-        for found in select_materializations(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))
-    }
+    was_so = [_ID.in_(wanted), _IS_KEPT, sa.or_(until.is_(None), until > time)]
+    return {found.partition: found for found in select_materializations(connection, was_so, len(wanted))}
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:

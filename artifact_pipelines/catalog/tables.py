@@ -91,6 +91,7 @@ materializations = sa.Table(
     sa.Column("publication", sa.String(16), nullable=False, server_default=Publication.PUBLISHED),
     sa.Column("publication_reason", sa.Text),
     sa.Column("current_since", UtcDateTime, comment="when it came to be current; null: never"),
+    sa.Column("current_until", UtcDateTime, comment="when a wipe ended that; null: none did, only what came after it"),
     _one_of("publication", Publication),
     # One for each order in which materializations are looked for: no look-up reads a history through.
     sa.Index(None, "asset_key", "materialization_id"),

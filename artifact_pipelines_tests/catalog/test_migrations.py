@@ -56,22 +56,40 @@ def test_an_input_that_is_recorded_after_the_migration_gets_an_id_of_its_own(
     engine.dispose()
 
 
+def test_what_was_wiped_before_the_migration_was_current_until_then(catalog_url: str, settings: Settings) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    _upgrade(engine, "0003")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE materializations SET wiped_at = created_at, is_current = false"))
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        table = materializations.c
+        assert connection.scalars(sa.select(table.current_until == table.created_at).distinct()).all() == [True]
+    engine.dispose()
+
+
 def test_what_is_no_publication_is_refused(catalog: Catalog, engine: sa.Engine) -> None:
     record(catalog, "a")
     with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
         connection.execute(sa.update(materializations).values(publication="perhaps"))
 
 
+def _upgrade(engine: sa.Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
 def _make_first_schema(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         metadata.drop_all(connection)
         connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
-    config = Config()
-    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    _upgrade(engine, "0001")
     now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ")
     with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
         connection.execute(
             sa.text(
                 "INSERT INTO files VALUES (1, :hash, 'blake3', 3, 'csv', NULL, NULL, 'x', 'stored', 0, '{}', "
