@@ -418,6 +418,32 @@ def test_a_check_that_loads_nothing_is_about_what_dagster_heard_of_last(
     assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected"]
 
 
+def test_what_a_check_found_of_one_candidate_never_publishes_the_next_one(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    values = iter([1, 2])
+
+    @dg.asset(metadata=AFTER_CHECKS)
+    def size() -> int:
+        return next(values)
+
+    @dg.asset_check(asset=size, blocking=True)
+    def fine(size: int) -> dg.AssetCheckResult:
+        make()  # while the first is being checked
+        return dg.AssetCheckResult(passed=True)
+
+    options: Any = {"resources": {"io_manager": io_manager}, "instance": instance}
+
+    def make() -> None:
+        dg.materialize([size, fine], selection=dg.AssetSelection.assets(size).without_checks(), **options)
+
+    make()
+    dg.materialize([size, fine], selection=dg.AssetSelection.checks(fine), **options)
+    assert publish_candidates(instance, catalog) == ["size version 1 is published"]
+    assert publish_candidates(instance, catalog) == []
+    assert history(catalog, "size")[0] == (2, "candidate", "waits for check fine")
+
+
 def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
