@@ -24,6 +24,7 @@ from artifact_pipelines.catalog.publication import (
     current_columns,
     give_way,
     insert_dataset_version,
+    superseded_by,
 )
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations
@@ -82,7 +83,7 @@ class CandidateCatalog:
             newer = sa.select(_TABLE.version).where(*which, _TABLE.is_current, candidate.materialization_id < _ID)
             version = connection.execute(newer).scalar()
             if version is not None:
-                _set(connection, candidate, Publication.REJECTED, f"superseded by version {version}")
+                _set(connection, candidate, Publication.REJECTED, superseded_by(version))
                 return False
             _make_current(connection, candidate)
         return True

@@ -53,7 +53,7 @@ def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataV
     """Return what the UI shows of a materialization that is not current yet."""
     if recorded.publication == Publication.PUBLISHED:
         return {}
-    return {"artifact/publication": dg.MetadataValue.text(f"{recorded.publication}: {recorded.publication_reason}")}
+    return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
 
 
 def publish_candidates(
