@@ -32,6 +32,7 @@
     │   ├── ContentMismatchError
     │   ├── UnknownColumnError
     │   ├── UnsupportedColumnError
+    │   ├── ColumnValueError
     │   ├── DuplicateColumnsError
     │   ├── PartitionsAnnotationError
     │   ├── PartitionSchemaError
@@ -528,6 +529,22 @@ class UnsupportedColumnError(UsageError):
 
     def __str__(self) -> str:
         return f"Column {self.column!r} of type {self.type_name:.200} cannot be stored as Parquet. Nothing was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class ColumnValueError(UsageError):
+    """A column holds a value that its type can say, and what is stored of it cannot."""
+
+    column: str
+    type_name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"Column {self.column!r:.200} of type {self.type_name:.200} holds a value that cannot be stored: {self.problem:.200}. "
+            "Nothing was stored. Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast "
+            "the column to int64."
+        )
 
 
 @dataclasses.dataclass(eq=False)
