@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-)
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.publication import CHECKED_IN
 from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager.dagster_internals import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+    PartitionKeyFilter,
+)
 from artifact_pipelines.io_manager.dagster_reports import is_report_of, key_of
 
 _PAGE = 50

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
@@ -17,6 +16,7 @@ from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, step_of
+from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
 from artifact_pipelines.io_manager.dagster_reports import data_version_reported, report_rejection
 
 PUBLISH_METADATA_KEY = "artifact/publish"
