@@ -107,6 +107,11 @@ def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
 
 
+def _first_of(values: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return _known(values[:most]) + more
+
+
 def first_names(names: Sequence[str], most: int = 10) -> str:
     """Return names as text, the first of them only where they are many, and each cut where it is long."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -469,7 +474,7 @@ class UnsupportedTypeError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"Cannot {self.action} a value of type {self.type_name}. Supported: {_known(self.supported)}. "
+            f"Cannot {self.action} a value of type {self.type_name}. Supported: {'; '.join(self.supported)}. "
             "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
         )
 
@@ -487,7 +492,7 @@ class WrongFileTypeError(UsageError):
     def __str__(self) -> str:
         return (
             f"File {self.file_id} is {self.file_type!r} and cannot be read as {self.type_name}, which reads: "
-            f"{_known(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {_known(self.annotations)}."
+            f"{_first_of(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {'; '.join(self.annotations)}."
         )
 
 
