@@ -52,7 +52,7 @@ _FILL = {
             current_since)
         SELECT i, {_ASSET}, CASE WHEN i % 10 = 1 THEN 'day ' || i END, CASE WHEN i % 10 = 1 THEN 1 ELSE i END,
             'run ' || (i / 5), 'step', {{hash}}, '1', 1000, 100, '{{{{"a": "int64"}}}}', '{{{{}}}}', {{time}},
-            i % 10 = 1 OR i > :files - :assets OR i > :files - 10, CASE WHEN i % 100 = 7 THEN {{time}} END,
+            i % 10 = 1 OR i = :files OR (i % 10 != 0 AND i > :files - :assets), CASE WHEN i % 100 = 7 THEN {{time}} END,
             {{time}}
         FROM numbers""",
     "materialization_files": """

@@ -105,9 +105,16 @@ sa.Index(
     "ix_materializations_current",
     materializations.c.asset_key,
     materializations.c.partition_key,
-    unique=False,
+    unique=True,  # where it is null the next one sees to that
     sqlite_where=sa.text("is_current = 1"),
     postgresql_where=sa.text("is_current"),
+)
+sa.Index(
+    "ix_materializations_current_unpartitioned",
+    materializations.c.asset_key,
+    unique=True,
+    sqlite_where=sa.text("is_current = 1 AND partition_key IS NULL"),
+    postgresql_where=sa.text("is_current AND partition_key IS NULL"),
 )
 # Partial so that it serves what asks for a time, and is not taken in place of the one above, which it resembles.
 sa.Index(

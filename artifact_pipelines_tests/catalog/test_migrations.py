@@ -75,6 +75,32 @@ def test_what_is_no_publication_is_refused(catalog: Catalog, engine: sa.Engine) 
         connection.execute(sa.update(materializations).values(publication="perhaps"))
 
 
+@pytest.mark.parametrize("partition", [None, "p"])
+def test_of_several_that_are_current_the_migration_leaves_the_newest(
+    catalog_url: str, settings: Settings, partition: str | None
+) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    _upgrade(engine, "0003")
+    with engine.begin() as connection:
+        several = sa.text("UPDATE materializations SET is_current = true, partition_key = :partition")
+        connection.execute(several, {"partition": partition})
+    schema.upgrade(engine)
+    with Catalog(catalog_url) as catalog:
+        assert [(m.asset, m.version) for m in catalog.materializations.list_current()] == [("a", 2), ("b", 1)]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("partition", [None, "p", ""])
+def test_the_database_takes_no_second_current_one(catalog: Catalog, engine: sa.Engine, partition: str | None) -> None:
+    for content in "ab":
+        record(catalog, content, partition=partition)
+    record(catalog, "c", partition="another")
+    both = sa.update(materializations).where(materializations.c.partition_key.is_not_distinct_from(partition))
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(both.values(is_current=True))
+
+
 def _upgrade(engine: sa.Engine, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
