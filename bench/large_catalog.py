@@ -128,6 +128,8 @@ class Questions:
             "current, of a partition": lambda: assets.current(_PARTITIONED, f"day {self._id() // 10 * 10 + 1}"),
             "current at a time, of a long history": lambda: assets.find(_HISTORY, [None], self._moment()),
             "current at a time, of partitions": lambda: assets.find(_PARTITIONED, self._days(), self._moment()),
+            "candidates that wait, of all assets": lambda: self._catalog.candidates.next_waiting(0, 100),
+            "candidates that wait, of an asset": lambda: self._catalog.candidates.waiting(_HISTORY),
             "version, the first": lambda: assets.version(_HISTORY, 10),
             "version, any": lambda: assets.version(_HISTORY, self._random.randrange(10, self._number, 10)),
             "history, long": lambda: assets.history(_HISTORY),
@@ -210,7 +212,7 @@ def measure(title: str, urls: Sequence[str], numbers: Sequence[int], rounds: int
         fill(url, number)
     print(f"{title}: median of a call with {numbers[0]:,} and with {numbers[1]:,} files", flush=True)
     for name, (small, large) in compare(urls[0], urls[1], rounds).items():
-        print(f"  {name:34} {small * 1e3:8.2f} ms {large * 1e3:8.2f} ms   ratio {large / small:.2f}", flush=True)
+        print(f"  {name:36} {small * 1e3:8.2f} ms {large * 1e3:8.2f} ms   ratio {large / small:.2f}", flush=True)
 
 
 def main() -> None:

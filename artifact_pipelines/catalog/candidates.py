@@ -63,11 +63,13 @@ class CandidateCatalog:
             limit: How many at the most.
             asset: Only those of this asset.
         """
-        which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None), after < _ID]
+        # Not by the ID itself: its index would be read through, past all that are no candidates.
+        place = _ID + 0
+        which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None), after < place]
         if asset is not None:
             which.append(_TABLE.asset_key == asset)
         with reading(self._engine) as connection:
-            return select_materializations(connection, which, limit, order=(_ID,))
+            return select_materializations(connection, which, limit, order=(place,))
 
     @retried
     def publish(self, candidate: Materialization) -> bool:
