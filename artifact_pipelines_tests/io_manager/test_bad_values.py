@@ -121,7 +121,7 @@ def test_what_cannot_be_stored_is_not_retried_and_changes_nothing(
 
 LOADED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "text as a frame": (text, pl.DataFrame, {}, "WrongFileTypeError: .*'txt' and cannot be read as polars.DataFrame"),
-    "a frame as text": (frame, str, {}, "WrongFileTypeError: .*'parquet' .*: polars.DataFrame, polars.LazyFrame"),
+    "a frame as text": (frame, str, {}, "WrongFileTypeError: .*'parquet' .*: polars.DataFrame or LazyFrame"),
     "an unknown type": (frame, complex, {}, "UnsupportedTypeError: Cannot load a value of type builtins.complex"),
     "a record of another form": (record, Model, {}, "ContentMismatchError: .*n: Input should be a valid integer"),
     "another encoding": (packed, str, {}, "ContentMismatchError: .*not UTF-8"),
