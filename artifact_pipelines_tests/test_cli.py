@@ -336,12 +336,17 @@ def test_history_says_what_is_not_published_and_publish_makes_it_current(
             options: Any = {"tags": {"value": value}, "instance": instance, "raise_on_error": False}
             dg.materialize([price], resources={"io_manager": manager}, **options)
             publish_candidates(instance, store.catalog)
-    newest, oldest = run_json("history", "price")
+        assert "becomes current" not in run("history", "price")
+        resources = {"io_manager": manager}
+        dg.materialize([price], resources=resources, tags={"value": "xxx"}, instance=instance, raise_on_error=False)
+        assert "A candidate becomes current when the sensor artifact_publisher, or" in run("history", "price")
+        publish_candidates(instance, store.catalog)
+    _, newest, oldest = run_json("history", "price")
     assert (newest["state"], oldest["state"]) == ("rejected: failed check small", None)
     said = run("publish", "price", "--version", 2)
     assert "version 2 is current" in said
     assert "Dagster is told" in said
     assert "Dagster knows already" in run("publish", "price", "--version", 2)
-    assert run_json("history", "price")[0]["state"] == "published by command"
+    assert run_json("history", "price")[1]["state"] == "published by command"
     assert "rollback price --to 1" in run("publish", "price", "--version", 1, code=2)
-    run("publish", "price", "--version", 3, code=3)
+    run("publish", "price", "--version", 4, code=3)

@@ -5,6 +5,7 @@ The catalogs are filled by script, not by storing files: only rows are looked up
 
 import argparse
 import contextlib
+import datetime
 import itertools
 import pathlib
 import random
@@ -19,13 +20,14 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import LEASE_HOLDER
-from artifact_pipelines.core.types import Content, FileDescription, FileId, MaterializationFacts
+from artifact_pipelines.core.types import Content, FileDescription, FileId, MaterializationFacts, Selection
 from bench.side_by_side import machine, side_by_side
 
 SMALL, LARGE = 10_000, 1_000_000
 ASSETS_SHARE = 300
 """One asset for this many files: 33 in the small catalog, 3,333 in the large one."""
 _CALLS = 20
+_FIRST = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)  # everything was made within a minute of it
 
 # A tenth of all files is the history of one asset, a tenth the partitions of another, the rest is spread over many
 # assets. A hundred files nobody holds.
@@ -46,10 +48,12 @@ _FILL = {
         SELECT i, i, 'materialization:' || i, {time} FROM numbers WHERE NOT {free}""",
     "materializations": f"""
         INSERT INTO materializations (materialization_id, asset_key, partition_key, version, run_id, step_key,
-            data_version, code_version, row_count, bytes_added, schema, metadata, created_at, is_current, released_at)
+            data_version, code_version, row_count, bytes_added, schema, metadata, created_at, is_current, released_at,
+            current_since)
         SELECT i, {_ASSET}, CASE WHEN i % 10 = 1 THEN 'day ' || i END, CASE WHEN i % 10 = 1 THEN 1 ELSE i END,
             'run ' || (i / 5), 'step', {{hash}}, '1', 1000, 100, '{{{{"a": "int64"}}}}', '{{{{}}}}', {{time}},
-            i % 10 = 1 OR i > :files - :assets OR i > :files - 10, CASE WHEN i % 100 = 7 THEN {{time}} END
+            i % 10 = 1 OR i = :files OR (i % 10 != 0 AND i > :files - :assets), CASE WHEN i % 100 = 7 THEN {{time}} END,
+            {{time}}
         FROM numbers""",
     "materialization_files": """
         INSERT INTO materialization_files (materialization_id, position, file_id) SELECT i, 0, i FROM numbers""",
@@ -122,6 +126,10 @@ class Questions:
             "current, of a long history": lambda: assets.current(_HISTORY),
             "current, of a run that made none": lambda: assets.current(_HISTORY, run_id="run 1000000000"),
             "current, of a partition": lambda: assets.current(_PARTITIONED, f"day {self._id() // 10 * 10 + 1}"),
+            "current at a time, of a long history": lambda: assets.find(_HISTORY, [None], self._moment()),
+            "current at a time, of partitions": lambda: assets.find(_PARTITIONED, self._days(), self._moment()),
+            "candidates that wait, of all assets": lambda: self._catalog.candidates.next_waiting(0, 100),
+            "candidates that wait, of an asset": lambda: self._catalog.candidates.waiting(_HISTORY),
             "version, the first": lambda: assets.version(_HISTORY, 10),
             "version, any": lambda: assets.version(_HISTORY, self._random.randrange(10, self._number, 10)),
             "history, long": lambda: assets.history(_HISTORY),
@@ -134,6 +142,12 @@ class Questions:
             "next to verify": lambda: next(self._catalog.audit.files_to_verify(100)),
             "collector's candidates": lambda: self._catalog.collection.candidates(3600, 100),
         }
+
+    def _moment(self) -> Selection:
+        return Selection(as_of=_FIRST + datetime.timedelta(seconds=self._random.randrange(60)))
+
+    def _days(self) -> Sequence[str]:
+        return [f"day {self._id() // 10 * 10 + 1}" for _ in range(10)]
 
     def _id(self) -> int:
         return self._random.randrange(1, self._number - 10)
@@ -198,7 +212,7 @@ def measure(title: str, urls: Sequence[str], numbers: Sequence[int], rounds: int
         fill(url, number)
     print(f"{title}: median of a call with {numbers[0]:,} and with {numbers[1]:,} files", flush=True)
     for name, (small, large) in compare(urls[0], urls[1], rounds).items():
-        print(f"  {name:34} {small * 1e3:8.2f} ms {large * 1e3:8.2f} ms   ratio {large / small:.2f}", flush=True)
+        print(f"  {name:36} {small * 1e3:8.2f} ms {large * 1e3:8.2f} ms   ratio {large / small:.2f}", flush=True)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from artifact_pipelines.catalog.publication import (
     current_columns,
     give_way,
     insert_dataset_version,
+    superseded_by,
 )
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations
@@ -43,21 +44,32 @@ class CandidateCatalog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    @retried
     def waiting(self, asset: str | None = None) -> Sequence[Materialization]:
         """Return the candidates of an asset, or of all, oldest first; none costs little."""
-        which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None)]
+        found = list(self.next_waiting(0, _PAGE, asset))
+        while found and len(found) % _PAGE == 0:
+            page = self.next_waiting(found[-1].materialization_id, _PAGE, asset)
+            if not page:
+                break
+            found += page
+        return found
+
+    @retried
+    def next_waiting(self, after: int, limit: int, asset: str | None = None) -> Sequence[Materialization]:
+        """Return the first candidates whose materialization ID is higher than one, oldest first.
+
+        Args:
+            after: That ID.
+            limit: How many at the most.
+            asset: Only those of this asset.
+        """
+        # Not by the ID itself: its index would be read through, past all that are no candidates.
+        place = _ID + 0
+        which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None), after < place]
         if asset is not None:
             which.append(_TABLE.asset_key == asset)
         with reading(self._engine) as connection:
-            found = list(select_materializations(connection, which, _PAGE, order=(_ID,)))
-            while found and len(found) % _PAGE == 0:
-                later = [*which, found[-1].materialization_id < _ID]
-                page = select_materializations(connection, later, _PAGE, order=(_ID,))
-                if not page:
-                    break
-                found += page
-        return found
+            return select_materializations(connection, which, limit, order=(place,))
 
     @retried
     def publish(self, candidate: Materialization) -> bool:
@@ -73,7 +85,7 @@ class CandidateCatalog:
             newer = sa.select(_TABLE.version).where(*which, _TABLE.is_current, candidate.materialization_id < _ID)
             version = connection.execute(newer).scalar()
             if version is not None:
-                _set(connection, candidate, Publication.REJECTED, f"superseded by version {version}")
+                _set(connection, candidate, Publication.REJECTED, superseded_by(version))
                 return False
             _make_current(connection, candidate)
         return True

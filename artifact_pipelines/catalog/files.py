@@ -68,9 +68,9 @@ _INSERT_LEASES = (
     .values(holder=LEASE_HOLDER, expires_at=_EXPIRY)
     .returning(file_references.c.reference_id, file_references.c.file_id)
 )
-_RENEW = (
-    sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY).returning(file_references.c.reference_id)
-)
+_FREE_LEASES = sa.select(file_references.c.reference_id).where(*_ARE_LEASES).with_for_update(skip_locked=True)
+_RENEW = sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY)
+_RENEWED_AT_ONCE = 1000
 _MAKE_LASTING = (
     sa.update(file_references)
     .where(*_ARE_LEASES)
@@ -134,10 +134,14 @@ class FileCatalog:
         return [Lease(free[file.file_id].pop(), file) for file in files_of]
 
     @retried
-    def renew(self, lease: Lease) -> None:
+    def renew_all(self, leases: Sequence[Lease]) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            _change_leases(connection, [lease], _RENEW, lease_s=self.lease_s)
+            for start in range(0, len(leases), _RENEWED_AT_ONCE):
+                ids = _ids(leases[start : start + _RENEWED_AT_ONCE])
+                # Whoever settles waits for rows one by one: to wait for them here could be a deadlock.
+                free = connection.scalars(_FREE_LEASES, {"reference_ids": ids}).all()
+                connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
 
     def settle(self, lease: Lease, holder: str) -> None:
         """See `IFileCatalog`."""

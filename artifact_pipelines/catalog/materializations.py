@@ -124,12 +124,13 @@ class MaterializationCatalog:
         found: dict[str | None, Materialization] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(partitions), _PARTITIONS_OF):
-                which = _of_any(asset, partitions[start : start + _PARTITIONS_OF])
+                some = partitions[start : start + _PARTITIONS_OF]
+                if selection is not None and selection.as_of is not None:
+                    found.update(_current_then(connection, asset, some, selection.as_of))
+                    continue
+                which = _of_any(asset, some)
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
-                if selection is not None and selection.as_of is not None:
-                    found.update(_current_then(connection, which, selection.as_of))
-                    continue
                 if selection is None and to_check:
                     found.update(_newest_of_each(connection, [*which, _IS_KEPT, IS_CANDIDATE]))
                 own = _selected(selection) if selection else _of_run(run_id, to_check) if run_id else None
@@ -224,18 +225,26 @@ def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
 
 
 def _current_then(
-    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], time: datetime.datetime
+    connection: sa.Connection, asset: str, partitions: Sequence[str | None], time: datetime.datetime
 ) -> Mapping[str | None, Materialization]:
-    """Find what was current at a time; where that was released meanwhile, nothing, and not what was before it."""
-    since = materializations.c.current_since
-    latest_first = sa.func.row_number().over(partition_by=_PARTITION, order_by=(since.desc(), _ID.desc()))
-    was_there = sa.or_(materializations.c.wiped_at.is_(None), materializations.c.wiped_at > time)
-    ranked = sa.select(_ID, latest_first.label("place")).where(*which, since <= time, was_there).subquery()
-    wanted = connection.scalars(sa.select(ranked.c.materialization_id).where(ranked.c.place == 1)).all()
-    return {
-        found.partition: found
-        for found in select_materializations(connection, [_ID.in_(wanted), _IS_KEPT], len(wanted))
-    }
+    """Find what was current at a time; where that was wiped by then or released meanwhile, nothing.
+
+    Never what was current before that: it had ended to be so when the other began. An index leads to it, however long
+    the history of a partition is.
+    """
+    since, until = materializations.c.current_since, materializations.c.current_until
+    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    latest = sa.select(_ID).order_by(_PARTITION.desc(), since.desc(), _ID.desc()).limit(1)
+    latest = latest.where(materializations.c.asset_key == asset, since <= time)
+    if list(partitions) == [None]:
+        found = connection.scalars(latest.where(_PARTITION.is_(None))).all()
+    else:
+        key = sa.column("partition_key", sa.Text)
+        wanted = sa.values(key, name="wanted").data([(p,) for p in partitions if p is not None]).cte()
+        of_each = latest.where(wanted.c.partition_key == _PARTITION).correlate(wanted).scalar_subquery()
+        found = connection.scalars(sa.select(of_each).select_from(wanted)).all()
+    was_so = [_ID.in_(found), _IS_KEPT, sa.or_(until.is_(None), until > time)]
+    return {made.partition: made for made in select_materializations(connection, was_so, len(found))}
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:

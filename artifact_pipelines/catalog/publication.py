@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
-from artifact_pipelines.core.types import MaterializationFacts, Publication
+from artifact_pipelines.core.types import SUPERSEDED, MaterializationFacts, Publication
 
 # Written out, not as a parameter: only so the index of candidates serves.
 IS_CANDIDATE = materializations.c.publication == sa.literal_column("'candidate'")
@@ -48,7 +48,13 @@ def candidate_columns(facts: MaterializationFacts) -> Mapping[str, Any]:
 
 def waits_for(checks: Sequence[str]) -> str:
     """Return why a candidate is not published yet."""
-    return f"waits for {'checks' if len(checks) > 1 else 'check'} {', '.join(checks)}"
+    what = f"checks {', '.join(checks)} are" if len(checks) > 1 else f"check {checks[0]} is"
+    return f"waits until {what} seen to have passed"
+
+
+def superseded_by(version: int) -> str:
+    """Return why a candidate that no check has failed is never published."""
+    return f"{SUPERSEDED} by version {version}, which became current first"
 
 
 def give_way(
@@ -70,8 +76,7 @@ def give_way(
     superseded = rows.where(IS_CANDIDATE)
     if materialization_id is not None:
         superseded = superseded.where(materializations.c.materialization_id < materialization_id)
-    reason = f"superseded by version {version}"
-    connection.execute(superseded.values(publication=Publication.REJECTED, publication_reason=reason))
+    connection.execute(superseded.values(publication=Publication.REJECTED, publication_reason=superseded_by(version)))
 
 
 def insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:

@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
 from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset
 from artifact_pipelines.catalog.retry import retried
+from artifact_pipelines.catalog.rollback import record_again
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
@@ -189,10 +190,10 @@ class RetentionCatalog:
         Returns:
             How many materializations were wiped.
         """
-        made_by = materializations.c.run_id
+        table = materializations.c
         wipe = sa.update(materializations).where(*_can_be_wiped(asset))
         if except_runs:
-            wipe = wipe.where(sa.or_(made_by.is_(None), made_by.not_in(except_runs)))
+            wipe = wipe.where(sa.or_(table.run_id.is_(None), table.run_id.not_in(except_runs)))
         if up_to is not None:
             wipe = wipe.where(up_to >= _ID)
         with writing(self._engine) as connection:
@@ -200,13 +201,15 @@ class RetentionCatalog:
             if happened_at is not None and not _note_wipe(connection, asset, happened_at):
                 return 0
             now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
-            return connection.execute(wipe.values(wiped_at=now, is_current=False)).rowcount
+            until = sa.case((table.is_current, now), else_=table.current_until)
+            return connection.execute(wipe.values(wiped_at=now, is_current=False, current_until=until)).rowcount
 
     @retried
     def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
         """Take back the last wipe of an asset, or the wipe or release of one version.
 
-        Where nothing is current, that one of the versions that come back is current again which was so last.
+        Where nothing is current, that one of the versions that come back is current again which was so last: from now
+        on, as after a rollback to it. That nothing was current in between stays known.
 
         Args:
             asset: Asset key.
@@ -342,6 +345,7 @@ def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
 
 
 def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
+    """Make what was current last so again, in a row of its own: what was current when stays as it was."""
     published = [row for row in rows if row.publication == Publication.PUBLISHED]
     published.sort(key=lambda row: (row.current_since, row.materialization_id))  # it may have been published late
     for row in {row.partition_key: row for row in published}.values():
@@ -349,5 +353,4 @@ def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]])
         which = (table.asset_key == row.asset_key, table.partition_key.is_not_distinct_from(row.partition_key))
         has_current = sa.select(_ID).where(*which, table.is_current)
         if connection.execute(has_current.limit(1)).first() is None:
-            latest = sa.update(materializations).where(row.materialization_id == _ID)
-            connection.execute(latest.values(is_current=True))
+            record_again(connection, row.materialization_id)

@@ -59,13 +59,13 @@ class RollbackCatalog:
             if current is not None and is_new:
                 was_current = sa.update(materializations).where(_ID.in_([current.materialization_id]))
                 connection.execute(was_current.values(is_current=False))
-            now = _made_again(connection, made[0].materialization_id) if current is None or is_new else current[0]
+            now = record_again(connection, made[0].materialization_id) if current is None or is_new else current[0]
             of_run = next((row.materialization_id for row in made if row.run_id), made[-1].materialization_id)
             return Rollback(materialization_of(connection, now), materialization_of(connection, of_run), is_new)
 
 
-def _made_again(connection: sa.Connection, source_id: int) -> int:
-    """Record a materialization anew as the current one, and return its ID."""
+def record_again(connection: sa.Connection, source_id: int) -> int:
+    """Record a materialization anew as the current one, where nothing is so any more, and return its ID."""
     now = connection.execute(sa.select(utc_now())).scalar_one()
     facts = {"bytes_added": 0, "is_current": True, "created_at": now, "current_since": now}
     kept = sa.select(*(_TABLE[name] for name in _CONTENT), *map(sa.literal, facts.values())).where(_ID.in_([source_id]))

@@ -91,6 +91,7 @@ materializations = sa.Table(
     sa.Column("publication", sa.String(16), nullable=False, server_default=Publication.PUBLISHED),
     sa.Column("publication_reason", sa.Text),
     sa.Column("current_since", UtcDateTime, comment="when it came to be current; null: never"),
+    sa.Column("current_until", UtcDateTime, comment="when a wipe ended that; null: none did, only what came after it"),
     _one_of("publication", Publication),
     # One for each order in which materializations are looked for: no look-up reads a history through.
     sa.Index(None, "asset_key", "materialization_id"),
@@ -104,9 +105,16 @@ sa.Index(
     "ix_materializations_current",
     materializations.c.asset_key,
     materializations.c.partition_key,
-    unique=False,
+    unique=True,  # where it is null the next one sees to that
     sqlite_where=sa.text("is_current = 1"),
     postgresql_where=sa.text("is_current"),
+)
+sa.Index(
+    "ix_materializations_current_unpartitioned",
+    materializations.c.asset_key,
+    unique=True,
+    sqlite_where=sa.text("is_current = 1 AND partition_key IS NULL"),
+    postgresql_where=sa.text("is_current AND partition_key IS NULL"),
 )
 # Partial so that it serves what asks for a time, and is not taken in place of the one above, which it resembles.
 sa.Index(

@@ -20,6 +20,10 @@ from artifact_pipelines.core.retention import Version
 from artifact_pipelines.core.types import FileId, FileInfo, Materialization, Publication
 
 _PIECE_BYTES = 1 << 20
+_OF_CANDIDATES = (
+    "A candidate becomes current when the sensor artifact_publisher, or a step that loads {asset}, sees that its "
+    "checks have passed. `artifact-pipelines publish {asset} --version N` does not wait for them."
+)
 
 
 @click.command()
@@ -115,24 +119,19 @@ def history(asset: str, partition: str | None, with_released: bool, as_json: boo
             **_asset_row(m),
             "run_id": m.run_id,
             "marks": marks.pop((m.partition, m.version), None),
-            "state": _state(m),
+            "state": m.publication_text,
         }
         for m in made
     ]
     print_rows(rows, as_json, empty="", only_json=("asset",))
+    if not as_json and any(m.publication == Publication.CANDIDATE for m in made):
+        click.echo(_OF_CANDIDATES.format(asset=asset))
 
 
 def _write_out(source: BinaryIO) -> None:
     with _target_errors("standard output"):
         shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
         sys.stdout.buffer.flush()
-
-
-def _state(made: Materialization) -> str | None:
-    """What is to be said of a publication: nothing of one that its checks allowed, or that had none."""
-    if made.publication == Publication.PUBLISHED:
-        return made.publication_reason
-    return f"{made.publication}: {made.publication_reason}"
 
 
 def _marks(version: Version) -> str | None:

@@ -32,6 +32,7 @@
     │   ├── ContentMismatchError
     │   ├── UnknownColumnError
     │   ├── UnsupportedColumnError
+    │   ├── ColumnValueError
     │   ├── DuplicateColumnsError
     │   ├── PartitionsAnnotationError
     │   ├── PartitionSchemaError
@@ -104,6 +105,11 @@ def _older_backups(file_ids: Sequence[int]) -> str:
 
 def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
+
+
+def _first_of(values: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return _known(values[:most]) + more
 
 
 def first_names(names: Sequence[str], most: int = 10) -> str:
@@ -468,7 +474,7 @@ class UnsupportedTypeError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"Cannot {self.action} a value of type {self.type_name}. Supported: {_known(self.supported)}. "
+            f"Cannot {self.action} a value of type {self.type_name}. Supported: {'; '.join(self.supported)}. "
             "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
         )
 
@@ -486,7 +492,7 @@ class WrongFileTypeError(UsageError):
     def __str__(self) -> str:
         return (
             f"File {self.file_id} is {self.file_type!r} and cannot be read as {self.type_name}, which reads: "
-            f"{_known(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {_known(self.annotations)}."
+            f"{_first_of(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {'; '.join(self.annotations)}."
         )
 
 
@@ -528,6 +534,22 @@ class UnsupportedColumnError(UsageError):
 
     def __str__(self) -> str:
         return f"Column {self.column!r} of type {self.type_name:.200} cannot be stored as Parquet. Nothing was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class ColumnValueError(UsageError):
+    """A column holds a value that its type can say, and what is stored of it cannot."""
+
+    column: str
+    type_name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"Column {self.column!r:.200} of type {self.type_name:.200} holds a value that cannot be stored: {self.problem:.200}. "
+            "Nothing was stored. Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast "
+            "the column to int64."
+        )
 
 
 @dataclasses.dataclass(eq=False)

@@ -89,11 +89,11 @@ class IFileCatalog(Protocol):
         """Take a lease for each, in order, as `acquire` does; a content that comes twice is leased twice."""
         ...
 
-    def renew(self, lease: Lease) -> None:
-        """Let the lease run its full time again from now, by the database's clock.
+    def renew_all(self, leases: Sequence[Lease]) -> None:
+        """Let leases run their full time again from now, by the database's clock.
 
-        Raises:
-            LeaseExpiredError: The lease has run out and was reaped.
+        One that has run out and was reaped is left out, so is one that is being settled right now: the others are
+        renewed all the same, and settling says what is lost.
         """
         ...
 

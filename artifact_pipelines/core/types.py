@@ -137,6 +137,16 @@ class Publication(enum.StrEnum):
     REJECTED = "rejected"
 
 
+SUPERSEDED = "superseded"
+"""With this word the reason begins why what no check has failed is rejected: it merely came too late."""
+
+
+def publication_word(publication: Publication, reason: str | None) -> str:
+    """Return what people call a publication."""
+    is_superseded = publication == Publication.REJECTED and (reason or "").startswith(SUPERSEDED)
+    return SUPERSEDED if is_superseded else publication.value
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
     """One file that a step read to make its output.
@@ -211,6 +221,13 @@ class Materialization:
     def file(self) -> FileInfo:
         """The stored file; today an artifact is one file."""
         return self.files[0]
+
+    @property
+    def publication_text(self) -> str | None:
+        """What people are told of its publication: nothing where its checks allowed it, or it had none."""
+        word = publication_word(self.publication, self.publication_reason)
+        is_said = self.publication == Publication.PUBLISHED or word == SUPERSEDED
+        return self.publication_reason if is_said else f"{word}: {self.publication_reason}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,14 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluation,
-    AssetCheckEvaluationTargetMaterializationData,
-)
-from dagster_shared.record import replace
 
 from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
+from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 
 _DATA_VERSION = "dagster/data_version"
@@ -71,7 +67,7 @@ def report_rejection(
     candidate: Materialization,
     reason: str,
     current: Materialization,
-    evaluations: Sequence[AssetCheckEvaluation | None],
+    evaluations: Sequence[dg.AssetCheckEvaluation | None],
 ) -> None:
     """Tell Dagster that a candidate was rejected and what stays current: nothing downstream is stale for it.
 

@@ -157,7 +157,8 @@ class StreamHandler:
     def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
         wanted = request.annotation
         if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" not in self.reads:
-            raise UnsupportedTypeError("load", wanted.__qualname__, self.reads)  # a class that we cannot make one of
+            supported = ["typing.BinaryIO", "io.BytesIO"]
+            raise UnsupportedTypeError("load", wanted.__qualname__, supported)  # a class that we cannot make one of
         if str in typing.get_args(wanted):
             raise UnsupportedTypeError(
                 "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]

@@ -8,28 +8,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-)
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.publication import CHECKED_IN, PUBLISH_AFTER, waits_for
+from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
 from artifact_pipelines.core.exceptions import InvalidArgumentError, NoBlockingChecksError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, step_of
-from artifact_pipelines.io_manager.dagster_reports import data_version_reported, is_report_of, key_of, report_rejection
+from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
+from artifact_pipelines.io_manager.dagster_reports import data_version_reported, report_rejection
 
 PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
 
 AFTER_CHECKS = "after_checks"
-_EVALUATIONS = 50
-_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
 def required_checks(context: dg.OutputContext) -> tuple[str, ...]:
@@ -60,24 +53,27 @@ def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataV
     """Return what the UI shows of a materialization that is not current yet."""
     if recorded.publication == Publication.PUBLISHED:
         return {}
-    return {"artifact/publication": dg.MetadataValue.text(f"{recorded.publication}: {recorded.publication_reason}")}
+    return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
 
 
-def publish_candidates(instance: dg.DagsterInstance, catalog: Catalog, asset: str | None = None) -> Sequence[str]:
-    """Publish or reject the candidates of an asset, or of all, whose checks have been evaluated.
+def publish_candidates(
+    instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization] | None = None
+) -> Sequence[str]:
+    """Publish or reject the candidates whose checks have been evaluated.
 
     A check that crashed or never ran has found nothing: its candidate waits, and says for what.
 
     Args:
         instance: Whose event log has the checks' evaluations.
         catalog: Where the candidates are.
-        asset: Only those of this asset.
+        candidates: Only these; None: all that wait.
 
     Returns:
         What was done, for people.
     """
-    waiting = catalog.candidates.waiting(asset)
-    return [text for candidate in waiting for text in _decide(instance, catalog, candidate, waiting)]
+    waiting = catalog.candidates.waiting() if candidates is None else candidates
+    findings = CheckFindings(instance, catalog, waiting)
+    return [text for candidate in waiting for text in _decide(instance, catalog, candidate, findings)]
 
 
 class PublishingGate:
@@ -101,8 +97,8 @@ class PublishingGate:
         waiting = self._catalog.candidates.waiting(asset_of(context))
         wanted = set(partitions)
         due = [candidate for candidate in waiting if candidate.partition in wanted]
-        for candidate in due:
-            list(_decide(context.step_context.instance, self._catalog, candidate, waiting))
+        if due:
+            publish_candidates(context.step_context.instance, self._catalog, due)
         return bool(due)
 
     def note(self, context: dg.InputContext, found: Materialization) -> None:
@@ -127,12 +123,12 @@ def say_made_from(context: dg.InputContext, found: Materialization) -> None:
 
 
 def _decide(
-    instance: dg.DagsterInstance, catalog: Catalog, candidate: Materialization, waiting: Sequence[Materialization]
+    instance: dg.DagsterInstance, catalog: Catalog, candidate: Materialization, findings: CheckFindings
 ) -> Iterator[str]:
     """Act on what the checks of one candidate have found."""
     what = _title(candidate)
     required: Sequence[str] = candidate.metadata[PUBLISH_AFTER]
-    found = {name: _evaluation_of(instance, candidate, name, waiting) for name in required}
+    found = {name: findings.of(candidate, name) for name in required}
     failed = [name for name, evaluation in found.items() if evaluation and _blocks(evaluation)]
     missing = [name for name, evaluation in found.items() if evaluation is None]
     if failed:
@@ -140,7 +136,7 @@ def _decide(
         # Dagster first: killed in between, the next one who decides finds that it knows already.
         current = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
         if current is not None:
-            of_current = [_evaluation_of(instance, current, name, ()) for name in required]
+            of_current = [findings.of(current, name) for name in required]
             report_rejection(instance, candidate, reason, current, of_current)
         if catalog.candidates.reject(candidate, reason):
             yield f"{what} is rejected: {reason}"
@@ -151,59 +147,8 @@ def _decide(
         yield f"{what} is published"
 
 
-def _blocks(evaluation: AssetCheckEvaluation) -> bool:
+def _blocks(evaluation: dg.AssetCheckEvaluation) -> bool:
     return not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
-
-
-def _evaluation_of(
-    instance: dg.DagsterInstance, candidate: Materialization, check: str, waiting: Sequence[Materialization]
-) -> AssetCheckEvaluation | None:
-    """Return the newest evaluation of a check that is about a candidate."""
-    key = dg.AssetCheckKey(key_of(candidate), check)
-    partitions = [None] if candidate.partition is None else [candidate.partition, None]  # a check need have none
-    records: list[AssetCheckExecutionRecord] = []
-    for partition in partitions:
-        records += instance.event_log_storage.get_asset_check_execution_history(
-            key, _EVALUATIONS, status=_EVALUATED, partition_filter=PartitionKeyFilter(key=partition)
-        )
-    records.sort(key=lambda record: record.id, reverse=True)
-    about = (r.evaluation for r in records if _is_about(instance, r, candidate, waiting))
-    return next(about, None)
-
-
-def _is_about(
-    instance: dg.DagsterInstance,
-    record: AssetCheckExecutionRecord,
-    candidate: Materialization,
-    waiting: Sequence[Materialization],
-) -> bool:
-    """Tell whether a check has looked at a candidate.
-
-    In the candidate's own run it has, unless Dagster says that it was about another attempt. In another run it has if
-    it loaded the candidate; if it loaded nothing that is known, Dagster says which materialization was the newest.
-    """
-    target = _target_of(instance, record)
-    is_of_run = target is not None and target.run_id == candidate.run_id and _partition(target) == candidate.partition
-    is_target = target is not None and is_of_run and is_report_of(target, candidate)
-    if record.run_id == candidate.run_id:
-        return is_target or not is_of_run
-    if record.run_id in candidate.metadata.get(CHECKED_IN, ()):
-        return True
-    loaded_another = any(record.run_id in other.metadata.get(CHECKED_IN, ()) for other in waiting)
-    return is_target and not loaded_another
-
-
-def _target_of(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> dg.EventLogRecord | None:
-    """Return the materialization that Dagster says a check was about."""
-    data = record.evaluation.target_materialization_data if record.evaluation else None
-    if data is None:
-        return None
-    which = dg.AssetRecordsFilter(asset_key=record.key.asset_key, storage_ids=[data.storage_id])
-    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
-
-
-def _partition(event: dg.EventLogRecord) -> str | None:
-    return event.asset_materialization.partition if event.asset_materialization else None
 
 
 def _title(made: Materialization) -> str:

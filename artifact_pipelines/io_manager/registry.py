@@ -4,6 +4,8 @@ Types are compared by name, so nothing is imported to find out.
 """
 
 import dataclasses
+import importlib.util
+import sys
 import types
 import typing
 from collections.abc import Sequence
@@ -43,6 +45,11 @@ BUILT_IN: Sequence[ITypeHandler] = (
     ArtifactHandler(),
 )
 _WITHOUT_ANNOTATION = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
+# Left out where people are told what there is: another name in the same group says enough.
+_UNTOLD = {
+    *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence"),
+    *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
+}
 _METHODS = ("describe", "write", "read", "facts")
 _registered: list[ITypeHandler] = []
 
@@ -104,8 +111,7 @@ class TypeHandlers:
             for handler in self._handlers:
                 if name in handler.writes:
                     return handler
-        supported = [name for handler in self._handlers for name in handler.writes]
-        raise UnsupportedTypeError("store", _title(type(value)), _short(supported))
+        raise UnsupportedTypeError("store", _title(type(value)), _groups([h.writes for h in self._handlers]))
 
     def read(self, artifact: Artifact, annotation: Any = None, columns: Sequence[str] | None = None) -> Any:
         """Return a stored file as the type that an annotation asks for; without one, as its file type suggests.
@@ -128,12 +134,11 @@ class TypeHandlers:
         title = " | ".join(map(_title, wanted))
         readers = [found for kind in wanted for found in self._readers(kind)]
         if not readers:
-            supported = [name for handler in self._handlers for name in handler.reads]
-            return UnsupportedTypeError("load", title, _short(supported))
+            return UnsupportedTypeError("load", title, _groups([handler.reads for handler in self._handlers]))
         stored = _stored_type(info)
         readable = dict.fromkeys(kind for handler, _ in readers for kind in handler.file_types)
-        fitting = [name for handler in self._handlers if _reads_file(handler, stored) for name in handler.reads]
-        return WrongFileTypeError(info.file_id, stored, title, [*readable], _short(fitting))
+        fitting = _groups([handler.reads for handler in self._handlers if _reads_file(handler, stored)])
+        return WrongFileTypeError(info.file_id, stored, title, [*readable], fitting)
 
     def _readers(self, wanted: Any) -> Sequence[tuple[ITypeHandler, str]]:
         names = [wanted] if isinstance(wanted, str) else type_names(wanted)
@@ -208,5 +213,23 @@ def _title(kind: Any) -> str:
     return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
 
 
-def _short(names: Sequence[str]) -> Sequence[str]:
-    return [name.removeprefix("builtins.") for name in dict.fromkeys(names)]
+def _groups(names_of_each: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return what people are told of the types of handlers: a text for each, without what is not installed."""
+    told = [[name for name in names if name not in _UNTOLD and _is_installed(name)] for names in names_of_each]
+    return list(dict.fromkeys(_group(names) for names in told if names))
+
+
+def _group(names: Sequence[str]) -> str:
+    """Return names as one text; a package is named once."""
+    told, before = [], "builtins"
+    for name in names:
+        package, _, short = name.rpartition(".")
+        told.append(short if package in (before, "builtins") else name)
+        before = package
+    told = ["None" if name == "NoneType" else name for name in told]
+    return f"{', '.join(told[:-1])} or {told[-1]}" if len(told) > 1 else told[0]
+
+
+def _is_installed(type_name: str) -> bool:
+    package, has_package, _ = type_name.partition(".")
+    return not has_package or package in sys.modules or importlib.util.find_spec(package) is not None

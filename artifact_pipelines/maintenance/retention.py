@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
-from artifact_pipelines.core.types import Publication
+from artifact_pipelines.core.types import Publication, publication_word
 
 _PERIODS = (
     ("keep_daily", "daily", "%Y-%m-%d", "day"),
@@ -53,7 +53,8 @@ def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: dat
         if not policy and not version.is_wiped and not reasons:
             reasons = ["no retention policy"]
         why_not = WIPED if version.is_wiped else f"retention: {_why_not(policy)}"
-        state = "" if version.publication == Publication.PUBLISHED else f" ({version.publication})"
+        word = publication_word(version.publication, version.publication_reason)
+        state = "" if version.publication == Publication.PUBLISHED else f" ({word})"
         verdicts.append(Verdict(version, bool(reasons), (", ".join(reasons) or why_not) + state))
     return verdicts
 

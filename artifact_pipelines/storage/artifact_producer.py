@@ -359,11 +359,9 @@ class ArtifactProducer(IArtifactProducer):
         done = threading.Event()
 
         def renew() -> None:
-            with contextlib.suppress(LeaseExpiredError):
-                while not done.wait(self._renew_every_s):
-                    with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
-                        for lease in tuple(leases):  # there may be more of them each time
-                            self._catalog.renew(lease)
+            while not done.wait(self._renew_every_s):
+                with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
+                    self._catalog.renew_all(tuple(leases))  # there may be more of them each time
 
         keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
         keeper.start()

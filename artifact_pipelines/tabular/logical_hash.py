@@ -33,7 +33,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError
+from artifact_pipelines.core.exceptions import ColumnValueError, UnsupportedTypeError
 
 RULES = "1"
 _DIGITS_128 = 38
@@ -83,10 +83,17 @@ class TableHasher:
         self._make_hasher = make_hasher
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Take in the next rows."""
+        """Take in the next rows.
+
+        Raises:
+            ColumnValueError: A value is beyond the range of the type that counts.
+        """
         self._rows += batch.num_rows
-        for column, array in zip(self._columns, batch.columns, strict=True):
-            column.update(array)
+        for (name, _), column, array in zip(self._names, self._columns, batch.columns, strict=True):
+            try:
+                column.update(array)
+            except pa.ArrowInvalid as error:
+                raise ColumnValueError(name, str(array.type), str(error)) from error
 
     def hexdigest(self) -> str:
         """Return the logical hash of all rows so far."""

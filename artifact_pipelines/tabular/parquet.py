@@ -110,6 +110,7 @@ def write_batches(
 
     Raises:
         UnsupportedTypeError: The logical hash was asked for, and has no rule for the type of a column.
+        ColumnValueError: The logical hash was asked for, and a value is beyond the range of what is stored.
     """
     hasher = TableHasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
@@ -125,6 +126,9 @@ def write_batches(
         try:
             for group in beside.hashed(regrouped(schema, batches, rows)):
                 writer.write_table(group, row_group_size=rows)
+        except pa.ArrowInvalid:
+            beside.wait()  # what the writer does not take the hasher does not take either, and says of which column
+            raise
         finally:
             beside.stop()
     return hasher.hexdigest() if hasher else None
@@ -247,6 +251,7 @@ class _Beside:
     def __init__(self, hasher: TableHasher | None) -> None:
         self._hasher = hasher
         self._pool = ThreadPoolExecutor(1, "table-hasher") if hasher else None
+        self._hashing: Future[None] | None = None
         if self._pool is not None:
             self._pool.submit(bool).result()
 
@@ -255,14 +260,16 @@ class _Beside:
         if self._hasher is None or self._pool is None:
             yield from parts
             return
-        hashing: Future[None] | None = None
         for part in parts:
-            if hashing is not None:
-                hashing.result()
-            hashing = self._pool.submit(_hash, part, self._hasher)
+            self.wait()
+            self._hashing = self._pool.submit(_hash, part, self._hasher)
             yield part
-        if hashing is not None:
-            hashing.result()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the last part has been hashed, and raise what went wrong with it."""
+        if self._hashing is not None:
+            self._hashing.result()
 
     def stop(self) -> None:
         """End the thread."""

@@ -34,7 +34,7 @@ def test_a_candidate_has_a_number_and_is_not_current(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")
     assert (made.version, made.publication) == (2, Publication.CANDIDATE)
-    assert made.publication_reason == "waits for checks small, tidy"
+    assert made.publication_reason == "waits until checks small, tidy are seen to have passed"
     assert current(catalog) == 1
     assert [m.version for m in catalog.materializations.list_current()] == [1]
     assert catalog.materializations.version(TABLE, 2) == made
@@ -58,7 +58,7 @@ def test_its_run_and_checks_find_a_candidate_and_nobody_else_does(catalog: Catal
 
 def test_without_anything_published_the_error_says_what_waits(catalog: Catalog) -> None:
     propose(catalog, "a")
-    with pytest.raises(NeverPublishedError, match="waits for checks small, tidy.*a step that loads it"):
+    with pytest.raises(NeverPublishedError, match="waits until checks small, tidy are seen.*a step that loads it"):
         catalog.materializations.current(TABLE)
     with pytest.raises(NeverMaterializedError):
         catalog.materializations.current("other")
@@ -70,8 +70,10 @@ def test_publishing_moves_what_is_current_and_supersedes_older_candidates(catalo
     assert catalog.candidates.publish(made)
     assert current(catalog) == 3
     assert not catalog.candidates.publish(older)
+    told = catalog.materializations.version(TABLE, 2).publication_text
+    assert told == "superseded by version 3, which became current first", "no check has failed it"
     assert catalog.candidates.waiting() == [newer]
-    assert states(catalog)[2] == (2, "rejected", "superseded by version 3")
+    assert states(catalog)[2] == (2, "rejected", "superseded by version 3, which became current first")
     assert catalog.candidates.publish(newer)
     assert current(catalog) == 4
 
@@ -80,7 +82,10 @@ def test_what_becomes_current_without_checks_supersedes_candidates_too(catalog: 
     made = propose(catalog, "a")
     record(catalog, "b")
     assert not catalog.candidates.publish(made)
-    assert states(catalog) == [(2, "published", None), (1, "rejected", "superseded by version 2")]
+    assert states(catalog) == [
+        (2, "published", None),
+        (1, "rejected", "superseded by version 2, which became current first"),
+    ]
 
 
 def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> None:
@@ -90,7 +95,7 @@ def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> Non
     catalog.rollback.roll_back(TABLE, 1)
     assert not catalog.candidates.publish(made)
     assert current(catalog) == 1
-    assert states(catalog)[1] == (3, "rejected", "superseded by version 1")
+    assert states(catalog)[1] == (3, "rejected", "superseded by version 1, which became current first")
 
 
 def test_a_rejected_one_is_published_by_command_only(catalog: Catalog) -> None:

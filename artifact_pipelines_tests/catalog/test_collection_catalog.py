@@ -196,7 +196,7 @@ def test_living_leases_and_lasting_references_are_not_reaped(catalog: Catalog) -
 def test_a_lease_counts_until_it_has_run_out(catalog: Catalog, engine: sa.Engine) -> None:
     lease = expired(engine)
     assert not catalog.collection.is_leased(lease.file.file_id)
-    catalog.files.renew(lease)
+    catalog.files.renew_all([lease])
     assert catalog.collection.is_leased(lease.file.file_id)
     catalog.files.settle(lease, "me")
     assert not catalog.collection.is_leased(lease.file.file_id)

@@ -56,22 +56,66 @@ def test_an_input_that_is_recorded_after_the_migration_gets_an_id_of_its_own(
     engine.dispose()
 
 
+def test_what_was_wiped_before_the_migration_was_current_until_then(catalog_url: str, settings: Settings) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    _upgrade(engine, "0003")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE materializations SET wiped_at = created_at, is_current = false"))
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        table = materializations.c
+        assert connection.scalars(sa.select(table.current_until == table.created_at).distinct()).all() == [True]
+    engine.dispose()
+
+
 def test_what_is_no_publication_is_refused(catalog: Catalog, engine: sa.Engine) -> None:
     record(catalog, "a")
     with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
         connection.execute(sa.update(materializations).values(publication="perhaps"))
 
 
+@pytest.mark.parametrize("partition", [None, "p"])
+def test_of_several_that_are_current_the_migration_leaves_the_newest(
+    catalog_url: str, settings: Settings, partition: str | None
+) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    _upgrade(engine, "0003")
+    with engine.begin() as connection:
+        several = sa.text("UPDATE materializations SET is_current = true, partition_key = :partition")
+        connection.execute(several, {"partition": partition})
+    schema.upgrade(engine)
+    with Catalog(catalog_url) as catalog:
+        assert [(m.asset, m.version) for m in catalog.materializations.list_current()] == [("a", 2), ("b", 1)]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("partition", [None, "p", ""])
+def test_the_database_takes_no_second_current_one(catalog: Catalog, engine: sa.Engine, partition: str | None) -> None:
+    for content in "ab":
+        record(catalog, content, partition=partition)
+    record(catalog, "c", partition="another")
+    both = sa.update(materializations).where(materializations.c.partition_key.is_not_distinct_from(partition))
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(both.values(is_current=True))
+
+
+def _upgrade(engine: sa.Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
 def _make_first_schema(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         metadata.drop_all(connection)
         connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
-    config = Config()
-    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    _upgrade(engine, "0001")
     now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ")
     with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
         connection.execute(
             sa.text(
                 "INSERT INTO files VALUES (1, :hash, 'blake3', 3, 'csv', NULL, NULL, 'x', 'stored', 0, '{}', "

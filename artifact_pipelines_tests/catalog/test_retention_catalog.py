@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import contextlib
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from artifact_pipelines.core.exceptions import (
     UnknownVersionError,
 )
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
+from artifact_pipelines.core.types import Selection
 from artifact_pipelines_tests.catalog.test_collection_catalog import open_transaction, wait_for_a_lock
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
@@ -126,8 +129,9 @@ def test_the_last_wipe_is_taken_back_with_what_was_current(catalog: Catalog, eng
     release(catalog, 2, 3)
     assert counts_agree(engine)
     assert catalog.retention.restore(TABLE) == [name(2), name(3)]
-    assert numbers(catalog) == [3, 2]
-    assert catalog.materializations.current(TABLE).materialization_id == current.materialization_id
+    assert numbers(catalog) == [3, 3, 2], "the newest is current from now on, as after a rollback"
+    now = catalog.materializations.current(TABLE)
+    assert (now.version, now.file.file_id, now.run_id) == (3, current.file.file_id, None)
     assert catalog.collection.collect(0, 10)[0].version == 1
     assert counts_agree(engine)
     with pytest.raises(NothingToRestoreError):
@@ -237,3 +241,46 @@ class TestOnPostgreSQL:
                 wait_for_a_lock(engine)
             assert releasing.result(timeout=30) is False
         assert numbers(catalog) == [2, 1]
+
+
+@pytest.mark.parametrize("partition", [None, "mon"])
+def test_what_was_current_before_between_and_after_wipes_and_restores_stays_known(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    moments = []
+
+    def then(act: Callable[[], object]) -> None:
+        act()
+        moments.append(catalog.retention.now())
+        time.sleep(0.005)  # SQLite's clock shows milliseconds
+
+    def found() -> list[int | None]:
+        held = [catalog.materializations.find(TABLE, [partition], Selection(as_of=moment)) for moment in moments]
+        return [by_partition[partition].version if by_partition else None for by_partition in held]
+
+    for letter in "ab":
+        then(lambda letter=letter: record(catalog, letter, partition=partition))  # type: ignore[misc]
+    then(lambda: catalog.retention.wipe(TABLE))
+    then(lambda: catalog.retention.restore(TABLE, partition, version=1))
+    assert found() == [1, 2, None, 1]
+    then(lambda: catalog.retention.restore(TABLE, partition))
+    assert found() == [1, 2, None, 1, 1], "what came back later is not current, though it was so later"
+    assert catalog.materializations.current(TABLE, partition).version == 1
+    then(lambda: catalog.retention.wipe(TABLE))
+    then(lambda: catalog.retention.restore(TABLE, partition))
+    then(lambda: catalog.rollback.roll_back(TABLE, 2, partition))
+    assert found() == [1, 2, None, 1, 1, None, 1, 2]
+    assert counts_agree(engine)
+
+
+def test_what_was_released_before_a_wipe_was_not_current_between_it_and_the_restore(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+        time.sleep(0.005)
+    release(catalog, 1)
+    catalog.retention.wipe(TABLE)
+    between = catalog.retention.now()
+    time.sleep(0.005)
+    catalog.retention.restore(TABLE, version=1)
+    assert catalog.materializations.find(TABLE, [None], Selection(as_of=between)) == {}
+    assert catalog.materializations.current(TABLE).version == 1

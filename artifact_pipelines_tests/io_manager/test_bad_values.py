@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pydantic
@@ -18,6 +19,7 @@ from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageUn
 from artifact_pipelines.io_manager.metadata import MOST_COLUMNS
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.io_manager.conftest import failure_of
 from artifact_pipelines_tests.io_manager.test_columns import UNSUPPORTED
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
@@ -119,7 +121,7 @@ def test_what_cannot_be_stored_is_not_retried_and_changes_nothing(
 
 LOADED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "text as a frame": (text, pl.DataFrame, {}, "WrongFileTypeError: .*'txt' and cannot be read as polars.DataFrame"),
-    "a frame as text": (frame, str, {}, "WrongFileTypeError: .*'parquet' .*: polars.DataFrame, polars.LazyFrame"),
+    "a frame as text": (frame, str, {}, "WrongFileTypeError: .*'parquet' .*: polars.DataFrame or LazyFrame"),
     "an unknown type": (frame, complex, {}, "UnsupportedTypeError: Cannot load a value of type builtins.complex"),
     "a record of another form": (record, Model, {}, "ContentMismatchError: .*n: Input should be a valid integer"),
     "another encoding": (packed, str, {}, "ContentMismatchError: .*not UTF-8"),
@@ -243,3 +245,33 @@ def test_very_long_texts_are_stored_and_shown_short(io_manager: ArtifactIOManage
     assert result.asset_value("lengths") == [20_000_000, 1]
     [event] = result.asset_materializations_for_node("long")
     assert len(dg.serialize_value(event)) < 10_000
+
+
+_FAR = pa.array([0, 2**62], pa.int64())
+_BEYOND: Mapping[str, tuple[str, Callable[[], Any]]] = {
+    "times": ("timestamp[s]", lambda: pa.table({"ok": [1, 2], "when": _FAR.cast(pa.timestamp("s"))})),
+    "durations": ("duration[s]", lambda: pa.table({"ok": [1, 2], "when": _FAR.cast(pa.duration("s"))})),
+    "lists": (
+        "list<item: timestamp[s]>",
+        lambda: pa.table({"when": pa.ListArray.from_arrays([0, 1, 2], _FAR.cast(pa.timestamp("s")))}),
+    ),
+    "parts of days": ("date64[ms]", lambda: pa.table({"when": pa.array([0, 5], pa.int64()).cast(pa.date64())})),
+    "infinity": ("timestamp[s]", lambda: duckdb.sql("SELECT 'infinity'::TIMESTAMP_S AS \"when\"")),
+}
+
+
+@pytest.mark.parametrize(("kind", "make"), _BEYOND.values(), ids=_BEYOND)
+def test_a_time_beyond_what_is_stored_is_refused_by_name(
+    kind: str, make: Callable[[], Any], io_manager: ArtifactIOManager, catalog: Catalog, backend: IStorageBackend
+) -> None:
+    @dg.asset
+    def far() -> Any:
+        return make()
+
+    result = dg.materialize([far], resources={"io_manager": io_manager}, raise_on_error=False)
+    said = failure_of(result)
+    assert "ColumnValueError" in said
+    assert f"Column 'when' of type {kind} holds a value that cannot be stored" in said
+    assert "cast the column to int64" in said
+    assert (catalog.files.list_files(1), list(backend.list_files())) == ([], [])
+    assert catalog.materializations.list_current() == []

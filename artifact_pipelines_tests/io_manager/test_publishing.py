@@ -16,6 +16,7 @@ from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 AFTER_CHECKS = {"artifact/publish": "after_checks"}
+WAITS = "waits until check positive is seen to have passed"
 
 
 class World:
@@ -140,7 +141,7 @@ def test_a_candidate_is_current_for_nobody_but_its_run_and_its_checks(
 ) -> None:
     run("everything")
     run("only_prices", value=2)
-    assert history(catalog)[0] == (2, "candidate", "waits for check positive")
+    assert history(catalog)[0] == (2, "candidate", WAITS)
     assert current(catalog).version == 1
     run("only_report")
     assert world.consumed == [1, 1]
@@ -165,7 +166,7 @@ def test_a_crashed_check_leaves_a_candidate_that_says_what_it_waits_for(
     run("everything")
     assert not run("everything", value=2, crashes=True).success
     assert publish_candidates(instance, catalog) == []
-    assert history(catalog)[0] == (2, "candidate", "waits for check positive")
+    assert history(catalog)[0] == (2, "candidate", WAITS)
     assert run("only_checks", crashes=False).success
     assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
 
@@ -190,7 +191,10 @@ def test_an_older_candidate_does_not_go_back_in_time(run: Any, catalog: Catalog,
     run("only_prices", value=2)
     run("only_checks")
     assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
-    assert history(catalog) == [(2, "published", None), (1, "rejected", "superseded by version 2")]
+    assert history(catalog) == [
+        (2, "published", None),
+        (1, "rejected", "superseded by version 2, which became current first"),
+    ]
 
 
 def test_content_that_is_current_already_is_no_candidate(run: Any, catalog: Catalog) -> None:
@@ -416,6 +420,32 @@ def test_a_check_that_loads_nothing_is_about_what_dagster_heard_of_last(
         dg.materialize([size, is_there], resources={"io_manager": io_manager}, **options)
     assert publish_candidates(instance, catalog) == ["size version 2 is published"]
     assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected"]
+
+
+def test_what_a_check_found_of_one_candidate_never_publishes_the_next_one(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    values = iter([1, 2])
+
+    @dg.asset(metadata=AFTER_CHECKS)
+    def size() -> int:
+        return next(values)
+
+    @dg.asset_check(asset=size, blocking=True)
+    def fine(size: int) -> dg.AssetCheckResult:
+        make()  # while the first is being checked
+        return dg.AssetCheckResult(passed=True)
+
+    options: Any = {"resources": {"io_manager": io_manager}, "instance": instance}
+
+    def make() -> None:
+        dg.materialize([size, fine], selection=dg.AssetSelection.assets(size).without_checks(), **options)
+
+    make()
+    dg.materialize([size, fine], selection=dg.AssetSelection.checks(fine), **options)
+    assert publish_candidates(instance, catalog) == ["size version 1 is published"]
+    assert publish_candidates(instance, catalog) == []
+    assert history(catalog, "size")[0] == (2, "candidate", WAITS.replace("positive", "fine"))
 
 
 def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(

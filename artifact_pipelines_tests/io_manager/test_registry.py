@@ -1,6 +1,9 @@
 """Types of one's own: a handler that is registered serves every IO manager and store of the process."""
 
+import importlib.util
+import io
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -9,11 +12,13 @@ import pytest
 
 import artifact_pipelines
 from artifact_pipelines import ArtifactIOManagerFactory, FileDescription, ITypeHandler, ReadRequest, open_store
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.io_manager import registry
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import TypeHandlers, register_type_handler
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +162,31 @@ def test_a_handler_that_is_none_is_refused(handler: Any, reason: str, registered
 def test_all_that_a_handler_needs_is_at_the_root_of_the_package() -> None:
     for name in ("register_type_handler", "ITypeHandler", "ReadRequest", "FileDescription", "Artifact"):
         assert getattr(artifact_pipelines, name).__name__ == name
+
+
+def test_what_there_is_is_told_in_groups_that_a_person_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def said() -> str:
+        with pytest.raises(UnsupportedTypeError) as caught:
+            TypeHandlers().for_value(object())
+        return str(caught.value)
+
+    assert (
+        "Supported: polars.DataFrame or LazyFrame; pyarrow.Table, RecordBatch, RecordBatchReader or Dataset; "
+        "duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; pathlib.Path; "
+        "dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use one of these"
+    ) in said()
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    assert "pandas" not in said(), "what is not installed is of no use"
+
+
+def test_what_reads_a_file_is_told_in_groups_and_its_file_types_are_not_all_told(
+    ours: ArtifactIOManager, local_producer: ArtifactProducer
+) -> None:
+    file_id = local_producer.create_artifact(io.BytesIO(b"PAR1"), "parquet")
+    with pytest.raises(WrongFileTypeError) as caught:
+        TypeHandlers().read(ours.artifact(local_producer._catalog.get_file(file_id)), str)
+    said = str(caught.value)
+    assert "which reads: txt, csv, tsv, json, ndjson, jsonl and 14 more. Annotate" in said
+    assert "pathlib.Path; typing.BinaryIO; artifact_pipelines.Artifact." in said

@@ -25,8 +25,10 @@ from artifact_pipelines.core.exceptions import (
     WrongFileTypeError,
 )
 from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.store import Store
 
 FRAME = pl.DataFrame(
@@ -289,3 +291,16 @@ def test_facts_are_told_of_what_is_stored(store: Store) -> None:
     assert facts({"a": 1}) == {"preview": {"a": 1}}
     assert facts({"a": "x" * 100_000}) == {}
     assert facts(b"data") == {}
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (2**62, "4.6 EB")],
+)
+def test_an_artifact_shows_what_it_is_and_no_place_or_secret(
+    size_bytes: int, said: str, ours: ArtifactIOManager, local_producer: ArtifactProducer
+) -> None:
+    file_id = local_producer.create_artifact(io.BytesIO(b"x"), "csv", compression_type="gzip")
+    file = dataclasses.replace(local_producer._catalog.get_file(file_id), size_bytes=size_bytes)
+    shown = f"Artifact(file {file_id}, csv.gzip, {said}, blake3 {file.content_hash[:12]}...)"
+    assert repr(ours.artifact(file)) == str(ours.artifact(file)) == shown

@@ -232,7 +232,7 @@ class TestWipe:
         catalog.retention.restore("flights/table")
         assert catalog.retention.wipe("flights/table", happened_at=NOW) == 0
         earlier = NOW - datetime.timedelta(microseconds=1)
-        assert catalog.retention.wipe("flights/table", happened_at=earlier) == 1
+        assert catalog.retention.wipe("flights/table", happened_at=earlier) == 2, "and what the restore made current"
         record(catalog, "a", asset="other")
         assert catalog.retention.wipe("other", happened_at=NOW) == 1
 
@@ -285,12 +285,13 @@ def test_what_is_not_published_takes_no_published_versions_place() -> None:
         version(4, 9, **candidate),
         version(5, **rejected),
         version(6, 2, **candidate),
+        version(7, **rejected, publication_reason="superseded by version 8, which became current first"),
     ]
     assert reasons(versions, keep_last=2) == {
         2: "one of the last 2",
         3: "current, one of the last 2",
-        5: "one of the last 2 (rejected)",
         6: "may be published until 2026-11-29, one of the last 2 (candidate)",
+        7: "one of the last 2 (superseded)",
     }
 
 

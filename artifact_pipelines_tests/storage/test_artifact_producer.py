@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import pytest
@@ -373,17 +373,17 @@ def test_a_long_write_keeps_its_lease(
 ) -> None:
     rows = FileCatalog(engine, lease_s=0.3)
     renewed = threading.Event()
-    renew, write = rows.renew, backend.write_stream
+    renew, write = rows.renew_all, backend.write_stream
 
-    def note(lease: Lease) -> None:
-        renew(lease)
+    def note(leases: Sequence[Lease]) -> None:
+        renew(leases)
         renewed.set()
 
     def slow(content: StagedFile, path: StoragePath) -> None:
         assert renewed.wait(10)
         write(content, path)
 
-    monkeypatch.setattr(rows, "renew", note)
+    monkeypatch.setattr(rows, "renew_all", note)
     monkeypatch.setattr(backend, "write_stream", slow)
     producer = ArtifactProducer(rows, backend)
     assert read(producer, put(producer, LARGE)) == LARGE
@@ -394,17 +394,17 @@ def test_what_takes_long_to_settle_keeps_its_lease(
 ) -> None:
     rows = FileCatalog(engine, lease_s=0.3)
     renewed = threading.Event()
-    renew = rows.renew
+    renew = rows.renew_all
 
-    def note(lease: Lease) -> None:
-        renew(lease)
+    def note(leases: Sequence[Lease]) -> None:
+        renew(leases)
         renewed.set()
 
     def settle(lease: Lease) -> None:
         assert renewed.wait(10)
         rows.settle(lease, "caller")
 
-    monkeypatch.setattr(rows, "renew", note)
+    monkeypatch.setattr(rows, "renew_all", note)
     producer = ArtifactProducer(rows, backend)
     for _ in range(2):  # the second time nothing is written
         producer.store_stream(io.BytesIO(LARGE), FileDescription("bin"), settle)

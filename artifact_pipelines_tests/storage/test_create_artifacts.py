@@ -246,21 +246,19 @@ def test_a_long_batch_keeps_all_its_leases(
     engine: sa.Engine, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = FileCatalog(engine, lease_s=0.3)
-    renewed: set[int] = set()
     all_renewed = threading.Event()
-    renew, write = rows.renew, backend.write_streams
+    renew, write = rows.renew_all, backend.write_streams
 
-    def note(lease: Lease) -> None:
-        renew(lease)
-        renewed.add(lease.reference_id)
-        if len(renewed) == 2:
-            all_renewed.set()
+    def note(leases: Sequence[Lease]) -> None:
+        renew(leases)
+        assert len(leases) == 2
+        all_renewed.set()
 
     def slow(contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         assert all_renewed.wait(10)
         write(contents)
 
-    monkeypatch.setattr(rows, "renew", note)
+    monkeypatch.setattr(rows, "renew_all", note)
     monkeypatch.setattr(backend, "write_streams", slow)
     producer = ArtifactProducer(rows, backend)
     contents = [b"a" * 600_000, b"b" * 600_000]  # each is small, together they are not

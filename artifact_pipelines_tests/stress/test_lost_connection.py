@@ -162,7 +162,7 @@ class TestAConnectionThatIsLost:
 
         def lease_and_abandon(_: int) -> None:
             lease = world.catalog.files.acquire(content, "blake3", FileDescription("txt"))
-            world.catalog.files.renew(lease)
+            world.catalog.files.renew_all([lease])
             assert world.catalog.files.abandon(lease) is None
 
         cut_at_every_message(world, how, lease_and_abandon)

@@ -1,0 +1,115 @@
+"""What asset checks have found, and of which materialization.
+
+One idea: Dagster's event log is asked once for a page of a check's evaluations, and once for all that these are about,
+however many candidates look for theirs among them.
+"""
+
+import functools
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import dagster as dg
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.publication import CHECKED_IN
+from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager.dagster_internals import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+    PartitionKeyFilter,
+)
+from artifact_pipelines.io_manager.dagster_reports import is_report_of, key_of
+
+_PAGE = 50
+_EVALUATIONS = 1000
+"""What is older than as many evaluations of the same check is not looked for: each tick would read it through."""
+
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+_RECENT = 1000
+
+
+class _Evaluated(NamedTuple):
+    """An evaluation as the event log has it, and the materialization that Dagster says it was about."""
+
+    record: AssetCheckExecutionRecord
+    target: dg.EventLogRecord | None
+
+
+class CheckFindings:
+    """What checks have found until now; what they find later, another one of these sees.
+
+    Args:
+        instance: Whose event log has the checks' evaluations.
+        catalog: Where the candidates are.
+        candidates: Those that are decided upon, as they were before the first decision.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization] = ()
+    ) -> None:
+        self._instance = instance
+        self._catalog = catalog
+        self._candidates = candidates
+        self._pages: dict[tuple[dg.AssetCheckKey, str | None], list[Sequence[_Evaluated]]] = {}
+        self._checked_in = functools.cache(self._fetch_checked_in)
+
+    def of(self, made: Materialization, check: str) -> dg.AssetCheckEvaluation | None:
+        """Return the newest evaluation of a check that is about a materialization, if there is one."""
+        key = dg.AssetCheckKey(key_of(made), check)
+        partitions = dict.fromkeys([made.partition, None])  # a check of a partitioned asset need have none
+        newest_first = [self._newest_first(key, partition) for partition in partitions]
+        found = heapq.merge(*newest_first, key=lambda one: one.record.id, reverse=True)
+        return next((one.record.evaluation for one in found if self._is_about(one, made)), None)
+
+    def _is_about(self, found: _Evaluated, made: Materialization) -> bool:
+        """Tell whether a check has looked at a materialization.
+
+        In the materialization's own run it has, unless Dagster says that it was about another attempt. In another run
+        it has if it loaded the candidate; if it loaded nothing that is known, Dagster says what was the newest.
+        """
+        run_id, target = found.record.run_id, found.target
+        is_of_run = target is not None and target.run_id == made.run_id and _partition(target) == made.partition
+        is_target = target is not None and is_of_run and is_report_of(target, made)
+        if run_id == made.run_id:
+            return is_target or not is_of_run
+        if run_id in made.metadata.get(CHECKED_IN, ()):
+            return True
+        return is_target and run_id not in self._checked_in(made.asset)
+
+    def _newest_first(self, key: dg.AssetCheckKey, partition: str | None) -> Iterator[_Evaluated]:
+        """Yield the evaluations of a check of a partition, reading on where nobody has read before."""
+        pages = self._pages.setdefault((key, partition), [])
+        for number in range(_EVALUATIONS // _PAGE):
+            if number == len(pages):
+                pages.append(self._fetch_page(key, partition, pages[-1][-1].record.id if pages else None))
+            yield from pages[number]
+            if len(pages[number]) < _PAGE:
+                return
+
+    def _fetch_page(self, key: dg.AssetCheckKey, partition: str | None, before: int | None) -> Sequence[_Evaluated]:
+        records = self._instance.event_log_storage.get_asset_check_execution_history(
+            key, _PAGE, before, _EVALUATED, PartitionKeyFilter(key=partition)
+        )
+        targets = {
+            record.id: record.evaluation.target_materialization_data.storage_id
+            for record in records
+            if record.evaluation and record.evaluation.target_materialization_data
+        }
+        by_id = {event.storage_id: event for event in self._fetch_events(key.asset_key, set(targets.values()))}
+        return [_Evaluated(record, by_id.get(targets.get(record.id, 0))) for record in records]
+
+    def _fetch_events(self, key: dg.AssetKey, storage_ids: Collection[int]) -> Iterable[dg.EventLogRecord]:
+        if not storage_ids:
+            return ()
+        which = dg.AssetRecordsFilter(asset_key=key, storage_ids=sorted(storage_ids))
+        return self._instance.fetch_materializations(which, limit=len(storage_ids)).records
+
+    def _fetch_checked_in(self, asset: str) -> Collection[str]:
+        """Return the runs whose checks have loaded a candidate of an asset, also one that waits no more by now."""
+        made = [*self._candidates, *self._catalog.materializations.history(asset, limit=_RECENT)]
+        return {run for one in made if one.asset == asset for run in one.metadata.get(CHECKED_IN, ())}
+
+
+def _partition(event: dg.EventLogRecord) -> str | None:
+    return event.asset_materialization.partition if event.asset_materialization else None

@@ -1,0 +1,15 @@
+"""What this package imports from the inside of Dagster, which may move with any release: all of it is here.
+
+Seen with Dagster 1.13.27. `import dagster` has imported each of these modules already, so naming them costs nothing.
+"""
+
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph as JobScopedAssetGraph
+from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as AssetCheckExecutionRecord
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,
+)
+from dagster_shared.record import replace as replace

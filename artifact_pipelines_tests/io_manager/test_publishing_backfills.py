@@ -1,0 +1,129 @@
+"""Write, audit, publish in runs over several partitions: each partition becomes current, or does not, by itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.publishing import publish_candidates
+
+DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
+KEYS = DAYS.get_partition_keys()
+AFTER_CHECKS = {"artifact/publish": "after_checks"}
+
+# One of the asset itself loads all partitions there are, whatever the run is over.
+of_partitions = pytest.mark.parametrize("assets", ["check of partitions"], indirect=True)
+pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
+
+
+class World:
+    """Values and verdicts that tests change between runs, and what was seen."""
+
+    factor = 1
+    passes = True
+
+    def __init__(self) -> None:
+        self.checked: list[Mapping[str, int]] = []
+        self.loaded: list[Mapping[str, int]] = []
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(params=["check of the asset", "check of partitions"])
+def assets(world: World, request: pytest.FixtureRequest) -> list[Any]:
+    @dg.asset(metadata=AFTER_CHECKS, partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def sales(context: dg.AssetExecutionContext) -> dict[str, int]:
+        return {key: world.factor * int(key[-1]) for key in context.partition_keys}
+
+    @dg.asset_check(asset=sales, blocking=True, partitions_def=DAYS if request.param.endswith("partitions") else None)
+    def positive(sales: dict[str, int]) -> dg.AssetCheckResult:
+        world.checked.append(sales)
+        return dg.AssetCheckResult(passed=world.passes)
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def report(sales: dict[str, int]) -> dict[str, int]:
+        world.loaded.append(sales)
+        return sales
+
+    return [sales, positive, report]
+
+
+class Backfill:
+    def __init__(self, assets: list[Any], io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+        self._assets = assets
+        self._resources = {"io_manager": io_manager}
+        self._instance = instance
+
+    def run(self, selection: dg.AssetSelection | None = None, first: str = KEYS[0], last: str = KEYS[-1]) -> bool:
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        options: Any = {"instance": self._instance, "tags": tags, "raise_on_error": False}
+        return dg.materialize(self._assets, selection=selection, resources=self._resources, **options).success
+
+
+@pytest.fixture
+def backfill(assets: list[Any], ours: ArtifactIOManager, instance: dg.DagsterInstance) -> Backfill:
+    return Backfill(assets, ours, instance)
+
+
+def states(catalog: Catalog) -> list[tuple[str | None, int, str]]:
+    made = catalog.materializations.history("sales")
+    return sorted((m.partition, m.version, m.publication.value) for m in made)
+
+
+def current(catalog: Catalog) -> dict[str | None, int]:
+    return {key: made.version for key, made in catalog.materializations.find("sales", KEYS).items()}
+
+
+def test_a_backfill_that_passes_is_published_partition_by_partition(
+    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, world: World
+) -> None:
+    assert backfill.run()
+    assert world.checked == world.loaded == [{key: number for number, key in enumerate(KEYS, 1)}]
+    publish_candidates(instance, sqlite_catalog)
+    assert states(sqlite_catalog) == [(key, 1, "published") for key in KEYS]
+
+
+def test_a_backfill_that_fails_leaves_the_last_good_version_of_each_partition(
+    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, world: World
+) -> None:
+    backfill.run()
+    publish_candidates(instance, sqlite_catalog)
+    world.factor, world.passes = -1, False
+    assert not backfill.run(first=KEYS[1])
+    assert world.checked[-1][KEYS[1]] == -2
+    assert len(world.loaded) == 1
+    said = publish_candidates(instance, sqlite_catalog)
+    assert said == [f"sales[{key}] version 2 is rejected: failed check positive" for key in KEYS[1:]]
+    assert current(sqlite_catalog) == dict.fromkeys(KEYS, 1)
+    for key in KEYS[1:]:
+        which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("sales"), asset_partitions=[key])
+        [told] = instance.fetch_materializations(which, limit=1).records
+        assert told.asset_materialization is not None
+        assert told.asset_materialization.metadata["artifact/version"].value == 1
+
+
+@of_partitions
+def test_what_a_check_of_a_later_run_over_several_partitions_finds_is_of_those_that_it_loaded(
+    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, assets: list[Any]
+) -> None:
+    backfill.run(dg.AssetSelection.assets("sales").without_checks())
+    backfill.run(dg.AssetSelection.checks(assets[1]), last=KEYS[1])
+    publish_candidates(instance, sqlite_catalog)
+    assert current(sqlite_catalog) == dict.fromkeys(KEYS[:2], 1)
+
+
+@of_partitions
+def test_a_load_of_several_partitions_publishes_what_has_passed(
+    backfill: Backfill, sqlite_catalog: Catalog, world: World
+) -> None:
+    sales, report = dg.AssetSelection.assets("sales"), dg.AssetSelection.assets("report")
+    backfill.run(sales, last=KEYS[1])
+    assert backfill.run(report, last=KEYS[1])
+    assert world.loaded == [{KEYS[0]: 1, KEYS[1]: 2}]
+    assert current(sqlite_catalog) == dict.fromkeys(KEYS[:2], 1)

@@ -1,0 +1,198 @@
+"""Ticks of the sensor that publishes, with a real instance: what they do, and what they cost."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.maintenance import publisher
+from artifact_pipelines.maintenance.publisher import artifact_publisher
+from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+AFTER_CHECKS = {"artifact/publish": "after_checks"}
+NOTHING = "Nothing was published or rejected."
+
+
+@dg.asset(metadata=AFTER_CHECKS)
+def prices(context: dg.AssetExecutionContext) -> int:
+    return int(context.run.tags["value"])
+
+
+@dg.asset_check(asset=prices, blocking=True)
+def positive(prices: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=prices > 0)
+
+
+@pytest.fixture
+def catalog_url(settings: Settings) -> str:
+    return settings.catalog_url
+
+
+@pytest.fixture(params=["ephemeral", "as a user has it"])
+def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    folder = tmp_path_factory.mktemp("dagster") if request.param != "ephemeral" else None
+    with dg.DagsterInstance.local_temp(str(folder)) if folder else dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+class Project:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance, catalog: Catalog, producer: ArtifactProducer
+    ) -> None:
+        self.settings = settings
+        self.instance = instance
+        self.catalog = catalog
+        self.io_manager = ArtifactIOManager(catalog, producer)
+        self.cursor: str | None = None
+
+    def make(self, value: int, selection: dg.AssetSelection | None = None) -> None:
+        dg.materialize(
+            [prices, positive],
+            selection=selection,
+            resources={"io_manager": self.io_manager},
+            instance=self.instance,
+            tags={"value": str(value)},
+            raise_on_error=False,
+        )
+
+    def tick(self) -> str:
+        """Evaluate the sensor as the daemon does."""
+        store = ArtifactStore(catalog_url=self.settings.catalog_url, storage_url=self.settings.storage_url)
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources={"artifact_store": store})
+        result: Any = artifact_publisher(context)
+        self.cursor = result.cursor
+        return str(result.skip_reason.skip_message)
+
+    def states(self, asset: str = "prices") -> list[str]:
+        return [made.publication.value for made in self.catalog.materializations.history(asset)]
+
+
+@pytest.fixture
+def project(settings: Settings, instance: dg.DagsterInstance, catalog: Catalog, producer: ArtifactProducer) -> Project:
+    return Project(settings, instance, catalog, producer)
+
+
+@pytest.fixture
+def statements() -> Iterator[Callable[[], int]]:
+    """Returns how many SQL statements the catalog and Dagster's own storage were asked since the last call."""
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    def since_last() -> int:
+        count = len(asked)
+        asked.clear()
+        return count
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", note)
+    yield since_last
+    sa.event.remove(sa.engine.Engine, "before_cursor_execute", note)
+
+
+def propose(catalog: Catalog, letter: str, partition: str | None = None) -> Materialization:
+    """Record a candidate of a run that Dagster does not know: nothing has been found of it."""
+    return record(catalog, letter, asset="prices", partition=partition, publish_after=("positive",))
+
+
+def test_a_tick_publishes_what_has_passed_and_rejects_what_has_not(project: Project) -> None:
+    project.make(1)
+    assert project.tick() == "prices version 1 is published"
+    project.make(-1)
+    assert project.tick() == "prices version 2 is rejected: failed check positive"
+    assert project.states() == ["rejected", "published"]
+    assert project.tick() == NOTHING
+
+
+def test_a_tick_leaves_alone_what_no_check_has_looked_at(project: Project) -> None:
+    project.make(1, dg.AssetSelection.assets(prices).without_checks())
+    propose(project.catalog, "b")
+    assert project.tick() == NOTHING
+    assert project.states() == ["candidate", "candidate"]
+
+
+@pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
+def test_a_tick_costs_little_where_nothing_waits_whatever_was_published_before(
+    project: Project, statements: Callable[[], int]
+) -> None:
+    project.tick()
+    statements()
+    project.tick()
+    of_nothing = statements()
+    for value in range(1, 4):
+        project.make(value)
+        project.tick()
+    statements()
+    project.tick()
+    assert statements() == of_nothing <= 8
+
+
+@pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
+def test_a_tick_costs_the_same_however_many_wait_and_each_has_its_turn(
+    project: Project, statements: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 5)
+    for number in range(5):
+        propose(project.catalog, "a", partition=f"{number}")
+    project.tick()
+    statements()
+    project.cursor = None
+    project.tick()
+    of_a_page = statements()
+    for number in range(5, 12):
+        propose(project.catalog, "a", partition=f"{number}")
+    project.make(1)
+    said, cost = [], []
+    for _ in range(4):
+        statements()
+        said.append(project.tick())
+        cost.append(statements())
+    assert said == [NOTHING, "prices version 1 is published", NOTHING, NOTHING]
+    assert cost[0] <= of_a_page + 2, "and what the one evaluation is about"
+
+
+@pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
+def test_evaluations_that_many_partitions_may_find_theirs_among_are_read_once(
+    project: Project, statements: Callable[[], int]
+) -> None:
+    for value in range(1, 4):
+        project.make(value)  # evaluations of the check without a partition
+        project.tick()
+    costs = []
+    for number in range(3):
+        propose(project.catalog, "a", partition=f"{number}")
+        statements()
+        project.tick()
+        costs.append(statements())
+    first, second, third = costs
+    assert second - first == third - second == 1, "each asks for the evaluations of its own partition"
+
+
+@pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
+def test_an_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from artifact_pipelines.io_manager import check_findings
+
+    monkeypatch.setattr(check_findings, "_PAGE", 2)
+    days = dg.StaticPartitionsDefinition([f"{number}" for number in range(6)])
+
+    @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
+    def sales(context: dg.AssetExecutionContext) -> str:
+        return str(context.partition_key)
+
+    @dg.asset_check(asset=sales, blocking=True)
+    def fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    for day in days.get_partition_keys():
+        resources = {"io_manager": project.io_manager}
+        dg.materialize([sales, fine], partition_key=day, instance=project.instance, resources=resources)
+    project.tick()
+    assert project.states("sales") == ["published"] * 6
