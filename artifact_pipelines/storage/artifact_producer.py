@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import io
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
@@ -39,6 +38,7 @@ from artifact_pipelines.core.types import (
 from artifact_pipelines.storage.description import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines.storage.lease_keeper import LeaseKeeper
 from artifact_pipelines.storage.staged_source import StagedSource
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
 from artifact_pipelines.storage.verified_stream import verified_stream
@@ -73,7 +73,7 @@ class ArtifactProducer(IArtifactProducer):
         self._catalog = catalog
         self._backend = backend
         self.verify_reads = verify_reads
-        self._renew_every_s = catalog.lease_s / 3
+        self._keeper = LeaseKeeper(catalog)
         self._is_own_store = False
 
     def create_artifact(
@@ -151,7 +151,7 @@ class ArtifactProducer(IArtifactProducer):
         """
         leases: list[Lease] = []
         try:
-            with self._keeping_alive(leases):
+            with self._keeper.keeping(leases):
                 yield leases
         except BaseException:
             self._give_back(leases)
@@ -273,7 +273,7 @@ class ArtifactProducer(IArtifactProducer):
         lease = self._catalog.acquire(source.content(), HASH_ALGORITHM, description)
         try:
             self._check_is_own_store(lease.file)
-            with self._renewing([lease]):  # to settle may take long as well: it may read the file
+            with self._keeper.keeping_large([lease]):  # to settle may take long as well: it may read the file
                 if not self._is_stored(lease.file):
                     self._backend.write_stream(source.staged(), lease.file.storage_path)
                     lease = _put(lease)
@@ -307,7 +307,7 @@ class ArtifactProducer(IArtifactProducer):
             for (source, _), lease in zip(batch, leases, strict=True):
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
                     missing[lease.file.storage_path] = source.staged()
-            with self._renewing(leases):
+            with self._keeper.keeping_large(leases):
                 self._backend.write_streams([(staged, path) for path, staged in missing.items()])
             settled = [_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
             self._catalog.settle_all(settled, CALLER)
@@ -342,34 +342,6 @@ class ArtifactProducer(IArtifactProducer):
     def _is_stored(self, file: FileInfo) -> bool:
         # A row does not prove that its bytes are there: look, and put them again where they are not.
         return file.state == FileState.STORED and self._backend.size_bytes(file.storage_path) == file.size_bytes
-
-    @contextlib.contextmanager
-    def _renewing(self, leases: Sequence[Lease]) -> Iterator[None]:
-        """Keep leases alive for as long as the block runs. If one is lost all the same, settling it says so."""
-        if (
-            sum(lease.file.size_bytes for lease in leases) <= _SMALL_BYTES
-        ):  # put in a moment, and a thread takes as long
-            yield
-            return
-        with self._keeping_alive(leases):
-            yield
-
-    @contextlib.contextmanager
-    def _keeping_alive(self, leases: Sequence[Lease]) -> Iterator[None]:
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(self._renew_every_s):
-                with contextlib.suppress(CatalogUnavailableError):  # there is time for two more
-                    self._catalog.renew_all(tuple(leases))  # there may be more of them each time
-
-        keeper = threading.Thread(target=renew, name="lease-keeper", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            done.set()
-            keeper.join()
 
 
 def _put(lease: Lease) -> Lease:

@@ -157,7 +157,7 @@ def test_leases_are_renewed_for_as_long_as_later_partitions_take(
     ours: ArtifactIOManager, sqlite_catalog: Catalog, local_producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = threading.Event()
-    monkeypatch.setattr(local_producer, "_renew_every_s", 0.01)
+    monkeypatch.setattr(local_producer._keeper, "every_s", 0.01)
     monkeypatch.setattr(sqlite_catalog.files, "renew_all", lambda leases: renewed.set())
 
     def values(keys: list[str]) -> Iterator[tuple[str, str]]:

@@ -241,7 +241,7 @@ def test_a_writer_that_is_slower_than_its_lease_starts_again_and_loses_nothing(
 ) -> None:
     hasty = FileCatalog(engine, lease_s=-1)  # its lease has run out when it gets it
     producer = ArtifactProducer(hasty, backend)
-    monkeypatch.setattr(producer, "_renew_every_s", 60.0)
+    monkeypatch.setattr(producer._keeper, "every_s", 60.0)
     write, reports = backend.write_stream, list[CleanUpReport]()
 
     def write_and_clean_up(content: Any, path: StoragePath) -> None:
