@@ -236,7 +236,9 @@ def s3_server() -> Iterator[str]:
     command = [sys.executable, "-c", _S3_SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().strip()
+        endpoint = server.stdout.readline().strip()
+        assert endpoint.startswith("http://127.0.0.1:"), "else the tests would ask the real AWS"
+        yield endpoint
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ class CandidateCatalog:
             if not _is_waiting(connection, candidate):
                 return False
             which = of_asset(candidate.asset, candidate.partition)
-            newer = sa.select(_TABLE.version).where(*which, _TABLE.is_current, candidate.materialization_id < _ID)
+            # By version: what a restore has made current again has a newer row, and nothing newer in it.
+            newer = sa.select(_TABLE.version).where(*which, _TABLE.is_current, candidate.version < _TABLE.version)
             version = connection.execute(newer).scalar()
             if version is not None:
                 _set(connection, candidate, Publication.REJECTED, superseded_by(version))

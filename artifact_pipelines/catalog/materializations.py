@@ -170,6 +170,18 @@ class MaterializationCatalog:
         return found
 
     @retried
+    def origin(self, made: Materialization) -> Materialization:
+        """Return the newest materialization of the same version that a run has made; this one where none is known.
+
+        What a rollback or a restore has made current again is of no run: Dagster knows it by its origin.
+        """
+        if made.run_id is not None:
+            return made
+        same = [*of_asset(made.asset, made.partition), _VERSION.in_([made.version])]
+        with reading(self._engine) as connection:
+            return newest(connection, [*same, materializations.c.run_id.is_not(None)]) or made
+
+    @retried
     def history(
         self, asset: str, partition: str | None = None, limit: int = 1000, with_released: bool = False
     ) -> Sequence[Materialization]:

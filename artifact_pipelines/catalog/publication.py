@@ -30,6 +30,7 @@ def current_columns(since: object, reason: str | None = None) -> Mapping[str, An
     return {
         "is_current": True,
         "current_since": since,
+        "current_until": None,
         "publication": Publication.PUBLISHED,
         "publication_reason": reason,
     }

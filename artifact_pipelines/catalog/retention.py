@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
-from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset
+from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset, of_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.rollback import record_again
 from artifact_pipelines.catalog.tables import (
@@ -257,12 +257,7 @@ def _version_from(
 
 
 def _of(name: VersionName) -> tuple[sa.ColumnElement[bool], ...]:
-    table = materializations.c
-    return (
-        table.asset_key == name.asset,
-        table.partition_key.is_not_distinct_from(name.partition),
-        table.version == name.version,
-    )
+    return (*of_asset(name.asset, name.partition), materializations.c.version == name.version)
 
 
 def _can_be_wiped(asset: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -349,8 +344,6 @@ def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]])
     published = [row for row in rows if row.publication == Publication.PUBLISHED]
     published.sort(key=lambda row: (row.current_since, row.materialization_id))  # it may have been published late
     for row in {row.partition_key: row for row in published}.values():
-        table = materializations.c
-        which = (table.asset_key == row.asset_key, table.partition_key.is_not_distinct_from(row.partition_key))
-        has_current = sa.select(_ID).where(*which, table.is_current)
+        has_current = sa.select(_ID).where(*of_asset(row.asset_key, row.partition_key), materializations.c.is_current)
         if connection.execute(has_current.limit(1)).first() is None:
             record_again(connection, row.materialization_id)

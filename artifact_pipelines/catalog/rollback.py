@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import hold_again
-from artifact_pipelines.catalog.materialization_rows import holder_of, lock_asset, materialization_of
+from artifact_pipelines.catalog.materialization_rows import holder_of, lock_asset, materialization_of, of_asset
+from artifact_pipelines.catalog.publication import give_way
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.exceptions import UnknownVersionError
@@ -43,22 +44,21 @@ class RollbackCatalog:
         """
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
-            of_asset = (_TABLE.asset_key == asset, _TABLE.partition_key.is_not_distinct_from(partition))
+            which = of_asset(asset, partition)
             kept = sa.select(_ID, _TABLE.run_id).where(
-                *of_asset,
+                *which,
                 _TABLE.version == version,
                 _TABLE.released_at.is_(None),
                 _TABLE.publication == Publication.PUBLISHED,
             )
             made = connection.execute(kept.order_by(_ID.desc())).all()
             if not made:
-                highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*of_asset)).scalar()
+                highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*which)).scalar()
                 raise UnknownVersionError(asset, version, highest or 0, partition)
-            current = connection.execute(sa.select(_ID, _TABLE.version).where(*of_asset, _TABLE.is_current)).first()
+            current = connection.execute(sa.select(_ID, _TABLE.version).where(*which, _TABLE.is_current)).first()
             is_new = current is None or current.version != version
-            if current is not None and is_new:
-                was_current = sa.update(materializations).where(_ID.in_([current.materialization_id]))
-                connection.execute(was_current.values(is_current=False))
+            if is_new:
+                give_way(connection, which, version)
             now = record_again(connection, made[0].materialization_id) if current is None or is_new else current[0]
             of_run = next((row.materialization_id for row in made if row.run_id), made[-1].materialization_id)
             return Rollback(materialization_of(connection, now), materialization_of(connection, of_run), is_new)

@@ -547,9 +547,14 @@ class ColumnValueError(UsageError):
     def __str__(self) -> str:
         return (
             f"Column {self.column!r:.200} of type {self.type_name:.200} holds a value that cannot be stored: {self.problem:.200}. "
-            "Nothing was stored. Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast "
-            "the column to int64."
+            f"Nothing was stored. {self._remedy}"
         )
+
+    @property
+    def _remedy(self) -> str:
+        if any(kind in self.type_name for kind in ("timestamp", "duration", "date", "time")):
+            return "Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast the column to int64."
+        return "A text or a list is stored with a length of 31 bits: split the value over several rows."
 
 
 @dataclasses.dataclass(eq=False)

@@ -6,7 +6,7 @@ however many candidates look for theirs among them.
 
 import functools
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import dagster as dg
@@ -73,9 +73,10 @@ class CheckFindings:
         is_target = target is not None and is_of_run and is_report_of(target, made)
         if run_id == made.run_id:
             return is_target or not is_of_run
-        if run_id in made.metadata.get(CHECKED_IN, ()):
+        loaded = self._checked_in(made.asset).get(run_id, ())
+        if made.materialization_id in loaded or run_id in made.metadata.get(CHECKED_IN, ()):
             return True
-        return is_target and run_id not in self._checked_in(made.asset)
+        return is_target and not loaded
 
     def _newest_first(self, key: dg.AssetCheckKey, partition: str | None) -> Iterator[_Evaluated]:
         """Yield the evaluations of a check of a partition, reading on where nobody has read before."""
@@ -105,10 +106,13 @@ class CheckFindings:
         which = dg.AssetRecordsFilter(asset_key=key, storage_ids=sorted(storage_ids))
         return self._instance.fetch_materializations(which, limit=len(storage_ids)).records
 
-    def _fetch_checked_in(self, asset: str) -> Collection[str]:
-        """Return the runs whose checks have loaded a candidate of an asset, also one that waits no more by now."""
-        made = [*self._candidates, *self._catalog.materializations.history(asset, limit=_RECENT)]
-        return {run for one in made if one.asset == asset for run in one.metadata.get(CHECKED_IN, ())}
+    def _fetch_checked_in(self, asset: str) -> Mapping[str, Collection[int]]:
+        """Return what candidates of an asset the checks of a run have loaded, also those that wait no more by now."""
+        loaded: dict[str, set[int]] = {}
+        for made in [*self._candidates, *self._catalog.materializations.history(asset, limit=_RECENT)]:
+            for run_id in made.metadata.get(CHECKED_IN, ()) if made.asset == asset else ():
+                loaded.setdefault(run_id, set()).add(made.materialization_id)
+        return loaded
 
 
 def _partition(event: dg.EventLogRecord) -> str | None:

@@ -78,7 +78,7 @@ class InputLoader:
         for made in found.values():
             self._gate.note(context, made)
         if may_be_older and None in found:
-            say_made_from(context, found[None])
+            say_made_from(context, self._materializations.origin(found[None]))
         return found
 
     def _accept_missing(

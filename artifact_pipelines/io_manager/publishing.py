@@ -136,6 +136,7 @@ def _decide(
         # Dagster first: killed in between, the next one who decides finds that it knows already.
         current = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
         if current is not None:
+            current = catalog.materializations.origin(current)
             of_current = [findings.of(current, name) for name in required]
             report_rejection(instance, candidate, reason, current, of_current)
         if catalog.candidates.reject(candidate, reason):

@@ -6,7 +6,7 @@ from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.maintenance.resources import ArtifactStore
 
 _CANDIDATES_A_TICK = 100
-"""Each costs two or three questions to the event log for every check that it waits for."""
+"""Each costs some questions to the event log for every check, and one more for each page of what it has found since."""
 
 
 @dg.sensor(

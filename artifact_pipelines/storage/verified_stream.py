@@ -60,7 +60,8 @@ class _VerifiedFile(io.RawIOBase):
         with memoryview(buffer).cast("B") as view, self._reading():
             count = self._stream.readinto(view)
             if view.nbytes:
-                self._take(view[:count], is_end=not count)
+                with view[:count] as part:  # released, whoever keeps the error: the buffer below it goes
+                    self._take(part, is_end=not count)
             return count
 
     def readall(self) -> bytes:

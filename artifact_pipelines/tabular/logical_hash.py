@@ -35,7 +35,7 @@ import pyarrow.compute as pc
 
 from artifact_pipelines.core.exceptions import ColumnValueError, UnsupportedTypeError
 
-RULES = "1"
+RULES = "2"
 _DIGITS_128 = 38
 _SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "decimals", "lists", "structs", "maps")
 _PLAIN = {

@@ -98,6 +98,19 @@ def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> Non
     assert states(catalog)[1] == (3, "rejected", "superseded by version 1, which became current first")
 
 
+def test_a_restore_does_not_end_what_waits(catalog: Catalog) -> None:
+    record(catalog, "a")
+    before = propose(catalog, "b")
+    catalog.retention.wipe(TABLE)
+    after = propose(catalog, "c")
+    catalog.retention.restore(TABLE)
+    assert current(catalog) == 1
+    assert catalog.candidates.waiting() == [before, after]
+    assert catalog.candidates.publish(before)
+    assert catalog.candidates.publish(after)
+    assert current(catalog) == 3
+
+
 def test_a_rejected_one_is_published_by_command_only(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")

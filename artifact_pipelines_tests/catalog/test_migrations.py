@@ -62,10 +62,12 @@ def test_what_was_wiped_before_the_migration_was_current_until_then(catalog_url:
     _upgrade(engine, "0003")
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE materializations SET wiped_at = created_at, is_current = false"))
+        connection.execute(sa.text("UPDATE materializations SET current_since = NULL WHERE asset_key = 'b'"))
     schema.upgrade(engine)
     with engine.connect() as connection:
         table = materializations.c
-        assert connection.scalars(sa.select(table.current_until == table.created_at).distinct()).all() == [True]
+        was_until = sa.select(table.asset_key, table.current_until == table.created_at).distinct()
+        assert {tuple(row) for row in connection.execute(was_until)} == {("a", True), ("b", None)}, "b never was"
     engine.dispose()
 
 

@@ -448,6 +448,44 @@ def test_what_a_check_found_of_one_candidate_never_publishes_the_next_one(
     assert history(catalog, "size")[0] == (2, "candidate", WAITS.replace("positive", "fine"))
 
 
+def test_a_check_that_fails_while_others_decide_is_not_passed_over(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    run("only_prices")
+    run("only_checks")
+    waiting = catalog.candidates.waiting()
+    run("only_checks", passes=False)
+    assert publish_candidates(instance, catalog, waiting) == ["prices version 1 is rejected: failed check positive"]
+
+
+def test_what_a_restore_made_current_is_told_as_it_was_before(
+    io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS)
+    def size(context: dg.AssetExecutionContext) -> dg.Output[int]:
+        value = int(context.run.tags["value"])
+        return dg.Output(value, data_version=dg.DataVersion(f"user's {value}"))
+
+    @dg.asset_check(asset=size, blocking=True)
+    def fine(size: int) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=size > 0)
+
+    def make(value: int) -> None:
+        options: Any = {"resources": {"io_manager": io_manager}, "instance": instance, "raise_on_error": False}
+        dg.materialize([size, fine], tags={"value": str(value)}, **options)
+        publish_candidates(instance, catalog)
+
+    make(1)
+    catalog.retention.wipe("size")
+    catalog.retention.restore("size")
+    make(-2)
+    assert data_version(instance, "size") == "user's 1"
+    key = dg.AssetCheckKey(dg.AssetKey("size"), "fine")
+    told = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
+    assert told is not None
+    assert told.passed, "the check found it of version 1, which is current again"
+
+
 def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:

@@ -118,6 +118,22 @@ def test_a_damaged_file_is_never_read_to_its_end(
         way(stream)
 
 
+def test_an_error_that_is_kept_leads_to_no_memory_that_is_gone(
+    producer: ArtifactProducer, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DATA[:-1] + b"x")
+    with pytest.raises(DamagedBytesError) as raised, producer.open(file.file_id) as stream:
+        stream.read(len(DATA))
+    seen = [item for entry in raised.traceback for item in entry.frame.f_locals.items()]
+    views = [
+        value for name, value in seen if isinstance(value, memoryview) and name != "buffer"
+    ]  # that is Python's own
+    assert views
+    for view in views:
+        with pytest.raises(ValueError, match="released"):
+            view.tobytes()
+
+
 @pytest.mark.parametrize(
     ("data", "found"), [(DATA[:-1], f"{len(DATA) - 1:,} bytes"), (DATA + b"x", "more bytes"), (b"", "0 bytes")]
 )

@@ -10,10 +10,17 @@ down_revision = "0003"
 
 # What every load took until now, should there be more than one.
 _NEWEST_ONLY = """
-UPDATE materializations SET is_current = false WHERE is_current AND materialization_id NOT IN (
-    SELECT max(materialization_id) FROM materializations WHERE is_current GROUP BY asset_key, partition_key
+UPDATE materializations SET is_current = false WHERE is_current AND {of_this} AND EXISTS (
+    SELECT 1 FROM materializations AS later
+    WHERE later.is_current AND later.asset_key = materializations.asset_key AND {of_later}
+    AND later.materialization_id > materializations.materialization_id
 )
 """
+_OF_A_PARTITION = {
+    "of_this": "materializations.partition_key IS NOT NULL",
+    "of_later": "later.partition_key = materializations.partition_key",
+}
+_UNPARTITIONED = {"of_this": "materializations.partition_key IS NULL", "of_later": "later.partition_key IS NULL"}
 
 
 def upgrade() -> None:
@@ -27,8 +34,11 @@ def upgrade() -> None:
             comment="when a wipe ended that; null: none did, only what came after it",
         ),
     )
-    op.execute("UPDATE materializations SET current_until = wiped_at WHERE wiped_at IS NOT NULL")
-    op.execute(_NEWEST_ONLY)
+    op.execute(
+        "UPDATE materializations SET current_until = wiped_at WHERE wiped_at IS NOT NULL AND current_since IS NOT NULL"
+    )
+    for which in (_OF_A_PARTITION, _UNPARTITIONED):
+        op.execute(_NEWEST_ONLY.format(**which))
     op.drop_index("ix_materializations_current", "materializations")
     op.create_index(
         "ix_materializations_current",
