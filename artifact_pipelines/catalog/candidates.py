@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     materialization_of,
+    of_any,
     of_asset,
     select_materializations,
 )
@@ -39,35 +40,39 @@ _PAGE = 1000
 
 
 class CandidateCatalog:
-    """Candidates on SQLite and PostgreSQL. Every method is one transaction."""
+    """Candidates on SQLite and PostgreSQL. Every method is one transaction, but `waiting`, which may need several."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def waiting(self, asset: str | None = None) -> Sequence[Materialization]:
-        """Return the candidates of an asset, or of all, oldest first; none costs little."""
-        found = list(self.next_waiting(0, _PAGE, asset))
-        while found and len(found) % _PAGE == 0:
-            page = self.next_waiting(found[-1].materialization_id, _PAGE, asset)
-            if not page:
-                break
+    def waiting(
+        self, asset: str | None = None, partitions: Sequence[str | None] | None = None
+    ) -> Sequence[Materialization]:
+        """Return the candidates of some partitions of an asset, of all of them, or of all assets, oldest first."""
+        found: list[Materialization] = []
+        while True:
+            page = self.next_waiting(found[-1].materialization_id if found else 0, _PAGE, asset, partitions)
             found += page
-        return found
+            if len(page) < _PAGE:
+                return found
 
     @retried
-    def next_waiting(self, after: int, limit: int, asset: str | None = None) -> Sequence[Materialization]:
+    def next_waiting(
+        self, after: int, limit: int, asset: str | None = None, partitions: Sequence[str | None] | None = None
+    ) -> Sequence[Materialization]:
         """Return the first candidates whose materialization ID is higher than one, oldest first.
 
         Args:
             after: That ID.
             limit: How many at the most.
             asset: Only those of this asset.
+            partitions: And only of these partitions, some hundreds at the most; `[None]`: it has none.
         """
         # Not by the ID itself: its index would be read through, past all that are no candidates.
         place = _ID + 0
         which = [IS_CANDIDATE, _IS_KEPT, _TABLE.wiped_at.is_(None), after < place]
         if asset is not None:
-            which.append(_TABLE.asset_key == asset)
+            which += [_TABLE.asset_key == asset] if partitions is None else of_any(asset, partitions)
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit, order=(place,))
 

@@ -26,6 +26,13 @@ def of_asset(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
     return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
 
 
+def of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
+    """Say which asset and which of its partitions, some hundreds at the most; `[None]` is an unpartitioned asset."""
+    if list(partitions) == [None]:
+        return of_asset(asset, None)
+    return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
+
+
 def select_materializations(
     connection: sa.Connection,
     which: Sequence[sa.ColumnElement[bool]],

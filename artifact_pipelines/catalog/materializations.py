@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.materialization_rows import (
     highest_version,
     newest,
+    of_any,
     of_asset,
     select_materializations,
 )
@@ -128,7 +129,7 @@ class MaterializationCatalog:
                 if selection is not None and selection.as_of is not None:
                     found.update(_current_then(connection, asset, some, selection.as_of))
                     continue
-                which = _of_any(asset, some)
+                which = of_any(asset, some)
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
                 if selection is None and to_check:
@@ -212,12 +213,6 @@ class MaterializationCatalog:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
         return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
-
-
-def _of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
-    if list(partitions) == [None]:
-        return of_asset(asset, None)
-    return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:

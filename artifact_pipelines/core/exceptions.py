@@ -107,11 +107,6 @@ def _known(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values) or "none"
 
 
-def _first_of(values: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return _known(values[:most]) + more
-
-
 def first_names(names: Sequence[str], most: int = 10) -> str:
     """Return names as text, the first of them only where they are many, and each cut where it is long."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -492,7 +487,7 @@ class WrongFileTypeError(UsageError):
     def __str__(self) -> str:
         return (
             f"File {self.file_id} is {self.file_type!r} and cannot be read as {self.type_name}, which reads: "
-            f"{_first_of(self.readable)}. Annotate the input with a type that reads {self.file_type!r}: {'; '.join(self.annotations)}."
+            f"{first_names(self.readable, 6)}. Annotate the input with a type that reads {self.file_type!r}: {'; '.join(self.annotations)}."
         )
 
 
@@ -552,7 +547,7 @@ class ColumnValueError(UsageError):
 
     @property
     def _remedy(self) -> str:
-        if any(kind in self.type_name for kind in ("timestamp", "duration", "date", "time")):
+        if any(kind in self.type_name for kind in ("date", "duration", "time")):
             return "Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast the column to int64."
         return "A text or a list is stored with a length of 31 bits: split the value over several rows."
 

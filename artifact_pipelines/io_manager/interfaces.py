@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
+from rich.filesize import decimal
+
 from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import FileDescription, FileInfo
 
@@ -38,7 +40,7 @@ class Artifact:
         info = self.info
         kind = ".".join(filter(None, (info.file_type, info.compression_type)))
         digest = f"{info.hash_algorithm} {info.content_hash[:12]}..."
-        return f"Artifact(file {info.file_id}, {kind}, {_size(info.size_bytes)}, {digest})"
+        return f"Artifact(file {info.file_id}, {kind}, {decimal(info.size_bytes)}, {digest})"
 
     def uri(self) -> str:
         """Return where its bytes lie (`file:///…` or `s3://…`), checked to be there, for engines that read in place."""
@@ -56,15 +58,6 @@ class Artifact:
                 as `verify_reads` says.
         """
         return self._open_stream(self.verify_reads if verify is None else verify)
-
-
-def _size(size_bytes: int) -> str:
-    """Return a size as people read it."""
-    size, units = float(size_bytes), iter(("kB", "MB", "GB", "TB", "PB", "EB"))
-    unit = "bytes"
-    while size >= 999.95 and (larger := next(units, None)):  # what would be rounded to 1,000 is 1.0 of the next
-        size, unit = size / 1000, larger
-    return f"{size:,.1f} {unit}" if unit != "bytes" else f"{size_bytes} bytes"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ One idea: the catalog says what waits, Dagster's event log says what was found, 
 sensor `artifact_publisher`, or the next step that loads the asset.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -23,6 +23,8 @@ PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
 
 AFTER_CHECKS = "after_checks"
+_ASKED_FOR = 500
+"""Of more partitions all candidates of their asset are asked for."""
 
 
 def required_checks(context: dg.OutputContext) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ class PublishingGate:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def open(self, context: dg.InputContext, partitions: Collection[str | None]) -> bool:
+    def open(self, context: dg.InputContext, partitions: Sequence[str | None]) -> bool:
         """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is.
 
         Returns:
@@ -94,8 +96,9 @@ class PublishingGate:
         """
         if step_of(context) is None or not context.has_asset_key or is_check_of(context):
             return False
-        waiting = self._catalog.candidates.waiting(asset_of(context))
         wanted = set(partitions)
+        asked_for = partitions if len(partitions) <= _ASKED_FOR else None
+        waiting = self._catalog.candidates.waiting(asset_of(context), asked_for)
         due = [candidate for candidate in waiting if candidate.partition in wanted]
         if due:
             publish_candidates(context.step_context.instance, self._catalog, due)

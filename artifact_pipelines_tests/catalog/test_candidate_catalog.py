@@ -98,6 +98,19 @@ def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> Non
     assert states(catalog)[1] == (3, "rejected", "superseded by version 1, which became current first")
 
 
+def test_what_waits_of_some_partitions_is_found_without_the_others(catalog: Catalog) -> None:
+    made = {key: propose(catalog, "a", partition=key) for key in ("mon", "tue", "wed")}
+    unpartitioned = propose(catalog, "a")
+
+    def waiting(*which: Any) -> list[int]:
+        return [one.materialization_id for one in catalog.candidates.waiting(*which)]
+
+    assert waiting(TABLE, ["mon", "wed"]) == [made["mon"].materialization_id, made["wed"].materialization_id]
+    assert waiting(TABLE, [None]) == [unpartitioned.materialization_id]
+    assert waiting(TABLE) == waiting() == sorted(waiting())
+    assert len(waiting()) == 4
+
+
 def test_a_restore_does_not_end_what_waits(catalog: Catalog) -> None:
     record(catalog, "a")
     before = propose(catalog, "b")

@@ -188,5 +188,5 @@ def test_what_reads_a_file_is_told_in_groups_and_its_file_types_are_not_all_told
     with pytest.raises(WrongFileTypeError) as caught:
         TypeHandlers().read(ours.artifact(local_producer._catalog.get_file(file_id)), str)
     said = str(caught.value)
-    assert "which reads: txt, csv, tsv, json, ndjson, jsonl and 14 more. Annotate" in said
+    assert "which reads: 'txt', 'csv', 'tsv', 'json', 'ndjson', 'jsonl' and 14 more. Annotate" in said
     assert "pathlib.Path; typing.BinaryIO; artifact_pipelines.Artifact." in said
