@@ -16,6 +16,7 @@ _FILES_OF = 500
 _OWNED_FILES = (
     sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
+    .where(materialization_files.c.materialization_id.in_(sa.bindparam("owner_ids", expanding=True)))
     .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
 )
 
@@ -50,7 +51,7 @@ def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequen
     for start in range(0, len(rows), _FILES_OF):
         # By ID: asked the first question again, PostgreSQL would see what was recorded meanwhile.
         wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
-        for row in connection.execute(_OWNED_FILES.where(materialization_files.c.materialization_id.in_(wanted))):
+        for row in connection.execute(_OWNED_FILES, {"owner_ids": wanted}):
             owned.setdefault(row.owner_id, []).append(row)
     return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
 

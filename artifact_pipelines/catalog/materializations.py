@@ -5,6 +5,7 @@ Recording one settles the leases on its files in the same transaction: either bo
 
 import datetime
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -36,6 +37,7 @@ from artifact_pipelines.core.exceptions import (
     NothingSelectedError,
     UnknownVersionError,
 )
+from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
     FileId,
     Lease,
@@ -80,14 +82,22 @@ class MaterializationCatalog:
         return self.record_all([(facts, leases)])[0]
 
     @retried
-    def record_all(self, new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]]) -> Sequence[Materialization]:
+    def record_all(
+        self,
+        new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]],
+        policies: Mapping[str, RetentionPolicy | None] = MappingProxyType({}),
+    ) -> Sequence[Materialization]:
         """Record several as `record` does each, all or none; return them in order.
+
+        Args:
+            new: What to record.
+            policies: By asset, what its definition says of retention now; it is remembered with them, or not at all.
 
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
         with writing(self._engine) as connection:
-            return record_all(connection, new)
+            return record_all(connection, new, policies)
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:

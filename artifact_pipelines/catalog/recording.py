@@ -1,6 +1,7 @@
 """Recording a materialization inside of a transaction: its row, its files, and what it was made from."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,13 +10,12 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.files import settle_leases
 from artifact_pipelines.catalog.materialization_rows import (
-    highest_version,
     holder_of,
     lock_asset,
-    newest,
     of_asset,
     with_files,
 )
+from artifact_pipelines.catalog.policies import remember_policies
 from artifact_pipelines.catalog.publication import (
     candidate_columns,
     current_columns,
@@ -23,15 +23,23 @@ from artifact_pipelines.catalog.publication import (
     insert_dataset_version,
 )
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
+from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import FileId, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+
+# As they are executed again and again: to build one takes longer than SQLite takes to run it.
+_INSERT = sa.insert(materializations).returning(materializations)
+_INSERT_FILE = sa.insert(materialization_files)
 
 
 def record_all(
-    connection: sa.Connection, new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]]
+    connection: sa.Connection,
+    new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]],
+    policies: Mapping[str, RetentionPolicy | None],
 ) -> Sequence[Materialization]:
     """Do as `MaterializationCatalog.record_all` says."""
-    for asset in sorted({facts.asset for facts, _ in new}):
+    for asset in sorted({facts.asset for facts, _ in new} | policies.keys()):
         lock_asset(connection, asset)
+    remember_policies(connection, policies)
     put: set[FileId] = set()  # by one of them: to the next of the same content it is a stored file
     recorded = []
     for facts, leases in new:
@@ -41,28 +49,59 @@ def record_all(
 
 
 def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
-    which = of_asset(facts.asset, facts.partition)
-    previous = newest(connection, [*which, materializations.c.is_current])
-    # Other bytes may hold the same table: then it is the same version.
-    changed = previous is None or (
-        previous.data_version != facts.data_version
-        and [file.file_id for file in previous.files] != [lease.file.file_id for lease in leases]
+    is_partitioned = facts.partition is not None
+    of_it = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
+    before = connection.execute(_before(is_partitioned), of_it).one()
+    is_changed = before.version is None or not (
+        before.data_version == facts.data_version or _has_files(connection, before.materialization_id, leases)
     )
-    version = previous.version if previous and not changed else highest_version(connection, which) + 1
-    is_candidate = changed and bool(facts.publish_after)
-    if not is_candidate:
-        give_way(connection, which, version)
-    now = connection.execute(sa.select(utc_now())).scalar_one()  # one for both: current when it was made
-    state = candidate_columns(facts) if is_candidate else current_columns(now)
-    made = _insert(connection, facts, leases, {"version": version, "created_at": now, **state})
+    version = (before.highest or 0) + 1 if is_changed else before.version
+    is_candidate = is_changed and bool(facts.publish_after)
+    if not is_candidate and (before.version is not None or before.has_candidates):
+        give_way(connection, of_asset(facts.asset, facts.partition), version)
+    # One time for both: it is current when it was made.
+    state = candidate_columns(facts) if is_candidate else current_columns(before.now)
+    made = _insert(connection, facts, leases, {"version": version, "created_at": before.now, **state})
     for position, lease in enumerate(leases):
         settle_leases(connection, [lease], holder_of(made.materialization_id))
-        row = {"position": position, "file_id": lease.file.file_id}
-        connection.execute(sa.insert(materialization_files).values(materialization_id=made.materialization_id, **row))
+        row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
+        connection.execute(_INSERT_FILE, row)
     _insert_inputs(connection, made.materialization_id, facts.inputs)
-    if facts.dataset is not None and changed and not is_candidate:
+    if facts.dataset is not None and is_changed and not is_candidate:
         insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
     return with_files(connection, [made])[0]
+
+
+@functools.cache  # every materialization asks this: to build it takes longer than to run it
+def _before(is_partitioned: bool) -> sa.Select[Any]:
+    """Ask what there is of an asset or partition: the highest version, what is current, whether candidates wait."""
+
+    def of_it(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+        partition = table.c.partition_key
+        is_it = partition == sa.bindparam("partition") if is_partitioned else partition.is_(None)
+        return [table.c.asset_key == sa.bindparam("asset"), is_it]
+
+    current, any_of_it, waiting = (materializations.alias(name) for name in ("current", "any_of_it", "waiting"))
+    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    order = (any_of_it.c.partition_key.desc(), any_of_it.c.version.desc())
+    highest = sa.select(any_of_it.c.version).where(*of_it(any_of_it)).order_by(*order).limit(1).scalar_subquery()
+    has_candidates = sa.exists().where(*of_it(waiting), waiting.c.publication == sa.literal_column("'candidate'"))
+    time = sa.select(utc_now().label("now")).subquery("time")
+    return sa.select(
+        time.c.now,
+        highest.label("highest"),
+        has_candidates.label("has_candidates"),
+        current.c.materialization_id,
+        current.c.version,
+        current.c.data_version,
+    ).select_from(time.outerjoin(current, sa.and_(*of_it(current), current.c.is_current)))
+
+
+def _has_files(connection: sa.Connection, materialization_id: int, leases: Sequence[Lease]) -> bool:
+    """Tell whether a materialization has the very files that are leased; other bytes may say the same as well."""
+    owned = materialization_files.c.materialization_id == materialization_id
+    query = sa.select(materialization_files.c.file_id).where(owned).order_by(materialization_files.c.position)
+    return connection.scalars(query).all() == [lease.file.file_id for lease in leases]
 
 
 def _as_stored(lease: Lease) -> Lease:
@@ -85,7 +124,7 @@ def _insert(
         "metadata": dict(facts.metadata),
         **state,
     }
-    return connection.execute(sa.insert(materializations).values(**values).returning(materializations)).one()
+    return connection.execute(_INSERT, values).one()
 
 
 def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: Sequence[LoadedInput]) -> None:

@@ -13,6 +13,7 @@ from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
 from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset, of_asset
+from artifact_pipelines.catalog.policies import remember_policies
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.rollback import record_again
 from artifact_pipelines.catalog.tables import (
@@ -70,17 +71,9 @@ class RetentionCatalog:
     @retried
     def set_policy(self, asset: str, policy: RetentionPolicy | None) -> None:
         """Remember an asset's policy, or that it has none."""
-        which = retention_policies.c.asset_key == asset
-        wanted = dict(policy.to_mapping()) if policy else None
-        query = sa.select(retention_policies.c.policy).where(which)
-        with reading(self._engine) as connection:
-            if connection.execute(query).scalar() == wanted:
-                return
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
-            connection.execute(sa.delete(retention_policies).where(which))
-            if wanted:
-                connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
+            remember_policies(connection, {asset: policy})
 
     @retried
     def wiped_assets(self) -> Sequence[str]:

@@ -60,7 +60,8 @@ class OutputWriter:
         Of a run over several partitions each has a value, a file and a materialization of its own. All of them are
         recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
         """
-        asset, policy = asset_of(context), _retention_of(context)
+        asset = asset_of(context)
+        policies = {asset: _retention_of(context)}
         required_checks(context)  # before anything is stored
         dataset = _dataset_of(context)
         partitions = partitions_of(context) if context.has_asset_partitions else None
@@ -68,26 +69,32 @@ class OutputWriter:
             raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
         values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
         if values is None:
-            put: Sequence[_Put] = [self._put(context, partitions[0] if partitions else None, value, self._record)]
+            partition = partitions[0] if partitions else None
+            put: Sequence[_Put] = [self._put(context, partition, value, lambda one: self._record([one], policies)[0])]
         else:
             # A generator that is not read to its end holds what it has opened.
             with contextlib.closing(value) if isinstance(value, Generator) else contextlib.nullcontext():
-                put = self._put_all(context, values)
-        self._catalog.retention.set_policy(asset, policy)
+                put = self._put_all(context, values, policies)
         self._report(context, put)
 
-    def _put_all(self, context: dg.OutputContext, values: Iterable[tuple[str, object]]) -> Sequence["_Put"]:
+    def _put_all(
+        self,
+        context: dg.OutputContext,
+        values: Iterable[tuple[str, object]],
+        policies: Mapping[str, RetentionPolicy | None],
+    ) -> Sequence["_Put"]:
         """Store values one by one, and record them when all are stored."""
         with self._producer.held_together() as leases:
             put = []
             for partition, value in values:
                 put.append(self._put(context, partition, value, lambda one: one))
                 leases.append(put[-1].lease)
-            recorded = self._catalog.materializations.record_all([(one.described, [one.lease]) for one in put])
-        return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
+            return self._record(put, policies)
 
-    def _record(self, put: "_Put") -> "_Put":
-        return dataclasses.replace(put, recorded=self._catalog.materializations.record(put.described, [put.lease]))
+    def _record(self, put: Sequence["_Put"], policies: Mapping[str, RetentionPolicy | None]) -> Sequence["_Put"]:
+        new = [(one.described, [one.lease]) for one in put]
+        recorded = self._catalog.materializations.record_all(new, policies)
+        return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
 
     def _put(
         self, context: dg.OutputContext, partition: str | None, value: Any, settle: Callable[["_Put"], "_Put"]

@@ -16,13 +16,14 @@ from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (
     CollectedVersionsError,
     InvalidArgumentError,
+    LeaseExpiredError,
     NeverMaterializedError,
     NothingToRestoreError,
     UnknownTagError,
     UnknownVersionError,
 )
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
-from artifact_pipelines.core.types import Selection
+from artifact_pipelines.core.types import Content, FileDescription, MaterializationFacts, Selection
 from artifact_pipelines_tests.catalog.test_collection_catalog import open_transaction, wait_for_a_lock
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
@@ -51,6 +52,15 @@ def test_a_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
     catalog.retention.set_policy("a", None)
     catalog.retention.set_policy("never", None)
     assert catalog.retention.policies() == {}
+
+
+def test_a_policy_is_remembered_with_what_is_recorded_or_not_at_all(catalog: Catalog) -> None:
+    facts, policy = MaterializationFacts(TABLE, "v"), RetentionPolicy(keep_last=3)
+    lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", FileDescription("parquet"))
+    catalog.materializations.record_all([(facts, [lease])], {TABLE: policy})
+    with pytest.raises(LeaseExpiredError):  # the lease is settled already
+        catalog.materializations.record_all([(facts, [lease])], {TABLE: None})
+    assert catalog.retention.policies() == {TABLE: policy}
 
 
 def test_many_that_remember_a_policy_at_once_remember_one(catalog: Catalog) -> None:
