@@ -47,3 +47,11 @@ def test_an_error_tells_all_that_it_knows(kind: type[ArtifactError]) -> None:
 def test_an_error_crosses_processes(kind: type[ArtifactError]) -> None:
     error = _made(kind)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "remedy"),
+    [("timestamp[s]", "milliseconds"), ("date64[ms]", "whole days"), ("large_list<item: int64>", "split the value")],
+)
+def test_the_remedy_for_a_value_that_cannot_be_stored_is_one_for_its_type(type_name: str, remedy: str) -> None:
+    assert remedy in str(exceptions.ColumnValueError("c", type_name, "too large"))
