@@ -5,6 +5,7 @@ construction, and a reference that was committed always has its bytes.
 """
 
 import collections
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -130,7 +131,7 @@ class FileCatalog:
             free: dict[int, list[int]] = {}
             for reference_id, file_id in connection.execute(_INSERT_LEASES, rows):
                 free.setdefault(file_id, []).append(reference_id)
-        files_of = [found[content.content_hash] for content, _ in wanted]
+        files_of = [_of_types(found[content.content_hash], description) for content, description in wanted]
         return [Lease(free[file.file_id].pop(), file) for file in files_of]
 
     @retried
@@ -267,6 +268,16 @@ def file_from(row: sa.Row[Any]) -> FileInfo:
         created_at=row.created_at,
         stored_at=row.stored_at,
         verified_at=row.verified_at,
+    )
+
+
+def _of_types(file: FileInfo, description: FileDescription) -> FileInfo:
+    """Return a file as the one has it who stores its bytes now: somebody may have stored them as something else."""
+    return dataclasses.replace(
+        file,
+        file_type=description.file_type,
+        mime_type=description.mime_type,
+        compression_type=description.compression_type,
     )
 
 

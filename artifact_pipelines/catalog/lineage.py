@@ -1,7 +1,7 @@
 """What was made from what: from a materialization up to its inputs, and down to what was made from it.
 
-One idea: the exact files that a step loaded are recorded, so lineage is read and never guessed. Every step of a tree is
-one query for all its nodes.
+One idea: the exact files that a step loaded are recorded, and of which materialization, so lineage is read and not
+guessed; but what was recorded before 0005 has the files only. Every step of a tree is one query for all its nodes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ class LineageCatalog:
     def inputs(self, materialization_ids: Sequence[int], limit: int) -> Ancestry:
         """Return what materializations were made from, in the order in which it was recorded, so many at the most.
 
-        Of the materializations that had an input's file, it is the newest one before what was made from it.
+        Where it is not known which materialization was loaded, it is the newest one that had the input's file before.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(_input_rows(materialization_ids, limit)).all()
@@ -93,12 +93,17 @@ def _input_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
         )
         .scalar_subquery()
     )
-    rows = sa.select(materialization_inputs, producer.label("producer")).where(_inputs.materialization_id.in_(ids))
+    loaded = sa.func.coalesce(_inputs.source_id, producer).label("producer")
+    rows = sa.select(materialization_inputs, loaded).where(_inputs.materialization_id.in_(ids))
     return rows.order_by(_inputs.materialization_id, _inputs.input_id).limit(limit)
 
 
 def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
-    source, made = materializations.alias("source"), materializations.alias("made")
+    source, made, loaded = (materializations.alias(name) for name in ("source", "made", "loaded"))
+    # By version, not by ID: what is made again of the same content is the same to whoever was made from it.
+    is_version = sa.exists().where(
+        loaded.c.materialization_id == _inputs.source_id, loaded.c.version == source.c.version
+    )
     return (
         sa.select(_owned.materialization_id.label("source"), sa.func.max(made.c.materialization_id).label("consumer"))
         .join_from(materialization_files, source, source.c.materialization_id == _owned.materialization_id)
@@ -108,6 +113,7 @@ def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
                 _inputs.file_id == _owned.file_id,
                 _inputs.asset_key == source.c.asset_key,
                 _inputs.partition_key.is_not_distinct_from(source.c.partition_key),
+                sa.or_(_inputs.source_id.is_(None), is_version),
             ),
         )
         .join(made, made.c.materialization_id == _inputs.materialization_id)

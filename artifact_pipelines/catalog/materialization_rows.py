@@ -1,5 +1,6 @@
 """Rows of materializations, as everybody reads them inside of a transaction of his own."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,14 +8,23 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.tables import files, materialization_files, materializations
-from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.core.types import FileInfo, Materialization, Publication
 
 _ID = materializations.c.materialization_id
 _VERSION = materializations.c.version
 _PARTITION = materializations.c.partition_key
 _FILES_OF = 500
+TYPES = ("file_type", "mime_type", "compression_type")
+"""What a materialization says itself of a file."""
+
 _OWNED_FILES = (
-    sa.select(materialization_files.c.materialization_id.label("owner_id"), files)
+    sa.select(
+        files,
+        materialization_files.c.materialization_id.label("owner_id"),
+        materialization_files.c.file_type.label("own_file_type"),
+        materialization_files.c.mime_type.label("own_mime_type"),
+        materialization_files.c.compression_type.label("own_compression_type"),
+    )
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
     .where(materialization_files.c.materialization_id.in_(sa.bindparam("owner_ids", expanding=True)))
     .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
@@ -71,10 +81,18 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
         schema=row.schema,
         metadata=row.metadata,
         created_at=row.created_at,
-        files=tuple(file_from(file_row) for file_row in file_rows),
+        files=tuple(_owned_file_from(file_row) for file_row in file_rows),
         publication=Publication(row.publication),
         publication_reason=row.publication_reason,
     )
+
+
+def _owned_file_from(row: sa.Row[Any]) -> FileInfo:
+    file = file_from(row)
+    if row.own_file_type is None:
+        return file
+    types = (row.own_file_type, row.own_mime_type, row.own_compression_type)
+    return dataclasses.replace(file, **dict(zip(TYPES, types, strict=True)))
 
 
 def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:

@@ -222,7 +222,9 @@ class MaterializationCatalog:
         query = sa.select(table).where(table.c.materialization_id == materialization_id)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
-        return [LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id)) for row in rows]
+        return [
+            LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id), source_id=row.source_id) for row in rows
+        ]
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.files import settle_leases
 from artifact_pipelines.catalog.materialization_rows import (
+    TYPES,
     holder_of,
     lock_asset,
+    materialization_of,
     of_asset,
     with_files,
 )
@@ -65,7 +67,7 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     for position, lease in enumerate(leases):
         settle_leases(connection, [lease], holder_of(made.materialization_id))
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
-        connection.execute(_INSERT_FILE, row)
+        connection.execute(_INSERT_FILE, row | {name: getattr(lease.file, name) for name in TYPES})
     _insert_inputs(connection, made.materialization_id, facts.inputs)
     if facts.dataset is not None and is_changed and not is_candidate:
         insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
@@ -98,10 +100,9 @@ def _before(is_partitioned: bool) -> sa.Select[Any]:
 
 
 def _has_files(connection: sa.Connection, materialization_id: int, leases: Sequence[Lease]) -> bool:
-    """Tell whether a materialization has the very files that are leased; other bytes may say the same as well."""
-    owned = materialization_files.c.materialization_id == materialization_id
-    query = sa.select(materialization_files.c.file_id).where(owned).order_by(materialization_files.c.position)
-    return connection.scalars(query).all() == [lease.file.file_id for lease in leases]
+    """Tell whether a materialization has the very files that are leased, as of the same types."""
+    made = materialization_of(connection, materialization_id)
+    return [(f.file_id, f.file_type) for f in made.files] == [(x.file.file_id, x.file.file_type) for x in leases]
 
 
 def _as_stored(lease: Lease) -> Lease:
@@ -134,6 +135,7 @@ def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: S
             "asset_key": i.asset,
             "partition_key": i.partition,
             "file_id": i.file_id,
+            "source_id": i.source_id,
         }
         for i in dict.fromkeys(inputs)
     ]

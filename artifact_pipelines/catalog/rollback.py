@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import hold_again
-from artifact_pipelines.catalog.materialization_rows import holder_of, lock_asset, materialization_of, of_asset
+from artifact_pipelines.catalog.materialization_rows import TYPES, holder_of, lock_asset, materialization_of, of_asset
 from artifact_pipelines.catalog.publication import give_way
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
@@ -72,8 +72,8 @@ def record_again(connection: sa.Connection, source_id: int) -> int:
     insert = sa.insert(materializations).from_select([*_CONTENT, *facts], kept, include_defaults=False)
     new_id: int = connection.execute(insert.returning(_ID)).scalar_one()
     for table, names in (
-        (materialization_files, ["position", "file_id"]),
-        (materialization_inputs, ["asset_key", "partition_key", "file_id"]),
+        (materialization_files, ["position", "file_id", *TYPES]),
+        (materialization_inputs, ["asset_key", "partition_key", "file_id", "source_id"]),
     ):
         rows = sa.select(sa.literal(new_id), *(table.c[name] for name in names))
         same = rows.where(table.c.materialization_id == source_id)

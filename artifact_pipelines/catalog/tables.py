@@ -170,12 +170,16 @@ followed_wipes = sa.Table(
 
 # Which files a materialization had and was made from stays known when they are collected: an ID is never used again.
 # That a kept one's files are there is what its references in `file_references` see to.
+# What it says of a file is its own: others may have stored the same bytes as something else.
 materialization_files = sa.Table(
     "materialization_files",
     metadata,
     sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("file_id", _Key, nullable=False, index=True),
+    sa.Column("file_type", sa.String(32), comment="null: as `files` has it, and so its other types"),
+    sa.Column("mime_type", sa.Text),
+    sa.Column("compression_type", sa.String(32)),
 )
 
 # A key of its own: partitions of equal content are one file, and each of them may be an input.
@@ -189,6 +193,7 @@ materialization_inputs = sa.Table(
     sa.Column("asset_key", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text),
     sa.Column("file_id", _Key, nullable=False),
+    sa.Column("source_id", _Key, comment="the materialization that was loaded; null: recorded before that was known"),
     sa.Index(None, "file_id", "materialization_id"),
     sqlite_autoincrement=True,
 )

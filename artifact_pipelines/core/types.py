@@ -89,7 +89,11 @@ class NewArtifact:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileInfo:
-    """One row of the catalog's `files`: everything known of a stored file but its bytes."""
+    """One row of the catalog's `files`: everything known of a stored file but its bytes.
+
+    Its types are those of its first creator; as a file of a materialization or of a lease it has the types that were
+    given there, for others may have stored the same bytes as something else.
+    """
 
     file_id: FileId
     content_hash: str
@@ -153,12 +157,14 @@ class LoadedInput:
 
     Attributes:
         version: The number that its content had when it was loaded; not recorded, and no part of what an input is.
+        source_id: The materialization that was loaded, where that is known; no part of what an input is either.
     """
 
     asset: str
     partition: str | None
     file_id: FileId
     version: int | None = dataclasses.field(default=None, compare=False)
+    source_id: int | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

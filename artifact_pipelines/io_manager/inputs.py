@@ -73,7 +73,11 @@ class InputLoader:
             self._accept_missing(context, missing, len(keys), selection)
         self._step_inputs.add(
             step,
-            [LoadedInput(asset, key, file.file_id, made.version) for key, made in found.items() for file in made.files],
+            [
+                LoadedInput(asset, key, file.file_id, made.version, made.materialization_id)
+                for key, made in found.items()
+                for file in made.files
+            ],
         )
         for made in found.values():
             self._gate.note(context, made)

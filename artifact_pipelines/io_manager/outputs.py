@@ -111,7 +111,7 @@ class OutputWriter:
             with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
                 facts = handler.facts(stored)
                 logical_hash = unordered_version(stored) if unordered else written.logical_hash
-            data_version = logical_hash or lease.file.content_hash
+            data_version = logical_hash or typed_version(lease.file)
             return settle(_Put(lease, self._describe(context, partition, data_version, facts), facts))
 
         if isinstance(handler, PathHandler):
@@ -190,6 +190,11 @@ def set_data_version(context: dg.OutputContext, data_version: str) -> None:
     step = context.step_context
     if not step.has_data_version(context.asset_key):
         step.set_data_version(context.asset_key, dg.DataVersion(data_version))
+
+
+def typed_version(file: FileInfo) -> str:
+    """Return the data version of what is no table: of what bytes it is, and of what type: the text `1` is no number."""
+    return f"{file.content_hash}.{file.file_type}"
 
 
 def _data_version(recorded: Sequence[Materialization]) -> str:

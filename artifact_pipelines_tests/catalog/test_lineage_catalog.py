@@ -92,6 +92,20 @@ def test_of_what_was_made_again_the_newest_is_shown_and_inputs_are_those_before(
     assert up(catalog, "table") == [["table 1", "raw 1"]], "version 3 has the same file, but came later"
 
 
+def test_what_was_loaded_is_told_from_another_version_of_the_same_content(catalog: Catalog) -> None:
+    raw = [record(catalog, letter, asset="raw") for letter in "aba"]
+    assert raw[0].file.file_id == raw[2].file.file_id
+    source = LoadedInput("raw", None, raw[0].file.file_id, source_id=raw[0].materialization_id)
+    record(catalog, "c", asset="table", inputs=(source,))
+    assert up(catalog, "table") == [["table 1", "raw 1"]]
+    assert down(catalog, "raw", version=1) == [["raw 1", "table 1"]]
+    assert down(catalog, "raw", version=3) == ["raw 3"]
+    record(catalog, "a", asset="raw")  # version 3 once more
+    source = LoadedInput("raw", None, raw[2].file.file_id, source_id=raw[2].materialization_id)
+    record(catalog, "d", asset="report", inputs=(source,))
+    assert down(catalog, "raw", version=3) == [["raw 3", "report 1"]]
+
+
 def test_what_nobody_is_known_to_have_made_is_named_by_its_file(catalog: Catalog) -> None:
     made = record(catalog, "a", inputs=(LoadedInput("lost", "p", FileId(77)),))
     [(_, lost)] = catalog.lineage.inputs([made.materialization_id], 10)

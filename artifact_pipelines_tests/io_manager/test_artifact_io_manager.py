@@ -170,7 +170,7 @@ def test_the_data_version_of_a_table_does_not_depend_on_how_it_is_stored(
     assert _data_version(instance, "flights") == version
 
 
-def test_the_content_hash_is_the_data_version_of_what_is_no_table(
+def test_the_content_hash_and_the_type_are_the_data_version_of_what_is_no_table(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
@@ -178,7 +178,7 @@ def test_the_content_hash_is_the_data_version_of_what_is_no_table(
         return "text"
 
     run(io_manager, text, instance=instance)
-    assert _data_version(instance, "text") == catalog.materializations.current("text").file.content_hash
+    assert _data_version(instance, "text") == f"{catalog.materializations.current('text').file.content_hash}.txt"
 
 
 def test_a_data_version_of_the_users_own_wins(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:

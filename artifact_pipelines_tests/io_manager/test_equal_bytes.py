@@ -1,0 +1,111 @@
+"""The same bytes are one file, whatever they are to the assets that hold them."""
+
+import pathlib
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+
+
+@pytest.fixture
+def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManager:
+    return ArtifactIOManager(catalog, producer)
+
+
+def run(io_manager: ArtifactIOManager, *assets: dg.AssetsDefinition, **options: Any) -> dg.ExecuteInProcessResult:
+    return dg.materialize([*assets], resources={"io_manager": io_manager}, **options)
+
+
+@dg.asset
+def raw() -> bytes:
+    return b'{"n":1}'
+
+
+@dg.asset
+def text(raw: bytes) -> str:
+    return raw.decode()
+
+
+@dg.asset
+def parsed(raw: bytes) -> dict[str, int]:
+    return {"n": 1}
+
+
+@dg.asset
+def total(text: str, parsed: dict[str, int]) -> list[object]:
+    return [text, parsed]
+
+
+def test_each_asset_loads_the_type_that_it_stored(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    result = run(io_manager, raw, text, parsed, total)
+    assert result.asset_value("total") == ['{"n":1}', {"n": 1}]
+    current = {made.asset: made.file for made in catalog.materializations.list_current()}
+    assert len({current[name].file_id for name in ("raw", "text", "parsed")}) == 1
+    assert [current[name].file_type for name in ("raw", "text", "parsed")] == ["bin", "txt", "json"]
+    shown = result.asset_materializations_for_node("text")[0].metadata
+    assert (shown["artifact/file_type"].value, shown["artifact/duplicate"].value) == ("txt", True)
+
+
+def test_an_asset_whose_type_changes_is_another_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+    value: list[object] = ["1"]
+
+    @dg.asset
+    def number() -> Any:
+        return value[0]
+
+    @dg.asset
+    def kind(number: Any) -> str:
+        return type(number).__name__
+
+    assert run(io_manager, number, kind).asset_value("kind") == "str"
+    value[0] = 1
+    assert run(io_manager, number, kind).asset_value("kind") == "int"
+    first, second = reversed(catalog.materializations.history("number"))
+    assert (first.version, second.version) == (1, 2)
+    assert first.data_version != second.data_version
+    assert first.file.file_id == second.file.file_id
+    assert catalog.rollback.roll_back("number", 1).now.file.file_type == "txt"
+
+
+def test_a_file_that_is_stored_under_another_extension_has_that(
+    io_manager: ArtifactIOManager, tmp_path: pathlib.Path
+) -> None:
+    paths = [tmp_path / "flights.dat", tmp_path / "flights.csv"]
+    for path in paths:
+        path.write_text("a,b\n1,2\n")
+
+    @dg.asset
+    def dropped() -> pathlib.Path:
+        return paths[0]
+
+    @dg.asset
+    def extension(dropped: Artifact) -> str:
+        return dropped.info.file_type
+
+    assert run(io_manager, dropped, extension).asset_value("extension") == "dat"
+    paths.reverse()
+    assert run(io_manager, dropped, extension).asset_value("extension") == "csv"
+
+
+@pytest.mark.parametrize("first", ["text", "bytes"])
+def test_who_stores_bytes_first_does_not_decide_how_they_are_read(io_manager: ArtifactIOManager, first: str) -> None:
+    @dg.asset
+    def as_text() -> str:
+        return "same"
+
+    @dg.asset
+    def as_bytes() -> bytes:
+        return b"same"
+
+    @dg.asset
+    def both(as_text: str, as_bytes: bytes) -> list[str]:
+        return [as_text, as_bytes.decode()]
+
+    earlier, later = (as_text, as_bytes) if first == "text" else (as_bytes, as_text)
+    run(io_manager, earlier)
+    assert run(io_manager, earlier, later, both).asset_value("both") == ["same", "same"]
