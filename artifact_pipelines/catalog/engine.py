@@ -127,8 +127,11 @@ def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/pr
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state of the catalog and changes nothing."""
-    with _translated(engine), engine.connect() as connection, connection.begin():
-        yield connection
+    with _translated(engine), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # by default each statement would see a state of its own
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
 
 
 @contextlib.contextmanager

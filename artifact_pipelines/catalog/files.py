@@ -6,7 +6,7 @@ construction, and a reference that was committed always has its bytes.
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,14 +80,12 @@ _MAKE_LASTING = (
 )
 _MAKE_STORED = (
     sa.update(files)
-    .where(files.c.file_id.in_(_FILE_IDS))
-    .values(
-        state=FileState.STORED,
-        stored_at=sa.func.coalesce(files.c.stored_at, utc_now()),
-        # Healed: whoever read the bytes of before, and calls the file damaged from now on, must not be believed.
-        verified_at=sa.case((files.c.state != FileState.PENDING, utc_now()), else_=files.c.verified_at),
-    )
+    .where(files.c.file_id.in_(_FILE_IDS), files.c.state == FileState.PENDING)
+    .values(state=FileState.STORED, stored_at=utc_now())
+    .returning(files.c.file_id)
 )
+# Whoever read the bytes of before, and calls the file damaged from now on, must not be believed.
+_HEAL = sa.update(files).where(files.c.file_id.in_(_FILE_IDS)).values(state=FileState.STORED, verified_at=utc_now())
 
 
 class FileCatalog:
@@ -212,14 +210,22 @@ class FileCatalog:
             return [file_from(row) for row in connection.execute(query)]
 
 
-def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
-    """Settle inside a transaction that records more, such as the materialization that is the holder."""
+def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> Collection[int]:
+    """Settle inside a transaction that records more, such as the materialization that is the holder.
+
+    Returns:
+        IDs of the files that were not stored before: of several that put the same bytes at once, one is told of it.
+    """
     _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
     # A lease whose file is not stored says that bytes were put, whatever the row says by now.
     # Of the others none were put: damage that was found meanwhile is there still.
     put = [lease.file.file_id for lease in leases if lease.file.state != FileState.STORED]
-    if put:
-        connection.execute(_MAKE_STORED, {"file_ids": put})
+    if not put:
+        return ()
+    added = connection.scalars(_MAKE_STORED, {"file_ids": put}).all()
+    if healed := set(put).difference(added):
+        connection.execute(_HEAL, {"file_ids": sorted(healed)})
+    return added
 
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:

@@ -31,6 +31,11 @@ from artifact_pipelines.core.types import FileId, FileState, Lease, LoadedInput,
 # As they are executed again and again: to build one takes longer than SQLite takes to run it.
 _INSERT = sa.insert(materializations).returning(materializations)
 _INSERT_FILE = sa.insert(materialization_files)
+_SET_BYTES_ADDED = (
+    sa.update(materializations)
+    .where(materializations.c.materialization_id == sa.bindparam("made"))
+    .values(bytes_added=sa.bindparam("added"))
+)
 
 
 def record_all(
@@ -64,14 +69,18 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     # One time for both: it is current when it was made.
     state = candidate_columns(facts) if is_candidate else current_columns(before.now)
     made = _insert(connection, facts, leases, {"version": version, "created_at": before.now, **state})
+    bytes_added = 0
     for position, lease in enumerate(leases):
-        settle_leases(connection, [lease], holder_of(made.materialization_id))
+        if settle_leases(connection, [lease], holder_of(made.materialization_id)):
+            bytes_added += lease.file.size_bytes
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
         connection.execute(_INSERT_FILE, row | {name: getattr(lease.file, name) for name in TYPES})
+    if bytes_added != made.bytes_added:  # somebody who put the same bytes at once was told that he added them
+        connection.execute(_SET_BYTES_ADDED, {"made": made.materialization_id, "added": bytes_added})
     _insert_inputs(connection, made.materialization_id, facts.inputs)
     if facts.dataset is not None and is_changed and not is_candidate:
         insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
-    return with_files(connection, [made])[0]
+    return dataclasses.replace(with_files(connection, [made])[0], bytes_added=bytes_added)
 
 
 @functools.cache  # every materialization asks this: to build it takes longer than to run it

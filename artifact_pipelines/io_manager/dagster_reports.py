@@ -53,7 +53,7 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
     facts = {} if now.row_count is None else {"row_count": now.row_count}
     metadata = {
         **(former.metadata if former else {}),
-        **materialization_metadata(now, uri, facts, partitioned=now.partition is not None),
+        **materialization_metadata(now, uri, facts, is_duplicate=True),
         "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
     }
     instance.report_runless_asset_event(
@@ -134,7 +134,7 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
     tags.setdefault(_DATA_VERSION, made.data_version)
     metadata = {
         **(former.metadata if former else {}),
-        **materialization_metadata(made, uri, {}, partitioned=made.partition is not None),
+        **materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added),
         "artifact/bytes_added": dg.MetadataValue.int(0),  # they were told when it was made
         "artifact/publication": dg.MetadataValue.text(said),
     }

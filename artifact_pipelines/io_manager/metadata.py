@@ -18,7 +18,7 @@ _INPUTS_SHOWN = 20
 
 
 def materialization_metadata(
-    recorded: Materialization, uri: str, facts: Mapping[str, Any], partitioned: bool
+    recorded: Materialization, uri: str, facts: Mapping[str, Any], is_duplicate: bool
 ) -> dict[str, dg.MetadataValue[Any]]:
     """Return the metadata of a materialization from its catalog record and its handler's facts."""
     file = recorded.file
@@ -28,12 +28,12 @@ def materialization_metadata(
         "artifact/content_hash": dg.MetadataValue.text(file.content_hash),
         "artifact/size_bytes": dg.MetadataValue.int(file.size_bytes),
         "artifact/bytes_added": dg.MetadataValue.int(recorded.bytes_added),
-        "artifact/duplicate": dg.MetadataValue.bool(recorded.bytes_added == 0),
+        "artifact/duplicate": dg.MetadataValue.bool(is_duplicate),
         "artifact/file_type": dg.MetadataValue.text(file.file_type),
         "dagster/uri": dg.MetadataValue.text(uri),
     }
     if "row_count" in facts:
-        key = "dagster/partition_row_count" if partitioned else "dagster/row_count"
+        key = "dagster/row_count" if recorded.partition is None else "dagster/partition_row_count"
         metadata[key] = dg.MetadataValue.int(facts["row_count"])
     if "columns" in facts:
         columns = facts["columns"][:MOST_COLUMNS]

@@ -10,7 +10,7 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
-from artifact_pipelines.core.types import FileInfo, Lease, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
 from artifact_pipelines.io_manager.contexts import asset_of, partitions_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
@@ -27,6 +27,9 @@ from artifact_pipelines.storage.source_file import SourceFile
 
 DATASET_METADATA_KEY = "artifact/dataset"
 """Asset metadata: the name of the dataset whose raw content the asset is."""
+
+MOST_NAME_BYTES = 2_500
+"""What asset key and partition key may have together: PostgreSQL's indexes hold 2,704 bytes."""
 
 
 class OutputWriter:
@@ -65,6 +68,7 @@ class OutputWriter:
         required_checks(context)  # before anything is stored
         dataset = _dataset_of(context)
         partitions = partitions_of(context) if context.has_asset_partitions else None
+        _check_lengths(asset, partitions or ())
         if partitions and dataset is not None:  # its versions are numbered without partitions
             raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
         values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
@@ -149,7 +153,7 @@ class OutputWriter:
         for one in put:
             uri = self._producer.uri(one.record.file)
             metadata = {
-                **materialization_metadata(one.record, uri, one.facts, one.record.partition is not None),
+                **materialization_metadata(one.record, uri, one.facts, one.is_duplicate),
                 **inputs,
                 **publication_metadata(one.record),
             }
@@ -174,6 +178,12 @@ class _Put:
     def record(self) -> Materialization:
         assert self.recorded is not None
         return self.recorded
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether the content was stored before; a new file may have no bytes at all."""
+        was_new = self.lease.file.state == FileState.PENDING
+        return not self.record.bytes_added and (not was_new or self.lease.file.size_bytes > 0)
 
 
 class _Written:
@@ -209,6 +219,19 @@ def _may_cover_several(context: dg.OutputContext) -> bool:
     assets = context.step_context.assets_def
     policy = assets.backfill_policy if assets else None
     return policy is not None and policy.max_partitions_per_run != 1
+
+
+def _check_lengths(asset: str, partitions: Sequence[str]) -> None:
+    """Refuse names that an index of PostgreSQL may not hold, on SQLite too: a catalog can be migrated.
+
+    Raises:
+        InvalidArgumentError: A name is too long.
+    """
+    room = MOST_NAME_BYTES - len(asset.encode())
+    for name, value in [("asset key", asset), *(("partition key", str(one)) for one in partitions)]:
+        if len(value.encode()) > (MOST_NAME_BYTES if name == "asset key" else room):
+            expected = f"at most {MOST_NAME_BYTES:,} bytes of UTF-8, asset key and partition key together"
+            raise InvalidArgumentError(name, value, expected)
 
 
 def _dataset_of(context: dg.OutputContext) -> str | None:

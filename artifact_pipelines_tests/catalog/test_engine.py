@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog import engine as engine_module
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import filesystem_of, make_engine, reading, writing
+from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
+from artifact_pipelines.core.types import Content, FileDescription
 
 
 @pytest.fixture
@@ -141,3 +143,13 @@ def test_the_filesystem_is_that_of_the_nearest_mount(tmp_path: pathlib.Path) -> 
     assert filesystem_of(tmp_path / "other", mounts) == "btrfs"
     assert filesystem_of(pathlib.Path("/usr"), mounts) == "ext4"
     assert filesystem_of(tmp_path, tmp_path / "no such file") == ""
+
+
+def test_a_transaction_that_reads_sees_one_state(catalog: Catalog, engine: sa.Engine) -> None:
+    count = sa.select(sa.func.count()).select_from(files)
+    with reading(engine) as connection:
+        before = connection.execute(count).scalar_one()
+        catalog.files.acquire(Content("a" * 64, 100), "blake3", FileDescription("parquet"))
+        assert connection.execute(count).scalar_one() == before
+    with reading(engine) as connection:
+        assert connection.execute(count).scalar_one() == before + 1

@@ -62,6 +62,16 @@ def test_bytes_are_added_once(catalog: Catalog) -> None:
     assert [record(catalog, x).bytes_added for x in "aab"] == [100, 0, 100]
 
 
+def test_of_two_that_put_the_same_bytes_at_once_one_adds_them(catalog: Catalog) -> None:
+    leases = [catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET) for _ in range(2)]
+    made = [
+        catalog.materializations.record(MaterializationFacts(f"asset {number}", "v"), [lease])
+        for number, lease in enumerate(leases)
+    ]
+    assert [m.bytes_added for m in made] == [100, 0]
+    assert catalog.materializations.current("asset 1") == made[1]
+
+
 def test_versions_count_changes_of_content(catalog: Catalog) -> None:
     assert [record(catalog, x).version for x in "aabba"] == [1, 1, 2, 2, 3]
 

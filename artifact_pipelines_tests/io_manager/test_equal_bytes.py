@@ -51,6 +51,15 @@ def test_each_asset_loads_the_type_that_it_stored(io_manager: ArtifactIOManager,
     assert (shown["artifact/file_type"].value, shown["artifact/duplicate"].value) == ("txt", True)
 
 
+def test_a_file_without_bytes_is_new_once(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def empty() -> bytes:
+        return b""
+
+    told = [run(io_manager, empty).asset_materializations_for_node("empty")[0].metadata for _ in range(2)]
+    assert [metadata["artifact/duplicate"].value for metadata in told] == [False, True]
+
+
 def test_an_asset_whose_type_changes_is_another_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     value: list[object] = ["1"]
 

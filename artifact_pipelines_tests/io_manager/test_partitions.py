@@ -1,6 +1,7 @@
 """Partitions as inputs: the same graph with Dagster's own IO manager and with ours, and what only ours does."""
 
 import pathlib
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -480,6 +481,25 @@ def test_names_of_partitions_never_become_paths(
     names = [str(catalog.materializations.current("up", key).file.storage_path) for key in ODD_KEYS]
     there = [name.removeprefix("a/store/") for name in back_door.everything()]
     assert [name for name in there if "/" in name] == sorted(names)
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(800, True), (900, False)])
+def test_a_name_that_a_database_could_not_hold_is_refused_before_anything_is_stored(
+    catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance, characters: int, fits: bool
+) -> None:
+    long = "".join(chr(number) for number in random.Random(0).sample(range(0x4E00, 0x9FA5), characters))
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition([long]), retry_policy=dg.RetryPolicy(max_retries=1))
+    def up() -> int:
+        return 1
+
+    resources = {"io_manager": ArtifactIOManager(catalog, producer)}
+    result = dg.materialize([up], resources=resources, partition_key=long, raise_on_error=False, instance=instance)
+    assert result.success == fits
+    assert len(catalog.files.list_files(9)) == fits
+    if not fits:
+        assert "partition key must be at most 2,500 bytes" in failure_of(result)
+        assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events)
 
 
 def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
