@@ -127,11 +127,10 @@ def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/pr
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state of the catalog and changes nothing."""
-    with _translated(engine), engine.connect() as connection:
+    with _translated(engine), engine.connect() as connection, connection.begin():
         if engine.dialect.name == "postgresql":  # by default each statement would see a state of its own
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            yield connection
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield connection
 
 
 @contextlib.contextmanager

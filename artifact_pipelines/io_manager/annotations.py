@@ -29,6 +29,11 @@ def is_open(annotation: Any) -> bool:
     return annotation in (None, Any, object)
 
 
+def allows_none(annotation: Any) -> bool:
+    """Tell whether an annotation says that there may be nothing: `Optional[T]`."""
+    return types.NoneType in typing.get_args(annotation)
+
+
 def without_none(annotation: Any) -> Any:
     """Return `T` for `Optional[T]`; None for a union of several types, which leaves open which is wanted."""
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):

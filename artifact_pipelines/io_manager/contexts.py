@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources
+
 
 def asset_of(context: dg.OutputContext | dg.InputContext) -> str:
     """Return the asset key as text, its parts joined by `/`; for the output of an op, where it came from."""
@@ -50,13 +52,23 @@ def partitions_of(context: dg.OutputContext | dg.InputContext) -> Sequence[str]:
     return sorted(partitions, key=lambda partition: place.get(partition, len(place)))
 
 
+def input_name_of(context: dg.InputContext) -> str:
+    """Return the name of an input; outside of a step it has none, and its asset stands for it."""
+    return context.name if context.has_input_name else asset_of(context)
+
+
 def annotation_of(context: dg.InputContext) -> Any:
-    """Return what an input is annotated with.
+    """Return what an input is annotated with; where it collects several outputs, what each of them is to be.
 
     Dagster takes `Iterator[T]` only beside `AssetIn(dagster_type=dg.Any)`. Then the function is asked itself.
     """
     annotation = context.dagster_type.typing_type
-    if annotation is not Any or step_of(context) is None:
+    if step_of(context) is None:
+        return annotation
+    if isinstance(context.step_context.step.step_input_named(context.name).source, FromMultipleSources):
+        [each] = typing.get_args(annotation) or [Any]
+        return each
+    if annotation is not Any:
         return annotation
     function = getattr(context.op_def.compute_fn, "decorated_fn", None)
     return typing.get_type_hints(function).get(context.name, Any) if function else Any

@@ -8,6 +8,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph as JobScopedAssetGraph
 from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
+from dagster._core.execution.plan.inputs import FromMultipleSources as FromMultipleSources
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,

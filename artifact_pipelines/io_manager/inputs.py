@@ -8,12 +8,20 @@ import dagster as dg
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.core.exceptions import MissingPartitionsError
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
-from artifact_pipelines.io_manager.contexts import annotation_of, asset_of, is_check_of, partitions_of, step_of
+from artifact_pipelines.io_manager.annotations import allows_none
+from artifact_pipelines.io_manager.contexts import (
+    annotation_of,
+    asset_of,
+    input_name_of,
+    is_check_of,
+    partitions_of,
+    step_of,
+)
 from artifact_pipelines.io_manager.failures import explained
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
 from artifact_pipelines.io_manager.publishing import PublishingGate, say_made_from
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.selection import selection_of
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 
@@ -47,19 +55,20 @@ class InputLoader:
         """Return the value of an input."""
         annotation = annotation_of(context)
         if not context.has_asset_partitions:
-            return self._read(self._find(context, [None])[None], annotation, context)
+            held = self._find(context, [None], annotation)
+            return self._read(held[None], annotation, context) if held else None
         partitions = partitions_of(context)
-        found = self._find(context, partitions)
+        found = self._find(context, partitions, annotation)
 
         def values(value_annotation: Any) -> Iterator[tuple[str, Any]]:
             held = (partition for partition in partitions if partition in found)
             return explained((key, self._read(found[key], value_annotation, context)) for key in held)
 
-        loaded = LoadedPartitions(context.name, asset_of(context), len(partitions), len(found), values)
+        loaded = LoadedPartitions(input_name_of(context), asset_of(context), len(partitions), len(found), values)
         return hand_over(loaded, annotation, context.definition_metadata or {})
 
     def _find(
-        self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None]
+        self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None], annotation: Any
     ) -> Mapping[str | None, Materialization]:
         """Find what to load, and note it."""
         step, asset, selection = step_of(context), asset_of(context), selection_of(context)
@@ -70,7 +79,7 @@ class InputLoader:
         found = self._materializations.find(asset, keys, selection, run_id, to_check)
         missing = [key for key in keys if key not in found]
         if missing:
-            self._accept_missing(context, missing, len(keys), selection)
+            self._accept_missing(context, missing, len(keys), selection, allows_none(annotation))
         self._step_inputs.add(
             step,
             [
@@ -86,16 +95,25 @@ class InputLoader:
         return found
 
     def _accept_missing(
-        self, context: dg.InputContext, missing: Sequence[str | None], wanted: int, selection: Selection | None
+        self,
+        context: dg.InputContext,
+        missing: Sequence[str | None],
+        wanted: int,
+        selection: Selection | None,
+        may_be_none: bool,
     ) -> None:
-        """Warn of partitions that hold nothing where the input's metadata allows it, as in Dagster's own IO managers.
+        """Warn of what holds nothing where the input's metadata or its annotation (`Optional[T]`) allow it.
 
         Raises:
             NotFoundError: It does not.
         """
         partitions = [key for key in missing if key is not None]
         if not partitions or (wanted == 1 and not _allows_missing(context)):
-            raise self._materializations.nothing_found(asset_of(context), missing[0], selection)
+            nothing = self._materializations.nothing_found(asset_of(context), missing[0], selection)
+            if selection is not None or not may_be_none:
+                raise nothing
+            context.log.warning(f"{nothing} Until then the input is None, as its annotation allows.")
+            return
         error = MissingPartitionsError(asset_of(context), partitions, wanted)
         if not _allows_missing(context):
             raise error
@@ -103,7 +121,7 @@ class InputLoader:
 
     def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
-        return self._handlers.read(self._artifact(found.file), annotation, columns)
+        return self._handlers.read(self._artifact(found.file), annotation, columns, found.metadata.get(WRITTEN_AS))
 
 
 def _allows_missing(context: dg.InputContext) -> bool:

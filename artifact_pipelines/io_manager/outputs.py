@@ -17,7 +17,7 @@ from artifact_pipelines.io_manager.metadata import inputs_metadata, materializat
 from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.row_order import is_unordered, unordered_version
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
@@ -104,7 +104,7 @@ class OutputWriter:
         self, context: dg.OutputContext, partition: str | None, value: Any, settle: Callable[["_Put"], "_Put"]
     ) -> "_Put":
         """Store a value and describe it; `settle` says what becomes of its lease."""
-        handler = self._handlers.for_value(value)
+        handler, written_as = self._handlers.for_value(value), self._handlers.type_of(value)
         description = handler.describe(value)
         unordered = context.has_asset_key and is_unordered(context.asset_spec.metadata, description)
         written = _Written()
@@ -116,7 +116,11 @@ class OutputWriter:
                 facts = handler.facts(stored)
                 logical_hash = unordered_version(stored) if unordered else written.logical_hash
             data_version = logical_hash or typed_version(lease.file)
-            return settle(_Put(lease, self._describe(context, partition, data_version, facts), facts))
+            if value is None and context.dagster_type.typing_type is Any:
+                data_version = context.run_id  # it has put something elsewhere, and nobody knows whether that changed
+            described = self._describe(context, partition, data_version, facts)
+            described = dataclasses.replace(described, metadata={WRITTEN_AS: written_as} if written_as else {})
+            return settle(_Put(lease, described, facts))
 
         if isinstance(handler, PathHandler):
             with SourceFile(value) as stream:

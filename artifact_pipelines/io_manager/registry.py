@@ -50,6 +50,10 @@ _UNTOLD = {
     *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence"),
     *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
 }
+_READ_ONCE = ("pyarrow.RecordBatchReader",)  # whoever asks for nothing does not ask for that
+WRITTEN_AS = "written_as"
+"""Key in a materialization's metadata: what `TypeHandlers.type_of` said of the value."""
+
 _METHODS = ("describe", "write", "read", "facts")
 _registered: list[ITypeHandler] = []
 
@@ -106,15 +110,40 @@ class TypeHandlers:
         Raises:
             UnsupportedTypeError: There is none.
         """
+        return self._writer(value)[0]
+
+    def type_of(self, value: object) -> str | None:
+        """Return the name of the type that a value is loaded as where nobody says; None: as its file suggests.
+
+        Raises:
+            UnsupportedTypeError: No handler writes it.
+        """
+        handler, name = self._writer(value)
+        return name if name in handler.reads and name not in _READ_ONCE else None
+
+    def _writer(self, value: object) -> tuple[ITypeHandler, str]:
         is_stream = hasattr(value, "read") or hasattr(value, "readinto")
         for name in (*type_names(type(value)), *([STREAM] if is_stream else [])):
             for handler in self._handlers:
                 if name in handler.writes:
-                    return handler
+                    return handler, name
         raise UnsupportedTypeError("store", _title(type(value)), _groups([h.writes for h in self._handlers]))
 
-    def read(self, artifact: Artifact, annotation: Any = None, columns: Sequence[str] | None = None) -> Any:
-        """Return a stored file as the type that an annotation asks for; without one, as its file type suggests.
+    def read(
+        self,
+        artifact: Artifact,
+        annotation: Any = None,
+        columns: Sequence[str] | None = None,
+        written_as: str | None = None,
+    ) -> Any:
+        """Return a stored file as the type that an annotation asks for; without one, as what was stored.
+
+        Args:
+            artifact: The stored file.
+            annotation: What is asked for.
+            columns: Of a table, the columns that are wanted.
+            written_as: What `type_of` said of the value; where that is not known or not installed here, a file of
+                this type suggests what it is.
 
         Raises:
             InvalidArgumentError: `columns` are not names of columns.
@@ -122,7 +151,8 @@ class TypeHandlers:
             WrongFileTypeError: None gives it from a file of this type.
         """
         columns = _checked_columns(columns)
-        wanted = _members(annotation, artifact.info)
+        can_be = written_as is not None and self._readers(written_as) and _is_installed(written_as)
+        wanted = _members(written_as if is_open(annotation) and can_be else annotation, artifact.info)
         readers = [found for kind in wanted for found in self._readers(kind)]
         for handler, name in readers:
             if _reads_file(handler, _stored_type(artifact.info)):

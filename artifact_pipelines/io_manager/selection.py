@@ -9,7 +9,7 @@ import dagster as dg
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, selection_from, selections_from_tag
 from artifact_pipelines.core.types import Selection
-from artifact_pipelines.io_manager.contexts import asset_of, step_of
+from artifact_pipelines.io_manager.contexts import asset_of, input_name_of, step_of
 from artifact_pipelines.io_manager.partitioned_inputs import PARTITION_COLUMN_METADATA_KEY
 
 
@@ -34,7 +34,7 @@ def _of_input(context: dg.InputContext) -> Selection | None:
     if not given:
         return None
     plain = {key: _plain(value) for key, value in given.items()}
-    return selection_from(plain, f"metadata artifact/… of input {context.name}")
+    return selection_from(plain, f"metadata artifact/… of input {input_name_of(context)}")
 
 
 def _check_known(asset: str, metadata: Mapping[str, Any]) -> None:
