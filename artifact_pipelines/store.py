@@ -179,8 +179,8 @@ class Store(IArtifactProducer):
         Raises:
             NotFoundError: The asset or version is not in the catalog.
             UsageError: The file cannot be read as that type, or more than one of the last four is given.
-            IntegrityError: Its bytes are missing or damaged. A file that is scanned in place (`LazyFrame`, `Dataset`,
-                a DuckDB relation) is not read here: only its size is checked.
+            IntegrityError: Its bytes are missing or damaged. Of a file that is scanned in place (`LazyFrame`,
+                `Dataset`, a DuckDB relation), only the size is checked if it is on S3 or has more than 64 MiB.
         """
         wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})

@@ -5,6 +5,7 @@ DuckDB does not, for its S3 extension is not part of its package: it reads a loc
 """
 
 import functools
+import pathlib
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,7 +16,7 @@ import pyarrow.fs
 
 from artifact_pipelines.core.s3_access import S3Access, S3Credentials
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.local_copies import lasting_path
+from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,18 +24,32 @@ if TYPE_CHECKING:
 _ASK_AGAIN_S = 300
 """Temporary credentials are renewed ten minutes before they run out, so what is asked for this often is always good."""
 
+VERIFIED_BYTES = 64 << 20
+"""Local files up to this size are hashed before they are scanned: that takes hundredths of a second."""
+
+
+def scanned_path(artifact: Artifact) -> pathlib.Path:
+    """Return the path of a file that is to be scanned: verified if it is small, and if it is a copy.
+
+    Raises:
+        IntegrityError: It is missing, of another size, or found to be damaged.
+    """
+    if artifact.info.size_bytes <= VERIFIED_BYTES and stored_path(artifact):
+        artifact.verify()
+    return lasting_path(artifact)
+
 
 def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
     """Return a LazyFrame over the stored file; of one on S3 only the ranges that a query needs are fetched.
 
     Raises:
-        IntegrityError: The file is missing, of another size or known to be damaged. No byte is read here.
+        IntegrityError: The file is missing, of another size or known to be damaged; a small local one is read to see.
     """
     import polars as pl
 
     access, uri = artifact.s3_access(), artifact.uri()
     if access is None:
-        return pl.scan_parquet(lasting_path(artifact), glob=False)
+        return pl.scan_parquet(scanned_path(artifact), glob=False)
     options = {
         "aws_endpoint_url": access.endpoint_url,
         "aws_region": access.region,
@@ -54,7 +69,7 @@ def dataset_of(artifact: Artifact) -> "pyarrow.dataset.Dataset":
     """Return a pyarrow Dataset over the stored file, as `scan_with_polars` does a LazyFrame."""
     access, uri = artifact.s3_access(), artifact.uri()
     if access is None:
-        return pyarrow.dataset.dataset(lasting_path(artifact), format="parquet")
+        return pyarrow.dataset.dataset(scanned_path(artifact), format="parquet")
     filesystem = pyarrow.fs.PyFileSystem(_RenewedS3(access))
     return pyarrow.dataset.dataset(uri.removeprefix("s3://"), format="parquet", filesystem=filesystem)
 

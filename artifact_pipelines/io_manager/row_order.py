@@ -11,8 +11,6 @@ from artifact_pipelines.storage.hashing import OneThreadHasher
 ROW_ORDER_METADATA_KEY = "artifact/row_order"
 """Asset metadata: `any` says that the order of a table's rows means nothing."""
 
-_PIECE_BYTES = 1 << 20
-
 
 def is_unordered(asset_metadata: Mapping[str, Any], description: FileDescription) -> bool:
     """Tell whether an asset's metadata say that its rows are in no order.
@@ -40,9 +38,6 @@ def unordered_version(stored: Artifact) -> str:
     """
     from artifact_pipelines.tabular.row_order import unordered_hash
 
-    if stored.verify_reads:  # what is read here and there is not verified
-        with stored.open() as stream:
-            while stream.read(_PIECE_BYTES):
-                pass
+    stored.verify()  # what is read here and there is not verified
     with stored.open(verify=False) as stream:
         return unordered_hash(stream, OneThreadHasher)

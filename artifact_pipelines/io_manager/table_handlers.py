@@ -125,9 +125,11 @@ class DuckDBHandler(ParquetHandler):
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
+        from artifact_pipelines.io_manager.in_place import scanned_path
+
         columns = known_columns(artifact, request.columns)
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
-            relation = duckdb.connect().read_parquet(str(lasting_path(artifact)))
+            relation = duckdb.connect().read_parquet(str(scanned_path(artifact)))
             if columns is None:
                 return relation
             # DuckDB tells no upper from lower case and knows no empty name: it calls such columns something else.

@@ -89,12 +89,7 @@ def _read_to_end(stream: BinaryIO, stop: threading.Event) -> None:
 @contextmanager
 def damage_blamed(artifact: Artifact) -> Iterator[None]:
     """Look over a file when the block raises over it: if it is damaged, that is the error."""
-
-    def read_all() -> None:
-        with artifact.open() as stream:
-            _read_to_end(stream, threading.Event())
-
-    with _blaming(read_all):
+    with _blaming(artifact.verify):
         yield
 
 

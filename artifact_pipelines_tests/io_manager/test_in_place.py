@@ -96,6 +96,20 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_copies, "_copy", fail)
 
 
+def test_on_local_disk_it_is_the_stored_file_that_is_scanned_and_filtered(settings: Settings) -> None:
+    with open_store() as store:
+        sink = io.BytesIO()
+        write_frame(WIDE, sink)
+        file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
+        path = str(pathlib.Path(settings.storage_url) / str(file.storage_path))
+        dataset = load(store, file, pyarrow.dataset.Dataset)
+        assert isinstance(dataset, pyarrow.dataset.FileSystemDataset)
+        assert dataset.files == [path]
+        plan = load(store, file, pl.LazyFrame).filter(pl.col("x") < 9).select("x").explain()
+        for said in (f"Parquet SCAN [{path}]", "PROJECT 1/9 COLUMNS", "SELECTION: "):
+            assert said in plan
+
+
 @pytest.mark.usefixtures("no_copies")
 @pytest.mark.parametrize(("kind", "column"), KINDS)
 def test_one_column_is_a_fraction_of_the_bytes(

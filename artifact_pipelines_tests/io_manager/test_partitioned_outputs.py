@@ -277,3 +277,33 @@ def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager,
     result = dg.materialize([daily], resources={"io_manager": ours}, partition_key=KEYS[0], raise_on_error=False)
     assert "artifact/dataset must be left out of a partitioned asset's metadata" in failure_of(result)
     assert sqlite_catalog.files.list_files(10) == []
+
+
+def test_every_partition_tells_what_it_was_made_from_and_what_it_added(
+    ours: ArtifactIOManager, sqlite_catalog: Catalog
+) -> None:
+    @dg.asset
+    def source() -> int:
+        return 1
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=SINGLE_RUN)
+    def made(context: dg.AssetExecutionContext, source: int) -> dict[str, str]:
+        return {key: "same" if key in KEYS[:2] else key for key in context.partition_keys}
+
+    tags = {"dagster/asset_partition_range_start": KEYS[0], "dagster/asset_partition_range_end": KEYS[-1]}
+    resources = {"io_manager": ours}
+    dg.materialize([source], resources=resources)
+    result = dg.materialize([source, made], selection=[made], resources=resources, tags=tags)
+    events = {event.partition: event.metadata for event in result.asset_materializations_for_node("made")}
+    file_id = sqlite_catalog.materializations.current("source").file.file_id
+    for key in KEYS:
+        inputs = events[key]["artifact/inputs"]
+        assert isinstance(inputs, dg.TableMetadataValue)
+        [loaded] = inputs.records
+        assert (loaded.data["asset"], loaded.data["file ID"]) == ("source", file_id)
+        recorded = sqlite_catalog.materializations.current("made", key)
+        assert [one.file_id for one in sqlite_catalog.materializations.inputs(recorded.materialization_id)] == [file_id]
+    added = [events[key]["artifact/bytes_added"].value for key in KEYS]
+    sizes = [events[key]["artifact/size_bytes"].value for key in KEYS]
+    assert added == [sizes[0], 0, *sizes[2:]]
+    assert [events[key]["artifact/duplicate"].value for key in KEYS] == [False, True, False, False, False]

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from artifact_pipelines.core.exceptions import DamagedBytesError, MissingBytesError
 from artifact_pipelines.core.types import FileInfo, FileState
+from artifact_pipelines.io_manager import in_place
 from artifact_pipelines.io_manager import verified_path as module
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import TypeHandlers
@@ -42,21 +45,24 @@ def load(store: Store, file: FileInfo, annotation: Any) -> Any:
     return TypeHandlers().read(artifact(store, file), annotation)
 
 
-EAGER: list[tuple[Any, Callable[[Any], int]]] = [
+READERS: list[tuple[Any, Callable[[Any], int]]] = [
     (pl.DataFrame, lambda frame: frame.height),
     (pa.Table, lambda table: table.num_rows),
     (pa.RecordBatchReader, lambda reader: reader.read_all().num_rows),
     (pathlib.Path, lambda path: pl.read_parquet(path).height),
     (bytes, lambda data: pl.read_parquet(data).height),
+    (pl.LazyFrame, lambda lazy: lazy.collect().height),
+    (pyarrow.dataset.Dataset, lambda dataset: dataset.count_rows()),
+    (duckdb.DuckDBPyRelation, len),
 ]
 
 
-@pytest.mark.parametrize(("annotation", "rows"), EAGER)
+@pytest.mark.parametrize(("annotation", "rows"), READERS)
 def test_a_sound_file_is_read(store: Store, file: FileInfo, annotation: Any, rows: Callable[[Any], int]) -> None:
     assert rows(load(store, file, annotation)) == FRAME.height
 
 
-@pytest.mark.parametrize(("annotation", "rows"), EAGER)
+@pytest.mark.parametrize(("annotation", "rows"), READERS)
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_a_damaged_file_is_damage_whatever_its_reader_says(
     store: Store, file: FileInfo, back_door: BackDoor, annotation: Any, rows: Callable[[Any], int], place: float
@@ -67,9 +73,23 @@ def test_a_damaged_file_is_damage_whatever_its_reader_says(
     with pytest.raises(DamagedBytesError, match=file.content_hash):
         rows(load(store, file, annotation))
     assert store.info(file.file_id).state == FileState.DAMAGED
-    for kind in (*(kind for kind, _ in EAGER), pl.LazyFrame):
+    for kind, _ in READERS:
         with pytest.raises(DamagedBytesError):  # known by now: refused at once, whoever asks
             rows(load(store, store.info(file.file_id), kind))
+
+
+@pytest.mark.parametrize("annotation", [pl.LazyFrame, pyarrow.dataset.Dataset, duckdb.DuckDBPyRelation])
+def test_only_a_small_file_is_read_before_it_is_scanned(
+    store: Store, file: FileInfo, back_door: BackDoor, annotation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytearray(back_door.get(file.storage_path))
+    data[len(data) // 2] ^= 1
+    back_door.put(file.storage_path, bytes(data))
+    monkeypatch.setattr(in_place, "VERIFIED_BYTES", file.size_bytes - 1)
+    load(store, file, annotation)
+    monkeypatch.setattr(in_place, "VERIFIED_BYTES", file.size_bytes)
+    with pytest.raises(DamagedBytesError):
+        load(store, file, annotation)
 
 
 @pytest.mark.parametrize("content", ["text ü" * 100, {"a": [1, 2]}])
@@ -109,7 +129,7 @@ def test_any_error_of_a_reader_over_damaged_bytes_becomes_the_damage(
 
 def test_bytes_that_are_gone_are_missing(store: Store, file: FileInfo, back_door: BackDoor) -> None:
     back_door.delete(file.storage_path)
-    for kind, rows in EAGER:
+    for kind, rows in READERS:
         with pytest.raises(MissingBytesError):
             rows(load(store, file, kind))
 
