@@ -14,6 +14,7 @@ from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materializ
 from artifact_pipelines.io_manager.contexts import asset_of, partitions_of, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.partition_inputs import inputs_by_partition
 from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
@@ -74,7 +75,9 @@ class OutputWriter:
         values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
         if values is None:
             partition = partitions[0] if partitions else None
-            put: Sequence[_Put] = [self._put(context, partition, value, lambda one: self._record([one], policies)[0])]
+            put: Sequence[_Put] = [
+                self._put(context, partition, value, lambda one: self._record(context, [one], policies)[0])
+            ]
         else:
             # A generator that is not read to its end holds what it has opened.
             with contextlib.closing(value) if isinstance(value, Generator) else contextlib.nullcontext():
@@ -93,9 +96,17 @@ class OutputWriter:
             for partition, value in values:
                 put.append(self._put(context, partition, value, lambda one: one))
                 leases.append(put[-1].lease)
-            return self._record(put, policies)
+            return self._record(context, put, policies)
 
-    def _record(self, put: Sequence["_Put"], policies: Mapping[str, RetentionPolicy | None]) -> Sequence["_Put"]:
+    def _record(
+        self, context: dg.OutputContext, put: Sequence["_Put"], policies: Mapping[str, RetentionPolicy | None]
+    ) -> Sequence["_Put"]:
+        loaded = self._step_inputs.of(step_of(context))
+        made_from = inputs_by_partition(context, [one.described.partition for one in put], loaded)
+        put = [
+            dataclasses.replace(one, described=dataclasses.replace(one.described, inputs=inputs))
+            for one, inputs in zip(put, made_from, strict=True)
+        ]
         new = [(one.described, [one.lease]) for one in put]
         recorded = self._catalog.materializations.record_all(new, policies)
         return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
@@ -148,17 +159,15 @@ class OutputWriter:
             dataset=_dataset_of(context),
             row_count=facts.get("row_count"),
             schema={column.name: str(column.type) for column in columns} if columns is not None else None,
-            inputs=tuple(self._step_inputs.of(step_of(context))),
             publish_after=required_checks(context),
         )
 
     def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:
-        inputs = inputs_metadata(self._step_inputs.of(step_of(context)))
         for one in put:
             uri = self._producer.uri(one.record.file)
             metadata = {
                 **materialization_metadata(one.record, uri, one.facts, one.is_duplicate),
-                **inputs,
+                **inputs_metadata(one.described.inputs),
                 **publication_metadata(one.record),
             }
             if len(put) == 1:
