@@ -117,6 +117,39 @@ def test_assets_are_listed_with_what_they_hold_now() -> None:
 
 
 @pytest.mark.usefixtures("numbers")
+def test_outputs_of_ops_do_not_crowd_the_assets_out(store: Store) -> None:
+    run_id = execute_ops(store)
+    assert [row["asset"] for row in run_json("ls")] == ["numbers"]
+    assert {row["asset"] for row in run_json("ls", "--ops")} == {"numbers", f"{run_id}/one/result"}
+    assert [row["asset"] for row in run_json("history", f"{run_id}/one/result")] == [f"{run_id}/one/result"]
+    text = run("ls", "--ops")
+    assert f"{run_id}/one/result" in text
+    assert f"{run_id}/one/result" not in run("ls")
+    assert "lists assets" in run("ls", "--ops", "--files", code=2)
+
+
+def test_where_there_are_only_outputs_of_ops_it_says_how_to_see_them(store: Store) -> None:
+    execute_ops(store)
+    assert "`ls --ops`" in run("ls")
+
+
+def execute_ops(store: Store) -> str:
+    """Execute a job of an op that is no asset, and return its run's ID."""
+
+    @dg.op
+    def one() -> int:
+        return 1
+
+    io_manager = ArtifactIOManager(store.catalog, store._producer)
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(io_manager)})
+    def count() -> None:
+        one()
+
+    return count.execute_in_process().run_id
+
+
+@pytest.mark.usefixtures("numbers")
 def test_the_history_of_an_asset_is_newest_first() -> None:
     assert [row["version"] for row in run_json("history", "numbers")] == [2, 1, 1]
     assert len(run("history", "numbers").splitlines()) == 4

@@ -17,6 +17,12 @@ _FILES_OF = 500
 TYPES = ("file_type", "mime_type", "compression_type")
 """What a materialization says itself of a file."""
 
+_OWN_RUN = materializations.c.run_id + "/"
+IS_OF_OP = sa.and_(
+    materializations.c.run_id.is_not(None),
+    sa.func.substr(materializations.c.asset_key, 1, sa.func.length(_OWN_RUN)) == _OWN_RUN,
+)
+"""The output of an op that is no asset: it goes by the names of its run, its step and itself."""
 _OWNED_FILES = (
     sa.select(
         files,

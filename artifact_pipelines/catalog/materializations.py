@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.materialization_rows import (
+    IS_OF_OP,
     highest_version,
     newest,
     of_any,
@@ -210,10 +211,16 @@ class MaterializationCatalog:
             return select_materializations(connection, which, limit)
 
     @retried
-    def list_current(self, limit: int = 1000) -> Sequence[Materialization]:
-        """Return the current materialization of every asset and partition, by name."""
+    def list_current(self, limit: int = 1000, with_ops: bool = False) -> Sequence[Materialization]:
+        """Return the current materialization of every asset and partition, by name.
+
+        Args:
+            limit: How many at the most.
+            with_ops: Also outputs of ops that are no assets. Each run has its own, current for as long as it is kept.
+        """
+        which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~IS_OF_OP]
         with reading(self._engine) as connection:
-            return select_materializations(connection, [_IS_CURRENT], limit, order=_BY_NAME)
+            return select_materializations(connection, which, limit, order=_BY_NAME)
 
     @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:

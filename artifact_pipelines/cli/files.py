@@ -69,17 +69,23 @@ def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
 
 @click.command("ls")
 @click.option("--files", is_flag=True, help="List stored files instead of assets.")
+@click.option("--ops", is_flag=True, help="Also outputs of ops that are no assets, as RUN/STEP/OUTPUT.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Rows at the most.")
 @as_json_option
-def list_(files: bool, limit: int, as_json: bool) -> None:
+def list_(files: bool, ops: bool, limit: int, as_json: bool) -> None:
     """List what every asset holds now, or the newest files."""
+    if files and ops:
+        raise click.UsageError("--ops lists assets, --files does not: leave one of them out.")
     with open_the_store() as store:
         if files:
             empty = "No file is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
             rows = [_file_row(info) for info in store.catalog.files.list_files(limit)]
         else:
-            empty = "No asset is stored yet. Try `make demo`; `artifact-pipelines ls --files` lists files without one."
-            rows = [_asset_row(m) for m in store.catalog.materializations.list_current(limit)]
+            empty = (
+                "No asset is stored yet. Try `make demo`; `artifact-pipelines ls --files` lists files without one, "
+                "`ls --ops` outputs of ops."
+            )
+            rows = [_asset_row(m) for m in store.catalog.materializations.list_current(limit, with_ops=ops)]
     print_rows(rows, as_json, empty, only_json=("bytes_added", "mime_type"))
 
 

@@ -135,6 +135,17 @@ def test_the_current_state_is_listed_by_name(catalog: Catalog) -> None:
     assert catalog.materializations.list_current() == [first, second]
 
 
+def test_outputs_of_ops_are_listed_only_when_they_are_asked_for(catalog: Catalog) -> None:
+    of_op = record(catalog, "a", asset="1f/step/result", run_id="1f")
+    assets = [
+        record(catalog, letter, asset=asset, run_id=run_id)
+        for letter, asset, run_id in (("b", "1f", "1f"), ("c", "1f2/x", "1f"), ("d", "1g/x", "1_"), ("e", "zoo", None))
+    ]
+    assert catalog.materializations.list_current() == assets
+    assert catalog.materializations.list_current(limit=2) == assets[:2]
+    assert catalog.materializations.list_current(with_ops=True) == [assets[0], of_op, *assets[1:]]
+
+
 def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
     raw = record(catalog, "a", asset="flights/raw")
     loaded = LoadedInput("flights/raw", None, raw.file.file_id)
