@@ -3,9 +3,9 @@
 import pathlib
 
 import dagster as dg
-import pydantic
 
 from artifact_pipelines.core.settings import LANDING_URL, folder_from
+from artifact_pipelines.io_manager.catalog_url import CatalogUrl
 
 
 class LandingZone(dg.ConfigurableResource[None]):
@@ -18,7 +18,7 @@ class LandingZone(dg.ConfigurableResource[None]):
     """
 
     landing_url: str
-    catalog_url: str = pydantic.Field(repr=False)  # may hold a password
+    catalog_url: CatalogUrl
     settle_s: float = 1.0
 
     @property

@@ -13,6 +13,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
+from artifact_pipelines.io_manager.catalog_url import CatalogUrl
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
@@ -83,13 +84,13 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
     """Makes the IO manager from two URLs.
 
     Attributes:
-        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
+        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; with a password, a `dg.EnvVar`.
         storage_url: A folder (a path or `file:///folder`), or `s3://bucket/prefix`.
         verify_reads: Whether reading a whole file checks its hash.
         s3: How to reach the S3 server; what it leaves out, the standard AWS variables say.
     """
 
-    catalog_url: str = pydantic.Field(repr=False)  # may hold a password
+    catalog_url: CatalogUrl
     storage_url: str
     verify_reads: bool = True
     s3: S3Config = S3Config()

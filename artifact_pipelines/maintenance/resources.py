@@ -8,6 +8,7 @@ import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
+from artifact_pipelines.io_manager.catalog_url import CatalogUrl
 from artifact_pipelines.io_manager.s3_config import S3Config
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
@@ -17,12 +18,12 @@ class ArtifactStore(dg.ConfigurableResource[None]):
     """Where rows and bytes lie.
 
     Attributes:
-        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
+        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; with a password, a `dg.EnvVar`.
         storage_url: A folder (a path or `file:///folder`), or `s3://bucket/prefix`.
         s3: How to reach the S3 server; what it leaves out, the standard AWS variables say.
     """
 
-    catalog_url: str = pydantic.Field(repr=False)  # may hold a password
+    catalog_url: CatalogUrl
     storage_url: str
     s3: S3Config = S3Config()
 

@@ -401,12 +401,9 @@ def test_it_is_a_producer_itself(io_manager: ArtifactIOManager, producer: Artifa
     assert io_manager.create_artifacts([NewArtifact(io.BytesIO(b"data"), "bin")]) == [file_id]
 
 
-def test_the_factory_makes_one_from_urls_and_shows_no_secret(settings: Any) -> None:
+def test_the_factory_makes_one_from_urls(settings: Any) -> None:
     factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
     assert dg.materialize([flights], resources={"io_manager": factory}).success
-    secret = ArtifactIOManagerFactory(catalog_url="postgresql://me:secret@host/db", storage_url="/store")
-    assert "secret" not in f"{secret!r} {secret}"
-    assert "/store" in repr(secret)
 
 
 @pytest.mark.parametrize("verify_reads", [True, False])

@@ -63,8 +63,3 @@ def test_a_repair_is_asked_for(resource: ArtifactStore, store: Store) -> None:
     [record] = evaluation.metadata["what_was_found"].value.records  # type: ignore[union-attr]
     assert record.data["what_to_do"] == "repaired"
     assert store.info(file_id).reference_count == 1
-
-
-def test_the_resource_shows_no_secret() -> None:
-    resource = ArtifactStore(catalog_url="postgresql://me:secret@host/db", storage_url="/store")
-    assert "secret" not in f"{resource!r} {resource}"
