@@ -24,7 +24,7 @@ _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
-_lock = threading.Lock()
+_locks: dict[str, threading.Lock] = {}
 
 
 def stored_path(artifact: Artifact) -> pathlib.Path | None:
@@ -43,14 +43,14 @@ def brief_copy(artifact: Artifact) -> Iterator[pathlib.Path]:
 def lasting_path(artifact: Artifact) -> pathlib.Path:
     """Return the path of a read-only file: the stored file on local disk, or a copy that lasts as long as the process.
 
-    A file that is asked for again is not copied again.
+    A file that is asked for again is not copied again. Who asks while it is copied waits, but not for other files.
     """
     path = stored_path(artifact)
     if path is not None:
         return path
     # Content and ID make the name, so that files of two stores are never mistaken for each other.
     folder = _folder() / str(artifact.info.storage_path).replace("/", "-")
-    with _lock:
+    with _locks.setdefault(folder.name, threading.Lock()):  # one step: two that ask at once get the same one
         copy = folder / "file"
         if not copy.exists():
             folder.mkdir(exist_ok=True)

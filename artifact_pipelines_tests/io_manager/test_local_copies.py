@@ -1,12 +1,17 @@
 """Copies on local disk go with the process that made them, however it ends."""
 
 import fcntl
+import io
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -122,3 +127,28 @@ def test_a_folder_that_was_taken_for_abandoned_before_it_was_locked_is_not_used(
         swept(folder, patch)
         mine = local_copies._folder()
     assert list(folder.iterdir()) == [mine]
+
+
+def remote(name: str, open_stream: Callable[[], BinaryIO]) -> Any:
+    """Return an artifact whose file lies in a bucket."""
+    return SimpleNamespace(uri=lambda: f"s3://bucket/{name}", open=open_stream, info=SimpleNamespace(storage_path=name))
+
+
+def test_who_wants_another_file_does_not_wait_for_a_slow_download(folder: pathlib.Path) -> None:
+    goes_on, opened = threading.Event(), list[str]()
+
+    def slowly() -> BinaryIO:
+        opened.append("slow")
+        assert goes_on.wait(60)
+        return io.BytesIO(b"slow")
+
+    slow, fast = remote("ab/cd/1", slowly), remote("ab/cd/2", lambda: io.BytesIO(b"fast"))
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(local_copies.lasting_path, slow) for _ in range(2)]
+        try:
+            assert pool.submit(local_copies.lasting_path, fast).result(30).read_bytes() == b"fast"
+            assert not any(future.done() for future in waiting)
+        finally:
+            goes_on.set()
+        [path, same] = [future.result(30) for future in waiting]
+    assert (path.read_bytes(), path, opened) == (b"slow", same, ["slow"])
