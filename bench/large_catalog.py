@@ -118,7 +118,6 @@ class Questions:
         return {
             "has_size, known": lambda: files.has_size(self._id() * 7919 % 1000003),
             "has_size, new": lambda: files.has_size(2_000_000 + self._id()),
-            "find": lambda: files.find(next(self._hashes)),
             "get_file": lambda: files.get_file(FileId(self._id())),
             "holders": lambda: files.holders(FileId(self._id())),
             "list_files (ls --files)": lambda: files.list_files(100),

@@ -72,6 +72,13 @@ _INSERT_LEASES = (
 _FREE_LEASES = sa.select(file_references.c.reference_id).where(*_ARE_LEASES).with_for_update(skip_locked=True)
 _RENEW = sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY)
 _RENEWED_AT_ONCE = 1000
+_ABANDON = sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id)
+_DELETE_UNSTORED = (
+    sa.delete(files)
+    .where(files.c.file_id.in_(_FILE_IDS), _COUNT == 0, files.c.state == FileState.PENDING)
+    .returning(files.c.content_hash, files.c.file_id)
+)
+_ABANDONED_AT_ONCE = 1000
 _MAKE_LASTING = (
     sa.update(file_references)
     .where(*_ARE_LEASES)
@@ -107,13 +114,6 @@ class FileCatalog:
         query = sa.select(files.c.file_id).where(files.c.size_bytes == size_bytes).limit(1)
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
-
-    @retried
-    def find(self, content_hash: str) -> FileInfo | None:
-        """Return the file with this content, or None."""
-        with reading(self._engine) as connection:
-            row = connection.execute(sa.select(files).where(files.c.content_hash == content_hash)).first()
-        return file_from(row) if row else None
 
     def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
         """See `IFileCatalog`."""
@@ -152,23 +152,23 @@ class FileCatalog:
         with writing(self._engine) as connection:
             settle_leases(connection, leases, holder)
 
-    def abandon(self, lease: Lease) -> StoragePath | None:
-        """See `IFileCatalog`."""
-        return next(iter(self.abandon_all([lease])), None)
-
     @retried
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
         """See `IFileCatalog`."""
+        counts: collections.Counter[int] = collections.Counter()
+        unstored: list[StoragePath] = []
         with writing(self._engine) as connection:
-            gone = sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id)
-            counts = collections.Counter(connection.execute(gone, {"reference_ids": _ids(leases)}).scalars())
-            for file_id in sorted(counts):
+            for start in range(0, len(leases), _ABANDONED_AT_ONCE):
+                ids = _ids(leases[start : start + _ABANDONED_AT_ONCE])
+                counts.update(connection.execute(_ABANDON, {"reference_ids": ids}).scalars())
+            file_ids = sorted(counts)
+            for file_id in file_ids:
                 count_down(connection, FileId(file_id), counts[file_id])
-            unstored = sa.delete(files).where(
-                files.c.file_id.in_(list(counts)), _COUNT == 0, files.c.state == FileState.PENDING
-            )
-            rows = connection.execute(unstored.returning(files.c.content_hash, files.c.file_id)).all()
-        return [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
+            for start in range(0, len(file_ids), _ABANDONED_AT_ONCE):
+                some = file_ids[start : start + _ABANDONED_AT_ONCE]
+                rows = connection.execute(_DELETE_UNSTORED, {"file_ids": some})
+                unstored += [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
+        return unstored
 
     @retried
     def release(self, file_id: FileId, holder: str) -> None:

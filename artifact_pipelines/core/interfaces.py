@@ -115,12 +115,12 @@ class IFileCatalog(Protocol):
         """
         ...
 
-    def abandon(self, lease: Lease) -> StoragePath | None:
-        """Give the lease back. Returns the path to delete when that made an unstored file's row go away, else None."""
-        ...
-
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
-        """Give leases back as `abandon` does. Returns every path to delete."""
+        """Give leases back, in one transaction; one that was settled or reaped meanwhile is left out.
+
+        Returns:
+            What to delete: the paths of files that were not stored and whose rows went away with their last lease.
+        """
         ...
 
     def get_file(self, file_id: FileId) -> FileInfo:

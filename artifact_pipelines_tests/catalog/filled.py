@@ -58,8 +58,7 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
     gone = catalog.files.acquire(Content("e" * 64, 1), "blake3", FileDescription("bin"))
     lease = catalog.files.acquire(Content("f" * 64, 1), "blake3", FileDescription("bin"))
     later = catalog.files.acquire(Content("d" * 64, 1), "blake3", FileDescription("bin"))
-    for unstored in (gone, later):
-        catalog.files.abandon(unstored)
+    catalog.files.abandon_all([gone, later])
     return lease
 
 

@@ -272,7 +272,7 @@ def test_repairs_and_writers_at_once_leave_right_counts(catalog: Catalog, engine
         elif number % 3 == 1:
             stored(catalog, 1, "me")
         else:
-            catalog.files.abandon(lease(catalog, 1))
+            catalog.files.abandon_all([lease(catalog, 1)])
         assert catalog.audit.wrong_counts() == [], "half of a change was seen"
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:

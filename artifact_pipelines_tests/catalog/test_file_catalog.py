@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import pathlib
+import sqlite3
 from typing import Any
 
 import pytest
@@ -82,14 +83,14 @@ def test_a_second_writer_finds_the_file_pending_until_the_first_has_settled(cata
 
 def test_abandoning_the_only_lease_leaves_no_row_and_names_what_to_delete(catalog: Catalog) -> None:
     lease = acquire(catalog)
-    assert catalog.files.abandon(lease) == lease.file.storage_path
+    assert catalog.files.abandon_all([lease]) == [lease.file.storage_path]
     with pytest.raises(UnknownFileError):
         catalog.files.get_file(lease.file.file_id)
 
 
 def test_abandoning_one_of_two_leases_keeps_the_row(catalog: Catalog, engine: sa.Engine) -> None:
     first, second = acquire(catalog), acquire(catalog)
-    assert catalog.files.abandon(first) is None
+    assert catalog.files.abandon_all([first]) == []
     catalog.files.settle(second, "me")
     assert catalog.files.get_file(second.file.file_id).reference_count == 1
     assert counts_agree(engine)
@@ -98,28 +99,45 @@ def test_abandoning_one_of_two_leases_keeps_the_row(catalog: Catalog, engine: sa
 def test_abandoning_a_lease_on_a_stored_file_keeps_its_bytes(catalog: Catalog) -> None:
     file_id = stored(catalog)
     catalog.files.release(file_id, "me")
-    assert catalog.files.abandon(acquire(catalog)) is None
+    assert catalog.files.abandon_all([acquire(catalog)]) == []
     assert catalog.files.get_file(file_id).state == FileState.STORED
 
 
 def test_abandoning_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -> None:
     stored(catalog)
     lease = acquire(catalog)
-    catalog.files.abandon(lease)
-    assert catalog.files.abandon(lease) is None
+    catalog.files.abandon_all([lease])
+    assert catalog.files.abandon_all([lease]) == []
     assert counts_agree(engine)
 
 
 def test_a_settled_lease_can_no_longer_be_abandoned(catalog: Catalog) -> None:
     lease = acquire(catalog)
     catalog.files.settle(lease, "me")
-    assert catalog.files.abandon(lease) is None
+    assert catalog.files.abandon_all([lease]) == []
     assert catalog.files.holders(lease.file.file_id) == ["me"]
+
+
+def test_more_leases_are_given_back_than_a_statement_takes_values(catalog: Catalog, engine: sa.Engine) -> None:
+    commits: list[sa.Connection] = []
+
+    @sa.event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2_000)
+
+    sa.event.listen(engine, "commit", commits.append)
+    wanted = [(Content(f"{number:064x}", 1), CSV) for number in range(2_500)]
+    leases = catalog.files.acquire_all(wanted, "blake3")
+    unstored = FileCatalog(engine).abandon_all(leases)
+    assert sorted(unstored, key=str) == sorted((lease.file.storage_path for lease in leases), key=str)
+    assert len(commits) == 1, "all, or none"
+    assert catalog.files.list_files(10) == []
 
 
 def test_a_file_id_is_never_used_again(catalog: Catalog) -> None:
     lease = acquire(catalog)
-    catalog.files.abandon(lease)
+    catalog.files.abandon_all([lease])
     assert acquire(catalog).file.file_id > lease.file.file_id
 
 
@@ -215,14 +233,10 @@ def test_an_unknown_file_id_is_not_found(catalog: Catalog) -> None:
             use(FileId(12345))
 
 
-def test_sizes_and_contents_that_are_known(catalog: Catalog) -> None:
-    file_id = stored(catalog)
+def test_sizes_that_are_known(catalog: Catalog) -> None:
+    stored(catalog)
     assert catalog.files.has_size(10)
     assert not catalog.files.has_size(11)
-    found = catalog.files.find(A.content_hash)
-    assert found is not None
-    assert found.file_id == file_id
-    assert catalog.files.find(B.content_hash) is None
 
 
 def test_files_are_listed_newest_first(catalog: Catalog) -> None:
@@ -235,7 +249,7 @@ def test_many_writers_of_one_content_agree_on_one_file(catalog: Catalog, engine:
     def write(number: int) -> FileId:
         lease = acquire(catalog)
         if number % 4 == 0:
-            catalog.files.abandon(lease)
+            catalog.files.abandon_all([lease])
         else:
             catalog.files.settle(lease, f"writer {number}")
         return lease.file.file_id

@@ -51,7 +51,7 @@ def test_a_materialization_holds_its_file(catalog: Catalog) -> None:
 
 def test_nothing_is_recorded_when_the_lease_is_gone(catalog: Catalog) -> None:
     lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET)
-    catalog.files.abandon(lease)
+    catalog.files.abandon_all([lease])
     with pytest.raises(LeaseExpiredError):
         catalog.materializations.record(MaterializationFacts("flights/table", "v"), [lease])
     with pytest.raises(NeverMaterializedError):

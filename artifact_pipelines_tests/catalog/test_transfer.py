@@ -228,4 +228,4 @@ def test_ids_are_never_lowered(catalog: Catalog) -> None:
             Loading(connection).raise_ids({"files": highest})
         lease = catalog.files.acquire(Content("a" * 64, 1), "blake3", FileDescription("bin"))
         assert lease.file.file_id == expected
-        catalog.files.abandon(lease)
+        catalog.files.abandon_all([lease])

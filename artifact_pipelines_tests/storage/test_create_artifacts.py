@@ -270,7 +270,7 @@ def test_one_lease_that_is_gone_settles_none(catalog: Catalog, producer: Artifac
     found = [catalog.files.get_file(file_id) for file_id in file_ids]
     wanted = [(Content(file.content_hash, file.size_bytes), FileDescription("txt")) for file in found]
     leases = catalog.files.acquire_all(wanted, "blake3")
-    catalog.files.abandon(leases[1])
+    catalog.files.abandon_all([leases[1]])
     with pytest.raises(LeaseExpiredError):
         catalog.files.settle_all(leases, "me")
     assert catalog.files.holders(file_ids[0]) == [CALLER, "lease"]

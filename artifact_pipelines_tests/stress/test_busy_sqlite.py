@@ -35,7 +35,7 @@ while time.monotonic() < end:
             content = Content(f"{number:064x}", number)
             lease = catalog.files.acquire(content, "blake3", FileDescription("bin"))
             if chance.random() < 0.2:
-                catalog.files.abandon(lease)
+                catalog.files.abandon_all([lease])
                 continue
             catalog.files.settle(lease, f"writer {seed}")
             held += 1

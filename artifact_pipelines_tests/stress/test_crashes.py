@@ -58,7 +58,7 @@ def leave_everything_behind(place: Place) -> None:
             data: opened.catalog.files.acquire(hash_stream(io.BytesIO(data)), "blake3", FileDescription("bin"))
             for data in (b"stored", b"put", b"taken back")
         }
-        opened.catalog.files.abandon(leases[b"taken back"])
+        opened.catalog.files.abandon_all([leases[b"taken back"]])
         for data in (b"put", b"taken back"):
             put(opened.backend, data, leases[data].file.storage_path)
     (pathlib.Path(place.storage_url) / STAGING / secrets.token_hex(16)).write_bytes(b"staged")

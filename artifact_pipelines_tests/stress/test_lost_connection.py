@@ -163,7 +163,7 @@ class TestAConnectionThatIsLost:
         def lease_and_abandon(_: int) -> None:
             lease = world.catalog.files.acquire(content, "blake3", FileDescription("txt"))
             world.catalog.files.renew_all([lease])
-            assert world.catalog.files.abandon(lease) is None
+            assert world.catalog.files.abandon_all([lease]) == []
 
         cut_at_every_message(world, how, lease_and_abandon)
         world.check(references=1)
