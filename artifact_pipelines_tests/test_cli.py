@@ -56,7 +56,19 @@ def test_a_file_is_put_and_got_back(csv: pathlib.Path, tmp_path: pathlib.Path) -
     assert "duplicate, nothing stored" in run("put", csv)
     assert "8 bytes" in run("get", 1, "-o", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == csv.read_text()
-    assert oct((tmp_path / "out.csv").stat().st_mode & 0o777) == "0o644"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, "0o644"), (0o077, "0o600"), (0o002, "0o664")])
+def test_a_file_that_is_got_back_has_the_rights_that_its_user_gives_new_files(
+    csv: pathlib.Path, tmp_path: pathlib.Path, umask: int, mode: str
+) -> None:
+    run("put", csv)
+    before = os.umask(umask)
+    try:
+        run("get", 1, "-o", tmp_path / "out.csv")
+    finally:
+        os.umask(before)
+    assert oct((tmp_path / "out.csv").stat().st_mode & 0o777) == mode
 
 
 def test_bytes_go_to_standard_output_when_it_is_a_pipe(csv: pathlib.Path) -> None:
@@ -312,6 +324,20 @@ def test_the_lineage_of_a_file_is_that_of_what_has_it() -> None:
     assert run("lineage", "1", "--down") == run("lineage", "flights/raw", "--down")
     assert "neither partitions nor versions" in run("lineage", "1", "--version", 1, code=2)
     assert "No file has ID 9" in run("lineage", "9", code=3)
+
+
+@pytest.mark.usefixtures("delays")
+def test_a_number_is_the_id_of_a_file_unless_an_asset_is_called_so(store: Store) -> None:
+    @dg.asset(name="1")
+    def year() -> str:
+        return "the year 1"
+
+    assert run("lineage", "1", "--down").startswith("flights/raw, version 1, file 1")
+    dg.materialize([year], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+    assert run("lineage", "1").startswith("1, version 1, file 3")
+    assert run("lineage", "1", "--version", 1) == run("lineage", "1")
+    assert "Asset 1 has nothing that is version 9" in run("lineage", "1", "--version", 9, code=3)
+    assert run("lineage", "2") == run("lineage", "delays")
 
 
 @pytest.mark.usefixtures("delays")

@@ -1,10 +1,9 @@
 """Commands on files and assets: put, get, ls, show, history."""
 
-import os
 import pathlib
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -152,14 +151,13 @@ def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:
         if output.exists() and not output.is_file():
             with output.open("wb") as device:
                 return shutil.copyfileobj(source, device, _PIECE_BYTES)
-        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name[:50]}.")
+        partial = output.with_name(f".{output.name[:50]}.{secrets.token_hex(8)}")
         try:
-            with os.fdopen(handle, "wb") as sink:
+            with partial.open("xb") as sink:
                 shutil.copyfileobj(source, sink, _PIECE_BYTES)
-            pathlib.Path(name).chmod(0o644)
-            pathlib.Path(name).replace(output)
+            partial.replace(output)
         finally:
-            pathlib.Path(name).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

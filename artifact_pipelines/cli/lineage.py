@@ -28,10 +28,11 @@ _HEADINGS = {"up": "was made from", "down": "went into"}
 def lineage(asset: str, direction: str, partition: str | None, version: int | None, as_json: bool) -> None:
     """Show what ASSET, or the file with this ID, was made from, or what was made from it.
 
-    A number is the ID of a file. The exact files that were loaded are recorded with whatever is made from them.
+    A number is the ID of a file, unless an asset is called so. The exact files that were loaded are recorded with
+    whatever is made from them.
     """
     with open_the_store() as store:
-        if asset.isdecimal():
+        if asset.isdecimal() and not store.catalog.materializations.history(asset, limit=1):
             if partition is not None or version is not None:
                 raise click.UsageError("A file has neither partitions nor versions: leave out --partition, --version.")
             roots = store.catalog.lineage.holders(store.info(int(asset)).file_id, MAX_NODES)
