@@ -24,7 +24,8 @@ _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
-_locks: dict[str, threading.Lock] = {}
+_folder_lock = threading.Lock()
+_copy_locks: dict[str, threading.Lock] = {}
 
 
 def stored_path(artifact: Artifact) -> pathlib.Path | None:
@@ -50,7 +51,7 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
         return path
     # Content and ID make the name, so that files of two stores are never mistaken for each other.
     folder = _folder() / str(artifact.info.storage_path).replace("/", "-")
-    with _locks.setdefault(folder.name, threading.Lock()):  # one step: two that ask at once get the same one
+    with _copy_locks.setdefault(folder.name, threading.Lock()):  # one step: two that ask at once get the same one
         copy = folder / "file"
         if not copy.exists():
             folder.mkdir(exist_ok=True)
@@ -67,8 +68,13 @@ def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
     return partial.replace(folder / "file")
 
 
-@functools.cache
 def _folder() -> pathlib.Path:
+    with _folder_lock:  # or those who ask first, at once, would make one each
+        return _made_folder()
+
+
+@functools.cache
+def _made_folder() -> pathlib.Path:
     _remove_abandoned(pathlib.Path(tempfile.gettempdir()))
     folder = _claimed_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Copies on local disk go with the process that made them, however it ends."""
 
+import contextlib
 import fcntl
 import io
 import os
@@ -38,9 +39,9 @@ def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    local_copies._folder.cache_clear()
+    local_copies._made_folder.cache_clear()
     yield folder
-    local_copies._folder.cache_clear()
+    local_copies._made_folder.cache_clear()
 
 
 def reader(folder: pathlib.Path) -> tuple["subprocess.Popen[str]", list[pathlib.Path]]:
@@ -152,3 +153,18 @@ def test_who_wants_another_file_does_not_wait_for_a_slow_download(folder: pathli
             goes_on.set()
         [path, same] = [future.result(30) for future in waiting]
     assert (path.read_bytes(), path, opened) == (b"slow", same, ["slow"])
+
+
+def test_those_who_ask_first_and_at_once_get_one_folder(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, claim = threading.Barrier(2), local_copies._claimed_folder
+
+    def claim_slowly() -> pathlib.Path:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            asked.wait(1)  # for the other one, should it get here
+        return claim()
+
+    monkeypatch.setattr(local_copies, "_claimed_folder", claim_slowly)
+    with ThreadPoolExecutor() as pool:
+        [mine, same] = [made.result() for made in [pool.submit(local_copies._folder) for _ in range(2)]]
+    assert mine == same
+    assert list(folder.iterdir()) == [mine]
