@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
-from artifact_pipelines_tests.test_cli import run, run_json
+from artifact_pipelines_tests.test_cli import execute_ops, run, run_json
 
 
 @pytest.fixture
@@ -76,10 +76,24 @@ def test_left_overs_are_named(tmp_path: pathlib.Path) -> None:
         (("--grace", "soon"), "a duration such as"),
         (("--max-share", "lots"), "no share"),
         (("--max-share", "110%"), "no share"),
+        (("--ops-within", "23h"), "1d or more"),
     ],
 )
 def test_a_clean_up_that_makes_no_sense_is_refused(arguments: tuple[str, ...], text: str) -> None:
     assert text in run("gc", *arguments, code=2)
+
+
+def test_outputs_of_ops_go_when_they_are_as_old_as_is_said(store: Store) -> None:
+    output = f"{execute_ops(store)}/one/result"
+    assert run_json("gc", "--ops-within", "1d")["released"] == []
+    with store.catalog._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE materializations SET created_at = datetime('now', '-2 days')")
+    assert run_json("gc")["released"] == []
+    for arguments in (("--dry-run",), ()):
+        [row] = run_json("gc", "--ops-within", "1d", *arguments)["released"]
+        assert (row["asset"], row["reason"]) == (output, "retention: not within 1d")
+    assert run_json("ls", "--ops") == []
+    assert run("restore", output, "--version", 1).startswith(f"{output} version 1 is back.")
 
 
 @pytest.mark.usefixtures("numbers")

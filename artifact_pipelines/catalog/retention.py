@@ -12,7 +12,13 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again
-from artifact_pipelines.catalog.materialization_rows import holder_of, is_newest_of_its_version, lock_asset, of_asset
+from artifact_pipelines.catalog.materialization_rows import (
+    IS_OF_OP,
+    holder_of,
+    is_newest_of_its_version,
+    lock_asset,
+    of_asset,
+)
 from artifact_pipelines.catalog.policies import remember_policies
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.rollback import record_again
@@ -83,6 +89,14 @@ class RetentionCatalog:
             return connection.scalars(wiped.distinct()).all()
 
     @retried
+    def outputs_of_ops(self, older_than_s: float) -> Sequence[str]:
+        """Return the names of kept outputs of ops that are no assets and were made so long ago."""
+        is_old = materializations.c.created_at < utc_now(sa.literal(-older_than_s))
+        outputs = sa.select(materializations.c.asset_key).where(_IS_KEPT, IS_OF_OP, is_old)
+        with reading(self._engine) as connection:
+            return connection.scalars(outputs.distinct()).all()
+
+    @retried
     def versions(self, asset: str) -> Sequence[Version]:
         """Return the kept versions of all partitions of an asset, oldest first."""
         which = (materializations.c.asset_key == asset, _IS_KEPT)
@@ -141,7 +155,8 @@ class RetentionCatalog:
         """Release a version: its materializations hold their files no more. Returns whether that was done.
 
         It is not while the version is current, pinned, tagged, or an input of another version that is kept; whatever
-        was true when it was decided upon, this is what is true now.
+        was true when it was decided upon, this is what is true now. The output of an op that is no asset may be
+        current: nothing ever takes its place.
         """
         with writing(self._engine) as connection:
             lock_asset(connection, name.asset)
@@ -149,9 +164,10 @@ class RetentionCatalog:
             ids = connection.scalars(sa.select(_ID).where(*which)).all()
             if not ids or connection.execute(sa.select(_is_needed(ids, which))).scalar():
                 return False
-            connection.execute(
-                sa.update(materializations).where(_ID.in_(ids)).values(released_at=utc_now(), release_reason=reason)
-            )
+            table = materializations.c
+            until = sa.case((table.is_current, utc_now()), else_=table.current_until)
+            gone = {"released_at": utc_now(), "release_reason": reason, "is_current": False, "current_until": until}
+            connection.execute(sa.update(materializations).where(_ID.in_(ids)).values(**gone))
             _drop_references(connection, ids)
         return True
 
@@ -279,7 +295,10 @@ def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
     """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
-    marked = sa.or_(materializations.c.is_current, materializations.c.pinned_at.is_not(None))
+    marked = sa.or_(
+        sa.and_(materializations.c.is_current, ~IS_OF_OP),
+        materializations.c.pinned_at.is_not(None),
+    )
     user = materializations.alias()
     used = (
         sa.select(sa.literal(1))

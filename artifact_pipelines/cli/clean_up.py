@@ -32,8 +32,11 @@ _HOUR_S = 3_600
     show_default=True,
     help="Refuse if more of the store would go.",
 )
+@click.option("--ops-within", help="How long outputs of ops that are no assets are kept, such as 30d; else for ever.")
 @as_json_option
-def gc(dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, as_json: bool) -> None:
+def gc(
+    dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, ops_within: str | None, as_json: bool
+) -> None:
     """Release what retention does not keep, and delete files that nothing has held for a while, and left-overs."""
     from artifact_pipelines.catalog.catalog import Catalog
     from artifact_pipelines.core.settings import Settings
@@ -49,7 +52,13 @@ def gc(dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, 
     backend = open_backend(settings.storage_url)
     with Catalog(settings.catalog_url) as catalog, Console(stderr=True).status("Cleaning up") as status:
         report = clean_up(
-            catalog, backend, grace_s=grace_s, dry_run=dry_run, max_share=max_share, progress=status.update
+            catalog,
+            backend,
+            grace_s=grace_s,
+            dry_run=dry_run,
+            max_share=max_share,
+            ops_within=ops_within,
+            progress=status.update,
         )
     if as_json:
         return print_json(_as_json(report, grace_s))

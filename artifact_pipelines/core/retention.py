@@ -91,6 +91,11 @@ class Version:
     publication: Publication = Publication.PUBLISHED
     publication_reason: str | None = None
 
+    @property
+    def is_of_op(self) -> bool:
+        """Whether it is the output of an op that is no asset: it has the name of its run, and is current for ever."""
+        return self.run_id is not None and self.name.asset.startswith(f"{self.run_id}/")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Use:

@@ -70,6 +70,7 @@ def clean_up(
     dry_run: bool = False,
     max_share: float = MAX_SHARE,
     declared: Policies | None = None,
+    ops_within: str | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> CleanUpReport:
     """Reap leases, release what retention does not keep, collect what nothing holds, remove orphans and left-overs.
@@ -84,9 +85,11 @@ def clean_up(
             though with no grace they would go at once.
         max_share: The share of the store that may go at once, from 0 to 1.
         declared: Retention policies that go before those that the catalog remembers.
+        ops_within: How long outputs of ops that are no assets are kept, a day at the least; None: for ever.
         progress: Is told what comes next.
 
     Raises:
+        InvalidArgumentError: `ops_within` is no duration of a day or more. Nothing was deleted.
         TooMuchToDeleteError: More would go. Nothing was deleted.
         CatalogOlderThanStoreError: Catalog and store do not belong together. Nothing was deleted.
         ForeignStoreError: The same.
@@ -96,7 +99,7 @@ def clean_up(
     orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
     lost = [Leftover(str(path), size_bytes) for path, size_bytes in orphans.items()]
     progress("Deciding what is kept")
-    verdicts = plan_retention(catalog, declared=declared)
+    verdicts = plan_retention(catalog, declared=declared, ops_within=ops_within)
     collected: list[Garbage] = []
     if dry_run:
         reaped = catalog.collection.expired_leases()

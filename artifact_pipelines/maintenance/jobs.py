@@ -28,6 +28,10 @@ class CleanUpConfig(dg.Config):
     max_share: float = pydantic.Field(
         default=MAX_SHARE, ge=0, le=1, description="Refuse if a larger share of the store would go, of files or bytes."
     )
+    ops_within: str | None = pydantic.Field(
+        default=None,
+        description="How long outputs of ops that are no assets are kept, such as 30d; 1d at the least. Else for ever.",
+    )
 
 
 def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
@@ -56,6 +60,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
                 dry_run=config.dry_run,
                 max_share=config.max_share,
                 declared=policies,
+                ops_within=config.ops_within,
                 progress=context.log.info,
             )
         context.add_output_metadata(_metadata(report))

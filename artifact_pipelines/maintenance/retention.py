@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.durations import parse_duration_s
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
 from artifact_pipelines.core.types import Publication, publication_word
 
@@ -21,6 +22,9 @@ _PERIODS = (
 WIPED = "wiped"
 CANDIDATE_DAYS = 7
 """For so long a candidate may wait for its checks; then it is kept only as a rejected version is."""
+
+LEAST_OPS_WITHIN_S = 86_400.0
+"""For so long at least outputs of ops are kept: a run that is not over, or is tried again, may load them."""
 
 Policies = Mapping[str, RetentionPolicy | None]
 """The policy of each asset; None: it has none."""
@@ -81,7 +85,10 @@ def keep_inputs(verdicts: Sequence[Verdict], uses: Iterable[Use]) -> Sequence[Ve
 
 
 def plan_retention(
-    catalog: Catalog, assets: Sequence[str] | None = None, declared: Policies | None = None
+    catalog: Catalog,
+    assets: Sequence[str] | None = None,
+    declared: Policies | None = None,
+    ops_within: str | None = None,
 ) -> Sequence[Verdict]:
     """Return the verdicts on all versions of assets that have a policy or something wiped; nothing is changed.
 
@@ -89,8 +96,13 @@ def plan_retention(
         catalog: The catalog.
         assets: Only versions of these may be released.
         declared: Policies that go before those that the catalog remembers.
+        ops_within: How long outputs of ops that are no assets are kept, such as `30d`; None: for ever. Those that are
+            younger get no verdict.
+
+    Raises:
+        InvalidArgumentError: `ops_within` is no duration of a day or more.
     """
-    policies = {**catalog.retention.policies(), **(declared or {})}
+    policies = {**catalog.retention.policies(), **(declared or {}), **_of_old_outputs_of_ops(catalog, ops_within)}
     if assets is None:
         with_policy = {asset for asset, policy in policies.items() if policy}
         assets = sorted(with_policy.union(catalog.retention.wiped_assets()))
@@ -102,6 +114,15 @@ def plan_retention(
             verdicts += decide(partition, policy, now)
     lost = sorted({verdict.version.name.asset for verdict in verdicts if not verdict.is_kept})
     return keep_inputs(verdicts, (use for asset in lost for use in catalog.retention.uses(asset)))
+
+
+def _of_old_outputs_of_ops(catalog: Catalog, within: str | None) -> Policies:
+    if within is None:
+        return {}
+    within_s = parse_duration_s(within, "ops_within")
+    if within_s < LEAST_OPS_WITHIN_S:
+        raise InvalidArgumentError("ops_within", within, "1d or more: a run that is not over may still load them")
+    return dict.fromkeys(catalog.retention.outputs_of_ops(within_s), RetentionPolicy(keep_within=within))
 
 
 def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
@@ -116,12 +137,13 @@ def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[
         if not gone:
             break
         released += gone
-        waiting = [verdict for verdict in waiting if verdict not in gone]
+        names = {verdict.version.name for verdict in gone}
+        waiting = [verdict for verdict in waiting if verdict.version.name not in names]
     return released
 
 
 def _kept_by_mark(version: Version, now: datetime.datetime) -> Iterator[str]:
-    if version.is_current:
+    if version.is_current and not version.is_of_op:
         yield "current"
     if version.is_pinned:
         yield "pinned"

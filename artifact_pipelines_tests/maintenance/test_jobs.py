@@ -128,11 +128,11 @@ def test_the_job_takes_over_what_the_definitions_declare_now(project: Project) -
     }
 
 
-@pytest.mark.parametrize("config", [{"grace": "59m"}, {"grace": "soon"}])
+@pytest.mark.parametrize("config", [{"grace": "59m"}, {"grace": "soon"}, {"ops_within": "23h"}])
 def test_a_job_that_makes_no_sense_fails_and_says_why(project: Project, config: dict[str, Any]) -> None:
     result = project.clean_up(**config)
     [failure] = result.get_step_failure_events()
-    assert "grace must be" in str(failure.step_failure_data.error_display_string)
+    assert f"{next(iter(config))} must be" in str(failure.step_failure_data.error_display_string)
 
 
 def test_a_wipe_releases_and_is_taken_back_until_it_is_collected(project: Project, engine: Any) -> None:

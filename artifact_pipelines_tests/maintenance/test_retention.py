@@ -8,7 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.tables import materializations
+from artifact_pipelines.core.exceptions import InvalidArgumentError, NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication
 from artifact_pipelines.maintenance.retention import decide, keep_inputs, plan_retention, release_versions
@@ -204,6 +206,76 @@ class TestCarriedOut:
 def retain(catalog: Catalog, asset: str, **policy: Any) -> list[Verdict]:
     catalog.retention.set_policy(asset, RetentionPolicy(**policy))
     return list(release_versions(catalog, plan_retention(catalog)))
+
+
+OUTPUT = "run 1/step/result"
+
+
+class TestOutputsOfOps:
+    """They are current for ever: each run has its own. Only their age lets them go."""
+
+    def test_they_are_kept_unless_it_is_said_for_how_long(self, catalog: Catalog, engine: sa.Engine) -> None:
+        record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        let_pass(engine, days=9999)
+        assert plan_retention(catalog) == []
+
+    def test_those_that_are_older_are_released(self, catalog: Catalog, engine: sa.Engine) -> None:
+        old = record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        record(catalog, "b", asset="an asset", run_id="run 1")
+        let_pass(engine, days=3)
+        young = record(catalog, "c", asset="run 2/step/result", run_id="run 2")
+        [released] = release_versions(catalog, plan_retention(catalog, ops_within="2d"))
+        assert (str(released.version.name), released.reason) == (f"{OUTPUT} version 1", "retention: not within 2d")
+        assert catalog.files.holders(old.file.file_id) == []
+        assert [m.asset for m in catalog.materializations.list_current(with_ops=True)] == ["an asset", young.asset]
+        assert counts_agree(engine)
+        assert release_versions(catalog, plan_retention(catalog, ops_within="2d")) == []
+
+    def test_what_is_pinned_tagged_or_an_input_of_something_kept_stays(
+        self, catalog: Catalog, engine: sa.Engine
+    ) -> None:
+        outputs = [record(catalog, letter, asset=f"run {letter}/x/y", run_id=f"run {letter}") for letter in "abcd"]
+        loaded = LoadedInput("run c/x/y", None, outputs[2].file.file_id)
+        record(catalog, "e", asset="an asset", inputs=(loaded,))
+        catalog.marks.pin("run a/x/y")
+        catalog.marks.tag("run b/x/y", "gold")
+        let_pass(engine, days=3)
+        plan = plan_retention(catalog, ops_within="1d")
+        assert {v.version.name.asset: v.reason for v in plan} == {
+            "run a/x/y": "pinned",
+            "run b/x/y": "tagged gold",
+            "run c/x/y": "input of an asset version 1",
+            "run d/x/y": "retention: not within 1d",
+        }
+        assert len(release_versions(catalog, plan)) == 1
+
+    def test_a_chain_of_them_goes_as_a_whole(self, catalog: Catalog, engine: sa.Engine) -> None:
+        first = record(catalog, "a", asset="run 1/a/result", run_id="run 1")
+        loaded = LoadedInput("run 1/a/result", None, first.file.file_id)
+        record(catalog, "b", asset="run 1/b/result", run_id="run 1", inputs=(loaded,))
+        let_pass(engine, days=3)
+        released = release_versions(catalog, plan_retention(catalog, ops_within="1d"))
+        assert [v.version.name.asset for v in released] == ["run 1/b/result", "run 1/a/result"]
+
+    def test_what_was_taken_back_stays(self, catalog: Catalog, engine: sa.Engine) -> None:
+        record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        let_pass(engine, days=3)
+        release_versions(catalog, plan_retention(catalog, ops_within="1d"))
+        assert catalog.retention.restore(OUTPUT, version=1)
+        let_pass(engine, days=3)
+        assert [(v.is_kept, v.reason) for v in plan_retention(catalog, ops_within="1d")] == [(True, "current")]
+
+    @pytest.mark.parametrize("duration", ["23h", "soon"])
+    def test_less_than_a_day_is_refused(self, catalog: Catalog, duration: str) -> None:
+        with pytest.raises(InvalidArgumentError, match="ops_within"):
+            plan_retention(catalog, ops_within=duration)
+
+
+def let_pass(engine: sa.Engine, days: int) -> None:
+    """Let days pass for all that is recorded so far."""
+    earlier = utc_now(sa.literal(-86_400.0 * days))
+    with engine.begin() as connection:
+        connection.execute(sa.update(materializations).values(created_at=earlier))
 
 
 class TestWipe:
