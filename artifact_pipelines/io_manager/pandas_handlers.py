@@ -23,9 +23,10 @@ _REMEDY = "Give its values one type, such as with astype('string'), or store the
 class PandasHandler(ParquetHandler):
     """pandas frames, stored as Parquet as `DataFrame.to_parquet` does.
 
-    An index of another kind than the plain 0, 1, 2, … is stored as columns, which other readers see as such: under
-    its name, or as `__index_level_0__`. A pandas reader gets it back as the index, with `columns` too; so it does the
-    categories, time zones and `attrs`. A frame of other writers gets the plain index.
+    An index is stored as columns, which other readers see as such: under its name, or as `__index_level_0__`. A range
+    is no column: the file's metadata name it, and others do not see it. A pandas reader gets either back as the index,
+    with `columns` too; so it does labels, dtypes, time zones and `attrs`. All of these are content, as the columns are.
+    Categories come back in the order of their rows. A frame of other writers gets the plain index.
     """
 
     writes = ("pandas.DataFrame",)

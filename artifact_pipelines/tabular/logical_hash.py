@@ -20,7 +20,8 @@ a batch. Numbers are little-endian, row numbers of 64 bits, lengths of 32 as in 
     extension types                            as their storage                    as this
     nulls                                      null                                none
 
-So what lies under a null does not count, nor does the order of categories, whether a column may be null, or metadata.
+So what lies under a null does not count, nor does the order of categories, whether a column may be null, or metadata,
+but for what they tell pandas beyond the columns (see `pandas_metadata`): the text spells that, where there is any.
 What counts: names and order of columns and fields, the width of numbers, the unit of times, the time zone, the order
 of rows (but see `row_order`). A change of these rules makes everything stale, and needs another `RULES`.
 """
@@ -34,6 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifact_pipelines.core.exceptions import ColumnValueError, UnsupportedTypeError
+from artifact_pipelines.tabular.pandas_metadata import told_to_pandas
 
 RULES = "2"
 _DIGITS_128 = 38
@@ -79,6 +81,7 @@ class TableHasher:
         kinds = [canonical_type(field.type) for field in schema]
         self._names = [[name, kind] for name, kind in zip(schema.names, kinds, strict=True)]
         self._columns = [_Column(kind, make_hasher) for kind in kinds]
+        self._told = [told] if (told := told_to_pandas(schema)) else []
         self._rows = 0
         self._make_hasher = make_hasher
 
@@ -98,7 +101,7 @@ class TableHasher:
     def hexdigest(self) -> str:
         """Return the logical hash of all rows so far."""
         whole = self._make_hasher()
-        whole.update(json.dumps([RULES, self._rows, self._names]).encode())
+        whole.update(json.dumps([RULES, self._rows, self._names, *self._told], sort_keys=True).encode())
         for column in self._columns:
             for digest in column.digests():
                 whole.update(digest.encode())

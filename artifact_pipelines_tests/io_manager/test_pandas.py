@@ -18,6 +18,8 @@ from artifact_pipelines.core.exceptions import (
     UnsupportedColumnError,
 )
 from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.tabular.row_order import unordered_hash
 from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
 
 
@@ -56,6 +58,64 @@ def test_other_readers_see_an_index_as_columns(store: Store) -> None:
     assert round_trip(store, frames()["named index"], pl.DataFrame).columns == ["number", "float", "text"]
     nameless = round_trip(store, frames()["nameless index"], pa.Table)
     assert nameless.column_names[-1] == "__index_level_0__"
+
+
+def versions(value: Any) -> tuple[str | None, str]:
+    """Return the data versions of a value: where the order of its rows counts, and where it does not."""
+    sink = io.BytesIO()
+    logical_hash = TypeHandlers().for_value(value).write(value, sink)
+    return logical_hash, unordered_hash(sink, OneThreadHasher)
+
+
+PLAIN = pd.DataFrame({"number": [3, 1], "text": ["a", "b"]})
+SAME_COLUMNS: dict[str, Any] = {
+    "plain": PLAIN,
+    "a range that begins elsewhere": PLAIN.set_axis(pd.RangeIndex(10, 12)),
+    "a range with gaps": PLAIN.set_axis(pd.RangeIndex(0, 4, 2)),
+    "a range with a name": PLAIN.rename_axis("row"),
+    "a column as index": PLAIN.set_index("text"),
+    "two columns as index": PLAIN.set_index(["number", "text"]),
+    "two columns as index, the other way round": PLAIN.set_index(["text", "number"])[[]],
+    "a nameless index": PLAIN.set_index("text").rename_axis(None),
+    "labels with a name": PLAIN.rename_axis(columns="what"),
+    "labels that are numbers": pd.DataFrame({0: [1]}),
+    "labels that look like numbers": pd.DataFrame({"0": [1]}),
+    "nullable": PLAIN.astype({"number": "Int64"}),
+    "nullable text": PLAIN.astype({"text": "string"}),
+    "attributes": PLAIN.copy(),
+    "months": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="M")}),
+    "days": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="D")}),
+    "numbers of months": pd.DataFrame({"at": [1, 2]}),
+}
+SAME_COLUMNS["attributes"].attrs = {"unit": "m"}
+
+
+def test_frames_that_load_differently_are_of_different_content() -> None:
+    for order_counts in (0, 1):
+        found = {name: versions(frame)[order_counts] for name, frame in SAME_COLUMNS.items()}
+        assert len(set(found.values())) == len(found)
+
+
+def test_a_plain_frame_has_the_content_of_the_same_table_of_others() -> None:
+    plain = [PLAIN, PLAIN.astype({"text": object}), PLAIN.set_axis(pd.RangeIndex(0, 2)), pl.DataFrame(PLAIN)]
+    assert len({versions(frame) for frame in plain}) == 1
+    assert versions(pd.DataFrame()) == versions(pl.DataFrame())
+    indexed = SAME_COLUMNS["a column as index"]
+    assert versions(pa.Table.from_pandas(indexed)) == versions(indexed)
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"index_columns": 5}', '{"columns": [{"name": 1}], "index_columns": ["x"]}']
+)
+def test_what_pandas_does_not_understand_is_no_content(said: str) -> None:
+    table = pl.DataFrame(PLAIN).to_arrow()
+    assert versions(table.replace_schema_metadata({"pandas": said})) == versions(table)
+
+
+def test_what_another_pandas_would_say_of_a_frame_is_no_content() -> None:
+    table = pa.Table.from_pandas(PLAIN)
+    said = table.schema.metadata[b"pandas"].replace(b'"str"', b'"object"').replace(pd.__version__.encode(), b"1.0")
+    assert versions(table.replace_schema_metadata({"pandas": said})) == versions(PLAIN)
 
 
 @pytest.mark.parametrize("value", [FRAME, FRAME.lazy(), FRAME.to_arrow()])

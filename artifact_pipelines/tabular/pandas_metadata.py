@@ -1,0 +1,59 @@
+"""What a schema tells pandas beyond its columns: the index, labels that are no text, dtypes of pandas' own, `attrs`.
+
+One idea: two frames that pandas loads differently are of different content, and a plain one is of the same content as
+the table of anyone else. pandas is not asked, so the answer is the same without it, and with any version of it: what a
+version calls text, and how it names itself, does not count.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+_TEXT = ("unicode", "string", "empty")
+# What pandas makes of an Arrow type by itself. Not durations in seconds, which the hash takes for milliseconds.
+_OF_NUMPY = re.compile(r"(u?int|float)\d+|bool|object|str|bytes|datetime64\b.*|timedelta64\[[mun]s\]")
+
+
+def told_to_pandas(schema: pa.Schema) -> Mapping[str, Any]:
+    """Return what makes pandas load a table otherwise than by its columns alone: nothing, for a plain frame.
+
+    Metadata that are not as pandas writes them tell nothing.
+    """
+    try:
+        metadata = json.loads((schema.metadata or {}).get(b"pandas", b"null"))
+        return {} if metadata is None else _told(metadata)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    columns = {column.get("field_name", column["name"]): column for column in metadata["columns"]}
+    index = [_level(level, columns) for level in metadata["index_columns"]]
+    has_labels = any(name not in metadata["index_columns"] for name in columns)
+    told = {
+        "index": index if index != [_level({"kind": "range", "name": None, "start": 0, "step": 1}, {})] else None,
+        "labels": _labels(metadata["column_indexes"]) if has_labels else None,
+        "dtypes": {name: kind for name, column in columns.items() if (kind := _own_dtype(column))},
+        "attributes": metadata.get("attributes"),
+    }
+    return {part: said for part, said in told.items() if said}
+
+
+def _level(level: Any, columns: Mapping[str, Any]) -> Sequence[Any]:
+    """Return what counts of a level of the index: of a range not its end, which follows from the number of rows."""
+    if isinstance(level, dict):
+        return [level["name"], level["start"], level["step"]]
+    return [columns[level]["name"], level]
+
+
+def _labels(levels: Sequence[Mapping[str, Any]]) -> Sequence[Any] | None:
+    found = [[level["name"], "text" if level["pandas_type"] in _TEXT else level["pandas_type"]] for level in levels]
+    return None if found == [[None, "text"]] else found
+
+
+def _own_dtype(column: Mapping[str, Any]) -> str | None:
+    kind: str = column["numpy_type"]
+    return None if _OF_NUMPY.fullmatch(kind) else kind
