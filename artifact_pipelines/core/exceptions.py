@@ -547,6 +547,8 @@ class ColumnValueError(UsageError):
 
     @property
     def _remedy(self) -> str:
+        if "a key twice" in self.problem:
+            return "Keep one of them, or use a list of structs with a key and a value."
         if any(kind in self.type_name for kind in ("date", "duration", "time")):
             return "Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast the column to int64."
         return "A text or a list is stored with a length of 31 bits: split the value over several rows."

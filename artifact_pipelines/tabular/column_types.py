@@ -2,10 +2,11 @@
 
 One idea: a table that is stored can be read by polars, pyarrow and DuckDB alike. What one of them cannot hold is
 refused by name, not left to a writer that panics, as polars does over objects in lists, taking the process with it.
+A type says nearly all; that a map has a key twice, which DuckDB cannot read, is found where its values are hashed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 import pyarrow as pa
@@ -16,12 +17,20 @@ from artifact_pipelines.core.exceptions import DuplicateColumnsError, Unsupporte
 _OBJECT = "Turn its values into text, numbers, lists or structs of these, or store the whole value as JSON."
 _WIDE_INTEGER = "Cast it to Int64, or to Decimal(38, 0)."
 _EMPTY = "Drop it, or give it a field."
+_NO_LENGTH = "Drop it, or cast it to one of any length."
 _UNION = "Use a struct with a field for each type, or a column for each."
 _INTERVAL = "Cast it to a duration, or to numbers of months, days and nanoseconds."
 _VIEW = "Cast it to a list."
 _RUNS = "Decode it with pyarrow.compute.run_end_decode."
 _DECIMAL = "Cast it to decimal128, which has 38 digits, or to text."
 _DICTIONARY = "Decode it with dictionary_decode()."
+_SCALE = "Cast it to a decimal with a scale between 0 and its precision."
+_ZONE = "Cast it to a time zone that polars knows, such as 'Europe/Berlin' or '+02:00', or to UTC."
+_KEYS = "Use text or numbers for keys, or a list of structs with a key and a value."
+_FIELDS = "Give each of its fields a name of its own."
+_NUL = "Rename it: a name holds no NUL character."
+_RESERVED = "Rename it: pyarrow's datasets have a column of their own that is called so."
+_RESERVED_NAMES = ("__filename", "__fragment_index", "__batch_index", "__last_in_fragment")
 
 
 def check_frame_columns(schema: Mapping[str, pl.DataType]) -> None:
@@ -31,7 +40,7 @@ def check_frame_columns(schema: Mapping[str, pl.DataType]) -> None:
         UnsupportedColumnError: There is one.
     """
     for name, kind in schema.items():
-        remedy = _frame_remedy(kind)
+        remedy = _name_remedy(name) or _frame_remedy(kind)
         if remedy:
             raise UnsupportedColumnError(name, str(kind), remedy)
 
@@ -45,7 +54,7 @@ def check_arrow_columns(schema: pa.Schema) -> None:
     """
     _check_names(schema.names)
     for field in schema:
-        remedy = _arrow_remedy(field.type)
+        remedy = _name_remedy(field.name) or _arrow_remedy(field.type)
         if remedy:
             raise UnsupportedColumnError(field.name, str(field.type), remedy)
 
@@ -56,16 +65,22 @@ def _check_names(names: Iterable[str]) -> None:
         raise DuplicateColumnsError(repeated)
 
 
+def _name_remedy(name: str) -> str | None:
+    return _NUL if "\0" in name else _RESERVED if name in _RESERVED_NAMES else None
+
+
 def _frame_remedy(kind: pl.DataType) -> str | None:
     if kind == pl.Object:
         return _OBJECT
     if kind in (pl.Int128, pl.UInt128):
         return _WIDE_INTEGER
     if isinstance(kind, pl.Struct):
-        inner = [field.dtype for field in kind.fields]
-        return _first(_frame_remedy(dtype) for dtype in inner) if inner else _EMPTY  # type: ignore[arg-type]
+        inner = {field.name: field.dtype for field in kind.fields}
+        return _fields_remedy(inner) or _first(map(_frame_remedy, inner.values()))  # type: ignore[arg-type]
     if isinstance(kind, pl.Array) and kind.size == 0:
-        return _EMPTY
+        return _NO_LENGTH
+    if isinstance(kind, pl.Map):
+        return _KEYS if kind.key.is_nested() else _first(map(_frame_remedy, (kind.key, kind.value)))  # type: ignore[arg-type]
     if isinstance(kind, pl.List | pl.Array):
         return _frame_remedy(kind.inner)  # type: ignore[arg-type]
     return None
@@ -80,9 +95,42 @@ def _arrow_remedy(kind: pa.DataType) -> str | None:
     if pyarrow.types.is_dictionary(kind):
         nested = pyarrow.types.is_nested(kind.value_type)
         return _DICTIONARY if nested else _arrow_remedy(kind.value_type)
-    if pyarrow.types.is_struct(kind) and kind.num_fields == 0:
+    inner = [kind.field(index) for index in range(kind.num_fields)]
+    own = _fields_remedy([field.name for field in inner]) if pyarrow.types.is_struct(kind) else None
+    return own or _first(_arrow_remedy(field.type) for field in inner)
+
+
+def _fields_remedy(names: Collection[str]) -> str | None:
+    if not names:
         return _EMPTY
-    return _first(_arrow_remedy(kind.field(index).type) for index in range(kind.num_fields))
+    return _FIELDS if len({*names}) < len(names) else _NUL if any("\0" in name for name in names) else None
+
+
+def _has_no_length(kind: pa.DataType) -> bool:
+    types = pyarrow.types
+    return bool(
+        (types.is_fixed_size_binary(kind) and kind.byte_width == 0)
+        or (types.is_fixed_size_list(kind) and kind.list_size == 0)
+    )
+
+
+def _has_odd_scale(kind: pa.DataType) -> bool:
+    return bool(pyarrow.types.is_decimal(kind) and not 0 <= kind.scale <= kind.precision)
+
+
+def _has_odd_zone(kind: pa.DataType) -> bool:
+    """Tell whether polars does not know a time zone: it would panic over the file."""
+    if not pyarrow.types.is_timestamp(kind) or not kind.tz:
+        return False
+    try:
+        pl.Series(dtype=pl.Int64).cast(pl.Datetime("us", kind.tz))
+    except pl.exceptions.ComputeError:
+        return True
+    return False
+
+
+def _has_odd_keys(kind: pa.DataType) -> bool:
+    return bool(pyarrow.types.is_map(kind) and pyarrow.types.is_nested(kind.key_type))
 
 
 def _first(remedies: Iterable[str | None]) -> str | None:
@@ -96,4 +144,8 @@ _REFUSED = (
     (pyarrow.types.is_list_view, _VIEW),
     (pyarrow.types.is_large_list_view, _VIEW),
     (pyarrow.types.is_decimal256, _DECIMAL),
+    (_has_no_length, _NO_LENGTH),
+    (_has_odd_scale, _SCALE),
+    (_has_odd_zone, _ZONE),
+    (_has_odd_keys, _KEYS),
 )

@@ -15,7 +15,7 @@ a batch. Numbers are little-endian, row numbers of 64 bits, lengths of 32 as in 
     binary: large, view, of fixed size or not  binary                              their bytes; lengths
     lists: large, view, of fixed size or not   ["list", type]                      a column of all elements; lengths
     structs                                    ["struct", [[name, type], ...]]     a column each, null in null structs
-    maps                                       as lists of structs of key, value   as these
+    maps, which have each key once             as lists of structs of key, value   as these
     dictionaries, categories, run ends         as their values                     as these
     extension types                            as their storage                    as this
     nulls                                      null                                none
@@ -89,7 +89,7 @@ class TableHasher:
         """Take in the next rows.
 
         Raises:
-            ColumnValueError: A value is beyond the range of the type that counts.
+            ColumnValueError: A value is beyond the range of the type that counts, or a map has a key twice.
         """
         self._rows += batch.num_rows
         for (name, _), column, array in zip(self._names, self._columns, batch.columns, strict=True):
@@ -216,9 +216,23 @@ def _encoded_plainly(array: pa.Array) -> pa.Array:
     if pa.types.is_run_end_encoded(kind):
         return _encoded_plainly(pc.run_end_decode(array))
     if pa.types.is_map(kind):
-        return array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        lists = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        if not pa.types.is_nested(kind.key_type):
+            _check_keys(lists)
+        return lists
     plain = _plain_type(kind)
     return array if plain == kind else array.cast(plain)
+
+
+def _check_keys(maps: pa.ListArray) -> None:
+    """Refuse a map that has a key twice: no reader knows which one is meant."""
+    keys = _encoded_plainly(maps.flatten().flatten()[0])  # without those of nulls
+    if pa.types.is_floating(keys.type):
+        keys = _canonical_numbers(keys)
+    rows = pc.list_parent_indices(maps)
+    pairs = pa.table([rows.filter(maps.is_valid().take(rows)), keys], ["row", "key"])
+    if pairs.group_by(["row", "key"]).aggregate([]).num_rows < len(pairs):
+        raise pa.ArrowInvalid("a map has a key twice")
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -44,7 +44,7 @@ def in_utc(schema: pa.Schema) -> pa.Schema:
 
 
 def with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:
-    """Return the schema with every type changed that is not made of others, also inside of lists, structs and maps."""
+    """Return the schema with every type changed: of lists, structs and maps first they, then what they are made of."""
     return pa.schema([_changed(field, change) for field in schema], schema.metadata)
 
 
@@ -63,7 +63,7 @@ def _fresh_dictionary(kind: pa.DictionaryType) -> pa.DataType:
 
 def _changed(field: pa.Field, change: Callable[[pa.DataType], pa.DataType]) -> pa.Field:
     """Return a field with its type changed, and all types inside."""
-    kind, types = field.type, pa.types
+    kind, types = change(field.type), pa.types
     if types.is_struct(kind):
         return field.with_type(pa.struct([_changed(inner, change) for inner in kind]))
     if types.is_map(kind):
@@ -73,4 +73,4 @@ def _changed(field: pa.Field, change: Callable[[pa.DataType], pa.DataType]) -> p
     if types.is_list(kind) or types.is_large_list(kind):
         make = pa.list_ if types.is_list(kind) else pa.large_list
         return field.with_type(make(_changed(kind.value_field, change)))
-    return field.with_type(change(kind))
+    return field.with_type(kind)

@@ -65,6 +65,8 @@ def _sortable_type(kind: pa.DataType) -> pa.DataType:
         return _sortable_type(kind.storage_type)
     if types.is_dictionary(kind):
         return _sortable_type(kind.value_type)
+    if types.is_map(kind):  # DuckDB refuses one that has a key twice
+        return pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))
     if types.is_list_view(kind) or types.is_large_list_view(kind):
         raise UnsupportedTypeError("sort rows by", str(kind), ["list"])  # Arrow's casts lose elements of them
     if types.is_temporal(kind):

@@ -12,6 +12,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
+    ColumnValueError,
     ContentMismatchError,
     DuplicateColumnsError,
     InvalidArgumentError,
@@ -106,6 +107,19 @@ UNSUPPORTED: dict[str, Callable[[], Any]] = {
     "decimal256": lambda: _table(pa.decimal256(70, 2)),
     "dictionary of lists": lambda: _table(pa.dictionary(pa.int8(), pa.list_(pa.int8()))),
     "arrow's empty struct": lambda: _table(pa.struct([])),
+    "map in polars": lambda: _frame(pl.Map(pl.String, pl.Int128)),
+    "map in polars with keys of structs": lambda: _frame(pl.Map(pl.Struct({"k": pl.Int8}), pl.Int8)),
+    "field in polars with NUL": lambda: _frame(pl.List(pl.Struct({"a\0b": pl.Int8}))),
+    "field with NUL": lambda: _table(pa.struct([("a\0b", pa.int8())])),
+    "fields of one name": lambda: _table(pa.struct([("a", pa.int8()), ("a", pa.int8())])),
+    "decimal of a negative scale": lambda: _table(pa.decimal128(5, -2)),
+    "decimal of a small precision": lambda: _table(pa.list_(pa.decimal32(5, 7))),
+    "binary of width 0": lambda: _table(pa.binary(0)),
+    "list of width 0": lambda: _table(pa.list_(pa.int8(), 0)),
+    "unknown time zone": lambda: _table(pa.timestamp("us", "Mars/Base")),
+    "time zone that is no hour": lambda: _table(pa.dictionary(pa.int8(), pa.timestamp("us", "+25:00"))),
+    "map with keys of structs": lambda: _table(pa.map_(pa.struct([("k", pa.int8())]), pa.int8())),
+    "map with keys of lists": lambda: _table(pa.list_(pa.map_(pa.list_(pa.int8()), pa.int8()))),
     "duckdb's interval": lambda: duckdb.connect().sql("SELECT 1 AS fine, INTERVAL 1 DAY AS odd"),
     "duckdb's union": lambda: duckdb.connect().sql("SELECT 1 AS fine, union_value(k := 1) AS odd"),
     "a dataset's interval": lambda: pyarrow.dataset.dataset(_table(pa.month_day_nano_interval())),
@@ -122,12 +136,48 @@ def test_a_column_that_cannot_be_stored_is_named_before_a_byte_is_written(name: 
     assert caught.value.remedy.endswith(".")
 
 
+@pytest.mark.parametrize("name", ["x\0y", "__filename", "__fragment_index", "__batch_index", "__last_in_fragment"])
+@pytest.mark.parametrize("make", [pl.DataFrame, pl.LazyFrame, pa.table, lambda columns: pa.table(columns).to_reader()])
+def test_a_name_that_not_every_reader_can_take_is_refused(make: Callable[[Any], Any], name: str) -> None:
+    value, sink = make({"fine": [1], name: [2]}), io.BytesIO()
+    with pytest.raises(UnsupportedColumnError, match="Rename it"):
+        TypeHandlers().for_value(value).write(value, sink)
+    assert sink.getvalue() == b""
+
+
+_TWICE = pa.array([[("b", 1)], None, [("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64()))
+MAPS: dict[str, pa.Array] = {
+    "map": _TWICE,
+    "list of maps": pa.ListArray.from_arrays([0, 1, 3], _TWICE),
+    "struct of a map": pa.StructArray.from_arrays([_TWICE], ["map"]),
+    "map of numbers": pa.MapArray.from_arrays([0, 2], pa.array([0.0, -0.0]), pa.array([1, 2])),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_that_has_a_key_twice_is_refused(name: str) -> None:
+    value = pa.table({"fine": range(len(MAPS[name])), "odd": MAPS[name]})
+    with pytest.raises(ColumnValueError, match="Column 'odd' .* has a key twice. Nothing was stored. Keep one of them"):
+        TypeHandlers().for_value(value).write(value, io.BytesIO())
+
+
+def test_a_key_may_be_in_many_maps(store: Store) -> None:
+    pairs = [[("a", 1), ("b", 2)], None, [], [("b", 3), ("a", 4)]]
+    covered = pa.MapArray.from_arrays(
+        [0, 1, 3, 4], ["a", "b", "b", "a"], [1, 2, 3, 4], mask=pa.array([False, True, False])
+    )
+    for maps in (pa.array(pairs, pa.map_(pa.string(), pa.int64())), covered, covered.slice(1)):
+        found = round_trip(store, pa.table({"x": maps}), duckdb.DuckDBPyRelation).fetchall()
+        assert [None if row is None else dict(row) for row in maps.to_pylist()] == [row for (row,) in found]
+
+
 @pytest.mark.parametrize(
     "kind",
     [
         *(pa.decimal128(38, 2), pa.decimal32(5, 2), pa.duration("ns"), pa.time64("ns"), pa.float16(), pa.null()),
         *(pa.string_view(), pa.binary(3), pa.list_(pa.int8(), 2), pa.map_(pa.string(), pa.list_(pa.int64()))),
         *(pa.dictionary(pa.int8(), pa.string()), pa.struct([("x", pa.list_(pa.date32()))]), pa.timestamp("us", "UTC")),
+        *(pa.timestamp("us", "+02:00"), pa.struct([("a", pa.int8()), ("A", pa.int8()), ("", pa.int8())])),
     ],
 )
 def test_what_is_a_little_odd_is_stored(store: Store, kind: pa.DataType) -> None:

@@ -56,6 +56,19 @@ def test_what_the_hash_takes_for_one_value_does_not_order_rows(one: Any, other: 
     assert unordered(pair[0]) == unordered(pair[1]) == unordered(pair[0].take([1, 0]))
 
 
+def test_what_duckdb_does_not_take_for_a_map_is_sorted_all_the_same() -> None:
+    twice = pa.table({"x": pa.array([[("a", 1), ("a", 2)], [("a", 1)]], pa.map_(pa.string(), pa.int64()))})
+    assert unordered(twice) == unordered(twice.take([1, 0])) != unordered(twice.slice(1))
+
+
+def test_maps_are_the_lists_of_structs_that_they_are_stored_as() -> None:
+    maps = pa.array([[("b", 1)], None, [("a", 2), ("c", 3)], []], pa.map_(pa.string(), pa.int64()))
+    lists = maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())])))
+    nested = [pa.table({"x": pa.StructArray.from_arrays([column], ["y"])}) for column in (maps, lists)]
+    assert unordered(pa.table({"x": maps})) == unordered(pa.table({"x": lists}))
+    assert unordered(nested[0]) == unordered(nested[1]) == unordered(nested[0].take([3, 2, 1, 0]))
+
+
 def test_nothing_is_rounded_or_folded() -> None:
     tables_ = [
         pa.table({"x": pa.array([number, 5_000_000_000], kind)})
