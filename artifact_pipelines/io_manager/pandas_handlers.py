@@ -61,13 +61,30 @@ def _table(frame: "pd.DataFrame") -> "pa.Table":
         raise _explained(frame, error) from error
     for position, name in enumerate(map(str, frame.columns)):
         # Arrow takes them for lists, in an order that is another one in another process.
-        if pa.types.is_list(table.schema.field(name).type) and _holds_sets(frame.iloc[:, position]):
+        column = frame.iloc[:, position]
+        if column.dtype == object and _holds_sets(column, _levels(table.schema.field(name).type)):
             raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
     return table
 
 
-def _holds_sets(column: Iterable[object]) -> bool:
-    return any(isinstance(value, set | frozenset) for value in column)
+def _levels(kind: "pa.DataType") -> int:
+    """Return how many levels of lists and records a type has."""
+    inner = [kind.field(index).type for index in range(kind.num_fields)]
+    return 1 + max(map(_levels, inner)) if inner else 0
+
+
+def _holds_sets(values: Iterable[object], levels: int) -> bool:
+    if not levels:
+        return False
+    return any(isinstance(value, set) or _holds_sets(_inside(value), levels - 1) for value in values)
+
+
+def _inside(value: object) -> Iterable[object]:
+    import numpy as np
+
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple | np.ndarray) else ()
 
 
 def _explained(frame: "pd.DataFrame", error: Exception) -> UsageError:

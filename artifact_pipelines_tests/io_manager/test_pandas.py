@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -143,6 +144,24 @@ def test_what_arrow_does_not_take_is_named() -> None:
         written(pd.DataFrame({"fine": fine}, index=[1, "a"]))
     with pytest.raises(UnsupportedColumnError, match="'odd'"):
         written(pd.DataFrame({"odd": [pd.DateOffset(1), pd.DateOffset(2)]}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{1}, {2}],
+        [None, {1}],
+        [[1], {2}],
+        [[{1}], [{2}]],
+        [{"k": {1}}, {"k": {2}}],
+        [{"text": "a", "k": [1]}, {"text": "b", "k": {2}}],
+        [[{"k": ({1},)}], None],
+        [np.array([{1}, {2}], dtype=object), None],
+    ],
+)
+def test_sets_are_refused_wherever_they_are(values: Any) -> None:
+    with pytest.raises(UnsupportedColumnError, match="Column 'odd' of type set .* sorted list"):
+        written(pd.DataFrame({"fine": [[1, 2], None], "odd": values}))
 
 
 def test_what_pandas_does_not_understand_is_an_error(store: Store) -> None:
