@@ -9,7 +9,7 @@ import pathlib
 import types
 import typing
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
@@ -17,6 +17,7 @@ from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 
 _PREVIEWED_BYTES = 1 << 16
+_PIECE_CHARACTERS = 1 << 20
 _REASONS = 3
 _AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
 _JSON_TYPES = (dict, list, tuple, bool, int, float, types.NoneType)
@@ -27,7 +28,7 @@ class JsonHandler:
 
     Keys become text, tuples lists, and what pydantic writes as text (dates, decimals, UUIDs, enums, …) text. An
     annotation brings them back: `dict[int, datetime.date]`, `tuple[int, ...]`, a dataclass, `list[Model]`, checked by
-    pydantic; a bare `dict` gives what is stored.
+    pydantic; a bare `dict` gives what is stored. A secret, which pydantic writes as asterisks, is refused.
     """
 
     writes = (
@@ -49,8 +50,9 @@ class JsonHandler:
 
     def write(self, value: object, sink: BinaryIO) -> None:
         try:
-            for piece in _ENCODER.iterencode(value):
-                sink.write(piece.encode())
+            text = _ENCODER.encode(value)  # in one call of C; it is hardly ever larger than the value itself
+            for begin in range(0, len(text), _PIECE_CHARACTERS):
+                sink.write(text[begin : begin + _PIECE_CHARACTERS].encode())
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError("value", value, f"a value that JSON can hold ({error})") from error
 
@@ -117,7 +119,8 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value, key=_ENCODER.encode)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: _open(item, item, name) for name, item in fields.items()}
     if isinstance(value, pydantic.BaseModel):
         return _ordered(value.model_dump(mode="json", round_trip=True, warnings="error"), value)
     if isinstance(value, enum.Enum):
@@ -127,19 +130,44 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _ordered(plain: Any, value: Any) -> Any:
-    """Return what pydantic made of a value, with what came from a set in an order that equal sets have."""
+def _ordered(plain: Any, value: Any, name: str = "") -> Any:
+    """Return what pydantic made of a value, with what came from a set in an order that equal sets have.
+
+    Args:
+        plain: What pydantic made of it.
+        value: The value.
+        name: Of the field that it is in.
+    """
     import pydantic
 
     if isinstance(value, pydantic.RootModel):
-        return _ordered(plain, value.root)
-    if isinstance(plain, list) and isinstance(value, list | tuple | set | frozenset) and len(plain) == len(value):
-        items = [_ordered(*pair) for pair in zip(plain, value, strict=True)]
+        return _ordered(plain, value.root, name)
+    if isinstance(plain, list) and isinstance(value, Collection) and len(plain) == len(value):
+        items = [_ordered(item, made_of, name) for item, made_of in zip(plain, value, strict=True)]
         return sorted(items, key=_ENCODER.encode) if isinstance(value, set | frozenset) else items
     if isinstance(plain, dict) and isinstance(value, Mapping) and len(plain) == len(value):
-        return {key: _ordered(*pair) for key, *pair in zip(plain, plain.values(), value.values(), strict=True)}
+        pairs = zip(plain.items(), value.values(), strict=True)
+        return {key: _ordered(item, made_of, key) for (key, item), made_of in pairs}
     if isinstance(plain, dict):
-        return {key: _ordered(item, getattr(value, key, None)) for key, item in plain.items()}
+        return {key: _ordered(item, _field(value, key), key) for key, item in plain.items()}
+    return _open(plain, value, name)
+
+
+def _field(value: Any, key: str) -> Any:
+    """Return the field of a record that pydantic writes under a key: its name, or its alias."""
+    fields: Mapping[str, Any] = getattr(type(value), "__pydantic_fields__", {})
+    named = (name for name, field in fields.items() if field.serialization_alias == key)
+    return getattr(value, next(named, key), None)
+
+
+def _open(plain: Any, value: object, name: str) -> Any:
+    """Return what stands for a value, if it is no secret that would come back as asterisks."""
+    import pydantic
+
+    secrets = (pydantic.SecretStr, pydantic.SecretBytes, pydantic.Secret)
+    if isinstance(value, secrets) and {*str(plain).strip("b'")} == {"*"}:
+        remedy = "exclude it, or say in a field_serializer what is to be stored"
+        raise TypeError(f"field {name!r} is a secret and would be stored as asterisks: {remedy}")
     return plain
 
 

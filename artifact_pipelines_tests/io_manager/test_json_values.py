@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import io
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
@@ -170,6 +171,76 @@ def test_a_type_that_pydantic_does_not_know_is_an_error(store: Store) -> None:
 def test_what_json_can_not_hold_is_an_error(value: object) -> None:
     with pytest.raises(InvalidArgumentError, match="JSON can hold"):
         written(value)
+
+
+class Account(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(serialize_by_alias=True)
+    password: pydantic.SecretStr = pydantic.Field(default=pydantic.SecretStr(""), alias="passWord")
+    keys: set[pydantic.SecretBytes] = set()
+    born: pydantic.Secret[datetime.date] | None = None
+
+
+class Accounts(pydantic.BaseModel):
+    by_name: dict[str, list[Account]]
+    count: int = 0
+
+
+@dataclasses.dataclass
+class Login:
+    password: pydantic.SecretStr
+
+
+class Told(pydantic.BaseModel):
+    password: pydantic.SecretStr
+
+    @pydantic.field_serializer("password", when_used="json")
+    def in_the_open(self, password: pydantic.SecretStr) -> str:
+        return password.get_secret_value()
+
+
+HUNTER = pydantic.SecretStr("hunter2")
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (Account(passWord=HUNTER), "passWord"),
+        (Accounts(by_name={"ann": [Account(passWord=HUNTER)]}), "passWord"),
+        ([Account(keys={pydantic.SecretBytes(b"hunter2")})], "keys"),
+        ({"x": Account(born=pydantic.Secret(DAY))}, "born"),
+        (pydantic.RootModel[dict[str, pydantic.SecretStr]]({"x": HUNTER}), "x"),
+        (Login(HUNTER), "password"),
+        ([Strict(firstName="Ann", password=HUNTER)], "password"),
+    ],
+)
+def test_a_secret_that_would_be_stored_as_asterisks_is_refused_by_field(value: object, field: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"field '{field}' is a secret .* field_serializer") as caught:
+        written(value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_model_says_of_its_secrets_is_stored(store: Store) -> None:
+    for value in (Told(password=HUNTER), Account(), Strict(firstName="Ann")):
+        assert round_trip(store, value, type(value)) == value
+    assert written(Told(password=HUNTER))[1] == b'{"password":"hunter2"}'
+
+
+def test_sets_are_in_order_under_an_alias_too() -> None:
+    class Named(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(serialize_by_alias=True)
+        names: set[str] = pydantic.Field(alias="allNames")
+
+    names = [f"name {number}" for number in range(20)]
+    assert json.loads(written(Named(allNames=set(names)))[1]) == {"allNames": sorted(names)}
+
+
+def test_the_encoder_in_python_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> None:
+        raise AssertionError("it takes twice as long")
+
+    monkeypatch.setattr("json.encoder._make_iterencode", slow)
+    value = {"b": [1, "ü" * 3_000_000], "a": {1: None}}
+    assert written(value)[1] == b'{"a":{"1":null},"b":[1,"%s"]}' % ("ü" * 3_000_000).encode()
 
 
 def test_a_value_that_holds_itself_is_an_error() -> None:
