@@ -144,18 +144,28 @@ class NeverMaterializedError(NotFoundError):
 
 @dataclasses.dataclass(eq=False)
 class MissingPartitionsError(NotFoundError):
-    """Some of the partitions that an input covers have nothing stored yet."""
+    """Some of the partitions that an input covers have nothing stored yet, or all of them where that is allowed.
+
+    Attributes:
+        type_name: What the input is annotated with, where all are missing and it does not allow None.
+    """
 
     asset: str
     missing: Sequence[str]
     wanted: int
+    type_name: str | None = None
 
     @property
     def what(self) -> str:
         """What is missing, in words."""
+        if not self.wanted:
+            return f"Asset {self.asset} has no partition that the input covers"
         return f"Asset {self.asset} has nothing stored for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
 
     def __str__(self) -> str:
+        if self.type_name:
+            one = "Materialize one of them, or annotate" if self.wanted else "Annotate"
+            return f"{self.what}. {one} the input Optional[{self.type_name}], which is None then."
         return f"{self.what}. Materialize them first, or set allow_missing_partitions to True in the input's metadata."
 
 

@@ -7,6 +7,8 @@ import types
 import typing
 from typing import Any
 
+_UNIONS = (typing.Union, types.UnionType)
+
 
 class Form(enum.Enum):
     """How the values of partitions are handed over."""
@@ -31,12 +33,12 @@ def is_open(annotation: Any) -> bool:
 
 def allows_none(annotation: Any) -> bool:
     """Tell whether an annotation says that there may be nothing: `Optional[T]`."""
-    return types.NoneType in typing.get_args(annotation)
+    return typing.get_origin(annotation) in _UNIONS and types.NoneType in typing.get_args(annotation)
 
 
 def without_none(annotation: Any) -> Any:
     """Return `T` for `Optional[T]`; None for a union of several types, which leaves open which is wanted."""
-    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+    if typing.get_origin(annotation) not in _UNIONS:
         return annotation
     given = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
     return given[0] if len(given) == 1 else None

@@ -64,7 +64,7 @@ class InputLoader:
             held = (partition for partition in partitions if partition in found)
             return explained((key, self._read(found[key], value_annotation, context)) for key in held)
 
-        loaded = LoadedPartitions(input_name_of(context), asset_of(context), len(partitions), len(found), values)
+        loaded = LoadedPartitions(input_name_of(context), asset_of(context), partitions, len(found), values)
         return hand_over(loaded, annotation, context.definition_metadata or {})
 
     def _find(

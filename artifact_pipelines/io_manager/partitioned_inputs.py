@@ -4,11 +4,11 @@ No Dagster here: what is decided is decided by annotation, number of partitions 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, PartitionsAnnotationError
-from artifact_pipelines.io_manager.annotations import Form, is_open, partitions_annotation, without_none
+from artifact_pipelines.core.exceptions import InvalidArgumentError, MissingPartitionsError, PartitionsAnnotationError
+from artifact_pipelines.io_manager.annotations import Form, allows_none, is_open, partitions_annotation, without_none
 from artifact_pipelines.io_manager.registry import type_names
 
 PARTITION_COLUMN_METADATA_KEY = "artifact/partition_column"
@@ -27,16 +27,21 @@ class LoadedPartitions:
     Attributes:
         input_name: Name of the input, for errors.
         asset: Whose partitions they are.
-        wanted: How many the input covers.
+        keys: Of those that the input covers.
         found: How many of them hold something: fewer, if the input allows that some are missing.
         values: Reads those, one by one and in order, as values of a type.
     """
 
     input_name: str
     asset: str
-    wanted: int
+    keys: Sequence[str]
     found: int
     values: Callable[[Any], Iterator[tuple[str, Any]]]
+
+    @property
+    def wanted(self) -> int:
+        """How many the input covers."""
+        return len(self.keys)
 
 
 def hand_over(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[str, Any]) -> Any:
@@ -44,6 +49,7 @@ def hand_over(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[s
 
     Raises:
         PartitionsAnnotationError: They are many, and it is the type of one value.
+        MissingPartitionsError: None holds anything, and it is the type of a value.
     """
     wanted = partitions_annotation(annotation)
     if wanted is not None:
@@ -61,6 +67,8 @@ def hand_over(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[s
         return dict(partitions.values(None))
     if partitions.wanted > 1 and partitions.found:
         raise PartitionsAnnotationError(partitions.input_name, partitions.asset, partitions.wanted, _title(kind))
+    if not partitions.found and not is_open(annotation) and not allows_none(annotation):
+        raise MissingPartitionsError(partitions.asset, partitions.keys, partitions.wanted, _title(annotation))
     return next((value for _, value in partitions.values(annotation)), None)
 
 

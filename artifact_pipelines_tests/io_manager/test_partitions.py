@@ -416,6 +416,40 @@ def test_missing_partitions_are_skipped_in_every_form(ours: ArtifactIOManager, i
     assert "NeverMaterializedError" in graph.load(partition_mapping=dg.SpecificPartitionsPartitionMapping(["a"]))
 
 
+@pytest.mark.parametrize("kind", [pl.DataFrame, pl.LazyFrame, int])
+@pytest.mark.parametrize(
+    ("mapping", "missing"),
+    [
+        (None, "3 of 3 partitions: 'c', 'a', 'b'"),
+        (dg.SpecificPartitionsPartitionMapping(["a"]), "1 of 1 partitions: 'a'"),
+    ],
+)
+def test_where_all_partitions_are_missing_it_is_said_how_to_get_none(
+    kind: Any, mapping: Any, missing: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(ours, instance, ABC)
+    some: dict[str, Any] = {"partition_mapping": mapping, "metadata": {"allow_missing_partitions": True}}
+    text = graph.load(kind, **some)
+    assert f"MissingPartitionsError: Asset up has nothing stored for {missing}. Materialize one of them" in text
+    assert f"{kind.__name__}], which is None then" in text
+    assert graph.load(kind | None, **some) is None
+
+
+def test_where_there_is_no_day_before_it_is_said_how_to_get_none(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    before = dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
+
+    @dg.asset(partitions_def=DAYS, ins={"total": before})
+    def total(total: int) -> int:
+        return total
+
+    options: Any = {"resources": {"io_manager": ours}, "instance": instance, "raise_on_error": False}
+    text = failure_of(dg.materialize([total], partition_key="2024-01-01", **options))
+    assert "MissingPartitionsError: Asset total has no partition that the input covers" in text
+    assert "Optional[builtins.int], which is None then" in text
+
+
 def test_an_asset_that_depends_on_its_own_day_before_starts_with_nothing(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
 ) -> None:
