@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, UnknownColumnError
+from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnknownColumnError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
@@ -128,6 +128,8 @@ class DuckDBHandler(ParquetHandler):
         from artifact_pipelines.io_manager.in_place import scanned_path
 
         columns = known_columns(artifact, request.columns)
+        if columns == []:
+            raise InvalidArgumentError("columns", columns, "at least one column: a DuckDB relation has no fewer")
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
             relation = duckdb.connect().read_parquet(str(scanned_path(artifact)))
             if columns is None:

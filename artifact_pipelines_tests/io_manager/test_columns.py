@@ -50,6 +50,15 @@ def test_only_the_columns_asked_for_are_read_in_that_order(store: Store, kind: A
             assert [*found.items()] == [(column, ODD[column].to_list()) for column in wanted]
 
 
+def test_no_columns_may_be_asked_for_where_a_table_can_do_without(store: Store) -> None:
+    artifact = stored(store, ODD)
+    for kind, columns_of in TABLES[:-1]:
+        assert columns_of(TypeHandlers().read(artifact, kind, [])) == {}
+    assert TypeHandlers().read(artifact, pa.Table, []).num_rows == ODD.height
+    with pytest.raises(InvalidArgumentError, match="columns must be at least one.* DuckDB"):
+        TypeHandlers().read(artifact, duckdb.DuckDBPyRelation, [])
+
+
 @pytest.mark.parametrize("kind", [kind for kind, _ in TABLES])
 def test_a_column_that_is_not_there_is_an_error_that_lists_what_is(store: Store, kind: Any) -> None:
     artifact = stored(store, pl.DataFrame({"carrier": ["UA"], "delay": [1]}))
