@@ -1,7 +1,8 @@
 """What Dagster's contexts say: the name of an asset, its partitions, an input's annotation, the step that asks."""
 
+import datetime
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -25,6 +26,24 @@ def is_check_of(context: dg.InputContext) -> bool:
     step, layer = context.step_context, context.step_context.job_def.asset_layer
     keys = [layer.get_asset_check_key_for_node_output(step.node_handle, out.name) for out in step.step.step_outputs]
     return any(key and key.asset_key == context.asset_key for key in keys) and all(keys)
+
+
+def metadata_of(context: dg.OutputContext | dg.InputContext) -> Mapping[str, Any]:
+    """Return what the code declares of an output's asset, or of an input, as plain values."""
+    if isinstance(context, dg.InputContext):
+        return plain_metadata(context.definition_metadata or {})
+    return plain_metadata(context.asset_spec.metadata) if context.has_asset_key else {}
+
+
+def plain_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return metadata as plain values, which people may wrap as Dagster's."""
+    return {key: _plain(value) for key, value in metadata.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dg.TimestampMetadataValue):
+        return datetime.datetime.fromtimestamp(value.value, datetime.UTC)
+    return value.value if isinstance(value, dg.MetadataValue) else value
 
 
 def step_of(context: dg.OutputContext | dg.InputContext) -> tuple[str, str, int] | None:

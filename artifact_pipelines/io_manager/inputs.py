@@ -14,6 +14,7 @@ from artifact_pipelines.io_manager.contexts import (
     asset_of,
     input_name_of,
     is_check_of,
+    metadata_of,
     partitions_of,
     step_of,
 )
@@ -65,7 +66,7 @@ class InputLoader:
             return explained((key, self._read(found[key], value_annotation, context)) for key in held)
 
         loaded = LoadedPartitions(input_name_of(context), asset_of(context), partitions, len(found), values)
-        return hand_over(loaded, annotation, context.definition_metadata or {})
+        return hand_over(loaded, annotation, metadata_of(context))
 
     def _find(
         self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None], annotation: Any
@@ -120,9 +121,9 @@ class InputLoader:
         context.log.warning(f"{error.what}. Skipped, for the input's metadata has allow_missing_partitions.")
 
     def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:
-        columns = (context.definition_metadata or {}).get("columns")
+        columns = metadata_of(context).get("columns")
         return self._handlers.read(self._artifact(found.file), annotation, columns, found.metadata.get(WRITTEN_AS))
 
 
 def _allows_missing(context: dg.InputContext) -> bool:
-    return bool((context.definition_metadata or {}).get("allow_missing_partitions", False))
+    return bool(metadata_of(context).get("allow_missing_partitions", False))

@@ -11,7 +11,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
-from artifact_pipelines.io_manager.contexts import asset_of, partitions_of, step_of
+from artifact_pipelines.io_manager.contexts import asset_of, metadata_of, partitions_of, plain_metadata, step_of
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
 from artifact_pipelines.io_manager.partition_inputs import inputs_by_partition
@@ -117,7 +117,7 @@ class OutputWriter:
         """Store a value and describe it; `settle` says what becomes of its lease."""
         handler, written_as = self._handlers.for_value(value), self._handlers.type_of(value)
         description = handler.describe(value)
-        unordered = context.has_asset_key and is_unordered(context.asset_spec.metadata, description)
+        unordered = is_unordered(metadata_of(context), description)
         written = _Written()
 
         def settle_described(lease: Lease) -> _Put:
@@ -248,11 +248,11 @@ def _check_lengths(asset: str, partitions: Sequence[str]) -> None:
 
 
 def _dataset_of(context: dg.OutputContext) -> str | None:
-    return context.definition_metadata.get(DATASET_METADATA_KEY) if context.has_asset_key else None
+    return metadata_of(context).get(DATASET_METADATA_KEY)
 
 
 def _retention_of(context: dg.OutputContext) -> RetentionPolicy | None:
-    return retention_policy(context.asset_spec.metadata) if context.has_asset_key else None
+    return retention_policy(metadata_of(context))
 
 
 def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | None:
@@ -261,7 +261,5 @@ def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | Non
     Raises:
         InvalidArgumentError: It is not of the form that a policy has.
     """
-    declared = asset_metadata.get(RETENTION_METADATA_KEY)
-    if isinstance(declared, dg.JsonMetadataValue):
-        declared = declared.data
+    declared = plain_metadata(asset_metadata).get(RETENTION_METADATA_KEY)
     return None if declared is None else RetentionPolicy.from_mapping(declared)

@@ -15,7 +15,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, NoBlockingC
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, step_of
+from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, metadata_of, step_of
 from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
 from artifact_pipelines.io_manager.dagster_reports import data_version_reported, report_rejection
 
@@ -36,7 +36,7 @@ def required_checks(context: dg.OutputContext) -> tuple[str, ...]:
         InvalidArgumentError: The asset's metadata ask for something else than `after_checks`.
         NoBlockingChecksError: The asset has no blocking check.
     """
-    wanted = context.asset_spec.metadata.get(PUBLISH_METADATA_KEY) if context.has_asset_key else None
+    wanted = metadata_of(context).get(PUBLISH_METADATA_KEY)
     if wanted is None:
         return ()
     if wanted != AFTER_CHECKS:

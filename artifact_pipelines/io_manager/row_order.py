@@ -19,7 +19,6 @@ def is_unordered(asset_metadata: Mapping[str, Any], description: FileDescription
         InvalidArgumentError: They say something else, or the value to be stored is not a table.
     """
     declared = asset_metadata.get(ROW_ORDER_METADATA_KEY)
-    declared = getattr(declared, "value", declared)
     if declared is None:
         return False
     if declared != "any":

@@ -1,6 +1,5 @@
 """Which materialization an input loads where it is not to be the current one: what the run's tag or the input says."""
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import dagster as dg
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, selection_from, selections_from_tag
 from artifact_pipelines.core.types import Selection
-from artifact_pipelines.io_manager.contexts import asset_of, input_name_of, step_of
+from artifact_pipelines.io_manager.contexts import asset_of, input_name_of, metadata_of, step_of
 from artifact_pipelines.io_manager.partitioned_inputs import PARTITION_COLUMN_METADATA_KEY
 
 
@@ -28,13 +27,12 @@ def selection_of(context: dg.InputContext) -> Selection | None:
 
 
 def _of_input(context: dg.InputContext) -> Selection | None:
-    metadata = context.definition_metadata or {}
+    metadata = metadata_of(context)
     _check_known(asset_of(context), metadata)
     given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
     if not given:
         return None
-    plain = {key: _plain(value) for key, value in given.items()}
-    return selection_from(plain, f"metadata artifact/… of input {input_name_of(context)}")
+    return selection_from(given, f"metadata artifact/… of input {input_name_of(context)}")
 
 
 def _check_known(asset: str, metadata: Mapping[str, Any]) -> None:
@@ -43,9 +41,3 @@ def _check_known(asset: str, metadata: Mapping[str, Any]) -> None:
     for key in metadata:
         if key.startswith("artifact/") and key not in known:
             raise InvalidArgumentError(f"metadata artifact/… of an input of {asset}", key, f"one of {', '.join(known)}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dg.TimestampMetadataValue):
-        return datetime.datetime.fromtimestamp(value.value, datetime.UTC)
-    return value.value if isinstance(value, dg.MetadataValue) else value
