@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources
 
 
@@ -33,6 +34,17 @@ def metadata_of(context: dg.OutputContext | dg.InputContext) -> Mapping[str, Any
     if isinstance(context, dg.InputContext):
         return plain_metadata(context.definition_metadata or {})
     return plain_metadata(context.asset_spec.metadata) if context.has_asset_key else {}
+
+
+def check_known(what: str, metadata: Mapping[str, Any], known: Sequence[str]) -> None:
+    """See to it that nothing that is declared is passed over because it is misspelled.
+
+    Raises:
+        InvalidArgumentError: A key of ours is not known.
+    """
+    for key in metadata:
+        if key.startswith("artifact/") and key not in known:
+            raise InvalidArgumentError(what, key, f"one of {', '.join(known)}")
 
 
 def plain_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

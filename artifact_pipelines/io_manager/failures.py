@@ -14,15 +14,20 @@ Value = TypeVar("Value")
 
 
 @contextmanager
-def failures_explained() -> Iterator[None]:
-    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may pass, pass."""
+def failures_explained(where: str = "") -> Iterator[None]:
+    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may pass, pass.
+
+    Args:
+        where: What is being done, for whoever reads the failure, where the error itself does not know.
+    """
     try:
         yield
     except _MAY_PASS:
         raise
     except ArtifactError as error:
         metadata = {"artifact/error": type(error).__name__}
-        raise dg.Failure(f"{type(error).__name__}: {error}", metadata=metadata, allow_retries=False) from error
+        told = f"{type(error).__name__}: {where}{error}"
+        raise dg.Failure(told, metadata=metadata, allow_retries=False) from error
 
 
 def explained(values: Iterator[Value]) -> Iterator[Value]:

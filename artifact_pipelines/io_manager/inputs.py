@@ -7,6 +7,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.core.exceptions import MissingPartitionsError
+from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.annotations import allows_none
 from artifact_pipelines.io_manager.contexts import (
@@ -18,7 +19,7 @@ from artifact_pipelines.io_manager.contexts import (
     partitions_of,
     step_of,
 )
-from artifact_pipelines.io_manager.failures import explained
+from artifact_pipelines.io_manager.failures import explained, failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
 from artifact_pipelines.io_manager.publishing import PublishingGate, say_made_from
@@ -121,8 +122,10 @@ class InputLoader:
         context.log.warning(f"{error.what}. Skipped, for the input's metadata has allow_missing_partitions.")
 
     def _read(self, found: Materialization, annotation: Any, context: dg.InputContext) -> Any:
-        columns = metadata_of(context).get("columns")
-        return self._handlers.read(self._artifact(found.file), annotation, columns, found.metadata.get(WRITTEN_AS))
+        columns, written_as = metadata_of(context).get("columns"), found.metadata.get(WRITTEN_AS)
+        what = VersionName(found.asset, found.partition, found.version)
+        with failures_explained(f"Input {input_name_of(context)} ({what}, file {found.file.file_id}): "):
+            return self._handlers.read(self._artifact(found.file), annotation, columns, written_as)
 
 
 def _allows_missing(context: dg.InputContext) -> bool:

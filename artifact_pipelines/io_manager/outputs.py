@@ -11,15 +11,22 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
-from artifact_pipelines.io_manager.contexts import asset_of, metadata_of, partitions_of, plain_metadata, step_of
+from artifact_pipelines.io_manager.contexts import (
+    asset_of,
+    check_known,
+    metadata_of,
+    partitions_of,
+    plain_metadata,
+    step_of,
+)
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
 from artifact_pipelines.io_manager.partition_inputs import inputs_by_partition
 from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
 from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
-from artifact_pipelines.io_manager.publishing import publication_metadata, required_checks
+from artifact_pipelines.io_manager.publishing import PUBLISH_METADATA_KEY, publication_metadata, required_checks
 from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.io_manager.row_order import is_unordered, unordered_version
+from artifact_pipelines.io_manager.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.io_manager.verified_path import damage_blamed
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -28,6 +35,14 @@ from artifact_pipelines.storage.source_file import SourceFile
 
 DATASET_METADATA_KEY = "artifact/dataset"
 """Asset metadata: the name of the dataset whose raw content the asset is."""
+
+_DECLARED = (
+    DATASET_METADATA_KEY,
+    PUBLISH_METADATA_KEY,
+    RETENTION_METADATA_KEY,
+    ROW_ORDER_METADATA_KEY,
+    "artifact/design",  # of a sample, for people
+)
 
 MOST_NAME_BYTES = 2_500
 """What asset key and partition key may have together: PostgreSQL's indexes hold 2,704 bytes."""
@@ -65,6 +80,7 @@ class OutputWriter:
         recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
         """
         asset = asset_of(context)
+        check_known(f"metadata artifact/… of asset {asset}", metadata_of(context), _DECLARED)
         policies = {asset: _retention_of(context)}
         required_checks(context)  # before anything is stored
         dataset = _dataset_of(context)

@@ -1,15 +1,13 @@
 """Which materialization an input loads where it is not to be the current one: what the run's tag or the input says."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import dagster as dg
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, selection_from, selections_from_tag
 from artifact_pipelines.core.types import Selection
-from artifact_pipelines.io_manager.contexts import asset_of, input_name_of, metadata_of, step_of
+from artifact_pipelines.io_manager.contexts import asset_of, check_known, input_name_of, metadata_of, step_of
 from artifact_pipelines.io_manager.partitioned_inputs import PARTITION_COLUMN_METADATA_KEY
+
+_DECLARED = (PARTITION_COLUMN_METADATA_KEY, *(f"artifact/{key}" for key in SELECTION_KEYS))
 
 
 def selection_of(context: dg.InputContext) -> Selection | None:
@@ -28,16 +26,8 @@ def selection_of(context: dg.InputContext) -> Selection | None:
 
 def _of_input(context: dg.InputContext) -> Selection | None:
     metadata = metadata_of(context)
-    _check_known(asset_of(context), metadata)
+    check_known(f"metadata artifact/… of an input of {asset_of(context)}", metadata, _DECLARED)
     given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
     if not given:
         return None
     return selection_from(given, f"metadata artifact/… of input {input_name_of(context)}")
-
-
-def _check_known(asset: str, metadata: Mapping[str, Any]) -> None:
-    """See to it that no selection is passed over because it is misspelled."""
-    known = [PARTITION_COLUMN_METADATA_KEY, *(f"artifact/{key}" for key in SELECTION_KEYS)]
-    for key in metadata:
-        if key.startswith("artifact/") and key not in known:
-            raise InvalidArgumentError(f"metadata artifact/… of an input of {asset}", key, f"one of {', '.join(known)}")

@@ -275,3 +275,30 @@ def test_a_time_beyond_what_is_stored_is_refused_by_name(
     assert "cast the column to int64" in said
     assert (catalog.files.list_files(1), list(backend.list_files())) == ([], [])
     assert catalog.materializations.list_current() == []
+
+
+def test_misspelled_metadata_of_an_asset_are_refused_before_anything_is_stored(
+    io_manager: ArtifactIOManager, catalog: Catalog
+) -> None:
+    @dg.asset(metadata={"artifact/publsh": "after_checks"})
+    def misspelled() -> int:
+        return 1
+
+    result = dg.materialize([misspelled], resources={"io_manager": io_manager}, raise_on_error=False)
+    said = failure_of(result)
+    assert "metadata artifact/… of asset misspelled must be one of artifact/dataset, artifact/publish" in said
+    assert "not 'artifact/publsh'" in said
+    assert catalog.files.list_files(9) == []
+
+
+def test_what_cannot_be_loaded_is_said_of_an_input_a_version_and_a_file(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def table() -> pl.DataFrame:
+        return pl.DataFrame({"x": [1]})
+
+    @dg.asset(ins={"rows": dg.AssetIn("table")})
+    def total(rows: int) -> int:
+        return rows
+
+    result = dg.materialize([table, total], resources={"io_manager": io_manager}, raise_on_error=False)
+    assert "WrongFileTypeError: Input rows (table version 1, file 1): " in failure_of(result)
