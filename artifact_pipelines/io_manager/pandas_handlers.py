@@ -10,6 +10,7 @@ from artifact_pipelines.core.exceptions import (
     UsageError,
 )
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.io_manager.pandas_categories import restore_categories, with_categories
 from artifact_pipelines.io_manager.table_handlers import ParquetHandler, known_columns, read_table
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+_MOST_LABELS = 5
 _REMEDY = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
 
 
@@ -26,7 +28,8 @@ class PandasHandler(ParquetHandler):
     An index is stored as columns, which other readers see as such: under its name, or as `__index_level_0__`. A range
     is no column: the file's metadata name it, and others do not see it. A pandas reader gets either back as the index,
     with `columns` too; so it does labels, dtypes, time zones and `attrs`. All of these are content, as the columns are.
-    Categories come back in the order of their rows. A frame of other writers gets the plain index.
+    Categories come back as they were, those of other
+    values than texts and numbers as values. A frame of other writers gets the plain index.
     """
 
     writes = ("pandas.DataFrame",)
@@ -45,7 +48,7 @@ class PandasHandler(ParquetHandler):
 
         table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
         try:
-            return table.to_pandas()
+            return restore_categories(table.to_pandas(), table.schema)
         except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
             problem = f"pandas does not understand it ({type(error).__name__}: {str(error).splitlines()[0]:.200})"
             remedy = "Annotate polars.DataFrame or pyarrow.Table."
@@ -64,7 +67,22 @@ def _table(frame: "pd.DataFrame") -> "pa.Table":
         column = frame.iloc[:, position]
         if column.dtype == object and _holds_sets(column, _levels(table.schema.field(name).type)):
             raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
-    return table
+    _check_labels(frame, table)
+    return with_categories(table, frame)
+
+
+def _check_labels(frame: "pd.DataFrame", table: "pa.Table") -> None:
+    """Refuse labels of columns that would come back as others, such as booleans, or not at all."""
+    import pyarrow as pa
+
+    try:
+        is_same = table.slice(0, 0).to_pandas().columns.equals(frame.columns)
+    except (pa.ArrowException, KeyError, TypeError, ValueError):
+        is_same = False
+    if not is_same:
+        labels = ", ".join(map(str, frame.columns[:_MOST_LABELS]))
+        remedy = "Turn the labels into text, such as with frame.columns = frame.columns.map(str)."
+        raise UnsupportedColumnError(labels, f"labels of type {frame.columns.dtype}", remedy)
 
 
 def _levels(kind: "pa.DataType") -> int:

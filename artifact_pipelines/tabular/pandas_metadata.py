@@ -12,6 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+CATEGORIES_KEY = b"artifact_pipelines.categories"
+"""Key in a schema's metadata: of each column of pandas' categories their values, and whether they are in an order."""
+
 _TEXT = ("unicode", "string", "empty")
 # What pandas makes of an Arrow type by itself. Not durations in seconds, which the hash takes for milliseconds.
 _OF_NUMPY = re.compile(r"(u?int|float)\d+|bool|object|str|bytes|datetime64\b.*|timedelta64\[[mun]s\]")
@@ -24,7 +27,8 @@ def told_to_pandas(schema: pa.Schema) -> Mapping[str, Any]:
     """
     try:
         metadata = json.loads((schema.metadata or {}).get(b"pandas", b"null"))
-        return {} if metadata is None else _told(metadata)
+        categories = json.loads((schema.metadata or {}).get(CATEGORIES_KEY, b"{}"))
+        return {} if metadata is None else {**_told(metadata), **_told_of_categories(categories)}
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
 
@@ -40,6 +44,16 @@ def _told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         "attributes": metadata.get("attributes"),
     }
     return {part: said for part, said in told.items() if said}
+
+
+def _told_of_categories(named: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return which columns have categories in an order, or of numbers; others are told by their texts alone."""
+    told = {
+        name: kept["categories"] if kept["ordered"] else None
+        for name, kept in named.items()
+        if kept["ordered"] or not all(isinstance(value, str) for value in kept["categories"])
+    }
+    return {"categories": told} if told else {}
 
 
 def _level(level: Any, columns: Mapping[str, Any]) -> Sequence[Any]:

@@ -34,6 +34,11 @@ def frames() -> dict[str, Any]:
         "several levels": plain.set_index(["number", "text"]),
         "times": plain.set_index(pd.DatetimeIndex(["2013-01-01", "2013-01-02"], tz="Europe/Berlin", name="at")),
         "categories": plain.astype({"text": "category"}),
+        "categories in an order": plain.astype({"text": pd.CategoricalDtype(["ü", "z", "a"], ordered=True)}),
+        "categories that no row has": plain.astype({"text": pd.CategoricalDtype(["z", "ü", "a"])}),
+        "categories of numbers": plain.astype({"number": "category", "float": "category"}),
+        "labels of several levels": pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("v", 2024)])),
+        "labels that are numbers": pd.DataFrame([[1, 2]]),
         "nullable": plain.astype({"number": "Int64", "float": "Float64"}),
         "dates": pd.DataFrame({"day": [datetime.date(2013, 1, 1), None]}),
         "lists": pd.DataFrame({"list": [[1, 2], None]}),
@@ -52,6 +57,21 @@ def test_a_frame_comes_back_as_it_was(store: Store, name: str) -> None:
         found["list"] = [None if value is None else list(value) for value in found["list"]]
     pd.testing.assert_frame_equal(found, frame)
     assert written(frame) == written(frames()[name])
+
+
+@pytest.mark.parametrize("labels", [[False, True], pd.Categorical(["a", "b"])], ids=["booleans", "categories"])
+def test_labels_that_would_come_back_as_others_are_refused(labels: Any) -> None:
+    frame = pd.DataFrame([[1, 2]])
+    frame.columns = pd.Index(labels)
+    with pytest.raises(UnsupportedColumnError, match="Turn the labels into text"):
+        written(frame)
+
+
+def test_of_very_many_categories_those_of_the_rows_come_back(store: Store) -> None:
+    many = pd.CategoricalDtype([str(number) for number in range(10_001)])
+    found = round_trip(store, pd.DataFrame({"text": pd.Series(["7", "3"], dtype=many)}), pd.DataFrame)
+    assert [*found["text"]] == ["7", "3"]
+    assert [*found["text"].cat.categories] == ["7", "3"]
 
 
 def test_other_readers_see_an_index_as_columns(store: Store) -> None:
@@ -84,6 +104,9 @@ SAME_COLUMNS: dict[str, Any] = {
     "nullable": PLAIN.astype({"number": "Int64"}),
     "nullable text": PLAIN.astype({"text": "string"}),
     "attributes": PLAIN.copy(),
+    "categories in an order": PLAIN.astype({"text": pd.CategoricalDtype(["b", "a"], ordered=True)}),
+    "categories in another order": PLAIN.astype({"text": pd.CategoricalDtype(["a", "b"], ordered=True)}),
+    "categories of numbers": PLAIN.astype({"number": "category"}),
     "months": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="M")}),
     "days": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="D")}),
     "numbers of months": pd.DataFrame({"at": [1, 2]}),
