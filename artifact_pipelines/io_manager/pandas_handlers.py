@@ -28,8 +28,8 @@ class PandasHandler(ParquetHandler):
     An index is stored as columns, which other readers see as such: under its name, or as `__index_level_0__`. A range
     is no column: the file's metadata name it, and others do not see it. A pandas reader gets either back as the index,
     with `columns` too; so it does labels, dtypes, time zones and `attrs`. All of these are content, as the columns are.
-    Categories come back as they were, those of other
-    values than texts and numbers as values. A frame of other writers gets the plain index.
+    Categories come back as they were, those of other values than texts and numbers as values. A frame of other writers
+    gets the plain index.
     """
 
     writes = ("pandas.DataFrame",)
