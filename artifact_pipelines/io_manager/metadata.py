@@ -1,7 +1,5 @@
 """What the Dagster UI shows of a materialization: Dagster's own keys where they exist, ours under `artifact/`."""
 
-import datetime
-import decimal
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -113,8 +111,6 @@ def _text(value: object) -> str | None:
 def _cell(value: object, characters: int) -> str | int | float | bool | None:
     if isinstance(value, float) and value != value:  # NaN is no JSON
         return "NaN"
-    if isinstance(value, decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
-        return str(value)
     if value is None or isinstance(value, bool | int | float):
         return value if not isinstance(value, float) or abs(value) != float("inf") else str(value)
     return str(value)[:characters]

@@ -30,7 +30,7 @@ class ParquetHandler:
         return _PARQUET
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        from artifact_pipelines.tabular.parquet import describe_parquet, preview
+        from artifact_pipelines.tabular.footer import describe_parquet, preview
 
         with artifact.open() as stream, readable_as(artifact, "a table"):
             summary = describe_parquet(stream)

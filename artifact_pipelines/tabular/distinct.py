@@ -1,6 +1,5 @@
 """How many values a column may have at most, from what a Parquet footer says: never a guess, and no scan."""
 
-import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ def distinct_at_most(
     Args:
         kind: Type of the column. Of floats, minimum and maximum bound nothing: NaN is in neither.
         value_count: Number of values that are not null.
-        minimum: Smallest value, or None where the footer does not say.
-        maximum: Greatest value, or None.
+        minimum: No value is smaller, or None where the footer does not say. Of dates and times: a number of units.
+        maximum: No value is greater, or None.
         written: Number of different values of each row group as its writer counted it, None where it has not.
     """
     bounds = [value_count]
@@ -25,10 +24,6 @@ def distinct_at_most(
     if minimum is not None and maximum is not None and not pa.types.is_floating(kind):
         if minimum == maximum:
             bounds.append(1)
-        elif pa.types.is_boolean(kind):
-            bounds.append(2)
-        elif pa.types.is_integer(kind):
+        elif isinstance(minimum, int):  # also a boolean
             bounds.append(maximum - minimum + 1)
-        elif pa.types.is_date(kind) and isinstance(minimum, datetime.date):
-            bounds.append((maximum - minimum).days + 1)
     return min(bounds)

@@ -6,7 +6,6 @@ One row group is all that is held of a table at a time.
 
 import collections
 import contextlib
-import dataclasses
 import io
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
-from artifact_pipelines.tabular.distinct import distinct_at_most
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 
@@ -29,27 +27,6 @@ _DICTIONARY_BYTES = 256 << 10
 # What was lent to polars: it lets go of it later, on a thread of its own that Python knows nothing of. That must not be
 # the end of an object. They are empty by then, and the newest will do.
 _lent: collections.deque[object] = collections.deque(maxlen=200)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ColumnSummary:
-    """One column as the file's footer describes it; None where the footer does not say."""
-
-    name: str
-    type: str
-    nullable: bool
-    null_count: int | None
-    minimum: Any
-    maximum: Any
-    distinct_at_most: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TableSummary:
-    """A table as its file's footer describes it."""
-
-    row_count: int
-    columns: tuple[ColumnSummary, ...]
 
 
 def row_group_rows(column_count: int) -> int:
@@ -132,46 +109,6 @@ def write_batches(
         finally:
             beside.stop()
     return hasher.hexdigest() if hasher else None
-
-
-def describe_parquet(source: BinaryIO) -> TableSummary:
-    """Return what a Parquet file's footer says of the table, at no scan."""
-    file = pq.ParquetFile(source)
-    schema, metadata = file.schema_arrow, file.metadata
-    position = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
-    columns = (_summarize(metadata, field, position.get(field.name)) for field in schema)
-    return TableSummary(metadata.num_rows, tuple(columns))
-
-
-def preview(source: BinaryIO, rows: int = 10) -> list[dict[str, Any]]:
-    """Return the first rows of a Parquet file; no more than its first row group is read."""
-    first = next(pq.ParquetFile(source).iter_batches(batch_size=rows), None)
-    return [] if first is None else pl.DataFrame(pl.from_arrow(first)).to_dicts()
-
-
-def _summarize(metadata: pq.FileMetaData, field: pa.Field, index: int | None) -> ColumnSummary:
-    """Merge a column's statistics over the row groups. A nested column has none of its own: `index` is None."""
-    minimum = maximum = None
-    null_count: int | None = 0 if index is not None else None
-    written: list[int | None] = []
-    for group in range(metadata.num_row_groups if index is not None else 0):
-        statistics = metadata.row_group(group).column(index).statistics
-        if statistics is None or not statistics.has_null_count:
-            null_count = None
-            continue
-        null_count = None if null_count is None else null_count + statistics.null_count
-        written.append(statistics.distinct_count if statistics.has_distinct_count else None)
-        if statistics.has_min_max:
-            minimum = statistics.min if minimum is None else min(minimum, statistics.min)
-            maximum = statistics.max if maximum is None else max(maximum, statistics.max)
-    distinct = None
-    if null_count is not None:  # every row group has statistics
-        distinct = distinct_at_most(field.type, metadata.num_rows - null_count, minimum, maximum, written)
-    return ColumnSummary(field.name, _type_name(field.type), field.nullable, null_count, minimum, maximum, distinct)
-
-
-def _type_name(kind: pa.DataType) -> str:
-    return str(kind).replace("large_", "")  # how long offsets are is no one's concern
 
 
 class _FrameSource:

@@ -1,6 +1,4 @@
 import contextlib
-import datetime
-import decimal
 import io
 import threading
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ import pytest
 
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular import parquet
-from artifact_pipelines.tabular.parquet import describe_parquet, preview, row_group_rows, write_batches, write_frame
+from artifact_pipelines.tabular.footer import describe_parquet
+from artifact_pipelines.tabular.parquet import row_group_rows, write_batches, write_frame
 
 ROWS = 300_000
 FRAME = pl.DataFrame(
@@ -103,49 +102,6 @@ def test_an_error_of_the_query_comes_out_as_it_is() -> None:
     broken = FRAME.lazy().with_columns(pl.col("text").str.to_integer())
     with pytest.raises(pl.exceptions.PolarsError):
         written(broken)
-
-
-def test_the_footer_tells_rows_types_nulls_and_ranges() -> None:
-    summary = describe_parquet(io.BytesIO(written(FRAME)))
-    assert summary.row_count == ROWS
-    number, text, share = summary.columns
-    assert (number.name, number.type, number.null_count, number.minimum, number.maximum) == (
-        "number",
-        "int64",
-        0,
-        0,
-        ROWS - 1,
-    )
-    assert (text.type, text.null_count, text.minimum, text.maximum) == ("string", 23_077, "row 0", "row 99")
-    assert share.maximum == pytest.approx((ROWS - 1) / 7)
-
-
-def test_the_footer_is_read_for_every_type() -> None:
-    frame = pl.DataFrame(
-        {
-            "nested": [[1, 2], None],
-            "record": [{"a": 1}, {"a": 2}],
-            "day": [datetime.date(2013, 1, 1), None],
-            "moment": [datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)] * 2,
-            "price": [decimal.Decimal("1.50"), decimal.Decimal("-2")],
-            "kind": pl.Series(["a", "b"], dtype=pl.Categorical),
-            "nothing": [None, None],
-            "data": [b"\xff", b""],
-            "yes": [True, False],
-        }
-    )
-    columns = {column.name: column for column in describe_parquet(io.BytesIO(written(frame))).columns}
-    assert list(columns) == frame.columns
-    assert columns["nested"].null_count is None
-    assert columns["day"].minimum == datetime.date(2013, 1, 1)
-    assert columns["price"].minimum == decimal.Decimal("-2")
-    assert preview(io.BytesIO(written(frame)), 1)[0]["nested"] == [1, 2]
-
-
-def test_the_preview_is_the_first_rows() -> None:
-    data = written(FRAME)
-    assert preview(io.BytesIO(data), 3) == FRAME.head(3).to_dicts()
-    assert preview(io.BytesIO(written(FRAME.head(0)))) == []
 
 
 @pytest.mark.parametrize("frame", [FRAME.head(0), pl.DataFrame(), pl.DataFrame({"only": []})])
