@@ -98,11 +98,14 @@ def _scan(
     compression_type: str | None,
     contract: TableContract,
 ) -> duckdb.DuckDBPyRelation:
+    # The path is the store's, not the data's: a folder `env=prod` in it is no column, as DuckDB would have it.
     compression: Literal["gzip", "none"] = "gzip" if compression_type == "gzip" else "none"
     if file_format == "parquet":
-        return _cast(connection.read_parquet(str(path)), contract)
+        return _cast(connection.read_parquet(str(path), hive_partitioning=False), contract)
     if file_format == "ndjson":
-        relation = connection.read_json(str(path), format="newline_delimited", compression=compression)
+        relation = connection.read_json(
+            str(path), format="newline_delimited", compression=compression, hive_partitioning=False
+        )
         return _cast(relation, contract)
     # Nothing is left to the sniffer but the types, and these it reads off all rows: left to itself it skips rows or
     # takes another delimiter to make a torn file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
@@ -116,6 +119,7 @@ def _scan(
         na_values=["", *contract.null_values],
         dtype=dict(contract.columns) or None,
         sample_size=-1,
+        hive_partitioning=False,
     )
 
 

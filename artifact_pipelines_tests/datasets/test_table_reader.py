@@ -56,6 +56,19 @@ def test_every_format_gives_the_same_table(
     ]
 
 
+@pytest.mark.parametrize(
+    ("file_type", "data"),
+    [("csv", "x,y\n1,2\n"), ("tsv", "x\ty\n1\t2\n"), ("ndjson", '{"x": 1, "y": 2}\n'), ("parquet", None)],
+)
+def test_the_name_of_a_folder_is_no_column(tmp_path: pathlib.Path, file_type: str, data: str | None) -> None:
+    folder = tmp_path / "env=prod" / "x=5"
+    folder.mkdir(parents=True)
+    if data is None:
+        pl.DataFrame({"x": [1], "y": [2]}).write_parquet(tmp_path / "made")
+    table = read(folder, data or (tmp_path / "made").read_bytes(), file_type)
+    assert table.to_pylist() == [{"x": 1, "y": 2}]
+
+
 def test_parquet_is_read_as_it_is(tmp_path: pathlib.Path) -> None:
     pl.DataFrame({"x": [1, 2]}).write_parquet(tmp_path / "x.parquet")
     data = (tmp_path / "x.parquet").read_bytes()

@@ -29,7 +29,7 @@ from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.store import Store
+from artifact_pipelines.store import Store, open_store
 
 FRAME = pl.DataFrame(
     {
@@ -158,6 +158,15 @@ def test_a_table_comes_back_as_every_kind_of_table(store: Store) -> None:
     assert round_trip(store, FRAME, pa.RecordBatchReader).read_all().num_rows == 3
     assert round_trip(store, FRAME, pyarrow.dataset.Dataset).count_rows() == 3
     assert len(round_trip(store, FRAME, duckdb.DuckDBPyRelation).fetchall()) == 3
+
+
+def test_the_name_of_a_folder_is_no_column(tmp_path: pathlib.Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 'c.db'}", str(tmp_path / "env=prod" / "text=x")) as store:
+        for kind in (pl.DataFrame, pl.LazyFrame):
+            polars.testing.assert_frame_equal(round_trip(store, FRAME, kind).lazy().collect(), FRAME)
+        for kind in (pa.Table, pa.RecordBatchReader, pyarrow.dataset.Dataset):
+            assert round_trip(store, FRAME, kind).schema.names == FRAME.columns
+        assert round_trip(store, FRAME, duckdb.DuckDBPyRelation).columns == FRAME.columns
 
 
 def test_a_relation_comes_back(store: Store) -> None:
