@@ -194,12 +194,13 @@ class _Beside:
 
     def hashed(self, parts: Iterable[Rows]) -> Iterator[Rows]:
         """Yield the parts; all of them have been hashed at the end."""
-        if self._hasher is None or self._pool is None:
+        hasher, pool = self._hasher, self._pool
+        if hasher is None or pool is None:
             yield from parts
             return
         for part in parts:
             self.wait()
-            self._hashing = self._pool.submit(_hash, part, self._hasher)
+            self._hashing = pool.submit(_hash, part, hasher)
             yield part
         self.wait()
 
@@ -209,9 +210,10 @@ class _Beside:
             self._hashing.result()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, and forget what it hashed with."""
         if self._pool is not None:
             self._pool.shutdown()
+        self._hasher = self._pool = self._hashing = None
 
 
 def _hash(part: pl.DataFrame | pa.Table, hasher: TableHasher) -> None:

@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import io
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular import parquet
 from artifact_pipelines.tabular.footer import describe_parquet
+from artifact_pipelines.tabular.logical_hash import TableHasher
 from artifact_pipelines.tabular.parquet import row_group_rows, write_batches, write_frame
 
 ROWS = 300_000
@@ -126,3 +128,19 @@ def test_no_thread_is_left_whether_writing_succeeds_or_not(
     with contextlib.suppress(OSError):
         write_frame(frame, sink(), OneThreadHasher)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("table-hasher")]
+
+
+def test_what_polars_lets_go_of_later_keeps_no_hasher_and_no_frame() -> None:
+    frame = pl.DataFrame({f"c{number}": [number] for number in range(100)})
+    before = _alive()
+    for _ in range(3):
+        write_frame(frame, io.BytesIO(), OneThreadHasher)
+        write_frame(frame.lazy(), io.BytesIO(), OneThreadHasher)
+    assert _alive() == before
+    sources = [lent for lent in parquet._lent if isinstance(lent, parquet._FrameSource)]
+    assert all(source._frame.collect_schema() == pl.Schema() for source in sources)
+
+
+def _alive() -> int:
+    gc.collect()
+    return sum(type(thing) in (TableHasher, OneThreadHasher) for thing in gc.get_objects())
