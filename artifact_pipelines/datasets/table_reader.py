@@ -13,7 +13,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, SchemaMisma
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 
 FORMATS = ("csv", "tsv", "ndjson", "parquet")
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 8_192  # they may hold long texts
 _EXTENSIONS = {"jsonl": "ndjson"}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset
 
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 8_192  # they may hold long texts
 
 
 class ParquetHandler:

@@ -1,12 +1,13 @@
 """Parquet with one property more: equal tables become identical bytes, in any process, with any threads and chunks.
 
-Both writers cut row groups at row numbers that follow from the schema alone, never from how the table lies in memory.
-One row group is all that is held of a table at a time.
+Both writers cut row groups at row numbers that follow from schema and values, never from how the table lies in memory.
+A few row groups are all that is held of a table at a time, and a row group is bounded in rows and in bytes. polars
+cuts all of a file at the same number of rows. So a frame whose first rows are too large for that goes through pyarrow.
 """
 
 import collections
-import contextlib
 import io
+import itertools
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO, TypeVar, cast
@@ -16,11 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
+from artifact_pipelines.tabular.frame_parts import compact, drained, end, grouped, parts_of
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
+from artifact_pipelines.tabular.logical_size import fixed_width, logical_bytes
 from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 
 ROW_GROUP_ROWS = 122_880  # as polars and DuckDB cut by default
 ROW_GROUP_VALUES = 4_000_000
+ROW_GROUP_BYTES = 64 << 20
+_PART_ROWS = 4_096  # of a query whose values may be large
 _COMPRESSION_LEVEL = 1
 # Arrow's limit of 1 MiB is just what a row group of distinct 64-bit numbers stays below: a dictionary of all of them.
 _DICTIONARY_BYTES = 256 << 10
@@ -39,6 +44,9 @@ def write_frame(
 ) -> str | None:
     """Write a polars frame; a LazyFrame is streamed, never collected.
 
+    Its first `row_group_rows` rows decide whether row groups are bounded in bytes: where they are larger than
+    `ROW_GROUP_BYTES`, all row groups stay below. Where they are not, later ones may be larger.
+
     Args:
         frame: The frame; its query runs once.
         sink: Write-only binary stream; it stays open.
@@ -48,9 +56,28 @@ def write_frame(
         The logical hash, if it was asked for; None also where Arrow has no type for a column (128-bit integers).
     """
     schema = frame.collect_schema()
-    hasher = _frame_hasher(schema, make_hasher) if make_hasher else None
-    rows = row_group_rows(len(schema))
-    source, guarded = _FrameSource(frame, rows, hasher), _Sink(sink)
+    arrow_schema, rows = _arrow_schema(schema), row_group_rows(len(schema))
+    has_fixed_widths = arrow_schema is None or all(fixed_width(kind) is not None for kind in arrow_schema.types)
+    parts = parts_of(frame, rows, rows if has_fixed_widths else _PART_ROWS)
+    try:
+        first, is_large = (collections.deque(), False) if has_fixed_widths else _first_group(parts, rows)
+        rejoined = itertools.chain(drained(first), parts)
+        if is_large:  # polars cuts all groups at the same number of rows
+            pieces = (piece for part in rejoined for piece in part.iter_slices(_PART_ROWS))
+            batches = (batch for piece in pieces for batch in piece.to_arrow().to_batches())
+            return write_batches(schema.to_frame().to_arrow().schema, batches, sink, make_hasher)
+        hasher = TableHasher(arrow_schema, make_hasher) if make_hasher and arrow_schema is not None else None
+        _sink_frames(schema, rejoined, rows, hasher, sink)
+        return hasher.hexdigest() if hasher else None
+    finally:
+        end(parts)
+
+
+def _sink_frames(
+    schema: pl.Schema, parts: Iterator[pl.DataFrame], rows: int, hasher: TableHasher | None, sink: BinaryIO
+) -> None:
+    """Write parts of a frame with polars, in groups of so many rows."""
+    source, guarded = _FrameSource(parts, rows, hasher), _Sink(sink)
     try:
         register_io_source(source.batches, schema=schema).sink_parquet(
             cast("Any", guarded),
@@ -68,13 +95,12 @@ def write_frame(
         source.let_go()
         guarded.let_go()
         _lent.extend((source, guarded))
-    return hasher.hexdigest() if hasher else None
 
 
 def write_batches(
     schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: BinaryIO, make_hasher: MakeHasher | None = None
 ) -> str | None:
-    """Write Arrow batches as they come.
+    """Write Arrow batches as they come, in row groups of `ROW_GROUP_BYTES` at the most, see `logical_bytes`.
 
     Args:
         schema: Schema of all batches.
@@ -101,8 +127,9 @@ def write_batches(
     ) as writer:
         beside = _Beside(hasher)
         try:
-            for group in beside.hashed(regrouped(schema, batches, rows)):
+            for group in beside.hashed(regrouped(schema, batches, rows, ROW_GROUP_BYTES)):
                 writer.write_table(group, row_group_size=rows)
+                del group
         except pa.ArrowInvalid:
             beside.wait()  # what the writer does not take the hasher does not take either, and says of which column
             raise
@@ -111,15 +138,27 @@ def write_batches(
     return hasher.hexdigest() if hasher else None
 
 
+def _first_group(parts: Iterable[pl.DataFrame], rows: int) -> tuple[collections.deque[pl.DataFrame], bool]:
+    """Return parts from the first on, and whether they show that so many rows are too large for a row group."""
+    taken: collections.deque[pl.DataFrame] = collections.deque()
+    room_rows, room_bytes = rows, ROW_GROUP_BYTES
+    for part in parts:
+        taken.append(part)
+        room_bytes -= sum(logical_bytes(batch) for batch in _arrow(part.head(room_rows)).to_batches())
+        room_rows -= part.height
+        if room_rows <= 0 or room_bytes < 0:
+            break
+    return taken, room_bytes < 0
+
+
 class _FrameSource:
     """Hands a frame to polars' own writer batch by batch, in order, so that each can be hashed on its way.
 
     It remembers its own error: polars would report a text in its place.
     """
 
-    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, rows: int, hasher: TableHasher | None) -> None:
-        self._frame = frame
-        self._rows = rows
+    def __init__(self, parts: Iterator[pl.DataFrame], rows: int, hasher: TableHasher | None) -> None:
+        self._groups: Iterator[pl.DataFrame] = map(compact, grouped(parts, rows))
         self._beside = _Beside(hasher)
         self._error: BaseException | None = None
         self._batches: list[Generator[pl.DataFrame]] = []
@@ -132,14 +171,13 @@ class _FrameSource:
     def let_go(self) -> None:
         """End what polars has not read to its end, and its thread, and forget the frame."""
         for batches in self._batches:
-            with contextlib.suppress(ValueError):  # polars is in it still, and comes to its end
-                batches.close()
+            end(batches)
         self._beside.stop()
-        self._frame, self._error = pl.DataFrame(), None
+        self._groups, self._error = iter(()), None
 
     def _remembering(self) -> Generator[pl.DataFrame]:
         try:
-            yield from self._beside.hashed(self._slices())
+            yield from self._beside.hashed(self._groups)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -149,31 +187,6 @@ class _FrameSource:
     def raise_own(self) -> None:
         if self._error is not None:
             raise self._error
-
-    def _slices(self) -> Iterator[pl.DataFrame]:
-        """Cut the frame at row groups."""
-        if isinstance(self._frame, pl.DataFrame):
-            slices: Iterable[pl.DataFrame] = self._frame.iter_slices(self._rows)
-        else:  # a query whose batches are wanted no more ends when this iterator goes
-            slices = self._frame.collect_batches(chunk_size=self._rows, maintain_order=True, engine="streaming")
-        return map(_compact, slices)
-
-
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame that holds nothing else: how polars writes a list shows what lies around it and under nulls."""
-    nested = {name: kind for name, kind in frame.schema.items() if kind.is_nested()}
-    lists = [name for name, kind in nested.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
-    deep = [name for name in nested if name not in lists]
-    if lists:
-        frame = frame.with_columns(pl.selectors.by_name(lists).gather(pl.int_range(pl.len())))
-    return frame.with_columns(_read_back(frame.select(pl.selectors.by_name(deep)))) if deep else frame
-
-
-def _read_back(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame as Parquet has it, which knows nothing of what lies under a null inside of a list."""
-    file = io.BytesIO()
-    frame.write_parquet(file, compression="uncompressed", statistics=False, row_group_size=max(1, frame.height))
-    return pl.read_parquet(file.getvalue()).rechunk()
 
 
 Rows = TypeVar("Rows", pl.DataFrame, pa.Table)
@@ -202,6 +215,7 @@ class _Beside:
             self.wait()
             self._hashing = pool.submit(_hash, part, hasher)
             yield part
+            del part  # the next one is made without it
         self.wait()
 
     def wait(self) -> None:
@@ -228,9 +242,9 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
     return texts.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
-def _frame_hasher(schema: pl.Schema, make_hasher: MakeHasher) -> TableHasher | None:
+def _arrow_schema(schema: pl.Schema) -> pa.Schema | None:
     try:
-        return TableHasher(_arrow(schema.to_frame()).schema, make_hasher)
+        return _arrow(schema.to_frame()).schema
     except pa.ArrowInvalid:
         return None
 

@@ -4,30 +4,48 @@ A dictionary shows in which order values were met, and what was met elsewhere: e
 order of its rows. A moment is the same whatever zone a DuckDB connection shows it in.
 """
 
+import bisect
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 
+from artifact_pipelines.tabular.logical_size import logical_bytes
 
-def regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield the same rows as tables of `rows` rows in one chunk; the last one may be shorter.
+
+def regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int, size_bytes: int) -> Iterator[pa.Table]:
+    """Yield the same rows as tables in one chunk, each of as many rows as fit.
 
     Args:
         schema: Schema of the batches; that of the tables is `stored_schema` of it.
         batches: The rows, in order.
-        rows: How many rows a table has.
+        rows: How many rows a table has at the most.
+        size_bytes: How large a table's values are at the most, see `logical_bytes`; a row that is larger stands alone.
     """
     held: list[pa.RecordBatch] = []
-    held_rows = 0
+    room_rows, room_bytes = rows, size_bytes
     for batch in batches:
-        held.append(batch)
-        held_rows += batch.num_rows
-        while held_rows >= rows:
-            table = pa.Table.from_batches(held, schema)
-            yield _laid_out(table.slice(0, rows))
-            held, held_rows = table.slice(rows).to_batches(), held_rows - rows
-    if held_rows:
+        left = batch
+        while left.num_rows:
+            count = _fitting(left, room_rows, room_bytes) or (0 if held else 1)
+            held.append(left.slice(0, count))
+            left = left.slice(count)
+            room_rows, room_bytes = room_rows - count, room_bytes - logical_bytes(held[-1])
+            if left.num_rows or not room_rows:
+                group = _laid_out(pa.Table.from_batches(held, schema))
+                held, room_rows, room_bytes = [], rows, size_bytes
+                yield group
+                del group  # the next one is put together without it
+    if held:
         yield _laid_out(pa.Table.from_batches(held, schema))
+
+
+def _fitting(batch: pa.RecordBatch, rows: int, size_bytes: int) -> int:
+    """Return how many of the first rows fit."""
+    first = batch.slice(0, rows)
+    if logical_bytes(first) <= size_bytes:
+        return int(first.num_rows)
+    counts = range(1, first.num_rows + 1)
+    return bisect.bisect_right(counts, size_bytes, key=lambda count: logical_bytes(first.slice(0, count)))
 
 
 def stored_schema(schema: pa.Schema) -> pa.Schema:
