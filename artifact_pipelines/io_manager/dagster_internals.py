@@ -7,7 +7,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as AssetCheckEvaluationTargetMaterializationData,
 )
 from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph as JobScopedAssetGraph
+from dagster._core.definitions.data_version import (
+    SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD as SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
+)
 from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
+from dagster._core.execution.context.data_version_cache import InputAssetVersionInfo as InputAssetVersionInfo
 from dagster._core.execution.plan.inputs import FromMultipleSources as FromMultipleSources
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import (

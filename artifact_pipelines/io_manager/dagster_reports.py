@@ -11,7 +11,7 @@ from artifact_pipelines.core.types import Materialization, Rollback
 from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 
-_DATA_VERSION = "dagster/data_version"
+DATA_VERSION_TAG = "dagster/data_version"
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
     now = rollback.now
     former = _reported_by_run(instance, rollback.source)
     tags = dict((former.tags if former else None) or {})
-    tags.setdefault(_DATA_VERSION, now.data_version)
-    if not rollback.is_new and _latest_data_version(instance, now) == tags[_DATA_VERSION]:
+    tags.setdefault(DATA_VERSION_TAG, now.data_version)
+    if not rollback.is_new and _latest_data_version(instance, now) == tags[DATA_VERSION_TAG]:
         return False
     facts = {} if now.row_count is None else {"row_count": now.row_count}
     metadata = {
@@ -86,7 +86,7 @@ def report_rejection(
         return
     former = _reported_by_run(instance, current)
     tags = dict((former.tags if former else None) or {})
-    tags.setdefault(_DATA_VERSION, current.data_version)
+    tags.setdefault(DATA_VERSION_TAG, current.data_version)
     said = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
     metadata = {
         "artifact/publication": dg.MetadataValue.text(said),
@@ -131,7 +131,7 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
         return False
     former = _reported_by_run(instance, made)
     tags = dict((former.tags if former else None) or {})
-    tags.setdefault(_DATA_VERSION, made.data_version)
+    tags.setdefault(DATA_VERSION_TAG, made.data_version)
     metadata = {
         **(former.metadata if former else {}),
         **materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added),
@@ -149,12 +149,6 @@ def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
     return file_id is not None and file_id.value == made.file.file_id
 
 
-def data_version_reported(instance: dg.DagsterInstance, made: Materialization) -> str:
-    """Return the data version that Dagster was told of a materialization."""
-    former = _reported_by_run(instance, made)
-    return ((former.tags if former else None) or {}).get(_DATA_VERSION, made.data_version)
-
-
 def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
     """Return what the run that made a materialization reported of it, if Dagster still has that run."""
     if made.run_id is None or instance.get_run_by_id(made.run_id) is None:
@@ -170,7 +164,7 @@ def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.
 def _latest_data_version(instance: dg.DagsterInstance, made: Materialization) -> str | None:
     latest = _latest(instance, made)
     event = latest.asset_materialization if latest else None
-    return ((event.tags if event else None) or {}).get(_DATA_VERSION)
+    return ((event.tags if event else None) or {}).get(DATA_VERSION_TAG)
 
 
 def _latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:

@@ -22,9 +22,10 @@ from artifact_pipelines.io_manager.contexts import (
 from artifact_pipelines.io_manager.failures import explained, failures_explained
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
-from artifact_pipelines.io_manager.publishing import PublishingGate, say_made_from
+from artifact_pipelines.io_manager.provenance import say_made_from
+from artifact_pipelines.io_manager.publishing import PublishingGate
 from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.io_manager.selection import selection_of
+from artifact_pipelines.io_manager.selection import selection_of_input, selection_of_run
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 
 
@@ -73,11 +74,12 @@ class InputLoader:
         self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None], annotation: Any
     ) -> Mapping[str | None, Materialization]:
         """Find what to load, and note it."""
-        step, asset, selection = step_of(context), asset_of(context), selection_of(context)
+        step, asset, of_run = step_of(context), asset_of(context), selection_of_run(context)
+        selection = of_run or selection_of_input(context)
         run_id, to_check = step[0] if step else None, is_check_of(context)
         # Keys of several dimensions are a kind of text that a database need not know.
         keys = [None if partition is None else str(partition) for partition in partitions]
-        may_be_older = self._gate.open(context, keys)
+        self._gate.open(context, keys)
         found = self._materializations.find(asset, keys, selection, run_id, to_check)
         missing = [key for key in keys if key not in found]
         if missing:
@@ -92,8 +94,8 @@ class InputLoader:
         )
         for made in found.values():
             self._gate.note(context, made)
-        if may_be_older and None in found:
-            say_made_from(context, self._materializations.origin(found[None]))
+        if selection is None or of_run:  # what an input pins for every run would be stale for ever
+            say_made_from(context, found, len(keys))
         return found
 
     def _accept_missing(

@@ -17,7 +17,7 @@ from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, metadata_of, step_of
 from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
-from artifact_pipelines.io_manager.dagster_reports import data_version_reported, report_rejection
+from artifact_pipelines.io_manager.dagster_reports import report_rejection
 
 PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
@@ -88,41 +88,22 @@ class PublishingGate:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def open(self, context: dg.InputContext, partitions: Sequence[str | None]) -> bool:
-        """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is.
-
-        Returns:
-            Whether anything waited: what is loaded may be something else than what Dagster heard of last.
-        """
+    def open(self, context: dg.InputContext, partitions: Sequence[str | None]) -> None:
+        """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is."""
         if step_of(context) is None or not context.has_asset_key or is_check_of(context):
-            return False
+            return
         wanted = set(partitions)
         asked_for = partitions if len(partitions) <= _ASKED_FOR else None
         waiting = self._catalog.candidates.waiting(asset_of(context), asked_for)
         due = [candidate for candidate in waiting if candidate.partition in wanted]
         if due:
             publish_candidates(context.step_context.instance, self._catalog, due)
-        return bool(due)
 
     def note(self, context: dg.InputContext, found: Materialization) -> None:
         """Note which candidate a check in another run has loaded: what it finds is about that one."""
         step = step_of(context)
         if step and found.publication == Publication.CANDIDATE and found.run_id != step[0] and is_check_of(context):
             self._catalog.candidates.note_check(found, step[0])
-
-
-def say_made_from(context: dg.InputContext, found: Materialization) -> None:
-    """Tell Dagster which data version of an unpartitioned asset a step was made from, where it is not the newest.
-
-    Dagster takes the newest it has heard of when the step starts, and would call what is made from an older one fresh.
-    The one place that uses this cache of Dagster's; a test shows that it works.
-    """
-    step = context.step_context
-    if found.partition is not None or not step.is_external_input_asset_version_info_loaded:
-        return
-    newest = step.maybe_fetch_and_get_input_asset_version_info(context.asset_key)
-    if newest is not None:
-        newest.data_version = dg.DataVersion(data_version_reported(step.instance, found))
 
 
 def _decide(

@@ -10,21 +10,25 @@ from artifact_pipelines.io_manager.partitioned_inputs import PARTITION_COLUMN_ME
 _DECLARED = (PARTITION_COLUMN_METADATA_KEY, *(f"artifact/{key}" for key in SELECTION_KEYS))
 
 
-def selection_of(context: dg.InputContext) -> Selection | None:
-    """Return what the run's tag `artifact/select` says of the input's asset, else what the input's metadata say.
+def selection_of_run(context: dg.InputContext) -> Selection | None:
+    """Return what the run's tag `artifact/select` says of the input's asset; it comes before the input's metadata.
 
     An asset that the tag names and that no step of the run loads is no error: one tag may serve many jobs.
 
     Raises:
-        InvalidArgumentError: The tag or the metadata are not of the form that a selection has.
+        InvalidArgumentError: The tag is not of the form that selections have.
     """
     # Outside of a run, the context has neither a step nor tags.
     tag = context.step_context.run_tags.get(SELECT_TAG) if step_of(context) else None
-    of_run = selections_from_tag(tag).get(asset_of(context)) if tag is not None else None
-    return of_run or _of_input(context)
+    return selections_from_tag(tag).get(asset_of(context)) if tag is not None else None
 
 
-def _of_input(context: dg.InputContext) -> Selection | None:
+def selection_of_input(context: dg.InputContext) -> Selection | None:
+    """Return what the input's metadata select, for every run.
+
+    Raises:
+        InvalidArgumentError: The metadata are not of the form that a selection has.
+    """
     metadata = metadata_of(context)
     check_known(f"metadata artifact/… of an input of {asset_of(context)}", metadata, _DECLARED)
     given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}

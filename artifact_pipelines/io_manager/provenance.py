@@ -1,0 +1,125 @@
+"""What Dagster is told of what a step was made from: else it takes the newest it has heard of when the step starts.
+
+One idea: what Dagster calls fresh was made from what it takes to be current. Where a step loads something else (what a
+run selects, what its own run has written, what is current while a candidate waits), its event is looked for, and the
+step is said to be made from that one.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager.contexts import step_of
+from artifact_pipelines.io_manager.dagster_internals import (
+    SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
+    InputAssetVersionInfo,
+)
+from artifact_pipelines.io_manager.dagster_reports import DATA_VERSION_TAG, is_report_of
+from artifact_pipelines.storage.hashing import version_of_partitions
+
+_EVENTS = 1000
+"""What is older than as many events of what a step loads is not looked for: a step would wait for it at each load."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Place:
+    """Where in Dagster's event log a loaded materialization stands among the events of its asset and partition.
+
+    Attributes:
+        event: The newest event of its content, if there is one.
+        next: The first event behind that one that tells of other content, if there is one.
+    """
+
+    event: dg.EventLogRecord | None = None
+    next: dg.EventLogRecord | None = None
+
+
+def say_made_from(context: dg.InputContext, loaded: Mapping[str | None, Materialization], wanted: int) -> None:
+    """Tell Dagster what a step was made from, where that is not what it has noted when the step started.
+
+    Nothing is asked where it is. Else the event log is, once where all that is loaded is the newest of its partition.
+    The one place that uses this cache of Dagster's; tests show that it works.
+
+    Args:
+        context: Of the input.
+        loaded: What was loaded, by partition.
+        wanted: Number of partitions that the input covers. Of many, Dagster compares none.
+    """
+    noted = _noted(context)
+    if noted is None or noted.data_version is None or wanted >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
+        return
+    versions = {partition: made.data_version for partition, made in loaded.items()}
+    if noted.data_version.value == _version_of(versions):
+        return
+    places = _places(context.step_context.instance, context.asset_key, loaded)
+    told = {partition: _data_version(place.event) for partition, place in places.items()}
+    noted.data_version = dg.DataVersion(_version_of({key: told[key] or versions[key] for key in versions}))
+    noted.storage_id = _pointer(noted.storage_id, list(places.values()))
+
+
+def _noted(context: dg.InputContext) -> InputAssetVersionInfo | None:
+    """Return what Dagster has noted of an input's asset, if it is to tell of it: it is not of checks and of ops."""
+    if step_of(context) is None or not context.has_asset_key:
+        return None
+    return (context.step_context.input_asset_records or {}).get(context.asset_key)
+
+
+def _version_of(versions: Mapping[str | None, str]) -> str:
+    """Return the data version of an input as Dagster computes it: of partitions, of all that it covers."""
+    if None in versions:
+        return versions[None]
+    return version_of_partitions({str(partition): version for partition, version in versions.items()})
+
+
+def _pointer(noted: int, places: Sequence[_Place]) -> int:
+    """Return the event up to which the step knows of what it loads: what comes behind it makes a partition stale.
+
+    There is one for all partitions. Where one of them is behind, others may count as stale with it, but none as fresh
+    that is not.
+    """
+    events = [place.event.storage_id for place in places if place.event]
+    behind = [place.next.storage_id for place in places if place.next]
+    if not behind:
+        return max(noted, *events) if events else noted
+    return max((event for event in events if event < min(behind)), default=min(behind) - 1)
+
+
+def _places(
+    instance: dg.DagsterInstance, key: dg.AssetKey, loaded: Mapping[str | None, Materialization]
+) -> Mapping[str | None, _Place]:
+    """Find where what was loaded stands in the event log, reading from its end only as far as that takes."""
+    places = {partition: _Place() for partition in loaded}
+    left = dict(loaded)
+    for event in _newest_first(instance, key, left):
+        partition = event.partition_key
+        made = left.get(partition)
+        if made is None:
+            continue
+        if is_report_of(event, made) or _data_version(event) == made.data_version:
+            places[partition].event = event
+            del left[partition]
+        elif _data_version(event):  # else a user has reported it, who says nothing of content
+            places[partition].next = event
+        if not left:
+            break
+    return places
+
+
+def _newest_first(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Mapping[str | None, object]
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the events of partitions: first as many as these are, then, of those that are left, all the others."""
+    before, limit = None, len(partitions)
+    while limit:
+        keys = None if None in partitions else [key for key in partitions if key is not None]
+        which = dg.AssetRecordsFilter(key, keys, before_storage_id=before)
+        records = instance.fetch_materializations(which, limit=limit).records
+        yield from records
+        before, limit = (records[-1].storage_id, _EVENTS) if len(records) == limit < _EVENTS else (None, 0)
+
+
+def _data_version(event: dg.EventLogRecord | None) -> str | None:
+    told = event.asset_materialization if event else None
+    return ((told.tags if told else None) or {}).get(DATA_VERSION_TAG)
