@@ -1,8 +1,9 @@
 """What Dagster is told of changes that no run of it made."""
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluation
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 
 DATA_VERSION_TAG = "dagster/data_version"
+_PAGE = 200
 
 
 @contextmanager
@@ -44,21 +46,16 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
     Returns:
         Whether anything was reported.
     """
-    now = rollback.now
-    former = _reported_by_run(instance, rollback.source)
-    tags = dict((former.tags if former else None) or {})
-    tags.setdefault(DATA_VERSION_TAG, now.data_version)
-    if not rollback.is_new and _latest_data_version(instance, now) == tags[DATA_VERSION_TAG]:
+    now, source = rollback.now, rollback.source
+    its_own = _tags_of(_reported_by_run(instance, source), now)[DATA_VERSION_TAG]
+    if not rollback.is_new and _latest_data_version(instance, now) == its_own:
         return False
     facts = {} if now.row_count is None else {"row_count": now.row_count}
     metadata = {
-        **(former.metadata if former else {}),
         **materialization_metadata(now, uri, facts, is_duplicate=True),
         "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
     }
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(key_of(now), metadata=metadata, partition=now.partition, tags=tags)
-    )
+    _tell(instance, now, source, None, metadata)
     return True
 
 
@@ -71,9 +68,6 @@ def report_rejection(
 ) -> None:
     """Tell Dagster that a candidate was rejected and what stays current: nothing downstream is stale for it.
 
-    What its checks found of what stays is told again: else whatever waits for the checks of the newest materialization
-    would wait for the next good one, though there is a good one. A check that did not pass it is not said to have.
-
     Args:
         instance: Dagster's.
         candidate: What was rejected. Where Dagster has heard of something newer, nothing is told.
@@ -84,20 +78,47 @@ def report_rejection(
     latest = _latest(instance, candidate)
     if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
         return
-    former = _reported_by_run(instance, current)
-    tags = dict((former.tags if former else None) or {})
-    tags.setdefault(DATA_VERSION_TAG, current.data_version)
     said = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
+    report_current(instance, current, said, evaluations)
+
+
+def report_pass(
+    instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation | None]
+) -> bool:
+    """Tell Dagster that a candidate has passed its checks, where it has heard of something else since.
+
+    Returns:
+        Whether anything was reported.
+    """
+    latest = _latest(instance, candidate)
+    if latest is None or is_report_of(latest, candidate):
+        return False
+    report_current(instance, candidate, f"Version {candidate.version} has passed its checks.", evaluations)
+    return True
+
+
+def report_current(
+    instance: dg.DagsterInstance,
+    current: Materialization,
+    said: str,
+    evaluations: Sequence[dg.AssetCheckEvaluation | None] = (),
+) -> None:
+    """Tell Dagster again of what is current.
+
+    What its checks found of it is told again: else whatever waits for the checks of the newest materialization would
+    wait for the next good one, though there is a good one. A check that did not pass it is not said to have.
+
+    Args:
+        instance: Dagster's.
+        current: What is current, by the run that made it.
+        said: Why it is told again.
+        evaluations: What the checks found of it, each None where nothing is known.
+    """
     metadata = {
-        "artifact/publication": dg.MetadataValue.text(said),
-        **(former.metadata if former else {}),
+        "artifact/file_id": dg.MetadataValue.int(current.file.file_id),
         "artifact/version": dg.MetadataValue.int(current.version),
-        "artifact/bytes_added": dg.MetadataValue.int(0),  # they are plotted
     }
-    metadata["artifact/publication"] = dg.MetadataValue.text(said)  # what was said of the former one holds no more
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(key_of(current), said, metadata, current.partition, tags)
-    )
+    _tell(instance, current, current, said, metadata)
     told = _latest(instance, current)
     assert told is not None  # it has just been reported
     target = AssetCheckEvaluationTargetMaterializationData(
@@ -129,17 +150,34 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
     event = latest.asset_materialization if latest else None
     if latest is not None and event is not None and event.description == said and is_report_of(latest, made):
         return False
-    former = _reported_by_run(instance, made)
-    tags = dict((former.tags if former else None) or {})
-    tags.setdefault(DATA_VERSION_TAG, made.data_version)
-    metadata = {
-        **(former.metadata if former else {}),
-        **materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added),
-        "artifact/bytes_added": dg.MetadataValue.int(0),  # they were told when it was made
-        "artifact/publication": dg.MetadataValue.text(said),
-    }
-    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(made), said, metadata, made.partition, tags))
+    _tell(instance, made, made, said, materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added))
     return True
+
+
+def _tell(
+    instance: dg.DagsterInstance,
+    now: Materialization,
+    source: Materialization,
+    said: str | None,
+    metadata: Mapping[str, dg.MetadataValue[Any]],
+) -> None:
+    """Tell Dagster what is current, as the run has told it that made it: its data version and what it was made from.
+
+    Args:
+        instance: Dagster's.
+        now: What is current.
+        source: What a run has made, of the same version.
+        said: What the UI says of it, instead of what was said of its publication.
+        metadata: What it is told besides what the run has told.
+    """
+    former = _reported_by_run(instance, source)
+    told = {**(former.metadata if former else {}), **metadata}
+    told["artifact/bytes_added"] = dg.MetadataValue.int(0)  # they are plotted, and were told when it was made
+    told.pop("artifact/publication", None)  # what was said of it then holds no more
+    if said is not None:
+        told["artifact/publication"] = dg.MetadataValue.text(said)
+    tags = _tags_of(former, now)
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(now), said, told, now.partition, tags))
 
 
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
@@ -149,16 +187,44 @@ def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
     return file_id is not None and file_id.value == made.file.file_id
 
 
+def newest_first(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str | None]
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the materializations that Dagster knows of an asset: a few, then those behind them, page by page.
+
+    Args:
+        instance: Dagster's.
+        key: Key of the asset.
+        partitions: Its partitions; `[None]`: it has none. What is taken out of them is not asked for any more.
+    """
+    before, limit = None, len(partitions)
+    while partitions:
+        keys = None if None in partitions else [key for key in partitions if key is not None]
+        which = dg.AssetRecordsFilter(key, keys, before_storage_id=before)
+        records = instance.fetch_materializations(which, limit=limit).records
+        yield from records
+        if len(records) < limit:
+            return
+        before, limit = records[-1].storage_id, _PAGE
+
+
 def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
-    """Return what the run that made a materialization reported of it, if Dagster still has that run."""
+    """Return what the run that made a materialization reported of it, if Dagster still has that run.
+
+    Its asset and partition are asked, not the run: that may have reported thousands of partitions.
+    """
     if made.run_id is None or instance.get_run_by_id(made.run_id) is None:
         return None
-    records = instance.get_records_for_run(made.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    for record in reversed(records):
-        event = record.event_log_entry.asset_materialization
-        if event is not None and event.asset_key == key_of(made) and event.partition == made.partition:
+    for record in newest_first(instance, key_of(made), [made.partition]):
+        event = record.asset_materialization
+        if record.run_id == made.run_id and event is not None and event.partition == made.partition:
             return event
     return None
+
+
+def _tags_of(event: dg.AssetMaterialization | None, made: Materialization) -> dict[str, str]:
+    """Return the tags of what was reported of a materialization; where nothing was, the data version that it has."""
+    return {DATA_VERSION_TAG: made.data_version, **((event.tags if event else None) or {})}
 
 
 def _latest_data_version(instance: dg.DagsterInstance, made: Materialization) -> str | None:

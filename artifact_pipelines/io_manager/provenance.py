@@ -6,7 +6,8 @@ step is said to be made from that one.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -16,7 +17,7 @@ from artifact_pipelines.io_manager.dagster_internals import (
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
     InputAssetVersionInfo,
 )
-from artifact_pipelines.io_manager.dagster_reports import DATA_VERSION_TAG, is_report_of
+from artifact_pipelines.io_manager.dagster_reports import DATA_VERSION_TAG, is_report_of, newest_first
 from artifact_pipelines.storage.hashing import version_of_partitions
 
 _EVENTS = 1000
@@ -92,7 +93,7 @@ def _places(
     """Find where what was loaded stands in the event log, reading from its end only as far as that takes."""
     places = {partition: _Place() for partition in loaded}
     left = dict(loaded)
-    for event in _newest_first(instance, key, left):
+    for event in itertools.islice(newest_first(instance, key, left.keys()), _EVENTS):
         partition = event.partition_key
         made = left.get(partition)
         if made is None:
@@ -102,22 +103,7 @@ def _places(
             del left[partition]
         elif _data_version(event):  # else a user has reported it, who says nothing of content
             places[partition].next = event
-        if not left:
-            break
     return places
-
-
-def _newest_first(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Mapping[str | None, object]
-) -> Iterator[dg.EventLogRecord]:
-    """Yield the events of partitions: first as many as these are, then, of those that are left, all the others."""
-    before, limit = None, len(partitions)
-    while limit:
-        keys = None if None in partitions else [key for key in partitions if key is not None]
-        which = dg.AssetRecordsFilter(key, keys, before_storage_id=before)
-        records = instance.fetch_materializations(which, limit=limit).records
-        yield from records
-        before, limit = (records[-1].storage_id, _EVENTS) if len(records) == limit < _EVENTS else (None, 0)
 
 
 def _data_version(event: dg.EventLogRecord | None) -> str | None:

@@ -17,7 +17,7 @@ from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, metadata_of, step_of
 from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
-from artifact_pipelines.io_manager.dagster_reports import report_rejection
+from artifact_pipelines.io_manager.dagster_reports import report_current, report_pass, report_rejection
 
 PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
@@ -118,9 +118,8 @@ def _decide(
     if failed:
         reason = f"failed {'checks' if len(failed) > 1 else 'check'} {', '.join(failed)}"
         # Dagster first: killed in between, the next one who decides finds that it knows already.
-        current = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
+        current = _current(catalog, candidate)
         if current is not None:
-            current = catalog.materializations.origin(current)
             of_current = [findings.of(current, name) for name in required]
             report_rejection(instance, candidate, reason, current, of_current)
         if catalog.candidates.reject(candidate, reason):
@@ -128,8 +127,29 @@ def _decide(
     elif missing:
         if candidate.publication_reason != waits_for(missing):
             catalog.candidates.explain(candidate, waits_for(missing))
-    elif catalog.candidates.publish(candidate):
+    elif _publish(instance, catalog, candidate, list(found.values())):
         yield f"{what} is published"
+
+
+def _publish(
+    instance: dg.DagsterInstance,
+    catalog: Catalog,
+    candidate: Materialization,
+    evaluations: Sequence[dg.AssetCheckEvaluation | None],
+) -> bool:
+    """Make a candidate current; Dagster first, as above. Returns whether that was done."""
+    is_told = report_pass(instance, candidate, evaluations)
+    is_done = catalog.candidates.publish(candidate)
+    current = _current(catalog, candidate) if is_told and not is_done else None
+    if current is not None:  # something newer became so meanwhile
+        report_current(instance, current, f"Version {current.version} is current.")
+    return is_done
+
+
+def _current(catalog: Catalog, candidate: Materialization) -> Materialization | None:
+    """Return what is current of a candidate's asset and partition, as the run has made it by which Dagster knows it."""
+    found = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
+    return None if found is None else catalog.materializations.origin(found)
 
 
 def _blocks(evaluation: dg.AssetCheckEvaluation) -> bool:

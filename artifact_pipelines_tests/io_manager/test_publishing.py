@@ -292,6 +292,85 @@ def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
     assert last() == (False, None)
 
 
+@pytest.fixture
+def slow_check(io_manager: ArtifactIOManager, instance: dg.DagsterInstance, catalog: Catalog) -> Callable[[], None]:
+    """Version 1 of `size` is current, 2 waits for its second check, 3 has failed its first; passes the second check."""
+    runs: list[str] = []
+
+    @dg.asset(metadata=AFTER_CHECKS)
+    def size(context: dg.AssetExecutionContext) -> int:
+        return int(context.run.tags["value"])
+
+    @dg.asset_check(asset=size, blocking=True)
+    def fine(size: int) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=size < 3)
+
+    @dg.asset_check(asset=size, blocking=True)
+    def slow(size: int) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    def make(value: int, *checks: Any) -> None:
+        selection = dg.AssetSelection.assets(size).without_checks() | dg.AssetSelection.checks(*checks)
+        options: Any = {"selection": selection, "tags": {"value": str(value)}, "raise_on_error": False}
+        run = dg.materialize([size, fine, slow], resources={"io_manager": io_manager}, instance=instance, **options)
+        runs.append(run.run_id)
+
+    def passes() -> None:
+        evaluation = dg.AssetCheckEvaluation(dg.AssetKey("size"), "slow", passed=True, metadata={})
+        what = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
+        instance.report_dagster_event(dg.DagsterEvent(what, "-", event_specific_data=evaluation), runs[1])
+
+    make(1, fine, slow)
+    publish_candidates(instance, catalog)
+    make(2, fine)
+    make(3, fine)
+    assert publish_candidates(instance, catalog) == ["size version 3 is rejected: failed check fine"]
+    return passes
+
+
+def test_an_older_candidate_that_passes_after_a_newer_one_was_rejected_is_told(
+    slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    slow_check()
+    assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+    assert data_version(instance, "size") == current(catalog, "size").data_version
+    assert current(catalog, "size").version == 2
+    [told] = instance.fetch_materializations(dg.AssetKey("size"), limit=1).records
+    assert told.asset_materialization is not None
+    assert told.asset_materialization.metadata["artifact/version"].value == 2
+    for name in ("fine", "slow"):
+        check = dg.AssetCheckKey(dg.AssetKey("size"), name)
+        [record] = instance.event_log_storage.get_asset_check_execution_history(check, 1)
+        assert record.evaluation is not None
+        assert record.evaluation.target_materialization_data is not None
+        assert record.evaluation.target_materialization_data.storage_id == told.storage_id
+        assert "This is what the check found of version 2 before" in str(record.evaluation.description)
+
+
+def test_it_is_told_once_even_if_the_process_dies_between_telling_and_publishing(
+    slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_check()
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog.candidates, "publish", _die)
+        with pytest.raises(KeyboardInterrupt):
+            publish_candidates(instance, catalog)
+    told = len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records)
+    assert publish_candidates(instance, catalog) == ["size version 2 is published"]
+    assert len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records) == told
+
+
+def test_dagster_is_told_what_stays_where_something_newer_became_current_meanwhile(
+    slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
+    slow_check()
+    waiting = catalog.candidates.waiting()
+    catalog.candidates.publish_version("size", 3)
+    assert publish_candidates(instance, catalog, waiting) == []
+    assert data_version(instance, "size") == current(catalog, "size").data_version
+    assert current(catalog, "size").version == 3
+
+
 def _die(*_: object) -> bool:
     raise KeyboardInterrupt
 

@@ -127,3 +127,54 @@ def test_a_load_of_several_partitions_publishes_what_has_passed(
     assert backfill.run(report, last=KEYS[1])
     assert world.loaded == [{KEYS[0]: 1, KEYS[1]: 2}]
     assert current(sqlite_catalog) == dict.fromkeys(KEYS[:2], 1)
+
+
+def test_to_reject_a_backfill_reads_as_much_of_the_event_log_for_each_partition_however_many_there_are(
+    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = {count: events_read_to_reject(count, sqlite_catalog, ours, instance, monkeypatch) for count in (4, 8)}
+    assert read[8] <= 2 * read[4]
+
+
+def events_read_to_reject(
+    count: int,
+    catalog: Catalog,
+    io_manager: ArtifactIOManager,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> int:
+    name, days = f"sales_of_{count}", dg.StaticPartitionsDefinition([str(number) for number in range(count)])
+    factors = [1, -1]
+
+    @dg.asset(name=name, metadata=AFTER_CHECKS, partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def sales(context: dg.AssetExecutionContext) -> dict[str, int]:
+        return dict.fromkeys(context.partition_keys, factors[0])
+
+    @dg.asset_check(asset=sales, blocking=True)
+    def positive() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=factors[0] > 0)
+
+    for _ in range(2):
+        Backfill([sales, positive], io_manager, instance).run(None, "0", str(count - 1))
+        with monkeypatch.context() as patch:
+            read = count_events_read(instance, patch)
+            assert len(publish_candidates(instance, catalog)) == count
+        factors.pop(0)
+    return sum(read)
+
+
+def count_events_read(instance: dg.DagsterInstance, patch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many events each question to the event log is answered with."""
+    read: list[int] = []
+
+    def counted(ask: Any) -> Any:
+        def note(*arguments: Any, **options: Any) -> Any:
+            answer = ask(*arguments, **options)
+            read.append(len(answer.records))
+            return answer
+
+        return note
+
+    for question in ("fetch_materializations", "get_records_for_run"):
+        patch.setattr(instance, question, counted(getattr(instance, question)))
+    return read
