@@ -1,5 +1,6 @@
 """The catalog as its users see it: groups of rows behind one connection."""
 
+import pathlib
 from types import TracebackType
 from typing import Self
 
@@ -60,6 +61,14 @@ class Catalog:
         self.landing = LandingCatalog(self._engine)
         self.audit = AuditCatalog(self._engine)
         self.transfer = CatalogTransfer(self._engine)
+
+    @property
+    def identity(self) -> str:
+        """Which database it is: catalogs of the same identity have the same rows."""
+        url = self._engine.url
+        if url.get_backend_name() == "sqlite":
+            return str(pathlib.Path(url.database or "").resolve())
+        return url.set(password=None).render_as_string()
 
     def __repr__(self) -> str:
         return f"Catalog({self._engine.url.render_as_string(hide_password=True)!r})"

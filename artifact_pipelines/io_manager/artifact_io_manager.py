@@ -37,7 +37,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, handlers: Sequence[ITypeHandler] = ()) -> None:
         self._producer = producer
-        types, step_inputs = TypeHandlers(handlers), StepInputs()
+        types, step_inputs = TypeHandlers(handlers), StepInputs(catalog.identity)
         gate = PublishingGate(catalog)
         self._inputs = InputLoader(catalog.materializations, self.artifact, types, step_inputs, gate)
         self._outputs = OutputWriter(catalog, producer, self._leased_artifact, types, step_inputs)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources
+from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources, StepExecutionContext
 
 
 def asset_of(context: dg.OutputContext | dg.InputContext) -> str:
@@ -58,13 +58,12 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, dg.MetadataValue) else value
 
 
-def step_of(context: dg.OutputContext | dg.InputContext) -> tuple[str, str, int] | None:
-    """Return run, step and attempt, or None outside of a run: a step that is tried again loads its inputs again."""
+def step_of(context: dg.OutputContext | dg.InputContext) -> StepExecutionContext | None:
+    """Return Dagster's context of the step, one for each attempt at it; None outside of a run."""
     try:
-        step = context.step_context
+        return context.step_context
     except dg.DagsterInvariantViolationError:
         return None
-    return step.run_id, step.step.key, step.previous_attempt_count
 
 
 def partitions_of(context: dg.OutputContext | dg.InputContext) -> Sequence[str]:

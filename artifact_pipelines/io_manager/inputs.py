@@ -76,11 +76,10 @@ class InputLoader:
         """Find what to load, and note it."""
         step, asset, of_run = step_of(context), asset_of(context), selection_of_run(context)
         selection = of_run or selection_of_input(context)
-        run_id, to_check = step[0] if step else None, is_check_of(context)
         # Keys of several dimensions are a kind of text that a database need not know.
         keys = [None if partition is None else str(partition) for partition in partitions]
         self._gate.open(context, keys)
-        found = self._materializations.find(asset, keys, selection, run_id, to_check)
+        found = self._materializations.find(asset, keys, selection, step.run_id if step else None, is_check_of(context))
         missing = [key for key in keys if key not in found]
         if missing:
             self._accept_missing(context, missing, len(keys), selection, allows_none(annotation))

@@ -102,8 +102,8 @@ class PublishingGate:
     def note(self, context: dg.InputContext, found: Materialization) -> None:
         """Note which candidate a check in another run has loaded: what it finds is about that one."""
         step = step_of(context)
-        if step and found.publication == Publication.CANDIDATE and found.run_id != step[0] and is_check_of(context):
-            self._catalog.candidates.note_check(found, step[0])
+        if step and found.publication == Publication.CANDIDATE and found.run_id != step.run_id and is_check_of(context):
+            self._catalog.candidates.note_check(found, step.run_id)
 
 
 def _decide(

@@ -1,31 +1,39 @@
-"""What each step that runs has loaded so far, so that it is recorded with what the step writes."""
+"""What each step that runs has loaded so far, so that it is recorded with what the step writes.
+
+One idea: it is known as long as the step is. Dagster loads an input with the IO manager of what is upstream, and stores
+the output with another one, which is to know of it: those of a process share what they note.
+"""
 
 import threading
 from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 from artifact_pipelines.core.types import LoadedInput
 
-Step = tuple[str, str, int]
-_STEPS = 1000
+_loaded: WeakKeyDictionary[object, dict[str, list[LoadedInput]]] = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 class StepInputs:
-    """The files that steps loaded, by run, step and attempt; those of the last steps only. Threads may share it."""
+    """The files of a catalog that steps have loaded. Threads may share it.
 
-    def __init__(self) -> None:
-        self._loaded: dict[Step, list[LoadedInput]] = {}
-        self._lock = threading.Lock()
+    A step is Dagster's context of one attempt at it, the same when it loads and when it stores.
 
-    def add(self, step: Step | None, loaded: Iterable[LoadedInput]) -> None:
+    Args:
+        catalog: Which catalog it is: files of others have the same IDs, and are not recorded in this one.
+    """
+
+    def __init__(self, catalog: str) -> None:
+        self._catalog = catalog
+
+    def add(self, step: object | None, loaded: Iterable[LoadedInput]) -> None:
         """Note that a step has loaded files; outside of a step (None) nobody asks."""
         if step is None:
             return
-        with self._lock:
-            self._loaded.setdefault(step, []).extend(loaded)
-            while len(self._loaded) > _STEPS:  # a process may run for months
-                del self._loaded[next(iter(self._loaded))]
+        with _lock:
+            _loaded.setdefault(step, {}).setdefault(self._catalog, []).extend(loaded)
 
-    def of(self, step: Step | None) -> Sequence[LoadedInput]:
+    def of(self, step: object | None) -> Sequence[LoadedInput]:
         """Return what a step has loaded so far."""
-        with self._lock:
-            return tuple(self._loaded.get(step, ())) if step else ()
+        with _lock:
+            return tuple(_loaded.get(step, {}).get(self._catalog, ())) if step is not None else ()

@@ -1,0 +1,78 @@
+"""What a step has loaded is recorded with what it writes, whichever IO manager loads and writes."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import FileId, LoadedInput
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.step_inputs import StepInputs
+from artifact_pipelines.storage.open_producer import open_producer
+
+
+@dg.asset(io_manager_key="first")
+def source() -> int:
+    return 1
+
+
+@dg.asset(io_manager_key="second")
+def copy(source: int) -> int:
+    return source
+
+
+def make(resources: Mapping[str, Any], catalog: Catalog) -> tuple[list[LoadedInput], bool]:
+    """Return what is recorded of how `copy` was made, and whether the UI shows any of that."""
+    result = dg.materialize([source, copy], resources=dict(resources))
+    [made] = result.asset_materializations_for_node("copy")
+    recorded = catalog.materializations.inputs(catalog.materializations.current("copy").materialization_id)
+    return list(recorded), "artifact/inputs" in made.metadata
+
+
+def test_what_the_same_io_manager_under_another_key_has_loaded_is_recorded(tmp_path: pathlib.Path) -> None:
+    path, storage_url = tmp_path / "catalog.db", str(tmp_path / "store")
+    first = ArtifactIOManagerFactory(catalog_url=f"sqlite:///{path}", storage_url=storage_url)
+    second = ArtifactIOManagerFactory(catalog_url=f"sqlite:///{path.parent}/./catalog.db", storage_url=storage_url)
+    for resources in ({"first": first, "second": first}, {"first": first, "second": second}):
+        with Catalog(f"sqlite:///{path}") as catalog:
+            file = catalog.materializations
+            assert make(resources, catalog) == (
+                [LoadedInput("source", None, file.current("source").file.file_id)],
+                True,
+            )
+
+
+def test_files_of_another_catalog_are_not_taken_for_files_of_this_one(
+    ours: ArtifactIOManager, tmp_path: pathlib.Path
+) -> None:
+    with Catalog(f"sqlite:///{tmp_path}/other.db") as other:
+        theirs = ArtifactIOManager(other, open_producer(other.files, str(tmp_path / "other store")))
+        assert make({"first": ours, "second": theirs}, other) == ([], False)
+
+
+@dataclasses.dataclass(eq=False)
+class Step:
+    number: int
+
+
+@pytest.fixture
+def loaded() -> list[LoadedInput]:
+    return [LoadedInput("source", None, FileId(1))]
+
+
+def test_what_a_step_has_loaded_is_known_as_long_as_it_runs_however_many_others_do(loaded: list[LoadedInput]) -> None:
+    inputs, steps = StepInputs("catalog"), [Step(number) for number in range(3000)]
+    for step in steps:
+        inputs.add(step, loaded)
+    assert [*inputs.of(steps[0])] == [*inputs.of(steps[-1])] == loaded
+    assert StepInputs("another").of(steps[0]) == ()
+
+
+def test_outside_of_a_step_nothing_is_noted(loaded: list[LoadedInput]) -> None:
+    inputs = StepInputs("catalog")
+    inputs.add(None, loaded)
+    assert inputs.of(None) == ()
