@@ -66,6 +66,21 @@ def step_of(context: dg.OutputContext | dg.InputContext) -> StepExecutionContext
         return None
 
 
+def run_read_by(context: dg.InputContext) -> str | None:
+    """Return the run whose writes an input reads before what is current; None outside of a run.
+
+    It is the step's own, or, where that executes steps again without what is upstream of them, the run that Dagster
+    takes this from: the parent, or a parent of that.
+    """
+    step = step_of(context)
+    if step is None:
+        return None
+    try:
+        return context.upstream_output.run_id if context.upstream_output else step.run_id
+    except dg.DagsterInvariantViolationError:  # what is upstream is no step of the job, or of no run that is known
+        return step.run_id
+
+
 def partitions_of(context: dg.OutputContext | dg.InputContext) -> Sequence[str]:
     """Return the partition keys that an input or output covers, in the order that their definition gives them.
 

@@ -17,6 +17,7 @@ from artifact_pipelines.io_manager.contexts import (
     is_check_of,
     metadata_of,
     partitions_of,
+    run_read_by,
     step_of,
 )
 from artifact_pipelines.io_manager.failures import explained, failures_explained
@@ -79,7 +80,7 @@ class InputLoader:
         # Keys of several dimensions are a kind of text that a database need not know.
         keys = [None if partition is None else str(partition) for partition in partitions]
         self._gate.open(context, keys)
-        found = self._materializations.find(asset, keys, selection, step.run_id if step else None, is_check_of(context))
+        found = self._materializations.find(asset, keys, selection, run_read_by(context), is_check_of(context))
         missing = [key for key in keys if key not in found]
         if missing:
             self._accept_missing(context, missing, len(keys), selection, allows_none(annotation))
