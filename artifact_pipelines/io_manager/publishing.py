@@ -4,6 +4,7 @@ One idea: the catalog says what waits, Dagster's event log says what was found, 
 sensor `artifact_publisher`, or the next step that loads the asset.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,12 +59,33 @@ def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataV
     return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decided:
+    """What came of deciding on candidates.
+
+    Attributes:
+        done: What was done, for people.
+        errors: Why the others are left as they are, in order.
+    """
+
+    done: Sequence[str]
+    errors: Sequence[Exception]
+
+    def raise_first(self) -> None:
+        """Raise the first error, if there is one; its notes tell of the others."""
+        for error in self.errors[:1]:
+            if len(self.errors) > 1:
+                error.add_note(f"{len(self.errors) - 1} more could not be decided upon")
+            raise error
+
+
 def publish_candidates(
     instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization] | None = None
 ) -> Sequence[str]:
     """Publish or reject the candidates whose checks have been evaluated.
 
-    A check that crashed or never ran has found nothing: its candidate waits, and says for what.
+    A check that crashed or never ran has found nothing: its candidate waits, and says for what. Where one cannot be
+    decided upon, all others are before the first error is raised.
 
     Args:
         instance: Whose event log has the checks' evaluations.
@@ -73,9 +95,23 @@ def publish_candidates(
     Returns:
         What was done, for people.
     """
-    waiting = catalog.candidates.waiting() if candidates is None else candidates
-    findings = CheckFindings(instance, catalog, waiting)
-    return [text for candidate in waiting for text in _decide(instance, catalog, candidate, findings)]
+    decided = decide_on(instance, catalog, catalog.candidates.waiting() if candidates is None else candidates)
+    decided.raise_first()
+    return decided.done
+
+
+def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization]) -> Decided:
+    """Do as `publish_candidates` does, and return what it would raise."""
+    findings = CheckFindings(instance, catalog, candidates)
+    done: list[str] = []
+    errors: list[Exception] = []
+    for candidate in candidates:
+        try:
+            done += _decide(instance, catalog, candidate, findings)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one is told, and not of the others
+            error.add_note(f"while deciding on {_title(candidate)}")
+            errors.append(error)
+    return Decided(done, errors)
 
 
 class PublishingGate:

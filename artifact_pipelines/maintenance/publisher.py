@@ -1,8 +1,10 @@
 """The sensor that publishes: what has passed its checks becomes current also where nobody loads it."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.maintenance.resources import ArtifactStore
 
 _CANDIDATES_A_TICK = 100
@@ -20,9 +22,23 @@ _CANDIDATES_A_TICK = 100
     jobs=[],
 )
 def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: ArtifactStore) -> dg.SensorResult:
-    """Look at the next candidates behind those of the tick before; behind the last of all comes the first again."""
+    """Look at the next candidates behind those of the tick before; behind the last of all comes the first again.
+
+    Dagster keeps no cursor of a tick that fails: where others wait behind those that cannot be decided upon, the tick
+    says so instead, and they have their turn.
+    """
+    place = int(context.cursor or 0)
     with artifact_store.open() as (catalog, _):
-        candidates = catalog.candidates.next_waiting(int(context.cursor or 0), _CANDIDATES_A_TICK)
-        done = publish_candidates(context.instance, catalog, candidates)
+        candidates = catalog.candidates.next_waiting(place, _CANDIDATES_A_TICK)
+        decided = decide_on(context.instance, catalog, candidates)
     last = candidates[-1].materialization_id if len(candidates) == _CANDIDATES_A_TICK else 0
-    return dg.SensorResult(skip_reason="; ".join(done) or "Nothing was published or rejected.", cursor=str(last))
+    if last == place:
+        decided.raise_first()
+    told = [*_told(decided.errors), *decided.done] or ["Nothing was published or rejected."]
+    return dg.SensorResult(skip_reason="; ".join(told), cursor=str(last))
+
+
+def _told(errors: Sequence[Exception]) -> Sequence[str]:
+    """Return what people are told of errors, if there are any."""
+    first = [f"{type(error).__name__} {', '.join(error.__notes__)}: {error}" for error in errors[:1]]
+    return [f"{len(errors)} could not be decided upon, the first for {text}" for text in first]

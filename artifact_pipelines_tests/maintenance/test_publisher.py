@@ -11,6 +11,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.maintenance import publisher
 from artifact_pipelines.maintenance.publisher import artifact_publisher
 from artifact_pipelines.maintenance.resources import ArtifactStore
@@ -117,6 +118,43 @@ def test_a_tick_leaves_alone_what_no_check_has_looked_at(project: Project) -> No
     propose(project.catalog, "b")
     assert project.tick() == NOTHING
     assert project.states() == ["candidate", "candidate"]
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What checks have found of partitions cannot be read."""
+    of = CheckFindings.of
+
+    def fail(findings: CheckFindings, made: Materialization, check: str) -> dg.AssetCheckEvaluation | None:
+        if made.partition is not None:
+            raise ValueError(f"broken event of {made.partition}")
+        return of(findings, made, check)
+
+    monkeypatch.setattr(CheckFindings, "of", fail)
+
+
+@pytest.mark.usefixtures("broken")
+def test_candidates_that_cannot_be_decided_upon_stop_no_others_and_fail_the_tick(project: Project) -> None:
+    for partition in ("1", "2"):
+        propose(project.catalog, "a", partition)
+    project.make(1)
+    with pytest.raises(ValueError, match="broken event of 1") as raised:
+        project.tick()
+    assert raised.value.__notes__ == ["while deciding on prices[1] version 1", "1 more could not be decided upon"]
+    assert project.states() == ["published", "candidate", "candidate"]
+
+
+@pytest.mark.usefixtures("broken")
+def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 2)
+    for partition in ("1", "2"):
+        propose(project.catalog, "a", partition)
+    project.make(1)
+    said = (
+        "2 could not be decided upon, the first for ValueError while deciding on prices[1] version 1: broken event of 1"
+    )
+    assert project.tick() == said
+    assert project.tick() == "prices version 1 is published"
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
