@@ -7,6 +7,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as AssetCheckEvaluationTargetMaterializationData,
 )
 from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph as JobScopedAssetGraph
+from dagster._core.definitions.data_version import NULL_DATA_VERSION as NULL_DATA_VERSION
 from dagster._core.definitions.data_version import (
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD as SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
 )

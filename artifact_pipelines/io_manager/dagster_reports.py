@@ -116,6 +116,7 @@ def report_current(
     """
     metadata = {
         "artifact/file_id": dg.MetadataValue.int(current.file.file_id),
+        "artifact/file_type": dg.MetadataValue.text(current.file.file_type),
         "artifact/version": dg.MetadataValue.int(current.version),
     }
     _tell(instance, current, current, said, metadata)
@@ -181,10 +182,10 @@ def _tell(
 
 
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
-    """Tell whether Dagster was told of a materialization's file in an event of its asset and partition."""
+    """Tell whether Dagster was told of a materialization's content in an event of its asset and partition."""
     metadata = event.asset_materialization.metadata if event.asset_materialization else {}
-    file_id = metadata.get("artifact/file_id")
-    return file_id is not None and file_id.value == made.file.file_id
+    told = [metadata[key].value for key in ("artifact/file_id", "artifact/file_type") if key in metadata]
+    return told == [made.file.file_id, made.file.file_type]
 
 
 def newest_first(

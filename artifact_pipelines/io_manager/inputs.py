@@ -95,7 +95,7 @@ class InputLoader:
         for made in found.values():
             self._gate.note(context, made)
         if selection is None or of_run:  # what an input pins for every run would be stale for ever
-            say_made_from(context, found, len(keys))
+            say_made_from(context, keys, found)
         return found
 
     def _accept_missing(

@@ -7,13 +7,14 @@ step is said to be made from that one.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.contexts import step_of
 from artifact_pipelines.io_manager.dagster_internals import (
+    NULL_DATA_VERSION,
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
     InputAssetVersionInfo,
 )
@@ -37,7 +38,9 @@ class _Place:
     next: dg.EventLogRecord | None = None
 
 
-def say_made_from(context: dg.InputContext, loaded: Mapping[str | None, Materialization], wanted: int) -> None:
+def say_made_from(
+    context: dg.InputContext, wanted: Collection[str | None], loaded: Mapping[str | None, Materialization]
+) -> None:
     """Tell Dagster what a step was made from, where that is not what it has noted when the step started.
 
     Nothing is asked where it is. Else the event log is, once where all that is loaded is the newest of its partition.
@@ -45,16 +48,18 @@ def say_made_from(context: dg.InputContext, loaded: Mapping[str | None, Material
 
     Args:
         context: Of the input.
-        loaded: What was loaded, by partition.
-        wanted: Number of partitions that the input covers. Of many, Dagster compares none.
+        wanted: The partitions that the input covers; `[None]`: it has none. Of many, Dagster compares none.
+        loaded: What was loaded, by partition, without those that held nothing.
     """
     noted = _noted(context)
-    if noted is None or noted.data_version is None or wanted >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
+    if noted is None or noted.data_version is None or len(wanted) >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
         return
     versions = {partition: made.data_version for partition, made in loaded.items()}
+    if None in wanted:
+        versions.setdefault(None, NULL_DATA_VERSION.value)
     if noted.data_version.value == _version_of(versions):
         return
-    places = _places(context.step_context.instance, context.asset_key, loaded)
+    places = _places(context.step_context.instance, context.asset_key, wanted, loaded)
     told = {partition: _data_version(place.event) for partition, place in places.items()}
     noted.data_version = dg.DataVersion(_version_of({key: told[key] or versions[key] for key in versions}))
     noted.storage_id = _pointer(noted.storage_id, list(places.values()))
@@ -88,22 +93,31 @@ def _pointer(noted: int, places: Sequence[_Place]) -> int:
 
 
 def _places(
-    instance: dg.DagsterInstance, key: dg.AssetKey, loaded: Mapping[str | None, Materialization]
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    wanted: Collection[str | None],
+    loaded: Mapping[str | None, Materialization],
 ) -> Mapping[str | None, _Place]:
     """Find where what was loaded stands in the event log, reading from its end only as far as that takes."""
-    places = {partition: _Place() for partition in loaded}
-    left = dict(loaded)
+    places = {partition: _Place() for partition in wanted}
+    left = dict.fromkeys(wanted)
     for event in itertools.islice(newest_first(instance, key, left.keys()), _EVENTS):
         partition = event.partition_key
-        made = left.get(partition)
-        if made is None:
+        if partition not in left:
             continue
-        if is_report_of(event, made) or _data_version(event) == made.data_version:
+        if partition in loaded and _is_of(event, loaded[partition]):
             places[partition].event = event
             del left[partition]
         elif _data_version(event):  # else a user has reported it, who says nothing of content
             places[partition].next = event
     return places
+
+
+def _is_of(event: dg.EventLogRecord, made: Materialization) -> bool:
+    """Tell whether an event is of the content of a materialization, whichever run has told of that."""
+    if made.data_version == made.run_id:  # nobody knows whether another run's is the same
+        return event.run_id == made.run_id
+    return _data_version(event) == made.data_version or is_report_of(event, made)
 
 
 def _data_version(event: dg.EventLogRecord | None) -> str | None:

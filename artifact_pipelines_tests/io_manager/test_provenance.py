@@ -235,6 +235,38 @@ def test_nothing_is_asked_where_everything_loaded_is_the_newest(project: Project
     assert not project.days or project.status("summary") == "FRESH"
 
 
+def test_the_same_bytes_of_another_type_are_other_content(project: Project) -> None:
+    project.meanwhile = lambda: project.make(1, "source")
+    assert project.make("1", "source", "pause", "copy").asset_value("copy") == "1"
+    assert project.status() == "STALE"
+
+
+def test_what_was_made_from_nothing_is_stale_once_there_is_something(
+    instance: dg.DagsterInstance, ours: ArtifactIOManager, sqlite_catalog: Catalog
+) -> None:
+    @dg.asset(metadata=AFTER_CHECKS)
+    def source() -> int:
+        return 1
+
+    @dg.asset_check(asset=source, blocking=True)
+    def fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset
+    def copy(source: int | None) -> str:
+        return f"from {source}"
+
+    assets: list[Any] = [source, fine, copy]
+    options: Any = {"resources": {"io_manager": ours}, "instance": instance}
+    dg.materialize(assets, selection=dg.AssetSelection.assets(source).without_checks(), **options)
+    assert dg.materialize(assets, selection=[copy], **options).asset_value("copy") == "from None"
+    sqlite_catalog.candidates.publish_version("source", 1)
+    resolver = CachingStaleStatusResolver(
+        instance, dg.Definitions([source, copy]).resolve_asset_graph(), LoadingContextForTest(instance)
+    )
+    assert resolver.get_status(dg.AssetKey("copy")).value == "STALE"
+
+
 @pytest.mark.parametrize("count", [5, 50])
 def test_what_a_backfill_in_one_run_made_is_looked_up_at_once(
     instance: dg.DagsterInstance, ours: ArtifactIOManager, asked: list[Any], count: int
