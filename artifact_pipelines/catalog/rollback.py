@@ -9,7 +9,7 @@ from artifact_pipelines.catalog.materialization_rows import TYPES, holder_of, lo
 from artifact_pipelines.catalog.publication import give_way
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
-from artifact_pipelines.core.exceptions import UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
 from artifact_pipelines.core.types import Publication, Rollback
 
 _TABLE = materializations.c
@@ -40,21 +40,24 @@ class RollbackCatalog:
         It is of no run, so no run takes it for its own. Where that version is current already, nothing changes.
 
         Raises:
-            UnknownVersionError: No materialization of that number is kept and published.
+            UnknownVersionError: No materialization of that number is kept.
+            InvalidArgumentError: It is kept, and was never published.
         """
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             which = of_asset(asset, partition)
-            kept = sa.select(_ID, _TABLE.run_id).where(
-                *which,
-                _TABLE.version == version,
-                _TABLE.released_at.is_(None),
-                _TABLE.publication == Publication.PUBLISHED,
+            kept = sa.select(_ID, _TABLE.run_id, _TABLE.publication).where(
+                *which, _TABLE.version == version, _TABLE.released_at.is_(None)
             )
-            made = connection.execute(kept.order_by(_ID.desc())).all()
-            if not made:
+            found = connection.execute(kept.order_by(_ID.desc())).all()
+            if not found:
                 highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*which)).scalar()
                 raise UnknownVersionError(asset, version, highest or 0, partition)
+            made = [row for row in found if row.publication == Publication.PUBLISHED]
+            if not made:
+                publish = f"`artifact-pipelines publish {asset} --version {version}`"
+                expected = f"that of a published version ({publish} makes current what is {found[0].publication})"
+                raise InvalidArgumentError("version", version, expected)
             current = connection.execute(sa.select(_ID, _TABLE.version).where(*which, _TABLE.is_current)).first()
             is_new = current is None or current.version != version
             if is_new:

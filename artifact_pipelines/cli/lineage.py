@@ -45,7 +45,8 @@ def lineage(asset: str, direction: str, partition: str | None, version: int | No
     if not trees:
         return click.echo(f"No asset ever held file {asset}.")
     for tree in trees:
-        console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {_HEADINGS[direction]}:"))))
+        heading = f"{_HEADINGS[direction]}{':' if tree.children else ' nothing that is stored'}"
+        console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {heading}"))))
     if any(node.is_cut for node in _all(trees)):
         click.echo("… there is more: ask for the lineage of what has this mark.")
     return None

@@ -148,21 +148,26 @@ class MissingPartitionsError(NotFoundError):
 
     Attributes:
         type_name: What the input is annotated with, where all are missing and it does not allow None.
+        selection: What was asked for, where that is not what is current.
     """
 
     asset: str
     missing: Sequence[str]
     wanted: int
     type_name: str | None = None
+    selection: str | None = None
 
     @property
     def what(self) -> str:
         """What is missing, in words."""
         if not self.wanted:
             return f"Asset {self.asset} has no partition that the input covers"
-        return f"Asset {self.asset} has nothing stored for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
+        nothing = f"nothing that is {self.selection}" if self.selection else "nothing stored"
+        return f"Asset {self.asset} has {nothing} for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
 
     def __str__(self) -> str:
+        if self.selection:
+            return f"{self.what}. What there is says `artifact-pipelines history {self.asset}`."
         if self.type_name:
             one = "Materialize one of them, or annotate" if self.wanted else "Annotate"
             return f"{self.what}. {one} the input Optional[{self.type_name}], which is None then."

@@ -118,7 +118,8 @@ class InputLoader:
                 raise nothing
             context.log.warning(f"{nothing} Until then the input is None, as its annotation allows.")
             return
-        error = MissingPartitionsError(asset_of(context), partitions, wanted)
+        selected = None if selection is None else str(selection)
+        error = MissingPartitionsError(asset_of(context), partitions, wanted, selection=selected)
         if not _allows_missing(context):
             raise error
         context.log.warning(f"{error.what}. Skipped, for the input's metadata has allow_missing_partitions.")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import materializations
-from artifact_pipelines.core.exceptions import UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication, Selection
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
@@ -98,9 +98,11 @@ def test_what_is_released_unpublished_or_was_never_made_can_not_be_current(catal
     with engine.begin() as connection:
         second = sa.update(materializations).where(materializations.c.version == 2)
         connection.execute(second.values(publication=Publication.REJECTED))
-    for version in (1, 2, 9):
+    for version in (1, 9):
         with pytest.raises(UnknownVersionError, match="the newest is 3"):
             catalog.rollback.roll_back(TABLE, version)
+    with pytest.raises(InvalidArgumentError, match=f"publish {TABLE} --version 2` makes current what is rejected"):
+        catalog.rollback.roll_back(TABLE, 2)
     with pytest.raises(UnknownVersionError):
         catalog.rollback.roll_back(TABLE, 3, "mon")
     assert catalog.materializations.current(TABLE).version == 3

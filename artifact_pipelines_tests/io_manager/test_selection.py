@@ -21,6 +21,7 @@ from artifact_pipelines.core.selection import SELECT_TAG, selection_from
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
 _PAUSE_S = 0.01  # the clock of SQLite counts milliseconds
@@ -282,3 +283,32 @@ def test_a_write_that_is_killed_leaves_the_last_good_version(
 def _failure(result: dg.ExecuteInProcessResult) -> str:
     [event] = [event for event in result.get_step_failure_events() if event.step_key == "copy"]
     return str(event.step_failure_data.error_display_string)
+
+
+def test_of_many_partitions_each_is_loaded_as_it_is_selected(ours: ArtifactIOManager) -> None:
+    value = {"mon": 1, "tue": 1}
+
+    @dg.asset(partitions_def=DAYS)
+    def daily(context: dg.AssetExecutionContext) -> int:
+        return value[context.partition_key]
+
+    def run(**options: Any) -> dg.ExecuteInProcessResult:
+        resources: dict[str, Any] = {"io_manager": ours}
+        return dg.materialize([daily], resources=resources, raise_on_error=False, **options)
+
+    def loaded(**metadata: Any) -> dg.ExecuteInProcessResult:
+        @dg.asset(ins={"daily": dg.AssetIn(metadata=metadata)})
+        def week(daily: dict[str, int]) -> dict[str, int]:
+            return daily
+
+        return dg.materialize([daily, week], selection=[week], resources={"io_manager": ours}, raise_on_error=False)
+
+    for day in ("mon", "tue"):
+        run(partition_key=day)
+    value["mon"] = 2
+    run(partition_key="mon")
+    assert loaded().asset_value("week") == {"mon": 2, "tue": 1}
+    assert loaded(**{"artifact/version": 1}).asset_value("week") == {"mon": 1, "tue": 1}
+    assert "nothing that is version 2 for 1 of 2 partitions: 'tue'" in failure_of(loaded(**{"artifact/version": 2}))
+    skipped = loaded(**{"artifact/version": 2, "allow_missing_partitions": True})
+    assert skipped.asset_value("week") == {"mon": 2}
