@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
     from artifact_pipelines.io_manager.registry import register_type_handler
     from artifact_pipelines.io_manager.s3_config import S3Config
+    from artifact_pipelines.maintenance.definitions import build_maintenance
+    from artifact_pipelines.maintenance.resources import ArtifactStore
     from artifact_pipelines.store import Store, open_store
 
 __all__ = [
     "Artifact",
     "ArtifactIOManager",
     "ArtifactIOManagerFactory",
+    "ArtifactStore",
     "DatasetPipeline",
     "FileDescription",
     "ITypeHandler",
@@ -25,6 +28,7 @@ __all__ = [
     "ReadRequest",
     "S3Config",
     "Store",
+    "build_maintenance",
     "on_changed_content",
     "open_store",
     "register_type_handler",
@@ -34,6 +38,7 @@ _MODULES = {
     "Artifact": "io_manager.interfaces",
     "ArtifactIOManager": "io_manager.artifact_io_manager",
     "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
+    "ArtifactStore": "maintenance.resources",
     "DatasetPipeline": "dataset_pipeline",
     "FileDescription": "core.types",
     "ITypeHandler": "io_manager.interfaces",
@@ -41,6 +46,7 @@ _MODULES = {
     "ReadRequest": "io_manager.interfaces",
     "S3Config": "io_manager.s3_config",
     "Store": "store",
+    "build_maintenance": "maintenance.definitions",
     "on_changed_content": "dataset_pipeline",
     "open_store": "store",
     "register_type_handler": "io_manager.registry",

@@ -2,23 +2,20 @@
 
 import os
 import pathlib
+from typing import Any
 
 import dagster as dg
 
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
-from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
-from artifact_pipelines.maintenance.checks import build_verification
-from artifact_pipelines.maintenance.jobs import build_clean_up
-from artifact_pipelines.maintenance.publisher import artifact_publisher
+from artifact_pipelines.maintenance.definitions import build_maintenance
 from artifact_pipelines.maintenance.resources import ArtifactStore
-from artifact_pipelines.maintenance.sensors import artifact_wipes
 
 AUTOMATION_SENSOR = "automation"
 
 
-def build_resources(settings: Settings) -> dict[str, object]:
+def build_resources(settings: Settings) -> dict[str, Any]:
     """Return the resources that the datasets' definitions need."""
     # The UI shows how resources are configured: the name of a variable, not the password in it.
     from_environment = os.environ.get(CATALOG_URL) == settings.catalog_url
@@ -39,15 +36,15 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=1,
     )
+    resources = build_resources(settings)
     own = dg.Definitions(
-        assets=[catalog_backup],
-        schedules=[catalog_backup_schedule],
-        resources=build_resources(settings),
-        sensors=[automation, artifact_publisher, artifact_wipes],
+        resources=resources,
+        sensors=[automation],
         # One process a run: starting an interpreter for every step would cost more than most steps do.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(datasets, build_clean_up(datasets.assets or ()), build_verification(), own)
+    maintenance = build_maintenance(resources["artifact_store"], datasets.assets or ())
+    return dg.Definitions.merge(datasets, maintenance, own)
 
 
 @dg.definitions

@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, build_maintenance
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_resources, defs
 
@@ -65,3 +67,19 @@ def test_the_command_line_waits_for_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'dagster', 'polars', 'pyarrow', 'duckdb'}} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_a_project_of_ones_own_gets_maintenance_by_a_merge(settings: Settings) -> None:
+    @dg.asset(metadata={"artifact/retention": {"keep_last": 3}})
+    def own() -> int:
+        return 1
+
+    urls: Any = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
+    project = dg.Definitions([own], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
+    merged = dg.Definitions.merge(project, build_maintenance(ArtifactStore(**urls), project.assets or ()))
+    dg.Definitions.validate_loadable(merged)
+    assert {sensor.name for sensor in merged.sensors or ()} == {"artifact_publisher", "artifact_wipes"}
+    config = {"ops": {"clean_up_artifacts": {"config": {"dry_run": False}}}}
+    assert merged.resolve_job_def("artifact_clean_up").execute_in_process(run_config=config).success
+    with Catalog(settings.catalog_url) as catalog:
+        assert list(catalog.retention.policies()) == ["own"]

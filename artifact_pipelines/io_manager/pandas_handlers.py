@@ -10,7 +10,6 @@ from artifact_pipelines.core.exceptions import (
     UsageError,
 )
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.pandas_categories import restore_categories, with_categories
 from artifact_pipelines.io_manager.table_handlers import ParquetHandler, known_columns, read_table
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
@@ -46,6 +45,8 @@ class PandasHandler(ParquetHandler):
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow as pa
 
+        from artifact_pipelines.io_manager.pandas_categories import restore_categories
+
         table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
         try:
             return restore_categories(table.to_pandas(), table.schema)
@@ -57,6 +58,8 @@ class PandasHandler(ParquetHandler):
 
 def _table(frame: "pd.DataFrame") -> "pa.Table":
     import pyarrow as pa
+
+    from artifact_pipelines.io_manager.pandas_categories import with_categories
 
     try:
         table = pa.Table.from_pandas(frame)
