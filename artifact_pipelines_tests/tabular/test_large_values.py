@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 import polars as pl
@@ -147,6 +148,21 @@ def test_a_first_row_that_is_large_does_not_make_small_groups_of_all_others(monk
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 1_000)
     data, _ = written(pl.DataFrame({"x": ["x" * 5_000, *["y"] * 3_000]}))
     assert sizes(data) == [1, 1_000, 1_000, 1_000]
+
+
+class _Full(io.BytesIO):
+    def write(self, data: object) -> int:
+        raise OSError("No space left on device")
+
+
+def test_what_goes_wrong_comes_out_as_it_is_and_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 1_000)
+    for frame in (FRAME, FRAME.lazy()):
+        with pytest.raises(OSError, match="No space"):
+            write_frame(frame, _Full(), OneThreadHasher)
+    with pytest.raises(pl.exceptions.PolarsError):
+        written(FRAME.lazy().with_columns(pl.col("text").str.to_integer()))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("table-hasher")]
 
 
 _PEAK = """
