@@ -8,12 +8,15 @@ from collections.abc import Generator, Iterable, Iterator
 import polars as pl
 
 
-def parts_of(frame: pl.DataFrame | pl.LazyFrame, rows: int, query_rows: int) -> Generator[pl.DataFrame]:
-    """Yield a frame in parts: one in memory cut at row groups, what a query gives in parts of so many rows."""
+def parts_of(frame: pl.DataFrame | pl.LazyFrame, rows: int) -> Generator[pl.DataFrame]:
+    """Yield a frame in parts: one in memory cut at so many rows, a query as its engine gives them.
+
+    Smaller parts than the engine's would be cut from them, so they would save no memory.
+    """
     if isinstance(frame, pl.DataFrame):
         yield from frame.iter_slices(rows)
     else:  # a query whose batches are wanted no more ends when this iterator goes
-        yield from frame.collect_batches(chunk_size=query_rows, maintain_order=True, engine="streaming")
+        yield from frame.collect_batches(maintain_order=True, engine="streaming")
 
 
 def end(generator: Generator[pl.DataFrame]) -> None:
@@ -38,10 +41,10 @@ def grouped(parts: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
             held.append(left.head(room))
             left, room = left.slice(held[-1].height), room - held[-1].height
             if not room:
-                yield pl.concat(held) if len(held) > 1 else held[0]
+                yield pl.concat(held, rechunk=True) if len(held) > 1 else held[0]
                 held, room = [], rows
     if held:
-        yield pl.concat(held) if len(held) > 1 else held[0]
+        yield pl.concat(held, rechunk=True) if len(held) > 1 else held[0]
 
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
 ROW_GROUP_ROWS = 122_880  # as polars and DuckDB cut by default
 ROW_GROUP_VALUES = 4_000_000
 ROW_GROUP_BYTES = 64 << 20
-_PART_ROWS = 4_096  # of a query whose values may be large
+_PIECE_ROWS = 4_096  # of what is large
 _COMPRESSION_LEVEL = 1
 # Arrow's limit of 1 MiB is just what a row group of distinct 64-bit numbers stays below: a dictionary of all of them.
 _DICTIONARY_BYTES = 256 << 10
@@ -58,12 +58,12 @@ def write_frame(
     schema = frame.collect_schema()
     arrow_schema, rows = _arrow_schema(schema), row_group_rows(len(schema))
     has_fixed_widths = arrow_schema is None or all(fixed_width(kind) is not None for kind in arrow_schema.types)
-    parts = parts_of(frame, rows, rows if has_fixed_widths else _PART_ROWS)
+    parts = parts_of(frame, rows)
     try:
         first, is_large = (collections.deque(), False) if has_fixed_widths else _first_group(parts, rows)
         rejoined = itertools.chain(drained(first), parts)
         if is_large:  # polars cuts all groups at the same number of rows
-            pieces = (piece for part in rejoined for piece in part.iter_slices(_PART_ROWS))
+            pieces = (piece for part in rejoined for piece in part.iter_slices(_PIECE_ROWS))
             batches = (batch for piece in pieces for batch in piece.to_arrow().to_batches())
             return write_batches(schema.to_frame().to_arrow().schema, batches, sink, make_hasher)
         hasher = TableHasher(arrow_schema, make_hasher) if make_hasher and arrow_schema is not None else None
