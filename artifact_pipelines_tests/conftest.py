@@ -29,6 +29,8 @@ from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
+_PAIR = {"catalog_url", "storage_url"}
+_PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
 _TEMPLATE = "catalog_template"
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
@@ -48,14 +50,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_long(item: pytest.Item) -> bool:
     """Tell whether a test is left to `make stress`: marked so, or on a pair of catalog and storage that shows no more.
 
-    Few tests depend on both at once. The others run on SQLite with local disk and on PostgreSQL with S3.
+    Few tests depend on both at once. The others run on SQLite with local disk and on PostgreSQL with S3, and of those
+    with several cases, each case on one of these in turn.
     """
     if item.get_closest_marker("long"):
         return True
-    if not isinstance(item, pytest.Function) or item.get_closest_marker("every_pair") or _is_local(item.fixturenames):
+    if not isinstance(item, pytest.Function) or _is_local(item.fixturenames):
         return False
     given = item.callspec.params if hasattr(item, "callspec") else {}
-    return (given.get("catalog_url"), given.get("storage_url")) in (("sqlite", "s3"), ("postgresql", "local"))
+    if not given.keys() >= _PAIR:
+        return False
+    pair = (given["catalog_url"], given["storage_url"])
+    case = sum(index for name, index in item.callspec.indices.items() if name not in _PAIR)
+    return pair not in _PAIRS if given.keys() == _PAIR else pair != _PAIRS[case % len(_PAIRS)]
 
 
 @pytest.fixture(scope="session")

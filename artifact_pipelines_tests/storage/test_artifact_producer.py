@@ -44,8 +44,6 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
-pytestmark = pytest.mark.every_pair
-
 DATA = b"identity is content\n" * 1000
 LARGE = DATA * 100
 

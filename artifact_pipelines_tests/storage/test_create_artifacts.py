@@ -27,8 +27,6 @@ from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProduce
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 
-pytestmark = pytest.mark.every_pair
-
 
 def items(*contents: bytes) -> Iterator[NewArtifact]:
     return (NewArtifact(io.BytesIO(content), "txt", metadata={"bytes": len(content)}) for content in contents)
