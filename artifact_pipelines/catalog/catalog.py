@@ -68,7 +68,7 @@ class Catalog:
         url = self._engine.url
         if url.get_backend_name() == "sqlite":
             return str(pathlib.Path(url.database or "").resolve())
-        return url.set(password=None).render_as_string()
+        return url._replace(password=None).render_as_string()
 
     def __repr__(self) -> str:
         return f"Catalog({self._engine.url.render_as_string(hide_password=True)!r})"

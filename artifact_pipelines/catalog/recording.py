@@ -60,7 +60,9 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     of_it = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
     before = connection.execute(_before(is_partitioned), of_it).one()
     is_changed = before.version is None or not (
-        before.data_version == facts.data_version or _has_files(connection, before.materialization_id, leases)
+        before.data_version == facts.data_version
+        # What is of no content but its run's is another one, whatever its file.
+        or (facts.data_version != facts.run_id and _has_files(connection, before.materialization_id, leases))
     )
     version = (before.highest or 0) + 1 if is_changed else before.version
     is_candidate = is_changed and bool(facts.publish_after)

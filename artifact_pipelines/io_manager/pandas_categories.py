@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_MOST_CATEGORIES = 10_000  # they lie in the footer, which is read as a whole; of more, those of the rows come back
+_MOST_CHARACTERS = 1 << 20  # they lie in the footer, which is read as a whole; of more, those of the rows come back
 
 
 def with_categories(table: "pa.Table", frame: "pd.DataFrame") -> "pa.Table":
@@ -20,8 +20,10 @@ def with_categories(table: "pa.Table", frame: "pd.DataFrame") -> "pa.Table":
     found = {}
     for position, name in enumerate(table.schema.names[: len(frame.columns)]):
         dtype = frame.dtypes.iloc[position]
-        if dtype.name == "category" and len(dtype.categories) <= _MOST_CATEGORIES and _are_plain(dtype.categories):
-            found[name] = {"categories": dtype.categories.tolist(), "ordered": dtype.ordered}
+        if dtype.name == "category" and _are_plain(dtype.categories):
+            kept = {"categories": dtype.categories.tolist(), "ordered": dtype.ordered}
+            if len(json.dumps(kept)) <= _MOST_CHARACTERS:
+                found[name] = kept
     if not found:
         return table
     return table.replace_schema_metadata({**(table.schema.metadata or {}), CATEGORIES_KEY: json.dumps(found)})

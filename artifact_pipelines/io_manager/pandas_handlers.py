@@ -70,16 +70,17 @@ def _table(frame: "pd.DataFrame") -> "pa.Table":
         column = frame.iloc[:, position]
         if column.dtype == object and _holds_sets(column, _levels(table.schema.field(name).type)):
             raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
-    _check_labels(frame, table)
+    _check_labels(frame)
     return with_categories(table, frame)
 
 
-def _check_labels(frame: "pd.DataFrame", table: "pa.Table") -> None:
+def _check_labels(frame: "pd.DataFrame") -> None:
     """Refuse labels of columns that would come back as others, such as booleans, or not at all."""
+    import pandas as pd
     import pyarrow as pa
 
     try:
-        is_same = table.slice(0, 0).to_pandas().columns.equals(frame.columns)
+        is_same = pa.Table.from_pandas(pd.DataFrame(columns=frame.columns)).to_pandas().columns.equals(frame.columns)
     except (pa.ArrowException, KeyError, TypeError, ValueError):
         is_same = False
     if not is_same:

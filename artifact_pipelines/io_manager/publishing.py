@@ -12,7 +12,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
-from artifact_pipelines.core.exceptions import InvalidArgumentError, NoBlockingChecksError
+from artifact_pipelines.core.exceptions import BackendError, InvalidArgumentError, NoBlockingChecksError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
@@ -108,6 +108,9 @@ def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequen
     for candidate in candidates:
         try:
             done += _decide(instance, catalog, candidate, findings)
+        except BackendError as error:  # it would say the same of the others, and each would wait for it to answer
+            errors.append(error)
+            break
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one is told, and not of the others
             error.add_note(f"while deciding on {_title(candidate)}")
             errors.append(error)

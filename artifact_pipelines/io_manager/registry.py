@@ -151,7 +151,7 @@ class TypeHandlers:
             WrongFileTypeError: None gives it from a file of this type.
         """
         columns = _checked_columns(columns)
-        can_be = written_as is not None and self._readers(written_as) and _is_installed(written_as)
+        can_be = written_as is not None and self._can_read(written_as, artifact.info)
         wanted = _members(written_as if is_open(annotation) and can_be else annotation, artifact.info)
         readers = [found for kind in wanted for found in self._readers(kind)]
         for handler, name in readers:
@@ -159,6 +159,10 @@ class TypeHandlers:
                 given = [kind for kind in wanted if any(other is handler for other, _ in self._readers(kind))]
                 return handler.read(artifact, ReadRequest(name, _union(given), columns))
         raise self._refused([kind for kind in wanted if kind is not types.NoneType] or wanted, artifact.info)
+
+    def _can_read(self, type_name: str, info: FileInfo) -> bool:
+        can_be = any(_reads_file(handler, _stored_type(info)) for handler, _ in self._readers(type_name))
+        return can_be and _is_installed(type_name)
 
     def _refused(self, wanted: Sequence[Any], info: FileInfo) -> UsageError:
         title = " | ".join(map(_title, wanted))

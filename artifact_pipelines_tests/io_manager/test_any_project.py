@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NothingSelectedError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines_tests.io_manager.conftest import failure_of
@@ -31,7 +32,7 @@ def run_op_job(ours: ArtifactIOManager, job: Callable[..., Any]) -> dg.ExecuteIn
 
 
 def test_an_asset_that_returns_nothing_is_another_one_each_time(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog
 ) -> None:
     @dg.asset
     def loaded_elsewhere():  # type: ignore[no-untyped-def]
@@ -53,6 +54,7 @@ def test_an_asset_that_returns_nothing_is_another_one_each_time(
         told.append((version("loaded_elsewhere"), version("perhaps")))
     assert told[0][0] != told[1][0]
     assert told[0][1] == told[1][1], "here None is a value"
+    assert [sqlite_catalog.materializations.current(name).version for name in ("loaded_elsewhere", "perhaps")] == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,13 @@ def test_labels_that_would_come_back_as_others_are_refused(labels: Any) -> None:
         written(frame)
 
 
+def test_what_pandas_cannot_load_is_stored_for_others(store: Store) -> None:
+    lists = pd.DataFrame({"list": pd.Series([[1, 2]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))})
+    assert round_trip(store, lists, pl.DataFrame)["list"].to_list() == [[1, 2]]
+
+
 def test_of_very_many_categories_those_of_the_rows_come_back(store: Store) -> None:
-    many = pd.CategoricalDtype([str(number) for number in range(10_001)])
+    many = pd.CategoricalDtype([str(number) for number in range(200_000)])
     found = round_trip(store, pd.DataFrame({"text": pd.Series(["7", "3"], dtype=many)}), pd.DataFrame)
     assert [*found["text"]] == ["7", "3"]
     assert [*found["text"].cat.categories] == ["7", "3"]

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager import publishing
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.maintenance import publisher
@@ -155,6 +157,23 @@ def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, mo
     )
     assert project.tick() == said
     assert project.tick() == "prices version 1 is published"
+
+
+def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def decide(*arguments: object) -> list[str]:
+        asked.append(arguments)
+        raise CatalogUnavailableError("the catalog", "it is locked", True)
+
+    for partition in ("1", "2"):
+        propose(project.catalog, "a", partition)
+    monkeypatch.setattr(publishing, "_decide", decide)
+    with pytest.raises(CatalogUnavailableError):
+        project.tick()
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
