@@ -5,7 +5,14 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import hold_again
-from artifact_pipelines.catalog.materialization_rows import TYPES, holder_of, lock_asset, materialization_of, of_asset
+from artifact_pipelines.catalog.materialization_rows import (
+    IS_OF_OP,
+    TYPES,
+    holder_of,
+    lock_asset,
+    materialization_of,
+    of_asset,
+)
 from artifact_pipelines.catalog.publication import give_way
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
@@ -25,6 +32,8 @@ _CONTENT = (
     "schema",
     "metadata",
 )
+# Who made it, only where that is what it goes by: else some run would take it for its own.
+_RUN = {name: sa.case((IS_OF_OP, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
 
 
 class RollbackCatalog:
@@ -37,7 +46,8 @@ class RollbackCatalog:
     def roll_back(self, asset: str, version: int, partition: str | None = None) -> Rollback:
         """Make a kept version current: a new materialization of it, with its number, files, data version and inputs.
 
-        It is of no run, so no run takes it for its own. Where that version is current already, nothing changes.
+        It is of no run, so no run takes it for its own; the output of an op that is no asset stays that of its run.
+        Where that version is current already, nothing changes.
 
         Raises:
             UnknownVersionError: No materialization of that number is kept.
@@ -71,16 +81,17 @@ def record_again(connection: sa.Connection, source_id: int) -> int:
     """Record a materialization anew as the current one, where nothing is so any more, and return its ID."""
     now = connection.execute(sa.select(utc_now())).scalar_one()
     facts = {"bytes_added": 0, "is_current": True, "created_at": now, "current_since": now}
-    kept = sa.select(*(_TABLE[name] for name in _CONTENT), *map(sa.literal, facts.values())).where(_ID.in_([source_id]))
-    insert = sa.insert(materializations).from_select([*_CONTENT, *facts], kept, include_defaults=False)
+    kept = [_TABLE[name] for name in _CONTENT]
+    same = sa.select(*kept, *_RUN.values(), *map(sa.literal, facts.values())).where(_ID.in_([source_id]))
+    insert = sa.insert(materializations).from_select([*_CONTENT, *_RUN, *facts], same, include_defaults=False)
     new_id: int = connection.execute(insert.returning(_ID)).scalar_one()
     for table, names in (
         (materialization_files, ["position", "file_id", *TYPES]),
         (materialization_inputs, ["asset_key", "partition_key", "file_id", "source_id"]),
     ):
         rows = sa.select(sa.literal(new_id), *(table.c[name] for name in names))
-        same = rows.where(table.c.materialization_id == source_id)
-        connection.execute(sa.insert(table).from_select(["materialization_id", *names], same))
+        rows = rows.where(table.c.materialization_id == source_id)
+        connection.execute(sa.insert(table).from_select(["materialization_id", *names], rows))
     owned = sa.select(materialization_files.c.file_id).where(materialization_files.c.materialization_id == new_id)
     hold_again(connection, connection.scalars(owned).all(), holder_of(new_id))
     return new_id

@@ -73,6 +73,15 @@ def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> N
     assert find(TABLE, [None], Selection(as_of=second.created_at)) == {None: second}
 
 
+def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
+    for letter in "ab":  # tried twice
+        record(catalog, letter, asset="run 1/step/result", run_id="run 1")
+    now = catalog.rollback.roll_back("run 1/step/result", 1).now
+    assert (now.version, now.run_id) == (1, "run 1")
+    assert catalog.materializations.current("run 1/step/result", run_id="run 1") == now
+    assert catalog.materializations.list_current() == []
+
+
 def test_what_was_rolled_back_to_is_never_released(catalog: Catalog) -> None:
     for letter in "abc":
         record(catalog, letter)
