@@ -50,7 +50,7 @@ class Snapshot:
         for table in metadata.sorted_tables:
             query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=BATCH_ROWS)
             for rows in self._connection.execute(query).mappings().partitions():
-                yield table.name, [_to_json(row) for row in rows]
+                yield table.name, [to_json(row) for row in rows]
 
     def census(self) -> Mapping[str, int]:
         """Return what `Loading.census` must be after all rows were inserted there."""
@@ -237,7 +237,8 @@ def _census(connection: sa.Connection) -> Mapping[str, int]:
     return {**counts, "files counted wrong": connection.execute(wrong).scalar_one()}
 
 
-def _to_json(row: Mapping[Any, Any]) -> _Row:
+def to_json(row: Mapping[Any, Any]) -> _Row:
+    """Return a row as it travels."""
     return {
         name: value.isoformat() if isinstance(value, datetime.datetime) else value for name, value in dict(row).items()
     }

@@ -699,16 +699,18 @@ class TooMuchToDeleteError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class OutdatedBackupError(UsageError):
-    """A backup was made with another schema."""
+    """A backup was made with a schema whose rows this version of the package does not know."""
 
     uri: str
     found: str
-    expected: str
+    oldest: str
+    newest: str
 
     def __str__(self) -> str:
         return (
-            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.expected}. "
-            "Install the version that made it, restore, and bring the catalog up to date with the newer one: `artifact-pipelines db upgrade`."
+            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.oldest} to {self.newest}. "
+            "Nothing was restored. Install the version that made it and run `artifact-pipelines catalog restore` with that, on an empty catalog; "
+            "then install this version again, if it is the newer one, and run `artifact-pipelines db upgrade`."
         )
 
 

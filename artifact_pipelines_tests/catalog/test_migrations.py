@@ -1,6 +1,8 @@
 """Catalogs that hold data are brought up to date without losing any."""
 
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,8 +11,10 @@ from alembic.config import Config
 
 from artifact_pipelines.catalog import schema
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.engine import make_engine, writing
+from artifact_pipelines.catalog.engine import make_engine, reading, writing
+from artifact_pipelines.catalog.older_rows import RESTORABLE, as_of_now
 from artifact_pipelines.catalog.tables import materialization_inputs, materializations, metadata
+from artifact_pipelines.catalog.transfer import CatalogTransfer, to_json
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, LoadedInput, Publication
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
@@ -101,6 +105,36 @@ def test_the_database_takes_no_second_current_one(catalog: Catalog, engine: sa.E
     both = sa.update(materializations).where(materializations.c.partition_key.is_not_distinct_from(partition))
     with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
         connection.execute(both.values(is_current=True))
+
+
+@pytest.mark.parametrize("revision", RESTORABLE)
+def test_rows_of_an_older_backup_are_made_what_the_migrations_make_of_them(
+    catalog_url: str, settings: Settings, revision: str
+) -> None:
+    engine = make_engine(catalog_url)
+    _make_first_schema(engine)
+    _upgrade(engine, revision)
+    with engine.begin() as connection:
+        wipe = "UPDATE materializations SET wiped_at = created_at, is_current = false WHERE version = 1"
+        connection.execute(sa.text(wipe))
+        connection.execute(sa.text("UPDATE materializations SET current_since = NULL WHERE asset_key = 'b'"))
+    before = _rows_as_they_are(engine)
+    schema.upgrade(engine)
+    with CatalogTransfer(engine).snapshot() as snapshot:
+        assert {table: as_of_now(table, before[table], revision) for table in before} == dict(snapshot.batches())
+    engine.dispose()
+
+
+def _rows_as_they_are(engine: sa.Engine) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Return the rows of a schema of any revision, as a backup has them."""
+    found = {}
+    with reading(engine) as connection:
+        for table in metadata.sorted_tables:
+            names = [column["name"] for column in sa.inspect(connection).get_columns(table.name)]
+            query = sa.select(*(table.c[name] for name in names)).order_by(*table.primary_key)
+            if rows := [to_json(row) for row in connection.execute(query).mappings()]:
+                found[table.name] = rows
+    return found
 
 
 def _upgrade(engine: sa.Engine, revision: str) -> None:
