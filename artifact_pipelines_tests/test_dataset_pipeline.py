@@ -105,6 +105,20 @@ def test_a_good_file_after_a_bad_one_mends_everything(project: Project) -> None:
     assert sorted(made) == ALL
 
 
+def test_what_failed_under_a_wrong_name_is_ingested_under_the_right_one(project: Project) -> None:
+    project.declare(source="flights.*")
+    project.drop(CSV, "flights.dat")
+    assert project.settle()[0] == ["raw"]
+    project.drop(CSV, "flights.csv")
+    made, said = project.settle()
+    assert sorted(made) == ALL
+    assert said["flights_landing"].startswith("flights.csv: ingested; flights.dat: failed")
+    project.drop(CSV, "flights.txt")
+    made, said = project.settle()
+    assert made == [], "it is a table by now, whatever a copy of it is called"
+    assert "flights.txt: duplicate (same content as version 2, the current one)" in said["flights_landing"]
+
+
 def _job(project: Project, name: str) -> dg.ExecuteInProcessResult:
     job = project.definitions.resolve_job_def(name)
     return job.execute_in_process(instance=project.instance, raise_on_error=False)

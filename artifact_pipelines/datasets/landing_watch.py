@@ -9,12 +9,21 @@ import datetime
 import enum
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import EmptySourceError, SourceChangedError, SourceError, SourceVanishedError
 from artifact_pipelines.core.types import FileState, LandingFile, LandingState
-from artifact_pipelines.datasets.landing_zone import KnownContent, Sighting, first_seen, is_unchanged, judge, look
+from artifact_pipelines.datasets.landing_zone import (
+    FileType,
+    KnownContent,
+    Sighting,
+    first_seen,
+    is_unchanged,
+    judge,
+    look,
+    type_of,
+)
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
 
@@ -101,7 +110,7 @@ class LandingWatch:
     ) -> Mapping[str, LandingFile]:
         """Judge files until one wants a run; the others wait for it."""
         judged: dict[str, LandingFile] = {}
-        contents = self._known_content() if complete else KnownContent(None, {})
+        contents = self._known_content(files.values()) if complete else KnownContent(None, {})
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         for sighting in complete:
             file = files[sighting.path]
@@ -122,14 +131,19 @@ class LandingWatch:
         with SourceFile(self.folder / sighting.path) as stream:
             return hash_stream(stream).content_hash if sighting.size_bytes <= self.hash_limit_bytes else None
 
-    def _known_content(self) -> KnownContent:
+    def _known_content(self, files: Iterable[LandingFile]) -> KnownContent:
+        failed = {(file.content_hash, type_of(file.path)) for file in files if file.state == LandingState.FAILED}
         history = self.catalog.materializations.history(self.raw_asset)
         version_of: dict[str, int] = {}
-        for materialization in history:  # newest first: an old content that came back counts as its newest version
-            if materialization.file.state == FileState.DAMAGED:
-                continue  # dropping it again is how it is mended
-            version_of.setdefault(materialization.file.content_hash, materialization.version)
-        return KnownContent(history[0].file.content_hash if history else None, version_of)
+        failed_as: dict[str, FileType] = {}
+        for made in history:  # newest first: an old content that came back counts as its newest version
+            content_hash, file_type = made.file.content_hash, (made.file.file_type, made.file.compression_type)
+            if made.file.state == FileState.DAMAGED or content_hash in version_of:
+                continue  # dropping a damaged one again is how it is mended
+            version_of[content_hash] = made.version
+            if (content_hash, file_type) in failed:
+                failed_as[content_hash] = file_type
+        return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)
 
 
 def _is_lost(file: LandingFile) -> bool:

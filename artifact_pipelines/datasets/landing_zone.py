@@ -17,6 +17,10 @@ from artifact_pipelines.core.exceptions import (
     SourceVanishedError,
 )
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.io_manager.plain_handlers import PathHandler
+
+FileType = tuple[str, str | None]
+"""What a file is by its name, such as `csv`, and how it is compressed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,10 +34,23 @@ class Sighting:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KnownContent:
-    """Contents that a dataset has had: the hash of the current version, and numbers of all versions by hash."""
+    """Contents that a dataset has had.
+
+    Attributes:
+        current: Hash of the current version.
+        version_of: Numbers of all versions, by hash.
+        failed_as: By hash, the type as which a content was ingested last, if that failed. It is news as another one.
+    """
 
     current: str | None
     version_of: Mapping[str, int]
+    failed_as: Mapping[str, FileType] = dataclasses.field(default_factory=dict)
+
+
+def type_of(path: str) -> FileType:
+    """Return as what the file at a path is stored."""
+    described = PathHandler().describe(pathlib.Path(path))
+    return described.file_type, described.compression_type
 
 
 def check_source(source: str) -> None:
@@ -102,7 +119,9 @@ def judge(file: LandingFile, content_hash: str | None, known: KnownContent, path
         paths: Paths that have been dealt with before; another path with an old content is a copy, no news.
     """
     failed_before = file.attempt > 0 and file.content_hash is None
-    version = known.version_of.get(content_hash) if content_hash and not failed_before else None
+    failed_as = known.failed_as.get(content_hash or "")
+    is_news = failed_before or (failed_as is not None and failed_as != type_of(file.path))
+    version = known.version_of.get(content_hash) if content_hash and not is_news else None
     reason = None
     if version is not None and content_hash == known.current:
         reason = f"same content as version {version}, the current one"

@@ -22,6 +22,7 @@ from artifact_pipelines.datasets.landing_zone import (
     is_unchanged,
     judge,
     look,
+    type_of,
 )
 
 SEEN = LandingFile("flights", "flights.csv", 10, 1, LandingState.SEEN)
@@ -112,6 +113,21 @@ def test_what_becomes_of_a_complete_file(
     assert judged.state == state
     assert (reason or "") in (judged.reason or "")
     assert (judged.reason is None) == (reason is None)
+
+
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [
+        ("flights.csv", LandingState.REQUESTED),
+        ("flights.CSV", LandingState.REQUESTED),
+        ("flights.dat.gz", LandingState.REQUESTED),
+        ("copy.dat", LandingState.DUPLICATE),
+        ("copy.DAT", LandingState.DUPLICATE),
+    ],
+)
+def test_content_that_failed_as_one_type_may_come_as_another(path: str, state: LandingState) -> None:
+    known = dataclasses.replace(KNOWN, failed_as={NOW: type_of("flights.dat")})
+    assert judge(dataclasses.replace(SEEN, path=path), NOW, known, set()).state == state
 
 
 def test_every_attempt_has_a_run_key_of_its_own() -> None:
