@@ -178,7 +178,7 @@ def test_history_lists_on_demand_what_can_still_be_restored(store: Store) -> Non
     assert "Materialize it first" in run("history", "nothing", "--all", code=3)
 
 
-def test_an_empty_store_says_how_to_begin() -> None:
+def test_an_empty_store_says_how_to_begin(store: Store) -> None:
     assert "make demo" in run("ls")
     assert run_json("ls") == []
     assert "put FILE" in run("ls", "--files")
@@ -196,6 +196,48 @@ def test_everything_known_of_a_file_is_shown(csv: pathlib.Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "ls",
+        "ls --files",
+        "show 1",
+        "get 1 -o out",
+        "history a",
+        "lineage a",
+        "pin a",
+        "unpin a",
+        "tag a gold",
+        "untag a gold",
+        "publish a --version 1",
+        "rollback a --to 1",
+        "restore a",
+        "release 1",
+        "release --rebuilt",
+        "gc",
+        "verify",
+        "catalog backup",
+        "db current",
+    ],
+)
+def test_a_command_that_makes_no_catalog_says_where_none_is_and_leaves_nothing(
+    arguments: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a' / 'typo.db'}"
+    monkeypatch.setenv("ARTIFACT_CATALOG_URL", url)
+    text = run(*arguments.split(), code=3)
+    for part in ("NoCatalogError", url, "ARTIFACT_CATALOG_URL", "make demo"):
+        assert part in text
+    assert [path.name for path in tmp_path.iterdir()] == ["landing"]
+
+
+@pytest.mark.parametrize("command", ["put {csv}", "db upgrade", "catalog rebuild"])
+def test_a_command_that_begins_a_catalog_makes_it(command: str, csv: pathlib.Path) -> None:
+    run(*command.format(csv=csv).split())
+    assert run("db", "current").startswith(HEAD_REVISION)
+
+
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -284,7 +326,6 @@ def test_a_catalog_that_does_not_answer_is_a_code_of_its_own(monkeypatch: pytest
 
 
 def test_the_schema_is_brought_up_to_date() -> None:
-    assert run("db", "current").startswith("none")
     assert run("db", "upgrade") == f"Schema: none -> {HEAD_REVISION}\n"
     assert run("db", "upgrade") == f"Schema: {HEAD_REVISION} -> {HEAD_REVISION}\n"
 

@@ -99,7 +99,7 @@ def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeyp
 @pytest.mark.parametrize(
     ("source", "target", "code"),
     [
-        ("sqlite:////gone/catalog.db", "postgresql://me:secret@127.0.0.1:1/db", 2),
+        ("sqlite:////gone/catalog.db", "postgresql://me:secret@127.0.0.1:1/db", 3),
         ("postgresql://me:secret@127.0.0.1:1/db", "sqlite:///{folder}/new.db", 6),
         ("sqlite:///{folder}/catalog.db", "postgresql://me:secret@127.0.0.1:1/db", 6),
         ("sqlite:///{folder}/catalog.db", "mysql://me:secret@host/db", 2),

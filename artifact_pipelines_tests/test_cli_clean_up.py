@@ -21,7 +21,7 @@ def numbers(store: Store) -> None:
         dg.materialize([numbers], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
 
 
-def test_an_empty_store_has_nothing_to_clean_up() -> None:
+def test_an_empty_store_has_nothing_to_clean_up(store: Store) -> None:
     assert run("gc") == "0 files, 0 bytes deleted; 0 versions released.\n"
 
 
@@ -62,7 +62,7 @@ def test_a_table_tells_asset_run_size_age_and_reason(numbers: None) -> None:
     assert text.splitlines()[1].split() == ["asset", "version", "run", "file", "size", "age", "reason"]
 
 
-def test_left_overs_are_named(tmp_path: pathlib.Path) -> None:
+def test_left_overs_are_named(store: Store, tmp_path: pathlib.Path) -> None:
     (tmp_path / "store" / ".staging").mkdir(parents=True)
     (tmp_path / "store" / ".staging" / ("a" * 32)).write_bytes(b"123")
     assert "its writer is gone" in run("gc", "--dry-run")
@@ -79,7 +79,7 @@ def test_left_overs_are_named(tmp_path: pathlib.Path) -> None:
         (("--ops-within", "23h"), "1d or more"),
     ],
 )
-def test_a_clean_up_that_makes_no_sense_is_refused(arguments: tuple[str, ...], text: str) -> None:
+def test_a_clean_up_that_makes_no_sense_is_refused(store: Store, arguments: tuple[str, ...], text: str) -> None:
     assert text in run("gc", *arguments, code=2)
 
 

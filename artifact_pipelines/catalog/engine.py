@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
+from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError, NoCatalogError
 
 BUSY_TIMEOUT_S = 30
 # A dead host says nothing: without these, a statement sent to it waits for hours. A slow statement is not cut off.
@@ -69,12 +69,17 @@ def _with_hidden_password(url: sa.URL) -> sa.URL:
     return url.difference_update_query(["password"]).set(password=password)
 
 
-def is_missing(catalog_url: str) -> bool:
-    """Tell whether a URL names a SQLite file that is not there; connecting would make it."""
-    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
+def check_is_there(catalog_url: str) -> None:
+    """Check that a URL does not name a SQLite file that is not there: connecting would make it.
+
+    Raises:
+        NoCatalogError: It does. What else is wrong with a URL, or with where it leads, shows when it is opened.
+    """
+    with contextlib.suppress(sa.exc.ArgumentError, ValueError, OSError):
         url = sa.make_url(catalog_url)
-        return url.get_backend_name() == "sqlite" and not pathlib.Path(url.database or "").is_file()
-    return False
+        is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+        if is_file and not pathlib.Path(str(url.database)).is_file():
+            raise NoCatalogError(url.render_as_string(hide_password=True))
 
 
 def _bad_url(problem: str) -> ConfigurationError:

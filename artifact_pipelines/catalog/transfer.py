@@ -15,12 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
-from artifact_pipelines.catalog.engine import is_missing, make_engine, reading, writing
+from artifact_pipelines.catalog.engine import check_is_there, make_engine, reading, writing
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
 from artifact_pipelines.catalog.tables import file_references, files, metadata
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
-    ConfigurationError,
     RefusedRowsError,
     UnequalCopyError,
 )
@@ -142,14 +141,14 @@ def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) 
         What the census of both is.
 
     Raises:
-        ConfigurationError: A URL cannot work, or there is no catalog at the source.
+        ConfigurationError: A URL cannot work.
+        NoCatalogError: There is no catalog at the source.
         OutdatedCatalogError: The schema of one is not the one of this package.
         CatalogNotEmptyError: The target holds rows.
         UnequalCopyError: The two differ; nothing was copied.
         CatalogUnavailableError: A database does not answer.
     """
-    if is_missing(source_url):
-        raise ConfigurationError("SOURCE_URL", f"there is no catalog at {source_url}", "Name the one to copy from.")
+    check_is_there(source_url)
     with _engine(source_url) as source, _engine(target_url) as target:
         ensure_schema(source)
         ensure_tables(target)

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from artifact_pipelines.cli.output import as_json_option, print_json
-from artifact_pipelines.cli.store import waiting
+from artifact_pipelines.cli.store import catalog_url, waiting
 
 if TYPE_CHECKING:
     from artifact_pipelines.catalog.catalog import Catalog
@@ -55,7 +55,7 @@ def backup(as_json: bool) -> None:
     from artifact_pipelines.maintenance.backup import back_up
     from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
-    with _places(make_tables=False) as (the_catalog, backend), waiting("Backing up the catalog"):
+    with _places(may_be_new=False) as (the_catalog, backend), waiting("Backing up the catalog"):
         made = back_up(the_catalog, ArtifactProducer(the_catalog.files, backend))
     if as_json:
         facts = {"file_id": made.file.file_id, "size_bytes": made.file.size_bytes, **made.metadata}
@@ -74,7 +74,7 @@ def restore(file_id: int | None, as_json: bool) -> None:
     from artifact_pipelines.core.types import FileId
     from artifact_pipelines.maintenance.restore import restore as restore_catalog
 
-    with _places(make_tables=True) as (the_catalog, backend), _progress("Restoring rows") as advance:
+    with _places(may_be_new=True) as (the_catalog, backend), _progress("Restoring rows") as advance:
         report = restore_catalog(the_catalog, backend, None if file_id is None else FileId(file_id), advance)
     if as_json:
         return print_json(dataclasses.asdict(report))
@@ -104,7 +104,7 @@ def rebuild(as_json: bool) -> None:
     """
     from artifact_pipelines.maintenance.rebuild import rebuild as rebuild_catalog
 
-    with _places(make_tables=True) as (the_catalog, backend), _progress("Looking at files") as advance:
+    with _places(may_be_new=True) as (the_catalog, backend), _progress("Looking at files") as advance:
         report = rebuild_catalog(the_catalog, backend, advance)
     if as_json:
         return print_json(dataclasses.asdict(report))
@@ -116,14 +116,13 @@ def rebuild(as_json: bool) -> None:
 
 
 @contextmanager
-def _places(make_tables: bool) -> Iterator[tuple["Catalog", "IStorageBackend"]]:
+def _places(may_be_new: bool) -> Iterator[tuple["Catalog", "IStorageBackend"]]:
     from artifact_pipelines.catalog.catalog import Catalog
     from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.storage.open_producer import open_backend
 
-    settings = Settings.from_environment()
-    backend = open_backend(settings.storage_url)
-    with Catalog(settings.catalog_url, make_tables=make_tables) as opened:
+    backend = open_backend(Settings.from_environment().storage_url)
+    with Catalog(catalog_url(may_be_new), make_tables=may_be_new) as opened:
         yield opened, backend
 
 

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.output import as_json_option, print_json, print_rows
 from artifact_pipelines.cli.share import Share
+from artifact_pipelines.cli.store import catalog_url
 from artifact_pipelines.core.durations import parse_duration_s, spell_duration
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def gc(
         raise click.UsageError(
             f"A grace of {grace} is below 1h: what was just released may still be read. Add --force if not."
         )
-    settings = Settings.from_environment()
-    backend = open_backend(settings.storage_url)
-    with Catalog(settings.catalog_url) as catalog, Console(stderr=True).status("Cleaning up") as status:
+    backend = open_backend(Settings.from_environment().storage_url)
+    with Catalog(catalog_url()) as catalog, Console(stderr=True).status("Cleaning up") as status:
         report = clean_up(
             catalog,
             backend,

@@ -16,7 +16,7 @@ def upgrade() -> None:
     """Bring the catalog's schema up to date."""
     from artifact_pipelines.catalog import schema
 
-    with open_engine() as engine:
+    with open_engine(may_be_new=True) as engine:
         before = schema.current_revision(engine)
         schema.upgrade(engine)
     click.echo(f"Schema: {before or 'none'} -> {schema.HEAD_REVISION}")

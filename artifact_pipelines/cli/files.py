@@ -30,7 +30,7 @@ _OF_CANDIDATES = (
 @as_json_option
 def put(file: pathlib.Path, as_json: bool) -> None:
     """Store FILE and print its ID. The same content again gives the same ID and stores nothing."""
-    with open_the_store() as store, progress_bar(f"Storing {file.name}") as counted:
+    with open_the_store(may_be_new=True) as store, progress_bar(f"Storing {file.name}") as counted:
         file_id, is_new = store.put(file, counted)
         info = store.info(file_id)
     if as_json:

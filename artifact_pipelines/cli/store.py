@@ -14,24 +14,41 @@ if TYPE_CHECKING:
     from artifact_pipelines.store import Store
 
 
-@contextmanager
-def open_engine() -> Iterator[Any]:
-    """Open the database of the catalog, whatever its schema."""
-    from artifact_pipelines.catalog.engine import make_engine
+def catalog_url(may_be_new: bool = False) -> str:
+    """Return where the catalog is that the environment names.
+
+    Args:
+        may_be_new: Whether the command begins a catalog where there is none; any other leaves a wrong place as it is.
+
+    Raises:
+        NoCatalogError: There is none, and it may not be new.
+    """
+    from artifact_pipelines.catalog.engine import check_is_there
     from artifact_pipelines.core.settings import Settings
 
-    engine = make_engine(Settings.from_environment().catalog_url)
+    url = Settings.from_environment().catalog_url
+    if not may_be_new:
+        check_is_there(url)
+    return url
+
+
+@contextmanager
+def open_engine(may_be_new: bool = False) -> Iterator[Any]:
+    """Open the database of the catalog, whatever its schema."""
+    from artifact_pipelines.catalog.engine import make_engine
+
+    engine = make_engine(catalog_url(may_be_new))
     try:
         yield engine
     finally:
         engine.dispose()
 
 
-def open_the_store() -> "Store":
+def open_the_store(may_be_new: bool = False) -> "Store":
     """Open the store that the environment names."""
     from artifact_pipelines.store import open_store
 
-    return open_store()
+    return open_store(catalog_url(may_be_new))
 
 
 @contextmanager

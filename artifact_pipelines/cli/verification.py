@@ -12,6 +12,7 @@ from rich.table import Table
 
 from artifact_pipelines.cli.output import as_json_option, console, print_json
 from artifact_pipelines.cli.share import Share
+from artifact_pipelines.cli.store import catalog_url
 
 if TYPE_CHECKING:
     from artifact_pipelines.core.findings import Finding
@@ -38,9 +39,8 @@ def verify(context: click.Context, share: float, repair: bool, as_json: bool) ->
     from artifact_pipelines.maintenance.verification import verify as verify_store
     from artifact_pipelines.storage.open_producer import open_backend
 
-    settings = Settings.from_environment()
-    backend = open_backend(settings.storage_url)
-    with Catalog(settings.catalog_url) as catalog, _progress() as on_progress:
+    backend = open_backend(Settings.from_environment().storage_url)
+    with Catalog(catalog_url()) as catalog, _progress() as on_progress:
         report = verify_store(catalog, backend, share=share, repair=repair, on_progress=on_progress)
     if as_json:
         print_json({"is_clean": report.is_clean, **_as_rows(report)})

@@ -11,6 +11,7 @@
     │   ├── NothingSelectedError
     │   ├── NothingToRestoreError
     │   ├── CollectedVersionsError
+    │   ├── NoCatalogError
     │   └── NoBackupError
     ├── IntegrityError     call the operator: stored data are missing or damaged
     │   ├── MissingBytesError
@@ -189,6 +190,20 @@ class NeverPublishedError(NotFoundError):
         return (
             f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
             f"Run its checks, and once they have passed a step that loads it; or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class NoCatalogError(NotFoundError):
+    """There is no catalog where one is to be read."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return (
+            f"There is no catalog at {self.where}, and none was made. Correct the URL: ARTIFACT_CATALOG_URL, or the argument of `catalog migrate`. "
+            "Where it is right, `make demo`, Dagster, `artifact-pipelines put` and `artifact-pipelines db upgrade` make one; "
+            "`artifact-pipelines catalog restore` brings back one that was lost."
         )
 
 

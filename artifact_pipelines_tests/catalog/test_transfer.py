@@ -16,7 +16,7 @@ from artifact_pipelines.catalog.transfer import Loading, migrate
 from artifact_pipelines.core.exceptions import (
     CatalogNotEmptyError,
     CatalogUnavailableError,
-    ConfigurationError,
+    NoCatalogError,
     RefusedRowsError,
     UnequalCopyError,
 )
@@ -178,7 +178,7 @@ def test_a_copy_gives_way_to_a_writer_and_tries_again(
 
 
 def test_a_source_that_is_not_there_is_not_made(tmp_path: pathlib.Path, target_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="no catalog at"):
+    with pytest.raises(NoCatalogError, match="no catalog at"):
         migrate(f"sqlite:///{tmp_path / 'typo.db'}", target_url, lambda _: None)
     assert not (tmp_path / "typo.db").exists()
 
