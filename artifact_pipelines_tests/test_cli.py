@@ -178,6 +178,43 @@ def test_history_lists_on_demand_what_can_still_be_restored(store: Store) -> Non
     assert "Materialize it first" in run("history", "nothing", "--all", code=3)
 
 
+def test_history_says_whether_what_is_current_is_loaded_where_partitions_came_or_went(store: Store) -> None:
+    letter, loaded = dg.StaticPartitionsDefinition(["a"]), list[object]()
+
+    def materialize(partitions: dg.PartitionsDefinition[str] | None) -> None:
+        """Make an asset as it is defined by then, and what loads all of it."""
+
+        @dg.asset(partitions_def=partitions)
+        def price() -> str:
+            return "in parts" if partitions else "whole"
+
+        @dg.asset
+        def report(price: Any) -> None:
+            loaded.append(price)
+
+        resources = {"io_manager": ArtifactIOManager(store.catalog, store._producer)}
+        dg.materialize([price], resources=resources, partition_key="a" if partitions else None)
+        dg.materialize([price, report], selection=[report], resources=resources)
+
+    def marks() -> dict[str | None, str]:
+        return {row["partition"]: row["marks"] for row in run_json("history", "price") if row["marks"]}
+
+    materialize(None)
+    assert marks() == {None: "current"}
+    assert "with and without partitions" not in run("history", "price")
+    materialize(letter)
+    assert marks() == {"a": "current", None: "current if unpartitioned"}
+    assert "with and without partitions" in run("history", "price")
+    assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current"
+    store.catalog.retention.wipe("price")
+    for partition in (["--partition", "a"], []):  # that comes back last which nothing has made since
+        run("restore", "price", *partition)
+    assert marks() == {"a": "current", None: "current if unpartitioned"}
+    materialize(None)
+    assert marks() == {None: "current", "a": "current if partitioned"}
+    assert loaded == ["whole", "in parts", "whole"], "what the definition of then says, and nothing else"
+
+
 def test_an_empty_store_says_how_to_begin(store: Store) -> None:
     assert "make demo" in run("ls")
     assert run_json("ls") == []

@@ -4,7 +4,7 @@ import pathlib
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -22,6 +22,11 @@ _PIECE_BYTES = 1 << 20
 _OF_CANDIDATES = (
     "A candidate becomes current when the sensor artifact_publisher, or a step that loads {asset}, sees that its "
     "checks have passed. `artifact-pipelines publish {asset} --version N` does not wait for them."
+)
+
+_OF_BOTH_KINDS = (
+    "{asset} was made with and without partitions. Inputs load what its definition says: of what is from before that "
+    "changed, nothing."
 )
 
 
@@ -112,10 +117,12 @@ def show(file_id: FileId, as_json: bool) -> None:
 def history(asset: str, partition: str | None, with_released: bool, as_json: bool) -> None:
     """List the materializations of ASSET, newest first."""
     with open_the_store() as store:
-        kept = {(v.name.partition, v.name.version): _marks(v) for v in store.catalog.retention.versions(asset)}
+        versions = store.catalog.retention.versions(asset)
         catalog = store.catalog.materializations
         made = catalog.history(asset, partition, with_released=True) if with_released else None
         made = made or store.history(asset, partition)
+    is_partitioned = _was_partitioned_last(made)
+    kept = {(v.name.partition, v.name.version): _marks(v, is_partitioned) for v in versions}
     released = {(m.partition, m.version): "released" for m in made}
     marks = {**released, **kept}
     # Of the materializations of one content the newest bears the marks of their version.
@@ -131,6 +138,8 @@ def history(asset: str, partition: str | None, with_released: bool, as_json: boo
     print_rows(rows, as_json, empty="", only_json=("asset",))
     if not as_json and any(m.publication == Publication.CANDIDATE for m in made):
         click.echo(_OF_CANDIDATES.format(asset=asset))
+    if not as_json and len({m.partition is None for m in made}) > 1:
+        click.echo(_OF_BOTH_KINDS.format(asset=asset))
 
 
 def _write_out(source: BinaryIO) -> None:
@@ -139,9 +148,17 @@ def _write_out(source: BinaryIO) -> None:
         sys.stdout.buffer.flush()
 
 
-def _marks(version: Version) -> str | None:
+def _was_partitioned_last(newest_first: Sequence[Materialization]) -> bool:
+    """Whether an asset had partitions when a run made it last: the catalog does not know how it is defined now."""
+    return next((m for m in newest_first if m.run_id), newest_first[0]).partition is not None
+
+
+def _marks(version: Version, is_partitioned: bool) -> str | None:
     """What keeps a version, as far as people said so."""
-    marks = [*(["current"] if version.is_current else []), *(["pinned"] if version.is_pinned else []), *version.tags]
+    current = "current"
+    if (version.name.partition is not None) != is_partitioned:
+        current = "current if unpartitioned" if is_partitioned else "current if partitioned"
+    marks = [*([current] if version.is_current else []), *(["pinned"] if version.is_pinned else []), *version.tags]
     return ", ".join(marks) or None
 
 
