@@ -1,12 +1,14 @@
 """What Dagster is told of where the catalog is: never its password."""
 
+import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines import ArtifactIOManagerFactory
+from artifact_pipelines import ArtifactIOManagerFactory, S3Config
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
@@ -14,9 +16,9 @@ from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.maintenance.resources import ArtifactStore
 
 Resource = ArtifactIOManagerFactory | ArtifactStore | LandingZone
-RESOURCES: dict[str, Callable[[str], Resource]] = {
-    "IO manager": lambda url: ArtifactIOManagerFactory(catalog_url=url, storage_url="/store"),
-    "store": lambda url: ArtifactStore(catalog_url=url, storage_url="/store"),
+RESOURCES: dict[str, Callable[..., Resource]] = {
+    "IO manager": lambda url, **more: ArtifactIOManagerFactory(catalog_url=url, storage_url="/store", **more),
+    "store": lambda url, **more: ArtifactStore(catalog_url=url, storage_url="/store", **more),
     "landing zone": lambda url: LandingZone(catalog_url=url, landing_url="/landing"),
 }
 
@@ -83,6 +85,61 @@ def test_dagster_sends_the_name_of_a_variable_and_not_its_password(
     sent = snapshot({"ours": RESOURCES[resource](dg.EnvVar("MY_CATALOG"))})
     assert "MY_CATALOG" in sent
     assert "hunter2" not in sent
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_what_the_environment_held_when_definitions_were_loaded_is_refused(
+    resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_CATALOG", "postgresql://me:hunter2@host/db")
+    given = RESOURCES[resource](os.environ["MY_CATALOG"])
+    with pytest.raises(ConfigurationError, match="the Dagster UI would show it") as caught:
+        snapshot({"ours": given})
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
+@pytest.mark.parametrize("resource", [ArtifactIOManagerFactory, ArtifactStore, LandingZone])
+def test_so_it_is_where_the_rest_is_given_when_a_run_starts(resource: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_CATALOG", "postgresql://me:hunter2@host/db")
+    with pytest.raises(ConfigurationError, match="the Dagster UI would show it"):
+        resource.configure_at_launch(catalog_url=os.environ["MY_CATALOG"])
+    sent = snapshot({"ours": resource.configure_at_launch(catalog_url=dg.EnvVar("MY_CATALOG"))})
+    assert "MY_CATALOG" in sent
+    assert "hunter2" not in sent
+
+
+@pytest.mark.parametrize("make", [RESOURCES["IO manager"], RESOURCES["store"]])
+def test_so_is_a_secret_of_s3(make: Callable[..., Resource], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "hunter2")
+    given = make("sqlite:////catalog.db", s3=S3Config(secret_access_key=os.environ["MY_SECRET"]))
+    with pytest.raises(ConfigurationError, match="s3.secret_access_key: .*the Dagster UI would show it"):
+        snapshot({"ours": given})
+    sent = snapshot({"ours": make("sqlite:////catalog.db", s3=S3Config(secret_access_key=dg.EnvVar("MY_SECRET")))})
+    assert "MY_SECRET" in sent
+    assert "hunter2" not in sent
+
+
+def test_an_endpoint_with_a_password_is_refused_before_it_is_shown() -> None:
+    with pytest.raises(ConfigurationError, match="holds a user or password"):
+        S3Config(endpoint_url="http://me:hunter2@host")
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run:DeprecationWarning")  # Dagster nests so
+def test_a_resource_of_a_users_own_may_hold_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_CATALOG", "postgresql://me:hunter2@host/db")
+
+    class Desk(dg.ConfigurableResource[None]):
+        store: ArtifactStore
+
+    @dg.asset
+    def told(desk: Desk) -> None:
+        assert desk.store.catalog_url == "postgresql://me:hunter2@host/db"
+
+    store = ArtifactStore(catalog_url=dg.EnvVar("MY_CATALOG"), storage_url="/store")
+    assert dg.materialize([told], resources={"desk": Desk(store=store)}).success
+    open_to_all = ArtifactStore(catalog_url=os.environ["MY_CATALOG"], storage_url="/store")
+    with pytest.raises(ConfigurationError, match="the Dagster UI would show it"):
+        snapshot({"desk": Desk(store=open_to_all)})
 
 
 def test_a_password_from_the_environment_reaches_the_database_and_no_eye(

@@ -191,7 +191,7 @@ def test_a_storage_url_with_a_password_is_refused_before_anything_shows_it(setti
         lambda url: ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=url),
         lambda url: ArtifactStore(catalog_url=settings.catalog_url, storage_url=url),
         lambda url: open_store(storage_url=url),
-        lambda url: S3Config(endpoint_url=url).settings(),
+        lambda url: S3Config(endpoint_url=url),
     ):
         with pytest.raises(ConfigurationError) as caught:
             refused("s3://someone:hunter2@bucket/prefix")

@@ -14,6 +14,7 @@ from artifact_pipelines.core.exceptions import ConfigurationError
 CATALOG_URL = "ARTIFACT_CATALOG_URL"
 STORAGE_URL = "ARTIFACT_STORAGE_URL"
 LANDING_URL = "ARTIFACT_LANDING_URL"
+ENDPOINT_URL = "AWS_ENDPOINT_URL"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +62,9 @@ class S3Settings:
     session_token: str | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        refuse_password(self.endpoint_url or "", "AWS_ENDPOINT_URL")
+        refuse_password(self.endpoint_url or "", ENDPOINT_URL)
         if self.endpoint_url and not self.endpoint_url.startswith(("http://", "https://")):
-            raise ConfigurationError("AWS_ENDPOINT_URL", "it is no http:// or https:// URL", "Write http://host:port.")
+            raise ConfigurationError(ENDPOINT_URL, "it is no http:// or https:// URL", "Write http://host:port.")
 
     def completed(self) -> "S3Settings":
         """Return the settings with the environment's endpoint and region where none was given."""
@@ -72,7 +73,7 @@ class S3Settings:
             self,
             endpoint_url=self.endpoint_url
             or environment.get("AWS_ENDPOINT_URL_S3")
-            or environment.get("AWS_ENDPOINT_URL")
+            or environment.get(ENDPOINT_URL)
             or None,
             region=self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
         )

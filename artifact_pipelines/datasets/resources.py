@@ -5,10 +5,10 @@ import pathlib
 import dagster as dg
 
 from artifact_pipelines.core.settings import LANDING_URL, folder_from
-from artifact_pipelines.io_manager.catalog_url import CatalogUrl
+from artifact_pipelines.io_manager.catalog_url import CatalogUrl, ShowsNoSecret
 
 
-class LandingZone(dg.ConfigurableResource[None]):
+class LandingZone(ShowsNoSecret, dg.ConfigurableResource[None]):
     """Where people drop files.
 
     Attributes:

@@ -13,7 +13,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
-from artifact_pipelines.io_manager.catalog_url import CatalogUrl
+from artifact_pipelines.io_manager.catalog_url import CatalogUrl, ShowsNoSecret
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
 from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
@@ -80,7 +80,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
         return Artifact(file, lambda: producer.uri(file), open_stream, producer.verify_reads, producer.s3_access)
 
 
-class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager]):
+class ArtifactIOManagerFactory(ShowsNoSecret, dg.ConfigurableIOManagerFactory[ArtifactIOManager]):
     """Makes the IO manager from two URLs.
 
     Attributes:

@@ -3,6 +3,7 @@
 Seen with Dagster 1.13.27. `import dagster` has imported each of these modules already, so naming them costs nothing.
 """
 
+from dagster._check import CheckError as CheckError
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as AssetCheckEvaluationTargetMaterializationData,
 )
