@@ -108,12 +108,11 @@ def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequen
     for candidate in candidates:
         try:
             done += _decide(instance, catalog, candidate, findings)
-        except BackendError as error:  # it would say the same of the others, and each would wait for it to answer
-            errors.append(error)
-            break
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one is told, and not of the others
             error.add_note(f"while deciding on {_title(candidate)}")
             errors.append(error)
+            if isinstance(error, BackendError):  # it would say the same of the others, and each would wait for it
+                break
     return Decided(done, errors)
 
 

@@ -25,12 +25,14 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
     """Look at the next candidates behind those of the tick before; behind the last of all comes the first again.
 
     Dagster keeps no cursor of a tick that fails: where others wait behind those that cannot be decided upon, the tick
-    says so instead, and they have their turn.
+    says so instead, and they have their turn. What is wrong with each is in the tick's log.
     """
     place = int(context.cursor or 0)
     with artifact_store.open() as (catalog, _):
         candidates = catalog.candidates.next_waiting(place, _CANDIDATES_A_TICK)
         decided = decide_on(context.instance, catalog, candidates)
+    for error in decided.errors:
+        context.log.error("Could not decide: " + _explained(error))
     last = candidates[-1].materialization_id if len(candidates) == _CANDIDATES_A_TICK else 0
     if last == place:
         decided.raise_first()
@@ -40,5 +42,8 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
 
 def _told(errors: Sequence[Exception]) -> Sequence[str]:
     """Return what people are told of errors, if there are any."""
-    first = [f"{type(error).__name__} {', '.join(error.__notes__)}: {error}" for error in errors[:1]]
-    return [f"{len(errors)} could not be decided upon, the first for {text}" for text in first]
+    return [f"{len(errors)} could not be decided upon, the first for {_explained(error)}" for error in errors[:1]]
+
+
+def _explained(error: Exception) -> str:
+    return f"{type(error).__name__} {', '.join(error.__notes__)}: {error}"

@@ -159,6 +159,35 @@ def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, mo
     assert project.tick() == "prices version 1 is published"
 
 
+@pytest.mark.usefixtures("broken")
+def test_a_tick_logs_each_that_cannot_be_decided_upon_whether_it_fails_or_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 2)
+    for partition in ("1", "2", "3"):
+        propose(project.catalog, "a", partition)
+
+    def logged() -> list[str]:
+        lines = capfd.readouterr().err.splitlines()
+        return [line.partition(" - ERROR - ")[2] for line in lines if " - ERROR - " in line]
+
+    said = [
+        f"Could not decide: ValueError while deciding on prices[{partition}] version 1: broken event of {partition}"
+        for partition in ("1", "2", "3")
+    ]
+    project.tick()
+    assert logged() == said[:2]
+    project.tick()
+    assert logged() == said[2:]
+    project.tick()
+    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 100)
+    project.cursor = None
+    logged()
+    with pytest.raises(ValueError, match="broken event of 1"):
+        project.tick()
+    assert logged() == said
+
+
 def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +203,8 @@ def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
     with pytest.raises(CatalogUnavailableError):
         project.tick()
     assert len(asked) == 1
+    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 1)  # others wait behind it
+    assert "the first for CatalogUnavailableError while deciding on prices[1] version 1: " in project.tick()
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
