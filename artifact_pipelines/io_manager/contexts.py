@@ -22,9 +22,10 @@ def asset_of(context: dg.OutputContext | dg.InputContext) -> str:
 
 def is_check_of(context: dg.InputContext) -> bool:
     """Tell whether who loads an asset is a step that does nothing but check it."""
-    if step_of(context) is None or not context.has_asset_key:
+    step = step_of(context)
+    if step is None or not context.has_asset_key:
         return False
-    step, layer = context.step_context, context.step_context.job_def.asset_layer
+    layer = step.job_def.asset_layer
     keys = [layer.get_asset_check_key_for_node_output(step.node_handle, out.name) for out in step.step.step_outputs]
     return any(key and key.asset_key == context.asset_key for key in keys) and all(keys)
 
@@ -59,9 +60,25 @@ def _plain(value: Any) -> Any:
 
 
 def step_of(context: dg.OutputContext | dg.InputContext) -> StepExecutionContext | None:
-    """Return Dagster's context of the step, one for each attempt at it; None outside of a run."""
+    """Return Dagster's context of the step, one for each attempt at it; None outside of a run.
+
+    What a step loads by itself (`context.load_asset_value`) comes without it. Then Dagster knows which step runs, on
+    the step's own thread and in coroutines that it awaits.
+    """
     try:
         return context.step_context
+    except dg.DagsterInvariantViolationError:
+        return _running_step() if isinstance(context, dg.InputContext) else None
+
+
+def is_loaded_by_hand(context: dg.InputContext) -> bool:
+    """Tell whether it is no input of a step that asks, but the code of a step, or someone outside of a run."""
+    return not context.has_input_name
+
+
+def _running_step() -> StepExecutionContext | None:
+    try:
+        return dg.OpExecutionContext.get().get_step_execution_context()
     except dg.DagsterInvariantViolationError:
         return None
 
@@ -98,8 +115,8 @@ def partitions_of(context: dg.OutputContext | dg.InputContext) -> Sequence[str]:
 
 
 def input_name_of(context: dg.InputContext) -> str:
-    """Return the name of an input; outside of a step it has none, and its asset stands for it."""
-    return context.name if context.has_input_name else asset_of(context)
+    """Return the name of an input; what is loaded by hand has none, and its asset stands for it."""
+    return asset_of(context) if is_loaded_by_hand(context) else context.name
 
 
 def annotation_of(context: dg.InputContext) -> Any:
@@ -108,7 +125,7 @@ def annotation_of(context: dg.InputContext) -> Any:
     Dagster takes `Iterator[T]` only beside `AssetIn(dagster_type=dg.Any)`. Then the function is asked itself.
     """
     annotation = context.dagster_type.typing_type
-    if step_of(context) is None:
+    if step_of(context) is None or is_loaded_by_hand(context):
         return annotation
     if isinstance(context.step_context.step.step_input_named(context.name).source, FromMultipleSources):
         [each] = typing.get_args(annotation) or [Any]

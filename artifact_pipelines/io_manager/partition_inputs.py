@@ -1,7 +1,7 @@
 """Which of the files that a step loaded each partition of its output was made from.
 
 One idea: a run over several partitions loads the inputs of all of them at once, by the partition mappings of its asset;
-the same mappings tell them apart again. What no mapping is about went into every partition.
+the same mappings tell them apart again. What no mapping is about, or reaches, went into every partition.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,30 +27,32 @@ def inputs_by_partition(
     """
     if len(partitions) == 1:
         return [tuple(loaded)]
-    of_all: list[int] = []
     mapped: dict[str, tuple[_Places, Callable[[str], Iterable[str]]]] = {}
     for place, one in enumerate(loaded):
         if one.partition is None:
-            of_all.append(place)
             continue
         if one.asset not in mapped:
             mapped[one.asset] = {}, _upstream_of(context, one.asset)
         mapped[one.asset][0].setdefault(one.partition, []).append(place)
-    made_from = []
-    for partition in map(str, partitions):
-        places = of_all.copy()
-        for held, upstream in mapped.values():
-            places += [place for key in upstream(partition) for place in held.get(key, ())]
-        made_from.append(tuple(loaded[place] for place in sorted(places)))
-    return made_from
+    reached = [
+        [place for held, upstream in mapped.values() for key in upstream(partition) for place in held.get(key, ())]
+        for partition in map(str, partitions)
+    ]
+    of_all = set(range(len(loaded))).difference(*reached)
+    return [tuple(loaded[place] for place in sorted({*places, *of_all})) for places in reached]
 
 
 def _upstream_of(context: dg.OutputContext, asset: str) -> Callable[[str], Iterable[str]]:
-    """Return what says which partitions of an asset a partition of the output depends on: Dagster has loaded those."""
+    """Return what says which partitions of an asset a partition of the output depends on: Dagster has loaded those.
+
+    On an asset that the code of the step has loaded, and that it does not depend on, none does.
+    """
     step, definition = context.step_context, context.asset_partitions_def
     layer, assets = step.job_def.asset_layer, step.assets_def
     keys = [layer.get_asset_key_for_node_input(step.node_handle, name) for name in step.op_def.input_dict]
-    upstream = next(key for key in keys if key and key.to_user_string() == asset)
+    upstream = next((key for key in keys if key and key.to_user_string() == asset), None)
+    if upstream is None:
+        return lambda _: ()
     upstream_definition = layer.get(upstream).partitions_def
     assert assets is not None  # an output with partitions is one of an asset,
     assert upstream_definition is not None  # and so is an input

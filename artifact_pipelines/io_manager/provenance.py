@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.contexts import step_of
+from artifact_pipelines.io_manager.contexts import is_loaded_by_hand, step_of
 from artifact_pipelines.io_manager.dagster_internals import (
     NULL_DATA_VERSION,
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
@@ -51,25 +51,34 @@ def say_made_from(
         wanted: The partitions that the input covers; `[None]`: it has none. Of many, Dagster compares none.
         loaded: What was loaded, by partition, without those that held nothing.
     """
-    noted = _noted(context)
-    if noted is None or noted.data_version is None or len(wanted) >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
+    noted, step = _noted(context, wanted), step_of(context)
+    if (
+        noted is None
+        or step is None
+        or noted.data_version is None
+        or len(wanted) >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD
+    ):
         return
     versions = {partition: made.data_version for partition, made in loaded.items()}
     if None in wanted:
         versions.setdefault(None, NULL_DATA_VERSION.value)
     if noted.data_version.value == _version_of(versions):
         return
-    places = _places(context.step_context.instance, context.asset_key, wanted, loaded)
+    places = _places(step.instance, context.asset_key, wanted, loaded)
     told = {partition: _data_version(place.event) for partition, place in places.items()}
     noted.data_version = dg.DataVersion(_version_of({key: told[key] or versions[key] for key in versions}))
     noted.storage_id = _pointer(noted.storage_id, list(places.values()))
 
 
-def _noted(context: dg.InputContext) -> InputAssetVersionInfo | None:
-    """Return what Dagster has noted of an input's asset, if it is to tell of it: it is not of checks and of ops."""
-    if step_of(context) is None or not context.has_asset_key:
+def _noted(context: dg.InputContext, wanted: Collection[str | None]) -> InputAssetVersionInfo | None:
+    """Return what Dagster has noted of an input's asset, if it is to tell of it: it is not of checks and of ops.
+
+    Of partitions that are loaded by hand nothing is told: Dagster has noted all those that the step depends on.
+    """
+    step = step_of(context)
+    if step is None or not context.has_asset_key or (is_loaded_by_hand(context) and None not in wanted):
         return None
-    return (context.step_context.input_asset_records or {}).get(context.asset_key)
+    return (step.input_asset_records or {}).get(context.asset_key)
 
 
 def _version_of(versions: Mapping[str | None, str]) -> str:

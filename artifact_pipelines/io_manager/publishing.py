@@ -128,14 +128,15 @@ class PublishingGate:
 
     def open(self, context: dg.InputContext, partitions: Sequence[str | None]) -> None:
         """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is."""
-        if step_of(context) is None or not context.has_asset_key or is_check_of(context):
+        step = step_of(context)
+        if step is None or not context.has_asset_key or is_check_of(context):
             return
         wanted = set(partitions)
         asked_for = partitions if len(partitions) <= _ASKED_FOR else None
         waiting = self._catalog.candidates.waiting(asset_of(context), asked_for)
         due = [candidate for candidate in waiting if candidate.partition in wanted]
         if due:
-            publish_candidates(context.step_context.instance, self._catalog, due)
+            publish_candidates(step.instance, self._catalog, due)
 
     def note(self, context: dg.InputContext, found: Materialization) -> None:
         """Note which candidate a check in another run has loaded: what it finds is about that one."""

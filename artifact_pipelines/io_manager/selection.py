@@ -18,8 +18,8 @@ def selection_of_run(context: dg.InputContext) -> Selection | None:
     Raises:
         InvalidArgumentError: The tag is not of the form that selections have.
     """
-    # Outside of a run, the context has neither a step nor tags.
-    tag = context.step_context.run_tags.get(SELECT_TAG) if step_of(context) else None
+    step = step_of(context)
+    tag = step.run_tags.get(SELECT_TAG) if step else None
     return selections_from_tag(tag).get(asset_of(context)) if tag is not None else None
 
 

@@ -1,0 +1,185 @@
+"""What the code of a step loads itself, with `context.load_asset_value`, counts as what its inputs load."""
+
+import asyncio
+import json
+import pathlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.lineage import grow
+from artifact_pipelines.core.selection import SELECT_TAG
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines_tests.io_manager.test_partition_inputs import (
+    ABC,
+    SINGLE_RUN,
+    backfill,
+    made_from,
+    of_partitions,
+)
+from artifact_pipelines_tests.io_manager.test_provenance import Project
+
+VERSION_1 = {SELECT_TAG: json.dumps({"source": {"version": 1}})}
+SOURCE = dg.AssetKey("source")
+
+
+class Source:
+    """An asset that holds what the test says, and an asset that loads it by hand."""
+
+    def __init__(self, io_manager: Any, instance: dg.DagsterInstance) -> None:
+        self.io_manager = io_manager
+        self.instance = instance
+        self.value = "one"
+
+    def make(self, *assets: Any, selection: Any = None, **options: Any) -> dg.ExecuteInProcessResult:
+        @dg.asset
+        def source() -> str:
+            return self.value
+
+        return dg.materialize(
+            [source, *assets],
+            selection=selection or [source, *assets],
+            resources={"io_manager": self.io_manager},
+            instance=self.instance,
+            **options,
+        )
+
+
+@dg.asset(deps=[SOURCE])
+def copy(context: dg.AssetExecutionContext) -> str:
+    context.load_asset_value(SOURCE)
+    return str(context.load_asset_value(SOURCE))
+
+
+@dg.asset(deps=[SOURCE])
+async def awaited(context: dg.AssetExecutionContext) -> str:
+    async def loaded() -> str:
+        return str(context.load_asset_value(SOURCE))
+
+    return (await asyncio.gather(loaded()))[0]
+
+
+@pytest.fixture
+def source(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> Source:
+    return Source(ours, instance)
+
+
+def inputs_of(catalog: Catalog, asset: str) -> list[tuple[str, int | None]]:
+    [newest, *_] = grow(catalog.lineage.versions(asset, None, None, 100), catalog.lineage.inputs)
+    return [(child.made.asset, child.made.version) for child in newest.children]
+
+
+@pytest.mark.parametrize("asset", [copy, awaited])
+def test_it_is_recorded_and_shown(source: Source, sqlite_catalog: Catalog, asset: dg.AssetsDefinition) -> None:
+    result = source.make(asset)
+    [made] = result.asset_materializations_for_node(asset.key.to_user_string())
+    assert inputs_of(sqlite_catalog, asset.key.to_user_string()) == [("source", 1)]
+    assert "artifact/inputs" in made.metadata
+
+
+def test_so_it_is_with_an_io_manager_that_dagster_makes_for_it(
+    tmp_path: pathlib.Path, instance: dg.DagsterInstance
+) -> None:
+    url = f"sqlite:///{tmp_path}/catalog.db"
+    Source(ArtifactIOManagerFactory(catalog_url=url, storage_url=str(tmp_path / "store")), instance).make(copy)
+    with Catalog(url) as catalog:
+        assert inputs_of(catalog, "copy") == [("source", 1)]
+
+
+def test_a_run_selects_its_version(source: Source, sqlite_catalog: Catalog) -> None:
+    source.make()
+    source.value = "two"
+    result = source.make(copy)
+    assert result.asset_value("copy") == "two"
+    result = source.make(copy, selection=[copy], tags=VERSION_1)
+    assert result.asset_value("copy") == "one"
+    assert inputs_of(sqlite_catalog, "copy") == [("source", 1)]
+
+
+def test_dagster_is_told_which_version_it_was(instance: dg.DagsterInstance, ours: ArtifactIOManager) -> None:
+    class ByHand(Project):
+        def define(self, value: object) -> list[Any]:
+            return [*(asset for asset in super().define(value) if asset.key.to_user_string() != "copy"), copy]
+
+    project = ByHand(instance, ours, None)
+    for value in ("one", "two"):
+        assert project.make(value, "source").success
+    assert project.make("-", "copy").success
+    assert project.status() == "FRESH"
+    assert project.make("-", "copy", tags=VERSION_1).success
+    assert project.status() == "STALE"
+
+
+def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, sqlite_catalog: Catalog) -> None:
+    seen = []
+
+    @dg.asset(metadata={"artifact/publish": "after_checks"})
+    def prices() -> str:
+        return source.value
+
+    @dg.asset_check(asset=prices, blocking=True)
+    def fine(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        seen.append(context.op_execution_context.load_asset_value(dg.AssetKey("prices")))
+        return dg.AssetCheckResult(passed=True)
+
+    for value in ("one", "two"):
+        source.value = value
+        source.make(prices, fine, selection=dg.AssetSelection.assets(prices).without_checks())
+        source.make(prices, fine, selection=dg.AssetSelection.checks(fine))
+    assert seen == ["one", "two"]
+    publish_candidates(source.instance, sqlite_catalog)
+    assert sqlite_catalog.materializations.current("prices").version == 2
+
+
+def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from_all_others_that_were_loaded(
+    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(deps=["up"], partitions_def=ABC, backfill_policy=SINGLE_RUN)
+    def down(context: dg.AssetExecutionContext) -> Mapping[str, str]:
+        for key in context.partition_keys:
+            context.load_asset_value(dg.AssetKey("up"), partition_key=key)
+        context.load_asset_value(dg.AssetKey("aside"), partition_key="b")
+        return {key: key for key in context.partition_keys}
+
+    backfill(ours, instance, [of_partitions("up", ABC), of_partitions("aside", ABC), down], ABC)
+    assert made_from(sqlite_catalog) == {key: [key, "b"] for key in ("a", "b", "c")}
+
+
+def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
+    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    first = dg.StaticPartitionMapping({"a": "a", "b": "b"})
+
+    @dg.asset(
+        deps=[dg.AssetDep("up", partition_mapping=first)],
+        partitions_def=dg.StaticPartitionsDefinition(["a", "b"]),
+        backfill_policy=SINGLE_RUN,
+    )
+    def down(context: dg.AssetExecutionContext) -> Mapping[str, str]:
+        for key in ("a", "c"):
+            context.load_asset_value(dg.AssetKey("up"), partition_key=key)
+        return {key: key for key in context.partition_keys}
+
+    up = of_partitions("up", ABC)
+    backfill(ours, instance, [up], ABC)
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+    resources = {"io_manager": ours}
+    dg.materialize([up, down], selection=[down], resources=resources, instance=instance, tags=tags)
+    assert made_from(sqlite_catalog) == {"a": ["a", "c"], "b": ["c"]}
+
+
+def test_what_another_thread_loads_is_of_no_step(source: Source, sqlite_catalog: Catalog) -> None:
+    @dg.asset(deps=[SOURCE])
+    def apart(context: dg.AssetExecutionContext) -> str:
+        thread = threading.Thread(target=lambda: context.load_asset_value(SOURCE))
+        thread.start()
+        thread.join()
+        return "-"
+
+    source.make(apart)
+    assert inputs_of(sqlite_catalog, "apart") == []
