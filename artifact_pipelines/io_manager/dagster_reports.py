@@ -200,13 +200,17 @@ def newest_first(
     """
     before, limit = None, len(partitions)
     while partitions:
-        keys = None if None in partitions else [key for key in partitions if key is not None]
-        which = dg.AssetRecordsFilter(key, keys, before_storage_id=before)
+        which = dg.AssetRecordsFilter(key, partitions_asked_for(partitions), before_storage_id=before)
         records = instance.fetch_materializations(which, limit=limit).records
         yield from records
         if len(records) < limit:
             return
         before, limit = records[-1].storage_id, _PAGE
+
+
+def partitions_asked_for(partitions: Collection[str | None]) -> list[str] | None:
+    """Return partitions as Dagster's event log is asked for them."""
+    return None if None in partitions else [key for key in partitions if key is not None]
 
 
 def _reported_by_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:

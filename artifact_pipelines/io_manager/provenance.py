@@ -18,11 +18,19 @@ from artifact_pipelines.io_manager.dagster_internals import (
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
     InputAssetVersionInfo,
 )
-from artifact_pipelines.io_manager.dagster_reports import DATA_VERSION_TAG, is_report_of, newest_first
+from artifact_pipelines.io_manager.dagster_reports import (
+    DATA_VERSION_TAG,
+    is_report_of,
+    newest_first,
+    partitions_asked_for,
+)
 from artifact_pipelines.storage.hashing import version_of_partitions
 
 _EVENTS = 1000
 """What is older than as many events of what a step loads is not looked for: a step would wait for it at each load."""
+
+_OLDEST = 20
+"""Of what held nothing, so many of the oldest events are looked at for the first that tells of content."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -107,19 +115,35 @@ def _places(
     wanted: Collection[str | None],
     loaded: Mapping[str | None, Materialization],
 ) -> Mapping[str | None, _Place]:
-    """Find where what was loaded stands in the event log, reading from its end only as far as that takes."""
+    """Find where what was loaded stands in the event log, reading from its end only as far as that takes.
+
+    What held nothing has no place there to be found: all that Dagster knows of it is behind what the step knows. One
+    look at the oldest says since when.
+    """
     places = {partition: _Place() for partition in wanted}
-    left = dict.fromkeys(wanted)
+    missing = [partition for partition in wanted if partition not in loaded]
+    if missing:
+        places[missing[0]].next = _first_of_content(instance, key, missing)
+    left = dict.fromkeys(loaded)
     for event in itertools.islice(newest_first(instance, key, left.keys()), _EVENTS):
         partition = event.partition_key
         if partition not in left:
             continue
-        if partition in loaded and _is_of(event, loaded[partition]):
+        if _is_of(event, loaded[partition]):
             places[partition].event = event
             del left[partition]
         elif _data_version(event):  # else a user has reported it, who says nothing of content
             places[partition].next = event
     return places
+
+
+def _first_of_content(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str | None]
+) -> dg.EventLogRecord | None:
+    """Return the oldest event of any of some partitions that tells of content: others a user has reported."""
+    which = dg.AssetRecordsFilter(key, partitions_asked_for(partitions))
+    events = instance.fetch_materializations(which, limit=_OLDEST, ascending=True).records
+    return next((event for event in events if _data_version(event)), None)
 
 
 def _is_of(event: dg.EventLogRecord, made: Materialization) -> bool:

@@ -11,6 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.selection import SELECT_TAG
+from artifact_pipelines.io_manager import dagster_reports
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
 
@@ -278,6 +279,25 @@ def test_what_a_backfill_in_one_run_made_is_looked_up_at_once(
     project.make("-", "summary", partition_key=None)
     assert len(asked) == 1
     assert project.status("summary") == "FRESH"
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_partitions_that_hold_nothing_are_looked_up_at_once_however_often_they_were_made(
+    two_days: Project, asked: list[Any], sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(dagster_reports, "_PAGE", 2)
+    two_days.publish = AFTER_CHECKS
+    two_days.input_metadata = {"allow_missing_partitions": True}
+    two_days.make("one", "source", partition_key="tue")
+    publish_candidates(two_days.instance, sqlite_catalog)
+    for _ in range(count):  # the same content each time, of which only the first is new to who had nothing
+        two_days.make("-", selection=dg.AssetSelection.assets("source").without_checks(), partition_key="mon")
+    asked.clear()
+    made = two_days.make("-", "summary", partition_key=None)
+    of_source = [which for which in asked if which.asset_key == dg.AssetKey("source")]
+    assert made.asset_value("summary") == {"tue": "one"}
+    assert two_days.status("summary") == "STALE"
+    assert len(of_source) == 2, "once for the partition that holds nothing, once for the other"
 
 
 def test_nothing_is_told_of_so_many_partitions_that_dagster_compares_none(
