@@ -62,7 +62,8 @@ def _table(frame: "pd.DataFrame") -> "pa.Table":
     from artifact_pipelines.io_manager.pandas_categories import with_categories
 
     try:
-        table = pa.Table.from_pandas(frame)
+        # A range is no column, and without one nothing would say how many rows there are.
+        table = pa.Table.from_pandas(frame, preserve_index=True if len(frame) and not len(frame.columns) else None)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise _explained(frame, error) from error
     for position, name in enumerate(map(str, frame.columns)):

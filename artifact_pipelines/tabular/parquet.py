@@ -115,6 +115,8 @@ def write_batches(
         UnsupportedTypeError: The logical hash was asked for, and has no rule for the type of a column.
         ColumnValueError: The logical hash was asked for, and a value is beyond the range of what is stored.
     """
+    if not schema.names and (count := sum(batch.num_rows for batch in batches)):
+        return write_frame(pl.DataFrame(height=count), sink, make_hasher)  # pyarrow writes no rows without columns
     hasher = TableHasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
     with pq.ParquetWriter(

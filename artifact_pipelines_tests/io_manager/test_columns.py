@@ -22,7 +22,7 @@ from artifact_pipelines.core.exceptions import (
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.table_handlers import readable_as
 from artifact_pipelines.store import Store
-from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
+from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored, written
 
 ODD = pl.DataFrame(
     {"a.b": [1], "a": [{"b": 2}], "q\"u'o;te": [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}
@@ -217,6 +217,41 @@ def test_no_columns_are_stored_and_read(store: Store, value: Any) -> None:
         assert columns_of(TypeHandlers().read(artifact, kind)) == {}
     with pytest.raises(ContentMismatchError, match="Need at least one"):
         TypeHandlers().read(artifact, duckdb.DuckDBPyRelation)
+
+
+def _no_columns(rows: int) -> pa.Table:
+    return pa.table({"a": range(rows)}).select([])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 300_000])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: pl.DataFrame(height=rows),
+        lambda rows: pl.LazyFrame({"a": range(rows)}).drop("a"),
+        _no_columns,
+        lambda rows: _no_columns(rows).to_batches()[0],
+        lambda rows: pa.RecordBatchReader.from_batches(pa.schema([]), _no_columns(rows).to_batches(max_chunksize=1000)),
+        lambda rows: pyarrow.dataset.dataset(pa.table({"a": range(rows)})).replace_schema(pa.schema([])),
+    ],
+    ids=["DataFrame", "LazyFrame", "Table", "RecordBatch", "RecordBatchReader", "Dataset"],
+)
+def test_rows_without_columns_keep_their_number(store: Store, make: Callable[[int], Any], rows: int) -> None:
+    artifact = stored(store, make(rows))
+    handlers = TypeHandlers()
+    assert handlers.for_value(pa.table({})).facts(artifact)["row_count"] == rows
+    assert handlers.read(artifact, pl.DataFrame).height == rows
+    assert handlers.read(artifact, pl.LazyFrame).collect().height == rows
+    assert handlers.read(artifact, pa.Table).num_rows == rows
+    assert handlers.read(artifact, pa.RecordBatch).num_rows == rows
+    assert handlers.read(artifact, pa.RecordBatchReader).read_all().num_rows == rows
+    assert handlers.read(artifact, pyarrow.dataset.Dataset).count_rows() == rows
+    with pytest.raises(ContentMismatchError, match="Need at least one"):
+        handlers.read(artifact, duckdb.DuckDBPyRelation)
+
+
+def test_rows_without_columns_are_the_same_content_whoever_writes_them(store: Store) -> None:
+    assert written(pl.DataFrame(height=3)) == written(_no_columns(3)) != written(_no_columns(2))
 
 
 @pytest.mark.parametrize("value", [ODD.clear(), ODD.clear().lazy(), ODD.clear().to_arrow()])

@@ -45,6 +45,8 @@ def frames() -> dict[str, Any]:
         "no rows": plain.head(0),
         "no columns": pd.DataFrame(),
         "no columns, but an index": pd.DataFrame(index=pd.Index(["x", "y"], name="key")),
+        "no columns, but a plain index": pd.DataFrame(index=range(3)),
+        "no columns, but a range that begins elsewhere": pd.DataFrame(index=pd.RangeIndex(5, 9, 2)),
         "periods": pd.DataFrame({"month": pd.period_range("2013-01", periods=2, freq="M")}),
     }
 
@@ -57,6 +59,10 @@ def test_a_frame_comes_back_as_it_was(store: Store, name: str) -> None:
         found["list"] = [None if value is None else list(value) for value in found["list"]]
     pd.testing.assert_frame_equal(found, frame)
     assert written(frame) == written(frames()[name])
+
+
+def test_rows_of_others_without_columns_are_rows_of_a_frame(store: Store) -> None:
+    assert round_trip(store, pl.DataFrame(height=3), pd.DataFrame).shape == (3, 0)
 
 
 @pytest.mark.parametrize("labels", [[False, True], pd.Categorical(["a", "b"])], ids=["booleans", "categories"])
