@@ -19,6 +19,13 @@ ONE_RUN = dg.BackfillPolicy.single_run()
 CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
     "ours": artifact_pipelines.on_changed_content,
     "dagster's": lambda: dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()),
+    "eager": dg.AutomationCondition.eager,
+    "eager where newly updated is changed": lambda: dg.AutomationCondition.eager().replace(
+        "newly_updated", dg.AutomationCondition.data_version_changed()
+    ),
+    "eager on changes": lambda: dg.AutomationCondition.eager().replace(
+        "any_deps_updated", dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
+    ),
 }
 
 
@@ -171,6 +178,38 @@ def test_content_that_is_made_in_another_way_is_the_same_content(pipeline: Pipel
     pipeline.assets[0] = a
     pipeline.materialize("a")
     assert pipeline.run_until_quiet() == []
+    assert pipeline.statuses() == FRESH
+
+
+ALL_BELOW = {("b", None), ("c", None)}
+
+
+@pytest.mark.parametrize("declared", [("eager", None)], indirect=True)
+def test_eager_as_it_is_starts_all_below_on_the_same_content(pipeline: Pipeline) -> None:
+    pipeline.materialize("a")
+    assert pipeline.statuses() == FRESH
+    assert pipeline.run_until_quiet() == [ALL_BELOW]
+
+
+@pytest.mark.parametrize("declared", [("eager where newly updated is changed", None)], indirect=True)
+def test_eager_without_what_is_newly_updated_starts_all_below_a_change(pipeline: Pipeline, source: list[int]) -> None:
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == []
+    source[0] = 0  # the maximum stays
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == [ALL_BELOW]
+
+
+@pytest.mark.parametrize("declared", [("eager on changes", None)], indirect=True)
+def test_eager_on_changes_starts_what_changes(pipeline: Pipeline, source: list[int]) -> None:
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == []
+    source[0] = 0  # the maximum stays
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == [{("b", None)}]
+    source[0] = 9
+    pipeline.materialize("a")
+    assert pipeline.run_until_quiet() == [{("b", None)}, {("c", None)}]
     assert pipeline.statuses() == FRESH
 
 
