@@ -15,7 +15,7 @@ from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact, Rollback
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.plain_handlers import PathHandler
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
 from artifact_pipelines.storage.source_file import SourceFile
@@ -169,7 +169,7 @@ class Store(IArtifactProducer):
 
         Args:
             asset: Asset key, such as `flights/table`.
-            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as the file suggests.
+            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as what was stored.
             partition: Partition key of a partitioned asset.
             version: Version number as `history` shows it; without this and the next three: the current one.
             tag: The version that has this name.
@@ -192,7 +192,7 @@ class Store(IArtifactProducer):
             producer.verify_reads,
             producer.s3_access,
         )
-        return self._handlers.read(artifact, as_type)
+        return self._handlers.read(artifact, as_type, written_as=found.metadata.get(WRITTEN_AS))
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
         """Make an older version that is kept current again; no byte moves.

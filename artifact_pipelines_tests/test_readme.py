@@ -59,4 +59,4 @@ def test_the_io_manager_in_a_project_of_ones_own(tmp_path: pathlib.Path, monkeyp
     definitions = _run(_blocks("python")[1], {"__name__": "own"})["defs"]
     assert definitions.resolve_implicit_global_asset_job_def().execute_in_process().success
     with open_store() as store:
-        assert store.load("late_orders")["order"].to_list() == [2]
+        assert store.load("late_orders").collect()["order"].to_list() == [2]

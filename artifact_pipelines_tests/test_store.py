@@ -5,7 +5,9 @@ import pathlib
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import artifact_pipelines
@@ -65,6 +67,27 @@ def test_an_asset_is_loaded_as_what_one_asks_for(flights: Store) -> None:
     assert flights.load("flights", as_type=pl.LazyFrame).collect()["x"].to_list() == [2]
     assert isinstance(flights.load("flights", as_type=Artifact), Artifact)
     assert flights.load("flights", as_type=pathlib.Path).suffix
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (pl.LazyFrame({"x": [1]}), pl.LazyFrame),
+        (pd.DataFrame({"x": [1]}), pd.DataFrame),
+        (pa.table({"x": [1]}).to_reader(), pl.DataFrame),
+        (bytearray(b"bytes"), bytearray),
+        ((1, 2), list),
+        (pathlib.Path(__file__), pathlib.Path),
+    ],
+)
+def test_it_is_loaded_as_what_was_stored_where_one_does_not_say(store: Store, value: object, kind: type) -> None:
+    @dg.asset
+    def source() -> Any:
+        return value
+
+    dg.materialize([source], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+    assert isinstance(store.load("source"), kind)
+    assert isinstance(store.load("source", version=1), kind)
 
 
 def test_an_old_version_is_loaded_by_its_number(flights: Store) -> None:
