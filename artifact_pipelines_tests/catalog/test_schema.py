@@ -39,9 +39,7 @@ def test_upgrading_twice_changes_nothing(catalog: Catalog, engine: sa.Engine) ->
     assert schema.current_revision(engine) == schema.HEAD_REVISION
 
 
-def test_an_empty_postgresql_names_the_command_and_is_left_alone(
-    postgresql_server: sa.URL, postgresql_url: str
-) -> None:
+def test_an_empty_postgresql_names_the_command_and_is_left_alone(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:
         metadata.drop_all(connection)

