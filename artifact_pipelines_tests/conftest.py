@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from artifact_pipelines.catalog import retry
 from artifact_pipelines.catalog.catalog import Catalog
@@ -24,6 +22,7 @@ from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
+from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
 _PAIR = {"catalog_url", "storage_url"}
@@ -68,20 +67,8 @@ def is_stress(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def migrations_of_dagster_are_read_once() -> Iterator[None]:
-    """Dagster reads all its migrations for each instance, even for one in memory: half the time of a small run."""
-    read, known = ScriptDirectory.from_config, dict[str, ScriptDirectory]()
-
-    def read_once(config: Config) -> ScriptDirectory:
-        location = str(config.get_main_option("script_location"))
-        if not location.startswith("dagster:"):
-            return read(config)
-        if location not in known:
-            known[location] = read(config)
-        return known[location]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ScriptDirectory, "from_config", read_once)
+def instances_are_quick() -> Iterator[None]:
+    with quick_instances():
         yield
 
 
