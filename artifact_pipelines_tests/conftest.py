@@ -4,7 +4,6 @@ import os
 import pathlib
 import secrets
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
 from artifact_pipelines_tests.quick_dagster import quick_instances
+from artifact_pipelines_tests.quick_disk import nothing_synced
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
 _PAIR = {"catalog_url", "storage_url"}
@@ -67,22 +67,9 @@ def is_stress(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def instances_are_quick() -> Iterator[None]:
-    with quick_instances():
+def nothing_takes_long_that_no_test_looks_at() -> Iterator[None]:
+    with nothing_synced(), quick_instances():
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def dagster_does_not_sync_its_databases() -> Iterator[None]:
-    """An instance on disk waits for the disk most of the time. Our own catalogs set it themselves, after this."""
-
-    def relax(connection: object, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
-
-    sa.event.listen(sa.Engine, "connect", relax)
-    yield
-    sa.event.remove(sa.Engine, "connect", relax)
 
 
 @pytest.fixture(autouse=True)

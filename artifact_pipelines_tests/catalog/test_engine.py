@@ -11,6 +11,7 @@ from artifact_pipelines.catalog.engine import filesystem_of, make_engine, readin
 from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 from artifact_pipelines.core.types import Content, FileDescription
+from artifact_pipelines_tests.quick_disk import sync_catalogs
 
 
 @pytest.fixture
@@ -22,8 +23,11 @@ def sqlite(tmp_path: pathlib.Path) -> sa.Engine:
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
-def test_sqlite_is_durable_and_checks_references(sqlite: sa.Engine, pragma: str, value: object) -> None:
-    with reading(sqlite) as connection:
+def test_sqlite_is_durable_and_checks_references(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, pragma: str, value: object
+) -> None:
+    sync_catalogs(monkeypatch)
+    with reading(make_engine(f"sqlite:///{tmp_path / 'x.db'}")) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 

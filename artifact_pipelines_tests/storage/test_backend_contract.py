@@ -284,9 +284,10 @@ class TestLocalStorage:
         content.discard()
 
     def test_syncing_the_file_system_of_no_file_is_an_error(self) -> None:
-        assert local._sync_filesystem is not None
+        sync = local._syncfs()
+        assert sync is not None
         with pytest.raises(OSError, match="Bad file descriptor"):
-            local._sync_filesystem(-1)
+            sync(-1)
 
     def test_without_a_sync_of_the_whole_file_system_each_file_is_synced(
         self, backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
