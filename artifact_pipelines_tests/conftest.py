@@ -1,12 +1,13 @@
 """What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
 
+import collections
 import os
 import pathlib
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor,
 
 _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
+_LOCAL_PAIRS = (("sqlite", "local"), ("postgresql", "local"))
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
@@ -37,27 +39,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--stress"):
         return
-    long = {item for item in items if _is_long(item)}
+    cases = collections.defaultdict[object, dict[object, int]](dict)
+    long = {item for item in items if item.get_closest_marker("long") or _shows_no_more(item, cases)}
     config.hook.pytest_deselected(items=list(long))
     items[:] = [item for item in items if item not in long]
 
 
-def _is_long(item: pytest.Item) -> bool:
-    """Tell whether a test is left to `make stress`: marked so, or on a pair of catalog and storage that shows no more.
+def _shows_no_more(item: pytest.Item, cases: Mapping[object, dict[object, int]]) -> bool:
+    """Tell whether a test is left to `make stress` because it is on a pair of catalog and storage that shows no more.
 
     Few tests depend on both at once. The others run on SQLite with local disk and on PostgreSQL with S3, and of those
     with several cases, each case on one of these in turn.
     """
-    if item.get_closest_marker("long"):
-        return True
-    if not isinstance(item, pytest.Function) or _is_local(item.fixturenames):
+    if (
+        not isinstance(item, pytest.Function)
+        or not hasattr(item, "callspec")
+        or not item.callspec.params.keys() >= _PAIR
+    ):
         return False
-    given = item.callspec.params if hasattr(item, "callspec") else {}
-    if not given.keys() >= _PAIR:
-        return False
-    pair = (given["catalog_url"], given["storage_url"])
-    case = sum(index for name, index in item.callspec.indices.items() if name not in _PAIR)
-    return pair not in _PAIRS if given.keys() == _PAIR else pair != _PAIRS[case % len(_PAIRS)]
+    given = dict(item.callspec.params)
+    pairs = _LOCAL_PAIRS if _is_local(item.fixturenames) else _PAIRS
+    pair = (given.pop("catalog_url"), given.pop("storage_url"))
+    if not given:
+        return pair not in pairs
+    known = cases[item.function, item.cls]
+    case = known.setdefault(tuple(map(id, given.values())), len(known))
+    return pair != pairs[case % len(pairs)]
 
 
 @pytest.fixture(scope="session")
