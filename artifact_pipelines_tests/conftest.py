@@ -22,6 +22,7 @@ from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
+from artifact_pipelines_tests.quick_catalog import tables_made_once
 from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.quick_disk import nothing_synced
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
@@ -74,8 +75,8 @@ def is_stress(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_takes_long_that_no_test_looks_at() -> Iterator[None]:
-    with nothing_synced(), quick_instances():
+def nothing_takes_long_that_no_test_looks_at(sqlite_template: pathlib.Path) -> Iterator[None]:
+    with nothing_synced(), quick_instances(), tables_made_once(sqlite_template):
         yield
 
 
@@ -123,10 +124,8 @@ def second_postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A SQLite catalog to copy: to make its tables takes longer than most tests do."""
-    path = tmp_path_factory.mktemp("template") / "catalog.db"
-    Catalog(f"sqlite:///{path}").close()
-    return path
+    """Where a SQLite catalog is made to copy: to make its tables takes longer than most tests do."""
+    return tmp_path_factory.mktemp("template") / "catalog.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,48 @@
+"""Makes new SQLite catalogs cheap: the migrations make the first one, the others get its tables as they came out."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog import schema
+from artifact_pipelines.catalog.engine import make_engine, reading, writing
+
+_upgrade = schema.upgrade
+
+
+@contextlib.contextmanager
+def tables_made_once(path: pathlib.Path) -> Iterator[None]:
+    """Until the end of this, only catalogs of an older revision are upgraded by their migrations.
+
+    Args:
+        path: Where the first catalog is made.
+    """
+    first = make_engine(f"sqlite:///{path}")
+    _upgrade(first)
+    with reading(first) as connection:
+        made = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE sql NOTNULL AND name != 'sqlite_sequence'"
+        )
+        statements = [str(statement) for statement in made.scalars()]
+    first.dispose()
+    statements.append(f"INSERT INTO alembic_version VALUES ('{schema.HEAD_REVISION}')")
+
+    def upgrade(engine: sa.Engine) -> None:
+        if engine.dialect.name != "sqlite" or not _make(engine, statements):
+            _upgrade(engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "upgrade", upgrade)
+        yield
+
+
+def _make(engine: sa.Engine, statements: list[str]) -> bool:
+    with writing(engine) as connection:
+        if sa.inspect(connection).get_table_names():
+            return False
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    return True
