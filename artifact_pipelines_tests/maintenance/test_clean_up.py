@@ -3,8 +3,6 @@
 import datetime
 import io
 import pathlib
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +39,9 @@ from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.storage.test_backend_contract import put
+from artifact_pipelines_tests.stress import acts
+from artifact_pipelines_tests.stress.children import run_at_once
+from artifact_pipelines_tests.stress.place import Place
 
 _REAL_DATETIME = datetime.datetime
 
@@ -259,17 +260,18 @@ def test_a_writer_that_is_slower_than_its_lease_starts_again_and_loses_nothing(
 
 
 def test_many_collectors_and_writers_at_once_lose_nothing(
-    catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
+    catalog: Catalog, engine: sa.Engine, storage_url: str, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     is_over = threading.Event()
     collected: list[int] = []
+    turns = 10 if storage_url.startswith("s3") else 25
 
     def collect() -> None:
         while not is_over.is_set():
             collected.append(len(clean_up(catalog, backend, grace_s=0, max_share=1).collected))
 
     def write(number: int) -> None:
-        for turn in range(25):
+        for turn in range(turns):
             text = f"content {(number + turn) % 5}"
             file_id = create(producer, text)
             assert read(producer, file_id) == text.encode()
@@ -283,20 +285,10 @@ def test_many_collectors_and_writers_at_once_lose_nothing(
         is_over.set()
     for future in [*collectors, *writers]:
         future.result()
-    clean_up(catalog, backend, grace_s=0, max_share=1)
+    collected.append(len(clean_up(catalog, backend, grace_s=0, max_share=1).collected))
     assert sum(collected) > 0
     assert stored(backend) == set()
     assert counts_agree(engine)
-
-
-_COLLECT = """
-import sys
-from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.maintenance.clean_up import clean_up
-from artifact_pipelines.storage.open_producer import open_backend
-with Catalog(sys.argv[1]) as catalog:
-    print(len(clean_up(catalog, open_backend(sys.argv[2]), grace_s=0, max_share=1).collected))
-"""
 
 
 def test_collectors_in_several_processes_collect_each_file_once(
@@ -304,10 +296,9 @@ def test_collectors_in_several_processes_collect_each_file_once(
 ) -> None:
     for number in range(40):
         producer.release(create(producer, f"{number}"))
-    command = [sys.executable, "-c", _COLLECT, catalog_url, storage_url]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    counts = [int(process.communicate(timeout=120)[0]) for process in running]
-    assert sum(counts) == 40
+    outcomes = run_at_once([(acts.collect, Place(catalog_url, storage_url))] * 3)
+    assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * 3
+    assert sum(count for outcome in outcomes for count in outcome.acknowledged) == 40
     assert stored(backend) == set()
 
 

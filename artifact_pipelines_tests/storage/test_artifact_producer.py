@@ -43,6 +43,9 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 from artifact_pipelines_tests.storage.back_door import BackDoor
+from artifact_pipelines_tests.stress import acts
+from artifact_pipelines_tests.stress.children import run_at_once
+from artifact_pipelines_tests.stress.place import Place
 
 DATA = b"identity is content\n" * 1000
 LARGE = DATA * 100
@@ -484,26 +487,15 @@ def test_threads_that_create_release_and_read_agree(
     assert [file.reference_count for file in found] == [1, 1, 1, 1]
 
 
-_WRITER = """
-import io, sys
-from artifact_pipelines import open_store
-with open_store(sys.argv[1], sys.argv[2]) as store:
-    sys.stdin.readline()
-    for number in range(10):
-        print(store.create_artifact(io.BytesIO(bytes([number]) * 300_000), "bin"))
-"""
-
-
 def test_processes_that_create_the_same_at_once_agree(
     catalog_url: str, catalog: Catalog, backend: IStorageBackend, storage_url: str
 ) -> None:
-    command = [sys.executable, "-c", _WRITER, catalog_url, storage_url]
-    writers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    outputs = [writer.communicate("go\n")[0].split() for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 4
-    assert len(outputs[0]) == 10
-    assert all(output == outputs[0] for output in outputs)
-    assert [catalog.files.get_file(FileId(int(i))).reference_count for i in outputs[0]] == [4] * 10
+    contents = [bytes([number]) * 300_000 for number in range(10)]
+    outcomes = run_at_once([(acts.create_each, Place(catalog_url, storage_url), contents)] * 4)
+    made = [outcome.acknowledged for outcome in outcomes]
+    assert len(made[0]) == 10
+    assert made == [made[0]] * 4
+    assert [catalog.files.get_file(file_id).reference_count for file_id in made[0]] == [4] * 10
     assert len(list(backend.list_files())) == 10
 
 

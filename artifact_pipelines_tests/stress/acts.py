@@ -24,6 +24,13 @@ def create_from_pipe(gate: Gate, place: Place, data: bytes) -> None:
         gate.acknowledge(opened.producer.create_artifact(Unseekable(data), "bin"))
 
 
+def create_each(gate: Gate, place: Place, contents: Sequence[bytes]) -> None:
+    with place.open() as opened:
+        gate.wait()
+        for data in contents:
+            gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
+
+
 def create_many(gate: Gate, place: Place, contents: Sequence[bytes]) -> None:
     with place.open() as opened:
         gate.wait()
@@ -53,8 +60,7 @@ def release(gate: Gate, place: Place, file_id: FileId) -> None:
 def collect(gate: Gate, place: Place) -> None:
     with place.open() as opened:
         gate.wait()
-        opened.clean_up()
-        gate.acknowledge("collected")
+        gate.acknowledge(opened.clean_up())
 
 
 SHARED_CONTENTS = 50

@@ -37,9 +37,9 @@ class OpenPlace:
         stream, description = io.BytesIO(data), FileDescription("bin")
         return self.producer.store_stream(stream, description, lambda lease: record(facts, [lease])).file.file_id
 
-    def clean_up(self) -> None:
-        """Let everything go that nothing holds, without any grace."""
-        clean_up(self.catalog, self.backend, grace_s=0, max_share=1)
+    def clean_up(self) -> int:
+        """Let everything go that nothing holds, without any grace. Returns how many files were collected."""
+        return len(clean_up(self.catalog, self.backend, grace_s=0, max_share=1).collected)
 
     def verify(self) -> Sequence[Finding]:
         """Read everything that is stored, and return what is wrong; bytes without a row are not."""
