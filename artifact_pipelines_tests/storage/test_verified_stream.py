@@ -105,8 +105,16 @@ def test_a_whole_file_is_read_in_any_way(
         assert stream.read() == b""
 
 
-@pytest.mark.parametrize("way", WAYS, ids=NAMES)
-@pytest.mark.parametrize("damage", DAMAGES)
+# Every way meets the damage that comes last; those that begin in another place than at the start, or stop, meet all.
+_MEETINGS = [
+    pytest.param(damage, way, id=f"{damage}-{name}")
+    for damage in DAMAGES
+    for name, way in zip(NAMES, WAYS, strict=True)
+    if damage == "last bit" or name in ("pieces", "mixed", "measured first", "sought back")
+]
+
+
+@pytest.mark.parametrize(("damage", "way"), _MEETINGS)
 def test_a_damaged_file_is_never_read_to_its_end(
     producer: ArtifactProducer, file: FileInfo, back_door: BackDoor, damage: str, way: Callable[..., bytes]
 ) -> None:

@@ -23,8 +23,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
-SHORT, LONG = 20, 1000
-_BATCH = 20
+SHORT, LONG = 12, 1000
 _SOUND = 5
 
 Damage = Callable[[random.Random, BackDoor, FileInfo], FindingKind]
@@ -130,10 +129,10 @@ def test_random_damage_is_found_never_read_and_healed(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, back_door: BackDoor, is_stress: bool
 ) -> None:
     chance, done = random.Random(20130101), 0
-    wanted = LONG if is_stress else SHORT
+    wanted, batch = (LONG, 20) if is_stress else (SHORT, SHORT - 2)
     while done < wanted:
-        samples = [_sample(chance, producer, catalog, done + number) for number in range(_BATCH + 2 + _SOUND)]
-        damaged, sound = samples[: _BATCH + 2], samples[_BATCH + 2 :]
+        samples = [_sample(chance, producer, catalog, done + number) for number in range(batch + 2 + _SOUND)]
+        damaged, sound = samples[: batch + 2], samples[batch + 2 :]
         expected = dict(_swap(back_door, damaged[0].file, damaged[1].file))
         for sample in damaged[2:]:
             expected[sample.file.file_id] = chance.choice(DAMAGES)(chance, back_door, sample.file)

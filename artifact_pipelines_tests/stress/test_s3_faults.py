@@ -25,10 +25,11 @@ READ_REQUESTS = 4  # look, look, two ranges
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    is_stress = metafunc.config.getoption("--stress")
     if "fault" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "fault", FAULTS if metafunc.config.getoption("--stress") else FAULTS[1:8:3] + FAULTS[-1:], ids=str
-        )
+        metafunc.parametrize("fault", FAULTS if is_stress else FAULTS[1:8:3] + FAULTS[-1:], ids=str)
+    if "last_fault" in metafunc.fixturenames:  # the last that is seen of a server: nothing was done, or all was
+        metafunc.parametrize("last_fault", FAULTS if is_stress else (FAULTS[4], FAULTS[-1]), ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -123,11 +124,11 @@ def test_a_server_that_goes_down_leaves_the_catalog_unchanged_and_nothing_that_c
     engine: sa.Engine,
     proxy: Proxy,
     s3_back_door: S3BackDoor,
-    fault: Fault,
+    last_fault: Fault,
 ) -> None:
     before = rows(engine)
     for data, number in CREATES:
-        proxy.reset(fail_from(number, fault))
+        proxy.reset(fail_from(number, last_fault))
         with pytest.raises(StorageUnavailableError):
             put(producer, data)
         proxy.reset()
