@@ -9,7 +9,8 @@ import dagster as dg
 
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
-from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.definitions import build_definitions, build_resources
 from artifact_pipelines.demo import Demo
 
 FLIGHTS: Mapping[str, Any] = {
@@ -33,6 +34,12 @@ NO_LOGS: Mapping[str, Any] = {
 """For an instance on disk: it would start four processes for each step, to keep what the step prints."""
 
 
+def without_waiting(settings: Settings) -> dict[str, Any]:
+    """Return the project's resources, where files count as complete at once: tests drop them in one step."""
+    landing_zone = LandingZone(landing_url=settings.landing_url, catalog_url=settings.catalog_url, settle_s=0)
+    return {**build_resources(settings), "landing_zone": landing_zone}
+
+
 class Project:
     """What a user has: definitions, an instance, a landing zone; and a daemon that ticks when it is told to."""
 
@@ -48,6 +55,7 @@ class Project:
         dataset = DatasetPipeline.model_validate({**FLIGHTS, **changes})
         self.definitions = build_definitions(dataset.definitions(), self._settings)
         daemon = Demo(self.definitions, self._settings, self.instance)
+        daemon._resources = without_waiting(self._settings)
         if self._daemon is not None:
             daemon._cursor = self._daemon._cursor  # the daemon's memory outlives a reload of definitions
         self._daemon = daemon

@@ -14,7 +14,7 @@ from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.definitions import defs
-from artifact_pipelines_tests.project import NO_LOGS
+from artifact_pipelines_tests.project import NO_LOGS, without_waiting
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def _dagster_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text(json.dumps(NO_LOGS))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setattr(demo, "build_resources", without_waiting)
 
 
 def _shown(console: Console) -> str:

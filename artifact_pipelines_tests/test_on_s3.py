@@ -30,7 +30,7 @@ MORE = CSV + "AA,4,9\n"
 
 def history_of(settings: Settings) -> object:
     """Run the project through two drops; return all that can be told of its artifacts."""
-    with dg.instance_for_test(NO_LOGS) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         project = Project(settings, instance)
         made = []
         for text in (CSV, MORE, MORE):
