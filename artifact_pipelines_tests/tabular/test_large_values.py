@@ -182,9 +182,11 @@ class Nowhere(io.RawIOBase):
         self.written += memoryview(data).nbytes
         return memoryview(data).nbytes
 
+block = os.urandom(4096).hex()  # each text ends in another number: to compress noise takes most of the time
+
 def batches():
-    for _ in range(120):
-        yield pa.record_batch({"text": [os.urandom(4096).hex() for _ in range(1_000)]})
+    for number in range(120):
+        yield pa.record_batch({"text": [f"{block}{number}-{row}" for row in range(1_000)]})
 
 def frames(*_):
     yield from map(pl.from_arrow, batches())
