@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -27,6 +28,8 @@ from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.quick_disk import nothing_synced
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes longer, and that is no error
+hypothesis.settings.load_profile("any machine")
 _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
 _LOCAL_PAIRS = (("sqlite", "local"), ("postgresql", "local"))

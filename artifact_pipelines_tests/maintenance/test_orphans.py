@@ -199,7 +199,7 @@ def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog
         yield catalog
 
 
-@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.settings(max_examples=50)
 @hypothesis.given(keys=st.lists(_odd_keys(), max_size=6), root=_NAME)
 def test_whatever_lies_in_a_store_of_whatever_name_only_well_formed_keys_are_orphans(
     shared_catalog: Catalog, keys: list[str], root: str

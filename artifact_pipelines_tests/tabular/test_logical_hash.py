@@ -82,7 +82,7 @@ def recut(table: pa.Table, cuts: list[int]) -> pa.Table:
 
 
 @hypothesis.given(tables(), st.lists(st.integers(0, 40), max_size=5))
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=150)
 def test_how_a_table_is_cut_does_not_count(table: pa.Table, cuts: list[int]) -> None:
     once = hash_of(table.combine_chunks())
     assert hash_of(recut(table, cuts)) == once
@@ -91,7 +91,7 @@ def test_how_a_table_is_cut_does_not_count(table: pa.Table, cuts: list[int]) -> 
 
 
 @hypothesis.given(tables())
-@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.settings(max_examples=100)
 def test_how_a_table_is_encoded_does_not_count(table: pa.Table) -> None:
     once = hash_of(table)
     for name in table.column_names:
@@ -108,7 +108,7 @@ def test_how_a_table_is_encoded_does_not_count(table: pa.Table) -> None:
 
 
 @hypothesis.given(tables(), st.integers(1, 50))
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=60)
 def test_who_wrote_it_to_parquet_does_not_count(
     tmp_path_factory: pytest.TempPathFactory, table: pa.Table, group: int
 ) -> None:
@@ -139,7 +139,7 @@ def test_who_wrote_it_to_parquet_does_not_count_for_duckdb_either(tmp_path: path
 
 
 @hypothesis.given(tables(), st.data())
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=150)
 def test_any_other_table_has_another_hash(table: pa.Table, data: st.DataObject) -> None:
     once = hash_of(table)
     assert hash_of(table.rename_columns([f"{name}x" for name in table.column_names])) != once

@@ -29,7 +29,7 @@ def unordered(table: pa.Table, **options: Any) -> str:
 
 
 @hypothesis.given(tables(), st.randoms(use_true_random=False))
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=40)
 def test_the_order_of_rows_does_not_count(table: pa.Table, chance: random.Random) -> None:
     rows = list(range(table.num_rows))
     chance.shuffle(rows)
