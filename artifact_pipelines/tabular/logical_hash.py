@@ -35,6 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifact_pipelines.core.exceptions import ColumnValueError, UnsupportedTypeError
+from artifact_pipelines.tabular.dictionaries import decoded
 from artifact_pipelines.tabular.pandas_metadata import told_to_pandas
 
 RULES = "2"
@@ -212,7 +213,7 @@ def _encoded_plainly(array: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return _encoded_plainly(array.storage)
     if pa.types.is_dictionary(kind):
-        return _encoded_plainly(array.dictionary_decode())
+        return _encoded_plainly(decoded(array))
     if pa.types.is_run_end_encoded(kind):
         return _encoded_plainly(pc.run_end_decode(array))
     if pa.types.is_map(kind):

@@ -6,6 +6,8 @@ So the size of rows is the sum of that of each, and whatever is cut by it is cut
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artifact_pipelines.tabular.dictionaries import decoded
+
 _VIEW_WORDS = 4
 
 
@@ -31,7 +33,7 @@ def _bytes(array: pa.Array) -> int:
     if types.is_fixed_size_binary(kind):
         return len(array) * int(kind.byte_width)
     if types.is_dictionary(kind):
-        return _bytes(array.dictionary_decode())
+        return _bytes(decoded(array))
     if types.is_struct(kind):
         return sum(_bytes(child) for child in array.flatten())
     if types.is_map(kind):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 
+from artifact_pipelines.tabular.dictionaries import decodable_type
 from artifact_pipelines.tabular.logical_size import logical_bytes
 
 
@@ -67,14 +68,15 @@ def with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) 
 
 
 def _laid_out(table: pa.Table) -> pa.Table:
-    decoded = with_types(table.schema, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
+    decodable = with_types(table.schema, decodable_type)
+    decoded = with_types(decodable, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
     if decoded.equals(table.schema):
         return table.combine_chunks()
-    return table.cast(decoded).combine_chunks().cast(stored_schema(table.schema))
+    return table.cast(decodable).cast(decoded).combine_chunks().cast(stored_schema(table.schema))
 
 
 def _fresh_dictionary(kind: pa.DictionaryType) -> pa.DataType:
-    values = pa.large_string() if pa.types.is_string_view(kind.value_type) else kind.value_type
+    values = decodable_type(kind).value_type
     is_text = pa.types.is_string(values) or pa.types.is_large_string(values)
     return pa.dictionary(kind.index_type, values) if is_text else values  # Parquet has no other ones
 
