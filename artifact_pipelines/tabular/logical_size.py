@@ -6,8 +6,6 @@ So the size of rows is the sum of that of each, and whatever is cut by it is cut
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifact_pipelines.tabular.dictionaries import decoded
-
 _VIEW_WORDS = 4
 
 
@@ -26,14 +24,12 @@ def fixed_width(kind: pa.DataType) -> int | None:
 
 def _bytes(array: pa.Array) -> int:
     kind, types = array.type, pa.types
-    if (width := fixed_width(kind)) is not None:
+    if (width := _width(kind)) is not None:
         return len(array) * width
     if isinstance(kind, pa.BaseExtensionType):
         return _bytes(array.storage)
-    if types.is_fixed_size_binary(kind):
-        return len(array) * int(kind.byte_width)
-    if types.is_dictionary(kind):
-        return _bytes(decoded(array))
+    if types.is_dictionary(kind):  # not decoded: a few large texts may stand in very many rows
+        return _sum(_lengths(array.dictionary).take(array.indices))
     if types.is_struct(kind):
         return sum(_bytes(child) for child in array.flatten())
     if types.is_map(kind):
@@ -41,9 +37,25 @@ def _bytes(array: pa.Array) -> int:
     if types.is_nested(kind):
         width = fixed_width(kind.value_type)
         return _bytes(array.flatten()) if width is None else _sum(pc.list_value_length(array)) * width
-    if types.is_string_view(kind) or types.is_binary_view(kind):
-        return _sum(pc.if_else(array.is_valid(), _view_lengths(array), 0))
-    return _sum(pc.binary_length(array))
+    return _sum(_lengths(array))
+
+
+def _width(kind: pa.DataType) -> int | None:
+    """Return the number of bytes of a value where any value has as many, be they few or not; else None."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _width(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _width(kind.value_type)
+    return int(kind.byte_width) if pa.types.is_fixed_size_binary(kind) else fixed_width(kind)
+
+
+def _lengths(array: pa.Array) -> pa.Array:
+    """Return the length of every text, null where it is null."""
+    if isinstance(array.type, pa.BaseExtensionType):
+        return _lengths(array.storage)
+    if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
+        return pc.if_else(array.is_valid(), _view_lengths(array), None)
+    return pc.binary_length(array)
 
 
 def _sum(lengths: pa.Array) -> int:

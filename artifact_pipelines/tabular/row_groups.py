@@ -72,7 +72,10 @@ def _laid_out(table: pa.Table) -> pa.Table:
     decoded = with_types(decodable, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
     if decoded.equals(table.schema):
         return table.combine_chunks()
-    return table.cast(decodable).cast(decoded).combine_chunks().cast(stored_schema(table.schema))
+    # Arrow's casts do not know that a list is a slice: they would decode all that it is cut from.
+    batches = [pa.concat_batches([batch]) for batch in table.to_batches()]
+    alone = pa.Table.from_batches(batches, table.schema)
+    return alone.cast(decodable).cast(decoded).combine_chunks().cast(stored_schema(table.schema))
 
 
 def _fresh_dictionary(kind: pa.DictionaryType) -> pa.DataType:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
@@ -83,6 +84,14 @@ def test_of_very_many_categories_those_of_the_rows_come_back(store: Store) -> No
     found = round_trip(store, pd.DataFrame({"text": pd.Series(["7", "3"], dtype=many)}), pd.DataFrame)
     assert [*found["text"]] == ["7", "3"]
     assert [*found["text"].cat.categories] == ["7", "3"]
+
+
+def test_few_large_categories_may_stand_in_many_rows() -> None:
+    texts = [f"{number:02}" * 50_000 for number in range(30)]
+    _, data = written(pd.DataFrame({"text": pd.Categorical.from_codes([*range(30)] * 750, texts)}))
+    metadata = pyarrow.parquet.ParquetFile(io.BytesIO(data)).metadata
+    assert metadata.num_rows == 22_500
+    assert metadata.num_row_groups > 2_250_000_000 // (64 << 20), "2.25 GB, if each row has a text"
 
 
 def test_other_readers_see_an_index_as_columns(store: Store) -> None:
@@ -201,8 +210,6 @@ def test_sets_are_refused_wherever_they_are(values: Any) -> None:
 def test_what_pandas_does_not_understand_is_an_error(store: Store) -> None:
     sink = io.BytesIO()
     table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": '{"index_columns": ["gone"], "columns": 5}'})
-    import pyarrow.parquet
-
     pyarrow.parquet.write_table(table, sink)
     artifact = stored(store, "x")
     file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))

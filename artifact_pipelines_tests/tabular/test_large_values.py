@@ -72,6 +72,10 @@ def test_a_row_group_takes_as_many_rows_as_fit(lengths: list[int], groups: list[
     assert cut(lengths, rows=4, size_bytes=10, batch_rows=batch_rows) == groups
 
 
+def _dictionary(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(range(len(values)), pa.uint8()), pa.array(values, kind))
+
+
 @pytest.mark.parametrize(
     ("values", "size_bytes"),
     [
@@ -81,6 +85,11 @@ def test_a_row_group_takes_as_many_rows_as_fit(lengths: list[int], groups: list[
         (pa.array(["ä", None, "abc"]), 5),
         (pa.array(["ä", None, "a text too long for its view"], pa.string_view()), 30),
         (pa.array(["abc", None, "abc"]).dictionary_encode(), 6),
+        (_dictionary(["ä", None, "a text too long for its view"], pa.string_view()), 30),
+        (_dictionary([b"abc", None], pa.binary(3)), 6),
+        (_dictionary([1, None], pa.int16()), 4),
+        (_dictionary(["{}", None], pa.json_()), 2),
+        (pa.ListArray.from_arrays([0, 1, 3], _dictionary(["abc", None, "d"], pa.string_view())), 4),
         (pa.array([[1, None], None, []], pa.list_(pa.int32())), 8),
         (pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), 16),
         (pa.array([[["a"], None], None, [["bc", "d"]]]), 4),
@@ -94,6 +103,16 @@ def test_the_size_of_values_is_what_they_say(values: pa.Array, size_bytes: int) 
     assert logical_bytes(batch) == size_bytes
     assert sum(logical_bytes(batch.slice(row, 1)) for row in range(len(values))) == size_bytes
     assert logical_bytes(pa.concat_batches([batch, batch]).slice(len(values))) == size_bytes
+
+
+def test_large_texts_of_a_dictionary_are_not_decoded_to_know_their_size() -> None:
+    rows = pa.array([row % 2 for row in range(100_000)], pa.int8())
+    texts = pa.DictionaryArray.from_arrays(rows, pa.array(["x" * 100_000, "y" * 50_000]))
+    batch = pa.record_batch({"x": texts, "lists": pa.ListArray.from_arrays(range(100_001), texts)})
+    before = pa.default_memory_pool().max_memory()
+    assert logical_bytes(batch) == 2 * 50_000 * 150_000, "15 GB, of which Arrow makes no array"
+    assert next(regrouped(batch.schema, [batch], 100_000, 1 << 20)).num_rows == 6
+    assert pa.default_memory_pool().max_memory() - before < 64 << 20
 
 
 def test_what_lies_under_a_null_has_no_size() -> None:
