@@ -3,7 +3,7 @@
 import collections
 import contextlib
 import io
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -47,14 +47,24 @@ def grouped(parts: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
         yield pl.concat(held, rechunk=True) if len(held) > 1 else held[0]
 
 
+def alone(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose lists hold nothing of what they are cut from: Arrow would be given a copy of all that."""
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    return _gathered(frame, nested) if nested else frame
+
+
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a frame that holds nothing else: how polars writes a list shows what lies around it and under nulls."""
     nested = {name: kind for name, kind in frame.schema.items() if kind.is_nested()}
     lists = [name for name, kind in nested.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
     deep = [name for name in nested if name not in lists]
     if lists:
-        frame = frame.with_columns(pl.selectors.by_name(lists).gather(pl.int_range(pl.len())))
+        frame = _gathered(frame, lists)
     return frame.with_columns(_read_back(frame.select(pl.selectors.by_name(deep)))) if deep else frame
+
+
+def _gathered(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    return frame.with_columns(pl.selectors.by_name(columns).gather(pl.int_range(pl.len())))
 
 
 def _read_back(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
-from artifact_pipelines.tabular.frame_parts import compact, drained, end, grouped, parts_of
+from artifact_pipelines.tabular.frame_parts import alone, compact, drained, end, grouped, parts_of
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 from artifact_pipelines.tabular.logical_size import fixed_width, logical_bytes
 from artifact_pipelines.tabular.row_groups import regrouped, stored_schema
@@ -63,7 +63,7 @@ def write_frame(
         first, is_large = (collections.deque(), False) if has_fixed_widths else _first_group(parts, rows)
         rejoined = itertools.chain(drained(first), parts)
         if is_large:  # polars cuts all groups at the same number of rows
-            pieces = (piece for part in rejoined for piece in part.iter_slices(_PIECE_ROWS))
+            pieces = (alone(piece) for part in rejoined for piece in _pieces(part))
             batches = (batch for piece in pieces for batch in piece.to_arrow().to_batches())
             return write_batches(schema.to_frame().to_arrow().schema, batches, sink, make_hasher)
         hasher = TableHasher(arrow_schema, make_hasher) if make_hasher and arrow_schema is not None else None
@@ -146,11 +146,25 @@ def _first_group(parts: Iterable[pl.DataFrame], rows: int) -> tuple[collections.
     room_rows, room_bytes = rows, ROW_GROUP_BYTES
     for part in parts:
         taken.append(part)
-        room_bytes -= sum(logical_bytes(batch) for batch in _arrow(part.head(room_rows)).to_batches())
+        room_bytes -= _size_bytes(part.head(room_rows))
         room_rows -= part.height
         if room_rows <= 0 or room_bytes < 0:
             break
     return taken, room_bytes < 0
+
+
+def _pieces(part: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut a part to pieces no larger than a row group, or of one row: each is copied on its way to Arrow."""
+    if part.height > 1 and (part.height > _PIECE_ROWS or _size_bytes(part) > ROW_GROUP_BYTES):
+        middle = part.height // 2
+        yield from _pieces(part[:middle])
+        yield from _pieces(part[middle:])
+    else:
+        yield part
+
+
+def _size_bytes(frame: pl.DataFrame) -> int:
+    return sum(map(logical_bytes, _arrow(frame).to_batches()))
 
 
 class _FrameSource:
@@ -239,9 +253,8 @@ def _hash(part: pl.DataFrame | pa.Table, hasher: TableHasher) -> None:
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:
-    """Return a frame as Arrow: categories as text, for their dictionary may be larger than the frame."""
-    texts = frame.with_columns(pl.selectors.categorical().cast(pl.String), pl.selectors.enum().cast(pl.String))
-    return texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    """Return a frame as Arrow, which shares its memory."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema | None:

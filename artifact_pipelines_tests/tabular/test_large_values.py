@@ -169,6 +169,32 @@ def test_a_first_row_that_is_large_does_not_make_small_groups_of_all_others(monk
     assert sizes(data) == [1, 1_000, 1_000, 1_000]
 
 
+_TEXTS = pl.Series([f"{row}" * 1_000 for row in range(3_000)])
+_LARGE = {
+    "texts": _TEXTS,
+    "lists": _TEXTS.to_frame("x").select(pl.concat_list("x")).to_series(),
+    "numbers": pl.Series([[row] * 500 for row in range(3_000)]),
+    "structs": _TEXTS.to_frame("x").select(pl.struct("x", pl.concat_list("x").alias("list"))).to_series(),
+    "categories": _TEXTS.cast(pl.Categorical),
+    "lists of categories": _TEXTS.cast(pl.Categorical).to_frame("x").select(pl.concat_list("x")).to_series(),
+}
+
+
+@pytest.mark.parametrize("name", _LARGE)
+def test_of_large_values_no_more_than_a_row_group_becomes_arrows_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = _LARGE[name].to_frame("x")
+    taken: list[pa.RecordBatch] = []
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "write_batches", lambda schema, batches, *_: taken.extend(batches))
+    for value in (frame, frame.lazy()):
+        taken.clear()
+        write_frame(value, io.BytesIO())
+        assert sum(batch.num_rows for batch in taken) == frame.height
+        assert max(batch.get_total_buffer_size() for batch in taken) < 150_000
+
+
 class _Full(io.BytesIO):
     def write(self, data: object) -> int:
         raise OSError("No space left on device")
