@@ -579,6 +579,8 @@ class ColumnValueError(UsageError):
     def _remedy(self) -> str:
         if "a key twice" in self.problem:
             return "Keep one of them, or use a list of structs with a key and a value."
+        if "precision" in self.problem:
+            return "A decimal has 38 digits at the most, where DuckDB's HUGEINT has 39: cast the column to text, in DuckDB to VARCHAR."
         if any(kind in self.type_name for kind in ("date", "duration", "time")):
             return "Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast the column to int64."
         return "A text or a list is stored with a length of 31 bits: split the value over several rows."

@@ -115,8 +115,10 @@ class DuckDBHandler(ParquetHandler):
     def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
+        from artifact_pipelines.tabular.relation_types import check_relation_columns
         from artifact_pipelines.tabular.row_groups import in_utc
 
+        check_relation_columns(value)
         reader = value.to_arrow_reader(_BATCH_ROWS)
         check_arrow_columns(reader.schema)
         schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them

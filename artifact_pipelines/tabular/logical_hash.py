@@ -90,7 +90,8 @@ class TableHasher:
         """Take in the next rows.
 
         Raises:
-            ColumnValueError: A value is beyond the range of the type that counts, or a map has a key twice.
+            ColumnValueError: A value is beyond the range of its type, or of the type that counts, or a map has a key
+                twice.
         """
         self._rows += batch.num_rows
         for (name, _), column, array in zip(self._names, self._columns, batch.columns, strict=True):
@@ -186,6 +187,8 @@ class _Column:
         elif _is_text(array.type):
             self._update_text(array)
         else:
+            if pa.types.is_decimal(array.type):  # Arrow holds more digits than the type says, such as DuckDB's HUGEINT
+                array.validate(full=True)
             self._values.update(_fixed_bytes(_canonical_numbers(array)))
 
     def digests(self) -> Iterator[str]:

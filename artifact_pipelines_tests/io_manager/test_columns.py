@@ -1,6 +1,7 @@
 """Columns: only those that were asked for are read, and what cannot be stored is named before a byte is written."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -143,6 +144,45 @@ def test_a_column_that_cannot_be_stored_is_named_before_a_byte_is_written(name: 
         TypeHandlers().for_value(value).write(value, sink)
     assert sink.getvalue() == b""
     assert caught.value.remedy.endswith(".")
+
+
+def _relation(value: str) -> duckdb.DuckDBPyRelation:
+    return duckdb.connect().sql(f"SELECT 1 AS fine, {value} AS odd")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "remedy"),
+    [
+        ("'10:00:00+01'::TIMETZ", "TIME WITH TIME ZONE", "to TIME, .* or to VARCHAR"),
+        ("1::UHUGEINT", "UHUGEINT", "to HUGEINT"),
+        ("'101'::BIT", "BIT", "to VARCHAR"),
+        ("10::BIGNUM", "BIGNUM", "to VARCHAR"),
+        ("1::VARIANT", "VARIANT", "to JSON"),
+        ("['1'::BIT]", "BIT[]", "to VARCHAR"),
+        ("[10::BIGNUM]::BIGNUM[1]", "BIGNUM[1]", "to VARCHAR"),
+        ("{'a': MAP {'k': [1::UHUGEINT]}}", "STRUCT(a MAP(VARCHAR, UHUGEINT[]))", "to HUGEINT"),
+    ],
+)
+def test_a_type_of_duckdb_that_would_become_another_one_is_refused(value: str, kind: str, remedy: str) -> None:
+    relation, sink = _relation(value), io.BytesIO()
+    said = f"Column 'odd' of type {re.escape(kind)} cannot be stored as Parquet. Nothing was stored. CAST it {remedy}"
+    with pytest.raises(UnsupportedColumnError, match=said):
+        TypeHandlers().for_value(relation).write(relation, sink)
+    assert sink.getvalue() == b""
+
+
+_NINES = "9" * 38
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]", "{{'a': {}}}"])
+def test_a_hugeint_is_stored_where_a_decimal_has_its_digits(store: Store, form: str) -> None:
+    for fine in (_NINES, f"-{_NINES}", "NULL"):
+        relation = _relation(form.format(f"{fine}::HUGEINT"))
+        assert round_trip(store, relation, duckdb.DuckDBPyRelation).fetchall() == relation.fetchall()
+    for odd in (f"({_NINES}::HUGEINT + 1)", f"(-{_NINES}::HUGEINT - 1)"):
+        relation = _relation(form.format(odd))
+        with pytest.raises(ColumnValueError, match="Column 'odd' .* Nothing was stored. .* to VARCHAR"):
+            TypeHandlers().for_value(relation).write(relation, io.BytesIO())
 
 
 @pytest.mark.parametrize("name", ["x\0y", "__filename", "__fragment_index", "__batch_index", "__last_in_fragment"])
