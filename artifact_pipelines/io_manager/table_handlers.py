@@ -119,10 +119,10 @@ class DuckDBHandler(ParquetHandler):
         from artifact_pipelines.tabular.row_groups import in_utc
 
         check_relation_columns(value)
-        reader = value.to_arrow_reader(_BATCH_ROWS)
-        check_arrow_columns(reader.schema)
-        schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
-        return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
+        with value.to_arrow_reader(_BATCH_ROWS) as reader:  # while it is open, its connection answers no other query
+            check_arrow_columns(reader.schema)
+            schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
+            return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb

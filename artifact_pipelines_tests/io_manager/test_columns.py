@@ -171,6 +171,28 @@ def test_a_type_of_duckdb_that_would_become_another_one_is_refused(value: str, k
     assert sink.getvalue() == b""
 
 
+class _Full(io.BytesIO):
+    def write(self, data: object) -> int:
+        raise OSError("No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("query", "sink"),
+    [
+        ("SELECT range, union_value(k := 1) AS odd FROM range(1_000_000)", io.BytesIO()),
+        ("SELECT range, range AS range FROM range(1_000_000)", io.BytesIO()),
+        ("SELECT range FROM range(1_000_000)", _Full()),
+        ("SELECT error(range::VARCHAR) FROM range(1_000_000)", io.BytesIO()),
+    ],
+)
+def test_a_relation_that_could_not_be_stored_leaves_its_connection_free(query: str, sink: io.BytesIO) -> None:
+    connection = duckdb.connect()
+    relation = connection.sql(query)
+    with pytest.raises((ArtifactError, OSError, duckdb.Error)) as caught:  # as long as it is held, so is the reader
+        TypeHandlers().for_value(relation).write(relation, sink)
+    assert connection.sql("SELECT 1").fetchall() == [(1,)], caught
+
+
 _NINES = "9" * 38
 
 
