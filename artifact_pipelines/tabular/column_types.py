@@ -23,7 +23,7 @@ _INTERVAL = "Cast it to a duration, or to numbers of months, days and nanosecond
 _VIEW = "Cast it to a list."
 _RUNS = "Decode it with pyarrow.compute.run_end_decode."
 _DECIMAL = "Cast it to decimal128, which has 38 digits, or to text."
-_DICTIONARY = "Decode it with dictionary_decode()."
+_DICTIONARY = "Decode it: with dictionary_decode() in pyarrow, with astype(str) in pandas."
 _SCALE = "Cast it to a decimal with a scale between 0 and its precision."
 _ZONE = "Cast it to a time zone that polars knows, such as 'Europe/Berlin' or '+02:00', or to UTC."
 _KEYS = "Use text or numbers for keys, or a list of structs with a key and a value."
@@ -93,11 +93,14 @@ def _arrow_remedy(kind: pa.DataType) -> str | None:
         if is_such(kind):
             return remedy
     if pyarrow.types.is_dictionary(kind):
-        nested = pyarrow.types.is_nested(kind.value_type)
-        return _DICTIONARY if nested else _arrow_remedy(kind.value_type)
+        return _DICTIONARY if pyarrow.types.is_nested(_stored_type(kind.value_type)) else _arrow_remedy(kind.value_type)
     inner = [kind.field(index) for index in range(kind.num_fields)]
     own = _fields_remedy([field.name for field in inner]) if pyarrow.types.is_struct(kind) else None
     return own or _first(_arrow_remedy(field.type) for field in inner)
+
+
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    return _stored_type(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def _fields_remedy(names: Collection[str]) -> str | None:

@@ -187,6 +187,8 @@ def test_what_arrow_does_not_take_is_named() -> None:
         written(pd.DataFrame({"fine": fine}, index=[1, "a"]))
     with pytest.raises(UnsupportedColumnError, match="'odd'"):
         written(pd.DataFrame({"odd": [pd.DateOffset(1), pd.DateOffset(2)]}))
+    with pytest.raises(UnsupportedColumnError, match=r"'odd' .* astype\(str\)"):
+        written(pd.DataFrame({"odd": pd.cut([1, 2], 2)}))
 
 
 @pytest.mark.parametrize(
