@@ -10,7 +10,7 @@ from artifact_pipelines.core.exceptions import (
     UsageError,
 )
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.table_handlers import ParquetHandler, known_columns, read_table
+from artifact_pipelines.io_manager.table_handlers import OF_METADATA, ParquetHandler, known_columns, read_table
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ class PandasHandler(ParquetHandler):
     An index is stored as columns, which other readers see as such: under its name, or as `__index_level_0__`. A range
     is no column: the file's metadata name it, and others do not see it. A pandas reader gets either back as the index,
     with `columns` too; so it does labels, dtypes, time zones and `attrs`. All of these are content, as the columns are.
-    Categories come back as they were, those of other values than texts and numbers as values. A frame of other writers
-    gets the plain index.
+    Categories come back as they were, in columns and in the index. But those of other values than texts and numbers
+    come back as values; of more than 1 MiB, texts come back with those categories that rows have and numbers as
+    numbers, and an order is refused. A frame of other writers gets the plain index.
     """
 
     writes = ("pandas.DataFrame",)
@@ -50,8 +51,9 @@ class PandasHandler(ParquetHandler):
         table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
         try:
             return restore_categories(table.to_pandas(), table.schema)
-        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-            problem = f"pandas does not understand it ({type(error).__name__}: {str(error).splitlines()[0]:.200})"
+        except (pa.ArrowException, *OF_METADATA) as error:
+            said = str(error).strip() or "it says no more"
+            problem = f"pandas does not understand it ({type(error).__name__}: {said.splitlines()[0]:.200})"
             remedy = "Annotate polars.DataFrame or pyarrow.Table."
             raise ContentMismatchError(artifact.info.file_id, "pandas.DataFrame", problem, remedy) from error
 

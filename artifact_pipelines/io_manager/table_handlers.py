@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
 _BATCH_ROWS = 8_192  # they may hold long texts
+OF_METADATA = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What pyarrow, pandas and classes of extension types raise over what a file says of its columns."""
 
 
 class ParquetHandler:
@@ -209,9 +211,8 @@ def _errors_of_readers() -> tuple[type[BaseException], ...]:
     import polars as pl
     import pyarrow as pa
 
-    of_extension_types = (KeyError, TypeError, ValueError)  # their classes read what a file says of them
     of_polars = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-    return (pa.ArrowException, duckdb.Error, *of_polars, *of_extension_types)
+    return (pa.ArrowException, duckdb.Error, *of_polars, *OF_METADATA)
 
 
 def _batches(value: Any) -> Iterable["pa.RecordBatch"]:

@@ -7,14 +7,16 @@ version calls text, and how it names itself, does not count.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 CATEGORIES_KEY = b"artifact_pipelines.categories"
-"""Key in a schema's metadata: of each column of pandas' categories their values, and whether they are in an order."""
+"""Key in a schema's metadata: of columns and levels of the index the categories, and whether they are in an order."""
 
+_MOST_LEVELS = 100
+_TOO_DEEP = f"JSON of more than {_MOST_LEVELS} levels"
 _TEXT = ("unicode", "string", "empty")
 # What pandas makes of an Arrow type by itself. Not durations in seconds, which the hash takes for milliseconds.
 _OF_NUMPY = re.compile(r"(u?int|float)\d+|bool|object|str|bytes|datetime64\b.*|timedelta64\[[mun]s\]")
@@ -26,11 +28,55 @@ def told_to_pandas(schema: pa.Schema) -> Mapping[str, Any]:
     Metadata that are not as pandas writes them tell nothing.
     """
     try:
-        metadata = json.loads((schema.metadata or {}).get(b"pandas", b"null"))
-        categories = json.loads((schema.metadata or {}).get(CATEGORIES_KEY, b"{}"))
-        return {} if metadata is None else {**_told(metadata), **_told_of_categories(categories)}
+        metadata = _parsed(schema, b"pandas")
+        told = {} if metadata is None else {**_told(metadata), **_told_of_categories(named_categories(schema))}
+        json.dumps(told, sort_keys=True)  # what is hashed
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
+    return told
+
+
+def named_categories(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
+    """Return by column the `categories` that a schema names, and whether they are `ordered`.
+
+    Where one of them is not as they are written here, all say nothing.
+    """
+    try:
+        named = _parsed(schema, CATEGORIES_KEY)
+    except ValueError:
+        return {}
+    return named if isinstance(named, dict) and all(map(_are_categories, named.values())) else {}
+
+
+def _are_categories(kept: Any) -> bool:
+    if not isinstance(kept, dict) or not isinstance(kept.get("ordered"), bool):
+        return False
+    values = kept.get("categories")
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
+        return False
+    return len({*values}) == len(values) and not any(value != value for value in values)  # NaN is no category
+
+
+def _parsed(schema: pa.Schema, key: bytes) -> Any:
+    """Return what a schema's metadata say as JSON; None where they say nothing.
+
+    Raises:
+        ValueError: It is no JSON, or nested so deeply that it depends on the caller's stack whether it can be read.
+    """
+    try:
+        said = json.loads((schema.metadata or {}).get(key, b"null"))
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    level = [said]
+    for _ in range(_MOST_LEVELS):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise ValueError(_TOO_DEEP)
+    return said
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.row_order import unordered_hash
 from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
 
+_ORDERED = pd.CategoricalIndex(["x", "y"], categories=["z", "y", "x"], ordered=True)
+
 
 def frames() -> dict[str, Any]:
     plain = pd.DataFrame({"number": [3, 1], "text": ["a", "ü"], "float": [1.5, None]})
@@ -38,6 +40,11 @@ def frames() -> dict[str, Any]:
         "categories in an order": plain.astype({"text": pd.CategoricalDtype(["ü", "z", "a"], ordered=True)}),
         "categories that no row has": plain.astype({"text": pd.CategoricalDtype(["z", "ü", "a"])}),
         "categories of numbers": plain.astype({"number": "category", "float": "category"}),
+        "categories as index": plain.set_axis(pd.CategoricalIndex(["a", None], categories=["z", "a"])),
+        "categories in an order as index": plain.set_axis(_ORDERED),
+        "categories as index with a name": plain.set_axis(_ORDERED.rename("number")),
+        "categories of numbers as index": plain.set_axis(pd.CategoricalIndex([3, 1], categories=[5, 1, 3])),
+        "categories as levels": plain.set_axis(pd.MultiIndex.from_arrays([_ORDERED, [1, 2]], names=["level", None])),
         "labels of several levels": pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("v", 2024)])),
         "labels that are numbers": pd.DataFrame([[1, 2]]),
         "nullable": plain.astype({"number": "Int64", "float": "Float64"}),
@@ -86,6 +93,26 @@ def test_of_very_many_categories_those_of_the_rows_come_back(store: Store) -> No
     assert [*found["text"].cat.categories] == ["7", "3"]
 
 
+def test_very_many_categories_in_an_order_are_refused() -> None:
+    many = pd.CategoricalDtype([str(number) for number in range(200_000)], ordered=True)
+    values = pd.Series(["7", "3"], dtype=many)
+    for frame in (pd.DataFrame({"odd": values}), pd.DataFrame({"fine": [1, 2]}, index=pd.Index(values, name="odd"))):
+        with pytest.raises(UnsupportedColumnError, match="'odd' of type category of 200,000 values .* 1 MiB"):
+            written(frame)
+    fewer = pd.DataFrame({"odd": values.cat.remove_unused_categories()})
+    assert written(fewer) == written(fewer.copy())
+
+
+def test_categories_that_no_longer_fit_the_values_say_nothing(store: Store) -> None:
+    schema = stored_schema_of(pd.DataFrame({"text": pd.Categorical(["a", "b"], categories=["b", "a"], ordered=True)}))
+    changed = pa.table({"text": ["a", "c"]}).replace_schema_metadata(schema.metadata)
+    assert round_trip(store, changed, pd.DataFrame)["text"].to_list() == ["a", "c"]
+
+
+def stored_schema_of(frame: pd.DataFrame) -> pa.Schema:
+    return pyarrow.parquet.read_schema(io.BytesIO(written(frame)[1]))
+
+
 def test_few_large_categories_may_stand_in_many_rows() -> None:
     texts = [f"{number:02}" * 50_000 for number in range(30)]
     _, data = written(pd.DataFrame({"text": pd.Categorical.from_codes([*range(30)] * 750, texts)}))
@@ -127,6 +154,10 @@ SAME_COLUMNS: dict[str, Any] = {
     "categories in an order": PLAIN.astype({"text": pd.CategoricalDtype(["b", "a"], ordered=True)}),
     "categories in another order": PLAIN.astype({"text": pd.CategoricalDtype(["a", "b"], ordered=True)}),
     "categories of numbers": PLAIN.astype({"number": "category"}),
+    "categories in an order as index": PLAIN.set_index(pd.CategoricalIndex(PLAIN["text"], ordered=True)),
+    "categories in another order as index": PLAIN.set_index(
+        pd.CategoricalIndex(PLAIN["text"], categories=["b", "a"], ordered=True)
+    ),
     "months": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="M")}),
     "days": pd.DataFrame({"at": pd.PeriodIndex.from_ordinals([1, 2], freq="D")}),
     "numbers of months": pd.DataFrame({"at": [1, 2]}),
@@ -148,12 +179,38 @@ def test_a_plain_frame_has_the_content_of_the_same_table_of_others() -> None:
     assert versions(pa.Table.from_pandas(indexed)) == versions(indexed)
 
 
-@pytest.mark.parametrize(
-    "said", ["{", "[]", '{"index_columns": 5}', '{"columns": [{"name": 1}], "index_columns": ["x"]}']
-)
-def test_what_pandas_does_not_understand_is_no_content(said: str) -> None:
-    table = pl.DataFrame(PLAIN).to_arrow()
-    assert versions(table.replace_schema_metadata({"pandas": said})) == versions(table)
+_DEEP = "[" * 100_000
+_HOSTILE = [
+    *("{", "[]", "5", '"x"', '{"a": 1}', '{"a": null}', '{"a": {"categories": 5, "ordered": true}}', _DEEP),
+    *('{"a": {"categories": ["x", "x"], "ordered": true}}', '{"a": {"categories": [[1]], "ordered": false}}'),
+    *('{"a": {"categories": ["x", NaN], "ordered": true}}', '{"a": {"categories": ["x"], "ordered": 1}}'),
+    *(
+        '{"index_columns": 5}',
+        '{"columns": [{"name": 1}], "index_columns": ["x"]}',
+        f'{{"a": {"[" * 500}{"]" * 500}}}',
+        "\ud800",
+    ),
+    '{"index_columns": [], "column_indexes": [], "columns": [{"name": null, "numpy_type": "x"}, {"name": "a", '
+    '"numpy_type": "y"}]}',
+    f'{{"index_columns": [], "column_indexes": [], "columns": [], "attributes": {"[" * 200}{"]" * 200}}}',
+]
+
+
+@pytest.mark.parametrize("key", ["pandas", "artifact_pipelines.categories"])
+@pytest.mark.parametrize("number", range(len(_HOSTILE)))
+def test_odd_metadata_are_no_content_and_load_as_values_or_not_at_all(store: Store, key: str, number: int) -> None:
+    plain = pa.table({"a": ["x", "y"]})
+    said = {key: _HOSTILE[number].encode("utf-8", "surrogatepass")}
+    if key != "pandas":
+        said["pandas"] = pa.Schema.from_pandas(pd.DataFrame({"a": ["x"]})).metadata[b"pandas"]
+    table = plain.replace_schema_metadata(said)
+    assert versions(table) == versions(plain)
+    try:
+        found = round_trip(store, table, pd.DataFrame)
+    except ContentMismatchError:
+        assert key == "pandas"
+    else:
+        assert found["a"].to_list() == ["x", "y"]
 
 
 def test_what_another_pandas_would_say_of_a_frame_is_no_content() -> None:
