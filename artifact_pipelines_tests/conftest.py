@@ -84,8 +84,8 @@ def nothing_takes_long_that_no_test_looks_at(sqlite_template: pathlib.Path) -> I
 
 
 @pytest.fixture(autouse=True)
-def settings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Every test has its own places, whoever asks the environment for them."""
+def settings(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Every test has its own places, whoever asks the environment for them: on SQLite and local disk, if not told."""
     monkeypatch.setenv(CATALOG_URL, f"sqlite:///{tmp_path / 'catalog.db'}")
     monkeypatch.setenv(STORAGE_URL, str(tmp_path / "store"))
     monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
@@ -96,6 +96,9 @@ def settings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Setting
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (tmp_path / "landing").mkdir()
+    if getattr(request, "param", None) == "production":
+        monkeypatch.setenv(CATALOG_URL, request.getfixturevalue("postgresql_url"))
+        monkeypatch.setenv(STORAGE_URL, request.getfixturevalue("s3_url"))
     return Settings.from_environment()
 
 

@@ -1,7 +1,8 @@
-"""An IO manager on SQLite and local disk, for what does not depend on databases and stores."""
+"""An IO manager on the catalog and the store that the environment names: SQLite and local disk.
 
-import pathlib
-import shutil
+Little of what it does depends on databases and stores. `make stress` runs everything on PostgreSQL and S3 as well.
+"""
+
 from collections.abc import Iterator
 
 import dagster as dg
@@ -13,22 +14,32 @@ from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.open_producer import open_producer
 
+_OF_THE_ENVIRONMENT = {"own_catalog", "store", "project"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on what production has too, unless it looks behind the store's back."""
+    names = set(metafunc.fixturenames)
+    is_of_any_place = names & _OF_THE_ENVIRONMENT and not names & {"catalog_url", "storage_url"}
+    is_local = metafunc.definition.get_closest_marker("local")
+    if metafunc.config.getoption("--stress") and is_of_any_place and not is_local:
+        metafunc.parametrize("settings", ["development", "production"], indirect=True)
+
 
 @pytest.fixture
-def sqlite_catalog(settings: Settings, sqlite_template: pathlib.Path) -> Iterator[Catalog]:
-    shutil.copyfile(sqlite_template, settings.catalog_url.removeprefix("sqlite:///"))
+def own_catalog(settings: Settings) -> Iterator[Catalog]:
     with Catalog(settings.catalog_url) as catalog:
         yield catalog
 
 
 @pytest.fixture
-def local_producer(sqlite_catalog: Catalog, settings: Settings) -> ArtifactProducer:
-    return open_producer(sqlite_catalog.files, settings.storage_url)
+def own_producer(own_catalog: Catalog, settings: Settings) -> ArtifactProducer:
+    return open_producer(own_catalog.files, settings.storage_url)
 
 
 @pytest.fixture
-def ours(sqlite_catalog: Catalog, local_producer: ArtifactProducer) -> ArtifactIOManager:
-    return ArtifactIOManager(sqlite_catalog, local_producer)
+def ours(own_catalog: Catalog, own_producer: ArtifactProducer) -> ArtifactIOManager:
+    return ArtifactIOManager(own_catalog, own_producer)
 
 
 @pytest.fixture

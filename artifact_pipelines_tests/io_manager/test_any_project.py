@@ -32,7 +32,7 @@ def run_op_job(ours: ArtifactIOManager, job: Callable[..., Any]) -> dg.ExecuteIn
 
 
 def test_an_asset_that_returns_nothing_is_another_one_each_time(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
 ) -> None:
     @dg.asset
     def loaded_elsewhere():  # type: ignore[no-untyped-def]
@@ -54,7 +54,7 @@ def test_an_asset_that_returns_nothing_is_another_one_each_time(
         told.append((version("loaded_elsewhere"), version("perhaps")))
     assert told[0][0] != told[1][0]
     assert told[0][1] == told[1][1], "here None is a value"
-    assert [sqlite_catalog.materializations.current(name).version for name in ("loaded_elsewhere", "perhaps")] == [2, 1]
+    assert [own_catalog.materializations.current(name).version for name in ("loaded_elsewhere", "perhaps")] == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,7 @@ echo '{{"Version": 1, "AccessKeyId": "key'$N'", "SecretAccessKey": "s", "Session
     assert first.access_key_id != second.access_key_id, "they run out within ten minutes"
 
 
+@pytest.mark.local
 def test_a_store_on_local_disk_needs_no_access(store: Store) -> None:
     assert store._producer.s3_access() is None
     file = store.info(store.create_artifact(io.BytesIO(b"x"), "txt"))

@@ -75,10 +75,10 @@ def inputs_of(catalog: Catalog, asset: str) -> list[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("asset", [copy, awaited])
-def test_it_is_recorded_and_shown(source: Source, sqlite_catalog: Catalog, asset: dg.AssetsDefinition) -> None:
+def test_it_is_recorded_and_shown(source: Source, own_catalog: Catalog, asset: dg.AssetsDefinition) -> None:
     result = source.make(asset)
     [made] = result.asset_materializations_for_node(asset.key.to_user_string())
-    assert inputs_of(sqlite_catalog, asset.key.to_user_string()) == [("source", 1)]
+    assert inputs_of(own_catalog, asset.key.to_user_string()) == [("source", 1)]
     assert "artifact/inputs" in made.metadata
 
 
@@ -91,14 +91,14 @@ def test_so_it_is_with_an_io_manager_that_dagster_makes_for_it(
         assert inputs_of(catalog, "copy") == [("source", 1)]
 
 
-def test_a_run_selects_its_version(source: Source, sqlite_catalog: Catalog) -> None:
+def test_a_run_selects_its_version(source: Source, own_catalog: Catalog) -> None:
     source.make()
     source.value = "two"
     result = source.make(copy)
     assert result.asset_value("copy") == "two"
     result = source.make(copy, selection=[copy], tags=VERSION_1)
     assert result.asset_value("copy") == "one"
-    assert inputs_of(sqlite_catalog, "copy") == [("source", 1)]
+    assert inputs_of(own_catalog, "copy") == [("source", 1)]
 
 
 def test_dagster_is_told_which_version_it_was(instance: dg.DagsterInstance, ours: ArtifactIOManager) -> None:
@@ -115,7 +115,7 @@ def test_dagster_is_told_which_version_it_was(instance: dg.DagsterInstance, ours
     assert project.status() == "STALE"
 
 
-def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, sqlite_catalog: Catalog) -> None:
+def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, own_catalog: Catalog) -> None:
     seen = []
 
     @dg.asset(metadata={"artifact/publish": "after_checks"})
@@ -132,12 +132,12 @@ def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, s
         source.make(prices, fine, selection=dg.AssetSelection.assets(prices).without_checks())
         source.make(prices, fine, selection=dg.AssetSelection.checks(fine))
     assert seen == ["one", "two"]
-    publish_candidates(source.instance, sqlite_catalog)
-    assert sqlite_catalog.materializations.current("prices").version == 2
+    publish_candidates(source.instance, own_catalog)
+    assert own_catalog.materializations.current("prices").version == 2
 
 
 def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from_all_others_that_were_loaded(
-    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
+    own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(deps=["up"], partitions_def=ABC, backfill_policy=SINGLE_RUN)
     def down(context: dg.AssetExecutionContext) -> Mapping[str, str]:
@@ -147,11 +147,11 @@ def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from
         return {key: key for key in context.partition_keys}
 
     backfill(ours, instance, [of_partitions("up", ABC), of_partitions("aside", ABC), down], ABC)
-    assert made_from(sqlite_catalog) == {key: [key, "b"] for key in ("a", "b", "c")}
+    assert made_from(own_catalog) == {key: [key, "b"] for key in ("a", "b", "c")}
 
 
 def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
-    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
+    own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     first = dg.StaticPartitionMapping({"a": "a", "b": "b"})
 
@@ -170,10 +170,10 @@ def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
     tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
     resources = {"io_manager": ours}
     dg.materialize([up, down], selection=[down], resources=resources, instance=instance, tags=tags)
-    assert made_from(sqlite_catalog) == {"a": ["a", "c"], "b": ["c"]}
+    assert made_from(own_catalog) == {"a": ["a", "c"], "b": ["c"]}
 
 
-def test_what_another_thread_loads_is_of_no_step(source: Source, sqlite_catalog: Catalog) -> None:
+def test_what_another_thread_loads_is_of_no_step(source: Source, own_catalog: Catalog) -> None:
     @dg.asset(deps=[SOURCE])
     def apart(context: dg.AssetExecutionContext) -> str:
         thread = threading.Thread(target=lambda: context.load_asset_value(SOURCE))
@@ -182,4 +182,4 @@ def test_what_another_thread_loads_is_of_no_step(source: Source, sqlite_catalog:
         return "-"
 
     source.make(apart)
-    assert inputs_of(sqlite_catalog, "apart") == []
+    assert inputs_of(own_catalog, "apart") == []

@@ -16,7 +16,7 @@ VALUE = dg.MetadataValue
 FRAME = pl.DataFrame({"x": [2, 1], "y": ["b", "a"]})
 
 
-def test_asset_metadata_may_be_wrapped(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_asset_metadata_may_be_wrapped(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     wrapped = {
         "artifact/row_order": VALUE.text("any"),
         "artifact/publish": VALUE.text("after_checks"),
@@ -36,10 +36,10 @@ def test_asset_metadata_may_be_wrapped(ours: ArtifactIOManager, sqlite_catalog: 
         assert dg.materialize([rows, checked], resources={"io_manager": ours}).success
 
     materialize(FRAME)
-    [candidate] = sqlite_catalog.candidates.waiting()
-    sqlite_catalog.candidates.publish(candidate)
+    [candidate] = own_catalog.candidates.waiting()
+    own_catalog.candidates.publish(candidate)
     materialize(FRAME.reverse())
-    assert sqlite_catalog.materializations.current("rows").version == 1
+    assert own_catalog.materializations.current("rows").version == 1
     assert retention_policy(wrapped) == RetentionPolicy(keep_last=2)
 
 

@@ -94,7 +94,7 @@ CASES: Mapping[str, tuple[Any, Any, Any, Mapping[str, Sequence[str]]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_partition_is_made_from_what_its_mapping_reaches(
-    case: str, ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance
+    case: str, ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     upstream, downstream, mapping, expected = CASES[case]
     up = of_partitions("up", upstream)
@@ -105,11 +105,11 @@ def test_a_partition_is_made_from_what_its_mapping_reaches(
 
     backfill(ours, instance, [up], upstream)
     backfill(ours, instance, [up, down], downstream, selection=[down])
-    assert made_from(sqlite_catalog) == expected
+    assert made_from(own_catalog) == expected
 
 
 def test_what_has_no_partitions_went_into_all(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance
+    ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
     def plain() -> str:
@@ -123,13 +123,13 @@ def test_what_has_no_partitions_went_into_all(
     backfill(ours, instance, [plain], None)
     backfill(ours, instance, [plain, up, down], ABC, selection=[up, down])
     for key in "abc":
-        made = sqlite_catalog.materializations.current("down", key)
-        found = sqlite_catalog.materializations.inputs(made.materialization_id)
+        made = own_catalog.materializations.current("down", key)
+        found = own_catalog.materializations.inputs(made.materialization_id)
         assert [(one.asset, one.partition) for one in found] == [("plain", None), ("up", key)]
 
 
 def test_an_asset_without_partitions_is_made_from_all_it_loaded(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance
+    ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
     def down(up: dict[str, str]) -> str:
@@ -138,11 +138,11 @@ def test_an_asset_without_partitions_is_made_from_all_it_loaded(
     up = of_partitions("up", ABC)
     backfill(ours, instance, [up], ABC)
     backfill(ours, instance, [up, down], None, selection=[down])
-    assert made_from(sqlite_catalog) == {None: ["c", "a", "b"]}
+    assert made_from(own_catalog) == {None: ["c", "a", "b"]}
 
 
 def test_each_asset_of_a_step_and_each_op_of_a_graph_is_made_from_its_own_partition(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance
+    ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.multi_asset(
         outs={"left": dg.AssetOut(), "right": dg.AssetOut()}, partitions_def=ABC, backfill_policy=SINGLE_RUN
@@ -169,9 +169,9 @@ def test_each_asset_of_a_step_and_each_op_of_a_graph_is_made_from_its_own_partit
 
     backfill(ours, instance, [of_partitions("up", ABC), pair, one_op, two_ops], ABC)
     for asset in ("left", "right", "one_op"):
-        assert made_from(sqlite_catalog, asset) == {key: [key] for key in "abc"}
+        assert made_from(own_catalog, asset) == {key: [key] for key in "abc"}
     # What the first op put out is one value, made from all partitions: so is what the second made from it.
-    assert made_from(sqlite_catalog, "two_ops") == {key: ["None"] for key in "abc"}
+    assert made_from(own_catalog, "two_ops") == {key: ["None"] for key in "abc"}
 
 
 def test_the_ui_shows_of_each_partition_what_it_was_made_from(
@@ -192,11 +192,11 @@ def test_the_ui_shows_of_each_partition_what_it_was_made_from(
 
 
 def test_the_inputs_of_many_partitions_are_recorded_once_each(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = dg.StaticPartitionsDefinition([f"{number:03}" for number in range(100)])
     recorded: list[tuple[LoadedInput, ...]] = []
-    record_all = type(sqlite_catalog.materializations).record_all
+    record_all = type(own_catalog.materializations).record_all
 
     def watch(catalog: Any, new: Any, *arguments: Any) -> Any:
         recorded.extend(facts.inputs for facts, _ in new)
@@ -208,6 +208,6 @@ def test_the_inputs_of_many_partitions_are_recorded_once_each(
 
     up = of_partitions("up", numbers)
     backfill(ours, instance, [up], numbers)
-    monkeypatch.setattr(type(sqlite_catalog.materializations), "record_all", watch)
+    monkeypatch.setattr(type(own_catalog.materializations), "record_all", watch)
     backfill(ours, instance, [up, down], numbers, selection=[down])
     assert sum(map(len, recorded)) == 100

@@ -73,13 +73,13 @@ def test_every_partition_has_a_file_a_materialization_and_metadata_of_its_own(
     assert len({metadata["artifact/file_id"].value for metadata in events.values()}) == len(KEYS)
 
 
-def test_keys_of_several_dimensions_may_be_text_or_keys(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_keys_of_several_dimensions_may_be_text_or_keys(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     as_text = asset_of(lambda keys: {str(key): key.keys_by_dimension for key in keys}, GRID)  # type: ignore[attr-defined]
     as_keys = asset_of(lambda keys: {key: str(key) for key in keys}, GRID)
     for asset in (as_text, as_keys):
         result = run(ours, asset, "b|1", "a|2")
         assert result.success, failure_of(result)
-        assert {partition for partition, _ in held(sqlite_catalog)} == {"b|1", "b|2", "a|1", "a|2"}
+        assert {partition for partition, _ in held(own_catalog)} == {"b|1", "b|2", "a|1", "a|2"}
 
 
 @pytest.mark.parametrize(
@@ -96,32 +96,32 @@ def test_keys_of_several_dimensions_may_be_text_or_keys(ours: ArtifactIOManager,
     ],
 )
 def test_what_is_not_one_value_for_each_partition_is_refused_and_nothing_is_stored(
-    make: Any, problem: str, ours: ArtifactIOManager, sqlite_catalog: Catalog
+    make: Any, problem: str, ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     text = failure_of(run(ours, asset_of(make)))
     assert "PartitionedOutputError: This run covers 5 partitions of asset daily" in text
     assert "as a mapping or a generator of pairs" in text
     assert problem in text
-    assert sqlite_catalog.files.list_files(10) == []
+    assert own_catalog.files.list_files(10) == []
 
 
 def test_a_generator_is_asked_for_the_next_value_when_the_one_before_is_stored(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog
+    ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     stored: list[int] = []
 
     def values(keys: list[str]) -> Iterator[tuple[str, str]]:
         for key in reversed(keys):
-            stored.append(len(sqlite_catalog.files.list_files(10)))
+            stored.append(len(own_catalog.files.list_files(10)))
             yield key, key
 
     assert run(ours, asset_of(lambda keys: dg.Output(values(keys)))).success
     assert stored == [0, 1, 2, 3, 4]
-    assert held(sqlite_catalog) == [(key, 1) for key in KEYS]
+    assert held(own_catalog) == [(key, 1) for key in KEYS]
 
 
 def test_when_one_partition_fails_none_is_recorded_and_nothing_is_left(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, instance: dg.DagsterInstance
+    ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     values = dict.fromkeys(KEYS, "good")
     asset = asset_of(lambda keys: values)
@@ -130,8 +130,8 @@ def test_when_one_partition_fails_none_is_recorded_and_nothing_is_left(
     result = run(ours, asset)
     assert "UnsupportedTypeError" in failure_of(result)
     assert result.asset_materializations_for_node("daily") == []
-    assert held(sqlite_catalog) == [(key, 1) for key in KEYS]
-    [file] = sqlite_catalog.files.list_files(10)
+    assert held(own_catalog) == [(key, 1) for key in KEYS]
+    [file] = own_catalog.files.list_files(10)
     assert file.reference_count == 5
 
 
@@ -154,11 +154,11 @@ def test_a_store_that_is_full_midway_takes_back_what_was_stored(
 
 
 def test_leases_are_renewed_for_as_long_as_later_partitions_take(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, local_producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
+    ours: ArtifactIOManager, own_catalog: Catalog, own_producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = threading.Event()
-    monkeypatch.setattr(local_producer._keeper, "every_s", 0.01)
-    monkeypatch.setattr(sqlite_catalog.files, "renew_all", lambda leases: renewed.set())
+    monkeypatch.setattr(own_producer._keeper, "every_s", 0.01)
+    monkeypatch.setattr(own_catalog.files, "renew_all", lambda leases: renewed.set())
 
     def values(keys: list[str]) -> Iterator[tuple[str, str]]:
         for key in keys:
@@ -169,7 +169,7 @@ def test_leases_are_renewed_for_as_long_as_later_partitions_take(
 
 
 def test_partitions_are_recorded_all_or_none(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ours: ArtifactIOManager, own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = iter(range(10))
 
@@ -180,8 +180,8 @@ def test_partitions_are_recorded_all_or_none(
 
     monkeypatch.setattr("artifact_pipelines.catalog.recording.settle_leases", expire_third)
     assert "LeaseExpiredError" in failure_of(run(ours, asset_of(lambda keys: {key: key for key in keys})))
-    assert held(sqlite_catalog) == []
-    assert sqlite_catalog.files.list_files(10) == []
+    assert held(own_catalog) == []
+    assert own_catalog.files.list_files(10) == []
 
 
 def test_equal_partitions_of_a_run_are_one_file_that_costs_once(
@@ -195,13 +195,13 @@ def test_equal_partitions_of_a_run_are_one_file_that_costs_once(
     assert added == [file.size_bytes, 0, 0, 0, 0]
 
 
-def test_only_partitions_that_changed_get_a_new_version(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_only_partitions_that_changed_get_a_new_version(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     values = {key: key for key in KEYS}
     asset = asset_of(lambda keys: values)
     run(ours, asset)
     values[KEYS[1]] = "changed"
     run(ours, asset)
-    assert held(sqlite_catalog) == [(key, 2 if key == KEYS[1] else 1) for key in KEYS]
+    assert held(own_catalog) == [(key, 2 if key == KEYS[1] else 1) for key in KEYS]
 
 
 def data_versions(result: dg.ExecuteInProcessResult) -> Mapping[str | None, str]:
@@ -221,13 +221,13 @@ def test_the_same_partitions_with_the_same_content_have_the_same_data_version(ou
 
 
 def test_one_partition_has_the_data_version_that_it_has_outside_of_a_mapping(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog
+    ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     in_mapping = run(ours, asset_of(lambda keys: {keys[0]: {"rows": 5}}), last=KEYS[0])
     alone = run(ours, asset_of(lambda keys: {"rows": 5}, policy=None), last=KEYS[0])
-    own = sqlite_catalog.materializations.current("daily", KEYS[0]).data_version
+    own = own_catalog.materializations.current("daily", KEYS[0]).data_version
     assert data_versions(in_mapping) == data_versions(alone) == {KEYS[0]: own}
-    assert held(sqlite_catalog) == [(KEYS[0], 1)]
+    assert held(own_catalog) == [(KEYS[0], 1)]
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_a_mapping_of_other_keys_for_one_partition_is_a_value(ours: ArtifactIOMa
     assert event.metadata["artifact/preview"].value == {"rows": 5}
 
 
-def test_a_generator_for_one_partition_is_one_of_pairs(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_a_generator_for_one_partition_is_one_of_pairs(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     assert run(ours, asset_of(lambda keys: dg.Output((key, 5) for key in keys)), last=KEYS[0]).success
-    assert held(sqlite_catalog) == [(KEYS[0], 1)]
+    assert held(own_catalog) == [(KEYS[0], 1)]
 
 
 def test_a_backfill_in_one_run_feeds_the_next_asset(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
@@ -269,18 +269,18 @@ def test_a_backfill_in_one_run_feeds_the_next_asset(ours: ArtifactIOManager, ins
     assert [event.partition for event in result.asset_materializations_for_node("upper")] == list(KEYS[1:4])
 
 
-def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(KEYS), metadata={DATASET_METADATA_KEY: "flights"})
     def daily() -> str:
         return "x"
 
     result = dg.materialize([daily], resources={"io_manager": ours}, partition_key=KEYS[0], raise_on_error=False)
     assert "artifact/dataset must be left out of a partitioned asset's metadata" in failure_of(result)
-    assert sqlite_catalog.files.list_files(10) == []
+    assert own_catalog.files.list_files(10) == []
 
 
 def test_every_partition_tells_what_it_was_made_from_and_what_it_added(
-    ours: ArtifactIOManager, sqlite_catalog: Catalog
+    ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     @dg.asset
     def source() -> int:
@@ -295,14 +295,14 @@ def test_every_partition_tells_what_it_was_made_from_and_what_it_added(
     dg.materialize([source], resources=resources)
     result = dg.materialize([source, made], selection=[made], resources=resources, tags=tags)
     events = {event.partition: event.metadata for event in result.asset_materializations_for_node("made")}
-    file_id = sqlite_catalog.materializations.current("source").file.file_id
+    file_id = own_catalog.materializations.current("source").file.file_id
     for key in KEYS:
         inputs = events[key]["artifact/inputs"]
         assert isinstance(inputs, dg.TableMetadataValue)
         [loaded] = inputs.records
         assert (loaded.data["asset"], loaded.data["file ID"]) == ("source", file_id)
-        recorded = sqlite_catalog.materializations.current("made", key)
-        assert [one.file_id for one in sqlite_catalog.materializations.inputs(recorded.materialization_id)] == [file_id]
+        recorded = own_catalog.materializations.current("made", key)
+        assert [one.file_id for one in own_catalog.materializations.inputs(recorded.materialization_id)] == [file_id]
     added = [events[key]["artifact/bytes_added"].value for key in KEYS]
     sizes = [events[key]["artifact/size_bytes"].value for key in KEYS]
     assert added == [sizes[0], 0, *sizes[2:]]

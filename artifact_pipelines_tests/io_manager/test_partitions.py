@@ -200,11 +200,11 @@ class Watched(PolarsHandler):
 
 
 def test_an_iterator_reads_a_partition_when_it_is_asked_for(
-    sqlite_catalog: Catalog, local_producer: ArtifactProducer, instance: dg.DagsterInstance
+    own_catalog: Catalog, own_producer: ArtifactProducer, instance: dg.DagsterInstance
 ) -> None:
     handler = Watched()
     graph = Graph(
-        ArtifactIOManager(sqlite_catalog, local_producer, [handler]),
+        ArtifactIOManager(own_catalog, own_producer, [handler]),
         instance,
         ABC,
         value=lambda key: pl.DataFrame({"key": [key]}),
@@ -231,12 +231,13 @@ def test_an_iterator_of_pairs_says_which_partition_each_is(
     assert list(graph.load(Iterator[str], **only)) == [key * 2 for key in keys]
 
 
+@pytest.mark.local
 def test_damage_that_an_iterator_meets_is_a_failure_without_retry(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog, settings: Settings
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog, settings: Settings
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key)
     graph.fill()
-    path = sqlite_catalog.materializations.current("up", "a").file.storage_path
+    path = own_catalog.materializations.current("up", "a").file.storage_path
     stored = pathlib.Path(settings.storage_url) / str(path)
     stored.chmod(0o644)
     stored.write_bytes(b"?")
@@ -358,11 +359,11 @@ def test_many_partitions_are_no_single_value(
 
 @pytest.mark.parametrize("annotation", [pl.LazyFrame, dict[str, pl.DataFrame]])
 def test_columns_project_every_partition(
-    annotation: Any, sqlite_catalog: Catalog, local_producer: ArtifactProducer, instance: dg.DagsterInstance
+    annotation: Any, own_catalog: Catalog, own_producer: ArtifactProducer, instance: dg.DagsterInstance
 ) -> None:
     handler = Watched()
     graph = Graph(
-        ArtifactIOManager(sqlite_catalog, local_producer, [handler]),
+        ArtifactIOManager(own_catalog, own_producer, [handler]),
         instance,
         ABC,
         value=lambda key: pl.DataFrame({"x": [key], "y": [1]}),
@@ -486,7 +487,7 @@ def test_a_partition_that_holds_none_is_not_missing(ours: ArtifactIOManager, ins
 
 
 def test_what_was_loaded_is_recorded_with_the_partitions(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key)
     graph.fill()
@@ -496,7 +497,7 @@ def test_what_was_loaded_is_recorded_with_the_partitions(
         return len(up)
 
     dg.materialize([graph.up, down], selection=[down], resources=graph.resources, instance=instance)
-    catalog = sqlite_catalog.materializations
+    catalog = own_catalog.materializations
     loaded = catalog.inputs(catalog.current("down").materialization_id)
     expected = [LoadedInput("up", key, catalog.current("up", key).file.file_id) for key in "cab"]
     assert sorted(loaded, key=str) == sorted(expected, key=str)
@@ -550,18 +551,18 @@ def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
 
 
 def test_many_partitions_take_one_look_into_the_catalog(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance, sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = Graph(ours, instance, ABC)
     graph.fill()
     asked = []
-    find = sqlite_catalog.materializations.find
+    find = own_catalog.materializations.find
 
     def count(asset: str, partitions: Sequence[str | None], *options: Any) -> Any:
         asked.append(partitions)
         return find(asset, partitions, *options)
 
-    monkeypatch.setattr(sqlite_catalog.materializations, "find", count)
+    monkeypatch.setattr(own_catalog.materializations, "find", count)
     graph.load(dict[str, int])
     assert asked == [["c", "a", "b"]]
 

@@ -138,7 +138,7 @@ def test_what_was_made_from_the_runs_own_write_is_stale_where_another_run_has_wr
 
 
 def test_what_was_made_while_a_candidate_waited_is_stale_once_that_is_published(
-    project: Project, sqlite_catalog: Catalog
+    project: Project, own_catalog: Catalog
 ) -> None:
     project.publish = AFTER_CHECKS
     project.make("one", "source", "pause", "copy")
@@ -147,20 +147,20 @@ def test_what_was_made_while_a_candidate_waited_is_stale_once_that_is_published(
     assert project.make("-", "copy").asset_value("copy") == "one"
     check = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("source"), "fine"))
     project.make("-", selection=check | dg.AssetSelection.assets("pause"))
-    publish_candidates(project.instance, sqlite_catalog)
-    assert sqlite_catalog.materializations.current("source", project.partition).version == 2
+    publish_candidates(project.instance, own_catalog)
+    assert own_catalog.materializations.current("source", project.partition).version == 2
     assert project.status() == "STALE"
 
 
 def test_what_was_made_while_a_candidate_waited_is_fresh_once_that_is_rejected(
-    project: Project, sqlite_catalog: Catalog
+    project: Project, own_catalog: Catalog
 ) -> None:
     project.publish = AFTER_CHECKS
     project.make("one", "source", "pause", "copy")
     project.passes = False
     project.make("two", selection=dg.AssetSelection.assets("source"))
     project.make("-", "copy")
-    publish_candidates(project.instance, sqlite_catalog)
+    publish_candidates(project.instance, own_catalog)
     assert project.status() == "FRESH"
 
 
@@ -173,12 +173,12 @@ def test_what_an_inputs_metadata_pin_is_not_stale_for_ever(project: Project) -> 
 
 
 def test_what_was_made_from_a_rollback_of_which_dagster_was_not_told_is_told_so(
-    project: Project, sqlite_catalog: Catalog
+    project: Project, own_catalog: Catalog
 ) -> None:
     project.make("one", "source", "pause")
     event = project.told("source", "dagster/data_version")
     project.make("two", "source", "pause")
-    sqlite_catalog.rollback.roll_back("source", 1, project.partition)
+    own_catalog.rollback.roll_back("source", 1, project.partition)
     project.make("-", "copy")
     assert project.status() == "STALE", "Dagster takes version 2 to be current"
     if project.partition is None:
@@ -243,7 +243,7 @@ def test_the_same_bytes_of_another_type_are_other_content(project: Project) -> N
 
 
 def test_what_was_made_from_nothing_is_stale_once_there_is_something(
-    instance: dg.DagsterInstance, ours: ArtifactIOManager, sqlite_catalog: Catalog
+    instance: dg.DagsterInstance, ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     @dg.asset(metadata=AFTER_CHECKS)
     def source() -> int:
@@ -261,7 +261,7 @@ def test_what_was_made_from_nothing_is_stale_once_there_is_something(
     options: Any = {"resources": {"io_manager": ours}, "instance": instance}
     dg.materialize(assets, selection=dg.AssetSelection.assets(source).without_checks(), **options)
     assert dg.materialize(assets, selection=[copy], **options).asset_value("copy") == "from None"
-    sqlite_catalog.candidates.publish_version("source", 1)
+    own_catalog.candidates.publish_version("source", 1)
     resolver = CachingStaleStatusResolver(
         instance, dg.Definitions([source, copy]).resolve_asset_graph(), LoadingContextForTest(instance)
     )
@@ -283,13 +283,13 @@ def test_what_a_backfill_in_one_run_made_is_looked_up_at_once(
 
 @pytest.mark.parametrize("count", [1, 8])
 def test_partitions_that_hold_nothing_are_looked_up_at_once_however_often_they_were_made(
-    two_days: Project, asked: list[Any], sqlite_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
+    two_days: Project, asked: list[Any], own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(dagster_reports, "_PAGE", 2)
     two_days.publish = AFTER_CHECKS
     two_days.input_metadata = {"allow_missing_partitions": True}
     two_days.make("one", "source", partition_key="tue")
-    publish_candidates(two_days.instance, sqlite_catalog)
+    publish_candidates(two_days.instance, own_catalog)
     for _ in range(count):  # the same content each time, of which only the first is new to who had nothing
         two_days.make("-", selection=dg.AssetSelection.assets("source").without_checks(), partition_key="mon")
     asked.clear()

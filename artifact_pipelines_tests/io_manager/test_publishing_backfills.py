@@ -81,26 +81,26 @@ def current(catalog: Catalog) -> dict[str | None, int]:
 
 
 def test_a_backfill_that_passes_is_published_partition_by_partition(
-    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, world: World
+    backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, world: World
 ) -> None:
     assert backfill.run()
     assert world.checked == world.loaded == [{key: number for number, key in enumerate(KEYS, 1)}]
-    publish_candidates(instance, sqlite_catalog)
-    assert states(sqlite_catalog) == [(key, 1, "published") for key in KEYS]
+    publish_candidates(instance, own_catalog)
+    assert states(own_catalog) == [(key, 1, "published") for key in KEYS]
 
 
 def test_a_backfill_that_fails_leaves_the_last_good_version_of_each_partition(
-    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, world: World
+    backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, world: World
 ) -> None:
     backfill.run()
-    publish_candidates(instance, sqlite_catalog)
+    publish_candidates(instance, own_catalog)
     world.factor, world.passes = -1, False
     assert not backfill.run(first=KEYS[1])
     assert world.checked[-1][KEYS[1]] == -2
     assert len(world.loaded) == 1
-    said = publish_candidates(instance, sqlite_catalog)
+    said = publish_candidates(instance, own_catalog)
     assert said == [f"sales[{key}] version 2 is rejected: failed check positive" for key in KEYS[1:]]
-    assert current(sqlite_catalog) == dict.fromkeys(KEYS, 1)
+    assert current(own_catalog) == dict.fromkeys(KEYS, 1)
     for key in KEYS[1:]:
         which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("sales"), asset_partitions=[key])
         [told] = instance.fetch_materializations(which, limit=1).records
@@ -110,29 +110,29 @@ def test_a_backfill_that_fails_leaves_the_last_good_version_of_each_partition(
 
 @of_partitions
 def test_what_a_check_of_a_later_run_over_several_partitions_finds_is_of_those_that_it_loaded(
-    backfill: Backfill, sqlite_catalog: Catalog, instance: dg.DagsterInstance, assets: list[Any]
+    backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, assets: list[Any]
 ) -> None:
     backfill.run(dg.AssetSelection.assets("sales").without_checks())
     backfill.run(dg.AssetSelection.checks(assets[1]), last=KEYS[1])
-    publish_candidates(instance, sqlite_catalog)
-    assert current(sqlite_catalog) == dict.fromkeys(KEYS[:2], 1)
+    publish_candidates(instance, own_catalog)
+    assert current(own_catalog) == dict.fromkeys(KEYS[:2], 1)
 
 
 @of_partitions
 def test_a_load_of_several_partitions_publishes_what_has_passed(
-    backfill: Backfill, sqlite_catalog: Catalog, world: World
+    backfill: Backfill, own_catalog: Catalog, world: World
 ) -> None:
     sales, report = dg.AssetSelection.assets("sales"), dg.AssetSelection.assets("report")
     backfill.run(sales, last=KEYS[1])
     assert backfill.run(report, last=KEYS[1])
     assert world.loaded == [{KEYS[0]: 1, KEYS[1]: 2}]
-    assert current(sqlite_catalog) == dict.fromkeys(KEYS[:2], 1)
+    assert current(own_catalog) == dict.fromkeys(KEYS[:2], 1)
 
 
 def test_to_reject_a_backfill_reads_as_much_of_the_event_log_for_each_partition_however_many_there_are(
-    sqlite_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = {count: events_read_to_reject(count, sqlite_catalog, ours, instance, monkeypatch) for count in (4, 8)}
+    read = {count: events_read_to_reject(count, own_catalog, ours, instance, monkeypatch) for count in (4, 8)}
     assert read[8] <= 2 * read[4]
 
 

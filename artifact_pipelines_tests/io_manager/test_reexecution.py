@@ -93,22 +93,22 @@ def test_it_reads_what_its_parent_wrote_and_so_does_a_child_of_a_child(job: Any,
     assert WORLD["got"] == "one"
 
 
-def test_what_it_makes_of_that_is_stale(instance: dg.DagsterInstance, sqlite_catalog: Catalog) -> None:
+def test_what_it_makes_of_that_is_stale(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
     parent = execute(of_assets, instance, "one", fails=True)
     execute(of_assets, instance, "two", fails=False)
     execute(of_assets, instance, "-", fails=False, parent=parent)
     graph = dg.Definitions(assets=[source, copy]).resolve_asset_graph()
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     assert resolver.get_status(dg.AssetKey("copy")).value == "STALE"
-    made = sqlite_catalog.materializations.current("copy")
-    one = sqlite_catalog.materializations.version("source", 1)
-    inputs = sqlite_catalog.materializations.inputs(made.materialization_id)
+    made = own_catalog.materializations.current("copy")
+    one = own_catalog.materializations.version("source", 1)
+    inputs = own_catalog.materializations.inputs(made.materialization_id)
     assert inputs == [LoadedInput("source", None, one.file.file_id)]
 
 
-def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterInstance, sqlite_catalog: Catalog) -> None:
+def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
     parent = execute(of_assets, instance, "one", fails=True)
     execute(of_assets, instance, "two", fails=False)
-    assert sqlite_catalog.retention.release(VersionName("source", None, 1), "-")
+    assert own_catalog.retention.release(VersionName("source", None, 1), "-")
     execute(of_assets, instance, "-", fails=False, parent=parent)
     assert WORLD["got"] == "two"

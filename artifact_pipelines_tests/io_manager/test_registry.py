@@ -182,11 +182,11 @@ def test_what_there_is_is_told_in_groups_that_a_person_reads(monkeypatch: pytest
 
 
 def test_what_reads_a_file_is_told_in_groups_and_its_file_types_are_not_all_told(
-    ours: ArtifactIOManager, local_producer: ArtifactProducer
+    ours: ArtifactIOManager, own_producer: ArtifactProducer
 ) -> None:
-    file_id = local_producer.create_artifact(io.BytesIO(b"PAR1"), "parquet")
+    file_id = own_producer.create_artifact(io.BytesIO(b"PAR1"), "parquet")
     with pytest.raises(WrongFileTypeError) as caught:
-        TypeHandlers().read(ours.artifact(local_producer._catalog.get_file(file_id)), str)
+        TypeHandlers().read(ours.artifact(own_producer._catalog.get_file(file_id)), str)
     said = str(caught.value)
     assert "which reads: 'txt', 'csv', 'tsv', 'json', 'ndjson', 'jsonl' and 14 more. Annotate" in said
     assert "pathlib.Path; typing.BinaryIO; artifact_pipelines.Artifact." in said

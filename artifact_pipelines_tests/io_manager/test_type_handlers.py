@@ -190,6 +190,7 @@ def test_a_view_of_any_layout_is_stored_as_its_bytes() -> None:
     assert written(memoryview(b""))[1] == b""
 
 
+@pytest.mark.local
 def test_a_path_of_the_stored_file_and_an_artifact_read_every_file(store: Store) -> None:
     assert round_trip(store, "text", pathlib.Path).read_text() == "text"
     artifact = round_trip(store, "text", Artifact)
@@ -307,9 +308,9 @@ def test_facts_are_told_of_what_is_stored(store: Store) -> None:
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (1_234_567, "1.2 MB")],
 )
 def test_an_artifact_shows_what_it_is_and_no_place_or_secret(
-    size_bytes: int, said: str, ours: ArtifactIOManager, local_producer: ArtifactProducer
+    size_bytes: int, said: str, ours: ArtifactIOManager, own_producer: ArtifactProducer
 ) -> None:
-    file_id = local_producer.create_artifact(io.BytesIO(b"x"), "csv", compression_type="gzip")
-    file = dataclasses.replace(local_producer._catalog.get_file(file_id), size_bytes=size_bytes)
+    file_id = own_producer.create_artifact(io.BytesIO(b"x"), "csv", compression_type="gzip")
+    file = dataclasses.replace(own_producer._catalog.get_file(file_id), size_bytes=size_bytes)
     shown = f"Artifact(file {file_id}, csv.gzip, {said}, blake3 {file.content_hash[:12]}...)"
     assert repr(ours.artifact(file)) == str(ours.artifact(file)) == shown

@@ -135,6 +135,7 @@ def test_bytes_that_are_gone_are_missing(store: Store, file: FileInfo, back_door
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit])
+@pytest.mark.local
 def test_who_leaves_early_waits_for_no_hash(
     store: Store, file: FileInfo, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
