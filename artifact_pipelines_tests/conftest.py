@@ -34,6 +34,16 @@ _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
 _LOCAL_PAIRS = (("sqlite", "local"), ("postgresql", "local"))
 _AWS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+_SET_BY_EVERY_TEST = {
+    "AWS_ACCESS_KEY_ID": "test-key",
+    "AWS_SECRET_ACCESS_KEY": "test-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+# Here before there is a second thread: the C library moves its table of variables when a name is added, and polars,
+# once it has scanned S3, looks into the table every moment on a thread of its own. What replaces a value moves nothing.
+for _name in (CATALOG_URL, STORAGE_URL, LANDING_URL, *_SET_BY_EVERY_TEST):
+    os.environ.setdefault(_name, "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,10 +101,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch
     monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
     for name in ("DAGSTER_HOME", *_AWS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in _SET_BY_EVERY_TEST.items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "landing").mkdir()
     if getattr(request, "param", None) == "production":
         monkeypatch.setenv(CATALOG_URL, request.getfixturevalue("postgresql_url"))
