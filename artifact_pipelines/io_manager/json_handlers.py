@@ -122,7 +122,9 @@ def _plain(value: object) -> object:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {name: _open(item, item, name) for name, item in fields.items()}
     if isinstance(value, pydantic.BaseModel):
-        return _ordered(value.model_dump(mode="json", round_trip=True, warnings="error"), value)
+        # Each model by its own class, not by the one that a field declares: that would drop what a subclass adds.
+        plain = value.model_dump(mode="json", round_trip=True, warnings="error", polymorphic_serialization=True)
+        return _ordered(plain, value)
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, _AS_TEXT):
@@ -148,9 +150,18 @@ def _ordered(plain: Any, value: Any, name: str = "") -> Any:
     if isinstance(plain, dict) and isinstance(value, Mapping) and len(plain) == len(value):
         pairs = zip(plain.items(), value.values(), strict=True)
         return {key: _ordered(item, made_of, key) for (key, item), made_of in pairs}
+    if isinstance(plain, dict) and _is_cut(plain, value):
+        return _plain(value)
     if isinstance(plain, dict):
         return {key: _ordered(item, _field(value, key), key) for key, item in plain.items()}
     return _open(plain, value, name)
+
+
+def _is_cut(plain: Mapping[str, Any], value: Any) -> bool:
+    """Tell whether pydantic wrote a dataclass as its base, without the fields that it adds to that."""
+    kinds = [kind for kind in type(value).__mro__ if dataclasses.is_dataclass(kind)]
+    fields = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
+    return bool(fields) and fields[0] != plain.keys() and plain.keys() in fields[1:]
 
 
 def _field(value: Any, key: str) -> Any:

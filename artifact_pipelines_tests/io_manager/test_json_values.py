@@ -8,12 +8,15 @@ import io
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Annotated, Any, NamedTuple, Optional
 
+import dagster as dg
 import pydantic
 import pytest
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.store import Store
@@ -223,6 +226,81 @@ def test_what_a_model_says_of_its_secrets_is_stored(store: Store) -> None:
     for value in (Told(password=HUNTER), Account(), Strict(firstName="Ann")):
         assert round_trip(store, value, type(value)) == value
     assert written(Told(password=HUNTER))[1] == b'{"password":"hunter2"}'
+
+
+class Shape(pydantic.BaseModel):
+    sides: int
+
+
+class Square(Shape):
+    length: int
+    colours: set[str] = set()
+    password: pydantic.SecretStr | None = None
+
+
+@dataclasses.dataclass
+class Place:
+    x: int
+
+
+@dataclasses.dataclass
+class Named(Place):
+    name: str
+    seen: set[datetime.date] = dataclasses.field(default_factory=set)
+    password: pydantic.SecretStr | None = None
+
+
+class Drawing(pydantic.BaseModel):
+    shape: Shape | None = None
+    shapes: list[Shape] = []
+    by_name: dict[str, Shape] = {}
+    place: Place | None = None
+    places: list[Place] = []
+    rounded: Annotated[float, pydantic.PlainSerializer(lambda number: f"{number:.1f}")] = 0
+
+
+def test_what_a_subclass_adds_to_a_field_of_a_model_is_stored() -> None:
+    square = Square(sides=4, length=2, colours={"red", "blue"})
+    drawing = Drawing(
+        shape=square,
+        shapes=[square],
+        by_name={"a": square},
+        place=Named(1, "x", {DAY}),
+        places=[Place(1), Named(2, "y")],
+    )
+    stored = json.loads(written(drawing)[1])
+    as_stored = {"sides": 4, "length": 2, "colours": ["blue", "red"], "password": None}
+    assert (stored["shape"], stored["shapes"], stored["by_name"]) == (as_stored, [as_stored], {"a": as_stored})
+    assert stored["place"] == {"x": 1, "name": "x", "seen": ["2013-01-01"], "password": None}
+    assert stored["places"] == [{"x": 1}, {"x": 2, "name": "y", "seen": [], "password": None}]
+    assert stored["rounded"] == "0.0"
+
+
+def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+    versions = []
+    for length in (2, 3, 3):
+
+        @dg.asset
+        def drawing(length: dg.ResourceParam[int]) -> Drawing:
+            return Drawing(shape=Square(sides=4, length=length))
+
+        assert dg.materialize([drawing], resources={"io_manager": ours, "length": length}).success
+        versions.append(sqlite_catalog.materializations.current("drawing").data_version)
+    assert versions[0] != versions[1] == versions[2]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Drawing(shape=Square(sides=4, length=2, password=HUNTER)),
+        Drawing(by_name={"a": Square(sides=4, length=2, password=HUNTER)}),
+        Drawing(places=[Named(1, "x", password=HUNTER)]),
+    ],
+)
+def test_a_secret_that_a_subclass_adds_is_refused(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="field 'password' is a secret") as caught:
+        written(value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_sets_are_in_order_under_an_alias_too() -> None:
