@@ -29,6 +29,7 @@
     │   ├── NoBlockingChecksError
     │   ├── NotHeldError
     │   ├── UnsupportedTypeError
+    │   ├── UnstorableValueError
     │   ├── WrongFileTypeError
     │   ├── ContentMismatchError
     │   ├── UnknownColumnError
@@ -72,7 +73,17 @@ import reprlib
 from collections.abc import Sequence
 
 _MOST_NAMES = 50
-_SHORT = reprlib.Repr()  # a value may be huge, or nested without end
+_MOST_BITS = 2_000  # sys.set_int_max_str_digits allows no less than 640 digits
+
+
+class _Short(reprlib.Repr):
+    """Shows the value of an argument, which may be huge, nested without end, or of more digits than Python writes."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else f"a number of {x.bit_length():,} bits"
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
@@ -501,6 +512,29 @@ class UnsupportedTypeError(UsageError):
         return (
             f"Cannot {self.action} a value of type {self.type_name}. Supported: {'; '.join(self.supported)}. "
             "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class UnstorableValueError(UsageError):
+    """A part of a value cannot be stored. It is told by its place and type, for it may be nobody else's business.
+
+    Attributes:
+        stored_as: The form that it cannot be given.
+        place: Names and numbers that lead to the part; empty: it is the value itself.
+        type_name: The type of the part.
+        problem: What is wrong with it.
+    """
+
+    stored_as: str
+    place: Sequence[str]
+    type_name: str
+    problem: str
+
+    def __str__(self) -> str:
+        where = f"{'.'.join(self.place):.200}" or "the value"
+        return (
+            f"Cannot store as {self.stored_as}: {where}, of type {self.type_name}, {self.problem}. Nothing was stored."
         )
 
 

@@ -7,7 +7,12 @@ import typing
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import (
+    ContentMismatchError,
+    InvalidArgumentError,
+    UnstorableValueError,
+    UnsupportedTypeError,
+)
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
@@ -79,7 +84,8 @@ class TextHandler:
         try:
             sink.write(value.encode())
         except UnicodeEncodeError as error:
-            raise InvalidArgumentError("text", value, f"text that UTF-8 can encode ({error.reason})") from error
+            problem = f"has a character that UTF-8 cannot encode, at {error.start:,} ({error.reason})"
+            raise UnstorableValueError("UTF-8", (), "str", problem) from None  # the error below shows the character
 
     def read(self, artifact: Artifact, request: ReadRequest) -> str:
         with artifact.open() as stream:
@@ -140,10 +146,12 @@ class StreamHandler:
 
     def describe(self, value: Any) -> FileDescription:
         if isinstance(value, io.TextIOBase):
-            raise InvalidArgumentError("stream", value, "a binary one: open the file with mode 'rb', or return a str")
+            raise InvalidArgumentError(
+                "stream", type(value), "a binary one: open the file with mode 'rb', or return a str"
+            )
         if getattr(value, "closed", False):
             raise InvalidArgumentError(
-                "stream", value, "an open one: return it without closing it, which is done for you"
+                "stream", type(value), "an open one: return it without closing it, which is done for you"
             )
         name = getattr(value, "name", None)
         return _described_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")

@@ -87,7 +87,9 @@ class ArtifactProducer(IArtifactProducer):
         """See `IArtifactProducer`."""
         description = describe(file_type, mime_type, compression_type, metadata)
         if not (hasattr(content_stream, "read") or hasattr(content_stream, "readinto")):
-            raise InvalidArgumentError("content_stream", content_stream, "a binary stream, such as open(path, 'rb')")
+            raise InvalidArgumentError(
+                "content_stream", type(content_stream), "a binary stream, such as open(path, 'rb')"
+            )
 
         def settle(lease: Lease) -> FileId:
             self._catalog.settle(lease, CALLER)

@@ -42,8 +42,10 @@ def describe(
     try:
         json.dumps(metadata := dict(metadata or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError("metadata", metadata, f"a mapping that JSON can hold ({error})") from error
+        raise InvalidArgumentError("metadata", type(metadata), f"a mapping that JSON can hold ({error})") from error
     if UNDESCRIBED in metadata:
-        raise InvalidArgumentError("metadata", metadata, f"without the key {UNDESCRIBED!r}, which the store needs")
+        raise InvalidArgumentError(
+            "metadata", type(metadata), f"without the key {UNDESCRIBED!r}, which the store needs"
+        )
     guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
     return FileDescription(file_type, mime_type or guessed, compression_type, metadata)

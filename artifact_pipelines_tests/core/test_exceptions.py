@@ -55,3 +55,8 @@ def test_an_error_crosses_processes(kind: type[ArtifactError]) -> None:
 )
 def test_the_remedy_for_a_value_that_cannot_be_stored_is_one_for_its_type(type_name: str, remedy: str) -> None:
     assert remedy in str(exceptions.ColumnValueError("c", type_name, "too large"))
+
+
+def test_an_argument_of_more_digits_than_python_writes_is_told() -> None:
+    for value in (10**5000, [10**5000], {"n": 10**5000}):
+        assert "a number of 16,610 bits" in str(exceptions.InvalidArgumentError("seed", value, "a whole number"))

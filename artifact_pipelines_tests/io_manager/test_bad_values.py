@@ -86,9 +86,13 @@ WRITTEN: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: pa.table([[1], [2]], names=["a", "a"]),
         "DuplicateColumnsError: More than one .*'a'",
     ),
-    "no JSON": (lambda: {"x": object()}, "InvalidArgumentError: value must be a value that JSON can hold"),
-    "a closed stream": (lambda: _closed(), "InvalidArgumentError: stream must be an open one"),
-    "a text stream": (lambda: io.StringIO("x"), "InvalidArgumentError: stream must be a binary one"),
+    "no JSON": (lambda: {"x": object()}, "UnstorableValueError: Cannot store as JSON: x, of type object"),
+    "a closed stream": (lambda: _closed(), "InvalidArgumentError: stream must be an open one.*'_io.BytesIO'"),
+    "a text stream": (lambda: io.StringIO("x"), "InvalidArgumentError: stream must be a binary one.*'_io.StringIO'"),
+    "text of half a character": (
+        lambda: "hunter2\ud800",
+        "UnstorableValueError: .* UTF-8: the value, of type str, .* 7 ",
+    ),
     "an unknown type": (lambda: {1, 2}, "UnsupportedTypeError: Cannot store a value of type builtins.set"),
     "a folder": (lambda: pathlib.Path("/"), "SourceUnreadableError"),
 }
@@ -115,6 +119,7 @@ def test_what_cannot_be_stored_is_not_retried_and_changes_nothing(
     before = (back_door.everything(), catalog.files.list_files(10), catalog.materializations.current("value"))
     result = run(io_manager, value)
     assert re.search(problem, failure(result, "value"))
+    assert "hunter2" not in failure(result, "value")
     assert not is_retried(result)
     assert (back_door.everything(), catalog.files.list_files(10), catalog.materializations.current("value")) == before
 

@@ -6,6 +6,7 @@ import decimal
 import enum
 import io
 import json
+import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Optional
@@ -15,11 +16,12 @@ import pydantic
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import ContentMismatchError, UnstorableValueError, UnsupportedTypeError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.store import Store
+from artifact_pipelines_tests.io_manager.conftest import failure_of
 from artifact_pipelines_tests.io_manager.test_type_handlers import Model, Point, Tagged, Tags, round_trip, written
 
 DAY = datetime.date(2013, 1, 1)
@@ -154,26 +156,126 @@ def test_a_type_that_pydantic_does_not_know_is_an_error(store: Store) -> None:
         round_trip(store, [1], list[Odd])
 
 
+class Shape(pydantic.BaseModel):
+    sides: int
+
+
+class Square(Shape):
+    length: int
+    colours: set[str] = set()
+    password: pydantic.SecretStr | None = None
+
+
+class Shaded(Shape):
+    shade: float
+
+
+class Linked(pydantic.BaseModel):
+    next: Optional["Linked"] = None
+
+
+@dataclasses.dataclass
+class Place:
+    x: int
+
+
+@dataclasses.dataclass
+class Named(Place):
+    name: str
+    seen: set[datetime.date] = dataclasses.field(default_factory=set)
+    password: pydantic.SecretStr | None = None
+
+
+class Drawing(pydantic.BaseModel):
+    shape: Shape | None = None
+    shapes: list[Shape] = []
+    by_name: dict[str, Shape] = {}
+    place: Place | None = None
+    places: list[Place] = []
+    rounded: Annotated[float, pydantic.PlainSerializer(lambda number: f"{number:.1f}")] = 0
+
+
+class Serialized(pydantic.BaseModel):
+    ratio: float
+
+    @pydantic.field_serializer("ratio", when_used="json")
+    def percent(self, ratio: float) -> str:
+        raise ValueError(f"hunter2 is no percentage, nor is {ratio}")
+
+
+@dataclasses.dataclass
+class Ratio:
+    name: str
+    ratio: Any
+    more: Any = None
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
-    "value",
+    ("value", "said"),
     [
-        {"x": object()},
-        {"x": float("nan")},
-        [float("inf")],
-        {(1, 2): 3},
-        ["\ud800"],
-        {1: 2, "a": 3},
-        [b"bytes"],
-        [print],
-        [int],
-        [iter([1])],
-        [{1, "a", None, object()}],
-        Model.model_construct(day="no day"),
+        ({"x": object()}, "x, of type object, is nothing that JSON has"),
+        (float("nan"), "the value, of type float, is NaN or infinite"),
+        ([Ratio("hunter2", float("inf"))], "0.ratio, of type float, is NaN or infinite"),
+        ({"hunter2": 1, "n": [10**5000]}, "n.0, of type int, has more than 4,300 digits"),
+        ({(1, 2): "hunter2"}, "the value, of type dict, has keys of type tuple"),
+        ([{1: 2, "a": "hunter2"}], "0, of type dict, has keys of type int, str"),
+        ({10**5000: float("nan")}, "<int>, of type float, is NaN or infinite"),
+        ({7: [0, "hunter2\ud800"]}, "7.1, of type str, has a character that UTF-8 cannot encode"),
+        ([b"hunter2"], "0, of type bytes, is nothing that JSON has"),
+        ([print], "0, of type builtin_function_or_method"),
+        ([int], "0, of type type"),
+        ([iter([1])], "0, of type list_iterator"),
+        ({"x": [{1, None, object()}]}, "of type object"),
+        (Model.model_construct(day="hunter2"), "day, of type str, is not what its model declares"),
+        ({"a": [Model.model_construct(day="hunter2")]}, "a.0.day, of type str"),
+        (Drawing.model_construct(shape=Shape.model_construct(sides="hunter2")), "shape.sides, of type str"),
+        (Serialized(ratio=1.0), "ratio, of type float, is not what its model declares, or fails in a serializer"),
+        (Drawing(by_name={"a": Shaded(sides=1, shade=float("nan"))}), "by_name.a.shade, of type float, is NaN"),
+        (pydantic.RootModel[list[float]]([1, float("inf")]), "root.1, of type float"),
+        (nested(100_000), "the value, of type list, is nested too deep"),
     ],
 )
-def test_what_json_can_not_hold_is_an_error(value: object) -> None:
-    with pytest.raises(InvalidArgumentError, match="JSON can hold"):
+def test_what_json_can_not_hold_is_told_by_its_place_and_type(value: object, said: str) -> None:
+    with pytest.raises(UnstorableValueError, match="^Cannot store as JSON: ") as caught:
         written(value)
+    assert said in str(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_value_that_holds_itself_is_told() -> None:
+    loop: list[Any] = ["hunter2"]
+    loop.append({"again": loop})
+    record, model = Ratio("hunter2", 1.0), Linked()
+    record.more, model.next = [record], model
+    for value, place in ((loop, "1.again"), (record, "more.0"), (model, "next")):
+        with pytest.raises(UnstorableValueError, match=f"{place}, of type .*, holds itself"):
+            written(value)
+
+
+def test_what_dagster_shows_of_a_failure_has_no_values(ours: ArtifactIOManager) -> None:
+    @dg.asset
+    def logins() -> list[Ratio]:
+        return [Ratio("hunter2", float("nan"))]
+
+    @dg.asset
+    def stored() -> list[dict[str, Any]]:
+        return [{"name": "x", "ratio": "hunter2", "day": "hunter2"}]
+
+    @dg.asset
+    def loaded(stored: list[Model]) -> None: ...
+
+    for assets in ([logins], [stored, loaded]):
+        result = dg.materialize(assets, resources={"io_manager": ours}, raise_on_error=False)
+        [event] = result.get_step_failure_events()
+        assert "day: Input should be" in failure_of(result) or "0.ratio, of type float" in failure_of(result)
+        assert "hunter2" not in dg.serialize_value(event)
 
 
 class Account(pydantic.BaseModel):
@@ -207,17 +309,17 @@ HUNTER = pydantic.SecretStr("hunter2")
 @pytest.mark.parametrize(
     ("value", "field"),
     [
-        (Account(passWord=HUNTER), "passWord"),
-        (Accounts(by_name={"ann": [Account(passWord=HUNTER)]}), "passWord"),
-        ([Account(keys={pydantic.SecretBytes(b"hunter2")})], "keys"),
-        ({"x": Account(born=pydantic.Secret(DAY))}, "born"),
-        (pydantic.RootModel[dict[str, pydantic.SecretStr]]({"x": HUNTER}), "x"),
+        (Account(passWord=HUNTER), "password"),
+        (Accounts(by_name={"ann": [Account(passWord=HUNTER)]}), "by_name.ann.0.password"),
+        ([Account(keys={pydantic.SecretBytes(b"hunter2")})], "0.keys.0"),
+        ({"x": Account(born=pydantic.Secret(DAY))}, "x.born"),
+        (pydantic.RootModel[dict[str, pydantic.SecretStr]]({"x": HUNTER}), "root.x"),
         (Login(HUNTER), "password"),
-        ([Strict(firstName="Ann", password=HUNTER)], "password"),
+        ([Strict(firstName="Ann", password=HUNTER)], "0.password"),
     ],
 )
 def test_a_secret_that_would_be_stored_as_asterisks_is_refused_by_field(value: object, field: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"field '{field}' is a secret .* field_serializer") as caught:
+    with pytest.raises(UnstorableValueError, match=f": {field}, of type .* is a secret .* field_serializer") as caught:
         written(value)
     assert "hunter2" not in str(caught.value)
 
@@ -226,37 +328,6 @@ def test_what_a_model_says_of_its_secrets_is_stored(store: Store) -> None:
     for value in (Told(password=HUNTER), Account(), Strict(firstName="Ann")):
         assert round_trip(store, value, type(value)) == value
     assert written(Told(password=HUNTER))[1] == b'{"password":"hunter2"}'
-
-
-class Shape(pydantic.BaseModel):
-    sides: int
-
-
-class Square(Shape):
-    length: int
-    colours: set[str] = set()
-    password: pydantic.SecretStr | None = None
-
-
-@dataclasses.dataclass
-class Place:
-    x: int
-
-
-@dataclasses.dataclass
-class Named(Place):
-    name: str
-    seen: set[datetime.date] = dataclasses.field(default_factory=set)
-    password: pydantic.SecretStr | None = None
-
-
-class Drawing(pydantic.BaseModel):
-    shape: Shape | None = None
-    shapes: list[Shape] = []
-    by_name: dict[str, Shape] = {}
-    place: Place | None = None
-    places: list[Place] = []
-    rounded: Annotated[float, pydantic.PlainSerializer(lambda number: f"{number:.1f}")] = 0
 
 
 def test_what_a_subclass_adds_to_a_field_of_a_model_is_stored() -> None:
@@ -290,15 +361,15 @@ def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, sql
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "field"),
     [
-        Drawing(shape=Square(sides=4, length=2, password=HUNTER)),
-        Drawing(by_name={"a": Square(sides=4, length=2, password=HUNTER)}),
-        Drawing(places=[Named(1, "x", password=HUNTER)]),
+        (Drawing(shape=Square(sides=4, length=2, password=HUNTER)), "shape.password"),
+        (Drawing(by_name={"a": Square(sides=4, length=2, password=HUNTER)}), "by_name.a.password"),
+        (Drawing(places=[Place(1), Named(1, "x", password=HUNTER)]), "places.1.password"),
     ],
 )
-def test_a_secret_that_a_subclass_adds_is_refused(value: object) -> None:
-    with pytest.raises(InvalidArgumentError, match="field 'password' is a secret") as caught:
+def test_a_secret_that_a_subclass_adds_is_refused(value: object, field: str) -> None:
+    with pytest.raises(UnstorableValueError, match=f": {field}, of type SecretStr, is a secret") as caught:
         written(value)
     assert "hunter2" not in str(caught.value)
 
@@ -319,17 +390,6 @@ def test_the_encoder_in_python_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("json.encoder._make_iterencode", slow)
     value = {"b": [1, "ü" * 3_000_000], "a": {1: None}}
     assert written(value)[1] == b'{"a":{"1":null},"b":[1,"%s"]}' % ("ü" * 3_000_000).encode()
-
-
-def test_a_value_that_holds_itself_is_an_error() -> None:
-    loop: list[Any] = []
-    loop.append(loop)
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
-    for value in (loop, deep):
-        with pytest.raises(InvalidArgumentError, match="JSON can hold"):
-            written(value)
 
 
 def test_sets_are_stored_in_an_order_of_their_own() -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import (
     ContentMismatchError,
-    InvalidArgumentError,
+    UnstorableValueError,
     UnsupportedTypeError,
     WrongFileTypeError,
 )
@@ -233,7 +233,7 @@ def test_a_value_of_unknown_type_is_an_error_that_names_what_is_supported(value:
 
 
 def test_text_that_is_none_is_an_error() -> None:
-    with pytest.raises(InvalidArgumentError, match="UTF-8"):
+    with pytest.raises(UnstorableValueError, match="UTF-8"):
         written("\ud800")
 
 

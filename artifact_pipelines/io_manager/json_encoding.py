@@ -1,0 +1,98 @@
+"""How values are written as JSON: equal values as equal bytes, records by what they are, sets in order."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import pathlib
+import uuid
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pydantic
+
+_AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
+
+
+def plain_of(value: object) -> object:
+    """Return what stands for a value that JSON does not know: the same for equal values, wherever it is asked.
+
+    Raises:
+        TypeError: Nothing does.
+        ValueError: A pydantic model holds what it does not declare.
+    """
+    import pydantic
+
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=ENCODER.encode)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: _open(item, item) for name, item in fields.items()}
+    if isinstance(value, pydantic.BaseModel):
+        return plain_model(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, _AS_TEXT):
+        return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def plain_model(model: "pydantic.BaseModel", include: set[str] | None = None) -> Any:
+    """Return what stands for a model, or for some of its fields."""
+    # Each model by its own class, not by the one that a field declares: that would drop what a subclass adds.
+    plain = model.model_dump(
+        mode="json", round_trip=True, warnings="error", polymorphic_serialization=True, include=include
+    )
+    return _ordered(plain, model)
+
+
+def _ordered(plain: Any, value: Any) -> Any:
+    """Return what pydantic made of a value, with what came from a set in an order that equal sets have."""
+    import pydantic
+
+    if isinstance(value, pydantic.RootModel):
+        return _ordered(plain, value.root)
+    if isinstance(plain, list) and isinstance(value, Collection) and len(plain) == len(value):
+        items = [_ordered(item, made_of) for item, made_of in zip(plain, value, strict=True)]
+        return sorted(items, key=ENCODER.encode) if isinstance(value, set | frozenset) else items
+    if isinstance(plain, dict) and isinstance(value, Mapping) and len(plain) == len(value):
+        pairs = zip(plain.items(), value.values(), strict=True)
+        return {key: _ordered(item, made_of) for (key, item), made_of in pairs}
+    if isinstance(plain, dict) and _is_cut(plain, value):
+        return plain_of(value)
+    if isinstance(plain, dict):
+        return {key: _ordered(item, _field(value, key)) for key, item in plain.items()}
+    return _open(plain, value)
+
+
+def _is_cut(plain: Mapping[str, Any], value: Any) -> bool:
+    """Tell whether pydantic wrote a dataclass as its base, without the fields that it adds to that."""
+    kinds = [kind for kind in type(value).__mro__ if dataclasses.is_dataclass(kind)]
+    fields = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
+    return bool(fields) and fields[0] != plain.keys() and plain.keys() in fields[1:]
+
+
+def _field(value: Any, key: str) -> Any:
+    """Return the field of a record that pydantic writes under a key: its name, or its alias."""
+    fields: Mapping[str, Any] = getattr(type(value), "__pydantic_fields__", {})
+    named = (name for name, field in fields.items() if field.serialization_alias == key)
+    return getattr(value, next(named, key), None)
+
+
+def _open(plain: Any, value: object) -> Any:
+    """Return what stands for a value, if it is no secret that would come back as asterisks."""
+    if is_secret(value) and {*str(plain).strip("b'")} == {"*"}:
+        raise TypeError("a secret would be stored as asterisks")
+    return plain
+
+
+def is_secret(value: object) -> bool:
+    """Tell whether pydantic writes a value as asterisks."""
+    import pydantic
+
+    return isinstance(value, pydantic.SecretStr | pydantic.SecretBytes | pydantic.Secret)
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=plain_of)
