@@ -10,6 +10,7 @@ from artifact_pipelines.core.exceptions import (
     UsageError,
 )
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.io_manager.subclasses import as_annotated
 from artifact_pipelines.io_manager.table_handlers import OF_METADATA, ParquetHandler, known_columns, read_table
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
@@ -50,12 +51,15 @@ class PandasHandler(ParquetHandler):
 
         table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
         try:
-            return restore_categories(table.to_pandas(), table.schema)
+            frame = restore_categories(table.to_pandas(), table.schema)
         except (pa.ArrowException, *OF_METADATA) as error:
             said = str(error).strip() or "it says no more"
             problem = f"pandas does not understand it ({type(error).__name__}: {said.splitlines()[0]:.200})"
             remedy = "Annotate polars.DataFrame or pyarrow.Table."
             raise ContentMismatchError(artifact.info.file_id, "pandas.DataFrame", problem, remedy) from error
+        made = as_annotated(frame, artifact, request)
+        made.attrs = frame.attrs  # pandas makes a frame of another one without
+        return made
 
 
 def _table(frame: "pd.DataFrame") -> "pa.Table":

@@ -16,6 +16,7 @@ from artifact_pipelines.core.exceptions import (
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
+from artifact_pipelines.io_manager.subclasses import as_annotated
 from artifact_pipelines.storage.description import describe
 
 STREAM = "stream"
@@ -44,9 +45,10 @@ class BytesHandler:
     def read(self, artifact: Artifact, request: ReadRequest) -> bytes | bytearray | memoryview:
         with artifact.open() as stream:
             data = stream.read()
-        if request.type_name == "builtins.bytearray":
-            return bytearray(data)
-        return memoryview(data) if request.type_name == "builtins.memoryview" else data
+        if request.type_name == "builtins.memoryview":
+            return memoryview(data)
+        found = bytearray(data) if request.type_name == "builtins.bytearray" else data
+        return as_annotated(found, artifact, request)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         return {}
@@ -91,11 +93,12 @@ class TextHandler:
         with artifact.open() as stream:
             data = stream.read()
         try:
-            return data.decode()
+            text = data.decode()
         except UnicodeDecodeError as error:
             problem = f"it is not UTF-8 ({error.reason} at byte {error.start:,})"
             remedy = "Annotate bytes or pathlib.Path, and decode it as what it is."
             raise ContentMismatchError(artifact.info.file_id, "str", problem, remedy) from error
+        return as_annotated(text, artifact, request)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         with artifact.open() as stream:

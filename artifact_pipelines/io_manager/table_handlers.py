@@ -8,6 +8,7 @@ from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgu
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
+from artifact_pipelines.io_manager.subclasses import as_annotated
 from artifact_pipelines.io_manager.verified_path import damage_blamed, verified_path
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
@@ -62,11 +63,13 @@ class PolarsHandler(ParquetHandler):
             from artifact_pipelines.io_manager.in_place import scan_with_polars
 
             lazy = scan_with_polars(artifact)
-            return lazy if columns is None else lazy.select(wanted)
+            return as_annotated(lazy if columns is None else lazy.select(wanted), artifact, request)
         with readable_as(artifact, "polars.DataFrame"), verified_path(artifact) as file:
             if columns is None:
-                return pl.read_parquet(file.path, glob=False)
-            return pl.scan_parquet(file.path, glob=False).select(wanted).collect()
+                frame = pl.read_parquet(file.path, glob=False)
+            else:
+                frame = pl.scan_parquet(file.path, glob=False).select(wanted).collect()
+        return as_annotated(frame, artifact, request)
 
 
 class ArrowHandler(ParquetHandler):
