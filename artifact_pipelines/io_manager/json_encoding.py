@@ -6,6 +6,7 @@ import decimal
 import enum
 import json
 import pathlib
+import re
 import uuid
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pydantic
 
+MOST_LEVELS = 200
+"""How deep what is stored may be nested: pydantic reads no more levels, and Python not many more."""
+
+_AS_BRACES = bytes.maketrans(b"[]", b"{}")
+_OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
+_PIECE_CHARACTERS = 1 << 20
 _AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
 
 
@@ -93,6 +100,19 @@ def is_secret(value: object) -> bool:
     import pydantic
 
     return isinstance(value, pydantic.SecretStr | pydantic.SecretBytes | pydantic.Secret)
+
+
+def is_deep(text: str) -> bool:
+    """Tell whether a JSON text has more than `MOST_LEVELS` levels, in less time than it took to write it."""
+    if text.count("[") + text.count("{") <= MOST_LEVELS:
+        return False
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
+    pieces = (unescaped[begin : begin + _PIECE_CHARACTERS] for begin in range(0, len(unescaped), _PIECE_CHARACTERS))
+    marks = b"".join(piece.encode().translate(_AS_BRACES, _OTHERS) for piece in pieces)
+    braces = re.sub(rb'"[^"]*"', b"", marks.replace(b'""', b""))
+    for _ in range(MOST_LEVELS):
+        braces = braces.replace(b"{}", b"")  # the innermost level of each part goes
+    return bool(braces)
 
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=plain_of)

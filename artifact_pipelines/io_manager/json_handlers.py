@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from artifact_pipelines.core.exceptions import ContentMismatchError, UnsupportedTypeError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.json_encoding import ENCODER
+from artifact_pipelines.io_manager.json_encoding import ENCODER, is_deep
 from artifact_pipelines.io_manager.json_problems import problem_of, too_deep
 
 _PREVIEWED_BYTES = 1 << 16
@@ -46,6 +46,8 @@ class JsonHandler:
     def write(self, value: object, sink: BinaryIO) -> None:
         try:
             text = ENCODER.encode(value)  # in one call of C; it is hardly ever larger than the value itself
+            if is_deep(text):
+                raise too_deep(value)
             for begin in range(0, len(text), _PIECE_CHARACTERS):
                 sink.write(text[begin : begin + _PIECE_CHARACTERS].encode())
         except RecursionError:

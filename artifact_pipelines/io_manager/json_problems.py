@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from artifact_pipelines.core.exceptions import UnstorableValueError
-from artifact_pipelines.io_manager.json_encoding import ENCODER, is_secret, plain_model, plain_of
+from artifact_pipelines.io_manager.json_encoding import ENCODER, MOST_LEVELS, is_secret, plain_model, plain_of
 
 if TYPE_CHECKING:
     import pydantic
@@ -32,8 +32,8 @@ def problem_of(value: object) -> UnstorableValueError:
 
 
 def too_deep(value: object) -> UnstorableValueError:
-    """Return what is to be said of a value with more levels than can be counted."""
-    return UnstorableValueError("JSON", (), type(value).__qualname__, "is nested too deep")
+    """Return what is to be said of a value with more levels than are stored."""
+    return UnstorableValueError("JSON", (), type(value).__qualname__, f"has more than {MOST_LEVELS} levels")
 
 
 def _bad_part(value: object) -> tuple[object, object] | None:

@@ -13,6 +13,7 @@ MOST_COLUMNS = 100
 """Of a wider table the first ones are shown: the UI, and Dagster's event log, would choke on thousands."""
 _NAME_CHARACTERS = 200
 _INPUTS_SHOWN = 20
+_LEVELS_SHOWN = 10  # Dagster goes down into what it is told in several calls a level
 
 
 def materialization_metadata(
@@ -69,7 +70,8 @@ def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CE
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
 
-def _preview(preview: Any) -> dg.MetadataValue[Any]:
+def _preview(found: Any) -> dg.MetadataValue[Any]:
+    preview = _first_levels(found, _LEVELS_SHOWN)
     if isinstance(preview, str):
         return dg.MetadataValue.md(f"```\n{preview.replace('```', '~~~')}\n```")
     if isinstance(preview, list) and all(isinstance(row, Mapping) for row in preview):
@@ -79,6 +81,17 @@ def _preview(preview: Any) -> dg.MetadataValue[Any]:
     if isinstance(preview, dict | list):
         return dg.MetadataValue.json(preview)
     return dg.MetadataValue.text(str(preview))
+
+
+def _first_levels(value: Any, levels: int) -> Any:
+    """Return a value without what lies deeper than so many levels."""
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return "…"
+    if isinstance(value, dict):
+        return {key: _first_levels(item, levels - 1) for key, item in value.items()}
+    return [_first_levels(item, levels - 1) for item in value]
 
 
 def _column_schema(columns: Sequence[Any]) -> dg.MetadataValue[Any]:

@@ -8,7 +8,7 @@ import io
 import json
 import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Optional
 
 import dagster as dg
@@ -210,10 +210,10 @@ class Ratio:
     more: Any = None
 
 
-def nested(levels: int) -> Any:
+def nested(times: int, around: Callable[[Any], Any] = lambda inner: [inner]) -> Any:
     value: Any = 1
-    for _ in range(levels):
-        value = [value]
+    for _ in range(times):
+        value = around(value)
     return value
 
 
@@ -239,7 +239,12 @@ def nested(levels: int) -> Any:
         (Serialized(ratio=1.0), "ratio, of type float, is not what its model declares, or fails in a serializer"),
         (Drawing(by_name={"a": Shaded(sides=1, shade=float("nan"))}), "by_name.a.shade, of type float, is NaN"),
         (pydantic.RootModel[list[float]]([1, float("inf")]), "root.1, of type float"),
-        (nested(100_000), "the value, of type list, is nested too deep"),
+        (nested(100_000), "the value, of type list, has more than 200 levels"),
+        (nested(201), "the value, of type list, has more than 200 levels"),
+        (
+            nested(101, lambda inner: {"[": [inner, "\\"]}),
+            "the value, of type dict, has more than 200 levels",
+        ),
     ],
 )
 def test_what_json_can_not_hold_is_told_by_its_place_and_type(value: object, said: str) -> None:
@@ -247,6 +252,23 @@ def test_what_json_can_not_hold_is_told_by_its_place_and_type(value: object, sai
         written(value)
     assert said in str(caught.value)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "value", [nested(200), {"a": [{"[" * 300: '"[\\'}] * 300}, ["[{" * 300, "\\", '"'], [[[]], {"a": [{}]}] * 300]
+)
+def test_what_has_as_many_levels_as_can_be_loaded_is_stored(store: Store, value: Any) -> None:
+    for annotation in (None, type(value)):
+        assert round_trip(store, value, annotation) == value
+
+
+def test_of_a_deep_value_the_first_levels_are_shown(ours: ArtifactIOManager) -> None:
+    @dg.asset
+    def deep() -> list[Any]:
+        return [{"a": 1}, nested(190)]
+
+    [event] = dg.materialize([deep], resources={"io_manager": ours}).asset_materializations_for_node("deep")
+    assert event.metadata["artifact/preview"].value == [{"a": 1}, [[[[[[[[["…"]]]]]]]]]]
 
 
 def test_a_value_that_holds_itself_is_told() -> None:
