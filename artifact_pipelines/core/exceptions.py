@@ -60,6 +60,7 @@
     └── BackendError       wait and try again
         ├── StorageFullError
         ├── StorageUnavailableError
+        ├── LocalCopyError
         ├── CatalogUnavailableError
         ├── DagsterNotToldError
         └── LeaseExpiredError
@@ -914,7 +915,22 @@ class StorageUnavailableError(BackendError):
     remedy: str = "Check the disk and its permissions, and run again."
 
     def __str__(self) -> str:
-        return f"Storage failed at {self.where}: {self.reason}. Nothing was stored. {self.remedy}"
+        return f"Storage failed at {self.where}: {self.reason}. Nothing new was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class LocalCopyError(BackendError):
+    """A stored file could not be copied to where programs read it by its path."""
+
+    file_id: int
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} could not be copied to {self.where}: {self.reason}. The stored file is as it was. "
+            "Make room there, or name another folder for temporary files (TMPDIR), and run again."
+        )
 
 
 @dataclasses.dataclass(eq=False)

@@ -15,10 +15,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from artifact_pipelines.core.exceptions import LocalCopyError, StorageUnavailableError
 from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.storage.staging import storage_errors
 
 _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them
@@ -54,7 +55,6 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
     with _copy_locks.setdefault(folder.name, threading.Lock()):  # one step: two that ask at once get the same one
         copy = folder / "file"
         if not copy.exists():
-            folder.mkdir(exist_ok=True)
             _copy(artifact, folder)
         return copy
 
@@ -62,10 +62,33 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
 def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
     """Copy under another name first: what bears the name of the copy is complete."""
     partial = folder / "partial"
-    with storage_errors(folder), artifact.open() as source, partial.open("wb") as sink:
-        shutil.copyfileobj(source, sink, _PIECE_BYTES)
-    partial.chmod(0o444)
-    return partial.replace(folder / "file")
+    try:
+        with artifact.open() as source, _copy_errors(artifact, folder):
+            folder.mkdir(exist_ok=True)
+            with partial.open("wb") as sink:
+                sink.writelines(_pieces(artifact, source))
+            partial.chmod(0o444)
+            return partial.replace(folder / "file")
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _pieces(artifact: Artifact, source: BinaryIO) -> Iterator[bytes]:
+    """Yield what is stored, so that an error of the store is not taken for one of the copy."""
+    try:
+        while piece := source.read(_PIECE_BYTES):
+            yield piece
+    except OSError as error:
+        remedy = "Check that it can be reached, and run again."
+        raise StorageUnavailableError(artifact.uri(), error.strerror or str(error), remedy) from error
+
+
+@contextmanager
+def _copy_errors(artifact: Artifact, folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LocalCopyError(artifact.info.file_id, str(folder), error.strerror or str(error)) from error
 
 
 def _folder() -> pathlib.Path:

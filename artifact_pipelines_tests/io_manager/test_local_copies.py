@@ -1,6 +1,7 @@
 """Copies on local disk go with the process that made them, however it ends."""
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from artifact_pipelines.core.exceptions import DamagedBytesError, LocalCopyError, StorageUnavailableError
 from artifact_pipelines.io_manager import local_copies
 
 _CHILD = """
@@ -132,7 +134,8 @@ def test_a_folder_that_was_taken_for_abandoned_before_it_was_locked_is_not_used(
 
 def remote(name: str, open_stream: Callable[[], BinaryIO]) -> Any:
     """Return an artifact whose file lies in a bucket."""
-    return SimpleNamespace(uri=lambda: f"s3://bucket/{name}", open=open_stream, info=SimpleNamespace(storage_path=name))
+    info = SimpleNamespace(storage_path=name, file_id=7)
+    return SimpleNamespace(uri=lambda: f"s3://bucket/{name}", open=open_stream, info=info)
 
 
 def test_who_wants_another_file_does_not_wait_for_a_slow_download(folder: pathlib.Path) -> None:
@@ -168,3 +171,47 @@ def test_those_who_ask_first_and_at_once_get_one_folder(folder: pathlib.Path, mo
         [mine, same] = [made.result() for made in [pool.submit(local_copies._folder) for _ in range(2)]]
     assert mine == same
     assert list(folder.iterdir()) == [mine]
+
+
+class Breaking(io.RawIOBase):
+    """A stream that gives some bytes and then an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._answers = iter([b"some bytes"])
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        for answer in self._answers:
+            return answer
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [OSError("connection lost"), DamagedBytesError(1, "s3://bucket/ab/cd/1", "a", "b")])
+def test_a_copy_whose_source_fails_leaves_nothing_and_says_what_failed(folder: pathlib.Path, error: Exception) -> None:
+    artifact = remote("ab/cd/1", lambda: Breaking(error))  # type: ignore[arg-type, return-value]
+    with pytest.raises((StorageUnavailableError, DamagedBytesError), match="s3://bucket/ab/cd/1") as caught:
+        local_copies.lasting_path(artifact)
+    assert "disk" not in str(caught.value)
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    whole = remote("ab/cd/1", lambda: io.BytesIO(b"whole"))
+    assert local_copies.lasting_path(whole).read_bytes() == b"whole"
+
+
+def test_a_copy_that_finds_no_room_leaves_nothing_and_says_where(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def writelines(self, pieces: Any, /) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def open_full(path: pathlib.Path, mode: str) -> Full:
+        path.touch()
+        return Full()
+
+    monkeypatch.setattr(pathlib.Path, "open", open_full)
+    with pytest.raises(LocalCopyError, match=f"File 7 .*{folder}.* No space left on device.*TMPDIR"):
+        local_copies.lasting_path(remote("ab/cd/1", lambda: io.BytesIO(b"12345")))
+    assert not [path for path in folder.rglob("*") if path.is_file()]
