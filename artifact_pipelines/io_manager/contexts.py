@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.io_manager.annotations import without_none
 from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources, StepExecutionContext
 
 
@@ -128,7 +129,7 @@ def annotation_of(context: dg.InputContext) -> Any:
     if step_of(context) is None or is_loaded_by_hand(context):
         return annotation
     if isinstance(context.step_context.step.step_input_named(context.name).source, FromMultipleSources):
-        [each] = typing.get_args(annotation) or [Any]
+        [each] = typing.get_args(without_none(annotation)) or [Any]
         return each
     if annotation is not Any:
         return annotation

@@ -125,16 +125,21 @@ def test_outputs_are_collected_as_what_each_is_annotated_with(ours: ArtifactIOMa
         return [frame.collect().height for frame in frames]
 
     @dg.op
+    def optional(numbers: Optional[list[int | None]]) -> int:  # noqa: UP045 - as people write it
+        return sum(number or 0 for number in numbers or ())
+
+    @dg.op
     def unannotated(numbers) -> list[int]:  # type: ignore[no-untyped-def]
         return [*numbers]
 
     def collect() -> None:
         total([one(), two()])
+        optional([one(), two()])
         lengths(pieces().collect())
         unannotated([two(), one()])
 
     result = run_op_job(ours, collect)
-    assert result.output_for_node("total") == 3
+    assert (result.output_for_node("total"), result.output_for_node("optional")) == (3, 3)
     assert result.output_for_node("lengths") == [1, 1, 1]
     assert result.output_for_node("unannotated") == [2, 1]
 
