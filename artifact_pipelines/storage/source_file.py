@@ -24,12 +24,13 @@ class SourceFile(io.FileIO):
 
     Raises:
         SourceVanishedError: There is no such file, or it was gone at the end.
-        SourceUnreadableError: It is not a regular file, or may not or cannot be read.
+        SourceUnreadableError: It is not a regular file, or may not or cannot be read, or no file can have its name.
         SourceChangedError: Its size, time or identity was another at the end.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
+        _check_name(path)
         with _translated(path):
             if not path.is_file():
                 # A pipe or device would block or never end; a missing file raises here.
@@ -65,6 +66,16 @@ class SourceFile(io.FileIO):
 
 def _signature(stat: os.stat_result) -> tuple[int, int, int, int]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _check_name(path: pathlib.Path) -> None:
+    try:
+        is_name = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        shown = repr(str(path))[1:-1]
+        raise SourceUnreadableError(shown, "its name has a NUL, or half a character, which no file can have")
 
 
 @contextmanager

@@ -95,6 +95,7 @@ WRITTEN: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an unknown type": (lambda: {1, 2}, "UnsupportedTypeError: Cannot store a value of type builtins.set"),
     "a folder": (lambda: pathlib.Path("/"), "SourceUnreadableError"),
+    "a path with NUL": (lambda: pathlib.Path("/a\0b.csv"), r"SourceUnreadableError: /a\\x00b.csv cannot be read"),
 }
 
 

@@ -67,3 +67,9 @@ def test_a_file_that_may_not_be_read(path: pathlib.Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, whom no mode stops
     with pytest.raises(SourceUnreadableError, match=r"Permission denied\. Give the pipeline's user read permission"):
         SourceFile(path)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a\0b", r"a\\x00b"), ("a\ud800b", r"a\\ud800b")])
+def test_a_name_that_no_file_can_have_is_none_to_read(tmp_path: pathlib.Path, name: str, shown: str) -> None:
+    with pytest.raises(SourceUnreadableError, match=f"{shown} cannot be read: .* NUL"):
+        SourceFile(tmp_path / name)
