@@ -508,10 +508,12 @@ class UnsupportedTypeError(UsageError):
     action: str
     type_name: str
     supported: Sequence[str]
+    reason: str = ""
 
     def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
         return (
-            f"Cannot {self.action} a value of type {self.type_name}. Supported: {'; '.join(self.supported)}. "
+            f"Cannot {self.action} a value of type {self.type_name}{reason}. Supported: {'; '.join(self.supported)}. "
             "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
         )
 

@@ -82,7 +82,8 @@ class JsonHandler:
             adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation)
         except pydantic.errors.PydanticUserError as error:
             supported = ["dict, list, tuple and what they hold", "dataclasses", "pydantic models"]
-            raise UnsupportedTypeError("load", _title(annotation), supported) from error
+            reason = (error.message or "").partition(". ")[0].rstrip(".")  # it may advise; more would be for pydantic
+            raise UnsupportedTypeError("load", _title(annotation), supported, reason) from error
         try:
             # A class decides how strict it is; a number is not a text where JSON itself tells them apart.
             return adapter.validate_json(data, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)

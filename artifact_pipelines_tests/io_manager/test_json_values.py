@@ -6,10 +6,11 @@ import decimal
 import enum
 import io
 import json
+import sys
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Optional
+from typing import Annotated, Any, NamedTuple, Optional, TypedDict
 
 import dagster as dg
 import pydantic
@@ -29,6 +30,10 @@ DAY = datetime.date(2013, 1, 1)
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Typed(TypedDict):
+    x: int
 
 
 class Pair(NamedTuple):
@@ -152,8 +157,15 @@ def test_a_type_that_pydantic_does_not_know_is_an_error(store: Store) -> None:
     class Odd:
         pass
 
-    with pytest.raises(UnsupportedTypeError, match="Odd"):
+    with pytest.raises(UnsupportedTypeError, match="Cannot load a value of type list.*: Unable to generate .*Odd"):
         round_trip(store, [1], list[Odd])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic knows what typing has since then")
+@pytest.mark.parametrize("annotation", [Typed, list[Typed], dict[str, Typed]])
+def test_what_pydantic_advises_is_told(store: Store, annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"Please use `typing_extensions.TypedDict` .* Python < 3\.12"):
+        round_trip(store, [] if annotation == list[Typed] else {}, annotation)
 
 
 class Shape(pydantic.BaseModel):
