@@ -218,7 +218,7 @@ def test_what_a_subclass_adds_to_a_field_of_a_model_is_stored() -> None:
     assert stored["rounded"] == "0.0"
 
 
-def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, sqlite_catalog: Catalog) -> None:
+def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     versions = []
     for length in (2, 3, 3):
 
@@ -227,7 +227,7 @@ def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, sql
             return Drawing(shape=Square(sides=4, length=length))
 
         assert dg.materialize([drawing], resources={"io_manager": ours, "length": length}).success
-        versions.append(sqlite_catalog.materializations.current("drawing").data_version)
+        versions.append(own_catalog.materializations.current("drawing").data_version)
     assert versions[0] != versions[1] == versions[2]
 
 
