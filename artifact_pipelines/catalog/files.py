@@ -6,7 +6,7 @@ construction, and a reference that was committed always has its bytes.
 
 import collections
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,7 +78,7 @@ _DELETE_UNSTORED = (
     .where(files.c.file_id.in_(_FILE_IDS), _COUNT == 0, files.c.state == FileState.PENDING)
     .returning(files.c.content_hash, files.c.file_id)
 )
-_ABANDONED_AT_ONCE = 1000
+_CHANGED_AT_ONCE = 1000
 _MAKE_LASTING = (
     sa.update(file_references)
     .where(*_ARE_LEASES)
@@ -93,6 +93,12 @@ _MAKE_STORED = (
 )
 # Whoever read the bytes of before, and calls the file damaged from now on, must not be believed.
 _HEAL = sa.update(files).where(files.c.file_id.in_(_FILE_IDS)).values(state=FileState.STORED, verified_at=utc_now())
+_LOCK_IN_ORDER = (
+    sa.select(files.c.file_id)
+    .where(files.c.file_id.in_(_FILE_IDS))
+    .order_by(_DIGEST.collate("C"))  # as Python sorts
+    .with_for_update(key_share=True)  # no more than to change them would
+)
 
 
 class FileCatalog:
@@ -158,14 +164,15 @@ class FileCatalog:
         counts: collections.Counter[int] = collections.Counter()
         unstored: list[StoragePath] = []
         with writing(self._engine) as connection:
-            for start in range(0, len(leases), _ABANDONED_AT_ONCE):
-                ids = _ids(leases[start : start + _ABANDONED_AT_ONCE])
+            for start in range(0, len(leases), _CHANGED_AT_ONCE):
+                ids = _ids(leases[start : start + _CHANGED_AT_ONCE])
                 counts.update(connection.execute(_ABANDON, {"reference_ids": ids}).scalars())
             file_ids = sorted(counts)
+            lock_files(connection, file_ids)
             for file_id in file_ids:
                 count_down(connection, FileId(file_id), counts[file_id])
-            for start in range(0, len(file_ids), _ABANDONED_AT_ONCE):
-                some = file_ids[start : start + _ABANDONED_AT_ONCE]
+            for start in range(0, len(file_ids), _CHANGED_AT_ONCE):
+                some = file_ids[start : start + _CHANGED_AT_ONCE]
                 rows = connection.execute(_DELETE_UNSTORED, {"file_ids": some})
                 unstored += [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
         return unstored
@@ -210,22 +217,48 @@ class FileCatalog:
             return [file_from(row) for row in connection.execute(query)]
 
 
-def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> Collection[int]:
-    """Settle inside a transaction that records more, such as the materialization that is the holder.
+def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
+    """Settle leases inside a transaction."""
+    make_lasting(connection, leases, holder)
+    note_put(connection, leases)
+
+
+def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
+    """Turn leases into references of a holder, inside a transaction that goes on to `note_put`.
+
+    Of several holders all come before that: whoever reaps a lease changes it before its file.
+    """
+    _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
+
+
+def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[int]:
+    """State that the bytes of leased files are stored.
 
     Returns:
         IDs of the files that were not stored before: of several that put the same bytes at once, one is told of it.
     """
-    _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
     # A lease whose file is not stored says that bytes were put, whatever the row says by now.
     # Of the others none were put: damage that was found meanwhile is there still.
-    put = [lease.file.file_id for lease in leases if lease.file.state != FileState.STORED]
-    if not put:
-        return ()
-    added = connection.scalars(_MAKE_STORED, {"file_ids": put}).all()
-    if healed := set(put).difference(added):
-        connection.execute(_HEAL, {"file_ids": sorted(healed)})
+    put = sorted({lease.file.file_id for lease in leases if lease.file.state != FileState.STORED})
+    lock_files(connection, put)
+    added: set[int] = set()
+    for start in range(0, len(put), _CHANGED_AT_ONCE):
+        some = put[start : start + _CHANGED_AT_ONCE]
+        new = connection.scalars(_MAKE_STORED, {"file_ids": some}).all()
+        if healed := set(some).difference(new):
+            connection.execute(_HEAL, {"file_ids": sorted(healed)})
+        added.update(new)
     return added
+
+
+def lock_files(connection: sa.Connection, file_ids: Collection[int]) -> None:
+    """Wait for the rows of files before a transaction changes the first of them, always in the same order.
+
+    It is the order in which `count_up` makes them. Two that change the same files then wait for each other in one
+    direction only. On SQLite every writing transaction is alone already, and who waits for one row holds no other.
+    """
+    if len(file_ids) > 1 and connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_IN_ORDER, {"file_ids": file_ids})
 
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
@@ -239,8 +272,12 @@ def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
     )
 
 
-def hold_again(connection: sa.Connection, file_ids: Iterable[int], holder: str) -> bool:
-    """Give a holder one reference on each of some files, and count it; False when one of them is gone."""
+def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str) -> bool:
+    """Give a holder one reference on each of some files, and count it; False when one of them is gone.
+
+    Who calls it for several holders locks the files of all of them before.
+    """
+    lock_files(connection, file_ids)
     for file_id in sorted(file_ids):
         more = sa.update(files).where(files.c.file_id == file_id)
         if connection.execute(more.values(reference_count=_COUNT + 1, unreferenced_at=None)).rowcount == 0:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.files import settle_leases
+from artifact_pipelines.catalog.files import make_lasting, note_put
 from artifact_pipelines.catalog.materialization_rows import (
     TYPES,
     holder_of,
@@ -50,12 +50,13 @@ def record_all(
     put: set[FileId] = set()  # by one of them: to the next of the same content it is a stored file
     recorded = []
     for facts, leases in new:
-        recorded.append(_record(connection, facts, [_as_stored(x) if x.file.file_id in put else x for x in leases]))
+        own = [_as_stored(lease) if lease.file.file_id in put else lease for lease in leases]
+        recorded.append((_record(connection, facts, own), own))
         put.update(lease.file.file_id for lease in leases)
-    return recorded
+    return _settled(connection, recorded)
 
 
-def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
+def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> sa.Row[Any]:
     is_partitioned = facts.partition is not None
     of_it = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
     before = connection.execute(_before(is_partitioned), of_it).one()
@@ -71,18 +72,32 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     # One time for both: it is current when it was made.
     state = candidate_columns(facts) if is_candidate else current_columns(before.now)
     made = _insert(connection, facts, leases, {"version": version, "created_at": before.now, **state})
-    bytes_added = 0
     for position, lease in enumerate(leases):
-        if settle_leases(connection, [lease], holder_of(made.materialization_id)):
-            bytes_added += lease.file.size_bytes
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
         connection.execute(_INSERT_FILE, row | {name: getattr(lease.file, name) for name in TYPES})
-    if bytes_added != made.bytes_added:  # somebody who put the same bytes at once was told that he added them
-        connection.execute(_SET_BYTES_ADDED, {"made": made.materialization_id, "added": bytes_added})
     _insert_inputs(connection, made.materialization_id, facts.inputs)
     if facts.dataset is not None and is_changed and not is_candidate:
         insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
-    return dataclasses.replace(with_files(connection, [made])[0], bytes_added=bytes_added)
+    return made
+
+
+def _settled(
+    connection: sa.Connection, recorded: Sequence[tuple[sa.Row[Any], Sequence[Lease]]]
+) -> Sequence[Materialization]:
+    """Settle the leases of all materializations at once, and return these as they are then."""
+    for made, leases in recorded:
+        make_lasting(connection, leases, holder_of(made.materialization_id))
+    added = note_put(connection, [lease for _, leases in recorded for lease in leases])
+    settled = []
+    whole = with_files(connection, [made for made, _ in recorded])
+    for materialization, (_, leases) in zip(whole, recorded, strict=True):
+        sizes = {x.file.file_id: x.file.size_bytes for x in leases if x.file.state != FileState.STORED}
+        bytes_added = sum(size_bytes for file_id, size_bytes in sizes.items() if file_id in added)
+        if bytes_added != materialization.bytes_added:  # somebody who put the same bytes at once was told he added them
+            of_it = {"made": materialization.materialization_id, "added": bytes_added}
+            connection.execute(_SET_BYTES_ADDED, of_it)
+        settled.append(dataclasses.replace(materialization, bytes_added=bytes_added))
+    return settled
 
 
 @functools.cache  # every materialization asks this: to build it takes longer than to run it

@@ -3,6 +3,8 @@
 One idea: a release drops references and keeps the history. Until the files are collected it can be taken back.
 """
 
+import collections
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.files import count_down, hold_again
+from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
     IS_OF_OP,
     holder_of,
@@ -38,6 +40,7 @@ from artifact_pipelines.core.types import Publication
 
 _ID = materializations.c.materialization_id
 _IS_KEPT = materializations.c.released_at.is_(None)
+_AT_ONCE = 1000
 _FACTS = [
     materializations.c[name]
     for name in (
@@ -237,7 +240,9 @@ class RetentionCatalog:
             rows = _lost(connection, asset, partition, version)
             if not rows:
                 raise NothingToRestoreError(asset, partition, version)
-            collected = {row.version for row in rows if row.released_at and not _hold_again(connection, row)}
+            owned = _owned_files(connection, [row.materialization_id for row in rows])
+            lock_files(connection, sorted(set(itertools.chain(*owned.values()))))
+            collected = {row.version for row in rows if row.released_at and not _hold_again(connection, row, owned)}
             if collected:
                 left = sorted({row.version for row in rows} - collected)
                 raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])
@@ -321,8 +326,10 @@ def _drop_references(connection: sa.Connection, ids: Sequence[int]) -> None:
     held = sa.delete(file_references).where(
         file_references.c.file_id.in_(owned), file_references.c.holder.in_([holder_of(owner) for owner in ids])
     )
-    for file_id in sorted(connection.scalars(held.returning(file_references.c.file_id))):
-        count_down(connection, file_id)
+    counts = collections.Counter(connection.scalars(held.returning(file_references.c.file_id)))
+    lock_files(connection, sorted(counts))
+    for file_id, count in counts.items():
+        count_down(connection, file_id, count)
 
 
 def _lost(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> Sequence[sa.Row[Any]]:
@@ -344,11 +351,20 @@ def _lost(connection: sa.Connection, asset: str, partition: str | None, version:
     return [row for row in rows if row.wiped_at == last[row.partition_key]]
 
 
-def _hold_again(connection: sa.Connection, row: sa.Row[Any]) -> bool:
+def _owned_files(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[int]]:
+    """Return the IDs of the files that materializations have or had."""
+    link, owned = materialization_files.c, collections.defaultdict[int, list[int]](list)
+    query = sa.select(link.materialization_id, link.file_id)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = link.materialization_id.in_(ids[start : start + _AT_ONCE])
+        for row in connection.execute(query.where(some)):
+            owned[row.materialization_id].append(row.file_id)
+    return owned
+
+
+def _hold_again(connection: sa.Connection, row: sa.Row[Any], owned: Mapping[int, Sequence[int]]) -> bool:
     """Let a materialization hold its files again; False when one of them is gone."""
-    link = materialization_files
-    owned = sa.select(link.c.file_id).where(link.c.materialization_id == row.materialization_id)
-    return hold_again(connection, connection.scalars(owned).all(), holder_of(row.materialization_id))
+    return hold_again(connection, owned[row.materialization_id], holder_of(row.materialization_id))
 
 
 def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.files import settle_leases
+from artifact_pipelines.catalog.files import make_lasting
 from artifact_pipelines.core.exceptions import LeaseExpiredError, StorageFullError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.outputs import DATASET_METADATA_KEY
@@ -176,9 +176,9 @@ def test_partitions_are_recorded_all_or_none(
     def expire_third(connection: Any, leases: Any, holder: str) -> None:
         if next(calls) == 2:
             raise LeaseExpiredError(leases[0].file.file_id)
-        settle_leases(connection, leases, holder)
+        make_lasting(connection, leases, holder)
 
-    monkeypatch.setattr("artifact_pipelines.catalog.recording.settle_leases", expire_third)
+    monkeypatch.setattr("artifact_pipelines.catalog.recording.make_lasting", expire_third)
     assert "LeaseExpiredError" in failure_of(run(ours, asset_of(lambda keys: {key: key for key in keys})))
     assert held(own_catalog) == []
     assert own_catalog.files.list_files(10) == []
