@@ -55,6 +55,7 @@ _PARTITION = materializations.c.partition_key
 _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
+_IS_HELD = (_IS_KEPT, materializations.c.wiped_at.is_(None))
 _HAS_ITS_FILES = ~sa.exists().where(
     materialization_files.c.materialization_id == _ID,
     ~sa.exists().where(files.c.file_id == materialization_files.c.file_id),
@@ -124,6 +125,8 @@ class MaterializationCatalog:
     ) -> Mapping[str | None, Materialization]:
         """Return what each partition holds, without those that hold nothing; `[None]` asks for an unpartitioned asset.
 
+        What was wiped is found by a selection only.
+
         Args:
             asset: Asset key.
             partitions: Partition keys, any number.
@@ -144,10 +147,10 @@ class MaterializationCatalog:
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
                 if selection is None and to_check:
-                    found.update(_newest_of_each(connection, [*which, _IS_KEPT, IS_CANDIDATE]))
+                    found.update(_newest_of_each(connection, [*which, *_IS_HELD, IS_CANDIDATE]))
                 own = _selected(selection) if selection else _of_run(run_id, to_check) if run_id else None
                 if own is not None:
-                    found.update(_newest_of_each(connection, [*which, _IS_KEPT, *own]))
+                    found.update(_newest_of_each(connection, [*which, *own]))
         return {partition: found[partition] for partition in partitions if partition in found}
 
     @retried
@@ -155,7 +158,7 @@ class MaterializationCatalog:
         self, asset: str, partition: str | None = None, selection: Selection | None = None
     ) -> NotFoundError:
         """Return the error that says why `find` has not found a partition, and what could be selected instead."""
-        which = [*of_asset(asset, partition), _IS_KEPT]
+        which = [*of_asset(asset, partition), *(_IS_HELD if selection is None else [_IS_KEPT])]
         with reading(self._engine) as connection:
             kept = select_materializations(connection, which, _TOLD)
             told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
@@ -235,19 +238,24 @@ class MaterializationCatalog:
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
-    of_run = materializations.c.run_id == run_id
-    return [of_run] if to_check else [of_run, IS_NOT_REJECTED]
+    of_run = [materializations.c.run_id == run_id, *_IS_HELD]
+    return of_run if to_check else [*of_run, IS_NOT_REJECTED]
 
 
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    """Say which a selection means: also what was wiped can be selected, as long as it is kept."""
+    return [_IS_KEPT, _is_selected(selection)]
+
+
+def _is_selected(selection: Selection) -> sa.ColumnElement[bool]:
     if selection.file_id is not None:
         of_file = materialization_files.c.file_id == selection.file_id
-        return [_ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))]
+        return _ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))
     if selection.tag is not None:
-        return [_ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))]
+        return _ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))
     if selection.version is not None:
-        return [_VERSION.in_([selection.version])]
-    return [materializations.c.run_id == selection.run_id]
+        return _VERSION.in_([selection.version])
+    return materializations.c.run_id == selection.run_id
 
 
 def _current_then(

@@ -173,6 +173,19 @@ def test_what_was_wiped_is_not_published_and_comes_back_as_it_was(catalog: Catal
     assert [m.version for m in catalog.candidates.waiting()] == [2]
 
 
+def test_what_was_wiped_is_found_by_no_check_and_not_by_its_run(catalog: Catalog) -> None:
+    record(catalog, "a", run_id="mine")
+    candidate = propose(catalog, "b", run_id="mine")
+    find, it = catalog.materializations.find, (TABLE, [None])
+    catalog.retention.wipe(TABLE)
+    for run_id in (None, "mine", "other"):
+        assert find(*it, run_id=run_id) == find(*it, run_id=run_id, to_check=True) == {}
+    assert type(catalog.materializations.nothing_found(TABLE)) is NeverMaterializedError
+    assert find(*it, Selection(version=2)) == {None: candidate}
+    catalog.retention.restore(TABLE)
+    assert find(*it, run_id="mine") == find(*it, to_check=True) == {None: candidate}
+
+
 def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
     catalog.retention.set_policy(TABLE, RetentionPolicy(keep_last=1))
     record(catalog, "a")

@@ -112,3 +112,11 @@ def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterIns
     assert own_catalog.retention.release(VersionName("source", None, 1), "-")
     execute(of_assets, instance, "-", fails=False, parent=parent)
     assert WORLD["got"] == "two"
+
+
+def test_where_that_is_wiped_it_reads_what_is_current(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
+    parent = execute(of_assets, instance, "one", fails=True)
+    own_catalog.retention.wipe("source")
+    execute(of_assets, instance, "two", fails=False)
+    execute(of_assets, instance, "-", fails=False, parent=parent)
+    assert WORLD["got"] == "two"
