@@ -68,8 +68,8 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
             return self._inputs.load(context)
 
     def artifact(self, file: FileInfo) -> Artifact:
-        """Return a stored file as handlers read it."""
-        return self._artifact(file, lambda verify: self._producer.open(file.file_id, verify))
+        """Return a stored file, as the catalog has it now, as handlers read it."""
+        return self._artifact(file, lambda verify: self._producer.open_found(file, verify))
 
     def _leased_artifact(self, file: FileInfo) -> Artifact:
         """Return a file that has just been put: what its row says is settled only when its lease is."""

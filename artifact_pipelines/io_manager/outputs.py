@@ -180,7 +180,7 @@ class OutputWriter:
 
     def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:
         for one in put:
-            uri = self._producer.uri(one.record.file)
+            uri = self._producer.location(one.record.file)
             metadata = {
                 **materialization_metadata(one.record, uri, one.facts, one.is_duplicate),
                 **inputs_metadata(one.described.inputs),

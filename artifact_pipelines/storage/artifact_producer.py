@@ -180,6 +180,16 @@ class ArtifactProducer(IArtifactProducer):
             self._check_undamaged(file)
         return self.open_file(file, verify)
 
+    def open_found(self, file: FileInfo, verify: bool | None = None) -> BinaryIO:
+        """Return a stream as `open` does of a file that was looked up before, without looking it up again.
+
+        What has become of it since is seen by its bytes: they are missing, of another size, or verified to be others.
+        Only one that was damaged then is looked up, for it may be healed.
+        """
+        if file.state == FileState.DAMAGED:
+            return self.open(file.file_id, verify)
+        return self.open_file(file, verify)
+
     def open_file(self, file: FileInfo, verify: bool | None = None) -> BinaryIO:
         """Return a stream as `open` does of a file that the caller has leased: what its row says does not matter."""
         self._check_size(file)
@@ -198,6 +208,10 @@ class ArtifactProducer(IArtifactProducer):
         if self.verify_reads:
             self._check_undamaged(file)
         self._check_size(file)
+        return self.location(file)
+
+    def location(self, file: FileInfo) -> str:
+        """Return the `uri` of a file whose bytes are known to be there, as of one that was just put."""
         return self._backend.uri(file.storage_path)
 
     def s3_access(self) -> S3Access | None:

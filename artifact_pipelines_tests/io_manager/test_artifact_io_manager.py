@@ -14,12 +14,13 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact
+from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact, StoragePath
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, table_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular import parquet
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
@@ -311,6 +312,21 @@ def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
     assert back_door.get(file.storage_path) == whole
     healed = catalog.materializations.current("numbers").file
     assert (healed.file_id, healed.state, healed.reference_count) == (file.file_id, FileState.STORED, 2)
+
+
+def test_what_has_just_been_put_is_not_looked_for(
+    catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    def text() -> bytes:
+        return b"new"
+
+    looked_for: list[StoragePath] = []
+    monkeypatch.setattr(backend, "size_bytes", looked_for.append)
+    result = run(ArtifactIOManager(catalog, ArtifactProducer(catalog.files, backend)), text)
+    made = catalog.materializations.current("text").file
+    assert metadata_of(result, "text")["dagster/uri"].value == backend.uri(made.storage_path)
+    assert looked_for == []
 
 
 @pytest.mark.parametrize("place", [8, 300])

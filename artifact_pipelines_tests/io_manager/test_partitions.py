@@ -13,7 +13,7 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.core.types import FileId, FileInfo, LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
 from artifact_pipelines.io_manager.table_handlers import PolarsHandler
@@ -553,18 +553,25 @@ def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
 def test_many_partitions_take_one_look_into_the_catalog(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph = Graph(ours, instance, ABC)
+    graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"key": [key]}))
     graph.fill()
-    asked = []
-    find = own_catalog.materializations.find
+    asked: list[Any] = []
+    find, get_file = own_catalog.materializations.find, own_catalog.files.get_file
 
     def count(asset: str, partitions: Sequence[str | None], *options: Any) -> Any:
         asked.append(partitions)
         return find(asset, partitions, *options)
 
+    def count_file(file_id: FileId) -> FileInfo:
+        asked.append(file_id)
+        return get_file(file_id)
+
     monkeypatch.setattr(own_catalog.materializations, "find", count)
-    graph.load(dict[str, int])
-    assert asked == [["c", "a", "b"]]
+    monkeypatch.setattr(own_catalog.files, "get_file", count_file)
+    for kind in (pl.DataFrame, pl.LazyFrame, bytes):
+        graph.load(dict[str, kind])  # type: ignore[valid-type]
+        assert asked == [["c", "a", "b"]]
+        asked.clear()
 
 
 def test_a_frame_of_partitions_keeps_their_order_when_it_is_streamed(

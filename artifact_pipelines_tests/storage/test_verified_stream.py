@@ -10,7 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import CatalogUnavailableError, DamagedBytesError, StorageUnavailableError
+from artifact_pipelines.core.exceptions import (
+    CatalogUnavailableError,
+    DamagedBytesError,
+    MissingBytesError,
+    StorageUnavailableError,
+)
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, NewArtifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -243,6 +248,25 @@ def test_what_was_found_damaged_is_refused_at_once_and_healed_by_creating_it_aga
     assert (healed.state, healed.stored_at) == (FileState.STORED, file.stored_at)
     with producer.open(file.file_id) as stream:
         assert stream.read() == DATA
+
+
+def test_of_a_file_that_was_looked_up_before_later_damage_and_later_healing_are_seen(
+    producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
+) -> None:
+    back_door.put(file.storage_path, DAMAGES["last bit"])
+    with pytest.raises(DamagedBytesError), producer.open_found(file) as stream:
+        stream.read()
+    damaged = catalog.files.get_file(file.file_id)
+    assert damaged.state == FileState.DAMAGED
+    with pytest.raises(DamagedBytesError, match=file.content_hash):
+        producer.open_found(damaged)
+    producer.create_artifact(io.BytesIO(DATA), "txt")
+    for found in (file, damaged):
+        with producer.open_found(found) as stream:
+            assert stream.read() == DATA
+    back_door.delete(file.storage_path)
+    with pytest.raises(MissingBytesError):
+        producer.open_found(file)
 
 
 def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
