@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import file_from
-from artifact_pipelines.catalog.materialization_rows import holder_of
+from artifact_pipelines.catalog.materialization_rows import AS_HOLDER, HOLDER_PREFIX
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import file_references, files, materialization_files, materializations
 from artifact_pipelines.core.findings import Finding, FindingKind
@@ -22,7 +22,6 @@ from artifact_pipelines.core.types import FileId, FileInfo, FileState
 _IS_STORED = files.c.state != FileState.PENDING
 _holder = file_references.c.holder
 _materialization_id = materializations.c.materialization_id
-_PREFIX = holder_of(0)[:-1]
 _HOLDERS_SHOWN = 20
 
 
@@ -150,7 +149,7 @@ class AuditCatalog:
     @retried
     def unheld_materializations(self) -> Sequence[Finding]:
         """Return the kept materializations that hold a file of theirs no more, or whose file has no row."""
-        link, holder = materialization_files, sa.literal(_PREFIX) + sa.cast(_materialization_id, sa.Text)
+        link, holder = materialization_files, AS_HOLDER
         held = sa.exists().where(file_references.c.file_id == link.c.file_id, _holder == holder)
         query = (
             sa.select(
@@ -217,7 +216,9 @@ class AuditCatalog:
         """Give a materialization that is kept its reference on its file back, if both are there and it has none."""
         held = sa.exists().where(file_references.c.file_id == file_id, _holder == holder)
         kept = sa.select(sa.literal(1)).where(
-            _materialization_id == int(holder.removeprefix(_PREFIX)), materializations.c.released_at.is_(None), ~held
+            _materialization_id == int(holder.removeprefix(HOLDER_PREFIX)),
+            materializations.c.released_at.is_(None),
+            ~held,
         )
         with writing(self._engine) as connection:
             if _lock(connection, file_id) and connection.execute(kept).first():
@@ -227,8 +228,8 @@ class AuditCatalog:
 
 def _holding_id() -> sa.ColumnElement[int]:
     """The materialization that a reference names as its holder; null where the holder is another."""
-    number = sa.func.substr(_holder, len(_PREFIX) + 1)
-    return sa.case((_holder.regexp_match(f"^{_PREFIX}[0-9]{{1,18}}$"), sa.cast(number, sa.BigInteger)))
+    number = sa.func.substr(_holder, len(HOLDER_PREFIX) + 1)
+    return sa.case((_holder.regexp_match(f"^{HOLDER_PREFIX}[0-9]{{1,18}}$"), sa.cast(number, sa.BigInteger)))
 
 
 def _is_gone() -> sa.ColumnElement[bool]:

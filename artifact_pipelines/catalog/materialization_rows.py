@@ -14,6 +14,9 @@ _ID = materializations.c.materialization_id
 _VERSION = materializations.c.version
 _PARTITION = materializations.c.partition_key
 _FILES_OF = 500
+HOLDER_PREFIX = "materialization:"
+AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
+"""The holder that each of them is, as `holder_of` names it."""
 TYPES = ("file_type", "mime_type", "compression_type")
 """What a materialization says itself of a file."""
 
@@ -135,7 +138,7 @@ def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def holder_of(materialization_id: int) -> str:
     """Name the holder that a materialization is."""
-    return f"materialization:{materialization_id}"
+    return f"{HOLDER_PREFIX}{materialization_id}"
 
 
 def lock_asset(connection: sa.Connection, asset: str) -> None:

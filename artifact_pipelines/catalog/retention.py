@@ -5,7 +5,7 @@ One idea: a release drops references and keeps the history. Until the files are 
 
 import collections
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
+    AS_HOLDER,
     IS_OF_OP,
     holder_of,
     is_newest_of_its_version,
@@ -163,15 +164,15 @@ class RetentionCatalog:
         """
         with writing(self._engine) as connection:
             lock_asset(connection, name.asset)
-            which = (*_of(name), _IS_KEPT)
-            ids = connection.scalars(sa.select(_ID).where(*which)).all()
-            if not ids or connection.execute(sa.select(_is_needed(ids, which))).scalar():
+            ids = _kept_ids(name)
+            is_there, is_needed = connection.execute(sa.select(ids.exists(), _is_needed(ids))).one()
+            if is_needed or not is_there:
                 return False
+            _drop_references(connection, ids)
             table = materializations.c
             until = sa.case((table.is_current, utc_now()), else_=table.current_until)
             gone = {"released_at": utc_now(), "release_reason": reason, "is_current": False, "current_until": until}
             connection.execute(sa.update(materializations).where(_ID.in_(ids)).values(**gone))
-            _drop_references(connection, ids)
         return True
 
     @retried
@@ -246,9 +247,9 @@ class RetentionCatalog:
             if collected:
                 left = sorted({row.version for row in rows} - collected)
                 raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])
-            ids = [row.materialization_id for row in rows]
-            back = sa.update(materializations).where(_ID.in_(ids))
-            connection.execute(back.values(wiped_at=None, released_at=None, release_reason=None))
+            back = sa.update(materializations).values(wiped_at=None, released_at=None, release_reason=None)
+            for some in _in_pieces([row.materialization_id for row in rows]):
+                connection.execute(back.where(_ID.in_(some)))
             _make_latest_current(connection, rows)
         return sorted({VersionName(asset, row.partition_key, row.version) for row in rows}, key=str)
 
@@ -298,7 +299,19 @@ def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:
     )
 
 
-def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
+    """Select the IDs of a version's kept materializations: there may be more than a statement takes values."""
+    kept = materializations.alias("kept")
+    partition = kept.c.partition_key
+    return sa.select(kept.c.materialization_id).where(
+        kept.c.asset_key == name.asset,
+        partition.is_(None) if name.partition is None else partition == name.partition,
+        kept.c.version == name.version,
+        kept.c.released_at.is_(None),
+    )
+
+
+def _is_needed(ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
     """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
     marked = sa.or_(
         sa.and_(materializations.c.is_current, ~IS_OF_OP),
@@ -311,7 +324,7 @@ def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> s
         .join(materialization_files, materialization_files.c.materialization_id == _ID)
         .join(materialization_inputs, _is_input_of(materializations))
         .join(user, user.c.materialization_id == materialization_inputs.c.materialization_id)
-        .where(*which, user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
+        .where(_ID.in_(ids), user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
         .where(is_newest_of_its_version(user))
     )
     return sa.or_(
@@ -321,11 +334,10 @@ def _is_needed(ids: Sequence[int], which: Sequence[sa.ColumnElement[bool]]) -> s
     )
 
 
-def _drop_references(connection: sa.Connection, ids: Sequence[int]) -> None:
+def _drop_references(connection: sa.Connection, ids: sa.Select[tuple[int]]) -> None:
     owned = sa.select(materialization_files.c.file_id).where(materialization_files.c.materialization_id.in_(ids))
-    held = sa.delete(file_references).where(
-        file_references.c.file_id.in_(owned), file_references.c.holder.in_([holder_of(owner) for owner in ids])
-    )
+    holders = sa.select(AS_HOLDER).where(_ID.in_(ids))
+    held = sa.delete(file_references).where(file_references.c.file_id.in_(owned), file_references.c.holder.in_(holders))
     counts = collections.Counter(connection.scalars(held.returning(file_references.c.file_id)))
     lock_files(connection, sorted(counts))
     for file_id, count in counts.items():
@@ -355,11 +367,14 @@ def _owned_files(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, 
     """Return the IDs of the files that materializations have or had."""
     link, owned = materialization_files.c, collections.defaultdict[int, list[int]](list)
     query = sa.select(link.materialization_id, link.file_id)
-    for start in range(0, len(ids), _AT_ONCE):
-        some = link.materialization_id.in_(ids[start : start + _AT_ONCE])
-        for row in connection.execute(query.where(some)):
+    for some in _in_pieces(ids):
+        for row in connection.execute(query.where(link.materialization_id.in_(some))):
             owned[row.materialization_id].append(row.file_id)
     return owned
+
+
+def _in_pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
 def _hold_again(connection: sa.Connection, row: sa.Row[Any], owned: Mapping[int, Sequence[int]]) -> bool:

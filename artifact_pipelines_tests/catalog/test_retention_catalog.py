@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog import retention
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.materialization_rows import lock_asset
+from artifact_pipelines.catalog.retention import RetentionCatalog
 from artifact_pipelines.catalog.tables import materializations, tags
 from artifact_pipelines.core.exceptions import (
     CollectedVersionsError,
@@ -208,6 +211,27 @@ def test_releasing_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -
     release(catalog, 1)
     assert not catalog.retention.release(name(1), "again")
     assert not catalog.retention.release(name(9), "never was")
+    assert counts_agree(engine)
+
+
+def test_a_version_of_more_materializations_than_a_statement_takes_values_is_released_and_restored(
+    catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 40)
+
+    monkeypatch.setattr(retention, "_AT_ONCE", 20)
+    made = [record(catalog, letter) for letter in [*"a" * 50, "b"]]
+    limited = RetentionCatalog(engine)
+    assert limited.release(name(1), "test")
+    assert catalog.files.get_file(made[0].file.file_id).reference_count == 0
+    assert numbers(catalog) == [2]
+    assert limited.restore(TABLE, version=1) == [name(1)]
+    assert catalog.files.get_file(made[0].file.file_id).reference_count == 50
+    assert limited.wipe(TABLE) == 51
+    assert limited.restore(TABLE) == [name(1), name(2)]
     assert counts_agree(engine)
 
 
