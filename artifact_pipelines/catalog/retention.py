@@ -230,7 +230,7 @@ class RetentionCatalog:
             version: Its number; None: everything that the last wipe took.
 
         Returns:
-            The versions that are back, oldest first.
+            The versions that are back, by partition, oldest first.
 
         Raises:
             NothingToRestoreError: Nothing like that was wiped or released.
@@ -251,7 +251,8 @@ class RetentionCatalog:
             for some in _in_pieces([row.materialization_id for row in rows]):
                 connection.execute(back.where(_ID.in_(some)))
             _make_latest_current(connection, rows)
-        return sorted({VersionName(asset, row.partition_key, row.version) for row in rows}, key=str)
+        names = {VersionName(asset, row.partition_key, row.version) for row in rows}
+        return sorted(names, key=lambda name: (name.partition or "", name.version))
 
 
 def _version_from(

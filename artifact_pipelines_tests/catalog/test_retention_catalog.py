@@ -169,6 +169,16 @@ def test_wipes_are_taken_back_one_by_one_the_last_one_first(catalog: Catalog) ->
     assert catalog.materializations.current(TABLE).version == 2
 
 
+def test_what_is_restored_comes_by_partition_and_number(catalog: Catalog) -> None:
+    for number in range(11):
+        record(catalog, f"{number:x}", partition="mon")
+        record(catalog, f"{number:x}", partition="a" if number % 2 else "tue")
+    catalog.retention.wipe(TABLE)
+    a, mon, tue = range(1, 6), range(1, 12), range(1, 7)
+    expected = [name(n, day) for day, count in (("a", a), ("mon", mon), ("tue", tue)) for n in count]
+    assert catalog.retention.restore(TABLE) == expected
+
+
 def test_one_partition_or_all_are_restored(catalog: Catalog) -> None:
     for partition in "pqr":
         record(catalog, "a", partition=partition)
