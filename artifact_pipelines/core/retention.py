@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import Publication
+from artifact_pipelines.core.types import Publication, is_of_op
 
 RETENTION_METADATA_KEY = "artifact/retention"
 """Asset metadata: a mapping of `keep_last`, `keep_daily`, `keep_weekly`, `keep_monthly` and `keep_within`."""
@@ -94,7 +94,7 @@ class Version:
     @property
     def is_of_op(self) -> bool:
         """Whether it is the output of an op that is no asset: it has the name of its run, and is current for ever."""
-        return self.run_id is not None and self.name.asset.startswith(f"{self.run_id}/")
+        return is_of_op(self.name.asset, self.run_id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -194,6 +194,11 @@ class MaterializationFacts:
     publish_after: tuple[str, ...] = ()
 
 
+def is_of_op(asset: str, run_id: str | None) -> bool:
+    """Tell whether what a run made is the output of an op that is no asset: its name begins with that of its run."""
+    return run_id is not None and asset.startswith(f"{run_id}/")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Materialization:
     """One materialization as the catalog has it.
@@ -227,6 +232,11 @@ class Materialization:
     def file(self) -> FileInfo:
         """The stored file; today an artifact is one file."""
         return self.files[0]
+
+    @property
+    def is_of_op(self) -> bool:
+        """Whether it is the output of an op that is no asset."""
+        return is_of_op(self.asset, self.run_id)
 
     @property
     def publication_text(self) -> str | None:

@@ -30,7 +30,7 @@ class Project:
         self.instance = dg.DagsterInstance.from_config(home)
         self.partition = partition
         self.partitions = dg.StaticPartitionsDefinition([partition, "other"]) if partition else None
-        self._resources = {"io_manager": ArtifactIOManager(catalog, producer)}
+        self.io_manager = ArtifactIOManager(catalog, producer)
         self._cursor: Any = None
         self.definitions = self.define("-")
 
@@ -52,7 +52,7 @@ class Project:
         return dg.materialize(
             [*self.define(value, data_version), *also],
             selection=[*names, *(["later"] if later else [])],
-            resources=self._resources,
+            resources={"io_manager": self.io_manager},
             instance=self.instance,
             partition_key=self.partition,
         )
@@ -236,6 +236,28 @@ def test_a_version_whose_bytes_are_gone_or_that_never_was_is_not_made_current(
     back_door.delete(project.catalog.materializations.version("a", 1, project.partition).file.storage_path)
     assert "MissingBytesError" in run("rollback", "a", "--to", 1, *partition, code=4)
     assert project.catalog.materializations.current("a", project.partition).version == 2
+
+
+def test_dagster_is_told_nothing_of_an_output_of_an_op_for_it_would_take_it_for_an_asset(
+    project: Project,
+) -> None:
+    @dg.op
+    def make() -> str:
+        return "one"
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(project.io_manager)})
+    def plain() -> None:
+        make()
+
+    output = f"{plain.execute_in_process(instance=project.instance).run_id}/make/result"
+    for _ in range(2):
+        said = run("rollback", output, "--to", 1)
+        assert "current already" in said
+        assert "Dagster is not told: it knows no output of an op." in said
+        assert run_json("rollback", output, "--to", 1)["reported"] is False
+        project.catalog.retention.wipe(output)
+        run("restore", output)
+    assert project.instance.all_asset_keys() == []
 
 
 def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
