@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.files import file_from
-from artifact_pipelines.catalog.tables import files, materialization_files, materializations
+from artifact_pipelines.catalog.tables import IS_OF_NO_OP, files, materialization_files, materializations
 from artifact_pipelines.core.types import FileInfo, Materialization, Publication
 
 _ID = materializations.c.materialization_id
@@ -19,13 +19,9 @@ AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
 """The holder that each of them is, as `holder_of` names it."""
 TYPES = ("file_type", "mime_type", "compression_type")
 """What a materialization says itself of a file."""
+IS_OF_OP = ~IS_OF_NO_OP
+"""The output of an op that is no asset."""
 
-_OWN_RUN = materializations.c.run_id + "/"
-IS_OF_OP = sa.and_(
-    materializations.c.run_id.is_not(None),
-    sa.func.substr(materializations.c.asset_key, 1, sa.func.length(_OWN_RUN)) == _OWN_RUN,
-)
-"""The output of an op that is no asset: it goes by the names of its run, its step and itself."""
 _OWNED_FILES = (
     sa.select(
         files,

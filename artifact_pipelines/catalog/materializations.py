@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
 from artifact_pipelines.catalog.materialization_rows import (
-    IS_OF_OP,
     highest_version,
     newest,
     of_any,
@@ -25,6 +24,7 @@ from artifact_pipelines.catalog.publication import (
 from artifact_pipelines.catalog.recording import record_all
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
+    IS_OF_NO_OP,
     files,
     materialization_files,
     materialization_inputs,
@@ -221,7 +221,7 @@ class MaterializationCatalog:
             limit: How many at the most.
             with_ops: Also outputs of ops that are no assets. Each run has its own, current for as long as it is kept.
         """
-        which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~IS_OF_OP]
+        which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, IS_OF_NO_OP]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit, order=_BY_NAME)
 

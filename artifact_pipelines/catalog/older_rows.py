@@ -30,6 +30,7 @@ def _of_no_known_source(_: _Row) -> _Row:
 _ADDED: Mapping[str, Mapping[str, Callable[[_Row], _Row]]] = {
     "0003": {"materializations": _when_it_was_wiped},
     "0004": {"materialization_files": _types_as_of_the_file, "materialization_inputs": _of_no_known_source},
+    "0005": {},
 }
 
 RESTORABLE = (*_ADDED, HEAD_REVISION)

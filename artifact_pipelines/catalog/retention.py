@@ -26,6 +26,7 @@ from artifact_pipelines.catalog.policies import remember_policies
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.rollback import record_again
 from artifact_pipelines.catalog.tables import (
+    IS_OF_NO_OP,
     file_references,
     files,
     followed_wipes,
@@ -315,7 +316,7 @@ def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
 def _is_needed(ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
     """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
     marked = sa.or_(
-        sa.and_(materializations.c.is_current, ~IS_OF_OP),
+        sa.and_(materializations.c.is_current, IS_OF_NO_OP),
         materializations.c.pinned_at.is_not(None),
     )
     user = materializations.alias()

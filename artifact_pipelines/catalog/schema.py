@@ -7,7 +7,7 @@ from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 _UPGRADE_LOCK = 0x617274696661  # any number that nobody else in the database locks: "artifa"
 
 

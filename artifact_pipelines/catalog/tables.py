@@ -116,6 +116,35 @@ sa.Index(
     sqlite_where=sa.text("is_current = 1 AND partition_key IS NULL"),
     postgresql_where=sa.text("is_current AND partition_key IS NULL"),
 )
+# Written out, not as parameters: only so the index below serves.
+_OWN_RUN = materializations.c.run_id + sa.literal_column("'/'")
+IS_OF_NO_OP = sa.or_(
+    materializations.c.run_id.is_(None),
+    sa.func.substr(
+        materializations.c.asset_key,
+        sa.literal_column("1"),
+        sa.func.length(materializations.c.run_id, type_=sa.Integer) + sa.literal_column("1"),
+    )
+    != _OWN_RUN,
+)
+"""Of an asset. The output of an op that is no asset goes by the names of its run, its step and itself."""
+
+# Each run has outputs of ops of its own, current for as long as they are kept: `ls` would have to pass them all.
+sa.Index(
+    "ix_materializations_current_of_assets",
+    materializations.c.asset_key,
+    materializations.c.partition_key,
+    sqlite_where=sa.and_(sa.text("is_current = 1"), IS_OF_NO_OP),
+    postgresql_where=sa.and_(sa.text("is_current"), IS_OF_NO_OP),
+)
+# Few, and every clean-up asks for them.
+_IS_WIPED = sa.and_(materializations.c.wiped_at.is_not(None), materializations.c.released_at.is_(None))
+sa.Index(
+    "ix_materializations_wiped",
+    materializations.c.asset_key,
+    sqlite_where=_IS_WIPED,
+    postgresql_where=_IS_WIPED,
+)
 # Partial so that it serves what asks for a time, and is not taken in place of the one above, which it resembles.
 sa.Index(
     "ix_materializations_current_since",

@@ -1,6 +1,8 @@
 import concurrent.futures
 import datetime
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -212,6 +214,39 @@ def test_look_ups_use_an_index(settings: Settings) -> None:
     assert "USING INDEX ix_materializations_asset_key" in plan
     assert "TEMP B-TREE" not in plan
     engine.dispose()
+
+
+def test_what_is_listed_and_what_was_wiped_is_found_past_no_outputs_of_ops(catalog: Catalog, engine: sa.Engine) -> None:
+    made = record(catalog, "a", asset="zoo", run_id="run")
+    with engine.begin() as connection:
+        row = dict(connection.execute(sa.select(materializations)).mappings().one())
+        del row["materialization_id"]
+        outputs = [{**row, "asset_key": f"{run}/step/result", "run_id": f"{run}"} for run in range(3_000)]
+        connection.execute(sa.insert(materializations), outputs)
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("ANALYZE materializations"))
+    assert _plan(catalog, lambda: catalog.materializations.list_current(10)).count("current_of_assets") == 1
+    assert catalog.materializations.list_current() == [made]
+    assert len(catalog.materializations.list_current(5_000, with_ops=True)) == 3_001
+    catalog.retention.wipe("zoo")
+    assert "ix_materializations_wiped" in _plan(catalog, catalog.retention.wiped_assets)
+    assert catalog.retention.wiped_assets() == ["zoo"]
+
+
+def _plan(catalog: Catalog, ask: Callable[[], object]) -> str:
+    """Return how the database finds what is asked for first."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(catalog._engine, "before_cursor_execute", note)
+    ask()
+    sa.event.remove(catalog._engine, "before_cursor_execute", note)
+    statement, parameters = next((s, p) for s, p in asked if s.startswith("SELECT"))
+    explain = "EXPLAIN QUERY PLAN" if catalog._engine.dialect.name == "sqlite" else "EXPLAIN"
+    with catalog._engine.connect() as connection:
+        return "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
 
 
 def test_what_is_recorded_in_the_middle_of_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
