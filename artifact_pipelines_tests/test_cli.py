@@ -212,6 +212,8 @@ def test_history_says_whether_what_is_current_is_loaded_where_partitions_came_or
     assert marks() == {"a": "current", None: "current if unpartitioned"}
     materialize(None)
     assert marks() == {None: "current", "a": "current if partitioned"}
+    assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current if partitioned"
+    assert "with and without partitions" in run("history", "price", "--partition", "a")
     assert loaded == ["whole", "in parts", "whole"], "what the definition of then says, and nothing else"
 
 

@@ -121,7 +121,8 @@ def history(asset: str, partition: str | None, with_released: bool, as_json: boo
         catalog = store.catalog.materializations
         made = catalog.history(asset, partition, with_released=True) if with_released else None
         made = made or store.history(asset, partition)
-    is_partitioned = _was_partitioned_last(made)
+        of_all = made if partition is None else store.history(asset)
+    is_partitioned = _was_partitioned_last(of_all)
     kept = {(v.name.partition, v.name.version): _marks(v, is_partitioned) for v in versions}
     released = {(m.partition, m.version): "released" for m in made}
     marks = {**released, **kept}
@@ -138,7 +139,7 @@ def history(asset: str, partition: str | None, with_released: bool, as_json: boo
     print_rows(rows, as_json, empty="", only_json=("asset",))
     if not as_json and any(m.publication == Publication.CANDIDATE for m in made):
         click.echo(_OF_CANDIDATES.format(asset=asset))
-    if not as_json and len({m.partition is None for m in made}) > 1:
+    if not as_json and len({m.partition is None for m in of_all}) > 1:
         click.echo(_OF_BOTH_KINDS.format(asset=asset))
 
 

@@ -77,6 +77,15 @@ def is_loaded_by_hand(context: dg.InputContext) -> bool:
     return not context.has_input_name
 
 
+def is_own_by_hand(context: dg.InputContext) -> bool:
+    """Tell whether a step loads what it makes itself, such as a total that it goes on with.
+
+    That is no input: each version would be made from the one before, and so be kept for ever.
+    """
+    step = step_of(context) if is_loaded_by_hand(context) else None
+    return step is not None and step.assets_def is not None and context.asset_key in step.assets_def.keys
+
+
 def _running_step() -> StepExecutionContext | None:
     try:
         return dg.OpExecutionContext.get().get_step_execution_context()

@@ -15,6 +15,7 @@ from artifact_pipelines.io_manager.contexts import (
     asset_of,
     input_name_of,
     is_check_of,
+    is_own_by_hand,
     metadata_of,
     partitions_of,
     run_read_by,
@@ -84,14 +85,15 @@ class InputLoader:
         missing = [key for key in keys if key not in found]
         if missing:
             self._accept_missing(context, missing, len(keys), selection, allows_none(annotation))
-        self._step_inputs.add(
-            step,
-            [
-                LoadedInput(asset, key, file.file_id, made.version, made.materialization_id)
-                for key, made in found.items()
-                for file in made.files
-            ],
-        )
+        if not is_own_by_hand(context):
+            self._step_inputs.add(
+                step,
+                [
+                    LoadedInput(asset, key, file.file_id, made.version, made.materialization_id)
+                    for key, made in found.items()
+                    for file in made.files
+                ],
+            )
         for made in found.values():
             self._gate.note(context, made)
         if selection is None or of_run:  # what an input pins for every run would be stale for ever

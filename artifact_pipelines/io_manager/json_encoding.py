@@ -34,6 +34,8 @@ def plain_of(value: object) -> object:
 
     if isinstance(value, set | frozenset):
         return sorted(value, key=ENCODER.encode)
+    if pydantic.dataclasses.is_pydantic_dataclass(type(value)):
+        return _ordered(_dumped(value), value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {name: _open(item, item) for name, item in fields.items()}
@@ -67,18 +69,25 @@ def _ordered(plain: Any, value: Any) -> Any:
     if isinstance(plain, dict) and isinstance(value, Mapping) and len(plain) == len(value):
         pairs = zip(plain.items(), value.values(), strict=True)
         return {key: _ordered(item, made_of) for (key, item), made_of in pairs}
-    if isinstance(plain, dict) and _is_cut(plain, value):
-        return plain_of(value)
     if isinstance(plain, dict):
-        return {key: _ordered(item, _field(value, key)) for key, item in plain.items()}
+        whole = _dumped(value) if _is_cut(plain, value) else plain
+        return {key: _ordered(item, _field(value, key)) for key, item in whole.items()}
     return _open(plain, value)
 
 
 def _is_cut(plain: Mapping[str, Any], value: Any) -> bool:
-    """Tell whether pydantic wrote a dataclass as its base, without the fields that it adds to that."""
+    """Tell whether pydantic may have written a dataclass as its base, without the fields that it adds to that."""
     kinds = [kind for kind in type(value).__mro__ if dataclasses.is_dataclass(kind)]
     fields = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
     return bool(fields) and fields[0] != plain.keys() and plain.keys() in fields[1:]
+
+
+def _dumped(value: object) -> Any:
+    """Return what pydantic makes of a dataclass by its own class, without the fields that are excluded there."""
+    import pydantic
+
+    adapter = pydantic.TypeAdapter(type(value))
+    return adapter.dump_python(value, mode="json", round_trip=True, warnings="error", polymorphic_serialization=True)
 
 
 def _field(value: Any, key: str) -> Any:
@@ -103,7 +112,7 @@ def is_secret(value: object) -> bool:
 
 
 def is_deep(text: str) -> bool:
-    """Tell whether a JSON text has more than `MOST_LEVELS` levels, in less time than it took to write it."""
+    """Tell whether a JSON text has more than `MOST_LEVELS` levels, in time in proportion to the text and its levels."""
     if text.count("[") + text.count("{") <= MOST_LEVELS:
         return False
     unescaped = text.replace("\\\\", "").replace('\\"', "")

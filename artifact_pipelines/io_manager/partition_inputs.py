@@ -1,7 +1,8 @@
 """Which of the files that a step loaded each partition of its output was made from.
 
 One idea: a run over several partitions loads the inputs of all of them at once, by the partition mappings of its asset;
-the same mappings tell them apart again. What no mapping is about, or reaches, went into every partition.
+the same mappings tell them apart again. What was loaded by hand belongs to the partition of its key. What no mapping is
+about, or reaches, went into every partition.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,14 +46,14 @@ def inputs_by_partition(
 def _upstream_of(context: dg.OutputContext, asset: str) -> Callable[[str], Iterable[str]]:
     """Return what says which partitions of an asset a partition of the output depends on: Dagster has loaded those.
 
-    On an asset that the code of the step has loaded, and that it does not depend on, none does.
+    On an asset that the code of the step has loaded, and that it does not depend on, those of the same key do.
     """
     step, definition = context.step_context, context.asset_partitions_def
     layer, assets = step.job_def.asset_layer, step.assets_def
     keys = [layer.get_asset_key_for_node_input(step.node_handle, name) for name in step.op_def.input_dict]
     upstream = next((key for key in keys if key and key.to_user_string() == asset), None)
     if upstream is None:
-        return lambda _: ()
+        return lambda partition: (partition,)
     upstream_definition = layer.get(upstream).partitions_def
     assert assets is not None  # an output with partitions is one of an asset,
     assert upstream_definition is not None  # and so is an input

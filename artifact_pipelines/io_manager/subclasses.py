@@ -21,8 +21,8 @@ def as_annotated(value: Value, artifact: Artifact, request: ReadRequest) -> Valu
     name, base = wanted.__qualname__, type(value).__qualname__
     try:
         made: Value = wanted(value)
-    except TypeError as error:
-        raise UnsupportedTypeError("load", name, [base, f"a class that is made by {name}({base})"]) from error
+    except TypeError:  # what it says may show the value
+        raise UnsupportedTypeError("load", name, [base, f"a class that is made by {name}({base})"]) from None
     except ValueError as error:
         problem = f"it is refused by {name}({base}) ({type(error).__name__})"
         remedy = f"Annotate {base} to see what it is."

@@ -218,6 +218,48 @@ def test_what_a_subclass_adds_to_a_field_of_a_model_is_stored() -> None:
     assert stored["rounded"] == "0.0"
 
 
+@pydantic.dataclasses.dataclass
+class User:
+    name: str
+
+
+@pydantic.dataclasses.dataclass
+class Login(User):
+    password: str = pydantic.Field(default="", exclude=True)
+    groups: set[str] = pydantic.Field(default_factory=set)
+
+
+@dataclasses.dataclass
+class PlainUser:
+    name: str
+
+
+@dataclasses.dataclass
+class PlainLogin(PlainUser):
+    password: Annotated[str, pydantic.Field(exclude=True)] = ""
+
+
+class Team(pydantic.BaseModel):
+    lead: User | None = None
+    login: Login | None = None
+    plain: PlainUser | None = None
+    plain_login: PlainLogin | None = None
+
+
+def test_a_field_that_is_excluded_is_not_stored() -> None:
+    login, plain = Login("ann", "hunter2", {"b", "a"}), PlainLogin("bob", "hunter2")
+    as_stored = {"name": "ann", "groups": ["a", "b"]}
+    team = Team(lead=login, login=login, plain=plain, plain_login=plain)
+    assert json.loads(written(team)[1]) == {
+        "lead": as_stored,
+        "login": as_stored,
+        "plain": {"name": "bob"},
+        "plain_login": {"name": "bob"},
+    }
+    assert json.loads(written(login)[1]) == as_stored
+    assert json.loads(written([login])[1]) == [as_stored]
+
+
 def test_what_a_subclass_adds_makes_another_version(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     versions = []
     for length in (2, 3, 3):

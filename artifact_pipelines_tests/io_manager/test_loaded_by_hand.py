@@ -143,11 +143,39 @@ def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from
     def down(context: dg.AssetExecutionContext) -> Mapping[str, str]:
         for key in context.partition_keys:
             context.load_asset_value(dg.AssetKey("up"), partition_key=key)
-        context.load_asset_value(dg.AssetKey("aside"), partition_key="b")
+        context.load_asset_value(dg.AssetKey("aside"))
         return {key: key for key in context.partition_keys}
 
-    backfill(ours, instance, [of_partitions("up", ABC), of_partitions("aside", ABC), down], ABC)
-    assert made_from(own_catalog) == {key: [key, "b"] for key in ("a", "b", "c")}
+    @dg.asset
+    def aside() -> str:
+        return "b"
+
+    dg.materialize([aside], resources={"io_manager": ours}, instance=instance)
+    backfill(ours, instance, [of_partitions("up", ABC), aside, down], ABC)
+    assert made_from(own_catalog) == {key: [key, "None"] for key in ("a", "b", "c")}
+
+
+def test_of_what_a_run_does_not_depend_on_each_partition_was_made_from_that_of_its_key(
+    own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    @dg.asset(partitions_def=ABC, backfill_policy=SINGLE_RUN)
+    def down(context: dg.AssetExecutionContext) -> Mapping[str, str]:
+        keys = context.partition_keys
+        return {key: context.load_asset_value(dg.AssetKey("aside"), partition_key=key) for key in keys}
+
+    backfill(ours, instance, [of_partitions("aside", ABC), down], ABC)
+    assert made_from(own_catalog) == {key: [key] for key in ("a", "b", "c")}
+
+
+def test_what_a_step_makes_itself_is_no_input_of_it_and_keeps_no_version(source: Source, own_catalog: Catalog) -> None:
+    @dg.asset(metadata={"artifact/retention": {"keep_last": 1}})
+    def total(context: dg.AssetExecutionContext) -> int:
+        is_first = not context.instance.get_latest_materialization_event(context.asset_key)
+        return 1 if is_first else 1 + context.load_asset_value(context.asset_key)
+
+    for expected in (1, 2, 3):
+        assert source.make(total, selection=[total]).output_for_node("total") == expected
+    assert inputs_of(own_catalog, "total") == []
 
 
 def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
