@@ -1,5 +1,6 @@
 import contextlib
 import functools
+import io
 import json
 import os
 import pathlib
@@ -215,6 +216,17 @@ def test_history_says_whether_what_is_current_is_loaded_where_partitions_came_or
     assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current if partitioned"
     assert "with and without partitions" in run("history", "price", "--partition", "a")
     assert loaded == ["whole", "in parts", "whole"], "what the definition of then says, and nothing else"
+
+
+def test_a_list_that_is_cut_short_says_so(store: Store) -> None:
+    for number in range(3):
+        store.create_artifact(io.BytesIO(bytes([number])), "bin")
+    said = "These are the first 2, there are more: --limit N."
+    for arguments in (["ls", "--files"], ["ls", "--files", "--json"]):
+        for limit, error in ((2, said), (3, "")):
+            result = click.testing.CliRunner().invoke(main, [*arguments, "--limit", str(limit)])
+            assert result.stderr.strip() == error
+            assert result.stdout.count("bin") == limit
 
 
 def test_an_empty_store_says_how_to_begin(store: Store) -> None:

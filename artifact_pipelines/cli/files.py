@@ -81,15 +81,19 @@ def list_(files: bool, ops: bool, limit: int, as_json: bool) -> None:
     if files and ops:
         raise click.UsageError("--ops lists assets, --files does not: leave one of them out.")
     with open_the_store() as store:
+        listed: Sequence[FileInfo | Materialization]
         if files:
             empty = "No file is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
-            rows = [_file_row(info) for info in store.catalog.files.list_files(limit)]
+            listed = store.catalog.files.list_files(limit + 1)
         else:
             empty = (
                 "No asset is stored yet. Try `make demo`; `artifact-pipelines ls --files` lists files without one, "
                 "`ls --ops` outputs of ops."
             )
-            rows = [_asset_row(m) for m in store.catalog.materializations.list_current(limit, with_ops=ops)]
+            listed = store.catalog.materializations.list_current(limit + 1, with_ops=ops)
+    rows = [_file_row(one) if isinstance(one, FileInfo) else _asset_row(one) for one in listed[:limit]]
+    if len(listed) > limit:
+        click.echo(f"These are the first {limit:,}, there are more: --limit N.", err=True)
     print_rows(rows, as_json, empty, only_json=("bytes_added", "mime_type"))
 
 

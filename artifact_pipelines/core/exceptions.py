@@ -376,8 +376,8 @@ class CatalogOlderThanStoreError(IntegrityError):
     def __str__(self) -> str:
         return (
             f"{self.where} holds {self.key}, but the highest file ID that this catalog ever gave is "
-            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was changed. "
-            "Bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
+            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was stored. "
+            "If ARTIFACT_CATALOG_URL names another catalog than the one of this store, correct it. If that is lost, bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
             "`artifact-pipelines catalog rebuild`."
         )
 
@@ -616,6 +616,8 @@ class ColumnValueError(UsageError):
     def _remedy(self) -> str:
         if "a key twice" in self.problem:
             return "Keep one of them, or use a list of structs with a key and a value."
+        if "within a day" in self.problem:
+            return "Mend the value, or cast the column to a duration or to int64."
         if "precision" in self.problem:
             return "A decimal has 38 digits at the most, where DuckDB's HUGEINT has 39: cast the column to text, in DuckDB to VARCHAR."
         if any(kind in self.type_name for kind in ("date", "duration", "time")):

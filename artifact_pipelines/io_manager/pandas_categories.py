@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_CHARACTERS = 1 << 20  # they lie in the footer, which is read as a whole
+_OF_OTHERS = "Categories in an order can be texts and numbers: cast others with astype(str), or store codes."
 _REMEDY = (
     "In an order, categories of 1 MiB at the most can be stored: remove those that no row has with "
     "remove_unused_categories(), or store codes, and the categories as a table of their own."
@@ -27,16 +28,20 @@ def with_categories(table: "pa.Table", frame: "pd.DataFrame") -> "pa.Table":
     Those of more than 1 MiB are not named: of texts those that rows have come back, numbers come back as numbers.
 
     Raises:
-        UnsupportedColumnError: Those of more than 1 MiB are in an order.
+        UnsupportedColumnError: Those of more than 1 MiB, or others than texts and numbers, are in an order.
     """
     found = {}
     for name, dtype in _dtypes(table, frame):
-        if dtype.name == "category" and _are_plain(dtype.categories):
+        if dtype.name != "category":
+            continue
+        if _are_plain(dtype.categories):
             kept = {"categories": dtype.categories.tolist(), "ordered": dtype.ordered}
             if len(json.dumps(kept)) <= _MOST_CHARACTERS:
                 found[name] = kept
             elif dtype.ordered:
                 raise UnsupportedColumnError(name, f"category of {len(dtype.categories):,} values", _REMEDY)
+        elif dtype.ordered:
+            raise UnsupportedColumnError(name, f"category of {dtype.categories.dtype}", _OF_OTHERS)
     if not found:
         return table
     return table.replace_schema_metadata({**(table.schema.metadata or {}), CATEGORIES_KEY: json.dumps(found)})

@@ -40,6 +40,7 @@ from artifact_pipelines.tabular.pandas_metadata import told_to_pandas
 
 RULES = "2"
 _DIGITS_128 = 38
+_TICKS_OF_A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 _SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "decimals", "lists", "structs", "maps")
 _PLAIN = {
     pa.bool_(): "bool",
@@ -189,6 +190,8 @@ class _Column:
         else:
             if pa.types.is_decimal(array.type):  # Arrow holds more digits than the type says, such as DuckDB's HUGEINT
                 array.validate(full=True)
+            if pa.types.is_time(array.type):
+                _check_times(array)
             self._values.update(_fixed_bytes(_canonical_numbers(array)))
 
     def digests(self) -> Iterator[str]:
@@ -237,6 +240,13 @@ def _check_keys(maps: pa.ListArray) -> None:
     pairs = pa.table([rows.filter(maps.is_valid().take(rows)), keys], ["row", "key"])
     if pairs.group_by(["row", "key"]).aggregate([]).num_rows < len(pairs):
         raise pa.ArrowInvalid("a map has a key twice")
+
+
+def _check_times(times: pa.Array) -> None:
+    """Refuse times that no day has, such as 24:00: each reader would make something else of them."""
+    ends = pc.min_max(times.cast(pa.int32() if pa.types.is_time32(times.type) else pa.int64())).as_py()
+    if ends["min"] is not None and (ends["min"] < 0 or ends["max"] >= _TICKS_OF_A_DAY[times.type.unit]):
+        raise pa.ArrowInvalid("a time is not within a day")
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -207,6 +207,32 @@ def test_a_hugeint_is_stored_where_a_decimal_has_its_digits(store: Store, form: 
             TypeHandlers().for_value(relation).write(relation, io.BytesIO())
 
 
+_DAY_US = 86_400_000_000
+TIMES = {
+    "in microseconds": pa.array([None, 0, _DAY_US], pa.time64("us")),
+    "in nanoseconds": pa.array([_DAY_US * 1_000], pa.time64("ns")),
+    "in milliseconds": pa.array([86_400_000], pa.time32("ms")),
+    "in seconds": pa.array([90_000], pa.time32("s")),
+    "before midnight": pa.array([-1], pa.time64("us")),
+    "in lists": pa.array([[0, _DAY_US]], pa.list_(pa.time64("us"))),
+}
+
+
+@pytest.mark.parametrize("times", TIMES)
+def test_a_time_that_no_day_has_is_refused(times: str) -> None:
+    table = pa.table({"odd": TIMES[times]})
+    with pytest.raises(ColumnValueError, match="Column 'odd' .* within a day.* Nothing was stored. Mend the value"):
+        TypeHandlers().for_value(table).write(table, io.BytesIO())
+
+
+def test_the_first_and_the_last_time_of_a_day_are_stored(store: Store) -> None:
+    relation = _relation("unnest(['00:00', '23:59:59.999999', NULL]::TIME[])")
+    assert round_trip(store, relation, duckdb.DuckDBPyRelation).fetchall() == relation.fetchall()
+    odd = _relation("'24:00:00'::TIME")
+    with pytest.raises(ColumnValueError, match="within a day"):
+        TypeHandlers().for_value(odd).write(odd, io.BytesIO())
+
+
 @pytest.mark.parametrize("name", ["x\0y", "__filename", "__fragment_index", "__batch_index", "__last_in_fragment"])
 @pytest.mark.parametrize("make", [pl.DataFrame, pl.LazyFrame, pa.table, lambda columns: pa.table(columns).to_reader()])
 def test_a_name_that_not_every_reader_can_take_is_refused(make: Callable[[Any], Any], name: str) -> None:

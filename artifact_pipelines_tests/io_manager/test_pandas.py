@@ -103,6 +103,14 @@ def test_very_many_categories_in_an_order_are_refused() -> None:
     assert written(fewer) == written(fewer.copy())
 
 
+def test_categories_of_dates_in_an_order_are_refused(store: Store) -> None:
+    days = pd.to_datetime(["2021-01-01", "2020-01-01"])
+    with pytest.raises(UnsupportedColumnError, match="'odd' of type category of datetime64.* texts and numbers"):
+        written(pd.DataFrame({"odd": pd.Categorical(days, categories=days, ordered=True)}))
+    loaded = round_trip(store, pd.DataFrame({"day": pd.Categorical(days, categories=days)}), pd.DataFrame)
+    assert loaded["day"].to_list() == days.to_list()
+
+
 def test_categories_that_no_longer_fit_the_values_say_nothing(store: Store) -> None:
     schema = stored_schema_of(pd.DataFrame({"text": pd.Categorical(["a", "b"], categories=["b", "a"], ordered=True)}))
     changed = pa.table({"text": ["a", "c"]}).replace_schema_metadata(schema.metadata)
