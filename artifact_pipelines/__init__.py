@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
+    from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
+    from artifact_pipelines.handlers.registry import register_type_handler
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
-    from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
-    from artifact_pipelines.io_manager.registry import register_type_handler
     from artifact_pipelines.io_manager.s3_config import S3Config
     from artifact_pipelines.maintenance.definitions import build_maintenance
     from artifact_pipelines.maintenance.resources import ArtifactStore
+    from artifact_pipelines.storage.artifact import Artifact
     from artifact_pipelines.store import Store, open_store
 
 __all__ = [
@@ -35,21 +36,21 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Artifact": "io_manager.interfaces",
+    "Artifact": "storage.artifact",
     "ArtifactIOManager": "io_manager.artifact_io_manager",
     "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
     "ArtifactStore": "maintenance.resources",
     "DatasetPipeline": "dataset_pipeline",
     "FileDescription": "core.types",
-    "ITypeHandler": "io_manager.interfaces",
+    "ITypeHandler": "handlers.interfaces",
     "NewArtifact": "core.types",
-    "ReadRequest": "io_manager.interfaces",
+    "ReadRequest": "handlers.interfaces",
     "S3Config": "io_manager.s3_config",
     "Store": "store",
     "build_maintenance": "maintenance.definitions",
     "on_changed_content": "dataset_pipeline",
     "open_store": "store",
-    "register_type_handler": "io_manager.registry",
+    "register_type_handler": "handlers.registry",
 }
 
 

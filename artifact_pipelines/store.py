@@ -13,11 +13,11 @@ from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact, Rollback
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.plain_handlers import PathHandler
-from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
-from artifact_pipelines.storage.open_producer import open_producer
+from artifact_pipelines.storage.factory import open_producer
+from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.source_file import SourceFile
 
 
@@ -101,7 +101,7 @@ class Store(IArtifactProducer):
             return lease.file.file_id, lease.file.state == FileState.PENDING
 
         with SourceFile(path) as stream:
-            return self._producer.store_stream(watch(stream), PathHandler().describe(path), settle)
+            return self._producer.store_stream(watch(stream), describe_by_name(path.name), settle)
 
     def open(self, file_id: FileId | int, verify: bool | None = None) -> BinaryIO:
         """Return a binary stream of a file; close it after use.

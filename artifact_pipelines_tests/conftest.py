@@ -18,8 +18,8 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server

@@ -12,23 +12,18 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
-from artifact_pipelines.core.exceptions import (
-    ArtifactError,
-    EmptySourceError,
-    InvalidArgumentError,
-    InvalidFileIdError,
-    LandingZoneMissingError,
-    NeverMaterializedError,
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
+from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
+from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing_zone import find_file
+from artifact_pipelines.storage.exceptions import (
     SourceStreamError,
     SourceUnreadableError,
     SourceVanishedError,
     StorageFullError,
-    UnknownFileError,
-    UnknownVersionError,
-    UnsupportedTypeError,
 )
-from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
-from artifact_pipelines.datasets.landing_zone import find_file
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 
 class Torn(io.RawIOBase):

@@ -12,15 +12,9 @@ import pytest
 
 import artifact_pipelines
 from artifact_pipelines import Artifact, ArtifactIOManager, NewArtifact, Store, open_store
-from artifact_pipelines.core.exceptions import (
-    InvalidArgumentError,
-    InvalidFileIdError,
-    NeverMaterializedError,
-    NothingSelectedError,
-    SourceVanishedError,
-    UnknownFileError,
-    UnknownVersionError,
-)
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, InvalidFileIdError, UnknownFileError
+from artifact_pipelines.storage.exceptions import SourceVanishedError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import polars as pl
 from artifact_pipelines.analysis.profile import profile
 from artifact_pipelines.analysis.query import run_query
 from artifact_pipelines.io_manager.failures import failures_explained
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.verified_path import verified_path
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.verified_path import verified_path
 
 PROFILE_CODE_VERSION = "1"
 QUERY_CODE_VERSION = "1"

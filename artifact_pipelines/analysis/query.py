@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from artifact_pipelines.core.exceptions import InvalidQueryError
+from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
 
 _BATCH_ROWS = 65_536

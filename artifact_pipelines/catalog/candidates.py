@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     materialization_of,
@@ -29,7 +30,7 @@ from artifact_pipelines.catalog.publication import (
 )
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations
-from artifact_pipelines.core.exceptions import InvalidArgumentError, NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Materialization, Publication
 
 _TABLE = materializations.c

@@ -11,8 +11,8 @@ from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
 from artifact_pipelines.catalog.lineage import LineageCatalog
-from artifact_pipelines.catalog.marks import MarkCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
+from artifact_pipelines.catalog.pins_and_tags import MarkCatalog
 from artifact_pipelines.catalog.retention import RetentionCatalog
 from artifact_pipelines.catalog.rollback import RollbackCatalog
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.exceptions import NoCatalogError
 from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError, NoCatalogError
+from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
 BUSY_TIMEOUT_S = 30
 # A dead host says nothing: without these, a statement sent to it waits for hours. A slow statement is not cut off.

@@ -10,6 +10,12 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.exceptions import (
+    NeverMaterializedError,
+    NeverPublishedError,
+    NothingSelectedError,
+    UnknownVersionError,
+)
 from artifact_pipelines.catalog.materialization_rows import (
     highest_version,
     newest,
@@ -31,13 +37,7 @@ from artifact_pipelines.catalog.tables import (
     materializations,
     tags,
 )
-from artifact_pipelines.core.exceptions import (
-    NeverMaterializedError,
-    NeverPublishedError,
-    NotFoundError,
-    NothingSelectedError,
-    UnknownVersionError,
-)
+from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
     FileId,

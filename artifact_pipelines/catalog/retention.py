@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.exceptions import CollectedVersionsError, NothingToRestoreError
 from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
     AS_HOLDER,
@@ -36,7 +37,6 @@ from artifact_pipelines.catalog.tables import (
     retention_policies,
     tags,
 )
-from artifact_pipelines.core.exceptions import CollectedVersionsError, NothingToRestoreError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Version, VersionName
 from artifact_pipelines.core.types import Publication
 

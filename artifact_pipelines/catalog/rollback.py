@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
+from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.catalog.files import hold_again
 from artifact_pipelines.catalog.materialization_rows import (
     IS_OF_OP,
@@ -16,7 +17,7 @@ from artifact_pipelines.catalog.materialization_rows import (
 from artifact_pipelines.catalog.publication import give_way
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Publication, Rollback
 
 _TABLE = materializations.c

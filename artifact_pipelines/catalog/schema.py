@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
 from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
 HEAD_REVISION = "0006"

@@ -16,13 +16,9 @@ from sqlalchemy.dialects import postgresql
 
 from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
 from artifact_pipelines.catalog.engine import check_is_there, make_engine, reading, writing
+from artifact_pipelines.catalog.exceptions import CatalogNotEmptyError, RefusedRowsError, UnequalCopyError
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
 from artifact_pipelines.catalog.tables import file_references, files, metadata
-from artifact_pipelines.core.exceptions import (
-    CatalogNotEmptyError,
-    RefusedRowsError,
-    UnequalCopyError,
-)
 
 BATCH_ROWS = 1000
 _LOCK_ATTEMPTS = 60

@@ -119,7 +119,7 @@ def rebuild(as_json: bool) -> None:
 def _places(may_be_new: bool) -> Iterator[tuple["Catalog", "IStorageBackend"]]:
     from artifact_pipelines.catalog.catalog import Catalog
     from artifact_pipelines.core.settings import Settings
-    from artifact_pipelines.storage.open_producer import open_backend
+    from artifact_pipelines.storage.factory import open_backend
 
     backend = open_backend(Settings.from_environment().storage_url)
     with Catalog(catalog_url(may_be_new), make_tables=may_be_new) as opened:

@@ -42,7 +42,7 @@ def gc(
     from artifact_pipelines.catalog.catalog import Catalog
     from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.maintenance.clean_up import clean_up
-    from artifact_pipelines.storage.open_producer import open_backend
+    from artifact_pipelines.storage.factory import open_backend
 
     grace_s = parse_duration_s(grace, "--grace")
     if grace_s < _HOUR_S and not force:

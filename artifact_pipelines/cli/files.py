@@ -14,9 +14,9 @@ from rich.table import Table
 
 from artifact_pipelines.cli.output import as_json_option, cell, console, print_json, print_rows
 from artifact_pipelines.cli.store import open_the_store, progress_bar
-from artifact_pipelines.core.exceptions import StorageFullError, StorageUnavailableError
 from artifact_pipelines.core.retention import Version
 from artifact_pipelines.core.types import FileId, FileInfo, Materialization, Publication
+from artifact_pipelines.storage.exceptions import StorageFullError, StorageUnavailableError
 
 _PIECE_BYTES = 1 << 20
 _OF_CANDIDATES = (

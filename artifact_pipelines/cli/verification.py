@@ -37,7 +37,7 @@ def verify(context: click.Context, share: float, repair: bool, as_json: bool) ->
     from artifact_pipelines.catalog.catalog import Catalog
     from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.maintenance.verification import verify as verify_store
-    from artifact_pipelines.storage.open_producer import open_backend
+    from artifact_pipelines.storage.factory import open_backend
 
     backend = open_backend(Settings.from_environment().storage_url)
     with Catalog(catalog_url()) as catalog, _progress() as on_progress:

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import EmptySourceError, SourceChangedError, SourceError, SourceVanishedError
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.types import FileState, LandingFile, LandingState
+from artifact_pipelines.datasets.exceptions import EmptySourceError
 from artifact_pipelines.datasets.landing_zone import (
     FileType,
     KnownContent,
@@ -24,6 +25,7 @@ from artifact_pipelines.datasets.landing_zone import (
     look,
     type_of,
 )
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
 

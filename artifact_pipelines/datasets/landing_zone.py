@@ -8,16 +8,11 @@ import pathlib
 import stat
 from collections.abc import Collection, Mapping, Sequence
 
-from artifact_pipelines.core.exceptions import (
-    EmptySourceError,
-    InvalidArgumentError,
-    LandingZoneMissingError,
-    NothingLandedError,
-    SourceUnreadableError,
-    SourceVanishedError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.io_manager.plain_handlers import PathHandler
+from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError, NothingLandedError
+from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.file_types import describe_by_name
 
 FileType = tuple[str, str | None]
 """What a file is by its name, such as `csv`, and how it is compressed."""
@@ -49,7 +44,7 @@ class KnownContent:
 
 def type_of(path: str) -> FileType:
     """Return as what the file at a path is stored."""
-    described = PathHandler().describe(pathlib.Path(path))
+    described = describe_by_name(pathlib.PurePath(path).name)
     return described.file_type, described.compression_type
 
 

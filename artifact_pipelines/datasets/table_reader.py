@@ -9,7 +9,8 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 
 FORMATS = ("csv", "tsv", "ndjson", "parquet")

@@ -13,17 +13,18 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
+from artifact_pipelines.handlers.interfaces import ITypeHandler
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.catalog_url import CatalogUrl, ShowsNoSecret
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
-from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.io_manager.publishing import PublishingGate
-from artifact_pipelines.io_manager.registry import TypeHandlers
 from artifact_pipelines.io_manager.s3_config import S3Config
 from artifact_pipelines.io_manager.step_inputs import StepInputs
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.open_producer import open_producer
+from artifact_pipelines.storage.factory import open_producer
 
 
 class ArtifactIOManager(dg.IOManager, IArtifactProducer):

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.io_manager.annotations import without_none
+from artifact_pipelines.handlers.annotations import without_none
 from artifact_pipelines.io_manager.dagster_internals import FromMultipleSources, StepExecutionContext
 
 

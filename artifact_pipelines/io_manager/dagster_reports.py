@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.core.exceptions import DagsterNotToldError
 from artifact_pipelines.core.types import Materialization, Rollback
 from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
+from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
 from artifact_pipelines.io_manager.metadata import materialization_metadata
 
 DATA_VERSION_TAG = "dagster/data_version"

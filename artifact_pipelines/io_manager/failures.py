@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import dagster as dg
 
-from artifact_pipelines.core.exceptions import ArtifactError, BackendError, SourceChangedError, SourceStreamError
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceStreamError
 
 _MAY_PASS = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
 

@@ -6,10 +6,12 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
-from artifact_pipelines.core.exceptions import MissingPartitionsError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
-from artifact_pipelines.io_manager.annotations import allows_none
+from artifact_pipelines.handlers.annotations import allows_none
+from artifact_pipelines.handlers.exceptions import MissingPartitionsError
+from artifact_pipelines.handlers.partitions import LoadedPartitions, hand_over
+from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.contexts import (
     annotation_of,
     asset_of,
@@ -22,13 +24,11 @@ from artifact_pipelines.io_manager.contexts import (
     step_of,
 )
 from artifact_pipelines.io_manager.failures import explained, failures_explained
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.partitioned_inputs import LoadedPartitions, hand_over
-from artifact_pipelines.io_manager.provenance import say_made_from
 from artifact_pipelines.io_manager.publishing import PublishingGate
-from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.selection import selection_of_input, selection_of_run
+from artifact_pipelines.io_manager.staleness import say_made_from
 from artifact_pipelines.io_manager.step_inputs import StepInputs
+from artifact_pipelines.storage.artifact import Artifact
 
 
 class InputLoader:

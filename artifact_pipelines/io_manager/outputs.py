@@ -11,6 +11,10 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
+from artifact_pipelines.handlers.partitions import values_by_partition
+from artifact_pipelines.handlers.plain_handlers import PathHandler, StreamHandler
+from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
 from artifact_pipelines.io_manager.contexts import (
     asset_of,
     check_known,
@@ -19,19 +23,15 @@ from artifact_pipelines.io_manager.contexts import (
     plain_metadata,
     step_of,
 )
-from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
-from artifact_pipelines.io_manager.partition_inputs import inputs_by_partition
-from artifact_pipelines.io_manager.partitioned_outputs import values_by_partition
-from artifact_pipelines.io_manager.plain_handlers import PathHandler, StreamHandler
+from artifact_pipelines.io_manager.partitions import inputs_by_partition
 from artifact_pipelines.io_manager.publishing import PUBLISH_METADATA_KEY, publication_metadata, required_checks
-from artifact_pipelines.io_manager.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.io_manager.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
 from artifact_pipelines.io_manager.step_inputs import StepInputs
-from artifact_pipelines.io_manager.verified_path import damage_blamed
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.source_file import SourceFile
+from artifact_pipelines.storage.verified_path import damage_blamed
 
 DATASET_METADATA_KEY = "artifact/dataset"
 """Asset metadata: the name of the dataset whose raw content the asset is."""

@@ -12,13 +12,14 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
-from artifact_pipelines.core.exceptions import BackendError, InvalidArgumentError, NoBlockingChecksError
+from artifact_pipelines.core.exceptions import BackendError, InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, metadata_of, step_of
 from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
 from artifact_pipelines.io_manager.dagster_reports import report_current, report_pass, report_rejection
+from artifact_pipelines.io_manager.exceptions import NoBlockingChecksError
 
 PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""

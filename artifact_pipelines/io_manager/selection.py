@@ -4,8 +4,8 @@ import dagster as dg
 
 from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, selection_from, selections_from_tag
 from artifact_pipelines.core.types import Selection
+from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY
 from artifact_pipelines.io_manager.contexts import asset_of, check_known, input_name_of, metadata_of, step_of
-from artifact_pipelines.io_manager.partitioned_inputs import PARTITION_COLUMN_METADATA_KEY
 
 _DECLARED = (PARTITION_COLUMN_METADATA_KEY, *(f"artifact/{key}" for key in SELECTION_KEYS))
 

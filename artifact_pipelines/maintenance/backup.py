@@ -13,12 +13,13 @@ from typing import BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.schema import HEAD_REVISION
-from artifact_pipelines.core.exceptions import NoBackupError, StorageUnavailableError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import FileId, Lease, Materialization, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.backup_file import PEEK_BYTES, is_backup, write_backup
+from artifact_pipelines.maintenance.exceptions import NoBackupError
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagingFile
 

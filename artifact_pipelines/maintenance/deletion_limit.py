@@ -1,7 +1,8 @@
 """How much a clean-up may delete at once without being asked: who points it at the wrong store loses little."""
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, TooMuchToDeleteError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount
+from artifact_pipelines.maintenance.exceptions import TooMuchToDeleteError
 
 MAX_SHARE = 0.1
 FREE_FILES = 100

@@ -8,10 +8,11 @@ catalog of this very store in its newest state, and of nothing else: what shows 
 from collections.abc import Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import CatalogOlderThanStoreError, ForeignStoreError, NoCommonFileError
 from artifact_pipelines.core.types import Amount, StoragePath
 from artifact_pipelines.maintenance.batches import batches
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError
+from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
 _BATCH = 5_000

@@ -8,11 +8,11 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.recovery import Recovery, recovering
-from artifact_pipelines.core.exceptions import StorageUnavailableError
+from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
 from artifact_pipelines.maintenance.batches import batches
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 

@@ -10,8 +10,8 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.io_manager.catalog_url import CatalogUrl, ShowsNoSecret
 from artifact_pipelines.io_manager.s3_config import S3Config
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 
 
 class ArtifactStore(ShowsNoSecret, dg.ConfigurableResource[None]):

@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
 from artifact_pipelines.catalog.older_rows import RESTORABLE, as_of_now
-from artifact_pipelines.catalog.recovery import Recovery, recovering
-from artifact_pipelines.core.exceptions import (
+from artifact_pipelines.core.types import FileId, FileState, StoragePath
+from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
+from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup
+from artifact_pipelines.maintenance.exceptions import (
     DamagedBackupError,
     NoBackupError,
     OutdatedBackupError,
     UnreadableBackupError,
 )
-from artifact_pipelines.core.types import FileId, FileState, StoragePath
-from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
-from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup
 from artifact_pipelines.maintenance.rebuild import adopt
 from artifact_pipelines.storage.hashing import ContentHasher
 from artifact_pipelines.storage.interfaces import IStorageBackend

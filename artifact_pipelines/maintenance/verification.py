@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import (
-    DamagedBytesError,
-    InvalidArgumentError,
-    StorageUnavailableError,
-    UnknownFileError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownFileError
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.verified_stream import verified_stream
 

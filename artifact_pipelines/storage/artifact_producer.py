@@ -16,15 +16,11 @@ from typing import Any, BinaryIO, TypeVar
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
     BackendError,
-    CatalogOlderThanStoreError,
     CatalogUnavailableError,
-    DamagedBytesError,
     InvalidArgumentError,
     LeaseExpiredError,
-    MissingBytesError,
 )
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
-from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import (
     Content,
     FileDescription,
@@ -35,10 +31,12 @@ from artifact_pipelines.core.types import (
     NewArtifact,
     StoragePath,
 )
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError, DamagedBytesError, MissingBytesError
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.lease_keeper import LeaseKeeper
+from artifact_pipelines.storage.s3_access import S3Access
 from artifact_pipelines.storage.staged_source import StagedSource
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream
 from artifact_pipelines.storage.verified_stream import verified_stream

@@ -4,8 +4,8 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from artifact_pipelines.core.s3_access import S3Access
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
+from artifact_pipelines.storage.s3_access import S3Access
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from artifact_pipelines.core.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from artifact_pipelines.core.exceptions import SourceChangedError
 from artifact_pipelines.core.types import Content
+from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 

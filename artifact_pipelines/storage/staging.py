@@ -14,14 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from artifact_pipelines.core.exceptions import (
-    ArtifactError,
-    SourceStreamError,
-    StorageFullError,
-    StorageUnavailableError,
-)
+from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.core.types import Content
 from artifact_pipelines.storage.block_ring import BLOCK_BYTES, BlockRing
+from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError, StorageUnavailableError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from artifact_pipelines.core.exceptions import DamagedBytesError, StorageUnavailableError
 from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 from artifact_pipelines.storage.hashing import ContentHasher
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.types
 
-from artifact_pipelines.core.exceptions import DuplicateColumnsError, UnsupportedColumnError
+from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
 
 _OBJECT = "Turn its values into text, numbers, lists or structs of these, or store the whole value as JSON."
 _WIDE_INTEGER = "Cast it to Int64, or to Decimal(38, 0)."

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from artifact_pipelines.core.exceptions import UnsafeQueryError
+from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TEMP_LIMIT_BYTES = 16 << 30

@@ -34,8 +34,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifact_pipelines.core.exceptions import ColumnValueError, UnsupportedTypeError
 from artifact_pipelines.tabular.dictionaries import decoded
+from artifact_pipelines.tabular.exceptions import ColumnValueError, UnsupportedTypeError
 from artifact_pipelines.tabular.pandas_metadata import told_to_pandas
 
 RULES = "2"

@@ -9,7 +9,7 @@ Ohlsson, "Coordination of samples using permanent random numbers", in: Business 
 
 import polars as pl
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _NULL = 0x6E756C6C6E756C6C

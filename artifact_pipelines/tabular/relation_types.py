@@ -7,7 +7,7 @@ digits is found where values are hashed.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from artifact_pipelines.core.exceptions import UnsupportedColumnError
+from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 from artifact_pipelines.tabular.row_groups import with_types

@@ -4,8 +4,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.query import run_query
-from artifact_pipelines.core.exceptions import InvalidQueryError, UnsafeQueryError
+from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 
 @pytest.fixture

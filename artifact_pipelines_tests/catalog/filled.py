@@ -23,7 +23,7 @@ from artifact_pipelines.core.types import (
     Publication,
 )
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.file_types import describe
 
 
 def materialize(

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog import candidates
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NeverPublishedError
 from artifact_pipelines.catalog.tables import dataset_versions
-from artifact_pipelines.core.exceptions import NeverMaterializedError, NeverPublishedError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import Materialization, Publication, Selection
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions

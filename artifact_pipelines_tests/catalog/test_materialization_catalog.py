@@ -9,14 +9,10 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
 from artifact_pipelines.catalog.materialization_rows import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
-from artifact_pipelines.core.exceptions import (
-    LeaseExpiredError,
-    NeverMaterializedError,
-    NothingSelectedError,
-    UnknownVersionError,
-)
+from artifact_pipelines.core.exceptions import LeaseExpiredError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import (

@@ -13,18 +13,17 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog import retention
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.materialization_rows import lock_asset
-from artifact_pipelines.catalog.retention import RetentionCatalog
-from artifact_pipelines.catalog.tables import materializations, tags
-from artifact_pipelines.core.exceptions import (
+from artifact_pipelines.catalog.exceptions import (
     CollectedVersionsError,
-    InvalidArgumentError,
-    LeaseExpiredError,
     NeverMaterializedError,
     NothingToRestoreError,
     UnknownTagError,
     UnknownVersionError,
 )
+from artifact_pipelines.catalog.materialization_rows import lock_asset
+from artifact_pipelines.catalog.retention import RetentionCatalog
+from artifact_pipelines.catalog.tables import materializations, tags
+from artifact_pipelines.core.exceptions import InvalidArgumentError, LeaseExpiredError
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import Content, FileDescription, MaterializationFacts, Selection
 from artifact_pipelines_tests.catalog.test_collection_catalog import open_transaction, wait_for_a_lock

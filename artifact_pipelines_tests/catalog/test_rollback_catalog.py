@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.catalog.tables import materializations
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication, Selection
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from artifact_pipelines.catalog import migrations, schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
 from artifact_pipelines.catalog.tables import metadata
-from artifact_pipelines.core.exceptions import OutdatedCatalogError
 
 
 def test_the_revision_written_down_is_the_newest_migration() -> None:

@@ -11,15 +11,15 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog import schema, transfer
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
-from artifact_pipelines.catalog.tables import metadata
-from artifact_pipelines.catalog.transfer import Loading, migrate
-from artifact_pipelines.core.exceptions import (
+from artifact_pipelines.catalog.exceptions import (
     CatalogNotEmptyError,
-    CatalogUnavailableError,
     NoCatalogError,
     RefusedRowsError,
     UnequalCopyError,
 )
+from artifact_pipelines.catalog.tables import metadata
+from artifact_pipelines.catalog.transfer import Loading, migrate
+from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.types import Content, FileDescription
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file_id, rows_of

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import landing_files
-from artifact_pipelines.core.exceptions import LandingZoneMissingError, SourceChangedError, SourceVanishedError
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
 from artifact_pipelines.datasets import landing_watch
+from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.landing_zone import look
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.staging import hash_stream
 
 

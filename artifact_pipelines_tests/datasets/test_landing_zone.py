@@ -4,15 +4,9 @@ import pathlib
 
 import pytest
 
-from artifact_pipelines.core.exceptions import (
-    EmptySourceError,
-    InvalidArgumentError,
-    LandingZoneMissingError,
-    NothingLandedError,
-    SourceUnreadableError,
-    SourceVanishedError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError, NothingLandedError
 from artifact_pipelines.datasets.landing_zone import (
     KnownContent,
     Sighting,
@@ -24,6 +18,7 @@ from artifact_pipelines.datasets.landing_zone import (
     look,
     type_of,
 )
+from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
 
 SEEN = LandingFile("flights", "flights.csv", 10, 1, LandingState.SEEN)
 OLD, NOW, NEW = "a" * 64, "b" * 64, "c" * 64

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from artifact_pipelines.core.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
 
 CSV = "carrier,delay,day\nUA,5,2013-01-01\nAA,NA,2013-01-02\n"

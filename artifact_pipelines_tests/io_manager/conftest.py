@@ -12,7 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.open_producer import open_producer
+from artifact_pipelines.storage.factory import open_producer
 
 _OF_THE_ENVIRONMENT = {"own_catalog", "store", "project"}
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import NothingSelectedError
+from artifact_pipelines.catalog.exceptions import NothingSelectedError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 

@@ -12,14 +12,15 @@ import polars.testing
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageFullError
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact, StoragePath
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
-from artifact_pipelines.io_manager.interfaces import Artifact
 from artifact_pipelines.io_manager.metadata import inputs_metadata, table_metadata
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.exceptions import StorageFullError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular import parquet
 from artifact_pipelines_tests.storage.back_door import BackDoor

@@ -15,9 +15,10 @@ import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import NeverMaterializedError, StorageUnavailableError
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.io_manager.metadata import MOST_COLUMNS
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 from artifact_pipelines_tests.io_manager.test_columns import UNSUPPORTED

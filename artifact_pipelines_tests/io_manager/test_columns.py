@@ -11,18 +11,12 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from artifact_pipelines.core.exceptions import (
-    ArtifactError,
-    ColumnValueError,
-    ContentMismatchError,
-    DuplicateColumnsError,
-    InvalidArgumentError,
-    UnknownColumnError,
-    UnsupportedColumnError,
-)
-from artifact_pipelines.io_manager.registry import TypeHandlers
-from artifact_pipelines.io_manager.table_handlers import readable_as
+from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnknownColumnError
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.handlers.table_handlers import readable_as
 from artifact_pipelines.store import Store
+from artifact_pipelines.tabular.exceptions import ColumnValueError, DuplicateColumnsError, UnsupportedColumnError
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored, written
 
 ODD = pl.DataFrame(

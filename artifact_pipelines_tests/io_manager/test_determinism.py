@@ -17,7 +17,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 

@@ -79,7 +79,7 @@ class NoPandas:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, NoPandas())
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.tabular.footer import describe_parquet, preview
 from artifact_pipelines_tests.io_manager.test_far_values import VALUES
 for name, (make, _) in VALUES.items():

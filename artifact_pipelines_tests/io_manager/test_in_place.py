@@ -17,14 +17,16 @@ import pyarrow.fs
 import pytest
 
 from artifact_pipelines import Store, open_store
-from artifact_pipelines.core.exceptions import ConfigurationError, DamagedBytesError, MissingBytesError
-from artifact_pipelines.core.s3_access import S3Access, S3Credentials
+from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.io_manager import in_place, local_copies
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers import scanning
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage import local_copies
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.backends.s3_client import S3Client
+from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
+from artifact_pipelines.storage.s3_access import S3Access, S3Credentials
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.faulty_proxy import Proxy
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
@@ -188,7 +190,7 @@ def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
 def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
     guarded: Artifact, secrets: Secrets, proxy: Proxy
 ) -> None:
-    dataset = in_place.dataset_of(guarded)
+    dataset = scanning.dataset_of(guarded)
     for _ in range(2):
         proxy.reset()
         dataset.count_rows()
@@ -201,7 +203,7 @@ def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
 def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
     guarded: Artifact, secrets: Secrets, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lazy = in_place.scan_with_polars(guarded)
+    lazy = scanning.scan_with_polars(guarded)
     assert secrets.asked == 0
     proxy.reset()
     lazy.select("c1").collect()
@@ -210,9 +212,9 @@ def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
     assert used_credentials(proxy) <= {(f"KEY{n}", f"token-{n}") for n in range(1, first + 1)}
     lazy.select("c1").collect()
     assert secrets.asked == first, "good for some minutes"
-    monkeypatch.setattr(in_place, "_ASK_AGAIN_S", 1)
-    in_place._credentials_for_polars.cache_clear()  # polars has asked the one before, and will not for minutes
-    again = in_place.scan_with_polars(guarded)
+    monkeypatch.setattr(scanning, "_ASK_AGAIN_S", 1)
+    scanning._credentials_for_polars.cache_clear()  # polars has asked the one before, and will not for minutes
+    again = scanning.scan_with_polars(guarded)
     again.select("c2").collect()
     asked = secrets.asked
     time.sleep(1.1)
@@ -226,12 +228,12 @@ def test_no_secret_is_shown_or_leaves_the_process(
 ) -> None:
     monkeypatch.setenv("POLARS_VERBOSE", "1")
     if kind == "polars":
-        lazy = in_place.scan_with_polars(guarded)
+        lazy = scanning.scan_with_polars(guarded)
         lazy.select("x").head(1).collect()
         shown = repr(lazy) + lazy.explain() + str(lazy) + lazy.select("x").explain(optimized=False)
         serialize: Any = lazy.serialize
     else:
-        dataset = in_place.dataset_of(guarded)
+        dataset = scanning.dataset_of(guarded)
         dataset.head(1)
         shown = (
             repr(dataset)
@@ -245,14 +247,14 @@ def test_no_secret_is_shown_or_leaves_the_process(
     shown += repr(access) + repr(access.credentials()) + repr(guarded) + "".join(capfd.readouterr())
     assert not re.search(r"hidden-|token-|KEY\d", shown)
     with pytest.raises(TypeError, match="in the process that loaded it"):
-        pickle.dumps(in_place._CredentialsForPolars(access))
+        pickle.dumps(scanning._CredentialsForPolars(access))
     with pytest.raises(Exception) as refused:  # noqa: PT011 - of polars or pyarrow
         serialize()
     assert not re.search(r"hidden-|token-|KEY\d", str(refused.value))
 
 
 def test_a_filesystem_for_reading_changes_nothing(guarded: Artifact) -> None:
-    filesystem = in_place.dataset_of(guarded).filesystem
+    filesystem = scanning.dataset_of(guarded).filesystem
     with pytest.raises(NotImplementedError):
         filesystem.delete_file(guarded.uri().removeprefix("s3://"))
     with pytest.raises(TypeError, match="in the process that loaded it"):

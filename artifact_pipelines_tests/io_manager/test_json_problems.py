@@ -10,7 +10,7 @@ import dagster as dg
 import pydantic
 import pytest
 
-from artifact_pipelines.core.exceptions import UnstorableValueError
+from artifact_pipelines.handlers.exceptions import UnstorableValueError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.io_manager.conftest import failure_of

@@ -16,11 +16,12 @@ import pydantic
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import ContentMismatchError, UnsupportedTypeError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.store import Store
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.io_manager.test_type_handlers import Model, Point, Tagged, Tags, round_trip, written
 
 DAY = datetime.date(2013, 1, 1)

@@ -17,13 +17,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from artifact_pipelines.core.exceptions import DamagedBytesError, LocalCopyError, StorageUnavailableError
-from artifact_pipelines.io_manager import local_copies
+from artifact_pipelines.storage import local_copies
+from artifact_pipelines.storage.exceptions import DamagedBytesError, LocalCopyError, StorageUnavailableError
 
 _CHILD = """
 import io, sys
 from types import SimpleNamespace
-from artifact_pipelines.io_manager.local_copies import brief_copy, lasting_path
+from artifact_pipelines.storage.local_copies import brief_copy, lasting_path
 
 artifact = SimpleNamespace(
     uri=lambda: "s3://bucket/key", open=lambda: io.BytesIO(b"12345"), info=SimpleNamespace(storage_path="ab/cd/1")

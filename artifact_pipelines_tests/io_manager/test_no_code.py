@@ -18,8 +18,8 @@ import pytest
 
 import artifact_pipelines
 from artifact_pipelines.core.exceptions import ArtifactError
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.store import Store
 
 PACKAGE = pathlib.Path(artifact_pipelines.__file__).parent

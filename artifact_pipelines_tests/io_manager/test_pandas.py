@@ -13,14 +13,10 @@ import pyarrow.parquet
 import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
-from artifact_pipelines.core.exceptions import (
-    ContentMismatchError,
-    DuplicateColumnsError,
-    UnknownColumnError,
-    UnsupportedColumnError,
-)
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnknownColumnError
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
 from artifact_pipelines.tabular.row_order import unordered_hash
 from artifact_pipelines_tests.io_manager.test_type_handlers import FRAME, round_trip, stored, written
 

@@ -14,9 +14,10 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, LoadedInput
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.table_handlers import PolarsHandler
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.table_handlers import PolarsHandler
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 

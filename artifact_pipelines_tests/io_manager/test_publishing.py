@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownVersionError
+from artifact_pipelines.catalog.exceptions import UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.dataset_pipeline import on_changed_content
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager

@@ -12,13 +12,15 @@ import pytest
 
 import artifact_pipelines
 from artifact_pipelines import ArtifactIOManagerFactory, FileDescription, ITypeHandler, ReadRequest, open_store
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError, WrongFileTypeError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.io_manager import registry
+from artifact_pipelines.handlers import registry
+from artifact_pipelines.handlers.exceptions import WrongFileTypeError
+from artifact_pipelines.handlers.registry import TypeHandlers, register_type_handler
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers, register_type_handler
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileId, LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
 from artifact_pipelines.io_manager.step_inputs import StepInputs
-from artifact_pipelines.storage.open_producer import open_producer
+from artifact_pipelines.storage.factory import open_producer
 
 
 @dg.asset(io_manager_key="first")

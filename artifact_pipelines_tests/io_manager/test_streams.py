@@ -12,9 +12,11 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines import ArtifactIOManager, Store
-from artifact_pipelines.core.exceptions import DamagedBytesError, InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage.exceptions import DamagedBytesError
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
 from artifact_pipelines_tests.storage.back_door import BackDoor
 

@@ -9,9 +9,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, UnsupportedTypeError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.store import Store
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip
 
 

@@ -18,18 +18,14 @@ import pyarrow.dataset
 import pydantic
 import pytest
 
-from artifact_pipelines.core.exceptions import (
-    ContentMismatchError,
-    UnstorableValueError,
-    UnsupportedTypeError,
-    WrongFileTypeError,
-)
 from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorableValueError, WrongFileTypeError
+from artifact_pipelines.handlers.registry import BUILT_IN, TypeHandlers, type_names
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import BUILT_IN, TypeHandlers, type_names
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.store import Store, open_store
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 FRAME = pl.DataFrame(
     {

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from artifact_pipelines.core.exceptions import DamagedBytesError, MissingBytesError
 from artifact_pipelines.core.types import FileInfo, FileState
-from artifact_pipelines.io_manager import in_place
-from artifact_pipelines.io_manager import verified_path as module
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers
-from artifact_pipelines.io_manager.verified_path import verified_path
+from artifact_pipelines.handlers import scanning
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage import verified_path as module
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
+from artifact_pipelines.storage.verified_path import verified_path
 from artifact_pipelines.store import Store, open_store
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.storage.back_door import BackDoor
@@ -85,9 +85,9 @@ def test_only_a_small_file_is_read_before_it_is_scanned(
     data = bytearray(back_door.get(file.storage_path))
     data[len(data) // 2] ^= 1
     back_door.put(file.storage_path, bytes(data))
-    monkeypatch.setattr(in_place, "VERIFIED_BYTES", file.size_bytes - 1)
+    monkeypatch.setattr(scanning, "VERIFIED_BYTES", file.size_bytes - 1)
     load(store, file, annotation)
-    monkeypatch.setattr(in_place, "VERIFIED_BYTES", file.size_bytes)
+    monkeypatch.setattr(scanning, "VERIFIED_BYTES", file.size_bytes)
     with pytest.raises(DamagedBytesError):
         load(store, file, annotation)
 

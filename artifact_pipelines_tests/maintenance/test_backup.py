@@ -15,31 +15,29 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
-from artifact_pipelines.catalog.recovery import ID_MARGIN
+from artifact_pipelines.catalog.exceptions import CatalogNotEmptyError, RefusedRowsError
+from artifact_pipelines.catalog.lost_catalog import ID_MARGIN
 from artifact_pipelines.catalog.tables import files, metadata
 from artifact_pipelines.catalog.transfer import migrate
-from artifact_pipelines.core.exceptions import (
-    CatalogNotEmptyError,
-    CatalogOlderThanStoreError,
-    DamagedBackupError,
-    NoBackupError,
-    OutdatedBackupError,
-    RefusedRowsError,
-    StorageUnavailableError,
-    UnknownFileError,
-    UnreadableBackupError,
-)
+from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
 from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.exceptions import (
+    DamagedBackupError,
+    NoBackupError,
+    OutdatedBackupError,
+    UnreadableBackupError,
+)
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
 from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError, StorageUnavailableError
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file_id, rows_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree

@@ -15,12 +15,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.files import FileCatalog
-from artifact_pipelines.core.exceptions import (
-    CatalogOlderThanStoreError,
-    StorageUnavailableError,
-    TooMuchToDeleteError,
-    UnknownFileError,
-)
+from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
     Amount,
@@ -32,10 +27,12 @@ from artifact_pipelines.core.types import (
     StoragePath,
 )
 from artifact_pipelines.maintenance.clean_up import CleanUpReport, clean_up
+from artifact_pipelines.maintenance.exceptions import TooMuchToDeleteError
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError, StorageUnavailableError
+from artifact_pipelines.storage.factory import open_backend
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.storage.test_backend_contract import put

@@ -8,8 +8,8 @@ import pytest
 from dagster._core.events import AssetWipedData, DagsterEvent
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.exceptions import CollectedVersionsError, NeverMaterializedError
 from artifact_pipelines.catalog.retention import RetentionCatalog
-from artifact_pipelines.core.exceptions import CollectedVersionsError, NeverMaterializedError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
@@ -17,7 +17,7 @@ from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
-from artifact_pipelines.storage.open_producer import open_backend
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.project import NO_LOGS
 

@@ -13,19 +13,15 @@ from hypothesis import strategies as st
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import files
-from artifact_pipelines.core.exceptions import (
-    CatalogOlderThanStoreError,
-    ForeignStoreError,
-    InvalidArgumentError,
-    NoCommonFileError,
-    TooMuchToDeleteError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, FileId, StoragePath
 from artifact_pipelines.maintenance import orphans
 from artifact_pipelines.maintenance.deletion_limit import check_share
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError, TooMuchToDeleteError
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.storage.test_backend_contract import put
 

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.tables import materializations
-from artifact_pipelines.core.exceptions import InvalidArgumentError, NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication
 from artifact_pipelines.maintenance.retention import decide, keep_inputs, plan_retention, release_versions

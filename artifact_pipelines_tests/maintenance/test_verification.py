@@ -10,20 +10,17 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.exceptions import (
-    ForeignStoreError,
-    InvalidArgumentError,
-    StorageUnavailableError,
-    TooMuchToDeleteError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.clean_up import clean_up
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, TooMuchToDeleteError
 from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.factory import open_backend
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 

@@ -7,8 +7,9 @@ import polars as pl
 import polars.testing
 import pytest
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, UnsupportedTypeError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.designs import simple_random_sample
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})

@@ -18,16 +18,10 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import (
-    CatalogOlderThanStoreError,
-    DamagedBytesError,
     InvalidArgumentError,
     InvalidFileIdError,
     LeaseExpiredError,
-    MissingBytesError,
     NotHeldError,
-    SourceChangedError,
-    SourceStreamError,
-    StorageUnavailableError,
     UnknownFileError,
 )
 from artifact_pipelines.core.types import (
@@ -40,6 +34,14 @@ from artifact_pipelines.core.types import (
     StoragePath,
 )
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.exceptions import (
+    CatalogOlderThanStoreError,
+    DamagedBytesError,
+    MissingBytesError,
+    SourceChangedError,
+    SourceStreamError,
+    StorageUnavailableError,
+)
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 from artifact_pipelines_tests.storage.back_door import BackDoor
@@ -230,7 +232,7 @@ def test_a_settlement_that_fails_takes_the_bytes_back(producer: ArtifactProducer
     def fail(lease: Lease) -> None:
         raise KeyboardInterrupt
 
-    from artifact_pipelines.storage.description import describe
+    from artifact_pipelines.storage.file_types import describe
 
     with pytest.raises(KeyboardInterrupt):
         producer.store_stream(io.BytesIO(DATA), describe("txt"), fail)
@@ -239,7 +241,7 @@ def test_a_settlement_that_fails_takes_the_bytes_back(producer: ArtifactProducer
 def test_a_failed_write_leaves_the_others_reference_alone(
     producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend
 ) -> None:
-    from artifact_pipelines.storage.description import describe
+    from artifact_pipelines.storage.file_types import describe
 
     file_id = put(producer)
 

@@ -13,11 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends import local
 from artifact_pipelines.storage.backends.local import LocalStorage
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 

@@ -18,12 +18,11 @@ from artifact_pipelines.core.exceptions import (
     InvalidArgumentError,
     LeaseExpiredError,
     NotHeldError,
-    SourceStreamError,
-    StorageFullError,
 )
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, NewArtifact, StoragePath
 from artifact_pipelines.storage import artifact_producer
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
+from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import StagedFile
 

@@ -18,13 +18,14 @@ import botocore.loaders
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError, StorageUnavailableError
+from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.core.types import FileId, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
-from artifact_pipelines.storage.open_producer import open_backend
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, Request, fail_at, fail_from
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put

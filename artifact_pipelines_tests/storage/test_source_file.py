@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from artifact_pipelines.core.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
 from artifact_pipelines.storage.source_file import SourceFile
 
 

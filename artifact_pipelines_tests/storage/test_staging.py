@@ -9,14 +9,10 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from artifact_pipelines.core.exceptions import (
-    EmptySourceError,
-    SourceStreamError,
-    StorageFullError,
-    StorageUnavailableError,
-)
+from artifact_pipelines.datasets.exceptions import EmptySourceError
 from artifact_pipelines.storage import staging
 from artifact_pipelines.storage.block_ring import BLOCK_BYTES
+from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError, StorageUnavailableError
 from artifact_pipelines.storage.staging import StagingFile, hash_stream, remove_abandoned
 
 DATA = bytes(range(256)) * (BLOCK_BYTES // 64)  # four blocks

@@ -10,15 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import (
-    CatalogUnavailableError,
-    DamagedBytesError,
-    MissingBytesError,
-    StorageUnavailableError,
-)
+from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, NewArtifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError, StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.storage.back_door import BackDoor
 

@@ -14,8 +14,8 @@ from artifact_pipelines.catalog.engine import make_engine, writing
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.types import FileState, StoragePath
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines_tests.stress.children import TIMEOUT_S
 from artifact_pipelines_tests.stress.place import Place

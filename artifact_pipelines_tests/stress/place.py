@@ -11,8 +11,8 @@ from artifact_pipelines.core.types import FileDescription, FileId, Materializati
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.open_producer import open_backend
 
 
 class OpenPlace:

@@ -15,9 +15,9 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import IntegrityError
 from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileInfo, StoragePath
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.maintenance.verification import verify
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular.parquet import write_frame

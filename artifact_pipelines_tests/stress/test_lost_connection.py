@@ -24,7 +24,7 @@ from artifact_pipelines.core.types import (
 )
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.staging import StagedFile
 from artifact_pipelines_tests.postgresql_proxy import CUTS, Cut, PostgresqlProxy
 

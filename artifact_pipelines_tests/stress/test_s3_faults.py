@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.core.settings import S3Settings, Settings
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import S3Storage
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines_tests.faulty_proxy import FAULTS, Fault, Proxy, fail_at, fail_from
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 

@@ -3,7 +3,7 @@ import pathlib
 import duckdb
 import pytest
 
-from artifact_pipelines.core.exceptions import UnsafeQueryError
+from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
 
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError
 from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.logical_hash import TableHasher, canonical_type
 
 D = decimal.Decimal

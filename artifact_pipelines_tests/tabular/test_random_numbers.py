@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 
-from artifact_pipelines.core.exceptions import UnsupportedTypeError
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 MASK = 2**64 - 1

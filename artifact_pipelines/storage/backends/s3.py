@@ -14,13 +14,14 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from artifact_pipelines.core.exceptions import BackendError, ConfigurationError, StorageUnavailableError
-from artifact_pipelines.core.s3_access import S3Access
+from artifact_pipelines.core.exceptions import BackendError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FilePart, ObjectStream
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.hashing import transit_checksum
+from artifact_pipelines.storage.s3_access import S3Access
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 PART_BYTES = 16 << 20

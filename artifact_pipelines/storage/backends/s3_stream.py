@@ -7,8 +7,8 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from artifact_pipelines.core.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, OutOfRangeError, S3Client
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -11,18 +11,14 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from artifact_pipelines.core.exceptions import (
-    InvalidArgumentError,
-    UnsupportedTypeError,
-    UsageError,
-    WrongFileTypeError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.io_manager.annotations import is_open
-from artifact_pipelines.io_manager.interfaces import Artifact, ITypeHandler, ReadRequest
-from artifact_pipelines.io_manager.json_handlers import JsonHandler
-from artifact_pipelines.io_manager.pandas_handlers import PandasHandler
-from artifact_pipelines.io_manager.plain_handlers import (
+from artifact_pipelines.handlers.annotations import is_open
+from artifact_pipelines.handlers.exceptions import WrongFileTypeError
+from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
+from artifact_pipelines.handlers.json_handler import JsonHandler
+from artifact_pipelines.handlers.pandas_handler import PandasHandler
+from artifact_pipelines.handlers.plain_handlers import (
     STREAM,
     ArtifactHandler,
     BytesHandler,
@@ -30,7 +26,9 @@ from artifact_pipelines.io_manager.plain_handlers import (
     StreamHandler,
     TextHandler,
 )
-from artifact_pipelines.io_manager.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
+from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 BUILT_IN: Sequence[ITypeHandler] = (
     PolarsHandler(),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.core.exceptions import PartitionColumnError, PartitionSchemaError
+from artifact_pipelines.tabular.exceptions import PartitionColumnError, PartitionSchemaError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 

@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import (
-    ContentMismatchError,
-    DuplicateColumnsError,
-    UnsupportedColumnError,
-    UsageError,
-)
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.subclasses import as_annotated
-from artifact_pipelines.io_manager.table_handlers import OF_METADATA, ParquetHandler, known_columns, read_table
+from artifact_pipelines.core.exceptions import UsageError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.subclasses import as_annotated
+from artifact_pipelines.handlers.table_handlers import OF_METADATA, ParquetHandler, known_columns, read_table
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +45,7 @@ class PandasHandler(ParquetHandler):
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow as pa
 
-        from artifact_pipelines.io_manager.pandas_categories import restore_categories
+        from artifact_pipelines.handlers.pandas_categories import restore_categories
 
         table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
         try:
@@ -65,7 +63,7 @@ class PandasHandler(ParquetHandler):
 def _table(frame: "pd.DataFrame") -> "pa.Table":
     import pyarrow as pa
 
-    from artifact_pipelines.io_manager.pandas_categories import with_categories
+    from artifact_pipelines.handlers.pandas_categories import with_categories
 
     try:
         # A range is no column, and without one nothing would say how many rows there are.

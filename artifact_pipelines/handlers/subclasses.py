@@ -2,8 +2,10 @@
 
 from typing import TypeVar
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, UnsupportedTypeError
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 Value = TypeVar("Value")
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from artifact_pipelines.core.exceptions import UnstorableValueError
-from artifact_pipelines.io_manager.json_encoding import ENCODER, MOST_LEVELS, is_secret, plain_model, plain_of
+from artifact_pipelines.handlers.exceptions import UnstorableValueError
+from artifact_pipelines.handlers.json_encoding import ENCODER, MOST_LEVELS, is_secret, plain_model, plain_of
 
 if TYPE_CHECKING:
     import pydantic

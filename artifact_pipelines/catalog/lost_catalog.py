@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.exceptions import RefusedRowsError
 from artifact_pipelines.catalog.files import REBUILT
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loading, from_json, refusals
-from artifact_pipelines.core.exceptions import RefusedRowsError
 from artifact_pipelines.core.types import UNDESCRIBED, FileState, FoundFile, StoragePath
 
 ID_MARGIN = 1_000_000

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from artifact_pipelines.core.exceptions import UnsupportedColumnError
+from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
 from artifact_pipelines.tabular.pandas_metadata import CATEGORIES_KEY, named_categories
 
 if TYPE_CHECKING:

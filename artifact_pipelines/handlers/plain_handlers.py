@@ -7,22 +7,19 @@ import typing
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import (
-    ContentMismatchError,
-    InvalidArgumentError,
-    UnstorableValueError,
-    UnsupportedTypeError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
-from artifact_pipelines.io_manager.subclasses import as_annotated
-from artifact_pipelines.storage.description import describe
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorableValueError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.subclasses import as_annotated
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.file_types import describe_by_name
+from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 STREAM = "stream"
 """Stands for any value that can be read as a stream, in what a handler `writes`."""
 
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
 _PREVIEW_CHARACTERS = 500
 _PIECE_BYTES = 1 << 20
 
@@ -116,7 +113,7 @@ class PathHandler:
     file_types = ()
 
     def describe(self, value: pathlib.Path) -> FileDescription:
-        return _described_by_name(value.name)
+        return describe_by_name(value.name)
 
     def write(self, value: pathlib.Path, sink: BinaryIO) -> None:
         with value.open("rb") as stream:
@@ -157,7 +154,7 @@ class StreamHandler:
                 "stream", type(value), "an open one: return it without closing it, which is done for you"
             )
         name = getattr(value, "name", None)
-        return _described_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
+        return describe_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
 
     def write(self, value: BinaryIO, sink: BinaryIO) -> None:
         shutil.copyfileobj(value, sink, _PIECE_BYTES)
@@ -202,16 +199,3 @@ class ArtifactHandler:
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         return {}
-
-
-def _described_by_name(name: str) -> FileDescription:
-    path = pathlib.PurePath(name)
-    suffix = path.suffix.lower()
-    compression = _COMPRESSIONS.get(suffix)
-    plain = pathlib.PurePath(path.stem).suffix.lower() if compression else suffix
-    return describe(_type_name(plain), compression_type=compression)
-
-
-def _type_name(suffix: str) -> str:
-    name = suffix.removeprefix(".")
-    return name if name.isascii() and name.isalnum() and len(name) <= 32 else "bin"

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from artifact_pipelines.core.exceptions import LocalCopyError, StorageUnavailableError
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.exceptions import LocalCopyError, StorageUnavailableError
 
 _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them

@@ -6,11 +6,13 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, UnsupportedTypeError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.json_encoding import ENCODER, is_deep
-from artifact_pipelines.io_manager.json_problems import problem_of, too_deep
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.json_encoding import ENCODER, is_deep
+from artifact_pipelines.handlers.json_problems import problem_of, too_deep
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 _PREVIEWED_BYTES = 1 << 16
 _PIECE_CHARACTERS = 1 << 20

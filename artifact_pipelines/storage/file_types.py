@@ -1,6 +1,7 @@
 """What may be said of a file: checked names of its types, facts that JSON can hold."""
 
 import json
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from artifact_pipelines.core.types import UNDESCRIBED, FileDescription
 
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPE = re.compile(r"[ -~]{1,255}", re.ASCII)
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
 _MIME_TYPES = {
     "csv": "text/csv",
     "html": "text/html",
@@ -49,3 +51,17 @@ def describe(
         )
     guessed = _MIME_TYPES.get(file_type, "application/octet-stream") if compression_type is None else None
     return FileDescription(file_type, mime_type or guessed, compression_type, metadata)
+
+
+def describe_by_name(name: str) -> FileDescription:
+    """Return the description of a file with this name: its type and compression by its extensions, else `bin`."""
+    path = pathlib.PurePath(name)
+    suffix = path.suffix.lower()
+    compression = _COMPRESSIONS.get(suffix)
+    plain = pathlib.PurePath(path.stem).suffix.lower() if compression else suffix
+    return describe(_type_name(plain), compression_type=compression)
+
+
+def _type_name(suffix: str) -> str:
+    name = suffix.removeprefix(".")
+    return name if name.isascii() and name.isalnum() and len(name) <= 32 else "bin"

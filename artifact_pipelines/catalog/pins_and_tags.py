@@ -8,15 +8,11 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownTagError, UnknownVersionError
 from artifact_pipelines.catalog.materialization_rows import lock_asset
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import materializations, tags
-from artifact_pipelines.core.exceptions import (
-    InvalidArgumentError,
-    NeverMaterializedError,
-    UnknownTagError,
-    UnknownVersionError,
-)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from artifact_pipelines.core.exceptions import ContentMismatchError, InvalidArgumentError, UnknownColumnError
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact, ReadRequest
-from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
-from artifact_pipelines.io_manager.subclasses import as_annotated
-from artifact_pipelines.io_manager.verified_path import damage_blamed, verified_path
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnknownColumnError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.subclasses import as_annotated
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.verified_path import damage_blamed, verified_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,7 +62,7 @@ class PolarsHandler(ParquetHandler):
         columns = known_columns(artifact, request.columns)
         wanted = cs.all() if columns is None else cs.by_name(*columns)  # `*` and `^a$` may be names
         if request.type_name == "polars.LazyFrame":
-            from artifact_pipelines.io_manager.in_place import scan_with_polars
+            from artifact_pipelines.handlers.scanning import scan_with_polars
 
             lazy = scan_with_polars(artifact)
             return as_annotated(lazy if columns is None else lazy.select(wanted), artifact, request)
@@ -95,7 +97,7 @@ class ArrowHandler(ParquetHandler):
         if request.type_name == "pyarrow.RecordBatchReader":
             return _reader(artifact, columns)
         if request.type_name == "pyarrow.Dataset":
-            from artifact_pipelines.io_manager.in_place import dataset_of
+            from artifact_pipelines.handlers.scanning import dataset_of
 
             with readable_as(artifact, "pyarrow.dataset.Dataset"):
                 return _projected(dataset_of(artifact), columns)
@@ -132,7 +134,7 @@ class DuckDBHandler(ParquetHandler):
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
-        from artifact_pipelines.io_manager.in_place import scanned_path
+        from artifact_pipelines.handlers.scanning import scanned_path
 
         columns = known_columns(artifact, request.columns)
         if columns == []:

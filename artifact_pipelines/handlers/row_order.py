@@ -5,7 +5,7 @@ from typing import Any
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
-from artifact_pipelines.io_manager.interfaces import Artifact
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
 
 ROW_ORDER_METADATA_KEY = "artifact/row_order"

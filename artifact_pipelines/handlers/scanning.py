@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import pyarrow.dataset
 import pyarrow.fs
 
-from artifact_pipelines.core.s3_access import S3Access, S3Credentials
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.s3_access import S3Access, S3Credentials
 
 if TYPE_CHECKING:
     import polars as pl

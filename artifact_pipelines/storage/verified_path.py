@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import IntegrityError
-from artifact_pipelines.io_manager.interfaces import Artifact
-from artifact_pipelines.io_manager.local_copies import brief_copy, stored_path
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.local_copies import brief_copy, stored_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,0 +1,179 @@
+"""Errors of catalog: rows that are not there, or cannot be read or written."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from artifact_pipelines.core.exceptions import IntegrityError, NotFoundError, UsageError, listed
+
+
+@dataclasses.dataclass(eq=False)
+class NeverMaterializedError(NotFoundError):
+    """An asset (or one partition of it) has nothing stored yet."""
+
+    asset: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        if self.partition is None:
+            what, else_ = f"Asset {self.asset} has nothing stored in this catalog", " If it has partitions, name one."
+        else:
+            what, else_ = f"Asset {self.asset}, partition {self.partition!r}, has nothing stored in this catalog", ""
+        return f"{what}. Materialize it first, or check the name: `artifact-pipelines ls`.{else_}"
+
+
+@dataclasses.dataclass(eq=False)
+class NeverPublishedError(NotFoundError):
+    """What an asset (or one partition of it) holds has not passed its checks."""
+
+    asset: str
+    version: int
+    reason: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        option = f" --partition {self.partition}" if self.partition is not None else ""
+        return (
+            f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
+            f"Run its checks, and once they have passed a step that loads it; or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class NoCatalogError(NotFoundError):
+    """There is no catalog where one is to be read."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return (
+            f"There is no catalog at {self.where}, and none was made. Correct the URL: ARTIFACT_CATALOG_URL, or the argument of `catalog migrate`. "
+            "Where it is right, `make demo`, Dagster, `artifact-pipelines put` and `artifact-pipelines db upgrade` make one; "
+            "`artifact-pipelines catalog restore` brings back one that was lost."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownVersionError(NotFoundError):
+    """An asset has no version of this number."""
+
+    asset: str
+    version: int
+    newest: int
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"{what} has no version {self.version}; the newest is {self.newest}. List: `artifact-pipelines history {self.asset}`."
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownTagError(NotFoundError):
+    """No version of an asset has this tag."""
+
+    asset: str
+    tag: str
+    tags: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"No version of {what} has tag {self.tag!r}; there are: {listed(self.tags)}."
+
+
+@dataclasses.dataclass(eq=False)
+class NothingSelectedError(NotFoundError):
+    """No kept materialization of an asset is the one that was selected."""
+
+    asset: str
+    selection: str
+    kept: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return (
+            f"{what} has nothing that is {self.selection}; there are: {listed(self.kept)}. Select one of these; what "
+            f"retention released comes back with `artifact-pipelines restore {self.asset} --version N`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class NothingToRestoreError(NotFoundError):
+    """Nothing was wiped or released that could be taken back."""
+
+    asset: str
+    partition: str | None = None
+    version: int | None = None
+
+    def __str__(self) -> str:
+        what = f"asset {self.asset}" + (f", partition {self.partition!r}" if self.partition is not None else "")
+        what += f", version {self.version}" if self.version is not None else ""
+        return (
+            f"Of {what} nothing was wiped or released, so there is nothing to restore. "
+            f"A version that retention released is restored by its number: `artifact-pipelines restore {self.asset} --version N`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class CollectedVersionsError(NotFoundError):
+    """What is to be restored was collected already."""
+
+    asset: str
+    versions: Sequence[str]
+    still_there: Sequence[str]
+
+    def __str__(self) -> str:
+        text = (
+            f"Asset {self.asset}: the files of version {listed(self.versions)} are collected and cannot come back. "
+            "Nothing was restored. Materialize the asset again."
+        )
+        if self.still_there:
+            text += f" Still there: {listed(self.still_there)}; restore each with `artifact-pipelines restore {self.asset} --version N`."
+        return text
+
+
+@dataclasses.dataclass(eq=False)
+class RefusedRowsError(IntegrityError):
+    """Rows that a catalog's database does not take."""
+
+    table: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The catalog does not take the rows of table {self.table}: {self.reason}. Nothing was changed. Mend them where they come from, or take another backup."
+
+
+@dataclasses.dataclass(eq=False)
+class UnequalCopyError(IntegrityError):
+    """A copy of a catalog is not as its original."""
+
+    differences: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"The copy is not as the original: {listed(self.differences)}. Nothing was copied. Make sure that nobody else writes to either, and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class OutdatedCatalogError(UsageError):
+    """The catalog's schema is not the one that this version of the package needs."""
+
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"The catalog's schema is at revision {self.found}, this version of artifact_pipelines needs {self.expected}. "
+            "Run `artifact-pipelines db upgrade`; if the catalog is the newer one, install the newer package instead."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class CatalogNotEmptyError(UsageError):
+    """A catalog that is to be filled holds rows already."""
+
+    where: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"The catalog {self.where} is not empty: table {self.table} has rows. Nothing was changed. Name an empty database, or move this one away first."

@@ -1,0 +1,69 @@
+"""A stored file in the hands of a reader: what the catalog knows of it, and its bytes on request."""
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from rich.filesize import decimal
+
+from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.storage.s3_access import S3Access
+
+_PIECE_BYTES = 1 << 20
+
+
+class Artifact:
+    """A stored file: what the catalog knows of it, and its bytes on request.
+
+    Attributes:
+        info: What the catalog knows of it.
+        verify_reads: Whether reading all of it checks its hash.
+    """
+
+    def __init__(
+        self,
+        info: FileInfo,
+        uri: Callable[[], str],
+        open_stream: Callable[[bool], BinaryIO],
+        verify_reads: bool = True,
+        s3_access: Callable[[], S3Access | None] = lambda: None,
+    ) -> None:
+        self.info = info
+        self.verify_reads = verify_reads
+        self._uri = uri
+        self._open_stream = open_stream
+        self._s3_access = s3_access
+
+    def __repr__(self) -> str:
+        info = self.info
+        kind = ".".join(filter(None, (info.file_type, info.compression_type)))
+        digest = f"{info.hash_algorithm} {info.content_hash[:12]}..."
+        return f"Artifact(file {info.file_id}, {kind}, {decimal(info.size_bytes)}, {digest})"
+
+    def uri(self) -> str:
+        """Return where its bytes lie (`file:///…` or `s3://…`), checked to be there, for engines that read in place."""
+        return self._uri()
+
+    def s3_access(self) -> S3Access | None:
+        """Return how an engine reaches a `uri` of S3 by itself; None where the store is not on S3."""
+        return self._s3_access()
+
+    def open(self, verify: bool | None = None) -> BinaryIO:
+        """Return a stream of its bytes; close it after use.
+
+        Args:
+            verify: Whether a read from start to end checks the hash, and raises `DamagedBytesError` at the end; None:
+                as `verify_reads` says.
+        """
+        return self._open_stream(self.verify_reads if verify is None else verify)
+
+    def verify(self) -> None:
+        """Read all of it where reads are verified, for what reads it by its path, or only here and there.
+
+        Raises:
+            IntegrityError: It is missing or damaged.
+        """
+        if self.verify_reads:
+            piece = bytearray(_PIECE_BYTES)
+            with self.open() as stream:
+                while stream.readinto(piece):  # type: ignore[attr-defined]  # it is a BufferedReader
+                    pass

@@ -1,0 +1,131 @@
+"""Errors of storage: bytes that cannot be stored, read or trusted."""
+
+import dataclasses
+
+from artifact_pipelines.core.exceptions import BackendError, IntegrityError, SourceError
+
+
+@dataclasses.dataclass(eq=False)
+class MissingBytesError(IntegrityError):
+    """The catalog knows a file whose bytes are not in the store."""
+
+    file_id: int
+    uri: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} is in the catalog but its bytes are missing at {self.uri}. "
+            "Check that the store is the one this catalog belongs to; creating the same content again heals it."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class DamagedBytesError(IntegrityError):
+    """A stored file does not have the size or hash that the catalog has for it."""
+
+    file_id: int
+    uri: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} at {self.uri} is damaged: expected {self.expected}, found {self.found}. "
+            "Keep the evidence, restore it from a backup, or create the same content again."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class CatalogOlderThanStoreError(IntegrityError):
+    """The store holds a file whose ID the catalog has not given yet, so the catalog is older than the store."""
+
+    key: str
+    where: str
+    highest_file_id: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} holds {self.key}, but the highest file ID that this catalog ever gave is "
+            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was stored. "
+            "If ARTIFACT_CATALOG_URL names another catalog than the one of this store, correct it. If that is lost, bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
+            "`artifact-pipelines catalog rebuild`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class SourceUnreadableError(SourceError):
+    """A file exists but may not be read."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read: {self.reason}. Give the pipeline's user read permission, or drop the file again."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceVanishedError(SourceError):
+    """A file was gone when it was to be read, or while it was read."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is gone, or was never there. Check the path; what is dropped into a landing zone has to stay there until it is ingested."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceChangedError(SourceError):
+    """A file was written to while it was read."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} changed while it was read. Nothing was stored. It is picked up again once it rests; write elsewhere and move it in, in one step."
+
+
+@dataclasses.dataclass(eq=False)
+class SourceStreamError(SourceError):
+    """A stream raised while it was read."""
+
+    reason: str
+    offset_bytes: int
+
+    def __str__(self) -> str:
+        return f"The content stream failed after {self.offset_bytes:,} bytes: {self.reason}. Nothing was stored. Mend the source and create it again."
+
+
+@dataclasses.dataclass(eq=False)
+class StorageFullError(BackendError):
+    """No space is left where files are stored."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return f"No space is left in {self.where}. Nothing was stored. Free space there, or move the store (ARTIFACT_STORAGE_URL), and run again."
+
+
+@dataclasses.dataclass(eq=False)
+class StorageUnavailableError(BackendError):
+    """The store did not do what was asked."""
+
+    where: str
+    reason: str
+    remedy: str = "Check the disk and its permissions, and run again."
+
+    def __str__(self) -> str:
+        return f"Storage failed at {self.where}: {self.reason}. Nothing new was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class LocalCopyError(BackendError):
+    """A stored file could not be copied to where programs read it by its path."""
+
+    file_id: int
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"File {self.file_id} could not be copied to {self.where}: {self.reason}. The stored file is as it was. "
+            "Make room there, or name another folder for temporary files (TMPDIR), and run again."
+        )
