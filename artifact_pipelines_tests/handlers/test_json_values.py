@@ -22,7 +22,7 @@ from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-from artifact_pipelines_tests.io_manager.test_type_handlers import Model, Point, Tagged, Tags, round_trip, written
+from artifact_pipelines_tests.handlers.test_type_handlers import Model, Point, Tagged, Tags, round_trip, written
 
 DAY = datetime.date(2013, 1, 1)
 

@@ -17,7 +17,7 @@ from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.handlers.table_handlers import readable_as
 from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.exceptions import ColumnValueError, DuplicateColumnsError, UnsupportedColumnError
-from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored, written
+from artifact_pipelines_tests.handlers.test_type_handlers import round_trip, stored, written
 
 ODD = pl.DataFrame(
     {"a.b": [1], "a": [{"b": 2}], "q\"u'o;te": [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}

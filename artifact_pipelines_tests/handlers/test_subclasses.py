@@ -13,7 +13,7 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip
+from artifact_pipelines_tests.handlers.test_type_handlers import round_trip
 
 
 class Colour(enum.StrEnum):

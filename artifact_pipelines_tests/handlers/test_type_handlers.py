@@ -121,7 +121,7 @@ def test_equal_values_are_equal_bytes(name: str) -> None:
 
 _WRITE = """
 import io, sys
-from artifact_pipelines_tests.io_manager.test_type_handlers import VALUES, written
+from artifact_pipelines_tests.handlers.test_type_handlers import VALUES, written
 from artifact_pipelines.storage.staging import hash_stream
 for name in VALUES:
     print(name, hash_stream(io.BytesIO(written(VALUES[name]())[1])).content_hash)

@@ -80,7 +80,7 @@ import pathlib, sys
 import polars as pl
 seed = int(sys.argv[2])
 pl.Series([f"kind {n}" for n in range(3, -1, -1)][seed % 4:], dtype=pl.Categorical)  # met in another order before
-from artifact_pipelines_tests.io_manager.test_determinism import values, written
+from artifact_pipelines_tests.handlers.test_determinism import values, written
 for name, value in values(pathlib.Path(sys.argv[1]), seed).items():
     print(name, *written(value), sep="|")
 """

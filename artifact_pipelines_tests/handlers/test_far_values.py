@@ -81,7 +81,7 @@ class NoPandas:
 sys.meta_path.insert(0, NoPandas())
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.tabular.footer import describe_parquet, preview
-from artifact_pipelines_tests.io_manager.test_far_values import VALUES
+from artifact_pipelines_tests.handlers.test_far_values import VALUES
 for name, (make, _) in VALUES.items():
     value, sink = make(), io.BytesIO()
     TypeHandlers().for_value(value).write(value, sink)

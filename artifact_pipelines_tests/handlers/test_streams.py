@@ -17,7 +17,7 @@ from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.exceptions import DamagedBytesError
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-from artifact_pipelines_tests.io_manager.test_type_handlers import round_trip, stored
+from artifact_pipelines_tests.handlers.test_type_handlers import round_trip, stored
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 READABLE = [

@@ -20,8 +20,8 @@ from artifact_pipelines.io_manager.metadata import MOST_COLUMNS
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.handlers.test_columns import UNSUPPORTED
 from artifact_pipelines_tests.io_manager.conftest import failure_of
-from artifact_pipelines_tests.io_manager.test_columns import UNSUPPORTED
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 RETRY = dg.RetryPolicy(max_retries=2)

@@ -13,8 +13,7 @@ import pytest
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.store import Store
-from artifact_pipelines_tests.io_manager.conftest import failure_of
-from artifact_pipelines_tests.io_manager.test_json_values import (
+from artifact_pipelines_tests.handlers.test_json_values import (
     DAY,
     Drawing,
     Named,
@@ -24,7 +23,8 @@ from artifact_pipelines_tests.io_manager.test_json_values import (
     Square,
     Strict,
 )
-from artifact_pipelines_tests.io_manager.test_type_handlers import Model, round_trip, written
+from artifact_pipelines_tests.handlers.test_type_handlers import Model, round_trip, written
+from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 
 class Linked(pydantic.BaseModel):
