@@ -55,13 +55,7 @@ _NAME_KEYS = (
     sa.update(files)
     .where(files.c.file_id.in_(_FILE_IDS))
     .values(
-        storage_key=sa.func.substr(_DIGEST, 1, 2)
-        + "/"
-        + sa.func.substr(_DIGEST, 3, 2)
-        + "/"
-        + _DIGEST
-        + "."
-        + sa.cast(files.c.file_id, sa.String)
+        storage_key=sa.func.substr(_DIGEST, 1, 2) + "/" + _DIGEST + "." + sa.cast(files.c.file_id, sa.String)
     )
 )
 _INSERT_LEASES = (

@@ -19,12 +19,12 @@ DatasetId = NewType("DatasetId", int)
 VersionId = NewType("VersionId", int)
 """Primary key of one version of a dataset in the catalog (its number is counted per dataset)."""
 
-_STORAGE_KEY = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})\.([1-9][0-9]{0,18})", re.ASCII)
+_STORAGE_KEY = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.([1-9][0-9]{0,18})", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoragePath:
-    """Where a file lies inside a store: `<hash[:2]>/<hash[2:4]>/<hash>.<file_id>`.
+    """Where a file lies inside a store: `<hash[:2]>/<hash>.<file_id>`.
 
     Named by content and by ID. IDs are never reused, so a key that was deleted is never written again.
     No name that a user chose is ever part of it.
@@ -37,13 +37,10 @@ class StoragePath:
     def parse(cls, key: str) -> Self | None:
         """Return the path that a key spells, or None when the key is not exactly of the form above."""
         match = _STORAGE_KEY.fullmatch(key)
-        if match is None or not match[3].startswith(match[1] + match[2]):
-            return None
-        return cls(match[3], FileId(int(match[4])))
+        return cls(match[2], FileId(int(match[3]))) if match else None
 
     def __str__(self) -> str:
-        digest = self.content_hash
-        return f"{digest[:2]}/{digest[2:4]}/{digest}.{self.file_id}"
+        return f"{self.content_hash[:2]}/{self.content_hash}.{self.file_id}"
 
 
 class FileState(enum.StrEnum):

@@ -15,7 +15,7 @@ def test_a_path_that_was_spelled_is_read_back(content_hash: str, file_id: int) -
 
 
 def test_a_key_names_the_content_and_the_id() -> None:
-    assert str(StoragePath(HASH, FileId(7))) == f"01/23/{HASH}.7"
+    assert str(StoragePath(HASH, FileId(7))) == f"01/{HASH}.7"
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,19 @@ def test_a_key_names_the_content_and_the_id() -> None:
     [
         "",
         HASH,
-        f"01/23/{HASH}",
-        f"01/23/{HASH}.",
-        f"01/23/{HASH}.0",
-        f"01/23/{HASH}.-1",
-        f"01/23/{HASH}.07",
-        f"01/23/{HASH}.7\n",
-        f"/01/23/{HASH}.7",
-        f"01/24/{HASH}.7",
-        f"01/23/{HASH.upper()}.7",
-        f"01/23/../23/{HASH}.7",
-        f"01/23/{HASH}.٧",
-        f"01/23/{HASH}.99999999999999999999",
+        f"01/{HASH}",
+        f"01/{HASH}.",
+        f"01/{HASH}.0",
+        f"01/{HASH}.-1",
+        f"01/{HASH}.07",
+        f"01/{HASH}.7\n",
+        f"/01/{HASH}.7",
+        f"02/{HASH}.7",
+        f"01/{HASH.upper()}.7",
+        f"01/../01/{HASH}.7",
+        f"01/23/{HASH}.7",
+        f"01/{HASH}.٧",
+        f"01/{HASH}.99999999999999999999",
     ],
 )
 def test_whatever_else_is_no_path(key: str) -> None:

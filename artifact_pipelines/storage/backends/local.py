@@ -75,10 +75,8 @@ class LocalStorage:
         targets = [self._locate(path) for _, path in contents]
         folders = {target.parent for target in targets} - self._durable_folders
         with storage_errors(self._root):
-            for folder in {folder.parent for folder in folders}:
-                folder.mkdir(parents=True, exist_ok=True)
             for folder in folders:
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
             for content, _ in contents:
                 os.fchmod(content.fd, 0o444)
             # Through the file that was opened first: what went wrong since then, with any of them, is told here.
@@ -127,12 +125,11 @@ class LocalStorage:
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
         with storage_errors(self._root):
-            for first in _entries(self._root):
-                for second in _entries(self._root / first) if len(first) == 2 else ():
-                    for name in _entries(self._root / first / second):
-                        path = StoragePath.parse(f"{first}/{second}/{name}")
-                        if path is not None and self.exists(path):
-                            yield path
+            for folder in _entries(self._root):
+                for name in _entries(self._root / folder) if len(folder) == 2 else ():
+                    path = StoragePath.parse(f"{folder}/{name}")
+                    if path is not None and self.exists(path):
+                        yield path
 
     def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
         """See `IStorageBackend`."""
