@@ -54,9 +54,7 @@ _DIGEST = files.c.content_hash
 _NAME_KEYS = (
     sa.update(files)
     .where(files.c.file_id.in_(_FILE_IDS))
-    .values(
-        storage_key=sa.func.substr(_DIGEST, 1, 2) + "/" + _DIGEST + "." + sa.cast(files.c.file_id, sa.String)
-    )
+    .values(storage_key=sa.func.substr(_DIGEST, 1, 2) + "/" + _DIGEST + "." + sa.cast(files.c.file_id, sa.String))
 )
 _INSERT_LEASES = (
     sa.insert(file_references)
