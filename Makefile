@@ -50,6 +50,11 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, 
 	@$(BIN)/python -m bench.io_manager
 	@$(BIN)/python -m bench.drop_to_green
 
+.PHONY: house
+CHECKOUT := .
+house: $(VENV)/.installed  ## Measure the structure of the code; CHECKOUT=FOLDER measures another checkout
+	@$(BIN)/python -m bench.house $(CHECKOUT)
+
 .PHONY: format
 format: $(VENV)/.installed-dev  ## Format the code
 	$(BIN)/ruff format .
