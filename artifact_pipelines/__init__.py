@@ -10,10 +10,9 @@ if TYPE_CHECKING:
     from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
     from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
     from artifact_pipelines.handlers.registry import register_type_handler
-    from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
-    from artifact_pipelines.io_manager.s3_config import S3Config
+    from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+    from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore, S3Config
     from artifact_pipelines.maintenance.definitions import build_maintenance
-    from artifact_pipelines.maintenance.resources import ArtifactStore
     from artifact_pipelines.storage.artifact import Artifact
     from artifact_pipelines.store import Store, open_store
 
@@ -38,14 +37,14 @@ __all__ = [
 _MODULES = {
     "Artifact": "storage.artifact",
     "ArtifactIOManager": "io_manager.artifact_io_manager",
-    "ArtifactIOManagerFactory": "io_manager.artifact_io_manager",
-    "ArtifactStore": "maintenance.resources",
+    "ArtifactIOManagerFactory": "io_manager.resources",
+    "ArtifactStore": "io_manager.resources",
     "DatasetPipeline": "dataset_pipeline",
     "FileDescription": "core.types",
     "ITypeHandler": "handlers.interfaces",
     "NewArtifact": "core.types",
     "ReadRequest": "handlers.interfaces",
-    "S3Config": "io_manager.s3_config",
+    "S3Config": "io_manager.resources",
     "Store": "store",
     "build_maintenance": "maintenance.definitions",
     "on_changed_content": "dataset_pipeline",

@@ -8,9 +8,8 @@ import dagster as dg
 
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
-from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
 from artifact_pipelines.maintenance.definitions import build_maintenance
-from artifact_pipelines.maintenance.resources import ArtifactStore
 
 AUTOMATION_SENSOR = "automation"
 
@@ -20,10 +19,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     # The UI shows how resources are configured: the name of a variable, not the password in it.
     from_environment = os.environ.get(CATALOG_URL) == settings.catalog_url
     catalog_url = dg.EnvVar(CATALOG_URL) if from_environment else settings.catalog_url
+    store = ArtifactStore(catalog_url=catalog_url, storage_url=settings.storage_url)
     return {
-        "artifact_io_manager": ArtifactIOManagerFactory(catalog_url=catalog_url, storage_url=settings.storage_url),
-        "artifact_store": ArtifactStore(catalog_url=catalog_url, storage_url=settings.storage_url),
-        "landing_zone": LandingZone(landing_url=settings.landing_url, catalog_url=catalog_url),
+        "artifact_store": store,
+        "artifact_io_manager": ArtifactIOManagerFactory(store=store),
+        "landing_zone": LandingZone(landing_url=settings.landing_url, store=store),
     }
 
 

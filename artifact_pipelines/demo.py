@@ -67,10 +67,10 @@ class Demo:
                 continue
             if sensor.asset_selection is None:  # it asks for no runs: nothing is wiped here
                 continue
-            context = dg.build_sensor_context(
+            with dg.build_sensor_context(
                 instance=self._instance, definitions=self._definitions, resources=self._resources
-            )
-            tick = sensor.evaluate_tick(context)
+            ) as context:
+                tick = sensor.evaluate_tick(context)
             for request in tick.run_requests or ():
                 tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": sensor.name}
                 runs.append(self._run(request.asset_selection or (), request.run_config, tags))

@@ -36,8 +36,9 @@ NO_LOGS: Mapping[str, Any] = {
 
 def without_waiting(settings: Settings) -> dict[str, Any]:
     """Return the project's resources, where files count as complete at once: tests drop them in one step."""
-    landing_zone = LandingZone(landing_url=settings.landing_url, catalog_url=settings.catalog_url, settle_s=0)
-    return {**build_resources(settings), "landing_zone": landing_zone}
+    resources = build_resources(settings)
+    store = resources["artifact_store"]
+    return {**resources, "landing_zone": LandingZone(landing_url=settings.landing_url, store=store, settle_s=0)}
 
 
 class Project:

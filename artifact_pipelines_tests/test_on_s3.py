@@ -19,9 +19,9 @@ from artifact_pipelines import Artifact, ArtifactIOManagerFactory, S3Config, ope
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, Settings
 from artifact_pipelines.definitions import build_resources
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.jobs import build_clean_up
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines_tests.project import ALL, CSV, NO_LOGS, Project
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
@@ -150,9 +150,11 @@ def test_credentials_from_config_reach_the_server_and_no_eye(
     with dg.instance_for_test(NO_LOGS) as instance:
         result = dg.materialize([text], resources={"io_manager": factory}, instance=instance)
         assert result.success
-        shown = str([str(event) for event in result.all_events]) + configured_values({"io_manager": factory})
+        shown = str([str(event) for event in result.all_events]) + configured_values(
+            {"io_manager": factory, "store": factory.store}
+        )
         shown += str(instance.all_logs(result.run_id)) + str(instance.get_run_by_id(result.run_id))
-    shown += repr(factory) + repr(factory.s3) + repr(factory.s3.settings()) + "".join(capfd.readouterr())
+    shown += repr(factory) + repr(factory.store.s3) + repr(factory.store.s3.settings()) + "".join(capfd.readouterr())
     assert "MY_SECRET" in shown
     assert not re.search("the-(key|secret|token)-1", shown)
 

@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from bench.side_by_side import machine, side_by_side
 
 ROWS = 20_000_000

@@ -32,7 +32,7 @@ def build_landing_sensor(
         def outcome_of(run_key: str) -> RunOutcome:
             return _outcome(context.instance, run_key)
 
-        with Catalog(landing_zone.catalog_url) as catalog:
+        with Catalog(landing_zone.store.catalog_url) as catalog:
             watch = LandingWatch(
                 catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
             )

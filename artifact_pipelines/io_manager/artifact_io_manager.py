@@ -7,24 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import dagster as dg
-import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.interfaces import IArtifactProducer
-from artifact_pipelines.core.settings import STORAGE_URL, refuse_password
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
 from artifact_pipelines.handlers.interfaces import ITypeHandler
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.io_manager.catalog_url import CatalogUrl, ShowsNoSecret
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.io_manager.publishing import PublishingGate
-from artifact_pipelines.io_manager.s3_config import S3Config
 from artifact_pipelines.io_manager.step_inputs import StepInputs
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.factory import open_producer
 
 
 class ArtifactIOManager(dg.IOManager, IArtifactProducer):
@@ -79,31 +74,3 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     def _artifact(self, file: FileInfo, open_stream: Callable[[bool], BinaryIO]) -> Artifact:
         producer = self._producer
         return Artifact(file, lambda: producer.uri(file), open_stream, producer.verify_reads, producer.s3_access)
-
-
-class ArtifactIOManagerFactory(ShowsNoSecret, dg.ConfigurableIOManagerFactory[ArtifactIOManager]):
-    """Makes the IO manager from two URLs.
-
-    Attributes:
-        catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; with a password, a `dg.EnvVar`.
-        storage_url: A folder (a path or `file:///folder`), or `s3://bucket/prefix`.
-        verify_reads: Whether reading a whole file checks its hash.
-        s3: How to reach the S3 server; what it leaves out, the standard AWS variables say.
-    """
-
-    catalog_url: CatalogUrl
-    storage_url: str
-    verify_reads: bool = True
-    s3: S3Config = S3Config()
-
-    @pydantic.field_validator("storage_url")
-    @classmethod
-    def _shows_no_password(cls, storage_url: str) -> str:
-        refuse_password(storage_url, STORAGE_URL)
-        return storage_url
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> ArtifactIOManager:
-        """Open catalog and storage."""
-        catalog = Catalog(self.catalog_url)
-        producer = open_producer(catalog.files, self.storage_url, self.verify_reads, self.s3.settings())
-        return ArtifactIOManager(catalog, producer)

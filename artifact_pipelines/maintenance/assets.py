@@ -4,8 +4,8 @@ import dagster as dg
 
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 _CODE_VERSION = "1"

@@ -10,7 +10,7 @@ import pydantic
 from artifact_pipelines.core.findings import Finding
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
-from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.verification import VerificationReport, verify
 
 GROUP = "maintenance"

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.checks import build_verification
 from artifact_pipelines.maintenance.jobs import build_clean_up
 from artifact_pipelines.maintenance.publisher import artifact_publisher
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
 
 

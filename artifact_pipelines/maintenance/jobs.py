@@ -13,9 +13,9 @@ from artifact_pipelines.core.retention import RetentionPolicy, Verdict
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.outputs import retention_policy
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.clean_up import LEAST_GRACE_S, CleanUpReport, clean_up
 from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE
-from artifact_pipelines.maintenance.resources import ArtifactStore
 
 _ROWS_SHOWN = 500
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from artifact_pipelines.io_manager.publishing import decide_on
-from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.io_manager.resources import ArtifactStore
 
 _CANDIDATES_A_TICK = 100
 """Each costs some questions to the event log for every check, and one more for each page of what it has found since."""

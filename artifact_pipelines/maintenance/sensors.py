@@ -11,7 +11,7 @@ from itertools import islice
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.maintenance.resources import ArtifactStore
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions
 
 _RUNLESS = ""  # Dagster files events that belong to no run under this run ID

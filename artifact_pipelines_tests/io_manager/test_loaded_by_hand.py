@@ -13,8 +13,9 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.lineage import grow
 from artifact_pipelines.core.selection import SELECT_TAG
-from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager, ArtifactIOManagerFactory
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from artifact_pipelines_tests.io_manager.test_partition_inputs import (
     ABC,
     SINGLE_RUN,

@@ -21,6 +21,7 @@ from artifact_pipelines.catalog.tables import files, metadata
 from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, StoragePath
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
 from artifact_pipelines.maintenance.clean_up import clean_up
@@ -32,7 +33,6 @@ from artifact_pipelines.maintenance.exceptions import (
 )
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.maintenance.rebuild import rebuild
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
 from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer

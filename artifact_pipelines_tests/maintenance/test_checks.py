@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.checks import ARTIFACT_STORE, build_verification
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.storage.back_door import BackDoor
 

@@ -14,8 +14,8 @@ from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.clean_up import clean_up
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.maintenance.sensors import artifact_wipes
 from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree

@@ -14,9 +14,9 @@ from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager import publishing
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.check_findings import CheckFindings
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance import publisher
 from artifact_pipelines.maintenance.publisher import artifact_publisher
-from artifact_pipelines.maintenance.resources import ArtifactStore
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
