@@ -1,4 +1,4 @@
-"""The command that shows what was made from what: lineage."""
+"""The command that shows the origin and the use of a version or file: lineage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,8 +7,15 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
-from artifact_pipelines.cli.output import as_json_option, cell, console, print_json
-from artifact_pipelines.cli.store import open_the_store
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.terminal import (
+    as_json_option,
+    cell,
+    console,
+    partition_option,
+    print_json,
+    version_option,
+)
 from artifact_pipelines.core.lineage import MAX_NODES, LineageNode, Made, grow
 from artifact_pipelines.core.types import Selection
 
@@ -20,18 +27,18 @@ _HEADINGS = {"up": "was made from", "down": "went into"}
 
 @click.command()
 @click.argument("asset", metavar="ASSET|ID")
-@click.option("--up", "direction", flag_value="up", default="up", help="What it was made from (the default).")
-@click.option("--down", "direction", flag_value="down", help="What was made from it.")
-@click.option("--partition", help="Only this partition.")
-@click.option("--version", type=click.IntRange(min=1), help="Number in `history`; else the current one.")
+@click.option("--up", "direction", flag_value="up", default="up", help="Show its inputs (the default).")
+@click.option("--down", "direction", flag_value="down", help="Show everything made from it.")
+@partition_option
+@version_option
 @as_json_option
 def lineage(asset: str, direction: str, partition: str | None, version: int | None, as_json: bool) -> None:
-    """Show what ASSET, or the file with this ID, was made from, or what was made from it.
+    """Show the inputs of ASSET or of the file with this ID, their inputs, and so on; or everything made from it.
 
-    A number is the ID of a file, unless an asset is called so. The exact files that were loaded are recorded with
-    whatever is made from them.
+    A number is a file ID, unless an asset has this name. Lineage is exact: each materialization records the versions
+    that its step loaded.
     """
-    with open_the_store() as store:
+    with open_store() as store:
         if asset.isdecimal() and not store.catalog.materializations.history(asset, limit=1):
             if partition is not None or version is not None:
                 raise click.UsageError("A file has neither partitions nor versions: leave out --partition, --version.")
@@ -43,12 +50,12 @@ def lineage(asset: str, direction: str, partition: str | None, version: int | No
     if as_json:
         return print_json({"direction": direction, "roots": [_as_json(tree) for tree in trees]})
     if not trees:
-        return click.echo(f"No asset ever held file {asset}.")
+        return click.echo(f"No asset has ever held file {asset}.")
     for tree in trees:
-        heading = f"{_HEADINGS[direction]}{':' if tree.children else ' nothing that is stored'}"
+        heading = f"{_HEADINGS[direction]}{':' if tree.children else ' nothing in the store'}"
         console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {heading}"))))
     if any(node.is_cut for node in _all(trees)):
-        click.echo("… there is more: ask for the lineage of what has this mark.")
+        click.echo("The tree is cut at each …; to see more, run `lineage` on the version with this mark.")
     return None
 
 

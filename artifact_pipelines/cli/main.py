@@ -12,15 +12,16 @@ from rich.console import Console
 from rich.text import Text
 
 from artifact_pipelines.cli.catalog import catalog
-from artifact_pipelines.cli.clean_up import gc
-from artifact_pipelines.cli.database import db
-from artifact_pipelines.cli.files import get, history, list_, put, show
+from artifact_pipelines.cli.db import db
+from artifact_pipelines.cli.gc import gc
+from artifact_pipelines.cli.history import history
 from artifact_pipelines.cli.lineage import lineage
-from artifact_pipelines.cli.publish import publish
-from artifact_pipelines.cli.release import release
-from artifact_pipelines.cli.retention import pin, restore, tag, unpin, untag
-from artifact_pipelines.cli.rollback import rollback
-from artifact_pipelines.cli.verification import verify
+from artifact_pipelines.cli.ls_show import ls, show
+from artifact_pipelines.cli.pin_tag import pin, tag, unpin, untag
+from artifact_pipelines.cli.publish_rollback import publish, rollback
+from artifact_pipelines.cli.put_get import get, put
+from artifact_pipelines.cli.release_restore import release, restore
+from artifact_pipelines.cli.verify import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
     BackendError,
@@ -40,7 +41,7 @@ EXIT_CODES: Mapping[type[ArtifactError], int] = {
 
 
 class _Group(click.Group):
-    """A group whose commands end with the exit code of the error that stopped them."""
+    """Prints an error that stops a command, and exits with the code of its kind."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -54,13 +55,13 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="artifact-pipelines", prog_name="artifact-pipelines")
 def main() -> None:
-    """Look into the artifact store: what is in it, where it came from, and what changed.
+    """Use the artifact store: list its contents, find their origin, and keep it in order.
 
-    ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL say which store; without them, the one in the project's state folder.
+    ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL name the store. Default: the one in the project's state folder.
     """
 
 
-_FILES = (put, get, list_, show)
-_VERSIONS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore, release)
-for command in (*_FILES, *_VERSIONS, gc, verify, db, catalog):
+_ON_FILES = (put, get, ls, show, release)
+_ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
+for command in (*_ON_FILES, *_ON_ASSETS, gc, verify, db, catalog):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import re
 from collections.abc import Sequence
 
 from artifact_pipelines.core.types import FileId
@@ -39,6 +40,14 @@ _REMEDIES = {
     FindingKind.LOST: "materialize it again; bytes of it that are still in the store stay there until then",
     FindingKind.ORPHAN: "run `artifact-pipelines gc`, which removes what no row knows",
 }
+
+
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+
+def shorten_hashes(text: str) -> str:
+    """Return a text with each content hash cut to its first 12 digits, for tables."""
+    return _HASH.sub(r"\1", text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The catalog's backup as an asset, and when it is made."""
+"""The store and the catalog's backup as assets."""
 
 import dagster as dg
 
@@ -8,24 +8,39 @@ from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
+_GROUP = "maintenance"
+_OWNERS = ["team:data-platform"]
 _CODE_VERSION = "1"
+
+ARTIFACT_STORE = dg.AssetSpec(
+    "artifact_store",
+    description=(
+        "The stored files of all assets, and the catalog that describes them.\n\nCaveats: no run materializes it. Its "
+        "check `bytes_intact` reads a share of the files a day, those verified longest ago first, and compares them "
+        "with their content hashes."
+    ),
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"storage"},
+    code_version=_CODE_VERSION,
+)
 
 
 @dg.asset(
     key=BACKUP_ASSET.split("/"),
-    group_name="maintenance",
-    owners=["team:data-platform"],
+    group_name=_GROUP,
+    owners=_OWNERS,
     kinds={"gzip"},
     code_version=_CODE_VERSION,
     metadata={RETENTION_METADATA_KEY: RETENTION.to_mapping()},
     description=(
-        "All rows of the catalog as they were at one moment, as gzipped JSON lines: a line a row.\n\n"
-        "Caveats: `artifact-pipelines catalog restore` brings a lost catalog back from the newest of these, and finds "
-        "it in the store without a catalog."
+        "All rows of the catalog as they were at one moment, as gzipped JSON lines with one row each.\n\n"
+        "Caveats: `artifact-pipelines catalog restore` restores a lost catalog from the newest backup. It finds the "
+        "backup in the store without a catalog."
     ),
 )
 def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactStore) -> dg.MaterializeResult[None]:
-    """Store a backup and tell Dagster what is in it."""
+    """Store a backup and report its contents to Dagster."""
     with failures_explained(), artifact_store.open() as (catalog, backend):
         producer = ArtifactProducer(catalog.files, backend)
         made = back_up(catalog, producer, run_id=context.run.run_id, code_version=_CODE_VERSION)
@@ -38,12 +53,3 @@ def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactSt
             "dagster/row_count": made.row_count,
         },
     )
-
-
-catalog_backup_schedule = dg.ScheduleDefinition(
-    name="catalog_backup_nightly",
-    target=dg.AssetSelection.assets(catalog_backup),
-    cron_schedule="30 3 * * *",
-    description="Backs up the catalog into its store every night. Off until it is switched on.",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-)

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.durations import parse_duration_s
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import Verdict
 from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, StoragePath
-from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
-from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.maintenance.orphans import MAX_SHARE, check_share, find_orphans
 from artifact_pipelines.maintenance.retention import Policies, plan_retention, release_versions
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
 GRACE_S = 86_400.0
-LEAST_GRACE_S = 3_600.0
-"""Below this, people must insist: whoever reads a file that was just released may not be through."""
+_SHORTEST_GRACE_S = 3_600.0  # readers of a file that was just released are done by then
 
 _BATCH = 1_000
 _THREADS = 8
@@ -47,6 +47,11 @@ class CleanUpReport:
     leftovers: Sequence[Leftover]
 
     @property
+    def kept(self) -> Sequence[Verdict]:
+        """The verdicts that keep a version."""
+        return [verdict for verdict in self.verdicts if verdict.is_kept]
+
+    @property
     def bare_bytes(self) -> Iterator[tuple[Leftover, str]]:
         """What was deleted and is no file of the catalog, each with the reason."""
         yield from ((orphan, "bytes without a row") for orphan in self.orphans)
@@ -60,6 +65,26 @@ class CleanUpReport:
 
 def _amount_of(parts: Sequence[Garbage | Leftover]) -> Amount:
     return Amount(len(parts), sum(part.size_bytes for part in parts))
+
+
+def parse_grace_s(text: str, parameter: str, may_be_short: bool = False) -> float:
+    """Return a grace period in seconds.
+
+    Args:
+        text: A duration such as `24h`.
+        parameter: Name of the setting, for errors.
+        may_be_short: True if the caller accepts that steps which still read a released file may fail.
+
+    Raises:
+        InvalidArgumentError: It is not a duration, or below one hour without the caller's consent.
+    """
+    grace_s = parse_duration_s(text, parameter)
+    if grace_s < _SHORTEST_GRACE_S and not may_be_short:
+        expected = (
+            "1h or more, because a step may still read a released file (`artifact-pipelines gc --force` accepts less)"
+        )
+        raise InvalidArgumentError(parameter, text, expected)
+    return grace_s
 
 
 def clean_up(

@@ -1,32 +1,32 @@
-"""All that keeps a store in order, for any Dagster project that uses the IO manager."""
+"""Everything that keeps a store in order, for any Dagster project that uses the IO manager."""
 
 from collections.abc import Iterable
 
 import dagster as dg
 
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
-from artifact_pipelines.maintenance.checks import build_verification
-from artifact_pipelines.maintenance.jobs import build_clean_up
-from artifact_pipelines.maintenance.publisher import artifact_publisher
-from artifact_pipelines.maintenance.sensors import artifact_wipes
+from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, catalog_backup
+from artifact_pipelines.maintenance.checks import bytes_intact
+from artifact_pipelines.maintenance.jobs import backup_schedule, build_clean_up, verification_job, verification_schedule
+from artifact_pipelines.maintenance.sensors import artifact_publisher, artifact_wipes
 
 
 def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg.Definitions:
-    """Return what a project merges into its own definitions to keep its store in order.
+    """Return definitions that a project merges into its own to keep its store in order.
 
-    Two sensors, which are on: one publishes outputs whose checks have passed, one releases what is wiped in the UI. And
-    a job and a nightly schedule that clean up, a check of the stored bytes and an asset that backs the catalog up, with
-    schedules of their own; all schedules are off until they are switched on.
+    Two sensors are on: one publishes outputs whose checks have passed, the other releases assets that were wiped in the
+    UI. Three nightly schedules are off until someone switches them on: clean-up, verification, backup of the catalog.
 
     Args:
         store: Where the IO manager keeps rows and bytes; it becomes the resource `artifact_store`.
-        assets: The project's: what their metadata say of retention now is what the clean-up goes by.
+        assets: The project's assets. Clean-up follows the retention policies in their present metadata.
     """
     own = dg.Definitions(
-        assets=[catalog_backup],
-        schedules=[catalog_backup_schedule],
+        assets=[ARTIFACT_STORE, catalog_backup],
+        asset_checks=[bytes_intact],
+        jobs=[verification_job],
+        schedules=[verification_schedule, backup_schedule],
         sensors=[artifact_publisher, artifact_wipes],
         resources={"artifact_store": store},
     )
-    return dg.Definitions.merge(build_clean_up(assets), build_verification(), own)
+    return dg.Definitions.merge(build_clean_up(assets), own)

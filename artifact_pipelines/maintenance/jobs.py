@@ -1,4 +1,4 @@
-"""Clean-up as a Dagster job, with a schedule that is off until someone switches it on."""
+"""The jobs of maintenance, and their nightly schedules, which are off until someone switches them on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -7,45 +7,69 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.core.durations import parse_duration_s, spell_duration
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.durations import spell_duration
 from artifact_pipelines.core.retention import RetentionPolicy, Verdict
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.outputs import retention_policy
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance.clean_up import LEAST_GRACE_S, CleanUpReport, clean_up
-from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE
+from artifact_pipelines.maintenance.assets import catalog_backup
+from artifact_pipelines.maintenance.checks import bytes_intact
+from artifact_pipelines.maintenance.clean_up import CleanUpReport, clean_up, parse_grace_s
+from artifact_pipelines.maintenance.orphans import MAX_SHARE
 
 _ROWS_SHOWN = 500
 
+verification_job = dg.define_asset_job(
+    "verify_artifact_store",
+    selection=dg.AssetSelection.checks(bytes_intact),
+    description="Verifies a share of the stored files, those verified longest ago first.",
+)
+verification_schedule = dg.ScheduleDefinition(
+    name="verify_artifact_store_daily",
+    job=verification_job,
+    cron_schedule="17 3 * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+backup_schedule = dg.ScheduleDefinition(
+    name="catalog_backup_nightly",
+    target=dg.AssetSelection.assets(catalog_backup),
+    cron_schedule="30 3 * * *",
+    description="Backs up the catalog into its store every night. Off until switched on.",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+
 
 class CleanUpConfig(dg.Config):
-    """What may go."""
+    """How much to delete."""
 
-    grace: str = pydantic.Field(default="24h", description="How long nothing must have held a file; 1h at the least.")
-    dry_run: bool = pydantic.Field(default=False, description="Change nothing, and list what would go.")
+    grace: str = pydantic.Field(
+        default="24h", description="Delete files that nothing has held for this long; at least 1h."
+    )
+    dry_run: bool = pydantic.Field(
+        default=False, description="Change nothing; list what would be deleted and released."
+    )
     max_share: float = pydantic.Field(
-        default=MAX_SHARE, ge=0, le=1, description="Refuse if a larger share of the store would go, of files or bytes."
+        default=MAX_SHARE, ge=0, le=1, description="Refuse to delete more than this share of the files or bytes."
     )
     ops_within: str | None = pydantic.Field(
         default=None,
-        description="How long outputs of ops that are no assets are kept, such as 30d; 1d at the least. Else for ever.",
+        description="Keep outputs of ops that are not assets for this long: 1d or more, such as 30d. Default: forever.",
     )
 
 
 def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
-    """Return the job that cleans up, and a nightly schedule for it, which is off by default.
+    """Return the job that cleans up, and its nightly schedule.
 
     Args:
-        assets: The assets of the code location: what they declare now is what retention goes by, also for those that
-            have not been made since it was declared. Those of other code locations are left as they are.
+        assets: The assets of the code location. Their present retention policies count, even if they were not
+            materialized since. The policies of other code locations stay as the catalog has them.
     """
-    policies = dict(_declared(assets))
+    policies = dict(_declared_policies(assets))
 
     @dg.op(
         name="clean_up_artifacts",
-        description="Releases what retention does not keep, and deletes files that nothing has held for a while.",
+        description="Releases the versions that retention does not keep, and deletes files that nothing holds.",
     )
     def clean_up_artifacts(
         context: dg.OpExecutionContext, config: CleanUpConfig, artifact_store: ArtifactStore
@@ -56,7 +80,7 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
             report = clean_up(
                 catalog,
                 backend,
-                grace_s=_checked_grace_s(config.grace),
+                grace_s=parse_grace_s(config.grace, "grace"),
                 dry_run=config.dry_run,
                 max_share=config.max_share,
                 declared=policies,
@@ -73,37 +97,29 @@ def build_clean_up(assets: Iterable[object]) -> dg.Definitions:
         name="artifact_clean_up_nightly",
         job=job,
         cron_schedule="47 3 * * *",
-        description="Cleans up the artifact store every night. Off until it is switched on.",
+        description="Cleans up the artifact store every night. Off until switched on.",
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
     return dg.Definitions(jobs=[job], schedules=[nightly])
 
 
-def _declared(assets: Iterable[object]) -> Iterator[tuple[str, RetentionPolicy | None]]:
+def _declared_policies(assets: Iterable[object]) -> Iterator[tuple[str, RetentionPolicy | None]]:
     for asset in assets:
         for spec in asset.specs if isinstance(asset, dg.AssetsDefinition) else ():
             yield spec.key.to_user_string(), retention_policy(spec.metadata)
 
 
-def _checked_grace_s(grace: str) -> float:
-    grace_s = parse_duration_s(grace, "grace")
-    if grace_s < LEAST_GRACE_S:
-        raise InvalidArgumentError("grace", grace, "1h or more; `artifact-pipelines gc --force` goes below")
-    return grace_s
-
-
 def _metadata(report: CleanUpReport) -> Mapping[str, Any]:
-    kept = [verdict for verdict in report.verdicts if verdict.is_kept]
     return {
         "dry_run": report.is_dry_run,
         "deleted_files": report.freed.files,
         "deleted_bytes": report.freed.size_bytes,
         "released_versions": len(report.released),
-        "kept_versions": len(kept),
+        "kept_versions": len(report.kept),
         "reaped_leases": len(report.reaped),
         "deleted": _table(_deleted_rows(report)),
         "released": _table(_verdict_rows(report.released)),
-        "kept": _table(_verdict_rows(kept)),
+        "kept": _table(_verdict_rows(report.kept)),
     }
 
 
@@ -124,8 +140,8 @@ def _deleted_rows(report: CleanUpReport) -> Iterator[Mapping[str, Any]]:
             "reason": garbage.reason,
         }
     none = dict.fromkeys(("asset", "partition", "version", "run"))
-    for part, reason in report.bare_bytes:
-        yield {"what": part.name, **none, "size_bytes": part.size_bytes, "age": None, "reason": reason}
+    for left, reason in report.bare_bytes:
+        yield {"what": left.name, **none, "size_bytes": left.size_bytes, "age": None, "reason": reason}
 
 
 def _verdict_rows(verdicts: Sequence[Verdict]) -> Iterator[Mapping[str, Any]]:

@@ -5,15 +5,21 @@ the catalog does not have when it is asked afterwards, can neither be in use nor
 catalog of this very store in its newest state, and of nothing else: what shows that it is another one is an error.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, StoragePath
-from artifact_pipelines.maintenance.batches import batches
-from artifact_pipelines.maintenance.deletion_limit import MAX_SHARE, check_share
-from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError, TooMuchToDeleteError
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
+
+MAX_SHARE = 0.1
+"""The share of the store that may be deleted at once by default: a clean-up of the wrong store loses little."""
+
+FREE_FILES = 100
+"""So many files may always go: in a small store a few are a large share."""
 
 _BATCH = 5_000
 _FEW = 10
@@ -35,7 +41,8 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     """
     orphans: list[StoragePath] = []
     listed = 0
-    for batch in batches(backend.list_files(), _BATCH):
+    paths = iter(backend.list_files())
+    while batch := list(itertools.islice(paths, _BATCH)):
         orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
         listed += len(batch)  # that is written in between would look like an orphan
     if listed == len(orphans) > _FEW and (known := catalog.audit.stored_amount()[0]):
@@ -60,3 +67,25 @@ def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[Storage
         if expected is not None and expected != path.content_hash:
             raise ForeignStoreError(str(path), repr(backend), expected)
     return [path for path in paths if path.file_id not in known]
+
+
+def check_share(what: str, going: Amount, of: Amount, max_share: float = MAX_SHARE) -> None:
+    """Refuse what nobody expects.
+
+    Args:
+        what: What would go, for people.
+        going: How much would go.
+        of: How much there is.
+        max_share: The share of files, and of bytes, that may go; from 0 to 1.
+
+    Raises:
+        TooMuchToDeleteError: More would go.
+        InvalidArgumentError: No share.
+    """
+    if not 0 <= max_share <= 1:
+        raise InvalidArgumentError("max_share", max_share, "a share from 0 to 1")
+    is_much = going.files > max_share * of.files or going.size_bytes > max_share * of.size_bytes
+    if going.files > FREE_FILES and is_much:
+        raise TooMuchToDeleteError(
+            what, going.files, of.files, going.size_bytes, of.size_bytes, allowed=f"{100 * max_share:g}%"
+        )

@@ -5,12 +5,12 @@ What no key carries is lost with the catalog: assets, versions, names. Every fil
 
 import concurrent.futures
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
-from artifact_pipelines.maintenance.batches import batches
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
@@ -64,7 +64,8 @@ def adopt(
     """Take files of a store into a catalog. Returns how many, and the highest ID of them."""
     count, highest = 0, 0
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
-        for batch in batches(paths, _BATCH_FILES):
+        waiting = iter(paths)
+        while batch := list(itertools.islice(waiting, _BATCH_FILES)):
             found = [file for file in pool.map(lambda path: _examine(backend, path), batch) if file is not None]
             recovery.adopt(found, HASH_ALGORITHM)
             count += len(found)

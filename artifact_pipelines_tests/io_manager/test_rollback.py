@@ -15,9 +15,9 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import CATALOG_URL
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.project import NO_LOGS
 from artifact_pipelines_tests.storage.back_door import BackDoor
-from artifact_pipelines_tests.test_cli import run, run_json
 
 ON_CHANGE = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
 
@@ -113,7 +113,7 @@ def test_what_was_made_from_the_version_that_is_current_again_is_fresh(project: 
     assert project.asked_for() == [], "a first evaluation asks for nothing"
     said = project.roll_back(1)
     assert "version 1 is current again." in said
-    assert "Dagster is told." in said
+    assert "Reported to Dagster." in said
     assert not project.is_stale("b")
     # The condition follows changes, not staleness: it asks once, and what comes of that is what was there.
     assert project.asked_for() == ["b"]
@@ -192,9 +192,9 @@ def test_the_same_command_again_tells_dagster_only_what_it_does_not_know(
     assert project.count_told() == 2
     monkeypatch.setenv("DAGSTER_HOME", home)
     said = project.roll_back(1)
-    assert "version 1 is current already." in said
-    assert "Dagster is told." in said
-    assert "Dagster knows already." in project.roll_back(1)
+    assert "version 1 is already current." in said
+    assert "Reported to Dagster." in said
+    assert "Dagster already knows." in project.roll_back(1)
     assert project.count_told() == 3
     assert len(project.catalog.materializations.history("a")) == 3
 
@@ -252,8 +252,8 @@ def test_dagster_is_told_nothing_of_an_output_of_an_op_for_it_would_take_it_for_
     output = f"{plain.execute_in_process(instance=project.instance).run_id}/make/result"
     for _ in range(2):
         said = run("rollback", output, "--to", 1)
-        assert "current already" in said
-        assert "Dagster is not told: it knows no output of an op." in said
+        assert "already current" in said
+        assert "Not reported to Dagster: the output of an op is not an asset." in said
         assert run_json("rollback", output, "--to", 1)["reported"] is False
         project.catalog.retention.wipe(output)
         run("restore", output)
@@ -268,5 +268,5 @@ def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
     monkeypatch.delenv("DAGSTER_HOME")
     monkeypatch.setattr("artifact_pipelines.core.settings.state_folder", lambda: pathlib.Path(home).parent)
     assert os.environ.get("DAGSTER_HOME") is None
-    assert "Dagster is told." in project.roll_back(1)
+    assert "Reported to Dagster." in project.roll_back(1)
     assert project.count_told() == 3

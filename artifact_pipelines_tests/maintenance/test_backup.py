@@ -22,7 +22,7 @@ from artifact_pipelines.catalog.transfer import migrate
 from artifact_pipelines.core.exceptions import UnknownFileError
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, StoragePath
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance.assets import catalog_backup, catalog_backup_schedule
+from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.exceptions import (
@@ -31,6 +31,7 @@ from artifact_pipelines.maintenance.exceptions import (
     OutdatedBackupError,
     UnreadableBackupError,
 )
+from artifact_pipelines.maintenance.jobs import backup_schedule
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.maintenance.rebuild import rebuild
 from artifact_pipelines.maintenance.restore import RestoreReport, restore
@@ -669,5 +670,5 @@ def test_dagster_backs_up_and_shows_what_is_in_it(
 def test_backups_are_scheduled_and_the_newest_seven_are_kept() -> None:
     [spec] = catalog_backup.specs
     assert spec.metadata["artifact/retention"] == {"keep_last": 7}
-    assert catalog_backup_schedule.cron_schedule == "30 3 * * *"
-    assert catalog_backup_schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert backup_schedule.cron_schedule == "30 3 * * *"
+    assert backup_schedule.default_status == dg.DefaultScheduleStatus.STOPPED

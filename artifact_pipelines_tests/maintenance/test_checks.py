@@ -8,7 +8,8 @@ import pytest
 
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance.checks import ARTIFACT_STORE, build_verification
+from artifact_pipelines.maintenance.assets import ARTIFACT_STORE
+from artifact_pipelines.maintenance.definitions import build_maintenance
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
@@ -19,8 +20,7 @@ def resource(settings: Settings) -> ArtifactStore:
 
 
 def scrub(resource: ArtifactStore, **config: Any) -> dg.AssetCheckEvaluation:
-    definitions = dg.Definitions.merge(build_verification(), dg.Definitions(resources={"artifact_store": resource}))
-    job = definitions.resolve_job_def("verify_artifact_store")
+    job = build_maintenance(resource).resolve_job_def("verify_artifact_store")
     run_config = {"ops": {"artifact_store_bytes_intact": {"config": config}}}
     result = job.execute_in_process(run_config=run_config, raise_on_error=False)
     [evaluation] = result.get_asset_check_evaluations()

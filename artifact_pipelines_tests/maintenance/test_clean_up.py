@@ -174,7 +174,7 @@ def test_more_than_expected_is_refused_before_anything_is_deleted(
     monkeypatch: pytest.MonkeyPatch,
     dry_run: bool,
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.deletion_limit.FREE_FILES", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.orphans.FREE_FILES", 2)
     for text in "abcdef":
         file_id = create(producer, text)
         if text < "d":

@@ -243,7 +243,7 @@ def test_an_asset_that_is_not_ours_is_no_trouble(project: Project) -> None:
 
 
 def test_many_wipes_are_followed_in_ticks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.sensors._EVENTS_A_TICK", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.sensors.WIPES_PER_TICK", 2)
     project.instance.wipe_assets([dg.AssetKey(name) for name in "abc"])
     said = [project.tick() for _ in range(3)]
     assert [text.count("wiped,") for text in said] == [2, 1, 0]

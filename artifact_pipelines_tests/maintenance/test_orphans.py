@@ -16,9 +16,8 @@ from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, FileId, StoragePath
 from artifact_pipelines.maintenance import orphans
-from artifact_pipelines.maintenance.deletion_limit import check_share
 from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError, TooMuchToDeleteError
-from artifact_pipelines.maintenance.orphans import find_orphans
+from artifact_pipelines.maintenance.orphans import check_share, find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
@@ -115,7 +114,7 @@ def test_more_orphans_than_expected_are_refused(
     producer: ArtifactProducer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.deletion_limit.FREE_FILES", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.orphans.FREE_FILES", 2)
     ids = create(producer, *"abcdefghij")
     forget(engine, *ids[:3])
     with pytest.raises(TooMuchToDeleteError, match=r"3 of 10 files .*--max-share"):

@@ -15,8 +15,8 @@ from artifact_pipelines.io_manager import publishing
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance import publisher
-from artifact_pipelines.maintenance.publisher import artifact_publisher
+from artifact_pipelines.maintenance import sensors
+from artifact_pipelines.maintenance.sensors import artifact_publisher
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -148,7 +148,7 @@ def test_candidates_that_cannot_be_decided_upon_stop_no_others_and_fail_the_tick
 
 @pytest.mark.usefixtures("broken")
 def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 2)
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 2)
     for partition in ("1", "2"):
         propose(project.catalog, "a", partition)
     project.make(1)
@@ -163,7 +163,7 @@ def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, mo
 def test_a_tick_logs_each_that_cannot_be_decided_upon_whether_it_fails_or_not(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 2)
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 2)
     for partition in ("1", "2", "3"):
         propose(project.catalog, "a", partition)
 
@@ -180,7 +180,7 @@ def test_a_tick_logs_each_that_cannot_be_decided_upon_whether_it_fails_or_not(
     project.tick()
     assert logged() == said[2:]
     project.tick()
-    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 100)
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 100)
     project.cursor = None
     logged()
     with pytest.raises(ValueError, match="broken event of 1"):
@@ -203,7 +203,7 @@ def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
     with pytest.raises(CatalogUnavailableError):
         project.tick()
     assert len(asked) == 1
-    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 1)  # others wait behind it
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 1)  # others wait behind it
     assert "the first for CatalogUnavailableError while deciding on prices[1] version 1: " in project.tick()
 
 
@@ -227,7 +227,7 @@ def test_a_tick_costs_little_where_nothing_waits_whatever_was_published_before(
 def test_a_tick_costs_the_same_however_many_wait_and_each_has_its_turn(
     project: Project, statements: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "_CANDIDATES_A_TICK", 5)
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 5)
     for number in range(5):
         propose(project.catalog, "a", partition=f"{number}")
     project.tick()

@@ -223,7 +223,7 @@ def test_more_garbage_than_expected_is_named_and_not_removed(
         connection.execute(sa.delete(file_references))
         connection.execute(sa.delete(files).where(files.c.file_id > 1))
         connection.execute(sa.update(files).values(reference_count=0))
-    monkeypatch.setattr("artifact_pipelines.maintenance.deletion_limit.FREE_FILES", 0)
+    monkeypatch.setattr("artifact_pipelines.maintenance.orphans.FREE_FILES", 0)
     with pytest.raises(TooMuchToDeleteError):
         verify(catalog, backend, repair=True)
     assert len([f for f in verify(catalog, backend).findings if f.kind == FindingKind.ORPHAN]) == 4

@@ -1,14 +1,12 @@
-"""The commands that move, back up and bring back the catalog."""
+"""The commands that move, back up, restore and rebuild the catalog."""
 
 import pathlib
 
-import click.testing
 import pytest
 
 from artifact_pipelines import open_store
-from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines_tests.test_cli import run, run_json
+from artifact_pipelines_tests.cli.commands import run, run_json
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +22,7 @@ def lose_the_catalog(folder: pathlib.Path) -> None:
         part.unlink()
 
 
-def test_a_lost_catalog_is_restored_from_its_backup(tmp_path: pathlib.Path, csv: pathlib.Path) -> None:
+def test_lost_catalog_is_restored_from_its_newest_backup(tmp_path: pathlib.Path, csv: pathlib.Path) -> None:
     assert run("catalog", "backup").startswith("2\t")
     made = run_json("catalog", "backup")
     assert made["rows"]["files"] == 2
@@ -38,53 +36,29 @@ def test_a_lost_catalog_is_restored_from_its_backup(tmp_path: pathlib.Path, csv:
         assert stream.read() == csv.read_bytes()
 
 
-def test_what_was_restored_is_told(tmp_path: pathlib.Path) -> None:
+def test_restore_reports_what_it_restored(tmp_path: pathlib.Path) -> None:
     run("catalog", "backup")
     run("catalog", "backup")
     lose_the_catalog(tmp_path)
     text = run("catalog", "restore", "--file-id", 2)
-    assert "0 materializations and 1 files" in text
+    assert "0 materializations and 1 file from" in text
     assert "2 files created" in text
     assert "artifact-pipelines verify" in text
     assert "is not empty" in run("catalog", "restore", code=2)
     assert "is not empty" in run("catalog", "rebuild", code=2)
 
 
-def test_a_lost_catalog_without_a_backup_is_rebuilt(tmp_path: pathlib.Path) -> None:
+def test_lost_catalog_without_backup_is_rebuilt_from_files(tmp_path: pathlib.Path) -> None:
     lose_the_catalog(tmp_path)
     assert "catalog rebuild" in run("catalog", "restore", code=3)
-    assert run("catalog", "rebuild").startswith("1 files")
+    assert run("catalog", "rebuild").startswith("1 file;")
     assert run_json("show", 1)["holders"] == ["rebuilt"]
     assert run_json("release", 1) == {"file_id": 1, "holders": []}
     lose_the_catalog(tmp_path)
     assert run_json("catalog", "rebuild") == {"files": 1, "duplicates": 0, "highest_file_id": 1_000_001}
 
 
-def test_what_a_recovery_holds_can_be_released(tmp_path: pathlib.Path, csv: pathlib.Path) -> None:
-    csv.write_text("a,b\n2,2\n")
-    run("put", csv)
-    lose_the_catalog(tmp_path)
-    run("catalog", "rebuild")
-    run("put", csv)
-    asked = click.testing.CliRunner().invoke(main, ["release", "--rebuilt"], input="n\n")
-    assert asked.exit_code == 1
-    assert "Release 1 files, 8 bytes?" in asked.output
-    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [["rebuilt"], ["rebuilt", "caller"]]
-    assert run_json("release", "--rebuilt", "--yes") == {"files": 1, "size_bytes": 8}
-    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [[], ["rebuilt", "caller"]]
-    assert "still held by: rebuilt" in run("release", 2)
-    assert "Nothing else holds it" in run("release", 2)
-    assert "no reference of holder 'caller'" in run("release", 2, code=2)
-    assert run("release", "--rebuilt").startswith("0 files released")
-    assert run_json("gc", "--grace", "0s", "--force", "--max-share", "100%")["files"] == 2
-
-
-@pytest.mark.parametrize(("arguments", "code"), [((), 2), ((1, "--rebuilt"), 2), ((99,), 3), ((0,), 2)])
-def test_a_release_of_nothing_is_told(arguments: tuple[object, ...], code: int) -> None:
-    run("release", *arguments, code=code)
-
-
-def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_migrate_copies_rows_and_names_the_next_step(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = f"sqlite:///{tmp_path / 'catalog.db'}", f"sqlite:///{tmp_path / 'moved.db'}"
     text = run("catalog", "migrate", source, target)
     assert "files\t1" in text
@@ -105,11 +79,11 @@ def test_a_catalog_is_moved_and_says_what_to_set(tmp_path: pathlib.Path, monkeyp
         ("sqlite:///{folder}/catalog.db", "mysql://me:secret@host/db", 2),
     ],
 )
-def test_a_password_is_never_shown(source: str, target: str, code: int, tmp_path: pathlib.Path) -> None:
+def test_errors_never_show_a_password(source: str, target: str, code: int, tmp_path: pathlib.Path) -> None:
     folder = str(tmp_path)
     text = run("catalog", "migrate", source.replace("{folder}", folder), target.replace("{folder}", folder), code=code)
     assert "secret" not in text
 
 
-def test_a_catalog_is_not_migrated_onto_itself(settings: Settings) -> None:
+def test_migrate_refuses_the_same_url_twice(settings: Settings) -> None:
     assert "are the same" in run("catalog", "migrate", settings.catalog_url, settings.catalog_url, code=2)

@@ -2,18 +2,18 @@
 
 import click
 
-from artifact_pipelines.cli.output import as_json_option, print_json
-from artifact_pipelines.cli.store import open_engine
+from artifact_pipelines.cli.environment import open_engine
+from artifact_pipelines.cli.terminal import as_json_option, print_json
 
 
 @click.group()
 def db() -> None:
-    """Look after the catalog's schema."""
+    """Create or upgrade the catalog's tables."""
 
 
 @db.command()
 def upgrade() -> None:
-    """Bring the catalog's schema up to date."""
+    """Bring the catalog's schema up to date. Creates the tables of a new catalog."""
     from artifact_pipelines.catalog import schema
 
     with open_engine(may_be_new=True) as engine:
@@ -25,7 +25,7 @@ def upgrade() -> None:
 @db.command()
 @as_json_option
 def current(as_json: bool) -> None:
-    """Print the revision of the catalog's schema, and the one that this version needs."""
+    """Print the revision of the catalog's schema, and the revision that this program needs."""
     from artifact_pipelines.catalog import schema
 
     with open_engine() as engine:

@@ -1,6 +1,7 @@
-"""The command `verify`."""
+"""The command verify."""
 
 import io
+import json
 import os
 import pty
 import subprocess
@@ -8,10 +9,12 @@ import sys
 
 import pytest
 
+from artifact_pipelines.catalog.engine import make_engine
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.store import Store
+from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.storage.back_door import BackDoor
-from artifact_pipelines_tests.test_cli import run, run_json
 
 
 @pytest.fixture
@@ -19,23 +22,21 @@ def file(store: Store) -> FileInfo:
     return store.info(store.create_artifact(io.BytesIO(b"data"), "txt"))
 
 
-def test_a_clean_store_says_so_and_ends_with_0(file: FileInfo) -> None:
-    assert run("verify").startswith("1 files, 4 bytes: all bytes are there and right")
+def test_intact_store_exits_with_0(file: FileInfo) -> None:
+    assert run("verify").startswith("1 file, 4 bytes: all bytes are intact")
     assert run_json("verify") == {"is_clean": True, "files": 1, "size_bytes": 4, "findings": []}
 
 
-def test_damage_is_a_table_with_what_to_do_and_ends_with_4(file: FileInfo, back_door: BackDoor) -> None:
+def test_damage_is_listed_with_a_remedy_and_exits_with_4(file: FileInfo, back_door: BackDoor) -> None:
     back_door.put(file.storage_path, b"Data")
     text = run("verify", code=4)
     for part in ("corrupt bytes", file.content_hash[:12], "caller", str(file.storage_path), "restore the object"):
         assert part in text
-    assert "1 findings, 0 repaired" in text
+    assert "1 finding, 0 repaired" in text
 
 
-def test_programs_get_findings_as_json(file: FileInfo, back_door: BackDoor) -> None:
+def test_json_lists_findings(file: FileInfo, back_door: BackDoor) -> None:
     back_door.delete(file.storage_path)
-    import json
-
     report = json.loads(run("verify", "--json", code=4))
     assert report["is_clean"] is False
     [finding] = report["findings"]
@@ -44,29 +45,29 @@ def test_programs_get_findings_as_json(file: FileInfo, back_door: BackDoor) -> N
     assert "restore" in finding["remedy"]
 
 
-def test_what_is_repaired_is_no_failure(file: FileInfo, store: Store) -> None:
-    with store.catalog._engine.begin() as connection:
+def test_repaired_findings_exit_with_0(file: FileInfo, settings: Settings) -> None:
+    with make_engine(settings.catalog_url).begin() as connection:
         connection.exec_driver_sql("UPDATE files SET reference_count = 9")
     assert "verify --repair" in run("verify", code=4)
     text = run("verify", "--repair")
-    assert "1 findings, 1 repaired" in text
+    assert "1 finding, 1 repaired" in text
     assert "verify --repair" not in text
-    assert "all bytes are there" in run("verify")
+    assert "all bytes are intact" in run("verify")
 
 
 @pytest.mark.parametrize(("share", "files"), [("5%", 1), ("0.05", 1), ("100%", 20), ("1", 20), ("12.5 %", 3)])
-def test_a_sample_is_a_share_of_the_files(store: Store, share: str, files: int) -> None:
+def test_sample_is_a_share_of_the_files(store: Store, share: str, files: int) -> None:
     for number in range(20):
         store.create_artifact(io.BytesIO(b"%02d" % number), "txt")
     assert run_json("verify", "--sample", share)["files"] == files
 
 
 @pytest.mark.parametrize("share", ["0", "0%", "101%", "5", "x", "-5%", "nan"])
-def test_what_is_no_share_is_wrong_usage(share: str) -> None:
-    assert "no share" in run("verify", "--sample", share, code=2)
+def test_invalid_share_is_wrong_usage(share: str) -> None:
+    assert "not a share" in run("verify", "--sample", share, code=2)
 
 
-def test_a_person_who_watches_sees_the_bytes(file: FileInfo) -> None:
+def test_terminal_shows_progress_of_verification(file: FileInfo) -> None:
     ours, theirs = pty.openpty()
     code = "from artifact_pipelines.cli.main import main; main(['verify'])"
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}

@@ -1,0 +1,139 @@
+"""The command that deletes files which nothing holds: gc."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.filesize import decimal
+
+from artifact_pipelines.cli.environment import open_catalog
+from artifact_pipelines.cli.terminal import Share, as_json_option, count, print_json, print_rows, waiting
+from artifact_pipelines.core.durations import spell_duration
+
+if TYPE_CHECKING:
+    from artifact_pipelines.core.retention import Verdict
+    from artifact_pipelines.core.types import Garbage
+    from artifact_pipelines.maintenance.clean_up import CleanUpReport
+
+Row = Mapping[str, Any]
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing; list what would be deleted and released.")
+@click.option("--explain", is_flag=True, help="Also list the versions that retention keeps, with the reasons.")
+@click.option("--grace", default="24h", show_default=True, help="Delete files that nothing has held for this long.")
+@click.option("--force", is_flag=True, help="Allow a grace period below 1h. Steps that still read a file then fail.")
+@click.option(
+    "--max-share",
+    type=Share(may_be_zero=True),
+    default="10%",
+    show_default=True,
+    help="Refuse to delete more than this share of the store.",
+)
+@click.option(
+    "--ops-within", help="Keep outputs of ops that are not assets for this long, such as 30d. Default: forever."
+)
+@as_json_option
+def gc(
+    dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, ops_within: str | None, as_json: bool
+) -> None:
+    """Release the versions that retention does not keep, and delete files that nothing holds.
+
+    A file is deleted when nothing has held it for the grace period. Bytes that a crash left behind are deleted too.
+    """
+    from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
+
+    grace_s = parse_grace_s(grace, "--grace", may_be_short=force)
+    with open_catalog() as (catalog, backend), waiting("Cleaning up") as progress:
+        report = clean_up(
+            catalog,
+            backend,
+            grace_s=grace_s,
+            dry_run=dry_run,
+            max_share=max_share,
+            ops_within=ops_within,
+            progress=progress,
+        )
+    if as_json:
+        return print_json(_as_json(report, grace_s))
+    return _print_report(report, grace_s, explain)
+
+
+def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> None:
+    would = "Would be " if report.is_dry_run else ""
+    bare_bytes = [
+        {"name": left.name, "size_bytes": left.size_bytes, "reason": reason} for left, reason in report.bare_bytes
+    ]
+    released = f"released; their files are deleted when nothing has held them for {spell_duration(grace_s)}"
+    _print_section(f"{would}deleted: nothing holds them", _garbage_rows(report.collected))
+    _print_section(f"{would}{released}", _verdict_rows(report.released))
+    _print_section(f"{would}deleted: left by a crash", bare_bytes)
+    if explain:
+        _print_section("kept by retention", _verdict_rows(report.kept))
+    click.echo(_summary(report))
+    if report.released and report.is_dry_run and not grace_s:
+        click.echo("Without a grace period, the files of the released versions would be deleted too.")
+    if report.released and not report.is_dry_run:
+        click.echo(
+            "Until its files are deleted, a version can be restored: `artifact-pipelines restore ASSET --version N`."
+        )
+
+
+def _print_section(title: str, rows: Iterable[Row]) -> None:
+    if listed := list(rows):
+        click.secho(title[0].upper() + title[1:], bold=True)
+        print_rows(listed, only_json=("unreferenced_at",))
+        click.echo()
+
+
+def _summary(report: "CleanUpReport") -> str:
+    facts = [f"{count(report.freed.files, 'file')}, {decimal(report.freed.size_bytes)} deleted"]
+    facts.append(f"{count(len(report.released), 'version')} released")
+    if report.reaped:
+        facts.append(f"{count(len(report.reaped), 'expired lease')} dropped")
+    return ("Dry run, nothing was changed. Would be: " if report.is_dry_run else "") + "; ".join(facts) + "."
+
+
+def _as_json(report: "CleanUpReport", grace_s: float) -> Row:
+    return {
+        "dry_run": report.is_dry_run,
+        "grace_s": grace_s,
+        "files": report.freed.files,
+        "size_bytes": report.freed.size_bytes,
+        "collected": list(_garbage_rows(report.collected)),
+        "released": list(_verdict_rows(report.released)),
+        "kept": list(_verdict_rows(report.kept)),
+        "orphans": [dataclasses.asdict(orphan) for orphan in report.orphans],
+        "leftovers": [dataclasses.asdict(leftover) for leftover in report.leftovers],
+        "reaped_leases": list(report.reaped),
+    }
+
+
+def _garbage_rows(collected: "Sequence[Garbage]") -> Iterator[Row]:
+    for garbage in collected:
+        yield {
+            "asset": garbage.asset,
+            "partition": garbage.partition,
+            "version": garbage.version,
+            "run_id": garbage.run_id,
+            "file_id": garbage.file_id,
+            "size_bytes": garbage.size_bytes,
+            "unreferenced_at": garbage.unreferenced_at,
+            "age_s": round(garbage.age_s),
+            "reason": garbage.reason,
+        }
+
+
+def _verdict_rows(verdicts: "Sequence[Verdict]") -> Iterator[Row]:
+    for verdict in verdicts:
+        version = verdict.version
+        yield {
+            "asset": version.name.asset,
+            "partition": version.name.partition,
+            "version": version.name.version,
+            "run_id": version.run_id,
+            "size_bytes": version.size_bytes,
+            "created_at": version.made_at[-1],
+            "reason": verdict.reason,
+        }

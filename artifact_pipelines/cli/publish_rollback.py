@@ -1,0 +1,91 @@
+"""Commands that make another version current, and report that to Dagster: publish, rollback."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import click
+
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
+from artifact_pipelines.core.settings import dagster_home
+
+_REPORTED = {
+    True: "Reported to Dagster.",
+    False: "Dagster already knows.",
+    None: "Not reported to Dagster: DAGSTER_HOME is not set. Set it and run the same command again.",
+}
+_IS_OP = "Not reported to Dagster: the output of an op is not an asset."  # Dagster would take the name for a new asset
+
+
+@click.command()
+@click.argument("asset")
+@click.option("--version", required=True, type=click.IntRange(min=1), help="Number in `history`.")
+@partition_option
+@as_json_option
+def publish(asset: str, version: int, partition: str | None, as_json: bool) -> None:
+    """Make a candidate or rejected version of ASSET current, whatever its checks found, and report it to Dagster.
+
+    If the report fails, run the same command again. To return to a version that was current before, use rollback.
+    """
+    with open_store() as store:
+        uri = store.uri(store.catalog.materializations.version(asset, version, partition).file.file_id)
+        made = store.catalog.candidates.publish_version(asset, version, partition)
+        if not as_json:
+            click.echo(f"{_name(asset, partition)} version {version} is current.")
+        is_reported = _report_to_dagster(lambda reports, instance: reports.report_publication(instance, made, uri))
+    if as_json:
+        facts = {"asset": asset, "partition": partition, "version": version, "file_id": made.file.file_id}
+        return print_json({**facts, "reported": is_reported})
+    return click.echo(_REPORTED[is_reported])
+
+
+@click.command()
+@click.argument("asset")
+@click.option("--to", "version", required=True, type=click.IntRange(min=1), help="Number in `history`.")
+@partition_option
+@as_json_option
+def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> None:
+    """Make an older version of ASSET current again, and report it to Dagster.
+
+    No bytes move. Dagster shows assets as stale that were made from another version. If the report fails, run the same
+    command again. Outputs of ops are not reported.
+    """
+    with open_store() as store:
+        done = store.rollback(asset, version, partition)
+        if not as_json:
+            verb = "is current again" if done.is_new else "is already current"
+            click.echo(f"{_name(asset, partition)} version {version} {verb}.")
+        uri, is_of_op = store.uri(done.now.file.file_id), done.now.is_of_op
+        is_reported = not is_of_op and _report_to_dagster(
+            lambda reports, instance: reports.report_rollback(instance, done, uri)
+        )
+    if as_json:
+        facts = {"version": done.now.version, "file_id": done.now.file.file_id, "data_version": done.now.data_version}
+        return print_json(
+            {"asset": asset, "partition": partition, **facts, "changed": done.is_new, "reported": is_reported}
+        )
+    return click.echo(_IS_OP if is_of_op else _REPORTED[is_reported])
+
+
+def _name(asset: str, partition: str | None) -> str:
+    return asset if partition is None else f"{asset}[{partition}]"
+
+
+def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None:
+    """Report to Dagster, and return whether there was anything to report; None if no Dagster is set up here.
+
+    Args:
+        report: Takes the module `dagster_reports`, which takes seconds to import, and Dagster's instance.
+
+    Raises:
+        DagsterNotToldError: The instance cannot be opened.
+    """
+    home = dagster_home()
+    if home is None:
+        return None
+    with waiting("Reporting to Dagster"):
+        from artifact_pipelines.io_manager import dagster_reports
+
+        with dagster_reports.open_instance(home) as instance:
+            return report(dagster_reports, instance)

@@ -1,0 +1,93 @@
+"""Commands that store a file and write it back: put, get."""
+
+import errno
+import pathlib
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import click
+from rich.filesize import decimal
+
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.terminal import as_json_option, file_row, print_json, stream_progress
+from artifact_pipelines.storage.exceptions import StorageFullError, StorageUnavailableError
+
+_PIECE_BYTES = 1 << 20
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+@as_json_option
+def put(file: pathlib.Path, as_json: bool) -> None:
+    """Store FILE and print its ID. Storing the same content again prints the same ID and adds nothing."""
+    with open_store(may_be_new=True) as store, stream_progress(f"Storing {file.name}") as counted:
+        file_id, is_new = store.put(file, counted)
+        info = store.info(file_id)
+    if as_json:
+        return print_json({**file_row(info), "new": is_new})
+    outcome = "new" if is_new else "duplicate, nothing stored"
+    return click.echo(f"{file_id}\t{decimal(info.size_bytes)}, blake3 {info.content_hash[:12]}, {outcome}")
+
+
+@click.command()
+@click.argument("file_id", type=int)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="Write to this file. Default: standard output.",
+)
+@as_json_option
+def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
+    """Write the bytes of the file with FILE_ID to a file or to standard output."""
+    if output is None and (as_json or sys.stdout.isatty()):
+        raise click.UsageError("The bytes would mix with text: name a file with -o.")
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
+    target = "standard output" if output is None else output.name
+    with open_store() as store, store.open(file_id) as source:
+        with stream_progress(f"Writing {target}", is_piped=output is None) as counted:
+            if output is None:
+                return _write_to_standard_output(counted(source))
+            _write_whole(counted(source), output)
+        info = store.info(file_id)
+    if as_json:
+        return print_json({**file_row(info), "output": str(output)})
+    return click.echo(f"{output}: {decimal(info.size_bytes)}")
+
+
+def _write_to_standard_output(source: BinaryIO) -> None:
+    with _target_errors("standard output"):
+        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
+        sys.stdout.buffer.flush()
+
+
+def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:
+    """Write beside the target and rename, so that a reader never sees half a file. A device is written directly."""
+    with _target_errors(str(output)):
+        if output.exists() and not output.is_file():
+            with output.open("wb") as device:
+                return shutil.copyfileobj(source, device, _PIECE_BYTES)
+        partial = output.with_name(f".{output.name[:50]}.{secrets.token_hex(8)}")
+        try:
+            with partial.open("xb") as sink:
+                shutil.copyfileobj(source, sink, _PIECE_BYTES)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _target_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader has enough; click ends quietly
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StorageFullError(where) from error
+        raise StorageUnavailableError(where, error.strerror or str(error)) from error

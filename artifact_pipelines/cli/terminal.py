@@ -1,0 +1,209 @@
+"""How commands talk to people and programs: shared options, tables that one likes to read, JSON, and progress."""
+
+import dataclasses
+import datetime
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import click
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from artifact_pipelines.core.durations import spell_duration
+from artifact_pipelines.core.types import FileInfo, Materialization
+
+_ABBREVIATED = ("content_hash", "run_id")
+_TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+partition_option = click.option("--partition", help="Only this partition.")
+version_option = click.option(
+    "--version", type=click.IntRange(min=1), help="Number in `history`. Default: the current version."
+)
+
+
+class Share(click.ParamType[float]):
+    """A percentage or a fraction: `10%` or `0.1`.
+
+    Args:
+        may_be_zero: True if 0 is allowed.
+    """
+
+    name = "share"
+
+    def __init__(self, may_be_zero: bool) -> None:
+        self._may_be_zero = may_be_zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType`."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not (0 <= share <= 1 and (share or self._may_be_zero)):
+            wanted = "from 0% to 100%" if self._may_be_zero else "above 0% and up to 100%"
+            self.fail(f"{text} is not a share {wanted}: write 10% or 0.1.", param, ctx)
+        return share
+
+
+def console() -> Console:
+    """Return a console on standard output. A pipe is wide, so that programs read whole lines."""
+    return Console(markup=False, width=None if sys.stdout.isatty() else 1000)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = ()) -> None:
+    """Print rows as a table.
+
+    Args:
+        rows: At least one row. All have the same columns.
+        only_json: Columns to leave out. Columns that are empty in every row are left out as well.
+    """
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    names = [name for name in rows[0] if name not in only_json and any(row[name] is not None for row in rows)]
+    for name in names:
+        numeric = any(isinstance(row[name], int) for row in rows)
+        title = _TITLES.get(name, name.removesuffix("_bytes"))
+        # A long name is folded, never cut off.
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=name != "asset", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(name, row[name]) for name in names))
+    console().print(table)
+
+
+def cell(name: str, value: object) -> str:
+    """Return a value as a table shows it. The name of its column decides on units."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime.datetime):
+        is_recent = datetime.datetime.now(datetime.UTC) - value < datetime.timedelta(days=180)
+        return value.astimezone().strftime("%b %d %H:%M" if is_recent else "%b %d  %Y")  # as `ls -l` does
+    if isinstance(value, int) and name.endswith(("_bytes", "bytes_added")):
+        return decimal(value)
+    if isinstance(value, int) and name == "age_s":
+        return spell_duration(value)
+    if isinstance(value, int) and name == "rows":
+        return f"{value:,}"
+    if name in _ABBREVIATED:
+        return str(value)[:8]
+    return json.dumps(value) if isinstance(value, dict) else ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 file`, `2,000 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
+def file_row(info: FileInfo) -> dict[str, Any]:
+    """Return the columns of a file."""
+    return {
+        "file_id": info.file_id,
+        "content_hash": info.content_hash,
+        "size_bytes": info.size_bytes,
+        "file_type": info.file_type,
+        "compression_type": info.compression_type,
+        "mime_type": info.mime_type,
+        "state": info.state.value,
+        "reference_count": info.reference_count,
+        "created_at": info.created_at,
+    }
+
+
+def asset_row(materialization: Materialization) -> dict[str, Any]:
+    """Return the columns of a materialization."""
+    return {
+        "asset": materialization.asset,
+        "partition": materialization.partition,
+        "version": materialization.version,
+        "file_id": materialization.file.file_id,
+        "content_hash": materialization.file.content_hash,
+        "rows": materialization.row_count,
+        "size_bytes": materialization.file.size_bytes,
+        "bytes_added": materialization.bytes_added,
+        "created_at": materialization.created_at,
+    }
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], object]]:
+    """Show that work goes on while a person watches. Yields a function that changes the text."""
+    with Console(stderr=True).status(text) as status:
+        yield status.update
+
+
+@contextmanager
+def row_progress(text: str) -> Iterator[Callable[[int], object]]:
+    """Count rows while a person watches. Yields a function that takes the number of further rows."""
+    with _progress(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+        task = progress.add_task(text, total=None)
+        yield lambda rows: progress.advance(task, rows)
+
+
+@contextmanager
+def byte_progress(text: str) -> Iterator[Callable[[int, int], object]]:
+    """Show a bar of bytes while a person watches. Yields a function that takes the bytes done and those expected."""
+    with _progress(*_byte_columns()) as progress:
+        task = progress.add_task(text)
+        yield lambda done, expected: progress.update(task, completed=done, total=max(done, expected))
+
+
+@contextmanager
+def stream_progress(text: str, is_piped: bool = False) -> Iterator[Callable[[BinaryIO], BinaryIO]]:
+    """Show a bar of bytes while a person watches. Yields a function that makes a seekable stream count its reads.
+
+    Args:
+        text: Label of the bar.
+        is_piped: True if the bytes go to standard output. There is no bar beside a pipe, whose other end may print
+            the bytes on the same terminal.
+    """
+    is_hidden = is_piped and stat.S_ISFIFO(os.fstat(1).st_mode)
+    with _progress(*_byte_columns(), is_hidden=is_hidden) as progress:
+
+        def counted(stream: BinaryIO) -> BinaryIO:
+            size_bytes = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            return progress.wrap_file(stream, size_bytes, description=text)
+
+        yield counted
+
+
+def _progress(*columns: ProgressColumn, is_hidden: bool = False) -> Progress:
+    """Return a progress display on standard error, which prints nothing where nobody watches."""
+    is_watched = sys.stderr.isatty() and not is_hidden
+    label = TextColumn("{task.description}", markup=False)
+    return Progress(label, *columns, console=Console(stderr=True), transient=True, disable=not is_watched)
+
+
+def _byte_columns() -> Sequence[ProgressColumn]:
+    return BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()

@@ -1,0 +1,89 @@
+"""The command that checks every stored byte: verify."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.filesize import decimal
+from rich.table import Table
+
+from artifact_pipelines.cli.environment import open_catalog
+from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, console, count, print_json
+from artifact_pipelines.core.findings import Finding, shorten_hashes
+
+if TYPE_CHECKING:
+    from artifact_pipelines.maintenance.verification import VerificationReport
+
+_EXIT_CODE_DAMAGED = 4
+
+
+@click.command()
+@click.option(
+    "--sample",
+    "share",
+    type=Share(may_be_zero=False),
+    default="100%",
+    show_default=True,
+    help="Share of the files to read. Files verified longest ago come first.",
+)
+@click.option("--repair", is_flag=True, help="Fix counts and references, and remove bytes without a row.")
+@as_json_option
+@click.pass_context
+def verify(context: click.Context, share: float, repair: bool, as_json: bool) -> None:
+    """Read stored files and compare them with the catalog. Exits with 4 if any damage is left."""
+    from artifact_pipelines.maintenance.verification import verify as verify_store
+
+    with open_catalog() as (catalog, backend), byte_progress("Verifying") as on_progress:
+        report = verify_store(catalog, backend, share=share, repair=repair, on_progress=on_progress)
+    if as_json:
+        print_json({"is_clean": report.is_clean, **_as_json(report)})
+    else:
+        _print_report(report)
+    if not report.is_clean:
+        context.exit(_EXIT_CODE_DAMAGED)
+
+
+def _as_json(report: "VerificationReport") -> Mapping[str, Any]:
+    findings = [
+        {
+            "kind": finding.kind.value,
+            "file_id": finding.file_id,
+            "where": finding.where,
+            "expected": finding.expected,
+            "found": finding.found,
+            "holders": list(finding.holders),
+            "repaired": finding.is_repaired,
+            "remedy": "" if finding.is_repaired else finding.kind.remedy,
+        }
+        for finding in report.findings
+    ]
+    return {"files": report.files, "size_bytes": report.size_bytes, "findings": findings}
+
+
+def _print_report(report: "VerificationReport") -> None:
+    verified = f"{count(report.files, 'file')}, {decimal(report.size_bytes)}"
+    if not report.findings:
+        return click.echo(f"{verified}: all bytes are intact, and the catalog is consistent.")
+    console().print(_table(report.findings))
+    repaired = sum(finding.is_repaired for finding in report.findings)
+    click.echo(f"\n{verified}: {count(len(report.findings), 'finding')}, {repaired:,} repaired.")
+    for kind in dict.fromkeys(finding.kind for finding in report.findings if not finding.is_repaired):
+        click.echo(f"  {kind}: {kind.remedy}")
+    return None
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for title in ("finding", "file", "expected", "found", "hits", "repaired", "where"):
+        table.add_column(title, justify="right" if title == "file" else "left", overflow="fold")
+    for finding in findings:
+        table.add_row(
+            finding.kind,
+            str(finding.file_id),
+            shorten_hashes(finding.expected),
+            shorten_hashes(finding.found),
+            ", ".join(finding.holders),
+            "yes" if finding.is_repaired else "no",
+            finding.where,
+        )
+    return table

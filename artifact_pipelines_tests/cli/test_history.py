@@ -1,0 +1,80 @@
+"""The command history."""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines_tests.cli.commands import run, run_json
+
+
+@pytest.fixture
+def numbers(io_manager: ArtifactIOManager) -> None:
+    values = iter([1, 1, 2])
+
+    @dg.asset
+    def numbers() -> int:
+        return next(values)
+
+    for _ in range(3):
+        dg.materialize([numbers], resources={"io_manager": io_manager})
+
+
+@pytest.mark.usefixtures("numbers")
+def test_history_is_newest_first() -> None:
+    assert [row["version"] for row in run_json("history", "numbers")] == [2, 1, 1]
+    assert len(run("history", "numbers").splitlines()) == 4
+
+
+@pytest.mark.usefixtures("numbers")
+def test_history_lists_released_versions_on_demand(store: Store) -> None:
+    assert store.catalog.retention.release(VersionName("numbers", None, 1), "test")
+    assert [row["version"] for row in run_json("history", "numbers")] == [2]
+    rows = run_json("history", "numbers", "--all")
+    assert [(row["version"], row["marks"]) for row in rows] == [(2, "current"), (1, "released"), (1, None)]
+    assert store.catalog.collection.collect(0, 10)
+    assert [row["version"] for row in run_json("history", "numbers", "--all")] == [2]
+    assert "Materialize it first" in run("history", "nothing", "--all", code=3)
+
+
+def test_history_shows_which_current_version_loads_after_partitions_were_added_or_removed(
+    store: Store, io_manager: ArtifactIOManager
+) -> None:
+    letter, loaded = dg.StaticPartitionsDefinition(["a"]), list[object]()
+
+    def materialize(partitions: dg.PartitionsDefinition[str] | None) -> None:
+        """Make an asset as it is defined by then, and what loads all of it."""
+
+        @dg.asset(partitions_def=partitions)
+        def price() -> str:
+            return "in parts" if partitions else "whole"
+
+        @dg.asset
+        def report(price: Any) -> None:
+            loaded.append(price)
+
+        resources = {"io_manager": io_manager}
+        dg.materialize([price], resources=resources, partition_key="a" if partitions else None)
+        dg.materialize([price, report], selection=[report], resources=resources)
+
+    def marks() -> dict[str | None, str]:
+        return {row["partition"]: row["marks"] for row in run_json("history", "price") if row["marks"]}
+
+    materialize(None)
+    assert marks() == {None: "current"}
+    assert "both with and without partitions" not in run("history", "price")
+    materialize(letter)
+    assert marks() == {"a": "current", None: "current if unpartitioned"}
+    assert "both with and without partitions" in run("history", "price")
+    assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current"
+    store.catalog.retention.wipe("price")
+    for partition in (["--partition", "a"], []):  # that comes back last which nothing has made since
+        run("restore", "price", *partition)
+    assert marks() == {"a": "current", None: "current if unpartitioned"}
+    materialize(None)
+    assert marks() == {None: "current", "a": "current if partitioned"}
+    assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current if partitioned"
+    assert "both with and without partitions" in run("history", "price", "--partition", "a")
+    assert loaded == ["whole", "in parts", "whole"], "what the definition of then says, and nothing else"

@@ -1,0 +1,47 @@
+"""The commands publish and rollback. More on rollback: tests of the IO manager."""
+
+import json
+import pathlib
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.project import NO_LOGS
+
+
+def test_publish_makes_a_rejected_version_current_and_reports_it(
+    store: Store, io_manager: ArtifactIOManager, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset(
+        metadata={"artifact/publish": "after_checks"},
+        check_specs=[dg.AssetCheckSpec("small", asset="price", blocking=True)],
+    )
+    def price(context: dg.AssetExecutionContext) -> Any:
+        yield dg.Output(len(context.run.tags["value"]))
+        yield dg.AssetCheckResult(passed=context.run.tags["value"] == "x")
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text(json.dumps(NO_LOGS))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        for value in ("x", "xx"):
+            options: Any = {"tags": {"value": value}, "instance": instance, "raise_on_error": False}
+            dg.materialize([price], resources={"io_manager": io_manager}, **options)
+            publish_candidates(instance, store.catalog)
+        assert "becomes current" not in run("history", "price")
+        resources = {"io_manager": io_manager}
+        dg.materialize([price], resources=resources, tags={"value": "xxx"}, instance=instance, raise_on_error=False)
+        assert "A candidate becomes current once its checks have passed" in run("history", "price")
+        publish_candidates(instance, store.catalog)
+    _, newest, oldest = run_json("history", "price")
+    assert (newest["state"], oldest["state"]) == ("rejected: failed check small", None)
+    report = run("publish", "price", "--version", 2)
+    assert "version 2 is current" in report
+    assert "Reported to Dagster" in report
+    assert "Dagster already knows" in run("publish", "price", "--version", 2)
+    assert run_json("history", "price")[1]["state"] == "published by command"
+    assert "rollback price --to 1" in run("publish", "price", "--version", 1, code=2)
+    run("publish", "price", "--version", 4, code=3)
