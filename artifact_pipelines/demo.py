@@ -234,7 +234,7 @@ def run_demo(console: Console, settings: Settings) -> None:
     console.print(
         "\n[bold]Where to look next[/]\n"
         "  make dev                                       the same in the Dagster UI, http://127.0.0.1:3000\n"
-        f"  cp cities.csv {landing}/     drop a file of your own (README: a first data set of your own)\n"
+        f"  cp cities.csv {landing}/     drop a file of your own (README: A dataset of your own)\n"
         "  .venv/bin/artifact-pipelines ls                everything that is stored\n"
         "  .venv/bin/artifact-pipelines history flights/table",
         highlight=False,

@@ -1,4 +1,4 @@
-"""What the README shows works as it is shown."""
+"""The README and the documents work as they are shown."""
 
 import pathlib
 import re
@@ -8,55 +8,75 @@ import dagster as dg
 import pytest
 import yaml
 
+import artifact_pipelines
 from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines_tests.project import Project
 
-README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def _run(code: str, namespace: dict[str, Any]) -> dict[str, Any]:
-    exec(compile(code, "README.md", "exec"), namespace)
+def run(code: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    exec(compile(code, "document", "exec"), namespace)
     return namespace
 
 
-def test_the_first_data_set_of_ones_own(settings: Settings) -> None:
-    [text] = _blocks("yaml")
+def test_declared_dataset_makes_the_assets_that_the_readme_names(settings: Settings) -> None:
+    [text] = blocks("yaml")
     declared = yaml.safe_load(text)
     assert declared["type"] == "artifact_pipelines.DatasetPipeline"
     assert len(text.splitlines()) <= 11
-    specs = _specs(declared["attributes"], settings)
+    dataset = DatasetPipeline.model_validate(declared["attributes"])
+    definitions: Any = build_definitions(dataset.definitions(), settings)
+    specs = definitions.resolve_all_asset_specs()
     names = {spec.key.to_user_string() for spec in specs if spec.group_name == "cities"}
     assert names == {"cities/raw", "cities/table", "cities/samples/hundred", "cities/analyses/profile"}
 
 
-def _specs(attributes: dict[str, Any], settings: Settings) -> Any:
-    dataset = DatasetPipeline.model_validate(attributes)
-    return build_definitions(dataset.definitions(), settings).resolve_all_asset_specs()
-
-
-def test_the_store_in_a_notebook(settings: Settings, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook_code_of_the_readme_reads_the_store_of_the_pipeline(
+    settings: Settings, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "report.html").write_text("<html>")
     with dg.DagsterInstance.ephemeral() as instance:
         project = Project(settings, instance)
         project.drop("carrier,number,delay\nUA,1,5\n")
         project.settle()
-    shown = _run(_blocks("python")[0], {})
+    shown = run(blocks("python")[0], {})
     assert shown["frame"].collect().height == 1
     with open_store() as store:
         assert store.info(shown["file_id"]).file_type == "html"
 
 
-def test_the_io_manager_in_a_project_of_ones_own(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_project_of_the_readme_stores_and_loads_frames(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "orders.csv").write_text("order,days\n1,5\n2,20\n")
-    definitions = _run(_blocks("python")[1], {"__name__": "own"})["defs"]
+    definitions = run(blocks("python")[1], {"__name__": "own"})["defs"]
     assert definitions.resolve_implicit_global_asset_job_def().execute_in_process().success
     with open_store() as store:
         assert store.load("late_orders").collect()["order"].to_list() == [2]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_code_of_the_documents_runs(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET", "secret")
+    public = {name: getattr(artifact_pipelines, name) for name in artifact_pipelines.__all__}
+    namespace = {**public, "dg": dg, "defs": dg.Definitions()}
+    for code in blocks("python", path.read_text()):
+        run(code, namespace)
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *DOCUMENTS], ids=lambda path: path.name)
+def test_commands_and_links_of_the_documents_exist(path: pathlib.Path) -> None:
+    text = path.read_text()
+    assert {*re.findall(r"artifact-pipelines ([a-z]+)", text)} <= {*main.commands}
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (path.parent / link).is_file(), link
