@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
-from artifact_pipelines.tabular.pandas_metadata import CATEGORIES_KEY, named_categories
+from artifact_pipelines.tabular.pandas_metadata import CATEGORIES_KEY, read_categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,7 @@ def restore_categories(frame: "pd.DataFrame", schema: "pa.Schema") -> "pd.DataFr
     import pandas as pd
 
     dtypes = {
-        name: pd.CategoricalDtype(kept["categories"], kept["ordered"])
-        for name, kept in named_categories(schema).items()
+        name: pd.CategoricalDtype(kept["categories"], kept["ordered"]) for name, kept in read_categories(schema).items()
     }
     for label in frame.columns:
         if (dtype := dtypes.get(str(label))) is not None:

@@ -35,8 +35,8 @@ class PandasHandler(ParquetHandler):
     reads = ("pandas.DataFrame",)
 
     def write(self, value: "pd.DataFrame", sink: BinaryIO) -> str | None:
-        from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
+        from artifact_pipelines.tabular.storable_columns import check_arrow_columns
 
         table = _table(value)
         check_arrow_columns(table.schema)

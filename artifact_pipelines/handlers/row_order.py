@@ -35,7 +35,7 @@ def unordered_version(stored: Artifact) -> str:
     Raises:
         IntegrityError: The file is missing or damaged.
     """
-    from artifact_pipelines.tabular.row_order import unordered_hash
+    from artifact_pipelines.tabular.unordered_hash import unordered_hash
 
     stored.verify()  # what is read here and there is not verified
     with stored.open(verify=False) as stream:

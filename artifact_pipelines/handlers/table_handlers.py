@@ -49,8 +49,8 @@ class PolarsHandler(ParquetHandler):
     reads = ("polars.DataFrame", "polars.LazyFrame")
 
     def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> str | None:
-        from artifact_pipelines.tabular.column_types import check_frame_columns
         from artifact_pipelines.tabular.parquet import write_frame
+        from artifact_pipelines.tabular.storable_columns import check_frame_columns
 
         check_frame_columns(value.lazy().collect_schema())
         return write_frame(value, sink, OneThreadHasher)
@@ -86,8 +86,8 @@ class ArrowHandler(ParquetHandler):
     def write(
         self, value: "pa.Table | pa.RecordBatch | pa.RecordBatchReader | pyarrow.dataset.Dataset", sink: BinaryIO
     ) -> str | None:
-        from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
+        from artifact_pipelines.tabular.storable_columns import check_arrow_columns
 
         check_arrow_columns(value.schema)
         return write_batches(value.schema, _batches(value), sink, OneThreadHasher)
@@ -120,15 +120,14 @@ class DuckDBHandler(ParquetHandler):
     reads = ("duckdb.DuckDBPyRelation",)
 
     def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
-        from artifact_pipelines.tabular.column_types import check_arrow_columns
         from artifact_pipelines.tabular.parquet import write_batches
-        from artifact_pipelines.tabular.relation_types import check_relation_columns
-        from artifact_pipelines.tabular.row_groups import in_utc
+        from artifact_pipelines.tabular.row_groups import schema_in_utc
+        from artifact_pipelines.tabular.storable_columns import check_arrow_columns, check_relation_columns
 
         check_relation_columns(value)
         with value.to_arrow_reader(_BATCH_ROWS) as reader:  # while it is open, its connection answers no other query
             check_arrow_columns(reader.schema)
-            schema = in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
+            schema = schema_in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
             return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":

@@ -1,6 +1,6 @@
-"""Many partitions as one table: theirs one below the other, with the partition key as the last column.
+"""Join the tables of several partitions into one, with the partition key as the last column.
 
-Columns go by name, in the order that the first partition has them. Types must be equal: nothing is cast in silence.
+Columns match by name, in the order of the first partition. Types must be equal: nothing is cast silently.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ def concatenate_frames(asset: str, frames: Mapping[str, Frame], column: str) -> 
     """Return polars frames as one. LazyFrames stay lazy: only their schemas are read.
 
     Args:
-        asset: Whose partitions they are, for errors.
+        asset: Asset of the partitions, for errors.
         frames: Frames by partition key, in order; at least one.
-        column: Name of the column that holds the key.
+        column: Name of the column for the partition key.
 
     Raises:
-        PartitionSchemaError: Two of them do not have the same columns and types.
-        PartitionColumnError: They have a column of that name already.
+        PartitionSchemaError: Two frames differ in columns or types.
+        PartitionColumnError: A frame already has a column of that name.
     """
     columns = _shared_columns(asset, {key: frame.collect_schema() for key, frame in frames.items()}, column)
     labelled = [
@@ -41,7 +41,7 @@ def concatenate_tables(asset: str, tables: Mapping[str, pa.Table], column: str) 
         table.select(columns).append_column(column, pa.repeat(pa.scalar(str(key)), table.num_rows))
         for key, table in tables.items()
     ]
-    return pa.concat_tables(labelled, promote_options="default")  # whether a column may hold nulls may differ
+    return pa.concat_tables(labelled, promote_options="default")  # nullability may differ
 
 
 def _shared_columns(asset: str, schemas: Mapping[str, Mapping[str, Any]], partition_column: str) -> Sequence[str]:

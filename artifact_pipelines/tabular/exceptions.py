@@ -1,4 +1,4 @@
-"""Errors of tabular: columns and values that a table cannot hold, and queries that are refused."""
+"""Errors of tables: columns and values that cannot be stored, partitions that do not match, and refused queries."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class UnsupportedTypeError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class UnsupportedColumnError(UsageError):
-    """A column is of a type that Parquet, or one of its readers, cannot hold."""
+    """A column has a type or name that Parquet or one of its readers cannot hold."""
 
     column: str
     type_name: str
@@ -41,7 +41,7 @@ class UnsupportedColumnError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class ColumnValueError(UsageError):
-    """A column holds a value that its type can say, and what is stored of it cannot."""
+    """A column holds a value that its stored type cannot hold."""
 
     column: str
     type_name: str
@@ -55,15 +55,15 @@ class ColumnValueError(UsageError):
 
     @property
     def _remedy(self) -> str:
-        if "a key twice" in self.problem:
-            return "Keep one of them, or use a list of structs with a key and a value."
+        if "duplicate key" in self.problem:
+            return "Keep one of the entries, or use a list of structs with a key and a value."
         if "within a day" in self.problem:
-            return "Mend the value, or cast the column to a duration or to int64."
+            return "Fix the value, or cast the column to a duration or to int64."
         if "precision" in self.problem:
-            return "A decimal has 38 digits at the most, where DuckDB's HUGEINT has 39: cast the column to text, in DuckDB to VARCHAR."
+            return "A decimal has at most 38 digits, and DuckDB's HUGEINT may have 39: cast the column to text, in DuckDB to VARCHAR."
         if any(kind in self.type_name for kind in ("date", "duration", "time")):
-            return "Times in seconds are stored as milliseconds, dates as whole days: mend the value, or cast the column to int64."
-        return "A text or a list is stored with a length of 31 bits: split the value over several rows."
+            return "Times in seconds are stored as milliseconds, dates as whole days: fix the value, or cast the column to int64."
+        return "The length of a text or list is stored in 31 bits: split the value over several rows."
 
 
 @dataclasses.dataclass(eq=False)
@@ -75,13 +75,13 @@ class DuplicateColumnsError(UsageError):
     def __str__(self) -> str:
         return (
             f"More than one column is called {first_names(self.columns, MOST_NAMES)}. Nothing was stored. "
-            "Rename them, for what is stored is read by name."
+            "Rename them: columns are read by name."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class PartitionSchemaError(UsageError):
-    """Partitions that are to become one table do not have the same columns and types."""
+    """Partitions requested as one table differ in columns or types."""
 
     asset: str
     partition: str
@@ -93,15 +93,15 @@ class PartitionSchemaError(UsageError):
     def __str__(self) -> str:
         return (
             f"Asset {self.asset}: column {self.column!r} {_is_type(self.found)} in partition {self.partition!r:.200} and "
-            f"{_is_type(self.expected)} in partition {self.expected_of!r:.200}, so they are not one table. Annotate the input "
-            "dict[str, polars.LazyFrame] and bring them together yourself, name shared columns in the input's metadata "
-            "(`columns`), or materialize the partitions anew."
+            f"{_is_type(self.expected)} in partition {self.expected_of!r:.200}, so they cannot become one table. Annotate the "
+            "input dict[str, polars.LazyFrame] and combine them yourself, name shared columns in the input's metadata "
+            "(`columns`), or materialize the partitions again."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class PartitionColumnError(UsageError):
-    """Partitions that are to become one table have a column of the name that the partition key is to have."""
+    """Partitions requested as one table already have a column with the name for the partition key."""
 
     asset: str
     partition: str
@@ -109,17 +109,16 @@ class PartitionColumnError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"Asset {self.asset}: partition {self.partition!r:.200} has a column {self.column!r} already, which is the name "
-            "for the column with the partition key. Choose another name for that in the input's metadata: "
-            "artifact/partition_column."
+            f"Asset {self.asset}: partition {self.partition!r:.200} already has a column {self.column!r}, the name of the "
+            "column for the partition key. Choose another name in the input's metadata: artifact/partition_column."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class UnsafeQueryError(UsageError):
-    """A user's SQL is not exactly one SELECT, or asked for something it may not have."""
+    """A user's SQL is not exactly one SELECT, or accesses something forbidden."""
 
     problem: str
 
     def __str__(self) -> str:
-        return f"The query was refused: {self.problem}. Write one SELECT over the dataset's table; files, settings and extensions are out of its reach."
+        return f"The query was refused: {self.problem}. Write one SELECT over the dataset's table; it cannot access files, settings or extensions."

@@ -1,4 +1,4 @@
-"""What a Parquet file says of its table in its footer, at no scan, and its first rows."""
+"""Facts of a Parquet file's table from its footer, without a scan, and its first rows."""
 
 import dataclasses
 import struct
@@ -8,16 +8,20 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifact_pipelines.tabular.cells import Cell, cell, is_text
-from artifact_pipelines.tabular.distinct import distinct_at_most
+from artifact_pipelines.tabular.arrow_types import is_string, storage_type
+from artifact_pipelines.tabular.cells import Cell, format_cell
 
 _EXACT_BYTES = 60
-"""Of longer texts a footer has a prefix of 64 bytes at the most; that of the greatest ends in a character too great."""
+"""A footer holds at most 64 bytes of a longer text; the last character of a truncated maximum is rounded up."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ColumnSummary:
-    """One column as the file's footer describes it; None where the footer does not say."""
+    """One column as the file's footer describes it; None where the footer does not say.
+
+    Attributes:
+        distinct_at_most: Upper bound of the number of different values, not counting null.
+    """
 
     name: str
     type: str
@@ -37,12 +41,12 @@ class TableSummary:
 
 
 def describe_parquet(source: BinaryIO) -> TableSummary:
-    """Return what a Parquet file's footer says of the table, at no scan."""
+    """Return a summary of a Parquet file's table, read from its footer alone."""
     file = pq.ParquetFile(source)
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     columns, leaf = [], 0
-    for field in file.schema_arrow:  # by position: the path `a.b` may be a column's, and a field's of another one
-        kind = _stored_type(field.type)
+    for field in file.schema_arrow:  # by position: the path `a.b` may be a column, and a field of another column
+        kind = _value_type(field.type)
         known = {} if pa.types.is_nested(kind) else _statistics([group.column(leaf) for group in groups], kind)
         columns.append(ColumnSummary(field.name, _type_name(field.type), field.nullable, **known))
         leaf += _leaf_count(kind)
@@ -50,16 +54,39 @@ def describe_parquet(source: BinaryIO) -> TableSummary:
 
 
 def preview(source: BinaryIO, rows: int = 10) -> list[dict[str, Cell]]:
-    """Return the first rows of a Parquet file; no more than its first row group is read."""
+    """Return the first rows of a Parquet file. Reads its first row group at most."""
     first = next(pq.ParquetFile(source).iter_batches(batch_size=rows), None)
     if first is None:
         return []
-    columns = [[cell(value) for value in column] for column in first.columns]
+    columns = [[format_cell(value) for value in column] for column in first.columns]
     return [dict(zip(first.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def distinct_at_most(
+    kind: pa.DataType, value_count: int, minimum: Any, maximum: Any, counted: Sequence[int | None] = ()
+) -> int:
+    """Return an upper bound of the number of different values, not counting null.
+
+    Args:
+        kind: Type of the column. Floats are not bounded by minimum and maximum, which leave out NaN.
+        value_count: Number of values that are not null.
+        minimum: Lower bound of the values; None if unknown. Dates and times are numbers of units.
+        maximum: Upper bound of the values; None if unknown.
+        counted: Number of different values of each row group as its writer counted it; None if it did not.
+    """
+    bounds = [value_count]
+    if counted and all(count is not None for count in counted):
+        bounds.append(sum(count for count in counted if count is not None))
+    if minimum is not None and maximum is not None and not pa.types.is_floating(kind):
+        if minimum == maximum:
+            bounds.append(1)
+        elif isinstance(minimum, int):  # also a boolean
+            bounds.append(maximum - minimum + 1)
+    return min(bounds)
+
+
 def _statistics(chunks: Sequence[pq.ColumnChunkMetaData], kind: pa.DataType) -> dict[str, Any]:
-    """Merge a column's statistics over its row groups; nothing is said where one of them says nothing."""
+    """Merge a column's statistics over its row groups; empty if one row group has none."""
     known = [chunk.statistics for chunk in chunks]
     if any(statistics is None or not statistics.has_null_count for statistics in known):
         return {}
@@ -72,14 +99,14 @@ def _statistics(chunks: Sequence[pq.ColumnChunkMetaData], kind: pa.DataType) -> 
     value_count = sum(statistics.num_values for statistics in with_values)
     return {
         "null_count": sum(statistics.null_count for statistics in known),
-        "minimum": _told(minimum, kind),
-        "maximum": _told(maximum, kind),
+        "minimum": _format_extreme(minimum, kind),
+        "maximum": _format_extreme(maximum, kind),
         "distinct_at_most": distinct_at_most(kind, value_count, minimum, maximum, counts),
     }
 
 
 def _extremes(statistics: pq.Statistics, kind: pa.DataType) -> tuple[Any, Any]:
-    """Return minimum and maximum as they compare: a time is a number, a text its bytes."""
+    """Return minimum and maximum in comparable form: a time as a number, a text as bytes."""
     types = pa.types
     if kind == pa.float16():
         return struct.unpack("<e", statistics.min_raw)[0], struct.unpack("<e", statistics.max_raw)[0]
@@ -88,28 +115,27 @@ def _extremes(statistics: pq.Statistics, kind: pa.DataType) -> tuple[Any, Any]:
     return statistics.min_raw, statistics.max_raw
 
 
-def _told(value: Any, kind: pa.DataType) -> Cell:
+def _format_extreme(value: Any, kind: pa.DataType) -> Cell:
     if pa.types.is_temporal(kind) and value is not None:
-        return cell(pa.array([value], f"int{kind.bit_width}").view(kind)[0])
+        return format_cell(pa.array([value], f"int{kind.bit_width}").view(kind)[0])
     if isinstance(value, bytes):
         shown, more = value[:_EXACT_BYTES], "…" if len(value) > _EXACT_BYTES else ""
-        return (shown.decode(errors="ignore") if is_text(kind) else str(shown)) + more
+        return (shown.decode(errors="ignore") if is_string(kind) else str(shown)) + more
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
-def _stored_type(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.BaseExtensionType):
-        return _stored_type(kind.storage_type)
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    kind = storage_type(kind)
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _leaf_count(kind: pa.DataType) -> int:
-    """Return how many columns of a Parquet file a column is."""
-    kind = _stored_type(kind)
+    """Return how many columns of the Parquet file hold a column of this type."""
+    kind = _value_type(kind)
     if not pa.types.is_nested(kind):
         return 1
     return sum(_leaf_count(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _type_name(kind: pa.DataType) -> str:
-    return str(kind).replace("large_", "")  # how long offsets are is no one's concern
+    return str(kind).replace("large_", "")  # the width of offsets means nothing to a reader

@@ -1,4 +1,4 @@
-"""A DuckDB that can read the files it is given and nothing else: for files and SQL that come from outside.
+"""A DuckDB that can read only the files named to it: for files and SQL from outside.
 
 Source: https://duckdb.org/docs/current/operations_manual/securing_duckdb/overview
 """
@@ -23,7 +23,7 @@ def locked_duckdb(
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
     temp_limit_bytes: int = TEMP_LIMIT_BYTES,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB in memory that may read the files named, and spill to a folder of its own that goes with it."""
+    """Open an in-memory DuckDB that may read only `readable`, and spills to a folder that is removed with it."""
     with _spill_folder() as spill, duckdb.connect() as connection:
         settings: Sequence[tuple[str, object]] = (
             ("allowed_paths", [str(path) for path in readable]),
@@ -47,8 +47,8 @@ def locked_duckdb(
 
 @contextmanager
 def _spill_folder() -> Iterator[str]:
-    # Not a TemporaryDirectory: that one warns when a generator that uses it is left behind, as Dagster does with an
-    # asset whose output could not be stored.
+    # Not a TemporaryDirectory: it warns when a generator that uses it is abandoned, as Dagster does with an asset
+    # whose output could not be stored.
     folder = tempfile.mkdtemp(prefix="artifact-query-")
     try:
         yield folder
@@ -57,11 +57,11 @@ def _spill_folder() -> Iterator[str]:
 
 
 def only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """Return the text of the one SELECT that `sql` is.
+    """Return the text of `sql` if it is exactly one SELECT.
 
     Raises:
         UnsafeQueryError: It is another statement, several, or none.
-        duckdb.ParserException: It is not SQL.
+        duckdb.ParserException: It is not valid SQL.
     """
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:

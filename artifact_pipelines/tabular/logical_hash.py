@@ -1,29 +1,30 @@
-"""The logical hash: what a table says, whatever it is written with, how it is encoded, cut into batches or compressed.
+"""The logical hash of a table: a hash of its values, whatever wrote it, and however it is encoded, cut or compressed.
 
-It is the hash of a text that spells rules, number of rows, names and types, and of three streams for each column: row
-numbers of its nulls, lengths of its values, values. Streams go through hashers as batches come, so memory is bounded by
-a batch. Numbers are little-endian, row numbers of 64 bits, lengths of 32 as in Parquet. A null has length and value 0.
+It hashes a text with the version of the rules, the number of rows, names and types, and three streams for each column:
+row numbers of its nulls, lengths of its values, values. Each stream has a hasher that is fed batch by batch, so memory
+is bounded by a batch. Numbers are little-endian, row numbers have 64 bits, lengths 32 as in Parquet. A null has length
+and value 0.
 
     Columns of                                 have the type                       and the values
-    integers                                   int8 ... uint64                     as they are
+    integers                                   int8 ... uint64                     unchanged
     booleans                                   bool                                a byte, 0 or 1
-    floats of 16, 32 and 64 bits               float16, float32, float64           one NaN, one zero; of 16 bits as 32
-    decimals of any width                      decimal(precision, scale)           128 bits, with above 38 digits 256
+    floats of 16, 32 and 64 bits               float16, float32, float64           one NaN, one zero; 16 bits as 32
+    decimals of any width                      decimal(precision, scale)           128 bits, above 38 digits 256
     dates                                      date                                days since 1970, 32 bits
     times, timestamps, durations               time[us], timestamp[us, zone], ...  64 bits, time[ms] 32; seconds are ms
     text: large, view or not                   string                              their bytes; lengths
     binary: large, view, of fixed size or not  binary                              their bytes; lengths
     lists: large, view, of fixed size or not   ["list", type]                      a column of all elements; lengths
     structs                                    ["struct", [[name, type], ...]]     a column each, null in null structs
-    maps, which have each key once             as lists of structs of key, value   as these
-    dictionaries, categories, run ends         as their values                     as these
-    extension types                            as their storage                    as this
+    maps, with unique keys                     lists of structs of key and value   the same
+    dictionaries, categories, run ends         the type of their values            the same
+    extension types                            their storage type                  the same
     nulls                                      null                                none
 
-So what lies under a null does not count, nor does the order of categories, whether a column may be null, or metadata,
-but for what they tell pandas beyond the columns (see `pandas_metadata`): the text spells that, where there is any.
-What counts: names and order of columns and fields, the width of numbers, the unit of times, the time zone, the order
-of rows (but see `row_order`). A change of these rules makes everything stale, and needs another `RULES`.
+Names and order of columns and fields count, and so do the width of numbers, the unit and zone of times, and the order
+of rows (but see `unordered_hash`). Values under a null do not count, nor the order of categories, nullability, or
+metadata, except the facts that make pandas load a table differently (see `pandas_metadata`), which join the text.
+Any change of these rules makes all stored data stale and needs another `RULES`.
 """
 
 import json
@@ -34,9 +35,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifact_pipelines.tabular.dictionaries import decoded
+from artifact_pipelines.tabular.arrow_types import decode_dictionary, entries_type, is_list, is_string
 from artifact_pipelines.tabular.exceptions import ColumnValueError, UnsupportedTypeError
-from artifact_pipelines.tabular.pandas_metadata import told_to_pandas
+from artifact_pipelines.tabular.pandas_metadata import pandas_facts
 
 RULES = "2"
 _DIGITS_128 = 38
@@ -54,14 +55,14 @@ _PLAIN = {
 
 
 class Hasher(Protocol):
-    """Hashes bytes as they come."""
+    """Hashes bytes in pieces."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         ...
 
     def hexdigest(self) -> str:
-        """Return the hash of all bytes so far."""
+        """Return the hash of all bytes added so far."""
         ...
 
 
@@ -69,30 +70,29 @@ MakeHasher = Callable[[], Hasher]
 
 
 class TableHasher:
-    """Hashes a table batch by batch, by the rules above.
+    """Hashes a table batch by batch, by the rules of this module.
 
     Args:
         schema: Schema of the table.
-        make_hasher: Makes a hasher of bytes.
+        make_hasher: Makes hashers of bytes.
 
     Raises:
-        UnsupportedTypeError: A column is of a type that has no rule.
+        UnsupportedTypeError: A column has a type without a rule.
     """
 
     def __init__(self, schema: pa.Schema, make_hasher: MakeHasher) -> None:
         kinds = [canonical_type(field.type) for field in schema]
         self._names = [[name, kind] for name, kind in zip(schema.names, kinds, strict=True)]
         self._columns = [_Column(kind, make_hasher) for kind in kinds]
-        self._told = [told] if (told := told_to_pandas(schema)) else []
+        self._facts = [facts] if (facts := pandas_facts(schema)) else []
         self._rows = 0
         self._make_hasher = make_hasher
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Take in the next rows.
+        """Add the next rows.
 
         Raises:
-            ColumnValueError: A value is beyond the range of its type, or of the type that counts, or a map has a key
-                twice.
+            ColumnValueError: A value is out of range of its type or of the hashed type, or a map has a duplicate key.
         """
         self._rows += batch.num_rows
         for (name, _), column, array in zip(self._names, self._columns, batch.columns, strict=True):
@@ -102,9 +102,9 @@ class TableHasher:
                 raise ColumnValueError(name, str(array.type), str(error)) from error
 
     def hexdigest(self) -> str:
-        """Return the logical hash of all rows so far."""
+        """Return the logical hash of all rows added so far."""
         whole = self._make_hasher()
-        whole.update(json.dumps([RULES, self._rows, self._names, *self._told], sort_keys=True).encode())
+        whole.update(json.dumps([RULES, self._rows, self._names, *self._facts], sort_keys=True).encode())
         for column in self._columns:
             for digest in column.digests():
                 whole.update(digest.encode())
@@ -112,18 +112,18 @@ class TableHasher:
 
 
 def canonical_type(kind: pa.DataType) -> Any:
-    """Return what counts of a type: a text, or `["list", type]`, or `["struct", [[name, type], ...]]`.
+    """Return the properties of a type that count: a text, `["list", type]`, or `["struct", [[name, type], ...]]`.
 
     Raises:
-        UnsupportedTypeError: It has no rule.
+        UnsupportedTypeError: The type has no rule.
     """
     if isinstance(kind, pa.BaseExtensionType):
         return canonical_type(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return canonical_type(kind.value_type)
     if pa.types.is_map(kind):
-        return ["list", ["struct", [["key", canonical_type(kind.key_type)], ["value", canonical_type(kind.item_type)]]]]
-    if _is_list(kind):
+        return canonical_type(entries_type(kind))
+    if is_list(kind):
         return ["list", canonical_type(kind.value_type)]
     if pa.types.is_struct(kind):
         return ["struct", [[field.name, canonical_type(field.type)] for field in kind]]
@@ -136,7 +136,7 @@ def _name_of_parametric(kind: pa.DataType) -> str:
     if pa.types.is_decimal(kind):
         return f"decimal({kind.precision}, {kind.scale})"
     if _is_text(kind):
-        return "string" if _is_string(kind) else "binary"
+        return "string" if is_string(kind) else "binary"
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
         name = "timestamp" if pa.types.is_timestamp(kind) else "time" if pa.types.is_time(kind) else "duration"
         unit = "ms" if kind.unit == "s" else kind.unit  # Parquet has no seconds
@@ -145,24 +145,14 @@ def _name_of_parametric(kind: pa.DataType) -> str:
     raise UnsupportedTypeError("store as a table", str(kind), _SUPPORTED)
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    is_view = types.is_list_view(kind) or types.is_large_list_view(kind)
-    return bool(is_view or types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 def _is_text(kind: pa.DataType) -> bool:
     types = pa.types
     is_binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
-    return bool(_is_string(kind) or is_binary or types.is_fixed_size_binary(kind))
+    return bool(is_string(kind) or is_binary or types.is_fixed_size_binary(kind))
 
 
 class _Column:
-    """One column: its own streams, and the columns inside it."""
+    """One column: its own streams, and the columns nested in it."""
 
     def __init__(self, kind: Any, make_hasher: MakeHasher) -> None:
         inner = [] if isinstance(kind, str) else [kind[1]] if kind[0] == "list" else [k for _, k in kind[1]]
@@ -182,20 +172,20 @@ class _Column:
         if pa.types.is_struct(array.type):
             for column, child in zip(self._children, array.flatten(), strict=True):
                 column.update(child)
-        elif _is_list(array.type):
+        elif is_list(array.type):
             self._update_lengths(_without_nulls(pc.list_value_length(array), 0))
-            self._children[0].update(array.flatten())  # without what lies under nulls
+            self._children[0].update(array.flatten())  # without values under nulls
         elif _is_text(array.type):
             self._update_text(array)
         else:
-            if pa.types.is_decimal(array.type):  # Arrow holds more digits than the type says, such as DuckDB's HUGEINT
+            if pa.types.is_decimal(array.type):  # a HUGEINT of DuckDB may have more digits than its type
                 array.validate(full=True)
             if pa.types.is_time(array.type):
                 _check_times(array)
             self._values.update(_fixed_bytes(_canonical_numbers(array)))
 
     def digests(self) -> Iterator[str]:
-        """Yield the hashes of the streams, and of those inside."""
+        """Yield the hashes of its streams, then of the nested columns."""
         for hasher in (self._nulls, self._lengths, self._values):
             yield hasher.hexdigest()
         for child in self._children:
@@ -214,16 +204,16 @@ class _Column:
 
 
 def _encoded_plainly(array: pa.Array) -> pa.Array:
-    """Return the same values in the one encoding that their canonical type has."""
+    """Return the same values in the one encoding of their canonical type."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         return _encoded_plainly(array.storage)
     if pa.types.is_dictionary(kind):
-        return _encoded_plainly(decoded(array))
+        return _encoded_plainly(decode_dictionary(array))
     if pa.types.is_run_end_encoded(kind):
         return _encoded_plainly(pc.run_end_decode(array))
     if pa.types.is_map(kind):
-        lists = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        lists = array.cast(entries_type(kind))
         if not pa.types.is_nested(kind.key_type):
             _check_keys(lists)
         return lists
@@ -232,18 +222,18 @@ def _encoded_plainly(array: pa.Array) -> pa.Array:
 
 
 def _check_keys(maps: pa.ListArray) -> None:
-    """Refuse a map that has a key twice: no reader knows which one is meant."""
-    keys = _encoded_plainly(maps.flatten().flatten()[0])  # without those of nulls
+    """Refuse a map with a duplicate key: readers disagree about its value."""
+    keys = _encoded_plainly(maps.flatten().flatten()[0])  # without keys under nulls
     if pa.types.is_floating(keys.type):
         keys = _canonical_numbers(keys)
     rows = pc.list_parent_indices(maps)
     pairs = pa.table([rows.filter(maps.is_valid().take(rows)), keys], ["row", "key"])
     if pairs.group_by(["row", "key"]).aggregate([]).num_rows < len(pairs):
-        raise pa.ArrowInvalid("a map has a key twice")
+        raise pa.ArrowInvalid("a map has a duplicate key")
 
 
 def _check_times(times: pa.Array) -> None:
-    """Refuse times that no day has, such as 24:00: each reader would make something else of them."""
+    """Refuse times outside of a day, such as 24:00: each reader shows them differently."""
     ends = pc.min_max(times.cast(pa.int32() if pa.types.is_time32(times.type) else pa.int64())).as_py()
     if ends["min"] is not None and (ends["min"] < 0 or ends["max"] >= _TICKS_OF_A_DAY[times.type.unit]):
         raise pa.ArrowInvalid("a time is not within a day")
@@ -276,7 +266,7 @@ def _canonical_numbers(array: pa.Array) -> pa.Array:
     if not pa.types.is_floating(array.type):
         return array
     array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 + 0.0 is 0.0
-    if not math.isnan(pc.sum(array).as_py()):  # a sum takes half the time of a look at each number
+    if not math.isnan(pc.sum(array).as_py()):  # a sum takes half the time of testing each number
         return array
     return pc.if_else(pc.is_nan(array), pa.scalar(float("nan"), array.type), array)
 
@@ -291,19 +281,19 @@ def _fixed_bytes(array: pa.Array) -> memoryview:
 
 
 def _text_lengths(array: pa.Array) -> pa.Array:
-    """Return the length of every text, with what lies under nulls."""
+    """Return the length of every text, including those under nulls."""
     positions = _text_positions(array)
     return pc.subtract(positions[1:], positions[:-1])
 
 
 def _text_bytes(array: pa.Array) -> memoryview:
-    """Return the bytes of all texts from first to last, with what lies under nulls."""
+    """Return the bytes of all texts in order, including those under nulls."""
     positions = _text_positions(array)
     return memoryview(array.buffers()[2] or b"")[positions[0].as_py() : positions[-1].as_py()]
 
 
 def _text_positions(array: pa.Array) -> pa.Array:
-    """Return where each text begins, and where the last one ends."""
+    """Return the start of each text, and the end of the last one."""
     is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     kind = pa.int64() if is_large else pa.int32()
     return pa.Array.from_buffers(kind, len(array) + 1, [None, array.buffers()[1]], offset=array.offset)

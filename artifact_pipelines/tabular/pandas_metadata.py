@@ -1,109 +1,89 @@
-"""What a schema tells pandas beyond its columns: the index, labels that are no text, dtypes of pandas' own, `attrs`.
+"""Facts in a schema's metadata that make pandas load a table differently: index, labels, dtypes, categories, `attrs`.
 
-One idea: two frames that pandas loads differently are of different content, and a plain one is of the same content as
-the table of anyone else. pandas is not asked, so the answer is the same without it, and with any version of it: what a
-version calls text, and how it names itself, does not count.
+The one idea: two frames that pandas loads differently have different content, and a plain frame has the content of the
+same table from any other library. pandas itself is not used, so its presence and version do not matter; nor does a
+version's name for text.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 CATEGORIES_KEY = b"artifact_pipelines.categories"
-"""Key in a schema's metadata: of columns and levels of the index the categories, and whether they are in an order."""
+"""Key in a schema's metadata: the categories of columns and index levels, and whether they are ordered."""
 
-_MOST_LEVELS = 100
-_TOO_DEEP = f"JSON of more than {_MOST_LEVELS} levels"
 _TEXT = ("unicode", "string", "empty")
-# What pandas makes of an Arrow type by itself. Not durations in seconds, which the hash takes for milliseconds.
-_OF_NUMPY = re.compile(r"(u?int|float)\d+|bool|object|str|bytes|datetime64\b.*|timedelta64\[[mun]s\]")
+# The dtypes that pandas chooses for an Arrow type by itself. Not durations in seconds, hashed as milliseconds.
+_DEFAULT_DTYPE = re.compile(r"(u?int|float)\d+|bool|object|str|bytes|datetime64\b.*|timedelta64\[[mun]s\]")
 
 
-def told_to_pandas(schema: pa.Schema) -> Mapping[str, Any]:
-    """Return what makes pandas load a table otherwise than by its columns alone: nothing, for a plain frame.
+def pandas_facts(schema: pa.Schema) -> Mapping[str, Any]:
+    """Return the facts that make pandas load a table differently than by its columns; empty for a plain frame.
 
-    Metadata that are not as pandas writes them tell nothing.
+    Metadata that pandas would not write count as absent.
     """
     try:
-        metadata = _parsed(schema, b"pandas")
-        told = {} if metadata is None else {**_told(metadata), **_told_of_categories(named_categories(schema))}
-        json.dumps(told, sort_keys=True)  # what is hashed
-    except (AttributeError, KeyError, TypeError, ValueError):
+        metadata = _parse(schema, b"pandas")
+        facts = {} if metadata is None else {**_frame_facts(metadata), **_category_facts(read_categories(schema))}
+        json.dumps(facts, sort_keys=True)  # it will be hashed
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return {}
-    return told
+    return facts
 
 
-def named_categories(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
-    """Return by column the `categories` that a schema names, and whether they are `ordered`.
+def read_categories(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
+    """Return the `categories` of each column in a schema's metadata, and whether they are `ordered`.
 
-    Where one of them is not as they are written here, all say nothing.
+    Empty if any of them is malformed.
     """
     try:
-        named = _parsed(schema, CATEGORIES_KEY)
-    except ValueError:
+        found = _parse(schema, CATEGORIES_KEY)
+    except (RecursionError, ValueError):
         return {}
-    return named if isinstance(named, dict) and all(map(_are_categories, named.values())) else {}
+    return found if isinstance(found, dict) and all(map(_is_well_formed, found.values())) else {}
 
 
-def _are_categories(kept: Any) -> bool:
-    if not isinstance(kept, dict) or not isinstance(kept.get("ordered"), bool):
+def _is_well_formed(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("ordered"), bool):
         return False
-    values = kept.get("categories")
+    values = found.get("categories")
     if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
         return False
     return len({*values}) == len(values) and not any(value != value for value in values)  # NaN is no category
 
 
-def _parsed(schema: pa.Schema, key: bytes) -> Any:
-    """Return what a schema's metadata say as JSON; None where they say nothing.
-
-    Raises:
-        ValueError: It is no JSON, or nested so deeply that it depends on the caller's stack whether it can be read.
-    """
-    try:
-        said = json.loads((schema.metadata or {}).get(key, b"null"))
-    except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
-    level = [said]
-    for _ in range(_MOST_LEVELS):
-        level = [inner for value in level for inner in _inside(value)]
-    if level:
-        raise ValueError(_TOO_DEEP)
-    return said
+def _parse(schema: pa.Schema, key: bytes) -> Any:
+    return json.loads((schema.metadata or {}).get(key, b"null"))
 
 
-def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-def _told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+def _frame_facts(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     columns = {column.get("field_name", column["name"]): column for column in metadata["columns"]}
     index = [_level(level, columns) for level in metadata["index_columns"]]
     has_labels = any(name not in metadata["index_columns"] for name in columns)
-    told = {
+    facts = {
         "index": index if index != [_level({"kind": "range", "name": None, "start": 0, "step": 1}, {})] else None,
         "labels": _labels(metadata["column_indexes"]) if has_labels else None,
         "dtypes": {name: kind for name, column in columns.items() if (kind := _own_dtype(column))},
         "attributes": metadata.get("attributes"),
     }
-    return {part: said for part, said in told.items() if said}
+    return {name: fact for name, fact in facts.items() if fact}
 
 
-def _told_of_categories(named: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return which columns have categories in an order, or of numbers; others are told by their texts alone."""
-    told = {
-        name: kept["categories"] if kept["ordered"] else None
-        for name, kept in named.items()
-        if kept["ordered"] or not all(isinstance(value, str) for value in kept["categories"])
+def _category_facts(categories: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the columns with ordered categories, or categories of numbers; plain texts count as their values."""
+    facts = {
+        name: found["categories"] if found["ordered"] else None
+        for name, found in categories.items()
+        if found["ordered"] or not all(isinstance(value, str) for value in found["categories"])
     }
-    return {"categories": told} if told else {}
+    return {"categories": facts} if facts else {}
 
 
 def _level(level: Any, columns: Mapping[str, Any]) -> Sequence[Any]:
-    """Return what counts of a level of the index: of a range not its end, which follows from the number of rows."""
+    """Return the identity of an index level; the end of a range follows from the number of rows."""
     if isinstance(level, dict):
         return [level["name"], level["start"], level["step"]]
     return [columns[level]["name"], level]
@@ -116,4 +96,4 @@ def _labels(levels: Sequence[Mapping[str, Any]]) -> Sequence[Any] | None:
 
 def _own_dtype(column: Mapping[str, Any]) -> str | None:
     kind: str = column["numpy_type"]
-    return None if _OF_NUMPY.fullmatch(kind) else kind
+    return None if _DEFAULT_DTYPE.fullmatch(kind) else kind

@@ -1,9 +1,9 @@
-"""Permanent random numbers: the same row draws the same number, today and in ten years, in any order and any place.
+"""Permanent random numbers: the same row always draws the same number, in any order and on any machine.
 
-The hash is our own, in integer operations that mean the same everywhere, because the hash functions of polars and
-DuckDB change between versions. Golden vectors in the tests pin it. It is a chain of SplitMix64 finalizers.
+The hash is our own chain of SplitMix64 finalizers in integer operations, because the hash functions of polars and
+DuckDB change between versions. Golden vectors in the tests pin it.
 
-Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; for the sampling idea
+Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. The sampling idea:
 Ohlsson, "Coordination of samples using permanent random numbers", in: Business Survey Methods, 1995.
 """
 
@@ -29,15 +29,15 @@ _SUPPORTED = (
 
 
 def permanent_random_numbers(identity: pl.DataFrame, seed: int) -> pl.Series:
-    """Return one number for each row, uniform on 0 to 2**64 - 1; divided by 2**64 it is u in [0, 1).
+    """Return a number for each row, uniform on 0 to 2**64 - 1; divided by 2**64 it is u in [0, 1).
 
-    The same values give the same number whatever the width of an integer, the unit of a time (it counts in
-    microseconds), or the encoding of a text. Names of columns do not matter, their order does. A null is a value of
-    its own; a float is taken by its bits, with one zero and one NaN.
+    The width of an integer, the unit of a time (counted in microseconds) and the encoding of a text do not matter, nor
+    do names of columns. The order of columns does. A null is a value of its own. A float counts by its bits, with one
+    zero and one NaN.
 
     Args:
         identity: (rows, columns), the columns that identify a row.
-        seed: 0 to 2**63 - 1: which of all possible assignments of numbers.
+        seed: 0 to 2**63 - 1; selects one of all possible assignments of numbers.
 
     Returns:
         (rows,) UInt64.
@@ -55,14 +55,14 @@ def permanent_random_numbers(identity: pl.DataFrame, seed: int) -> pl.Series:
 
 
 def _mix(state: pl.Series) -> pl.Series:
-    """The finalizer of SplitMix64; `// 2**k` is the shift that polars does not name."""
+    """Apply the finalizer of SplitMix64; `// 2**k` is a shift, which polars has no name for."""
     state = (state ^ (state // 2**30)) * 0xBF58476D1CE4E5B9
     state = (state ^ (state // 2**27)) * 0x94D049BB133111EB
     return state ^ (state // 2**31)
 
 
 def _words(column: pl.Series) -> list[tuple[pl.Series, pl.Series | None]]:
-    """Spell a column as words of 64 bits; a mask tells which rows have the word, None: all."""
+    """Return a column as words of 64 bits, each with a mask of the rows that have it; None: all rows."""
     kind = column.dtype
     if kind in (pl.Categorical, pl.Enum) or kind.is_decimal():
         column = column.cast(pl.String)
@@ -92,7 +92,7 @@ def _number_words(column: pl.Series) -> pl.Series:
 
 
 def _text_words(column: pl.Series) -> list[tuple[pl.Series, pl.Series | None]]:
-    """The length, then the bytes, eight at a time; the length tells trailing zero bytes from padding."""
+    """Return the length, then the bytes, eight at a time. The length distinguishes trailing zero bytes from padding."""
     sizes = column.bin.size().cast(pl.UInt64)
     words: list[tuple[pl.Series, pl.Series | None]] = [(sizes.fill_null(_NULL), None)]
     bytes_ = column.to_frame("bytes")

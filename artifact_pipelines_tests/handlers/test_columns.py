@@ -145,21 +145,23 @@ def _relation(value: str) -> duckdb.DuckDBPyRelation:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "remedy"),
+    ("value", "kind"),
     [
-        ("'10:00:00+01'::TIMETZ", "TIME WITH TIME ZONE", "to TIME, .* or to VARCHAR"),
-        ("1::UHUGEINT", "UHUGEINT", "to HUGEINT"),
-        ("'101'::BIT", "BIT", "to VARCHAR"),
-        ("10::BIGNUM", "BIGNUM", "to VARCHAR"),
-        ("1::VARIANT", "VARIANT", "to JSON"),
-        ("['1'::BIT]", "BIT[]", "to VARCHAR"),
-        ("[10::BIGNUM]::BIGNUM[1]", "BIGNUM[1]", "to VARCHAR"),
-        ("{'a': MAP {'k': [1::UHUGEINT]}}", "STRUCT(a MAP(VARCHAR, UHUGEINT[]))", "to HUGEINT"),
+        ("'10:00:00+01'::TIMETZ", "TIME WITH TIME ZONE"),
+        ("1::UHUGEINT", "UHUGEINT"),
+        ("'101'::BIT", "BIT"),
+        ("10::BIGNUM", "BIGNUM"),
+        ("1::VARIANT", "VARIANT"),
+        ("['1'::BIT]", "BIT[]"),
+        ("[10::BIGNUM]::BIGNUM[1]", "BIGNUM[1]"),
+        ("{'a': MAP {'k': [1::UHUGEINT]}}", "STRUCT(a MAP(VARCHAR, UHUGEINT[]))"),
     ],
 )
-def test_a_type_of_duckdb_that_would_become_another_one_is_refused(value: str, kind: str, remedy: str) -> None:
+def test_a_duckdb_type_that_arrow_would_change_is_refused(value: str, kind: str) -> None:
     relation, sink = _relation(value), io.BytesIO()
-    said = f"Column 'odd' of type {re.escape(kind)} cannot be stored as Parquet. Nothing was stored. CAST it {remedy}"
+    said = (
+        f"Column 'odd' of type {re.escape(kind)} cannot be stored as Parquet. Nothing was stored. CAST it to .* VARCHAR"
+    )
     with pytest.raises(UnsupportedColumnError, match=said):
         TypeHandlers().for_value(relation).write(relation, sink)
     assert sink.getvalue() == b""
@@ -215,7 +217,7 @@ TIMES = {
 @pytest.mark.parametrize("times", TIMES)
 def test_a_time_that_no_day_has_is_refused(times: str) -> None:
     table = pa.table({"odd": TIMES[times]})
-    with pytest.raises(ColumnValueError, match="Column 'odd' .* within a day.* Nothing was stored. Mend the value"):
+    with pytest.raises(ColumnValueError, match="Column 'odd' .* within a day.* Nothing was stored. Fix the value"):
         TypeHandlers().for_value(table).write(table, io.BytesIO())
 
 
@@ -248,7 +250,9 @@ MAPS: dict[str, pa.Array] = {
 @pytest.mark.parametrize("name", MAPS)
 def test_a_map_that_has_a_key_twice_is_refused(name: str) -> None:
     value = pa.table({"fine": range(len(MAPS[name])), "odd": MAPS[name]})
-    with pytest.raises(ColumnValueError, match="Column 'odd' .* has a key twice. Nothing was stored. Keep one of them"):
+    with pytest.raises(
+        ColumnValueError, match="Column 'odd' .* has a duplicate key. Nothing was stored. Keep one of the entries"
+    ):
         TypeHandlers().for_value(value).write(value, io.BytesIO())
 
 

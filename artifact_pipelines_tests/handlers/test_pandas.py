@@ -17,7 +17,7 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError, Unknown
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
-from artifact_pipelines.tabular.row_order import unordered_hash
+from artifact_pipelines.tabular.unordered_hash import unordered_hash
 from artifact_pipelines_tests.handlers.test_type_handlers import FRAME, round_trip, stored, written
 
 _ORDERED = pd.CategoricalIndex(["x", "y"], categories=["z", "y", "x"], ordered=True)

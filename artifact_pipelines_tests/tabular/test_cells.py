@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from artifact_pipelines.tabular.cells import ITEMS_SHOWN, cell
+from artifact_pipelines.tabular.cells import ITEMS_SHOWN, format_cell
 
 FAR = pa.array([4_000_000], pa.int32()).cast(pa.date32())[0]
 DAY = datetime.date(2026, 1, 2)
@@ -39,21 +39,21 @@ MAP = pa.map_(pa.struct([("k", pa.int64())]), pa.date32())
     ],
 )
 def test_numbers_are_told_as_they_are_and_all_else_as_text(value: pa.Scalar, told: Any) -> None:
-    assert cell(value) == told
-    assert type(cell(value)) is type(told)
+    assert format_cell(value) == told
+    assert type(format_cell(value)) is type(told)
 
 
 @pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.date32()])
 def test_what_no_calendar_has_is_told_by_its_number(kind: pa.DataType) -> None:
     number = 2 ** (kind.bit_width - 2)
-    assert str(number) in str(cell(pa.array([number], f"int{kind.bit_width}").view(kind)[0]))
+    assert str(number) in str(format_cell(pa.array([number], f"int{kind.bit_width}").view(kind)[0]))
 
 
 def test_text_that_is_no_utf_8_costs_its_own_characters_only() -> None:
     broken = pa.array([b"a\xffb"]).view(pa.string())[0]
-    assert cell(broken) == "a\N{REPLACEMENT CHARACTER}b"
+    assert format_cell(broken) == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_of_a_long_list_the_first_items_are_told() -> None:
-    told = cell(pa.scalar(list(range(1_000_000))))
+    told = format_cell(pa.scalar(list(range(1_000_000))))
     assert told == f"[{', '.join(map(str, range(ITEMS_SHOWN)))}, …]"

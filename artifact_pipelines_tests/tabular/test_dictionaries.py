@@ -12,7 +12,7 @@ import pytest
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular import parquet
 from artifact_pipelines.tabular.parquet import write_batches, write_frame
-from artifact_pipelines.tabular.row_order import unordered_hash
+from artifact_pipelines.tabular.unordered_hash import unordered_hash
 from artifact_pipelines_tests.tabular.test_logical_hash import hash_of
 
 ROWS = 3_000

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.tabular import parquet
-from artifact_pipelines.tabular.distinct import distinct_at_most
-from artifact_pipelines.tabular.footer import describe_parquet
+from artifact_pipelines.tabular.footer import describe_parquet, distinct_at_most
 from artifact_pipelines.tabular.parquet import write_batches, write_frame
 
 DAY = datetime.date(2026, 1, 1)

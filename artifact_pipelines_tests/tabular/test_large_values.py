@@ -17,9 +17,8 @@ import pytest
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.storage.staging import hash_stream
 from artifact_pipelines.tabular import parquet
-from artifact_pipelines.tabular.logical_size import logical_bytes
 from artifact_pipelines.tabular.parquet import write_batches, write_frame
-from artifact_pipelines.tabular.row_groups import regrouped
+from artifact_pipelines.tabular.row_groups import cut_row_groups, logical_bytes
 
 KINDS = ["a", None, "b"]
 FRAME = pl.DataFrame(
@@ -51,7 +50,7 @@ def sizes(data: bytes) -> list[int]:
 def cut(lengths: Sequence[int], rows: int, size_bytes: int, batch_rows: int) -> list[int]:
     table = pa.table({"x": ["x" * length for length in lengths]})
     batches = itertools.chain(table.slice(0, 0).to_batches(), table.to_batches(batch_rows))
-    groups = list(regrouped(table.schema, batches, rows, size_bytes))
+    groups = list(cut_row_groups(table.schema, batches, rows, size_bytes))
     assert pa.concat_tables(groups).equals(table)
     return [group.num_rows for group in groups]
 
@@ -111,7 +110,7 @@ def test_large_texts_of_a_dictionary_are_not_decoded_to_know_their_size() -> Non
     batch = pa.record_batch({"x": texts, "lists": pa.ListArray.from_arrays(range(100_001), texts)})
     before = pa.default_memory_pool().max_memory()
     assert logical_bytes(batch) == 2 * 50_000 * 150_000, "15 GB, of which Arrow makes no array"
-    assert next(regrouped(batch.schema, [batch], 100_000, 1 << 20)).num_rows == 6
+    assert next(cut_row_groups(batch.schema, [batch], 100_000, 1 << 20)).num_rows == 6
     assert pa.default_memory_pool().max_memory() - before < 64 << 20
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-from artifact_pipelines.tabular.row_order import unordered_hash
+from artifact_pipelines.tabular.unordered_hash import unordered_hash
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of, tables
 
 NAN = float("nan")

@@ -1,4 +1,4 @@
-"""Parts of a polars frame: as a query gives them, put together to row groups, with nothing of what lay around them."""
+"""Chunks of a polars frame: taken from a query, regrouped to row groups, and freed of the memory around them."""
 
 import collections
 import contextlib
@@ -8,35 +8,35 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 import polars as pl
 
 
-def parts_of(frame: pl.DataFrame | pl.LazyFrame, rows: int) -> Generator[pl.DataFrame]:
-    """Yield a frame in parts: one in memory cut at so many rows, a query as its engine gives them.
+def iterate_chunks(frame: pl.DataFrame | pl.LazyFrame, rows: int) -> Generator[pl.DataFrame]:
+    """Yield a DataFrame in slices of `rows` rows, or a query's result as its engine delivers it.
 
-    Smaller parts than the engine's would be cut from them, so they would save no memory.
+    Smaller chunks than the engine's would be slices of them and save no memory. Close the generator to stop the query.
     """
     if isinstance(frame, pl.DataFrame):
         yield from frame.iter_slices(rows)
-    else:  # a query whose batches are wanted no more ends when this iterator goes
+    else:
         yield from frame.collect_batches(maintain_order=True, engine="streaming")
 
 
-def end(generator: Generator[pl.DataFrame]) -> None:
-    """End what is wanted no more."""
-    with contextlib.suppress(ValueError):  # polars is in it still, and comes to its end
+def close_chunks(generator: Generator[pl.DataFrame]) -> None:
+    """Stop a generator of chunks that is no longer needed."""
+    with contextlib.suppress(ValueError):  # polars is still inside it, and will run it to its end
         generator.close()
 
 
-def drained(parts: collections.deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yield parts, and hold those no more that were taken."""
-    while parts:
-        yield parts.popleft()
+def drain_chunks(chunks: collections.deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield chunks, and release each one as it is taken."""
+    while chunks:
+        yield chunks.popleft()
 
 
-def grouped(parts: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """Put parts together, and cut them at row groups."""
+def regroup_chunks(chunks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield the same rows in frames of `rows` rows each; the last may have fewer."""
     held: list[pl.DataFrame] = []
     room = rows
-    for part in parts:
-        left = part
+    for chunk in chunks:
+        left = chunk
         while left.height:
             held.append(left.head(room))
             left, room = left.slice(held[-1].height), room - held[-1].height
@@ -47,14 +47,14 @@ def grouped(parts: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
         yield pl.concat(held, rechunk=True) if len(held) > 1 else held[0]
 
 
-def alone(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame whose lists hold nothing of what they are cut from: Arrow would be given a copy of all that."""
+def detach_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose lists own their items: Arrow would copy everything that they are slices of."""
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
     return _gathered(frame, nested) if nested else frame
 
 
-def compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame that holds nothing else: how polars writes a list shows what lies around it and under nulls."""
+def normalize_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose lists hold nothing around their items or under nulls: polars would write that too."""
     nested = {name: kind for name, kind in frame.schema.items() if kind.is_nested()}
     lists = [name for name, kind in nested.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
     deep = [name for name in nested if name not in lists]
@@ -68,7 +68,7 @@ def _gathered(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _read_back(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame as Parquet has it, which knows nothing of what lies under a null inside of a list."""
+    """Return a frame by way of Parquet, which drops values under a null inside a list."""
     file = io.BytesIO()
     frame.write_parquet(file, compression="uncompressed", statistics=False, row_group_size=max(1, frame.height))
     return pl.read_parquet(file.getvalue()).rechunk()

@@ -1,23 +1,29 @@
-"""What a column may be, looked at before a byte is written.
+"""Which columns a stored table may have; checked before a byte is written.
 
-One idea: a table that is stored can be read by polars, pyarrow and DuckDB alike. What one of them cannot hold is
-refused by name, not left to a writer that panics, as polars does over objects in lists, taking the process with it.
-A type says nearly all; that a map has a key twice, which DuckDB cannot read, is found where its values are hashed.
+The one idea: polars, pyarrow and DuckDB can all read a stored table, with the same meaning. A column that one of them
+cannot hold, or that changes its type on the way to Arrow, is refused by name, rather than left to a writer that panics.
+Checks by value (duplicate keys of a map, times beyond a day, decimals of 39 digits) are made by the logical hash.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.types
 
+from artifact_pipelines.tabular.arrow_types import storage_type
 from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
+
+if TYPE_CHECKING:
+    import duckdb
+    from duckdb.sqltypes import DuckDBPyType
 
 _OBJECT = "Turn its values into text, numbers, lists or structs of these, or store the whole value as JSON."
 _WIDE_INTEGER = "Cast it to Int64, or to Decimal(38, 0)."
 _EMPTY = "Drop it, or give it a field."
-_NO_LENGTH = "Drop it, or cast it to one of any length."
+_NO_LENGTH = "Drop it, or cast it to a type of any length."
 _UNION = "Use a struct with a field for each type, or a column for each."
 _INTERVAL = "Cast it to a duration, or to numbers of months, days and nanoseconds."
 _VIEW = "Cast it to a list."
@@ -28,16 +34,19 @@ _SCALE = "Cast it to a decimal with a scale between 0 and its precision."
 _ZONE = "Cast it to a time zone that polars knows, such as 'Europe/Berlin' or '+02:00', or to UTC."
 _KEYS = "Use text or numbers for keys, or a list of structs with a key and a value."
 _FIELDS = "Give each of its fields a name of its own."
-_NUL = "Rename it: a name holds no NUL character."
-_RESERVED = "Rename it: pyarrow's datasets have a column of their own that is called so."
+_NUL = "Rename it: a name may not contain a NUL character."
+_RESERVED = "Rename it: pyarrow's datasets have a column of this name."
 _RESERVED_NAMES = ("__filename", "__fragment_index", "__batch_index", "__last_in_fragment")
+_CHANGED_BY_ARROW = ("time with time zone", "uhugeint", "bignum", "bit", "variant")
+_CHANGED = "CAST it to a type that Arrow has, such as VARCHAR."
+_NESTED_IN_DUCKDB = ("list", "array", "struct", "map", "union")
 
 
 def check_frame_columns(schema: Mapping[str, pl.DataType]) -> None:
     """Refuse columns of a polars frame that cannot be stored.
 
     Raises:
-        UnsupportedColumnError: There is one.
+        UnsupportedColumnError: A column has such a type or name.
     """
     for name, kind in schema.items():
         remedy = _name_remedy(name) or _frame_remedy(kind)
@@ -50,19 +59,33 @@ def check_arrow_columns(schema: pa.Schema) -> None:
 
     Raises:
         DuplicateColumnsError: Columns have the same name.
-        UnsupportedColumnError: There is one of a type that cannot be stored.
+        UnsupportedColumnError: A column has a type or name that cannot be stored.
     """
-    _check_names(schema.names)
+    repeated = [name for name, count in Counter(schema.names).items() if count > 1]
+    if repeated:
+        raise DuplicateColumnsError(repeated)
     for field in schema:
         remedy = _name_remedy(field.name) or _arrow_remedy(field.type)
         if remedy:
             raise UnsupportedColumnError(field.name, str(field.type), remedy)
 
 
-def _check_names(names: Iterable[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DuplicateColumnsError(repeated)
+def check_relation_columns(relation: "duckdb.DuckDBPyRelation") -> None:
+    """Refuse columns of a DuckDB relation that DuckDB silently gives Arrow as another type. Does not run the query.
+
+    Raises:
+        UnsupportedColumnError: A column has such a type, or contains one.
+    """
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        if any(inner.id in _CHANGED_BY_ARROW for inner in _with_inner_types(kind)):
+            raise UnsupportedColumnError(name, str(kind), _CHANGED)
+
+
+def _with_inner_types(kind: "DuckDBPyType") -> "Sequence[DuckDBPyType]":
+    if kind.id not in _NESTED_IN_DUCKDB:
+        return [kind]
+    children = [child for _, child in kind.children if not isinstance(child, int | list)]  # an array has a size too
+    return [kind, *(inner for child in children for inner in _with_inner_types(child))]
 
 
 def _name_remedy(name: str) -> str | None:
@@ -89,18 +112,15 @@ def _frame_remedy(kind: pl.DataType) -> str | None:
 def _arrow_remedy(kind: pa.DataType) -> str | None:
     if isinstance(kind, pa.BaseExtensionType):
         return _arrow_remedy(kind.storage_type)
-    for is_such, remedy in _REFUSED:
-        if is_such(kind):
+    for is_refused, remedy in _REFUSED:
+        if is_refused(kind):
             return remedy
     if pyarrow.types.is_dictionary(kind):
-        return _DICTIONARY if pyarrow.types.is_nested(_stored_type(kind.value_type)) else _arrow_remedy(kind.value_type)
+        is_nested = pyarrow.types.is_nested(storage_type(kind.value_type))
+        return _DICTIONARY if is_nested else _arrow_remedy(kind.value_type)
     inner = [kind.field(index) for index in range(kind.num_fields)]
     own = _fields_remedy([field.name for field in inner]) if pyarrow.types.is_struct(kind) else None
     return own or _first(_arrow_remedy(field.type) for field in inner)
-
-
-def _stored_type(kind: pa.DataType) -> pa.DataType:
-    return _stored_type(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def _fields_remedy(names: Collection[str]) -> str | None:
@@ -122,7 +142,7 @@ def _has_odd_scale(kind: pa.DataType) -> bool:
 
 
 def _has_odd_zone(kind: pa.DataType) -> bool:
-    """Tell whether polars does not know a time zone: it would panic over the file."""
+    """True if polars does not know the time zone: it would panic over the file."""
     if not pyarrow.types.is_timestamp(kind) or not kind.tz:
         return False
     try:
@@ -132,7 +152,7 @@ def _has_odd_zone(kind: pa.DataType) -> bool:
     return False
 
 
-def _has_odd_keys(kind: pa.DataType) -> bool:
+def _has_nested_keys(kind: pa.DataType) -> bool:
     return bool(pyarrow.types.is_map(kind) and pyarrow.types.is_nested(kind.key_type))
 
 
@@ -150,5 +170,5 @@ _REFUSED = (
     (_has_no_length, _NO_LENGTH),
     (_has_odd_scale, _SCALE),
     (_has_odd_zone, _ZONE),
-    (_has_odd_keys, _KEYS),
+    (_has_nested_keys, _KEYS),
 )

@@ -1,8 +1,7 @@
-"""The logical hash of a table whose rows are in no order: that of its rows sorted by all columns.
+"""The logical hash of a table whose rows have no order: the hash of its rows sorted by all columns.
 
-One idea: sort what the hash takes in, not what the columns mean. Times are sorted as the integers that they are, so
-nothing is rounded on the way through DuckDB, and rows that compare as equal are equal to the hash as well. DuckDB sorts
-in bounded memory, and in files of its own where that is not enough.
+The one idea: sort what the hash reads, not what the columns mean. Times sort as the integers that they are, so DuckDB
+rounds nothing, and rows that compare equal have equal hashes. DuckDB sorts in bounded memory and spills to disk.
 """
 
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artifact_pipelines.tabular.arrow_types import change_types, entries_type
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
-from artifact_pipelines.tabular.row_groups import with_types
 
 MEMORY_LIMIT_BYTES = 1 << 30
 _BATCH_ROWS = 65_536
@@ -31,14 +30,14 @@ def unordered_hash(source: BinaryIO, make_hasher: MakeHasher, memory_limit_bytes
     Args:
         source: Seekable stream of the file.
         make_hasher: Makes hashers of bytes.
-        memory_limit_bytes: Of the sort; what is more goes to the system's folder for temporary files for a while.
+        memory_limit_bytes: Memory of the sort; the rest spills to the system's folder for temporary files.
 
     Raises:
-        UnsupportedTypeError: A column is of a type that has no rule, or cannot be sorted.
+        UnsupportedTypeError: A column has a type without a hash rule, or one that cannot be sorted.
     """
     file = pq.ParquetFile(source, pre_buffer=False)
     hasher = TableHasher(file.schema_arrow, make_hasher)
-    schema = _sortable(file.schema_arrow)
+    schema = _sortable_schema(file.schema_arrow)
     if not len(schema):
         return hasher.hexdigest()
 
@@ -53,9 +52,9 @@ def unordered_hash(source: BinaryIO, make_hasher: MakeHasher, memory_limit_bytes
     return hasher.hexdigest()
 
 
-def _sortable(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of the same columns as DuckDB holds and compares them exactly, named by number."""
-    exact = with_types(schema, _sortable_type)
+def _sortable_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with types that DuckDB holds and compares exactly, and columns named by number."""
+    exact = change_types(schema, _sortable_type)
     return pa.schema([pa.field(str(number), field.type) for number, field in enumerate(exact)])
 
 
@@ -65,8 +64,8 @@ def _sortable_type(kind: pa.DataType) -> pa.DataType:
         return _sortable_type(kind.storage_type)
     if types.is_dictionary(kind):
         return _sortable_type(kind.value_type)
-    if types.is_map(kind):  # DuckDB refuses one that has a key twice
-        return pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))
+    if types.is_map(kind):  # DuckDB refuses a map with a duplicate key
+        return entries_type(kind)
     if types.is_list_view(kind) or types.is_large_list_view(kind):
         raise UnsupportedTypeError("sort rows by", str(kind), ["list"])  # Arrow's casts lose elements of them
     if types.is_temporal(kind):
