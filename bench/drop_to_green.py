@@ -1,4 +1,4 @@
-"""What a user waits for: from dropping the weather file, with `make dev` running, until its profile is green."""
+"""How long a user waits from dropping the weather file, with `make dev` running, until its profile is green."""
 
 import argparse
 import contextlib
@@ -39,7 +39,7 @@ class Dev:
         hidden.replace(self._landing / "weather.csv")
 
     def wait_for_profile(self, other_than: str | None) -> str:
-        """Return the run that made the profile, once it is another one."""
+        """Wait for a profile made by another run, and return that run."""
         deadline = time.monotonic() + _GIVE_UP_S
         while time.monotonic() < deadline:
             run_id = self._profile_run()
@@ -55,14 +55,14 @@ class Dev:
             with urllib.request.urlopen(request) as answer:
                 [node] = json.load(answer)["data"]["assetNodes"]
         except (urllib.error.URLError, ConnectionError, ValueError):
-            return None  # it is still starting
+            return None  # still starting
         made = node["assetMaterializations"]
         return str(made[0]["runId"]) if made else None
 
 
 @contextlib.contextmanager
 def running_dev(folder: pathlib.Path, port: int) -> Iterator[Dev]:
-    """Start the webserver and the daemon as `make dev` does, on state of their own."""
+    """Start webserver and daemon as `make dev` does, on new state."""
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text((_PROJECT / "dagster.yaml").read_text())
@@ -89,7 +89,7 @@ def running_dev(folder: pathlib.Path, port: int) -> Iterator[Dev]:
 
 
 def main() -> None:
-    """Drop the weather with a row less each time, and print how long each took."""
+    """Drop the weather file with one row less each time, and print how long each profile took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", default=7, type=int)
     parser.add_argument("--port", default=3999, type=int)
@@ -101,7 +101,7 @@ def main() -> None:
         dev.drop(b"".join(lines))
         made = dev.wait_for_profile(None)
         for number in range(1, arguments.rounds + 1):
-            time.sleep(3 + 1.7 * (number % 5))  # at another moment between the ticks each time
+            time.sleep(3 + 1.7 * (number % 5))  # each time at another moment between two ticks
             start = time.perf_counter()
             dev.drop(b"".join(lines[:-number]))
             made = dev.wait_for_profile(made)

@@ -178,7 +178,7 @@ def store_and_load(folder: pathlib.Path) -> None:
 
 
 class OwnFrames:
-    """Finds the frames that belong to a package."""
+    """Finds the stack frames that belong to a package."""
 
     def __init__(self, package: pathlib.Path) -> None:
         self._prefix = f"{package}{os.sep}"

@@ -1,4 +1,4 @@
-"""The IO manager against polars' own files: a table of 1 GB both ways, the cost of a tiny value, a stream of 4 GB."""
+"""The IO manager against files that polars writes: a table of 1 GB, a tiny value, the memory for 4 GB."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from bench.side_by_side import machine, side_by_side
 ROWS = 20_000_000
 ASSETS = 200
 _PIECE_ROWS = 500_000
-_LEVEL = 1  # of zstd, as the IO manager has it; polars' default is 3
+_LEVEL = 1  # of zstd, as in the IO manager; the default of polars is 3
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 _FOUR_GB = """
@@ -33,7 +33,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def piece(start: int) -> pl.DataFrame:
-    """Return some rows: integers, floats, moments, and text with nulls; 52 bytes each."""
+    """Return rows of 52 bytes: integers, floats, times, and text with nulls."""
     number = pl.col("id")
     return pl.DataFrame({"id": pl.int_range(start, start + _PIECE_ROWS, eager=True)}).with_columns(
         amount=number * 7919 % 1_000_003 * 0.01,
@@ -46,7 +46,7 @@ def piece(start: int) -> pl.DataFrame:
 
 
 def streamed_frame(rows: int) -> pl.LazyFrame:
-    """Return a frame whose rows are made when they are asked for."""
+    """Return a frame that makes its rows when they are requested."""
 
     def pieces(*_: object) -> Iterator[pl.DataFrame]:
         return map(piece, range(0, rows, _PIECE_ROWS))
@@ -55,7 +55,7 @@ def streamed_frame(rows: int) -> pl.LazyFrame:
 
 
 class Place:
-    """A folder to measure in: a file of polars' own, and a store."""
+    """A folder to measure in: a file that polars writes, and a store."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._state = folder / "state"
@@ -63,16 +63,16 @@ class Place:
         self._frame: pl.DataFrame | pl.LazyFrame = pl.DataFrame()
 
     def write(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
-        """Materialize a frame."""
+        """Materialize a frame through the IO manager."""
         self._frame = frame
         run(self._assets(pl.DataFrame), "table", self.io_manager())
 
     def read(self, kind: Any) -> None:
-        """Load it, as a frame or as a scan of which everything is read."""
+        """Load the frame through the IO manager, as a frame or as a scan that reads everything."""
         run(self._assets(kind), "consumer", self.io_manager())
 
     def write_plainly(self, frame: pl.DataFrame | pl.LazyFrame, level: int | None = _LEVEL) -> None:
-        """Do what an asset does without an IO manager, with the same codec; the file is durable at the end."""
+        """Write a frame in an asset without an IO manager, with the same codec; the file is durable at the end."""
 
         @dg.asset
         def table() -> None:
@@ -83,7 +83,7 @@ class Place:
         run([table], "table", dg.mem_io_manager)
 
     def read_plainly(self, kind: Any) -> None:
-        """Read the file in an asset."""
+        """Read the file in an asset without an IO manager."""
 
         @dg.asset
         def consumer() -> None:
@@ -92,12 +92,12 @@ class Place:
         run([consumer], "consumer", dg.mem_io_manager)
 
     def io_manager(self) -> ArtifactIOManagerFactory:
-        """Return the IO manager on this place."""
+        """Return an IO manager for this place."""
         url = f"sqlite:///{self._state}/catalog.db"
         return ArtifactIOManagerFactory(catalog_url=url, storage_url=str(self._state / "store"))
 
     def prepare(self) -> None:
-        """Remove what was written, and make an empty catalog: that is not what is measured."""
+        """Remove all files and create an empty catalog; creating it is not measured."""
         self._file.unlink(missing_ok=True)
         shutil.rmtree(self._state, ignore_errors=True)
         self.write(pl.DataFrame({"a": [1]}))
@@ -115,7 +115,7 @@ class Place:
 
 
 def use(frame: pl.DataFrame | pl.LazyFrame) -> None:
-    """Look at a frame that is there; of a scan, read and add up everything."""
+    """Read everything that a scan yields; a frame is read already."""
     if isinstance(frame, pl.LazyFrame):
         frame.select(pl.selectors.numeric().sum(), pl.selectors.temporal().max(), pl.selectors.string().max()).collect(
             engine="streaming"
@@ -129,7 +129,7 @@ def run(assets: list[dg.AssetsDefinition], name: str, io_manager: Any) -> None:
 
 
 def measure_table(place: Place, frame: pl.DataFrame | pl.LazyFrame, kind: Any, rounds: int) -> None:
-    """Print the times of writing and reading against those of polars."""
+    """Print how long writing and reading take, against polars."""
     name = kind.__name__
     writers = {
         "polars": lambda: place.write_plainly(frame),
@@ -160,7 +160,7 @@ def measure_table(place: Place, frame: pl.DataFrame | pl.LazyFrame, kind: Any, r
 
 
 def measure_tiny(folder: pathlib.Path, rounds: int) -> None:
-    """Print what a tiny value costs, per asset of a process that materializes many."""
+    """Print how long a tiny value takes, for each asset of a process that materializes many."""
     place = Place(folder)
 
     def number(index: int) -> dg.AssetsDefinition:
@@ -204,10 +204,10 @@ def report(title: str, medians: Mapping[str, float]) -> None:
 
 
 def main() -> None:
-    """Measure everything in a folder on the disk that is asked about."""
+    """Measure everything in a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure: the disk matters"
+        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure; the disk decides"
     )
     parser.add_argument("--rounds", default=5, type=int)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Look-ups in a catalog of one million files against one of ten thousand, on SQLite and PostgreSQL.
 
-The catalogs are filled by script, not by storing files: only rows are looked up here.
+A script fills the catalogs without storing files, because only rows are looked up here.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from bench.side_by_side import machine, side_by_side
 
 SMALL, LARGE = 10_000, 1_000_000
 ASSETS_SHARE = 300
-"""One asset for this many files: 33 in the small catalog, 3,333 in the large one."""
+"""Files for each asset: 33 assets in the small catalog, 3,333 in the large one."""
 _CALLS = 20
-_FIRST = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)  # everything was made within a minute of it
+_FIRST = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)  # everything was made within a minute from then
 
-# A tenth of all files is the history of one asset, a tenth the partitions of another, the rest is spread over many
-# assets. A hundred files nobody holds.
+# A tenth of all files is the history of one asset, a tenth the partitions of another, and the rest belongs to many
+# assets. Nobody holds a hundred of the files.
 _FREE = "(i % 100 = 7 AND i <= 10000)"
 _HISTORY, _PARTITIONED = "busy/table", "daily/table"
 _ASSET = f"""CASE i % 10 WHEN 0 THEN '{_HISTORY}' WHEN 1 THEN '{_PARTITIONED}'
@@ -76,7 +76,7 @@ _DIALECTS = {
 
 
 def fill(catalog_url: str, number: int) -> None:
-    """Fill an empty catalog with that many files, their references and materializations."""
+    """Fill an empty catalog with files, their references and their materializations."""
     engine = make_engine(catalog_url)
     dialect = _DIALECTS[engine.dialect.name]
     values = {"files": number, "assets": number // ASSETS_SHARE}
@@ -96,14 +96,14 @@ def fill(catalog_url: str, number: int) -> None:
                 connection.execute(sa.text(f"SELECT setval({sequence}, {number})"))
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("VACUUM ANALYZE"))  # as autovacuum does by itself
+            connection.execute(sa.text("VACUUM ANALYZE"))  # as autovacuum does on its own
         else:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
 
 
 class Questions:
-    """What the IO manager, the command line and the collector ask a catalog, each with arguments drawn at random."""
+    """The queries of IO manager, command line and collector, with random arguments."""
 
     def __init__(self, catalog: Catalog, number: int) -> None:
         self._catalog = catalog
@@ -113,7 +113,7 @@ class Questions:
         self._hashes = itertools.cycle([catalog.files.get_file(FileId(i)).content_hash for i in ids])
 
     def all(self) -> Mapping[str, Callable[[], object]]:
-        """Return the questions by name."""
+        """Return the queries by name."""
         files, assets = self._catalog.files, self._catalog.materializations
         return {
             "has_size, known": lambda: files.has_size(self._id() * 7919 % 1000003),
@@ -162,7 +162,7 @@ class Questions:
 
 
 def compare(small_url: str, large_url: str, rounds: int, calls: int = _CALLS) -> Mapping[str, tuple[float, float]]:
-    """Return the median seconds of a call in the small and in the large catalog, question by question."""
+    """Return the median seconds of each query in the small and in the large catalog."""
     medians = {}
     with Catalog(small_url) as small, Catalog(large_url) as large:
         of_small, of_large = Questions(small, _count(small)).all(), Questions(large, _count(large)).all()
@@ -205,7 +205,7 @@ def postgresql_catalogs(folder: pathlib.Path) -> Iterator[Sequence[str]]:
 
 
 def measure(title: str, urls: Sequence[str], numbers: Sequence[int], rounds: int) -> None:
-    """Fill two catalogs and print what each question costs in them."""
+    """Fill two catalogs and print how long each query takes in them."""
     for url, number in zip(urls, numbers, strict=True):
         Catalog(url, make_tables=True).close()
         fill(url, number)

@@ -1,4 +1,4 @@
-"""Measures competitors in turn, in one process and on one disk, so that their ratio means something on any machine."""
+"""Times competitors in turn, in one process and on one disk, so that their ratio means something on any machine."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def machine() -> str:
-    """Return the size of this machine, without which no figure means anything."""
+    """Describe this machine: no figure means anything without it."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return f"{os.cpu_count()} cores, {memory_gb:.0f} GB of memory, Linux {platform.release()}"
 
@@ -18,7 +18,8 @@ def side_by_side(
 ) -> Mapping[str, float]:
     """Return the median time of each competitor, in seconds, over rounds in which each has its turn.
 
-    What was written before is on disk, and gone, when the next one starts; no one pays for another's dirty pages.
+    Before each turn the files of the last one are removed and the disk is synced, so nobody pays for the dirty pages of
+    another one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in competitors}
     for _ in range(rounds):

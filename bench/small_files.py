@@ -25,7 +25,7 @@ class Place:
         self._state = folder / "state"
 
     def fill(self) -> None:
-        """Write the source files, each with a content of its own."""
+        """Write source files with different contents."""
         self._source.mkdir()
         for number in range(self._files):
             (self._source / f"{number:05}").write_bytes(secrets.token_bytes(FILE_BYTES))
@@ -36,12 +36,12 @@ class Place:
             shutil.rmtree(folder, ignore_errors=True)
 
     def copy_in_bulk(self) -> None:
-        """Do what one does without a store; all are durable at the end."""
+        """Copy all files, as one does without a store; all are durable at the end."""
         subprocess.run(["cp", "-r", self._source, self._copy], check=True)
         subprocess.run(["sync", "-f", self._copy], check=True)
 
     def copy_one_by_one(self) -> None:
-        """Copy so that each file is durable before the next."""
+        """Copy the files; each is durable before the next."""
         self._copy.mkdir()
         for path in self._paths():
             with path.open("rb") as source, (self._copy / path.name).open("wb") as target:
@@ -50,12 +50,12 @@ class Place:
                 fsync(target.fileno())
 
     def create_in_bulk(self) -> None:
-        """Store all in one call."""
+        """Store all files in one call."""
         with open_store(f"sqlite:///{self._state}/catalog.db", str(self._state / "store")) as store:
             store.create_artifacts(self._items())
 
     def create_one_by_one(self) -> None:
-        """Store each in a call of its own; each is durable before the next."""
+        """Store each file in a call of its own; each is durable before the next."""
         with open_store(f"sqlite:///{self._state}/catalog.db", str(self._state / "store")) as store:
             for item in self._items():
                 store.create_artifact(item.content_stream, item.file_type)
@@ -70,9 +70,11 @@ class Place:
 
 
 def main() -> None:
-    """Measure everything in a folder on the disk that is asked about."""
+    """Measure everything in a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where: the disk matters")
+    parser.add_argument(
+        "--folder", default=pathlib.Path.cwd(), type=pathlib.Path, help="where to measure; the disk decides"
+    )
     parser.add_argument("--rounds", default=5, type=int)
     parser.add_argument("--files", default=10_000, type=int)
     arguments = parser.parse_args()
