@@ -1,5 +1,7 @@
 """Commands that make another version current, and report that to Dagster: publish, rollback."""
 
+import os
+import pathlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -8,7 +10,7 @@ import click
 
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
-from artifact_pipelines.core.settings import dagster_home
+from artifact_pipelines.core.settings import state_folder
 
 _REPORTED = {
     True: "Reported to Dagster.",
@@ -81,7 +83,7 @@ def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None
     Raises:
         DagsterNotToldError: The instance cannot be opened.
     """
-    home = dagster_home()
+    home = _dagster_home()
     if home is None:
         return None
     with waiting("Reporting to Dagster"):
@@ -89,3 +91,11 @@ def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None
 
         with dagster_reports.open_instance(home) as instance:
             return report(dagster_reports, instance)
+
+
+def _dagster_home() -> pathlib.Path | None:
+    """Return the folder of Dagster's instance: `DAGSTER_HOME`, else the one that `make dev` uses, if it exists."""
+    if home := os.environ.get("DAGSTER_HOME"):
+        return pathlib.Path(home).absolute()
+    project = state_folder() / "dagster"
+    return project if (project / "dagster.yaml").exists() else None

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90s`, `15m`, `24h`, `30d`, `2w`. Standard library only."""
+"""Reads and writes durations such as `90s`, `15m`, `24h`, `30d` and `2w`. Standard library only."""
 
 import re
 
@@ -13,20 +13,20 @@ def parse_duration_s(text: str, parameter: str) -> float:
     """Return a duration in seconds.
 
     Args:
-        text: Such as `24h`.
-        parameter: What it is for, to name it in an error.
+        text: For example `24h`.
+        parameter: Name of the setting, for errors.
 
     Raises:
-        InvalidArgumentError: It is no duration of ten years at the most.
+        InvalidArgumentError: It is not a duration, or longer than ten years.
     """
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     seconds = float(match[1]) * _UNIT_S[match[2]] if match else -1.0
     if not 0 <= seconds <= _TEN_YEARS_S:
-        raise InvalidArgumentError(parameter, text, "a duration such as 15m, 24h, 30d or 2w, of ten years at the most")
+        raise InvalidArgumentError(parameter, text, "a duration such as 15m, 24h, 30d or 2w, and at most ten years")
     return seconds
 
 
 def spell_duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has two, such as `36h`."""
+    """Return a duration such as `36h`, in the largest unit that gives a number of at least 2."""
     unit = next((unit for unit in "wdhm" if seconds >= 2 * _UNIT_S[unit]), "s")
     return f"{seconds / _UNIT_S[unit]:.0f}{unit}"

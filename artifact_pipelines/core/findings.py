@@ -1,4 +1,4 @@
-"""What verification finds wrong with a store or its catalog. Standard library only."""
+"""The kinds of damage that verification finds, with their remedies. Standard library only."""
 
 import dataclasses
 import enum
@@ -9,7 +9,7 @@ from artifact_pipelines.core.types import FileId
 
 
 class FindingKind(enum.StrEnum):
-    """What can be wrong, named as people read it."""
+    """A kind of damage, under the name that people read."""
 
     MISSING = "missing bytes"
     WRONG_SIZE = "wrong size"
@@ -23,22 +23,22 @@ class FindingKind(enum.StrEnum):
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """The next step for the reader."""
         return _REMEDIES[self]
 
 
-_RESTORE = "restore the object from a backup, or make the content again: creating it puts the bytes back"
+_RESTORE = "restore the object from a backup, or create the same content again, which puts the bytes back"
 _REPAIR = "run `artifact-pipelines verify --repair`"
 _REMEDIES = {
-    FindingKind.MISSING: f"check that this is the catalog's store; {_RESTORE}",
+    FindingKind.MISSING: f"check that the catalog and the store belong together; {_RESTORE}",
     FindingKind.WRONG_SIZE: _RESTORE,
     FindingKind.CORRUPT: _RESTORE,
-    FindingKind.UNREADABLE: f"check the disk and permissions; if it stays so, remove the object and {_RESTORE}",
+    FindingKind.UNREADABLE: f"check the disk and permissions; if the error stays, remove the object and {_RESTORE}",
     FindingKind.WRONG_COUNT: _REPAIR,
     FindingKind.HELD_BY_NOTHING: _REPAIR,
     FindingKind.UNHELD: _REPAIR,
-    FindingKind.LOST: "materialize it again; bytes of it that are still in the store stay there until then",
-    FindingKind.ORPHAN: "run `artifact-pipelines gc`, which removes what no row knows",
+    FindingKind.LOST: "materialize it again; until then, its remaining bytes stay in the store",
+    FindingKind.ORPHAN: "run `artifact-pipelines gc`, which deletes them",
 }
 
 
@@ -52,14 +52,14 @@ def shorten_hashes(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong.
+    """One piece of damage.
 
     Attributes:
-        where: URI of the bytes, or the holder of a reference.
-        expected: What the catalog says.
-        found: What is there instead.
-        holders: Whom it hits: assets with partition and version, or other holders of the file.
-        is_repaired: Whether it is in order again.
+        where: URI of the bytes, or holder of the reference.
+        expected: State in the catalog.
+        found: Actual state.
+        holders: Affected assets, with partition and version, and other holders of the file.
+        is_repaired: True if the damage is repaired.
     """
 
     kind: FindingKind

@@ -1,6 +1,6 @@
-"""Where everything lies, from the environment. Standard library only.
+"""Reads from the environment where catalog, store and landing zone are. Standard library only.
 
-One idea: pipeline, command line and notebooks read the same variables, so they always mean the same store.
+One idea: pipeline, command line and notebooks read the same variables, so they always use the same store.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Return what the `ARTIFACT_…` variables say; what they leave open lies in the project's `state/` folder."""
+        """Return the places that the `ARTIFACT_…` variables name. The default is the project's `state/` folder."""
         state = state_folder()
         return cls(
             catalog_url=os.environ.get(CATALOG_URL) or f"sqlite:///{state / 'catalog.db'}",
@@ -47,12 +47,12 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class S3Settings:
-    """How to reach an S3 server. What is left out, the standard AWS variables, files and roles say.
+    """How to reach an S3 server. Missing settings come from the standard AWS variables, files and roles.
 
     Attributes:
-        endpoint_url: Of a server other than AWS (`AWS_ENDPOINT_URL`).
-        region: Such as `eu-central-1` (`AWS_REGION`, `AWS_DEFAULT_REGION`).
-        access_key_id: With `secret_access_key` and perhaps `session_token` (`AWS_ACCESS_KEY_ID` and so on).
+        endpoint_url: URL of a server other than AWS (`AWS_ENDPOINT_URL`).
+        region: For example `eu-central-1` (`AWS_REGION`, `AWS_DEFAULT_REGION`).
+        access_key_id: Needs `secret_access_key`, and for temporary keys `session_token` (`AWS_ACCESS_KEY_ID`, …).
     """
 
     endpoint_url: str | None = None
@@ -64,10 +64,10 @@ class S3Settings:
     def __post_init__(self) -> None:
         refuse_password(self.endpoint_url or "", ENDPOINT_URL)
         if self.endpoint_url and not self.endpoint_url.startswith(("http://", "https://")):
-            raise ConfigurationError(ENDPOINT_URL, "it is no http:// or https:// URL", "Write http://host:port.")
+            raise ConfigurationError(ENDPOINT_URL, "it is not an http:// or https:// URL", "Write http://host:port.")
 
     def completed(self) -> "S3Settings":
-        """Return the settings with the environment's endpoint and region where none was given."""
+        """Return the settings, with missing endpoint and region from the environment."""
         environment = os.environ
         return dataclasses.replace(
             self,
@@ -80,38 +80,30 @@ class S3Settings:
 
 
 def refuse_password(url: str, setting: str) -> None:
-    """Check that a URL holds no credentials: it is shown in logs, metadata and errors.
+    """Refuse a URL with credentials: logs, metadata and errors show it.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: The URL has a user or password.
     """
     if "://" in url and "@" in urlsplit(url).netloc:
         raise ConfigurationError(
             setting,
             "the URL holds a user or password",
-            "Take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            "Remove it, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
 
 
 def state_folder() -> pathlib.Path:
-    """Return `state/` in the project's folder, or in the working directory where the package is installed elsewhere."""
+    """Return the folder `state/` of the project, or of the working directory if the package is installed elsewhere."""
     project = pathlib.Path(__file__).resolve().parents[2]
     return (project if (project / "pyproject.toml").exists() else pathlib.Path.cwd()) / "state"
-
-
-def dagster_home() -> pathlib.Path | None:
-    """Return the folder of Dagster's instance: `DAGSTER_HOME`, else the one of `make dev`; None: there is neither."""
-    if home := os.environ.get("DAGSTER_HOME"):
-        return pathlib.Path(home).absolute()
-    project = state_folder() / "dagster"
-    return project if (project / "dagster.yaml").exists() else None
 
 
 def folder_from(url: str, setting: str) -> pathlib.Path:
     """Return the folder that a path or a `file://` URL names.
 
     Raises:
-        ConfigurationError: It is a URL of another kind.
+        ConfigurationError: It is another kind of URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
@@ -119,7 +111,7 @@ def folder_from(url: str, setting: str) -> pathlib.Path:
     if parts.scheme or not url:
         raise ConfigurationError(
             setting,
-            f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is no folder",
+            f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is not a folder",
             "Use a path or file:///folder" + (", or s3://bucket/prefix." if setting == STORAGE_URL else "."),
         )
     return pathlib.Path(url).absolute()

@@ -14,7 +14,7 @@ from artifact_pipelines.core.settings import (
 )
 
 
-def test_without_variables_everything_lies_in_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_places_are_in_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (CATALOG_URL, STORAGE_URL, LANDING_URL):
         monkeypatch.delenv(name)
     settings = Settings.from_environment()
@@ -23,27 +23,27 @@ def test_without_variables_everything_lies_in_the_state_folder(monkeypatch: pyte
     assert (settings.storage_url, settings.landing_url) == (f"{state}/store", f"{state}/landing")
 
 
-def test_variables_win(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_override_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORAGE_URL, "/elsewhere")
     assert Settings.from_environment().storage_url == "/elsewhere"
 
 
-def test_a_password_in_the_catalog_url_does_not_show() -> None:
+def test_repr_hides_the_password_of_the_catalog_url() -> None:
     assert "secret" not in repr(Settings("postgresql://me:secret@host/db", "/store", "/landing"))
 
 
 @pytest.mark.parametrize("url", ["/data/a b", "file:///data/a%20b", "file://localhost/data/a%20b"])
-def test_a_folder_is_a_path_or_a_file_url(url: str) -> None:
+def test_folder_is_a_path_or_a_file_url(url: str) -> None:
     assert folder_from(url, STORAGE_URL) == pathlib.Path("/data/a b")
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/x", "file://host/x", "", "http://user:secret@host/"])
-def test_any_other_url_is_refused_naming_the_setting_and_no_secret(url: str) -> None:
+def test_refused_url_names_the_setting_and_hides_secrets(url: str) -> None:
     with pytest.raises(ConfigurationError, match=STORAGE_URL) as caught:
         folder_from(url, STORAGE_URL)
     assert "secret" not in str(caught.value)
 
 
-def test_an_endpoint_without_a_scheme_is_refused() -> None:
+def test_endpoint_without_a_scheme_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL.*Write http://host:port"):
         S3Settings(endpoint_url="127.0.0.1:9000")

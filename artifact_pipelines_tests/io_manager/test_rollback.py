@@ -205,7 +205,7 @@ def test_without_a_dagster_the_catalog_is_rolled_back_and_the_command_says_how_t
     for value in ("one", "two"):
         project.make(value, "a")
     monkeypatch.delenv("DAGSTER_HOME")
-    monkeypatch.setattr("artifact_pipelines.core.settings.state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr("artifact_pipelines.cli.publish_rollback.state_folder", lambda: tmp_path / "state")
     assert "run the same command again" in project.roll_back(1)
     assert project.catalog.materializations.current("a", project.partition).version == 1
 
@@ -266,7 +266,7 @@ def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
     for value in ("one", "two"):
         project.make(value, "a")
     monkeypatch.delenv("DAGSTER_HOME")
-    monkeypatch.setattr("artifact_pipelines.core.settings.state_folder", lambda: pathlib.Path(home).parent)
+    monkeypatch.setattr("artifact_pipelines.cli.publish_rollback.state_folder", lambda: pathlib.Path(home).parent)
     assert os.environ.get("DAGSTER_HOME") is None
     assert "Reported to Dagster." in project.roll_back(1)
     assert project.count_told() == 3
