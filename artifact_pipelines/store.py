@@ -12,9 +12,8 @@ from artifact_pipelines.core.exceptions import NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import FileId, FileInfo, FileState, Lease, Materialization, NewArtifact, Rollback
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Materialization, NewArtifact, Rollback
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.file_types import describe_by_name
@@ -95,13 +94,10 @@ class Store(IArtifactProducer):
             SourceError: The file is missing, unreadable, or changed while it was read.
             BackendError: Storage or catalog did not answer or is full.
         """
-
-        def settle(lease: Lease) -> tuple[FileId, bool]:
-            self.catalog.files.settle(lease, CALLER)
-            return lease.file.file_id, lease.file.state == FileState.PENDING
-
-        with SourceFile(path) as stream:
-            return self._producer.store_stream(watch(stream), describe_by_name(path.name), settle)
+        with SourceFile(path) as stream, self._producer.holding(is_brief=True) as holding:
+            lease = holding.put(watch(stream), describe_by_name(path.name))
+            holding.settle(CALLER)
+        return lease.file.file_id, lease.file.state == FileState.PENDING
 
     def open(self, file_id: FileId | int, verify: bool | None = None) -> BinaryIO:
         """Return a binary stream of a file; close it after use.
@@ -184,14 +180,7 @@ class Store(IArtifactProducer):
         """
         wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
-        file, producer = found.file, self._producer
-        artifact = Artifact(
-            file,
-            lambda: producer.uri(file),
-            lambda verify: producer.open(file.file_id, verify),
-            producer.verify_reads,
-            producer.s3_access,
-        )
+        artifact = self._producer.artifact(found.file)
         return self._handlers.read(artifact, as_type, written_as=found.metadata.get(WRITTEN_AS))
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:

@@ -6,6 +6,7 @@ it turns up.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
 from artifact_pipelines.core.types import FileDescription
@@ -27,14 +28,15 @@ class ReadRequest:
     columns: Sequence[str] | None = None
 
 
-class ITypeHandler(Protocol):
-    """Writes values of some types as files of one format, and reads them back.
+class IReader(Protocol):
+    """Reads files of some formats back as values.
 
     Attributes:
-        writes: Types it writes, as `package.Name` or `package.module.Name` (`polars.DataFrame`, `builtins.bytes`).
-            Subclasses count.
-        reads: Types it can give back. Subclasses count: `ReadRequest.annotation` says which one is wanted.
+        reads: Types it can give back, as `package.Name` or `package.module.Name` (`polars.DataFrame`,
+            `builtins.bytes`). Subclasses count: `ReadRequest.annotation` says which one is wanted.
         file_types: File types it can read, `csv.gzip` where one is compressed; empty: every one.
+        writes: Types it stores, named like those of `reads`; subclasses count. None unless it is an `ITypeHandler` or
+            an `IStreamHandler`.
     """
 
     @property
@@ -52,9 +54,23 @@ class ITypeHandler(Protocol):
         """See above."""
         ...
 
-    def describe(self, value: Any) -> FileDescription:
-        """Say what kind of file a value becomes."""
+    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
+        """Return the file's content as the type that is requested."""
         ...
+
+
+class _IStoringHandler(IReader, Protocol):
+    def describe(self, value: Any) -> FileDescription:
+        """Return the description of the file that a value becomes."""
+        ...
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Return facts of a stored file that cost no extra scan: `row_count`, `columns`, `preview`, or nothing."""
+        ...
+
+
+class ITypeHandler(_IStoringHandler, Protocol):
+    """Writes values of some types as files of one format, and reads them back: its members are above, and `write`."""
 
     def write(self, value: Any, sink: BinaryIO) -> str | None:
         """Write a value in pieces. Equal values give the same bytes, in every process and with any thread count.
@@ -66,10 +82,10 @@ class ITypeHandler(Protocol):
         """
         ...
 
-    def read(self, artifact: Artifact, request: ReadRequest) -> Any:
-        """Return the file's content as the type that is requested."""
-        ...
 
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Return what can be told of a stored file at no extra scan: `row_count`, `columns`, `preview`, or nothing."""
+class IStreamHandler(_IStoringHandler, Protocol):
+    """Stores values that are bytes already, such as files, and reads them back."""
+
+    def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
+        """Return a `with` block of a stream of the value's bytes, stored from its position to its end."""
         ...

@@ -2,9 +2,9 @@
 
 import io
 import pathlib
-import shutil
 import typing
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -15,6 +15,7 @@ from artifact_pipelines.handlers.subclasses import as_annotated
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 STREAM = "stream"
@@ -115,9 +116,8 @@ class PathHandler:
     def describe(self, value: pathlib.Path) -> FileDescription:
         return describe_by_name(value.name)
 
-    def write(self, value: pathlib.Path, sink: BinaryIO) -> None:
-        with value.open("rb") as stream:
-            shutil.copyfileobj(stream, sink, _PIECE_BYTES)
+    def open(self, value: pathlib.Path) -> SourceFile:
+        return SourceFile(value)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         path = stored_path(artifact)
@@ -156,8 +156,8 @@ class StreamHandler:
         name = getattr(value, "name", None)
         return describe_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
 
-    def write(self, value: BinaryIO, sink: BinaryIO) -> None:
-        shutil.copyfileobj(value, sink, _PIECE_BYTES)
+    def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
+        return closing(value) if hasattr(value, "close") else nullcontext(value)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
         wanted = request.annotation
@@ -188,14 +188,5 @@ class ArtifactHandler:
     reads = ("artifact_pipelines.Artifact",)
     file_types = ()
 
-    def describe(self, value: object) -> FileDescription:
-        raise UnsupportedTypeError("store", "Artifact", ["its bytes, as a stream or a path"])
-
-    def write(self, value: object, sink: BinaryIO) -> None:
-        raise UnsupportedTypeError("store", "Artifact", ["its bytes, as a stream or a path"])
-
     def read(self, artifact: Artifact, request: ReadRequest) -> Artifact:
         return artifact
-
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        return {}

@@ -9,13 +9,13 @@ import sys
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.handlers.annotations import is_open
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
-from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
+from artifact_pipelines.handlers.interfaces import IReader, IStreamHandler, ITypeHandler, ReadRequest
 from artifact_pipelines.handlers.json_handler import JsonHandler
 from artifact_pipelines.handlers.pandas_handler import PandasHandler
 from artifact_pipelines.handlers.plain_handlers import (
@@ -30,7 +30,7 @@ from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandl
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
-BUILT_IN: Sequence[ITypeHandler] = (
+BUILT_IN: Sequence[IReader] = (
     PolarsHandler(),
     ArrowHandler(),
     DuckDBHandler(),
@@ -53,6 +53,7 @@ WRITTEN_AS = "written_as"
 """Key in a materialization's metadata: what `TypeHandlers.type_of` said of the value."""
 
 _METHODS = ("describe", "write", "read", "facts")
+_STREAM_METHODS = ("describe", "open", "read", "facts")
 _registered: list[ITypeHandler] = []
 
 
@@ -99,10 +100,10 @@ class TypeHandlers:
         self._own = tuple(own)
 
     @property
-    def _handlers(self) -> Sequence[ITypeHandler]:
+    def _handlers(self) -> Sequence[IReader]:
         return (*self._own, *_registered, *BUILT_IN)
 
-    def for_value(self, value: object) -> ITypeHandler:
+    def for_value(self, value: object) -> ITypeHandler | IStreamHandler:
         """Return the handler that writes a value.
 
         Raises:
@@ -119,12 +120,12 @@ class TypeHandlers:
         handler, name = self._writer(value)
         return name if name in handler.reads and name not in _READ_ONCE else None
 
-    def _writer(self, value: object) -> tuple[ITypeHandler, str]:
+    def _writer(self, value: object) -> tuple[ITypeHandler | IStreamHandler, str]:
         is_stream = hasattr(value, "read") or hasattr(value, "readinto")
         for name in (*type_names(type(value)), *([STREAM] if is_stream else [])):
             for handler in self._handlers:
                 if name in handler.writes:
-                    return handler, name
+                    return cast("ITypeHandler | IStreamHandler", handler), name
         raise UnsupportedTypeError("store", _title(type(value)), _groups([h.writes for h in self._handlers]))
 
     def read(
@@ -172,7 +173,7 @@ class TypeHandlers:
         fitting = _groups([handler.reads for handler in self._handlers if _reads_file(handler, stored)])
         return WrongFileTypeError(info.file_id, stored, title, [*readable], fitting)
 
-    def _readers(self, wanted: Any) -> Sequence[tuple[ITypeHandler, str]]:
+    def _readers(self, wanted: Any) -> Sequence[tuple[IReader, str]]:
         names = [wanted] if isinstance(wanted, str) else type_names(wanted)
         return [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
 
@@ -212,7 +213,7 @@ def _stored_type(info: FileInfo) -> str:
     return info.file_type if info.compression_type is None else f"{info.file_type}.{info.compression_type}"
 
 
-def _reads_file(handler: ITypeHandler, file_type: str) -> bool:
+def _reads_file(handler: IReader, file_type: str) -> bool:
     return not handler.file_types or file_type in handler.file_types
 
 
@@ -232,7 +233,8 @@ def _check_handler(handler: object) -> None:
         listed = getattr(handler, name, None)
         if not isinstance(listed, list | tuple) or not all(isinstance(item, str) for item in listed):
             raise InvalidArgumentError("handler", handler, f"{expected}; `{name}` must be a tuple of texts")
-    lacking = [name for name in _METHODS if not callable(getattr(handler, name, None))]
+    methods = _METHODS if not hasattr(handler, "open") or hasattr(handler, "write") else _STREAM_METHODS
+    lacking = [name for name in methods if not callable(getattr(handler, name, None))]
     if lacking:
         raise InvalidArgumentError("handler", handler, f"{expected}; it has no method {', '.join(lacking)}")
 

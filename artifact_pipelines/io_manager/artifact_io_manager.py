@@ -3,7 +3,7 @@
 One idea: the content hash is the data version, so what did not change makes nothing downstream run again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import dagster as dg
@@ -35,8 +35,8 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
         self._producer = producer
         types, step_inputs = TypeHandlers(handlers), StepInputs(catalog.identity)
         gate = PublishingGate(catalog)
-        self._inputs = InputLoader(catalog.materializations, self.artifact, types, step_inputs, gate)
-        self._outputs = OutputWriter(catalog, producer, self._leased_artifact, types, step_inputs)
+        self._inputs = InputLoader(catalog.materializations, producer.artifact, types, step_inputs, gate)
+        self._outputs = OutputWriter(catalog, producer, types, step_inputs)
 
     def create_artifact(
         self,
@@ -64,13 +64,5 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
             return self._inputs.load(context)
 
     def artifact(self, file: FileInfo) -> Artifact:
-        """Return a stored file, as the catalog has it now, as handlers read it."""
-        return self._artifact(file, lambda verify: self._producer.open_found(file, verify))
-
-    def _leased_artifact(self, file: FileInfo) -> Artifact:
-        """Return a file that has just been put: what its row says is settled only when its lease is."""
-        return self._artifact(file, lambda verify: self._producer.open_file(file, verify))
-
-    def _artifact(self, file: FileInfo, open_stream: Callable[[bool], BinaryIO]) -> Artifact:
-        producer = self._producer
-        return Artifact(file, lambda: producer.uri(file), open_stream, producer.verify_reads, producer.s3_access)
+        """Return a stored file as handlers read it."""
+        return self._producer.artifact(file)

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 import dagster as dg
@@ -12,7 +12,6 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.partitions import values_by_partition
-from artifact_pipelines.handlers.plain_handlers import PathHandler, StreamHandler
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
 from artifact_pipelines.io_manager.contexts import (
@@ -27,10 +26,9 @@ from artifact_pipelines.io_manager.metadata import inputs_metadata, materializat
 from artifact_pipelines.io_manager.partitions import inputs_by_partition
 from artifact_pipelines.io_manager.publishing import PUBLISH_METADATA_KEY, publication_metadata, required_checks
 from artifact_pipelines.io_manager.step_inputs import StepInputs
-from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
-from artifact_pipelines.storage.source_file import SourceFile
+from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.verified_path import damage_blamed
 
 DATASET_METADATA_KEY = "artifact/dataset"
@@ -54,7 +52,6 @@ class OutputWriter:
     Args:
         catalog: Where materializations are recorded.
         producer: The one place that creates files.
-        artifact: Returns a file that has just been put as handlers read it: it is leased, not settled.
         handlers: Handlers of all types.
         step_inputs: What the step has loaded.
     """
@@ -63,13 +60,11 @@ class OutputWriter:
         self,
         catalog: Catalog,
         producer: ArtifactProducer,
-        artifact: Callable[[FileInfo], Artifact],
         handlers: TypeHandlers,
         step_inputs: StepInputs,
     ) -> None:
         self._catalog = catalog
         self._producer = producer
-        self._artifact = artifact
         self._handlers = handlers
         self._step_inputs = step_inputs
 
@@ -88,34 +83,24 @@ class OutputWriter:
         _check_lengths(asset, partitions or ())
         if partitions and dataset is not None:  # its versions are numbered without partitions
             raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
-        values = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
-        if values is None:
-            partition = partitions[0] if partitions else None
-            put: Sequence[_Put] = [
-                self._put(context, partition, value, lambda one: self._record(context, [one], policies)[0])
-            ]
-        else:
-            # A generator that is not read to its end holds what it has opened.
-            with contextlib.closing(value) if isinstance(value, Generator) else contextlib.nullcontext():
-                put = self._put_all(context, values, policies)
-        self._report(context, put)
-
-    def _put_all(
-        self,
-        context: dg.OutputContext,
-        values: Iterable[tuple[str, object]],
-        policies: Mapping[str, RetentionPolicy | None],
-    ) -> Sequence["_Put"]:
-        """Store values one by one, and record them when all are stored."""
-        with self._producer.held_together() as leases:
-            put = []
-            for partition, value in values:
-                put.append(self._put(context, partition, value, lambda one: one))
-                leases.append(put[-1].lease)
-            return self._record(context, put, policies)
+        several = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
+        values = [(partitions[0] if partitions else None, value)] if several is None else several
+        # A generator that is not read to its end holds what it has opened.
+        is_generated = several is not None and isinstance(value, Generator)
+        with (
+            contextlib.closing(value) if is_generated else contextlib.nullcontext(),  # type: ignore[type-var]
+            self._producer.holding(is_brief=several is None) as holding,
+        ):
+            put = [self._put(holding, context, partition, value) for partition, value in values]
+            recorded = self._record(holding, context, put, policies)
+        self._report(context, recorded)
 
     def _record(
-        self, context: dg.OutputContext, put: Sequence["_Put"], policies: Mapping[str, RetentionPolicy | None]
+        self,
+        holding: Holding,
+        context: dg.OutputContext,
+        put: Sequence["_Put"],
+        policies: Mapping[str, RetentionPolicy | None],
     ) -> Sequence["_Put"]:
         loaded = self._step_inputs.of(step_of(context))
         made_from = inputs_by_partition(context, [one.described.partition for one in put], loaded)
@@ -124,42 +109,33 @@ class OutputWriter:
             for one, inputs in zip(put, made_from, strict=True)
         ]
         new = [(one.described, [one.lease]) for one in put]
-        recorded = self._catalog.materializations.record_all(new, policies)
+        recorded = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
         return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
 
-    def _put(
-        self, context: dg.OutputContext, partition: str | None, value: Any, settle: Callable[["_Put"], "_Put"]
-    ) -> "_Put":
-        """Store a value and describe it; `settle` says what becomes of its lease."""
+    def _put(self, holding: Holding, context: dg.OutputContext, partition: str | None, value: Any) -> "_Put":
+        """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
         handler, written_as = self._handlers.for_value(value), self._handlers.type_of(value)
         description = handler.describe(value)
         unordered = is_unordered(metadata_of(context), description)
-        written = _Written()
-
-        def settle_described(lease: Lease) -> _Put:
-            # The bytes are in place and leased; what is told of them is read from them, not from the value.
-            stored = self._artifact(lease.file)
-            with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
-                facts = handler.facts(stored)
-                logical_hash = unordered_version(stored) if unordered else written.logical_hash
-            data_version = logical_hash or typed_version(lease.file)
-            if value is None and context.dagster_type.typing_type is Any:
-                data_version = context.run_id  # it has put something elsewhere, and nobody knows whether that changed
-            described = self._describe(context, partition, data_version, facts)
-            described = dataclasses.replace(described, metadata={WRITTEN_AS: written_as} if written_as else {})
-            return settle(_Put(lease, described, facts))
-
-        if isinstance(handler, PathHandler):
-            with SourceFile(value) as stream:
-                return self._producer.store_stream(stream, description, settle_described)
-        if isinstance(handler, StreamHandler):
-            with contextlib.closing(value) if hasattr(value, "close") else contextlib.nullcontext():
-                return self._producer.store_stream(value, description, settle_described)
-
-        def write(sink: Any) -> None:
-            written.logical_hash = handler.write(value, cast("BinaryIO", sink))
-
-        return self._producer.store_written(write, description, settle_described)
+        logical_hash = None
+        if hasattr(handler, "write"):
+            with holding.stage() as sink:
+                logical_hash = handler.write(value, cast("BinaryIO", sink))
+                lease = holding.put_staged(sink, description)
+        else:
+            with handler.open(value) as stream:
+                lease = holding.put(stream, description)
+        stored = self._producer.artifact(stored_file(lease))
+        with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
+            facts = handler.facts(stored)
+            if unordered:
+                logical_hash = unordered_version(stored)
+        data_version = logical_hash or typed_version(lease.file)
+        if value is None and context.dagster_type.typing_type is Any:
+            data_version = context.run_id  # it has put something elsewhere, and nobody knows whether that changed
+        described = self._describe(context, partition, data_version, facts)
+        described = dataclasses.replace(described, metadata={WRITTEN_AS: written_as} if written_as else {})
+        return _Put(lease, described, facts)
 
     def _describe(
         self, context: dg.OutputContext, partition: str | None, data_version: str, facts: Mapping[str, Any]
@@ -213,12 +189,6 @@ class _Put:
         """Whether the content was stored before; a new file may have no bytes at all."""
         was_new = self.lease.file.state == FileState.PENDING
         return not self.record.bytes_added and (not was_new or self.lease.file.size_bytes > 0)
-
-
-class _Written:
-    """What a handler said of the value that it wrote last."""
-
-    logical_hash: str | None = None
 
 
 def set_data_version(context: dg.OutputContext, data_version: str) -> None:

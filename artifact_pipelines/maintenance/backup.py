@@ -14,14 +14,13 @@ from typing import BinaryIO, cast
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.retention import RetentionPolicy
-from artifact_pipelines.core.types import FileId, Lease, Materialization, MaterializationFacts, StoragePath
+from artifact_pipelines.core.types import FileId, Materialization, MaterializationFacts, StoragePath
 from artifact_pipelines.maintenance.backup_file import PEEK_BYTES, is_backup, write_backup
 from artifact_pipelines.maintenance.exceptions import NoBackupError
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.staging import StagingFile
 
 BACKUP_ASSET = "artifact_store/catalog_backup"
 RETENTION = RetentionPolicy(keep_last=7)
@@ -45,13 +44,10 @@ def back_up(
     Raises:
         BackendError: Catalog or store did not answer or is full; nothing was recorded.
     """
-    rows: dict[str, int] = {}
-
-    def write(sink: StagingFile) -> None:
+    with producer.holding() as holding, holding.stage() as sink:
         with catalog.transfer.snapshot() as snapshot:
-            rows.update(write_backup(cast("BinaryIO", sink), snapshot, HEAD_REVISION))
-
-    def record(lease: Lease) -> Materialization:
+            rows = write_backup(cast("BinaryIO", sink), snapshot, HEAD_REVISION)
+        lease = holding.put_staged(sink, describe("ndjson", compression_type="gzip"))
         facts = MaterializationFacts(
             BACKUP_ASSET,
             data_version=lease.file.content_hash,
@@ -60,9 +56,7 @@ def back_up(
             row_count=sum(rows.values()),
             metadata={"rows": rows},
         )
-        return catalog.materializations.record(facts, [lease])
-
-    made = producer.store_written(write, describe("ndjson", compression_type="gzip"), record)
+        made = holding.settle_with(lambda leases: catalog.materializations.record(facts, leases))
     catalog.retention.set_policy(BACKUP_ASSET, RETENTION)
     return made
 

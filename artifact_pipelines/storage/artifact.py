@@ -25,7 +25,7 @@ class Artifact:
         uri: Callable[[], str],
         open_stream: Callable[[bool], BinaryIO],
         verify_reads: bool = True,
-        s3_access: Callable[[], S3Access | None] = lambda: None,
+        s3_access: Callable[[], S3Access] | None = None,
     ) -> None:
         self.info = info
         self.verify_reads = verify_reads
@@ -44,8 +44,8 @@ class Artifact:
         return self._uri()
 
     def s3_access(self) -> S3Access | None:
-        """Return how an engine reaches a `uri` of S3 by itself; None where the store is not on S3."""
-        return self._s3_access()
+        """Return how an engine reads the `uri` itself; None if its backend does not offer that (`IReadInPlace`)."""
+        return self._s3_access() if self._s3_access else None
 
     def open(self, verify: bool | None = None) -> BinaryIO:
         """Return a stream of its bytes; close it after use.

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.s3_access import S3Access
@@ -58,10 +58,6 @@ class IStorageBackend(Protocol):
         """Return the URI of a path, for engines that read in place. It holds no credentials."""
         ...
 
-    def s3_access(self) -> S3Access | None:
-        """Return how other engines reach a `uri` of S3; None where the bytes are local files."""
-        ...
-
     def list_files(self) -> Iterator[StoragePath]:
         """Yield every path that holds bytes, in no order. What is not well-formed is not ours, and left out."""
         ...
@@ -73,4 +69,13 @@ class IStorageBackend(Protocol):
             is_leased: Tells whether an unexpired lease on a file exists: then its writer may be alive.
             dry_run: Only return it.
         """
+        ...
+
+
+@runtime_checkable
+class IReadInPlace(Protocol):
+    """A capability of a backend: engines other than ours read the `uri` of a path themselves, over the network."""
+
+    def s3_access(self) -> S3Access:
+        """Return how they reach the server."""
         ...

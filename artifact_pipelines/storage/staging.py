@@ -12,7 +12,7 @@ import pathlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.core.types import Content
@@ -140,26 +140,24 @@ class StagingFile(io.RawIOBase):
 
 
 class StagedFile:
-    """A complete staging file and its content. It keeps the file open, so its bytes outlive a rename and a deletion.
+    """A complete staging file and its content; close it after use. While open, its bytes outlive a rename and a deletion.
 
     Attributes:
         path: Where it lies until a backend moves it.
         fd: Its open descriptor.
         content: Hash and size of its bytes.
-        is_moved: Whether a backend took the file itself, so that it cannot be put a second time.
     """
 
     def __init__(self, path: pathlib.Path, fd: int, content: Content) -> None:
         self.path = path
         self.fd = fd
         self.content = content
-        self.is_moved = False
 
-    def reopen(self) -> BinaryIO:
-        """Return a stream of its bytes from the start, wherever the file has gone. One at a time."""
-        stream = os.fdopen(os.dup(self.fd), "rb", buffering=0)
-        stream.seek(0)
-        return cast("BinaryIO", stream)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
 
     def discard(self) -> None:
         """Close it, and remove it if it still lies in the staging folder."""

@@ -61,7 +61,6 @@ class LocalStorage:
             os.fsync(content.fd)
             self._sync_names(made)  # after the file: a journal that was written out for it has them already
             content.path.replace(target)
-            content.is_moved = True
             _sync_folder(target.parent)
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
@@ -84,7 +83,6 @@ class LocalStorage:
             self._durable_folders |= folders
             for (content, _), target in zip(contents, targets, strict=True):
                 content.path.replace(target)
-                content.is_moved = True
             _sync_filesystem(contents[0][0].fd)
 
     def read_stream(self, path: StoragePath) -> io.BufferedReader:
@@ -118,9 +116,6 @@ class LocalStorage:
     def uri(self, path: StoragePath) -> str:
         """See `IStorageBackend`."""
         return self._locate(path).as_uri()
-
-    def s3_access(self) -> None:
-        """See `IStorageBackend`."""
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""

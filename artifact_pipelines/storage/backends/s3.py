@@ -94,7 +94,7 @@ class S3Storage:
         return self._uri(self._key(path))
 
     def s3_access(self) -> S3Access:
-        """See `IStorageBackend`."""
+        """See `IReadInPlace`."""
         return self._client.access()
 
     def list_files(self) -> Iterator[StoragePath]:
