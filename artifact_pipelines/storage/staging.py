@@ -140,7 +140,7 @@ class StagingFile(io.RawIOBase):
 
 
 class StagedFile:
-    """A complete staging file and its content; close it after use. While open, its bytes outlive a rename and a deletion.
+    """A complete staging file and its content. While it is open, its bytes outlive a rename and a deletion.
 
     Attributes:
         path: Where it lies until a backend moves it.

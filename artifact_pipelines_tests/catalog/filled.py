@@ -24,6 +24,7 @@ from artifact_pipelines.core.types import (
 )
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.file_types import describe
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 def materialize(
@@ -35,7 +36,7 @@ def materialize(
         made = MaterializationFacts(asset, data_version=lease.file.content_hash, **facts)
         return catalog.materializations.record(made, [lease])
 
-    return producer.store_stream(io.BytesIO(content), describe("csv", metadata={"from": "é ☃", "n": 1.5}), record)
+    return put_and_settle(producer, io.BytesIO(content), describe("csv", metadata={"from": "é ☃", "n": 1.5}), record)
 
 
 def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lease:

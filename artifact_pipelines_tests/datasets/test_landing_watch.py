@@ -19,6 +19,7 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class Zone:
@@ -52,7 +53,7 @@ class Zone:
         data = (self._folder / file.path).read_bytes()
         facts = MaterializationFacts("flights/raw", hash_stream(io.BytesIO(data)).content_hash, dataset="flights")
         record = self.catalog.materializations.record
-        self._producer.store_stream(io.BytesIO(data), describe("csv"), lambda lease: record(facts, [lease]))
+        put_and_settle(self._producer, io.BytesIO(data), describe("csv"), lambda lease: record(facts, [lease]))
         self.outcomes[file.run_key] = RunOutcome.SUCCEEDED
         return file
 

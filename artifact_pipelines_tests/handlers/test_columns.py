@@ -18,6 +18,7 @@ from artifact_pipelines.handlers.table_handlers import readable_as
 from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.exceptions import ColumnValueError, DuplicateColumnsError, UnsupportedColumnError
 from artifact_pipelines_tests.handlers.test_type_handlers import round_trip, stored, written
+from artifact_pipelines_tests.handlers.writing import write_value
 
 ODD = pl.DataFrame(
     {"a.b": [1], "a": [{"b": 2}], "q\"u'o;te": [3], "ünï 🙂\n": [5], "x" * 5000: [6], "*": [7], "^a.*$": [8], "A": [9]}
@@ -135,7 +136,7 @@ UNSUPPORTED: dict[str, Callable[[], Any]] = {
 def test_a_column_that_cannot_be_stored_is_named_before_a_byte_is_written(name: str) -> None:
     value, sink = UNSUPPORTED[name](), io.BytesIO()
     with pytest.raises(UnsupportedColumnError, match="Column 'odd' of type .* Nothing was stored") as caught:
-        TypeHandlers().for_value(value).write(value, sink)
+        write_value(value, sink)
     assert sink.getvalue() == b""
     assert caught.value.remedy.endswith(".")
 
@@ -163,7 +164,7 @@ def test_a_duckdb_type_that_arrow_would_change_is_refused(value: str, kind: str)
         f"Column 'odd' of type {re.escape(kind)} cannot be stored as Parquet. Nothing was stored. CAST it to .* VARCHAR"
     )
     with pytest.raises(UnsupportedColumnError, match=said):
-        TypeHandlers().for_value(relation).write(relation, sink)
+        write_value(relation, sink)
     assert sink.getvalue() == b""
 
 
@@ -185,7 +186,7 @@ def test_a_relation_that_could_not_be_stored_leaves_its_connection_free(query: s
     connection = duckdb.connect()
     relation = connection.sql(query)
     with pytest.raises((ArtifactError, OSError, duckdb.Error)) as caught:  # as long as it is held, so is the reader
-        TypeHandlers().for_value(relation).write(relation, sink)
+        write_value(relation, sink)
     assert connection.sql("SELECT 1").fetchall() == [(1,)], caught
 
 
@@ -200,7 +201,7 @@ def test_a_hugeint_is_stored_where_a_decimal_has_its_digits(store: Store, form: 
     for odd in (f"({_NINES}::HUGEINT + 1)", f"(-{_NINES}::HUGEINT - 1)"):
         relation = _relation(form.format(odd))
         with pytest.raises(ColumnValueError, match="Column 'odd' .* Nothing was stored. .* to VARCHAR"):
-            TypeHandlers().for_value(relation).write(relation, io.BytesIO())
+            write_value(relation, io.BytesIO())
 
 
 _DAY_US = 86_400_000_000
@@ -218,7 +219,7 @@ TIMES = {
 def test_a_time_that_no_day_has_is_refused(times: str) -> None:
     table = pa.table({"odd": TIMES[times]})
     with pytest.raises(ColumnValueError, match="Column 'odd' .* within a day.* Nothing was stored. Fix the value"):
-        TypeHandlers().for_value(table).write(table, io.BytesIO())
+        write_value(table, io.BytesIO())
 
 
 def test_the_first_and_the_last_time_of_a_day_are_stored(store: Store) -> None:
@@ -226,7 +227,7 @@ def test_the_first_and_the_last_time_of_a_day_are_stored(store: Store) -> None:
     assert round_trip(store, relation, duckdb.DuckDBPyRelation).fetchall() == relation.fetchall()
     odd = _relation("'24:00:00'::TIME")
     with pytest.raises(ColumnValueError, match="within a day"):
-        TypeHandlers().for_value(odd).write(odd, io.BytesIO())
+        write_value(odd, io.BytesIO())
 
 
 @pytest.mark.parametrize("name", ["x\0y", "__filename", "__fragment_index", "__batch_index", "__last_in_fragment"])
@@ -234,7 +235,7 @@ def test_the_first_and_the_last_time_of_a_day_are_stored(store: Store) -> None:
 def test_a_name_that_not_every_reader_can_take_is_refused(make: Callable[[Any], Any], name: str) -> None:
     value, sink = make({"fine": [1], name: [2]}), io.BytesIO()
     with pytest.raises(UnsupportedColumnError, match="Rename it"):
-        TypeHandlers().for_value(value).write(value, sink)
+        write_value(value, sink)
     assert sink.getvalue() == b""
 
 
@@ -253,7 +254,7 @@ def test_a_map_that_has_a_key_twice_is_refused(name: str) -> None:
     with pytest.raises(
         ColumnValueError, match="Column 'odd' .* has a duplicate key. Nothing was stored. Keep one of the entries"
     ):
-        TypeHandlers().for_value(value).write(value, io.BytesIO())
+        write_value(value, io.BytesIO())
 
 
 def test_a_key_may_be_in_many_maps(store: Store) -> None:
@@ -292,7 +293,7 @@ def test_what_is_a_little_odd_is_stored(store: Store, kind: pa.DataType) -> None
 )
 def test_columns_of_the_same_name_are_named(value: Callable[[], Any]) -> None:
     with pytest.raises(DuplicateColumnsError, match="called 'a', 'b'. Nothing was stored"):
-        TypeHandlers().for_value(value()).write(value(), io.BytesIO())
+        write_value(value(), io.BytesIO())
 
 
 @pytest.mark.parametrize("value", [pl.DataFrame(), pl.LazyFrame(), pa.table({}), pa.RecordBatch.from_pydict({})])

@@ -17,8 +17,8 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.handlers.writing import write_value
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of
 
 ROWS = 190_000  # more than a row group, also the two thirds of them that some relations leave
@@ -44,8 +44,8 @@ FRAME = (
 
 
 def written(value: Any) -> tuple[str, str | None]:
-    handler, sink = TypeHandlers().for_value(value), io.BytesIO()
-    logical_hash = handler.write(value, sink)
+    sink = io.BytesIO()
+    logical_hash = write_value(value, sink)
     return hash_stream(io.BytesIO(sink.getvalue())).content_hash, logical_hash
 
 
@@ -102,7 +102,7 @@ def test_a_frame_is_written_like_the_same_frame_lazily() -> None:
 
 def test_what_lies_around_a_table_and_under_its_nulls_does_not_show() -> None:
     sink = io.BytesIO()
-    TypeHandlers().for_value(FRAME).write(FRAME, sink)
+    write_value(FRAME, sink)
     around = pl.concat([FRAME.head(1), FRAME], rechunk=True).slice(1)
     assert written(pl.read_parquet(sink.getvalue())) == written(around) == written(FRAME)
     table = FRAME.to_arrow()
@@ -123,7 +123,7 @@ def test_the_rows_of_a_relation_stay_in_order(tmp_path: pathlib.Path, threads: i
     with duckdb.connect(config={"threads": threads}) as connection:
         sink = io.BytesIO()
         relation = connection.sql(f"SELECT id FROM '{tmp_path / 'x.parquet'}' WHERE id % 3 < 2")
-        TypeHandlers().for_value(relation).write(relation, sink)
+        write_value(relation, sink)
     assert pl.read_parquet(sink.getvalue())["id"].is_sorted()
 
 
@@ -163,5 +163,5 @@ STORED: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", STORED)
 def test_the_hash_of_what_was_written_is_that_of_what_is_read_back(name: str) -> None:
     value, sink = STORED[name](), io.BytesIO()
-    logical_hash = TypeHandlers().for_value(value).write(value, sink)
+    logical_hash = write_value(value, sink)
     assert logical_hash == hash_of(pq.read_table(sink))

@@ -82,9 +82,10 @@ sys.meta_path.insert(0, NoPandas())
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.tabular.footer import describe_parquet, preview
 from artifact_pipelines_tests.handlers.test_far_values import VALUES
+from artifact_pipelines_tests.handlers.writing import write_value
 for name, (make, _) in VALUES.items():
     value, sink = make(), io.BytesIO()
-    TypeHandlers().for_value(value).write(value, sink)
+    write_value(value, sink)
     [column], [row] = describe_parquet(sink).columns, preview(sink)
     print(name, column.minimum, row["x"], sep="|")
 """

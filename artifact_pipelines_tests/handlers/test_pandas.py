@@ -19,6 +19,7 @@ from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
 from artifact_pipelines.tabular.unordered_hash import unordered_hash
 from artifact_pipelines_tests.handlers.test_type_handlers import FRAME, round_trip, stored, written
+from artifact_pipelines_tests.handlers.writing import write_value
 
 _ORDERED = pd.CategoricalIndex(["x", "y"], categories=["z", "y", "x"], ordered=True)
 
@@ -135,7 +136,7 @@ def test_other_readers_see_an_index_as_columns(store: Store) -> None:
 def versions(value: Any) -> tuple[str | None, str]:
     """Return the data versions of a value: where the order of its rows counts, and where it does not."""
     sink = io.BytesIO()
-    logical_hash = TypeHandlers().for_value(value).write(value, sink)
+    logical_hash = write_value(value, sink)
     return logical_hash, unordered_hash(sink, OneThreadHasher)
 
 

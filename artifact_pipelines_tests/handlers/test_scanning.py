@@ -65,14 +65,7 @@ def file(remote: Store) -> FileInfo:
 
 
 def opened(store: Store, file: FileInfo) -> Artifact:
-    producer = store._producer
-    return Artifact(
-        file,
-        lambda: producer.uri(file),
-        lambda verify: producer.open(file.file_id, verify),
-        producer.verify_reads,
-        producer.s3_access,
-    )
+    return store._producer.artifact(file)
 
 
 def load(store: Store, file: FileInfo, kind: Any, columns: list[str] | None = None) -> Any:
@@ -307,7 +300,6 @@ echo '{{"Version": 1, "AccessKeyId": "key'$N'", "SecretAccessKey": "s", "Session
 
 @pytest.mark.local
 def test_a_store_on_local_disk_needs_no_access(store: Store) -> None:
-    assert store._producer.s3_access() is None
     file = store.info(store.create_artifact(io.BytesIO(b"x"), "txt"))
     assert opened(store, file).s3_access() is None
     assert tempfile.gettempdir()

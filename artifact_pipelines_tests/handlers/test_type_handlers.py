@@ -26,6 +26,7 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.store import Store, open_store
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+from artifact_pipelines_tests.handlers.writing import write_value
 
 FRAME = pl.DataFrame(
     {
@@ -95,7 +96,7 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 def written(value: Any) -> tuple[FileDescription, bytes]:
     handler, sink = TypeHandlers().for_value(value), io.BytesIO()
-    handler.write(value, sink)
+    write_value(value, sink)
     return handler.describe(value), sink.getvalue()
 
 

@@ -158,7 +158,7 @@ def test_leases_are_renewed_for_as_long_as_later_partitions_take(
     ours: ArtifactIOManager, own_catalog: Catalog, own_producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = threading.Event()
-    monkeypatch.setattr(own_producer._keeper, "every_s", 0.01)
+    monkeypatch.setattr(own_catalog.files, "lease_s", 0.03)
     monkeypatch.setattr(own_catalog.files, "renew_all", lambda leases: renewed.set())
 
     def values(keys: list[str]) -> Iterator[tuple[str, str]]:

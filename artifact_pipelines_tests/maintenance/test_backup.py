@@ -42,6 +42,7 @@ from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file_id, rows_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 def nobody(_: int) -> None:
@@ -199,7 +200,7 @@ def test_a_write_that_was_completed_after_the_backup_is_kept(
         catalog.files.settle(lease, "me")
         return FileId(lease.file.file_id)
 
-    file_id = producer.store_stream(io.BytesIO(b"slow"), describe("txt"), back_up_before_it_is_settled)
+    file_id = put_and_settle(producer, io.BytesIO(b"slow"), describe("txt"), back_up_before_it_is_settled)
     report = bring_back(empty, backend)
     assert report.dropped == 0
     file = empty.files.get_file(file_id)

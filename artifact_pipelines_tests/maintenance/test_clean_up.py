@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.files import FileCatalog
-from artifact_pipelines.core.exceptions import UnknownFileError
+from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
     Amount,
@@ -35,6 +35,7 @@ from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.storage.settling import put_and_settle
 from artifact_pipelines_tests.storage.test_backend_contract import put
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.children import run_at_once
@@ -52,7 +53,7 @@ def materialize(catalog: Catalog, producer: ArtifactProducer, text: str, asset: 
         facts = MaterializationFacts(asset, lease.file.content_hash, run_id=f"run of {text}")
         return catalog.materializations.record(facts, [lease]).file.file_id
 
-    return producer.store_stream(io.BytesIO(text.encode()), describe("txt"), settle)
+    return put_and_settle(producer, io.BytesIO(text.encode()), describe("txt"), settle)
 
 
 def read(producer: ArtifactProducer, file_id: FileId) -> bytes:
@@ -234,25 +235,22 @@ def test_the_same_content_created_again_while_it_is_collected_is_a_new_file_that
     assert stored(backend) == {new}
 
 
-def test_a_writer_that_is_slower_than_its_lease_starts_again_and_loses_nothing(
+def test_a_writer_that_is_slower_than_its_lease_gets_an_error_and_leaves_nothing(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = FileCatalog(engine, lease_s=-1)  # its lease has run out when it gets it
-    producer = ArtifactProducer(hasty, backend)
-    monkeypatch.setattr(producer._keeper, "every_s", 60.0)
     write, reports = backend.write_stream, list[CleanUpReport]()
 
     def write_and_clean_up(content: Any, path: StoragePath) -> None:
         write(content, path)
-        if not reports:
-            reports.append(clean_up(catalog, backend, grace_s=0))
+        reports.append(clean_up(catalog, backend, grace_s=0))
 
     monkeypatch.setattr(backend, "write_stream", write_and_clean_up)
-    file_id = create(producer, "slow")
+    with pytest.raises(LeaseExpiredError):
+        create(ArtifactProducer(hasty, backend), "slow")
     assert [garbage.reason for garbage in reports[0].collected] == ["writer never finished"]
-    assert read(producer, file_id) == b"slow"
     clean_up(catalog, backend, grace_s=0)
-    assert stored(backend) == {file_id}
+    assert stored(backend) == set()
     assert counts_agree(engine)
 
 

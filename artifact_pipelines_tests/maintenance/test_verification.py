@@ -22,6 +22,7 @@ from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.storage.back_door import BackDoor
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 def content(number: int) -> bytes:
@@ -36,7 +37,7 @@ def stored(producer: ArtifactProducer, catalog: Catalog) -> list[FileInfo]:
         facts = MaterializationFacts("flights/table", "v")
         return catalog.materializations.record(facts, [lease]).file.file_id  # type: ignore[list-item]
 
-    ids = [producer.store_stream(io.BytesIO(content(0)), describe("txt"), record)]
+    ids = [put_and_settle(producer, io.BytesIO(content(0)), describe("txt"), record)]
     ids += [producer.create_artifact(io.BytesIO(content(number)), "txt") for number in range(1, 5)]
     return [catalog.files.get_file(file_id) for file_id in ids]
 

@@ -20,7 +20,7 @@ from artifact_pipelines.core.exceptions import (
     NotHeldError,
 )
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, NewArtifact, StoragePath
-from artifact_pipelines.storage import artifact_producer
+from artifact_pipelines.storage import holding
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -41,7 +41,7 @@ def read(producer: ArtifactProducer, file_ids: Sequence[FileId]) -> list[bytes]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact_producer, "BATCH_FILES", 2)
+    monkeypatch.setattr(holding, "BATCH_FILES", 2)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_same_content_is_the_same_file_and_one_reference_each(
     monkeypatch: pytest.MonkeyPatch,
     batch_files: int,
 ) -> None:
-    monkeypatch.setattr(artifact_producer, "BATCH_FILES", batch_files)
+    monkeypatch.setattr(holding, "BATCH_FILES", batch_files)
     before = producer.create_artifact(io.BytesIO(b"old"), "txt")
     file_ids = producer.create_artifacts(items(b"new", b"old", b"new", b"new", b"old"))
     assert file_ids == [file_ids[0], before, file_ids[0], file_ids[0], before]
@@ -157,7 +157,7 @@ def test_the_first_error_is_told_when_giving_back_fails_too(
     def fail_as_well(*_: object) -> None:
         raise CatalogUnavailableError("there", "gone")
 
-    monkeypatch.setattr(artifact_producer, "BATCH_FILES", 1)
+    monkeypatch.setattr(holding, "BATCH_FILES", 1)
     producer.create_artifacts(items(b"a"))
     monkeypatch.setattr(backend, "write_streams", fail)
     monkeypatch.setattr(backend, "write_stream", fail)
@@ -212,7 +212,7 @@ def test_a_catalog_that_stays_away_is_not_waited_for_once_for_each_reference(
     assert len(tried) == 3
 
 
-def test_a_writer_whose_leases_are_gone_starts_again(
+def test_a_writer_whose_leases_are_gone_gets_an_error_and_its_keys_are_never_written_again(
     producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, written = backend.write_streams, []
@@ -233,9 +233,11 @@ def test_a_writer_whose_leases_are_gone_starts_again(
 
     monkeypatch.setattr(catalog.files, "acquire_all", note)
     monkeypatch.setattr(backend, "write_streams", too_slow)
+    with pytest.raises(LeaseExpiredError):
+        producer.create_artifacts(items(b"a", b"b"))
     file_ids = producer.create_artifacts(items(b"a", b"b"))
     assert len(written) == 2
-    assert not set(written[0]) & set(written[1]), "a key is never written again once its row is gone"
+    assert not set(written[0]) & set(written[1])
     assert read(producer, file_ids) == [b"a", b"b"]
 
 
@@ -291,7 +293,7 @@ def test_items_are_taken_as_they_are_stored(producer: ArtifactProducer, catalog:
 def test_a_batch_is_bounded_in_bytes(
     producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifact_producer, "BATCH_BYTES", 100)
+    monkeypatch.setattr(holding, "BATCH_BYTES", 100)
     batches: list[int] = []
     write = backend.write_streams
 
@@ -300,10 +302,10 @@ def test_a_batch_is_bounded_in_bytes(
         write(contents)
 
     monkeypatch.setattr(backend, "write_streams", note)
-    producer.create_artifacts(items(b"a" * 60, b"b" * 60, b"c" * 10, b"d" * 100, b"e"))
-    assert batches == [2, 2, 1]
+    producer.create_artifacts(items(b"a" * 60, b"b" * 60, b"c" * 10, b"d" * 100, b"e", b"f"))
+    assert batches == [2, 2, 2]
 
 
 def test_two_threads_have_no_more_files_open_than_half_of_what_a_process_may_have() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert min(soft, 1024) / 2 >= 2 * artifact_producer.BATCH_FILES
+    assert min(soft, 1024) / 2 >= 2 * holding.BATCH_FILES

@@ -22,6 +22,7 @@ from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingByte
 from artifact_pipelines.storage.verified_path import verified_path
 from artifact_pipelines.store import Store, open_store
 from artifact_pipelines.tabular.parquet import write_frame
+from artifact_pipelines_tests.handlers.writing import write_value
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 FRAME = pl.DataFrame({"x": range(50_000), "y": [f"row {number}" for number in range(50_000)]})
@@ -35,10 +36,7 @@ def file(store: Store) -> FileInfo:
 
 
 def artifact(store: Store, file: FileInfo) -> Artifact:
-    producer = store._producer
-    return Artifact(
-        file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), producer.verify_reads
-    )
+    return store._producer.artifact(file)
 
 
 def load(store: Store, file: FileInfo, annotation: Any) -> Any:
@@ -95,7 +93,7 @@ def test_only_a_small_file_is_read_before_it_is_scanned(
 @pytest.mark.parametrize("content", ["text ü" * 100, {"a": [1, 2]}])
 def test_text_and_json_are_verified_before_they_are_understood(store: Store, back_door: BackDoor, content: Any) -> None:
     handler, sink = TypeHandlers().for_value(content), io.BytesIO()
-    handler.write(content, sink)
+    write_value(content, sink)
     file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), handler.describe(content).file_type))
     back_door.put(file.storage_path, bytes([sink.getvalue()[0] ^ 0x80]) + sink.getvalue()[1:])
     with pytest.raises(DamagedBytesError):

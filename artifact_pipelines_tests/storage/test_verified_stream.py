@@ -159,7 +159,7 @@ def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
     monkeypatch.setattr(backend, "size_bytes", lambda path: len(DATA))
     message = f"expected {len(DATA):,} bytes, found {found}"
     for way in (WAYS[0], in_pieces, exactly):
-        with pytest.raises(DamagedBytesError, match=message), producer.open_file(file) as stream:
+        with pytest.raises(DamagedBytesError, match=message), producer.artifact(file).open() as stream:
             way(stream)
 
 
@@ -170,7 +170,7 @@ def test_a_byte_more_behind_a_read_that_ends_where_the_file_should_is_seen(
     file = catalog.files.get_file(producer.create_artifact(io.BytesIO(data), "bin"))
     back_door.put(file.storage_path, data + b"x")
     monkeypatch.setattr(producer, "_check_size", lambda file: None)
-    with pytest.raises(DamagedBytesError, match="more bytes"), producer.open_file(file) as stream:
+    with pytest.raises(DamagedBytesError, match="more bytes"), producer.artifact(file).open() as stream:
         in_pieces(stream)
 
 
@@ -183,7 +183,7 @@ def test_an_empty_file_that_has_grown_is_damaged(
     back_door.put(file.storage_path, b"x")
     monkeypatch.setattr(producer, "_check_size", lambda file: None)
     for way in (WAYS[0], in_pieces, into_a_buffer):
-        with pytest.raises(DamagedBytesError, match="more bytes"), producer.open_file(file) as stream:
+        with pytest.raises(DamagedBytesError, match="more bytes"), producer.artifact(file).open() as stream:
             way(stream)
 
 
@@ -250,19 +250,19 @@ def test_of_a_file_that_was_looked_up_before_later_damage_and_later_healing_are_
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
-    with pytest.raises(DamagedBytesError), producer.open_found(file) as stream:
+    with pytest.raises(DamagedBytesError), producer.artifact(file).open() as stream:
         stream.read()
     damaged = catalog.files.get_file(file.file_id)
     assert damaged.state == FileState.DAMAGED
     with pytest.raises(DamagedBytesError, match=file.content_hash):
-        producer.open_found(damaged)
+        producer.artifact(damaged).open()
     producer.create_artifact(io.BytesIO(DATA), "txt")
     for found in (file, damaged):
-        with producer.open_found(found) as stream:
+        with producer.artifact(found).open() as stream:
             assert stream.read() == DATA
     back_door.delete(file.storage_path)
     with pytest.raises(MissingBytesError):
-        producer.open_found(file)
+        producer.artifact(file).open()
 
 
 def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(

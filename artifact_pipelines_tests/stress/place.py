@@ -13,6 +13,7 @@ from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.interfaces import IStorageBackend
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class OpenPlace:
@@ -35,7 +36,7 @@ class OpenPlace:
         facts = MaterializationFacts(asset, data_version=data.hex())
         record = self.catalog.materializations.record
         stream, description = io.BytesIO(data), FileDescription("bin")
-        return self.producer.store_stream(stream, description, lambda lease: record(facts, [lease])).file.file_id
+        return put_and_settle(self.producer, stream, description, lambda lease: record(facts, [lease])).file.file_id
 
     def clean_up(self) -> int:
         """Let everything go that nothing holds, without any grace. Returns how many files were collected."""

@@ -17,7 +17,6 @@ from artifact_pipelines.core.findings import FindingKind
 from artifact_pipelines.core.types import FileInfo, StoragePath
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.maintenance.verification import verify
-from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular.parquet import write_frame
@@ -102,14 +101,14 @@ def _readings(producer: ArtifactProducer, sample: Sample) -> Iterator[Callable[[
     file = sample.file
 
     def pieces(size: int) -> bytes:
-        with producer.open_file(file) as stream:
+        with producer.artifact(file).open() as stream:
             return b"".join(iter(lambda: stream.read(size), b""))
 
     def lines() -> bytes:
-        with producer.open_file(file) as stream:
+        with producer.artifact(file).open() as stream:
             return b"".join(stream)
 
-    artifact = Artifact(file, lambda: producer.uri(file), lambda verify: producer.open_file(file, verify))
+    artifact = producer.artifact(file)
     yield from (lambda: pieces(-1), lambda: pieces(700), lambda: pieces(len(sample.content)), lines)
     yield lambda: TypeHandlers().read(artifact, bytes)
     if sample.frame is not None:

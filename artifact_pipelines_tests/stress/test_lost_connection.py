@@ -27,6 +27,7 @@ from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.staging import StagedFile
 from artifact_pipelines_tests.postgresql_proxy import CUTS, Cut, PostgresqlProxy
+from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class World:
@@ -59,7 +60,7 @@ class World:
             facts = MaterializationFacts("asset", lease.file.content_hash, dataset="dataset")
             return self.catalog.materializations.record(facts, [lease]).materialization_id
 
-        return self.producer.store_stream(io.BytesIO(data), describe("txt"), record)
+        return put_and_settle(self.producer, io.BytesIO(data), describe("txt"), record)
 
     def count(self, which: sa.Table, *where: sa.ColumnElement[bool]) -> int:
         with self.engine.connect() as connection:
@@ -231,7 +232,7 @@ def test_the_first_error_is_told_when_the_catalog_is_lost_as_well(
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        world.producer.store_stream(io.BytesIO(b"data"), describe("txt"), fail)
+        put_and_settle(world.producer, io.BytesIO(b"data"), describe("txt"), fail)
     assert world.staged() == []
 
 
