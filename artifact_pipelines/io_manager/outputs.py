@@ -91,7 +91,9 @@ class OutputWriter:
             contextlib.closing(value) if is_generated else contextlib.nullcontext(),  # type: ignore[type-var]
             self._producer.holding(is_brief=several is None) as holding,
         ):
-            put = [self._put(holding, context, partition, value) for partition, value in values]
+            put = []
+            for partition, one in values:
+                put.append(self._put(holding, context, partition, one))
             recorded = self._record(holding, context, put, policies)
         self._report(context, recorded)
 

@@ -73,7 +73,8 @@ class StagingFile(io.RawIOBase):
                 count = min(space.nbytes, view.nbytes - taken)
                 space[:count] = view[taken : taken + count]
                 taken += count
-                self._advance(count)
+                if (block := self._ring.advance(count)) is not None:
+                    self._write_out(block)
             return view.nbytes
 
     def copy_from(self, stream: BinaryIO) -> None:
@@ -83,7 +84,8 @@ class StagingFile(io.RawIOBase):
             SourceStreamError: The stream raised. Errors of this package pass as they are.
         """
         while count := read_into(stream, self._ring.space(), self.tell()):
-            self._advance(count)
+            if (block := self._ring.advance(count)) is not None:
+                self._write_out(block)
 
     def finish(self) -> "StagedFile":
         """End the file. It is complete, but not yet durable."""
@@ -103,11 +105,6 @@ class StagingFile(io.RawIOBase):
                 self._fd = -1
                 self._path.unlink(missing_ok=True)
         super().close()
-
-    def _advance(self, count: int) -> None:
-        block = self._ring.advance(count)
-        if block is not None:
-            self._write_out(block)
 
     def _write_out(self, data: memoryview) -> None:
         with storage_errors(self._path.parent):

@@ -95,9 +95,9 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 
 def written(value: Any) -> tuple[FileDescription, bytes]:
-    handler, sink = TypeHandlers().for_value(value), io.BytesIO()
+    description, sink = TypeHandlers().for_value(value).describe(value), io.BytesIO()
     write_value(value, sink)
-    return handler.describe(value), sink.getvalue()
+    return description, sink.getvalue()
 
 
 def stored(store: Store, value: Any) -> Artifact:

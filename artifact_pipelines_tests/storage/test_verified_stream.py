@@ -327,13 +327,13 @@ def test_a_duplicate_that_puts_no_bytes_heals_nothing(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found damaged between a writer's look and its settlement: the damage stays known."""
-    settle = catalog.files.settle
+    settle = catalog.files.settle_all
 
     def found_meanwhile(*arguments: object) -> None:
         assert catalog.files.mark_damaged(file)
         settle(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(catalog.files, "settle", found_meanwhile)
+    monkeypatch.setattr(catalog.files, "settle_all", found_meanwhile)
     assert producer.create_artifact(io.BytesIO(DATA), "txt") == file.file_id
     assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
 
