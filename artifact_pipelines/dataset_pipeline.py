@@ -4,20 +4,23 @@ One idea: a dataset is declared, not programmed. This module only puts the slice
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.analysis.assets import build_profile_asset, build_query_asset
+from artifact_pipelines.analysis.assets import build_analysis_asset
+from artifact_pipelines.analysis.registry import AnalysisKind
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.landing_zone import check_source
+from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor
 from artifact_pipelines.datasets.table_reader import TableContract, check_column_type
-from artifact_pipelines.sampling.assets import build_simple_random_sample_asset
+from artifact_pipelines.sampling.assets import build_sample_asset
+from artifact_pipelines.sampling.registry import SamplingDesign
 
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
@@ -43,37 +46,6 @@ def _check_cron(cron: str) -> None:
         dg.ScheduleDefinition(job_name="any", cron_schedule=cron)
     except dg.DagsterInvalidDefinitionError as error:
         raise InvalidArgumentError("schedule", cron, "cron of five fields, such as '0 6 * * *'") from error
-
-
-class FileFormat(dg.Model):
-    """How the files of a dataset are to be read; what is left out follows from their extension."""
-
-    type: Literal["csv", "tsv", "ndjson", "parquet"] | None = None
-    delimiter: str | None = pydantic.Field(default=None, min_length=1, max_length=1)
-    null_values: Sequence[str] = pydantic.Field(
-        default=(), description="Texts that stand for null, besides the empty one."
-    )
-
-
-class SampleSpec(dg.Model):
-    """A sample of a dataset's table."""
-
-    design: Literal["simple_random"] = "simple_random"
-    n: int = pydantic.Field(gt=0, description="Rows to draw.")
-    seed: int = pydantic.Field(default=0, ge=0, lt=2**63, description="Which of all possible samples.")
-
-
-class AnalysisSpec(dg.Model):
-    """An analysis of a dataset's table: a profile, or one SELECT over a table of the dataset's name."""
-
-    kind: Literal["profile", "sql"]
-    query: str | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _query_belongs_to_sql(self) -> "AnalysisSpec":
-        if (self.kind == "sql") != bool(self.query):
-            raise ValueError("`query` goes with `kind: sql`, and only with it")
-        return self
 
 
 class RetentionSpec(dg.Model):
@@ -107,13 +79,13 @@ class DatasetPipeline(dg.Component, dg.Model):
     owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
         min_length=1, description="E-mail addresses or `team:name`, at least one."
     )
-    format: FileFormat = FileFormat()
+    format: FileFormat = ByExtension()
     columns: Mapping[str, Annotated[str, _checked_by(check_column_type)]] = pydantic.Field(
         default={}, description="Columns that must be there, with their DuckDB types."
     )
     key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
-    samples: Mapping[_Name, SampleSpec] = pydantic.Field(default={}, description="Samples of the table, by name.")
-    analyses: Mapping[_Name, AnalysisSpec] = pydantic.Field(default={}, description="Analyses of the table, by name.")
+    samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
+    analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     schedule: Annotated[str, _checked_by(_check_cron)] | None = pydantic.Field(
         default=None, description="Cron, in UTC: make everything anew then."
     )
@@ -151,13 +123,18 @@ class DatasetPipeline(dg.Component, dg.Model):
         }
         raw = build_raw_asset(self.name, self.source, shared)
         shared["automation_condition"] = on_changed_content()
-        table = build_table_asset(self.name, self.description, self._contract(), shared)
+        contract = TableContract(self.format, dict(self.columns), tuple(self.key))
+        table = build_table_asset(self.name, self.description, contract, shared)
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),
             description=f"Makes everything of dataset {self.name} anew, from the file that landed last.",
         )
-        assets = [raw, table, *self._samples(shared), *self._analyses(shared)]
+        samples = [
+            build_sample_asset(self.name, name, design, self.key, shared) for name, design in self.samples.items()
+        ]
+        analyses = [build_analysis_asset(self.name, name, kind, shared) for name, kind in self.analyses.items()]
+        assets = [raw, table, *samples, *analyses]
         return dg.Definitions(
             assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
             sensors=[build_landing_sensor(self.name, self.source, raw, table)],
@@ -168,29 +145,6 @@ class DatasetPipeline(dg.Component, dg.Model):
     def _with_retention(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         retention = self.retention.model_dump(exclude_none=True)
         return spec.merge_attributes(metadata={RETENTION_METADATA_KEY: retention}) if retention else spec
-
-    def _contract(self) -> TableContract:
-        return TableContract(
-            file_format=self.format.type,
-            delimiter=self.format.delimiter,
-            null_values=tuple(self.format.null_values),
-            columns=dict(self.columns),
-            key=tuple(self.key),
-        )
-
-    def _samples(self, shared: Mapping[str, Any]) -> Sequence[dg.AssetsDefinition]:
-        return [
-            build_simple_random_sample_asset(self.name, sample, spec.n, spec.seed, tuple(self.key), shared)
-            for sample, spec in self.samples.items()
-        ]
-
-    def _analyses(self, shared: Mapping[str, Any]) -> Sequence[dg.AssetsDefinition]:
-        return [
-            build_query_asset(self.name, analysis, spec.query, shared)
-            if spec.query
-            else build_profile_asset(self.name, analysis, shared)
-            for analysis, spec in self.analyses.items()
-        ]
 
     def _schedule(self, job: Any) -> dg.ScheduleDefinition:
         return dg.ScheduleDefinition(

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
@@ -63,15 +64,16 @@ def build_table_asset(
         ins={"raw": dg.AssetIn(key=[dataset, "raw"])},
         description=description,
         kinds={"parquet", "duckdb"},
-        code_version=f"{TABLE_CODE_VERSION}:{contract}",
+        code_version=f"{TABLE_CODE_VERSION} {contract.code_version()}",
         **attributes,
     )
     def table(raw: Artifact) -> Iterator[dg.Output[Any]]:
-        label = f"{dataset}/raw (file {raw.info.file_id})"
+        info = raw.info
+        label = f"{dataset}/raw (file {info.file_id})"
         with (
             failures_explained(),
             verified_path(raw) as file,
-            open_table(file.path, raw.info.file_type, raw.info.compression_type, contract, label) as batches,
+            open_table(RawFile(file.path, info.file_type, info.compression_type, label), contract) as batches,
         ):
             yield dg.Output(file.batches(batches))
 

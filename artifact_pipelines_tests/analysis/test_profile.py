@@ -9,8 +9,7 @@ import polars as pl
 import polars.testing
 import pytest
 
-from artifact_pipelines.analysis import profile as module
-from artifact_pipelines.analysis.profile import finish, measure, merge, profile
+from artifact_pipelines.analysis.kinds.profile import DISTINCT_LIMIT, finish, measure, merge, profile
 from artifact_pipelines.tabular.parquet import write_frame
 
 
@@ -82,13 +81,13 @@ def test_merging_batches_is_the_same_as_measuring_all(batches: list[list[float |
 def test_many_distinct_values_are_estimated_and_said_to_be() -> None:
     row = profiled(pl.DataFrame({"a": range(200_000)}))["a"]
     assert not row["distinct_is_exact"]
-    assert row["distinct_count"] == pytest.approx(200_000, rel=4 / math.sqrt(module.DISTINCT_LIMIT))
+    assert row["distinct_count"] == pytest.approx(200_000, rel=4 / math.sqrt(DISTINCT_LIMIT))
 
 
-@pytest.mark.parametrize("count", [module.DISTINCT_LIMIT - 1, module.DISTINCT_LIMIT])
+@pytest.mark.parametrize("count", [DISTINCT_LIMIT - 1, DISTINCT_LIMIT])
 def test_up_to_the_limit_distinct_values_are_counted(count: int) -> None:
     row = profiled(pl.DataFrame({"a": list(range(count)) * 3}))["a"]
-    assert row["distinct_is_exact"] == (count < module.DISTINCT_LIMIT)
+    assert row["distinct_is_exact"] == (count < DISTINCT_LIMIT)
     assert row["distinct_count"] == pytest.approx(count, rel=0 if row["distinct_is_exact"] else 0.07)
 
 

@@ -1,25 +1,36 @@
 import gzip
 import pathlib
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pydantic
 import pytest
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.datasets.registry import FileFormat
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
 
+FORMAT: pydantic.TypeAdapter[IFileFormat] = pydantic.TypeAdapter(FileFormat)
 CSV = "carrier,delay,day\nUA,5,2013-01-01\nAA,NA,2013-01-02\n"
 
 
 def read(
-    folder: pathlib.Path, data: str | bytes, file_type: str = "csv", compression: str | None = None, **contract: Any
+    folder: pathlib.Path,
+    data: str | bytes,
+    file_type: str = "csv",
+    compression: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    key: Sequence[str] = (),
+    **file_format: Any,
 ) -> pa.Table:
     path = folder / "stored"
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    made = TableContract(**contract)
-    with open_table(path, file_type, compression, made, "flights/raw (file 1)") as batches:
+    contract = TableContract(FORMAT.validate_python(file_format), columns or {}, key)
+    with open_table(RawFile(path, file_type, compression, "flights/raw (file 1)"), contract) as batches:
         return batches.read_all()
 
 
@@ -40,7 +51,7 @@ def test_types_are_read_off_all_rows(tmp_path: pathlib.Path) -> None:
         (CSV.replace(",", "\t"), "tsv", None, {}),
         (CSV.replace(",", ";"), "csv", None, {"delimiter": ";"}),
         (gzip.compress(CSV.encode(), mtime=0), "csv", "gzip", {}),
-        (CSV, "txt", None, {"file_format": "csv"}),
+        (CSV, "txt", None, {"type": "csv"}),
         ('{"carrier": "UA", "delay": 5}\n{"carrier": "AA", "delay": null}\n', "ndjson", None, {}),
         ('{"carrier": "UA", "delay": 5}\n{"carrier": "AA", "delay": null}\n', "jsonl", None, {}),
     ],
@@ -93,7 +104,7 @@ def test_declared_types_are_kept(tmp_path: pathlib.Path) -> None:
         (CSV, {"columns": {"nothing": "INT"}}, '"nothing" do not exist'),
         (CSV, {"key": ("nothing",)}, "missing nothing; found carrier, delay, day"),
         (CSV.replace(",", ";"), {}, "one column named 'carrier;delay;day'; set format.delimiter"),
-        ('{"x": 1}\n', {"columns": {"y": "INT"}, "file_format": "ndjson"}, "y"),
+        ('{"x": 1}\n', {"columns": {"y": "INT"}, "type": "ndjson"}, "y"),
     ],
 )
 def test_a_file_that_does_not_fit_the_contract_is_an_error(
@@ -128,7 +139,7 @@ def test_a_torn_or_foreign_file_is_an_error_and_not_a_guess(
 
 
 def test_a_compression_that_is_not_supported_is_said(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UnparsableSourceError, match=r"csv\.zip.*plain or \.gz"):
+    with pytest.raises(UnparsableSourceError, match=r"csv\.zip: compressed files are supported as \.gz only"):
         read(tmp_path, b"PK", "csv", "zip")
 
 

@@ -1,22 +1,27 @@
 """A profile describes every column of a table, in one pass: map over batches, merge, finish.
 
-Batches have a fixed size and are merged in order, so that the same table gives the same profile to the last bit,
-whatever the number of threads.
+Batches have a fixed size and are merged in order, so the same table gives the same profile to the last bit, with any
+number of threads.
 """
 
 import dataclasses
 import functools
 import math
-from typing import Any, BinaryIO
+import pathlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artifact_pipelines.analysis.interfaces import IAnalysisKind
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 BATCH_ROWS = 65_536
 DISTINCT_LIMIT = 4096
-"""Up to here distinct values are counted, above they are estimated, with a standard error of 1 / sqrt(4096) = 1.6 %."""
+"""Fewer distinct values are counted, more are estimated with a standard error of 1 / sqrt(4096) = 1.6 %."""
 
 _SCHEMA = {
     "column": pl.String,
@@ -32,8 +37,29 @@ _SCHEMA = {
 }
 
 
+class Profile(IAnalysisKind):
+    """Describe every column of the dataset's table."""
+
+    ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
+    kind: Literal["profile"] = "profile"
+
+    def description(self, dataset: str) -> str:
+        """See `IAnalysisKind`."""
+        return (
+            f"One row for each column of {dataset}: type, nulls, distinct values, range, mean and spread.\n\n"
+            "Caveats: above a limit the number of distinct values is an estimate; `distinct_is_exact` is then false."
+        )
+
+    @contextmanager
+    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pa.RecordBatchReader]:
+        """See `IAnalysisKind`."""
+        [table] = tables.values()
+        with table.open("rb") as stream:
+            yield profile(stream).to_arrow(compat_level=pl.CompatLevel.oldest()).to_reader()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
-class ColumnPart:
+class ColumnSummary:
     """What is known of one column after some batches.
 
     Attributes:
@@ -69,14 +95,14 @@ def profile(source: BinaryIO) -> pl.DataFrame:
     """
     file = pq.ParquetFile(source)
     empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-    parts = {column.name: measure(column) for column in empty.iter_columns()}
+    summaries = {column.name: measure(column) for column in empty.iter_columns()}
     for batch in file.iter_batches(batch_size=BATCH_ROWS):
         for column in pl.DataFrame(pl.from_arrow(batch)).iter_columns():
-            parts[column.name] = merge(parts[column.name], measure(column))
-    return pl.DataFrame([finish(name, part) for name, part in parts.items()], schema=_SCHEMA, orient="row")
+            summaries[column.name] = merge(summaries[column.name], measure(column))
+    return pl.DataFrame([finish(name, summary) for name, summary in summaries.items()], schema=_SCHEMA, orient="row")
 
 
-def measure(column: pl.Series) -> ColumnPart:
+def measure(column: pl.Series) -> ColumnSummary:
     """Map: describe one batch of a column."""
     values = column.drop_nulls()
     kind = column.dtype
@@ -85,7 +111,7 @@ def measure(column: pl.Series) -> ColumnPart:
     squares = 0.0 if numbers is None or mean is None else float(((numbers - mean) ** 2).sum())
     ordered = not kind.is_nested() and kind not in (pl.Binary, pl.Null, pl.Object)
     texts = values.cast(pl.String) if kind in (pl.Categorical, pl.Enum) else values
-    return ColumnPart(
+    return ColumnSummary(
         type=str(kind),
         row_count=column.len(),
         count=values.len(),
@@ -97,7 +123,7 @@ def measure(column: pl.Series) -> ColumnPart:
     )
 
 
-def merge(left: ColumnPart, right: ColumnPart) -> ColumnPart:
+def merge(left: ColumnSummary, right: ColumnSummary) -> ColumnSummary:
     """Merge: describe two runs of batches as one."""
     mean, squares = _merged_moments(left, right)
     smallest = (
@@ -105,7 +131,7 @@ def merge(left: ColumnPart, right: ColumnPart) -> ColumnPart:
         if left.smallest is not None and right.smallest is not None
         else None
     )
-    return ColumnPart(
+    return ColumnSummary(
         type=left.type,
         row_count=left.row_count + right.row_count,
         count=left.count + right.count,
@@ -117,25 +143,27 @@ def merge(left: ColumnPart, right: ColumnPart) -> ColumnPart:
     )
 
 
-def finish(name: str, part: ColumnPart) -> tuple[Any, ...]:
+def finish(name: str, summary: ColumnSummary) -> tuple[Any, ...]:
     """Finish: return the row of a column, as `profile` has it."""
-    distinct, exact = _distinct(part.smallest)
-    deviation = math.sqrt(part.squares / (part.count - 1)) if part.mean is not None and part.count > 1 else None
+    distinct, exact = _distinct(summary.smallest)
+    deviation = (
+        math.sqrt(summary.squares / (summary.count - 1)) if summary.mean is not None and summary.count > 1 else None
+    )
     return (
         name,
-        part.type,
-        part.row_count,
-        part.row_count - part.count,
+        summary.type,
+        summary.row_count,
+        summary.row_count - summary.count,
         distinct,
         exact,
-        None if part.minimum is None else str(part.minimum),
-        None if part.maximum is None else str(part.maximum),
-        part.mean,
+        None if summary.minimum is None else str(summary.minimum),
+        None if summary.maximum is None else str(summary.maximum),
+        summary.mean,
         deviation,
     )
 
 
-def _merged_moments(left: ColumnPart, right: ColumnPart) -> tuple[float | None, float]:
+def _merged_moments(left: ColumnSummary, right: ColumnSummary) -> tuple[float | None, float]:
     if left.mean is None or right.mean is None:
         known = left if right.mean is None else right
         return known.mean, known.squares

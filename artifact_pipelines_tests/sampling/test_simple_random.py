@@ -5,10 +5,11 @@ from typing import Any
 
 import polars as pl
 import polars.testing
+import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.designs import simple_random_sample
+from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
@@ -16,7 +17,7 @@ POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in rang
 
 
 def sample(population: pl.DataFrame, n: int, seed: int = 0, key: tuple[str, ...] = ("id",)) -> pl.DataFrame:
-    return simple_random_sample(population.lazy(), n, seed, key).collect()
+    return SimpleRandom(n=n, seed=seed).draw(population.lazy(), key).collect()
 
 
 def ids(sampled: pl.DataFrame) -> list[int]:
@@ -94,18 +95,18 @@ def test_an_empty_population_gives_an_empty_sample() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "parameter"),
-    [
-        ({"n": 0}, "n"),
-        ({"n": -1}, "n"),
-        ({"n": 1, "seed": -1}, "seed"),
-        ({"n": 1, "seed": 2**63}, "seed"),
-        ({"n": 1, "key": ("nothing",)}, "key"),
-    ],
+    ("fields", "field"),
+    [({"n": 0}, "n"), ({"n": -1}, "n"), ({"n": 1, "seed": -1}, "seed"), ({"n": 1, "seed": 2**63}, "seed"), ({}, "n")],
 )
-def test_arguments_out_of_range_are_refused(arguments: Any, parameter: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"^{parameter} must be"):
-        sample(POPULATION, **arguments)
+def test_field_out_of_range_is_named(fields: Any, field: str) -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        SimpleRandom(**fields)
+    assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+
+
+def test_missing_key_column_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="^key must be among the columns: id, value, not .*nothing"):
+        sample(POPULATION, 1, key=("nothing",))
 
 
 def test_a_column_that_a_sample_adds_may_not_be_there() -> None:
@@ -115,4 +116,4 @@ def test_a_column_that_a_sample_adds_may_not_be_there() -> None:
 
 def test_a_key_of_lists_identifies_nothing() -> None:
     with pytest.raises(UnsupportedTypeError, match="identify rows by column 'id'"):
-        simple_random_sample(pl.LazyFrame({"id": [[1], [2]]}), 1, 0, ("id",))
+        SimpleRandom(n=1).draw(pl.LazyFrame({"id": [[1], [2]]}), ("id",))

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
-from artifact_pipelines.analysis.query import run_query
+from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 
@@ -17,7 +17,7 @@ def flights(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def answer(sql: str, tables: dict[str, pathlib.Path]) -> pa.Table:
-    with run_query(sql, tables) as batches:
+    with Sql(query=sql).answer(tables) as batches:
         return batches.read_all()
 
 
@@ -41,7 +41,7 @@ def test_the_answer_may_be_empty(flights: dict[str, pathlib.Path]) -> None:
     assert (found.num_rows, found.column_names) == (0, ["carrier"])
 
 
-@pytest.mark.parametrize("sql", ["DROP VIEW flights", "SELECT 1; SELECT 2", "COPY flights TO 'x.csv'", ""])
+@pytest.mark.parametrize("sql", ["DROP VIEW flights", "SELECT 1; SELECT 2", "COPY flights TO 'x.csv'", ";"])
 def test_what_is_not_one_select_is_refused(flights: dict[str, pathlib.Path], sql: str) -> None:
     with pytest.raises(UnsafeQueryError, match="Write one SELECT"):
         answer(sql, flights)

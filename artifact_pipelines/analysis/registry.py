@@ -1,0 +1,12 @@
+"""The kinds of analysis that a YAML file may name."""
+
+from typing import Annotated
+
+from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.kinds.profile import Profile
+from artifact_pipelines.analysis.kinds.sql import Sql
+from artifact_pipelines.declarations import OneOf
+
+KINDS = (Profile, Sql)
+
+AnalysisKind = Annotated[IAnalysisKind, OneOf(KINDS)]

@@ -1,0 +1,54 @@
+"""Delimited text: CSV and TSV."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar, Literal
+
+import duckdb
+import pyarrow as pa
+import pydantic
+
+from artifact_pipelines.datasets.duckdb_scan import scan
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+
+
+class Csv(IFileFormat):
+    """Lines of values between delimiters, names of columns in the first."""
+
+    EXTENSIONS: ClassVar[Sequence[str]] = ("csv",)
+    type: Literal["csv"] = "csv"
+    delimiter: str = pydantic.Field(
+        default=",", min_length=1, max_length=1, description="Separates values; a comma in CSV, a tab in TSV."
+    )
+    null_values: Sequence[str] = pydantic.Field(
+        default=(), description="Texts that stand for null, besides the empty one."
+    )
+
+    def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
+        """See `IFileFormat`."""
+
+        # The sniffer may only find types, and reads them from all rows: otherwise it skips rows or picks another
+        # delimiter to make a torn file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
+        def relate(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+            return connection.read_csv(
+                str(file.path),
+                sep=self.delimiter,
+                quotechar='"',
+                skiprows=0,
+                header=True,
+                compression=file.compression,
+                na_values=["", *self.null_values],
+                dtype=dict(columns) or None,
+                sample_size=-1,
+                hive_partitioning=False,  # a folder `env=prod` in the store's path is no column
+            )
+
+        return scan(file, self.type, relate)
+
+
+class Tsv(Csv):
+    """CSV with tabs between values."""
+
+    EXTENSIONS: ClassVar[Sequence[str]] = ("tsv",)
+    type: Literal["tsv"] = "tsv"  # type: ignore[assignment]  # another literal
+    delimiter: str = pydantic.Field(default="\t", min_length=1, max_length=1, description="Separates values.")

@@ -1,0 +1,52 @@
+"""The file formats that a YAML file may name, and the choice by a file's extension where it names none."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import pydantic
+
+from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.formats.csv import Csv, Tsv
+from artifact_pipelines.datasets.formats.ndjson import Ndjson
+from artifact_pipelines.datasets.formats.parquet import Parquet
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.declarations import OneOf
+
+FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Parquet)
+
+
+class _ByExtension(IFileFormat):
+    type: Literal[None] = None
+
+    def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Open a file as its extension says; options of other formats do not matter.
+
+        Raises:
+            UnparsableSourceError: No format has this extension.
+        """
+        for chosen in FORMATS:
+            if file.file_type in chosen.EXTENSIONS:
+                options = self.model_dump(include=set(chosen.model_fields), exclude_none=True)
+                return chosen.model_validate(options).open(file, columns)
+        supported = ", ".join(chosen.tag() for chosen in FORMATS)
+        raise UnparsableSourceError(file.label, file.file_type, f"supported are {supported}, plain or .gz")
+
+
+def _options() -> Mapping[str, Any]:
+    """Return all options of all formats, none of them required."""
+    return {
+        name: (
+            Annotated[(field.annotation, *field.metadata, None)] | None,  # Annotated takes two or more
+            pydantic.Field(default=None, description=field.description),
+        )
+        for chosen in FORMATS
+        for name, field in chosen.model_fields.items()
+        if name != chosen.TAG
+    }
+
+
+ByExtension: type[_ByExtension] = pydantic.create_model("ByExtension", __base__=_ByExtension, **_options())
+
+FileFormat = Annotated[IFileFormat, OneOf(FORMATS, untagged=ByExtension)]

@@ -1,0 +1,11 @@
+"""The sampling designs that a YAML file may name."""
+
+from typing import Annotated
+
+from artifact_pipelines.declarations import OneOf
+from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+
+DESIGNS = (SimpleRandom,)
+
+SamplingDesign = Annotated[ISamplingDesign, OneOf(DESIGNS, untagged=SimpleRandom)]

@@ -1,0 +1,58 @@
+"""The asset of a sample, for a design that only this test knows."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from artifact_pipelines import ArtifactIOManagerFactory, DatasetPipeline
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.sampling.assets import build_sample_asset
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines_tests.project import FLIGHTS
+
+
+class FirstRows(ISamplingDesign):
+    """Draw the first rows."""
+
+    design: Literal["first_rows"] = "first_rows"
+    n: int = 2
+
+    def description(self, dataset: str, key: Sequence[str]) -> str:
+        return f"The first {self.n} rows of {dataset}, by {', '.join(key)}."
+
+    def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
+        return population.sort(key).head(self.n)
+
+
+@dg.asset(key=["flights", "table"])
+def table() -> pl.DataFrame:
+    return pl.DataFrame({"id": [3, 1, 2]})
+
+
+def test_design_in_one_class_becomes_an_asset(settings: Settings) -> None:
+    sample = build_sample_asset("flights", "few", FirstRows(), ["id"], {"group_name": "flights"})
+    urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
+    result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
+    drawn = result.asset_value(["flights", "samples", "few"])
+    assert drawn.collect()["id"].to_list() == [1, 2]
+    [spec] = sample.specs
+    assert spec.description == "The first 2 rows of flights, by id."
+    assert spec.code_version == "first_rows 1 {} key=['id']"
+    assert spec.metadata["artifact/design"] == {"design": "first_rows", "n": 2, "key": ["id"]}
+
+
+def test_dataset_declared_in_code_takes_a_design_that_is_not_registered() -> None:
+    dataset = DatasetPipeline.model_validate({**FLIGHTS, "samples": {"few": FirstRows(n=5)}})
+    assert dataset.samples == {"few": FirstRows(n=5)}
+
+
+@pytest.mark.parametrize("change", [{"n": 3}, {"key": ["id", "day"]}])
+def test_another_field_or_key_is_another_code_version(change: dict[str, object]) -> None:
+    def code_version(n: int = 2, key: Sequence[str] = ("id",)) -> str | None:
+        [spec] = build_sample_asset("flights", "few", FirstRows(n=n), key, {}).specs
+        return spec.code_version
+
+    assert code_version(**change) != code_version()  # type: ignore[arg-type]
