@@ -49,17 +49,18 @@ _FILL = {
     "materializations": f"""
         INSERT INTO materializations (materialization_id, asset_key, partition_key, version, run_id, step_key,
             data_version, code_version, row_count, bytes_added, schema, metadata, created_at, is_current, released_at,
-            current_since)
+            current_since, is_op_output)
         SELECT i, {_ASSET}, CASE WHEN i % 10 = 1 THEN 'day ' || i END, CASE WHEN i % 10 = 1 THEN 1 ELSE i END,
             'run ' || (i / 5), 'step', {{hash}}, '1', 1000, 100, '{{{{"a": "int64"}}}}', '{{{{}}}}', {{time}},
             i % 10 = 1 OR i = :files OR (i % 10 != 0 AND i > :files - :assets), CASE WHEN i % 100 = 7 THEN {{time}} END,
-            {{time}}
+            {{time}}, i < 0
         FROM numbers""",
     "materialization_files": """
-        INSERT INTO materialization_files (materialization_id, position, file_id) SELECT i, 0, i FROM numbers""",
+        INSERT INTO materialization_files (materialization_id, position, file_id, file_type)
+        SELECT i, 0, i, 'parquet' FROM numbers""",
     "materialization_inputs": """
-        INSERT INTO materialization_inputs (materialization_id, asset_key, file_id)
-        SELECT i, 'source', i - 1 FROM numbers WHERE i > 1 AND i % 100 != 8""",
+        INSERT INTO materialization_inputs (materialization_id, position, input_id)
+        SELECT i, 0, i - 1 FROM numbers WHERE i > 1 AND i % 100 != 8""",
 }
 _DIALECTS = {
     "sqlite": {

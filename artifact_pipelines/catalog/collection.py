@@ -192,13 +192,12 @@ def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _is_input() -> sa.ColumnElement[bool]:
     # What something kept was made from stays, even if it was released before that was recorded.
-    made_from = materialization_inputs.join(
-        materializations, materializations.c.materialization_id == materialization_inputs.c.materialization_id
-    )
+    link, loaded = materialization_files.c, materialization_inputs.c
     return (
         sa.select(sa.literal(1))
-        .select_from(made_from)
-        .where(materialization_inputs.c.file_id == files.c.file_id, materializations.c.released_at.is_(None))
+        .join_from(materialization_files, materialization_inputs, loaded.input_id == link.materialization_id)
+        .join(materializations, materializations.c.materialization_id == loaded.materialization_id)
+        .where(link.file_id == files.c.file_id, materializations.c.released_at.is_(None))
         .where(is_newest_of_its_version(materializations))
         .correlate(files)
         .exists()

@@ -1,7 +1,7 @@
-"""What was made from what: from a materialization up to its inputs, and down to what was made from it.
+"""Lineage: from a materialization up to its inputs, and down to what was made from it.
 
-One idea: the exact files that a step loaded are recorded, and of which materialization, so lineage is read and not
-guessed; but what was recorded before 0005 has the files only. Every step of a tree is one query for all its nodes.
+One idea: the materializations that a step loaded are recorded, so lineage is read and never guessed. Each level of a
+tree takes one query for all its nodes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,24 +55,19 @@ class LineageCatalog:
 
     @retried
     def inputs(self, materialization_ids: Sequence[int], limit: int) -> Ancestry:
-        """Return what materializations were made from, in the order in which it was recorded, so many at the most.
-
-        Where it is not known which materialization was loaded, it is the newest one that had the input's file before.
-        """
+        """Return what materializations were made from, in the order in which it was recorded, at most `limit` pairs."""
+        rows = sa.select(materialization_inputs).where(_inputs.materialization_id.in_(materialization_ids))
+        rows = rows.order_by(_inputs.materialization_id, _inputs.position).limit(limit)
         with reading(self._engine) as connection:
-            rows = connection.execute(_input_rows(materialization_ids, limit)).all()
-            found = _made(connection, [row.producer for row in rows if row.producer is not None])
-        pairs = []
-        for row in rows:
-            unknown = Made(None, row.asset_key, row.partition_key, None, FileId(row.file_id), None, None)
-            pairs.append((row.materialization_id, found.get(row.producer, unknown)))
-        return pairs
+            pairs = connection.execute(rows).all()
+            found = _made(connection, [row.input_id for row in pairs])
+        return [(row.materialization_id, found[row.input_id]) for row in pairs]
 
     @retried
     def consumers(self, materialization_ids: Sequence[int], limit: int) -> Ancestry:
-        """Return what was made from the files of materializations, by name, so many at the most.
+        """Return what was made from the versions of materializations, by name, at most `limit` pairs.
 
-        Of the materializations of one version it is the newest.
+        Each version that was made from them is represented by its newest materialization.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(_consumer_rows(materialization_ids, limit)).all()
@@ -80,47 +75,28 @@ class LineageCatalog:
         return [(row.source, found[row.consumer]) for row in rows]
 
 
-def _input_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
-    before = materializations.alias()
-    producer = (
-        sa.select(sa.func.max(before.c.materialization_id))
-        .join_from(materialization_files, before, before.c.materialization_id == _owned.materialization_id)
-        .where(
-            _owned.file_id == _inputs.file_id,
-            before.c.asset_key == _inputs.asset_key,
-            before.c.partition_key.is_not_distinct_from(_inputs.partition_key),
-            _owned.materialization_id < _inputs.materialization_id,
-        )
-        .scalar_subquery()
-    )
-    loaded = sa.func.coalesce(_inputs.source_id, producer).label("producer")
-    rows = sa.select(materialization_inputs, loaded).where(_inputs.materialization_id.in_(ids))
-    return rows.order_by(_inputs.materialization_id, _inputs.input_id).limit(limit)
-
-
 def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
-    source, made, loaded = (materializations.alias(name) for name in ("source", "made", "loaded"))
-    # By version, not by ID: what is made again of the same content is the same to whoever was made from it.
-    is_version = sa.exists().where(
-        loaded.c.materialization_id == _inputs.source_id, loaded.c.version == source.c.version
-    )
+    source, same, made = (materializations.alias(name) for name in ("source", "same", "made"))
+    source_id = source.c.materialization_id
     return (
-        sa.select(_owned.materialization_id.label("source"), sa.func.max(made.c.materialization_id).label("consumer"))
-        .join_from(materialization_files, source, source.c.materialization_id == _owned.materialization_id)
-        .join(
-            materialization_inputs,
-            sa.and_(
-                _inputs.file_id == _owned.file_id,
-                _inputs.asset_key == source.c.asset_key,
-                _inputs.partition_key.is_not_distinct_from(source.c.partition_key),
-                sa.or_(_inputs.source_id.is_(None), is_version),
-            ),
-        )
+        sa.select(source_id.label("source"), sa.func.max(made.c.materialization_id).label("consumer"))
+        .join_from(source, same, _is_same_version(source, same))
+        .join(materialization_inputs, _inputs.input_id == same.c.materialization_id)
         .join(made, made.c.materialization_id == _inputs.materialization_id)
-        .where(_owned.materialization_id.in_(ids))
-        .group_by(_owned.materialization_id, made.c.asset_key, made.c.partition_key, made.c.version)
-        .order_by(_owned.materialization_id, made.c.asset_key, made.c.partition_key, made.c.version)
+        .where(source_id.in_(ids))
+        .group_by(source_id, made.c.asset_key, made.c.partition_key, made.c.version)
+        .order_by(source_id, made.c.asset_key, made.c.partition_key, made.c.version)
         .limit(limit)
+    )
+
+
+def _is_same_version(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """True if two materializations have one version: a consumer of either is a consumer of both."""
+    same = (other.c.asset_key == one.c.asset_key, other.c.version == one.c.version)
+    # Not "is not distinct from": PostgreSQL has no index for that.
+    return sa.or_(
+        sa.and_(*same, other.c.partition_key == one.c.partition_key),
+        sa.and_(*same, other.c.partition_key.is_(None), one.c.partition_key.is_(None)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.files import file_from
-from artifact_pipelines.catalog.tables import IS_OF_NO_OP, files, materialization_files, materializations
+from artifact_pipelines.catalog.tables import files, materialization_files, materializations
 from artifact_pipelines.core.types import FileInfo, Materialization, Publication
 
 _ID = materializations.c.materialization_id
@@ -19,8 +19,6 @@ AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
 """The holder that each of them is, as `holder_of` names it."""
 TYPES = ("file_type", "mime_type", "compression_type")
 """What a materialization says itself of a file."""
-IS_OF_OP = ~IS_OF_NO_OP
-"""The output of an op that is no asset."""
 
 _OWNED_FILES = (
     sa.select(
@@ -89,15 +87,13 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
         files=tuple(_owned_file_from(file_row) for file_row in file_rows),
         publication=Publication(row.publication),
         publication_reason=row.publication_reason,
+        is_op_output=row.is_op_output,
     )
 
 
 def _owned_file_from(row: sa.Row[Any]) -> FileInfo:
-    file = file_from(row)
-    if row.own_file_type is None:
-        return file
     types = (row.own_file_type, row.own_mime_type, row.own_compression_type)
-    return dataclasses.replace(file, **dict(zip(TYPES, types, strict=True)))
+    return dataclasses.replace(file_from(row), **dict(zip(TYPES, types, strict=True)))
 
 
 def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:

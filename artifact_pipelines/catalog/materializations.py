@@ -30,7 +30,6 @@ from artifact_pipelines.catalog.publication import (
 from artifact_pipelines.catalog.recording import record_all
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
-    IS_OF_NO_OP,
     files,
     materialization_files,
     materialization_inputs,
@@ -40,7 +39,6 @@ from artifact_pipelines.catalog.tables import (
 from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
-    FileId,
     Lease,
     LoadedInput,
     Materialization,
@@ -221,20 +219,24 @@ class MaterializationCatalog:
             limit: How many at the most.
             with_ops: Also outputs of ops that are no assets. Each run has its own, current for as long as it is kept.
         """
-        which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, IS_OF_NO_OP]
+        which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~materializations.c.is_op_output]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit, order=_BY_NAME)
 
     @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
-        """Return the exact files that were loaded to make a materialization."""
-        table = materialization_inputs
-        query = sa.select(table).where(table.c.materialization_id == materialization_id)
+        """Return the materializations that were loaded to make one, by name; also those that are collected."""
+        loaded = materialization_inputs.c
+        first_file = sa.and_(materialization_files.c.materialization_id == _ID, materialization_files.c.position == 0)
+        query = (
+            sa.select(_ID, *_BY_NAME[:2], _VERSION, materialization_files.c.file_id)
+            .join_from(materialization_inputs, materializations, loaded.input_id == _ID)
+            .join(materialization_files, first_file)
+            .where(loaded.materialization_id == materialization_id)
+            .order_by(*_BY_NAME)
+        )
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(table.c.asset_key, table.c.partition_key, table.c.file_id)).all()
-        return [
-            LoadedInput(row.asset_key, row.partition_key, FileId(row.file_id), source_id=row.source_id) for row in rows
-        ]
+            return [LoadedInput(*row) for row in connection.execute(query)]
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:

@@ -149,21 +149,17 @@ def _insert(
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
+        "is_op_output": facts.is_op_output,
         **state,
     }
     return connection.execute(_INSERT, values).one()
 
 
 def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: Sequence[LoadedInput]) -> None:
+    input_ids = dict.fromkeys(one.materialization_id for one in inputs)
     rows = [
-        {
-            "materialization_id": materialization_id,
-            "asset_key": i.asset,
-            "partition_key": i.partition,
-            "file_id": i.file_id,
-            "source_id": i.source_id,
-        }
-        for i in dict.fromkeys(inputs)
+        {"materialization_id": materialization_id, "position": position, "input_id": input_id}
+        for position, input_id in enumerate(input_ids)
     ]
     if rows:
         connection.execute(sa.insert(materialization_inputs), rows)

@@ -17,7 +17,6 @@ from artifact_pipelines.catalog.exceptions import CollectedVersionsError, Nothin
 from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
     AS_HOLDER,
-    IS_OF_OP,
     holder_of,
     is_newest_of_its_version,
     lock_asset,
@@ -27,7 +26,6 @@ from artifact_pipelines.catalog.policies import remember_policies
 from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.rollback import record_again
 from artifact_pipelines.catalog.tables import (
-    IS_OF_NO_OP,
     file_references,
     files,
     followed_wipes,
@@ -56,6 +54,7 @@ _FACTS = [
         "wiped_at",
         "publication",
         "publication_reason",
+        "is_op_output",
     )
 ]
 
@@ -97,7 +96,7 @@ class RetentionCatalog:
     def outputs_of_ops(self, older_than_s: float) -> Sequence[str]:
         """Return the names of kept outputs of ops that are no assets and were made so long ago."""
         is_old = materializations.c.created_at < utc_now(sa.literal(-older_than_s))
-        outputs = sa.select(materializations.c.asset_key).where(_IS_KEPT, IS_OF_OP, is_old)
+        outputs = sa.select(materializations.c.asset_key).where(_IS_KEPT, materializations.c.is_op_output, is_old)
         with reading(self._engine) as connection:
             return connection.scalars(outputs.distinct()).all()
 
@@ -137,9 +136,7 @@ class RetentionCatalog:
                 materializations.c.partition_key,
                 materializations.c.version,
             )
-            .select_from(materializations)
-            .join(materialization_files, materialization_files.c.materialization_id == _ID)
-            .join(materialization_inputs, _is_input_of(materializations))
+            .join_from(materializations, materialization_inputs, materialization_inputs.c.input_id == _ID)
             .join(made, made.c.materialization_id == materialization_inputs.c.materialization_id)
             .where(materializations.c.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
             .where(is_newest_of_its_version(made))
@@ -267,6 +264,7 @@ def _version_from(
         is_wiped=all(row.wiped_at for row in made),
         publication=Publication(made[-1].publication),
         publication_reason=made[-1].publication_reason,
+        is_op_output=made[-1].is_op_output,
         tags=tuple(tag for row in made for tag in tags_of.get(row.materialization_id, ())),
         run_id=made[-1].run_id,
         size_bytes=max(size_of.get(row.materialization_id, 0) for row in made),
@@ -291,16 +289,6 @@ def _note_wipe(connection: sa.Connection, asset: str, happened_at: datetime) -> 
     return True
 
 
-def _is_input_of(owner: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Join a file that a materialization owns with the inputs that it was loaded as."""
-    loaded = materialization_inputs.c
-    return sa.and_(
-        loaded.file_id == materialization_files.c.file_id,
-        loaded.asset_key == owner.c.asset_key,
-        loaded.partition_key.is_not_distinct_from(owner.c.partition_key),
-    )
-
-
 def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
     """Select the IDs of a version's kept materializations: there may be more than a statement takes values."""
     kept = materializations.alias("kept")
@@ -316,17 +304,20 @@ def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
 def _is_needed(ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
     """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
     marked = sa.or_(
-        sa.and_(materializations.c.is_current, IS_OF_NO_OP),
+        sa.and_(materializations.c.is_current, ~materializations.c.is_op_output),
         materializations.c.pinned_at.is_not(None),
     )
     user = materializations.alias()
     used = (
         sa.select(sa.literal(1))
-        .select_from(materializations)
-        .join(materialization_files, materialization_files.c.materialization_id == _ID)
-        .join(materialization_inputs, _is_input_of(materializations))
-        .join(user, user.c.materialization_id == materialization_inputs.c.materialization_id)
-        .where(_ID.in_(ids), user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
+        .join_from(
+            materialization_inputs, user, user.c.materialization_id == materialization_inputs.c.materialization_id
+        )
+        .where(
+            materialization_inputs.c.input_id.in_(ids),
+            user.c.released_at.is_(None),
+            user.c.materialization_id.not_in(ids),
+        )
         .where(is_newest_of_its_version(user))
     )
     return sa.or_(

@@ -7,7 +7,6 @@ from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.catalog.files import hold_again
 from artifact_pipelines.catalog.materialization_rows import (
-    IS_OF_OP,
     TYPES,
     holder_of,
     lock_asset,
@@ -32,9 +31,10 @@ _CONTENT = (
     "row_count",
     "schema",
     "metadata",
+    "is_op_output",
 )
 # Who made it, only where that is what it goes by: else some run would take it for its own.
-_RUN = {name: sa.case((IS_OF_OP, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
+_RUN = {name: sa.case((_TABLE.is_op_output, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
 
 
 class RollbackCatalog:
@@ -88,7 +88,7 @@ def record_again(connection: sa.Connection, source_id: int) -> int:
     new_id: int = connection.execute(insert.returning(_ID)).scalar_one()
     for table, names in (
         (materialization_files, ["position", "file_id", *TYPES]),
-        (materialization_inputs, ["asset_key", "partition_key", "file_id", "source_id"]),
+        (materialization_inputs, ["position", "input_id"]),
     ):
         rows = sa.select(sa.literal(new_id), *(table.c[name] for name in names))
         rows = rows.where(table.c.materialization_id == source_id)

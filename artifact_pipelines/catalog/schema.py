@@ -7,7 +7,8 @@ from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
 from artifact_pipelines.catalog.retry import retried
 
 # Written down so that opening a current catalog, which every process does, need not import alembic (0.3 s).
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0001"
+MIGRATIONS = "artifact_pipelines.catalog:migrations"
 _UPGRADE_LOCK = 0x617274696661  # any number that nobody else in the database locks: "artifa"
 
 
@@ -27,7 +28,7 @@ def upgrade(engine: sa.Engine) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "artifact_pipelines.catalog:migrations")
+    config.set_main_option("script_location", MIGRATIONS)
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time as it is
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})

@@ -92,6 +92,7 @@ materializations = sa.Table(
     sa.Column("publication_reason", sa.Text),
     sa.Column("current_since", UtcDateTime, comment="when it came to be current; null: never"),
     sa.Column("current_until", UtcDateTime, comment="when a wipe ended that; null: none did, only what came after it"),
+    sa.Column("is_op_output", sa.Boolean, nullable=False, comment="an op made it that is no asset"),
     _one_of("publication", Publication),
     # One for each order in which materializations are looked for: no look-up reads a history through.
     sa.Index(None, "asset_key", "materialization_id"),
@@ -116,26 +117,13 @@ sa.Index(
     sqlite_where=sa.text("is_current = 1 AND partition_key IS NULL"),
     postgresql_where=sa.text("is_current AND partition_key IS NULL"),
 )
-# Written out, not as parameters: only so the index below serves.
-_OWN_RUN = materializations.c.run_id + sa.literal_column("'/'")
-IS_OF_NO_OP = sa.or_(
-    materializations.c.run_id.is_(None),
-    sa.func.substr(
-        materializations.c.asset_key,
-        sa.literal_column("1"),
-        sa.func.length(materializations.c.run_id, type_=sa.Integer) + sa.literal_column("1"),
-    )
-    != _OWN_RUN,
-)
-"""Of an asset. The output of an op that is no asset goes by the names of its run, its step and itself."""
-
-# Each run has outputs of ops of its own, current for as long as they are kept: `ls` would have to pass them all.
+# Each run adds outputs of ops, which stay current until they are released: without this index `ls` would read them all.
 sa.Index(
     "ix_materializations_current_of_assets",
     materializations.c.asset_key,
     materializations.c.partition_key,
-    sqlite_where=sa.and_(sa.text("is_current = 1"), IS_OF_NO_OP),
-    postgresql_where=sa.and_(sa.text("is_current"), IS_OF_NO_OP),
+    sqlite_where=sa.text("is_current = 1 AND is_op_output = 0"),
+    postgresql_where=sa.text("is_current AND NOT is_op_output"),
 )
 # Few, and every clean-up asks for them.
 _IS_WIPED = sa.and_(materializations.c.wiped_at.is_not(None), materializations.c.released_at.is_(None))
@@ -206,25 +194,25 @@ materialization_files = sa.Table(
     sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("file_id", _Key, nullable=False, index=True),
-    sa.Column("file_type", sa.String(32), comment="null: as `files` has it, and so its other types"),
+    sa.Column("file_type", sa.String(32), nullable=False),
     sa.Column("mime_type", sa.Text),
     sa.Column("compression_type", sa.String(32)),
 )
 
-# A key of its own: partitions of equal content are one file, and each of them may be an input.
+# Rows of materializations are never deleted, so what was released and collected stays known as an input.
 materialization_inputs = sa.Table(
     "materialization_inputs",
     metadata,
-    sa.Column("input_id", _Key, primary_key=True, autoincrement=True),
+    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
     sa.Column(
-        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
+        "input_id",
+        _Key,
+        sa.ForeignKey("materializations.materialization_id"),
+        nullable=False,
+        comment="the materialization that was loaded",
     ),
-    sa.Column("asset_key", sa.Text, nullable=False),
-    sa.Column("partition_key", sa.Text),
-    sa.Column("file_id", _Key, nullable=False),
-    sa.Column("source_id", _Key, comment="the materialization that was loaded; null: recorded before that was known"),
-    sa.Index(None, "file_id", "materialization_id"),
-    sqlite_autoincrement=True,
+    sa.Index(None, "input_id", "materialization_id"),
 )
 
 datasets = sa.Table(

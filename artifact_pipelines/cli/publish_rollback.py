@@ -58,7 +58,7 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
         if not as_json:
             verb = "is current again" if done.is_new else "is already current"
             click.echo(f"{_name(asset, partition)} version {version} {verb}.")
-        uri, is_of_op = store.uri(done.now.file.file_id), done.now.is_of_op
+        uri, is_of_op = store.uri(done.now.file.file_id), done.now.is_op_output
         is_reported = not is_of_op and _report_to_dagster(
             lambda reports, instance: reports.report_rollback(instance, done, uri)
         )

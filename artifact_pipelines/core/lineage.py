@@ -20,16 +20,15 @@ class Made:
     """A materialization in a tree of lineage.
 
     Attributes:
-        materialization_id: None: nothing is known of who made the file.
-        version: None as well then; so are `created_at` and perhaps `run_id`.
+        file_id: Its first file.
     """
 
-    materialization_id: int | None
+    materialization_id: int
     asset: str
     partition: str | None
-    version: int | None
+    version: int
     file_id: FileId
-    created_at: datetime.datetime | None
+    created_at: datetime.datetime
     run_id: str | None
 
 
@@ -68,7 +67,7 @@ def grow(
         max_depth: How many levels they have below the roots.
     """
     trees = [LineageNode(made) for made in roots]
-    level = {node.made.materialization_id: node for node in trees if node.made.materialization_id is not None}
+    level = {node.made.materialization_id: node for node in trees}
     seen, count = set(level), len(trees)
     for depth in range(max_depth + 1):
         if not level:
@@ -89,7 +88,7 @@ def _attach(level: Mapping[int, LineageNode], found: Ancestry, seen: set[int]) -
     for owner, made in found:
         node = LineageNode(made, is_repeated=made.materialization_id in seen)
         level[owner].children.append(node)
-        if made.materialization_id is not None and not node.is_repeated:
+        if not node.is_repeated:
             seen.add(made.materialization_id)
             below[made.materialization_id] = node
     return below

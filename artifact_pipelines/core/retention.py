@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import Publication, is_of_op
+from artifact_pipelines.core.types import Publication
 
 RETENTION_METADATA_KEY = "artifact/retention"
 """Asset metadata: a mapping of `keep_last`, `keep_daily`, `keep_weekly`, `keep_monthly` and `keep_within`."""
@@ -78,6 +78,7 @@ class Version:
         publication: Whether it may be current.
         publication_reason: Why it is not published, or who published it against its checks.
         size_bytes: Size of its files.
+        is_op_output: True if an op made it that is no asset: nothing ever takes its place, so it stays current.
     """
 
     name: VersionName
@@ -90,11 +91,7 @@ class Version:
     size_bytes: int
     publication: Publication = Publication.PUBLISHED
     publication_reason: str | None = None
-
-    @property
-    def is_of_op(self) -> bool:
-        """Whether it is the output of an op that is no asset: it has the name of its run, and is current for ever."""
-        return is_of_op(self.name.asset, self.run_id)
+    is_op_output: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

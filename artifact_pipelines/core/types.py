@@ -150,18 +150,23 @@ def publication_word(publication: Publication, reason: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """One file that a step read to make its output.
+    """A materialization that a step loaded to make its output.
 
     Attributes:
-        version: The number that its content had when it was loaded; not recorded, and no part of what an input is.
-        source_id: The materialization that was loaded, where that is known; no part of what an input is either.
+        materialization_id: Identifies it; the other fields describe it for people.
+        file_id: Its first file.
     """
 
+    materialization_id: int
     asset: str
     partition: str | None
+    version: int
     file_id: FileId
-    version: int | None = dataclasses.field(default=None, compare=False)
-    source_id: int | None = dataclasses.field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, made: "Materialization") -> Self:
+        """Return a materialization as an input of what a step makes."""
+        return cls(made.materialization_id, made.asset, made.partition, made.version, made.file.file_id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,8 +178,9 @@ class MaterializationFacts:
         partition: Partition key, or None.
         dataset: Name of the dataset whose raw content this is: a change of it is a new dataset version.
         schema: Names and types of the columns, where the artifact is a table.
-        inputs: The files that were loaded to make it.
-        publish_after: Names of the checks that have to pass before it may be current; none: it is at once.
+        inputs: The materializations that were loaded to make it.
+        publish_after: Names of the checks that must pass before it becomes current; empty: it becomes current at once.
+        is_op_output: True if an op made it that is no asset; its name then consists of run, step and output.
     """
 
     asset: str
@@ -189,11 +195,7 @@ class MaterializationFacts:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inputs: tuple[LoadedInput, ...] = ()
     publish_after: tuple[str, ...] = ()
-
-
-def is_of_op(asset: str, run_id: str | None) -> bool:
-    """Tell whether what a run made is the output of an op that is no asset: its name begins with that of its run."""
-    return run_id is not None and asset.startswith(f"{run_id}/")
+    is_op_output: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class Materialization:
         files: The stored files, in order.
         publication: Whether it may be current.
         publication_reason: Why it is not published, or who published it against its checks; else None.
+        is_op_output: True if an op made it that is no asset.
     """
 
     materialization_id: int
@@ -224,16 +227,12 @@ class Materialization:
     files: tuple[FileInfo, ...]
     publication: Publication = Publication.PUBLISHED
     publication_reason: str | None = None
+    is_op_output: bool = False
 
     @property
     def file(self) -> FileInfo:
         """The stored file; today an artifact is one file."""
         return self.files[0]
-
-    @property
-    def is_of_op(self) -> bool:
-        """Whether it is the output of an op that is no asset."""
-        return is_of_op(self.asset, self.run_id)
 
     @property
     def publication_text(self) -> str | None:

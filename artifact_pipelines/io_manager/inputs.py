@@ -86,14 +86,7 @@ class InputLoader:
         if missing:
             self._accept_missing(context, missing, len(keys), selection, allows_none(annotation))
         if not is_own_by_hand(context):
-            self._step_inputs.add(
-                step,
-                [
-                    LoadedInput(asset, key, file.file_id, made.version, made.materialization_id)
-                    for key, made in found.items()
-                    for file in made.files
-                ],
-            )
+            self._step_inputs.add(step, map(LoadedInput.of, found.values()))
         for made in found.values():
             self._gate.note(context, made)
         if selection is None or of_run:  # what an input pins for every run would be stale for ever

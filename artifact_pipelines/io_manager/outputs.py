@@ -154,6 +154,7 @@ class OutputWriter:
             row_count=facts.get("row_count"),
             schema={column.name: str(column.type) for column in columns} if columns is not None else None,
             publish_after=required_checks(context),
+            is_op_output=not context.has_asset_key,
         )
 
     def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:

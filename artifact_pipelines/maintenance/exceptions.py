@@ -112,16 +112,15 @@ class TooMuchToDeleteError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class OutdatedBackupError(UsageError):
-    """A backup was made with a schema whose rows this version of the package does not know."""
+    """A backup was made with another schema than the one of this version of the package."""
 
     uri: str
     found: str
-    oldest: str
-    newest: str
+    expected: str
 
     def __str__(self) -> str:
         return (
-            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.oldest} to {self.newest}. "
+            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.expected}. "
             "Nothing was restored. Install the version that made it and run `artifact-pipelines catalog restore` with that, on an empty catalog; "
             "then install this version again, if it is the newer one, and run `artifact-pipelines db upgrade`."
         )

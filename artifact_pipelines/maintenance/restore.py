@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
-from artifact_pipelines.catalog.older_rows import RESTORABLE, as_of_now
+from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.types import FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
 from artifact_pipelines.maintenance.backup_file import BackupReader, BadBackup
@@ -80,7 +80,7 @@ def restore(
 
     Raises:
         NoBackupError: There is none.
-        OutdatedBackupError: It was made with a newer schema, or one that is too old.
+        OutdatedBackupError: It was made with another schema.
         UnreadableBackupError: It is none, or not a whole one.
         DamagedBackupError: Its bytes do not have the hash in its key.
         RefusedRowsError: The database does not take its rows.
@@ -133,8 +133,8 @@ class _Restoring:
     def run(self, stream: BinaryIO) -> RestoreReport:
         reader = BackupReader(stream)
         header = reader.header
-        if header.schema not in RESTORABLE:
-            raise OutdatedBackupError(self._backend.uri(self._backup), header.schema, RESTORABLE[0], RESTORABLE[-1])
+        if header.schema != HEAD_REVISION:
+            raise OutdatedBackupError(self._backend.uri(self._backup), header.schema, HEAD_REVISION)
         # First the IDs: those of the references to adopted files must be none that the backup has.
         self._recovery.raise_ids(header.highest_ids)
         known_up_to = header.highest_ids.get("files", 0)
@@ -143,7 +143,6 @@ class _Restoring:
         adopted = self._recovery.hold_unheld()
         for table, rows in reader.batches():
             self._rows[table] += len(rows)
-            rows = as_of_now(table, rows, header.schema)
             self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
             self._advance(len(rows))
         missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]

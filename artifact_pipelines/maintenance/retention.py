@@ -143,7 +143,7 @@ def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[
 
 
 def _kept_by_mark(version: Version, now: datetime.datetime) -> Iterator[str]:
-    if version.is_current and not version.is_of_op:
+    if version.is_current and not version.is_op_output:
         yield "current"
     if version.is_pinned:
         yield "pinned"

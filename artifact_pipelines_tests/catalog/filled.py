@@ -42,7 +42,7 @@ def materialize(
 def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lease:
     """Put something into every table, leave gaps between IDs, and one write in the middle. Returns its lease."""
     raw = materialize(catalog, producer, b"raw", "flights/raw", dataset="flights", row_count=3, schema={"a": "int64"})
-    loaded = (LoadedInput("flights/raw", None, raw.file.file_id),)
+    loaded = (LoadedInput.of(raw),)
     for number, partition in enumerate([None, None, "p", "q", None]):
         materialize(catalog, producer, b"table %d" % number, partition=partition, inputs=loaded, run_id=f"run {number}")
     producer.create_artifact(io.BytesIO(b"a caller's"), "txt")

@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import FileCatalog, count_up
 from artifact_pipelines.catalog.tables import file_references, files, materializations
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
+from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, FileState, Lease, LoadedInput
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree, stored
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
@@ -101,13 +102,17 @@ def test_what_came_to_be_held_again_is_not_collected_and_its_age_starts_anew(
     assert collected(catalog, DAY_S / 2) == []
 
 
-def test_what_something_kept_was_made_from_stays_even_if_it_was_released(catalog: Catalog, engine: sa.Engine) -> None:
-    raw = free(catalog)
-    made = record(catalog, "b", inputs=(LoadedInput("raw", None, raw),))
+def test_input_of_a_kept_version_is_not_collected_even_if_it_was_released_first(
+    catalog: Catalog, engine: sa.Engine
+) -> None:
+    raw, _ = (record(catalog, letter, asset="raw") for letter in "ac")
+    assert catalog.retention.release(VersionName("raw", None, 1), "test")
+    made = record(catalog, "b", inputs=(LoadedInput.of(raw),))
     assert collected(catalog) == []
     with engine.begin() as connection:
         connection.execute(sa.update(materializations).values(released_at=utc_now()))
-    assert collected(catalog) == [raw]
+    assert collected(catalog) == [raw.file.file_id]
+    assert catalog.materializations.inputs(made.materialization_id) == [LoadedInput.of(raw)], "collected, yet known"
     catalog.files.get_file(made.file.file_id)
 
 

@@ -1,20 +1,16 @@
 import concurrent.futures
 import datetime
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
 from artifact_pipelines.catalog.materialization_rows import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
 from artifact_pipelines.core.exceptions import LeaseExpiredError
 from artifact_pipelines.core.retention import VersionName
-from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import (
     Content,
     FileDescription,
@@ -25,6 +21,7 @@ from artifact_pipelines.core.types import (
     Publication,
     Selection,
 )
+from artifact_pipelines_tests.catalog.plans import plans_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 
 PARQUET = FileDescription("parquet")
@@ -134,10 +131,10 @@ def test_the_current_state_is_listed_by_name(catalog: Catalog) -> None:
 
 
 def test_outputs_of_ops_are_listed_only_when_they_are_asked_for(catalog: Catalog) -> None:
-    of_op = record(catalog, "a", asset="1f/step/result", run_id="1f")
+    of_op = record(catalog, "a", asset="1f/step/result", run_id="1f", is_op_output=True)
     assets = [
         record(catalog, letter, asset=asset, run_id=run_id)
-        for letter, asset, run_id in (("b", "1f", "1f"), ("c", "1f2/x", "1f"), ("d", "1g/x", "1_"), ("e", "zoo", None))
+        for letter, asset, run_id in (("b", "1f", "1f"), ("c", "1f/x", "1f"), ("e", "zoo", None))
     ]
     assert catalog.materializations.list_current() == assets
     assert catalog.materializations.list_current(limit=2) == assets[:2]
@@ -146,7 +143,7 @@ def test_outputs_of_ops_are_listed_only_when_they_are_asked_for(catalog: Catalog
 
 def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
     raw = record(catalog, "a", asset="flights/raw")
-    loaded = LoadedInput("flights/raw", None, raw.file.file_id)
+    loaded = LoadedInput.of(raw)
     made = record(catalog, "b", inputs=(loaded, loaded))
     assert catalog.materializations.inputs(made.materialization_id) == [loaded]
 
@@ -160,7 +157,7 @@ def test_inputs_are_recorded_with_what_was_made_of_them_or_nothing_is(catalog: C
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        record(catalog, "b", inputs=(LoadedInput("flights/raw", None, raw.file.file_id),))
+        record(catalog, "b", inputs=(LoadedInput.of(raw),))
     sa.event.remove(catalog._engine, "before_cursor_execute", crash)
     with pytest.raises(NeverMaterializedError):
         catalog.materializations.current("flights/table")
@@ -170,7 +167,7 @@ def test_inputs_are_recorded_with_what_was_made_of_them_or_nothing_is(catalog: C
 def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> None:
     days = [record(catalog, "a", asset="daily", partition=day) for day in ("mon", "tue")]
     assert len({day.file.file_id for day in days}) == 1
-    loaded = [LoadedInput("daily", day.partition, day.file.file_id) for day in days]
+    loaded = [LoadedInput.of(day) for day in days]
     made = record(catalog, "b", inputs=(*loaded, loaded[0]))
     assert catalog.materializations.inputs(made.materialization_id) == loaded
 
@@ -197,19 +194,12 @@ def test_versions_are_counted_without_gaps_or_repeats_by_many_writers(catalog: C
         assert sorted(pool.map(write, letters)) == list(range(1, 25))
 
 
-def test_look_ups_use_an_index(settings: Settings) -> None:
-    Catalog(settings.catalog_url).close()
-    engine = make_engine(settings.catalog_url)
-    table = materializations.c
-    query = sa.select(materializations).where(table.asset_key == "x", table.partition_key.is_(None))
-    text = (
-        query.order_by(table.materialization_id.desc()).limit(1).compile(engine, compile_kwargs={"literal_binds": True})
-    )
-    with engine.connect() as connection:
-        plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
-    assert "USING INDEX ix_materializations_asset_key" in plan
-    assert "TEMP B-TREE" not in plan
-    engine.dispose()
+def test_look_ups_use_an_index(catalog: Catalog, engine: sa.Engine) -> None:
+    record(catalog, "a")
+    newest, _ = plans_of(engine, lambda: catalog.materializations.history("flights/table"))
+    assert "ix_materializations_asset_key" in newest
+    assert "TEMP B-TREE" not in newest
+    assert "Sort" not in newest
 
 
 def test_what_is_listed_and_what_was_wiped_is_found_past_no_outputs_of_ops(catalog: Catalog, engine: sa.Engine) -> None:
@@ -217,32 +207,18 @@ def test_what_is_listed_and_what_was_wiped_is_found_past_no_outputs_of_ops(catal
     with engine.begin() as connection:
         row = dict(connection.execute(sa.select(materializations)).mappings().one())
         del row["materialization_id"]
-        outputs = [{**row, "asset_key": f"{run}/step/result", "run_id": f"{run}"} for run in range(3_000)]
+        outputs = [
+            {**row, "asset_key": f"{run}/step/result", "run_id": f"{run}", "is_op_output": True} for run in range(3_000)
+        ]
         connection.execute(sa.insert(materializations), outputs)
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("ANALYZE materializations"))
-    assert _plan(catalog, lambda: catalog.materializations.list_current(10)).count("current_of_assets") == 1
+    assert "current_of_assets" in plans_of(engine, lambda: catalog.materializations.list_current(10))[0]
     assert catalog.materializations.list_current() == [made]
     assert len(catalog.materializations.list_current(5_000, with_ops=True)) == 3_001
     catalog.retention.wipe("zoo")
-    assert "ix_materializations_wiped" in _plan(catalog, catalog.retention.wiped_assets)
+    assert "ix_materializations_wiped" in plans_of(engine, catalog.retention.wiped_assets)[0]
     assert catalog.retention.wiped_assets() == ["zoo"]
-
-
-def _plan(catalog: Catalog, ask: Callable[[], object]) -> str:
-    """Return how the database finds what is asked for first."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
-        asked.append((statement, parameters))
-
-    sa.event.listen(catalog._engine, "before_cursor_execute", note)
-    ask()
-    sa.event.remove(catalog._engine, "before_cursor_execute", note)
-    statement, parameters = next((s, p) for s, p in asked if s.startswith("SELECT"))
-    explain = "EXPLAIN QUERY PLAN" if catalog._engine.dialect.name == "sqlite" else "EXPLAIN"
-    with catalog._engine.connect() as connection:
-        return "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
 
 
 def test_what_is_recorded_in_the_middle_of_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
@@ -340,3 +316,12 @@ def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
     assert error.kept[1].startswith("version 1 (file 1, ")
     assert error.kept[1].endswith(", tag good)")
     assert isinstance(catalog.materializations.nothing_found("never"), NeverMaterializedError)
+
+
+@pytest.mark.parametrize("partition", [None, "p"])
+def test_there_is_one_current_materialization_of_an_asset_or_partition(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    for content in "aba":
+        record(catalog, content, partition=partition)
+    assert [m.version for m in catalog.materializations.list_current()] == [3]

@@ -22,7 +22,7 @@ def test_an_older_version_is_current_again_with_all_that_it_was(
     catalog: Catalog, engine: sa.Engine, partition: str | None
 ) -> None:
     raw = record(catalog, "f", asset="flights/raw")
-    loaded = (LoadedInput("flights/raw", None, raw.file.file_id),)
+    loaded = (LoadedInput.of(raw),)
     record(catalog, "0", partition="other")
     first = record(catalog, "a", partition=partition, inputs=loaded, row_count=3, schema={"x": "int64"}, run_id="one")
     record(catalog, "b", partition=partition, run_id="two")
@@ -76,9 +76,9 @@ def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> N
 
 def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
     for letter in "ab":  # tried twice
-        record(catalog, letter, asset="run 1/step/result", run_id="run 1")
+        record(catalog, letter, asset="run 1/step/result", run_id="run 1", is_op_output=True)
     now = catalog.rollback.roll_back("run 1/step/result", 1).now
-    assert (now.version, now.run_id) == (1, "run 1")
+    assert (now.version, now.run_id, now.is_op_output) == (1, "run 1", True)
     assert catalog.materializations.current("run 1/step/result", run_id="run 1") == now
     assert catalog.materializations.list_current() == []
 

@@ -1,4 +1,7 @@
+"""The schema is made and upgraded without losing a row, and the tables of the code are those of the migrations."""
+
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +15,10 @@ from artifact_pipelines.catalog import migrations, schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
-from artifact_pipelines.catalog.tables import metadata
+from artifact_pipelines.catalog.tables import materializations, metadata
+from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines_tests.catalog.filled import rows_of
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
 
 def test_the_revision_written_down_is_the_newest_migration() -> None:
@@ -90,3 +96,73 @@ def test_a_catalog_of_a_newer_package_is_refused(catalog: Catalog, engine: sa.En
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(OutdatedCatalogError, match="9999.*install the newer package"):
         Catalog(catalog_url)
+
+
+_NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.create_table("notes", sa.Column("asset_key", sa.Text()))
+    op.execute("INSERT INTO notes SELECT DISTINCT asset_key FROM materializations")
+"""
+
+
+@pytest.fixture
+def next_migration(catalog: Catalog, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """Give the package one more migration once the catalog has its tables, and return that migration's file."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(pathlib.Path(str(migrations.__file__)).parent, folder)
+    monkeypatch.setattr(schema, "MIGRATIONS", str(folder))
+    monkeypatch.setattr(schema, "HEAD_REVISION", "0002")
+    path = folder / "versions" / "0002_next.py"
+    path.write_text(_NEXT)
+    return path
+
+
+@pytest.mark.usefixtures("next_migration")
+def test_older_catalog_is_upgraded_and_keeps_its_rows(catalog: Catalog, engine: sa.Engine, catalog_url: str) -> None:
+    record(catalog, "b", inputs=(LoadedInput.of(record(catalog, "a", asset="raw")),))
+    before = rows_of(engine)
+    if engine.dialect.name == "postgresql":
+        with pytest.raises(OutdatedCatalogError, match="0001.*needs 0002.*artifact-pipelines db upgrade"):
+            Catalog(catalog_url)
+        schema.upgrade(engine)
+    with Catalog(catalog_url) as upgraded:
+        assert upgraded.materializations.current("flights/table").version == 1
+    assert rows_of(engine) == before
+    with engine.connect() as connection:
+        notes = connection.exec_driver_sql("SELECT asset_key FROM notes ORDER BY asset_key")
+        assert notes.scalars().all() == ["flights/table", "raw"]
+
+
+def test_migration_that_fails_changes_nothing(
+    catalog: Catalog, engine: sa.Engine, next_migration: pathlib.Path
+) -> None:
+    next_migration.write_text(f"{_NEXT}    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        schema.upgrade(engine)
+    assert schema.current_revision(engine) == "0001"
+    assert not sa.inspect(engine).has_table("notes")
+
+
+def test_unknown_publication_is_refused(catalog: Catalog, engine: sa.Engine) -> None:
+    record(catalog, "a")
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(sa.update(materializations).values(publication="perhaps"))
+
+
+@pytest.mark.parametrize("partition", [None, "p", ""])
+def test_database_refuses_a_second_current_materialization(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    for content in "ab":
+        record(catalog, content, partition=partition)
+    record(catalog, "c", partition="another")
+    both = sa.update(materializations).where(materializations.c.partition_key.is_not_distinct_from(partition))
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(both.values(is_current=True))

@@ -1,13 +1,16 @@
 """Trees of lineage grow level by level, and no graph makes them endless."""
 
+import datetime
 from collections.abc import Sequence
 
 from artifact_pipelines.core.lineage import Ancestry, LineageNode, Made, grow
 from artifact_pipelines.core.types import FileId
 
+MADE_AT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
 
 def made(number: int) -> Made:
-    return Made(number, f"asset {number}", None, 1, FileId(number), None, None)
+    return Made(number, f"asset {number}", None, 1, FileId(number), MADE_AT, None)
 
 
 class Graph:

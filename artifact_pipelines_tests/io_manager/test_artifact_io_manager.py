@@ -76,7 +76,7 @@ def test_a_materialization_is_recorded_with_all_that_made_it(io_manager: Artifac
 def test_the_files_that_were_loaded_are_recorded(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     run(io_manager, flights, delays)
     source, made = catalog.materializations.current("flights"), catalog.materializations.current("delays")
-    loaded = [LoadedInput("flights", None, source.file.file_id)]
+    loaded = [LoadedInput.of(source)]
     assert catalog.materializations.inputs(made.materialization_id) == loaded
 
 
@@ -89,7 +89,7 @@ def test_the_ui_is_told_what_a_materialization_was_made_from(io_manager: Artifac
 
 
 def test_of_many_inputs_the_first_are_shown_and_the_rest_counted() -> None:
-    loaded = [LoadedInput("daily", f"{number}", FileId(1 + number), 1) for number in range(25)]
+    loaded = [LoadedInput(1 + number, "daily", f"{number}", 1, FileId(1 + number)) for number in range(25)]
     metadata: Any = inputs_metadata([*loaded, loaded[0]])
     assert [row.data["partition"] for row in metadata["artifact/inputs"].records] == [f"{n}" for n in range(20)]
     assert metadata["artifact/more_inputs"].value == 5

@@ -500,7 +500,7 @@ def test_what_was_loaded_is_recorded_with_the_partitions(
     dg.materialize([graph.up, down], selection=[down], resources=graph.resources, instance=instance)
     catalog = own_catalog.materializations
     loaded = catalog.inputs(catalog.current("down").materialization_id)
-    expected = [LoadedInput("up", key, catalog.current("up", key).file.file_id) for key in "cab"]
+    expected = [LoadedInput.of(catalog.current("up", key)) for key in "cab"]
     assert sorted(loaded, key=str) == sorted(expected, key=str)
 
 

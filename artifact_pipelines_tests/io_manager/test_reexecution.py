@@ -103,7 +103,7 @@ def test_what_it_makes_of_that_is_stale(instance: dg.DagsterInstance, own_catalo
     made = own_catalog.materializations.current("copy")
     one = own_catalog.materializations.version("source", 1)
     inputs = own_catalog.materializations.inputs(made.materialization_id)
-    assert inputs == [LoadedInput("source", None, one.file.file_id)]
+    assert inputs == [LoadedInput.of(one)]
 
 
 def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:

@@ -96,7 +96,7 @@ def test_an_input_loads_what_its_metadata_or_the_run_select(project: Project, ca
     assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: wish}})}) == 2
     [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
     source = project.made[1]
-    loaded = [LoadedInput("the/source", source.partition, source.file.file_id)]
+    loaded = [LoadedInput.of(source)]
     assert catalog.materializations.inputs(copy.materialization_id) == loaded
 
 
@@ -230,7 +230,7 @@ def test_a_run_reads_its_own_writes_while_another_run_writes_the_same_asset(
     assert result.asset_value("copy") == "own"
     own = catalog.materializations.version("source", 1)
     copied = catalog.materializations.current("copy").materialization_id
-    assert catalog.materializations.inputs(copied) == [LoadedInput("source", None, own.file.file_id)]
+    assert catalog.materializations.inputs(copied) == [LoadedInput.of(own)]
     assert dg.materialize([source_of("-"), copy], selection=[copy], resources=resources).asset_value("copy") == "other"
 
 

@@ -42,7 +42,7 @@ def test_what_the_same_io_manager_under_another_key_has_loaded_is_recorded(tmp_p
         with Catalog(f"sqlite:///{path}") as catalog:
             file = catalog.materializations
             assert make(resources, catalog) == (
-                [LoadedInput("source", None, file.current("source").file.file_id)],
+                [LoadedInput.of(file.current("source"))],
                 True,
             )
 
@@ -62,7 +62,7 @@ class Step:
 
 @pytest.fixture
 def loaded() -> list[LoadedInput]:
-    return [LoadedInput("source", None, FileId(1))]
+    return [LoadedInput(1, "source", None, 1, FileId(1))]
 
 
 def test_what_a_step_has_loaded_is_known_as_long_as_it_runs_however_many_others_do(loaded: list[LoadedInput]) -> None:

@@ -159,7 +159,7 @@ class TestCarriedOut:
         raw = [record(catalog, letter, asset="raw") for letter in "abcdef"]
         catalog.marks.pin("raw", version=1)
         catalog.marks.tag("raw", "gold", version=2)
-        record(catalog, "1", asset="table", inputs=(LoadedInput("raw", None, raw[2].file.file_id),))
+        record(catalog, "1", asset="table", inputs=(LoadedInput.of(raw[2]),))
         released = retain(catalog, "raw", keep_last=1)
         assert sorted(v.version.name.version for v in released) == [4, 5]
         plan = {v.version.name.version: v.reason for v in plan_retention(catalog)}
@@ -183,13 +183,13 @@ class TestCarriedOut:
         elif how == "tagged":
             catalog.marks.tag("flights/table", "gold", version=1)
         else:
-            record(catalog, "c", asset="x", inputs=(LoadedInput("flights/table", None, made[0].file.file_id),))
+            record(catalog, "c", asset="x", inputs=(LoadedInput.of(made[0]),))
         assert release_versions(catalog, decided) == []
 
     def test_all_of_a_chain_goes_when_nothing_keeps_it(self, catalog: Catalog) -> None:
         for letters in ("ab", "cd"):
             raw = record(catalog, letters[0], asset="a/raw")
-            record(catalog, letters[1], asset="b/table", inputs=(LoadedInput("a/raw", None, raw.file.file_id),))
+            record(catalog, letters[1], asset="b/table", inputs=(LoadedInput.of(raw),))
         for asset in ("a/raw", "b/table"):
             catalog.retention.set_policy(asset, RetentionPolicy(keep_last=1))
         released = release_versions(catalog, plan_retention(catalog))
@@ -216,15 +216,15 @@ class TestOutputsOfOps:
     """They are current for ever: each run has its own. Only their age lets them go."""
 
     def test_they_are_kept_unless_it_is_said_for_how_long(self, catalog: Catalog, engine: sa.Engine) -> None:
-        record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         let_pass(engine, days=9999)
         assert plan_retention(catalog) == []
 
     def test_those_that_are_older_are_released(self, catalog: Catalog, engine: sa.Engine) -> None:
-        old = record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        old = record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         record(catalog, "b", asset="an asset", run_id="run 1")
         let_pass(engine, days=3)
-        young = record(catalog, "c", asset="run 2/step/result", run_id="run 2")
+        young = record(catalog, "c", asset="run 2/step/result", run_id="run 2", is_op_output=True)
         [released] = release_versions(catalog, plan_retention(catalog, ops_within="2d"))
         assert (str(released.version.name), released.reason) == (f"{OUTPUT} version 1", "retention: not within 2d")
         assert catalog.files.holders(old.file.file_id) == []
@@ -235,8 +235,11 @@ class TestOutputsOfOps:
     def test_what_is_pinned_tagged_or_an_input_of_something_kept_stays(
         self, catalog: Catalog, engine: sa.Engine
     ) -> None:
-        outputs = [record(catalog, letter, asset=f"run {letter}/x/y", run_id=f"run {letter}") for letter in "abcd"]
-        loaded = LoadedInput("run c/x/y", None, outputs[2].file.file_id)
+        outputs = [
+            record(catalog, letter, asset=f"run {letter}/x/y", run_id=f"run {letter}", is_op_output=True)
+            for letter in "abcd"
+        ]
+        loaded = LoadedInput.of(outputs[2])
         record(catalog, "e", asset="an asset", inputs=(loaded,))
         catalog.marks.pin("run a/x/y")
         catalog.marks.tag("run b/x/y", "gold")
@@ -251,9 +254,9 @@ class TestOutputsOfOps:
         assert len(release_versions(catalog, plan)) == 1
 
     def test_a_chain_of_them_goes_as_a_whole(self, catalog: Catalog, engine: sa.Engine) -> None:
-        first = record(catalog, "a", asset="run 1/a/result", run_id="run 1")
-        loaded = LoadedInput("run 1/a/result", None, first.file.file_id)
-        record(catalog, "b", asset="run 1/b/result", run_id="run 1", inputs=(loaded,))
+        first = record(catalog, "a", asset="run 1/a/result", run_id="run 1", is_op_output=True)
+        loaded = LoadedInput.of(first)
+        record(catalog, "b", asset="run 1/b/result", run_id="run 1", is_op_output=True, inputs=(loaded,))
         let_pass(engine, days=3)
         released = release_versions(catalog, plan_retention(catalog, ops_within="1d"))
         assert [v.version.name.asset for v in released] == ["run 1/b/result", "run 1/a/result"]
@@ -261,7 +264,7 @@ class TestOutputsOfOps:
     def test_what_was_taken_back_is_one_still_and_stays_for_as_long_again(
         self, catalog: Catalog, engine: sa.Engine
     ) -> None:
-        record(catalog, "a", asset=OUTPUT, run_id="run 1")
+        record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         for _ in range(2):  # and once more, of what was taken back
             let_pass(engine, days=3)
             assert len(release_versions(catalog, plan_retention(catalog, ops_within="2d"))) == 1
@@ -298,7 +301,7 @@ class TestWipe:
 
     def test_an_input_of_something_kept_stays(self, catalog: Catalog) -> None:
         raw = record(catalog, "a", asset="raw")
-        record(catalog, "b", asset="table", inputs=(LoadedInput("raw", None, raw.file.file_id),))
+        record(catalog, "b", asset="table", inputs=(LoadedInput.of(raw),))
         catalog.retention.wipe("raw")
         [kept] = plan_retention(catalog)
         assert (kept.is_kept, kept.reason) == (True, "input of table version 1")
@@ -342,7 +345,7 @@ def test_an_output_that_never_changes_keeps_only_what_it_was_last_made_from(
 ) -> None:
     for letter in "abcd":
         raw = record(catalog, letter, asset="raw")
-        record(catalog, "f", asset="same", inputs=(LoadedInput("raw", None, raw.file.file_id),))
+        record(catalog, "f", asset="same", inputs=(LoadedInput.of(raw),))
     record(catalog, "e", asset="raw")
     verdicts = plan_retention(catalog, ["raw"], {"raw": RetentionPolicy(keep_last=1)})
     assert {v.version.name.version: v.reason for v in verdicts if v.is_kept} == {

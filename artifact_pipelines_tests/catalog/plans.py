@@ -1,0 +1,34 @@
+"""How a database finds rows: which statements it gets, and whether an index answers each of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+
+def statements_of(ask: Callable[[], object]) -> Sequence[tuple[str, Any]]:
+    """Return the statements, with their parameters, that databases execute during a call."""
+    executed: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        executed.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        ask()
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    return executed
+
+
+def plans_of(engine: sa.Engine, ask: Callable[[], object]) -> Sequence[str]:
+    """Return how the database of an engine executes each query of a call. PostgreSQL reads a table only if it must."""
+    queries = [(text, parameters) for text, parameters in statements_of(ask) if text.startswith("SELECT")]
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        return [
+            "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {text}", parameters))
+            for text, parameters in queries
+        ]
