@@ -1,7 +1,7 @@
-"""The catalog, backed up into the store it describes: the store alone is then enough to bring both back.
+"""Backs up the catalog into the store it describes, so that the store alone is enough to restore both.
 
-A backup is an artifact like any other, verified, and kept by its retention policy; and it is found without a catalog,
-because it says in its first bytes what it is.
+A backup is an ordinary artifact: it is verified, and kept by its retention policy. Its first bytes identify it, so that
+`restore` finds it without a catalog.
 """
 
 import contextlib
@@ -33,16 +33,16 @@ _FILES_NEAR = 2_000
 def back_up(
     catalog: Catalog, producer: ArtifactProducer, run_id: str | None = None, code_version: str | None = None
 ) -> Materialization:
-    """Store one state of the catalog as the new materialization of `BACKUP_ASSET`. Others go on writing meanwhile.
+    """Store one state of the catalog as a materialization of `BACKUP_ASSET`. Other writers are not blocked.
 
     Args:
-        catalog: What is backed up, and where that is recorded.
-        producer: Stores it.
-        run_id: The Dagster run that does it, if one does.
-        code_version: The asset's, if one does.
+        catalog: The catalog to back up, which also records the backup.
+        producer: Stores the backup.
+        run_id: The Dagster run that makes it, if any.
+        code_version: The code version of the asset, if a run makes it.
 
     Raises:
-        BackendError: Catalog or store did not answer or is full; nothing was recorded.
+        BackendError: Catalog or store did not answer, or the store is full. Nothing was recorded.
     """
     with producer.holding() as holding, holding.stage() as sink:
         with catalog.transfer.snapshot() as snapshot:
@@ -63,10 +63,10 @@ def back_up(
 
 @dataclasses.dataclass(frozen=True)
 class FoundBackup:
-    """A backup, and what was passed over on the way to it.
+    """A backup in a store.
 
     Attributes:
-        unreadable: Newer files whose first bytes cannot be read: a newer backup may be among them.
+        unreadable: Newer files whose first bytes cannot be read. A newer backup may be among them.
     """
 
     path: StoragePath
@@ -74,11 +74,11 @@ class FoundBackup:
 
 
 def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> FoundBackup:
-    """Find the newest backup in a store, or the file with an ID, without any catalog.
+    """Return the newest backup in a store, or the file with an ID, without a catalog.
 
     Raises:
         NoBackupError: There is none.
-        BackendError: The store did not answer; one file that cannot be read is passed over.
+        BackendError: The store did not answer. A few unreadable files are skipped.
     """
     if file_id is not None:
         for path in backend.list_files():
@@ -90,7 +90,7 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
         try:
             if _is_backup(backend, path):
                 return FoundBackup(path, unreadable)
-        except StorageUnavailableError:  # one file: a bad block; many: the store is away
+        except StorageUnavailableError:  # one file: a bad block; many: the store does not answer
             unreadable.append(path.file_id)
             if len(unreadable) > _UNREADABLE_AT_MOST:
                 raise
@@ -98,7 +98,7 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
 
 
 def find_older_backups(backend: IStorageBackend, path: StoragePath) -> Sequence[FileId]:
-    """Return the newest few backups before this one; those that lie far behind it are not looked for."""
+    """Return the newest few backups before this one. Searches only files with IDs just below it."""
     near = itertools.islice(_newest_first(backend, path.file_id), _FILES_NEAR)
     found: list[FileId] = []
     for older in near:
@@ -119,7 +119,7 @@ def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:
 
 
 def _newest_first(backend: IStorageBackend, below: int = 2**63) -> Iterator[StoragePath]:
-    """Yield all paths from the highest ID down. Lists the store again for more rather than hold all of it."""
+    """Yield all paths from the highest ID down. Lists the store several times rather than hold every path in memory."""
     while newest := heapq.nlargest(
         _PEEKED_FILES,
         (path for path in backend.list_files() if path.file_id < below),

@@ -1,7 +1,7 @@
 """The format of a catalog's backup: gzipped JSON lines, which `zcat` shows and any later program can read.
 
-The first line says what it is, then comes a line a row, `["table", {"column": value, …}]`, and the last line says how
-many rows there were: a backup that was cut off is not taken for a whole one.
+The first line is the header. Each row follows as one line, `["table", {"column": value, …}]`. The last line counts the
+rows of each table, so that a truncated backup is recognized.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ _LINE_BYTES = 64 << 20
 _BATCH_ROWS = 1000
 
 
-class BadBackup(ValueError):  # noqa: N818 - it stays between this module and the one that knows the file
+class BadBackup(ValueError):  # noqa: N818 - internal: `restore` adds the URI and raises its own error
     """Bytes that are not a whole backup."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BackupHeader:
-    """What a backup says of itself.
+    """The first line of a backup.
 
     Attributes:
         schema: Revision of the catalog's schema.
-        taken_at: When, by the database's clock.
-        highest_ids: The highest ID that each table had ever given.
+        taken_at: Time of the backup, by the database's clock.
+        highest_ids: The highest ID that each table has ever given.
     """
 
     schema: str
@@ -44,7 +44,7 @@ class BackupHeader:
 
 
 def write_backup(sink: BinaryIO, snapshot: Snapshot, schema: str) -> Mapping[str, int]:
-    """Write all rows of a snapshot. Returns how many each table had."""
+    """Write all rows of a snapshot. Returns the number of rows of each table."""
     header = {
         "artifact_catalog_backup": _FORMAT,
         "schema": schema,
@@ -62,7 +62,7 @@ def write_backup(sink: BinaryIO, snapshot: Snapshot, schema: str) -> Mapping[str
 
 
 def is_backup(start: bytes) -> bool:
-    """Tell by the first `PEEK_BYTES` of a file whether it is a backup, or claims to be."""
+    """True if a file that starts with these `PEEK_BYTES` is or claims to be a backup."""
     try:
         return zlib.decompressobj(wbits=31).decompress(start, len(_START)) == _START.encode()
     except zlib.error:
@@ -73,7 +73,7 @@ class BackupReader:
     """Reads a backup as a stream, a batch of rows at a time.
 
     Raises:
-        BadBackup: The bytes are not a whole backup. Also while it is read.
+        BadBackup: The bytes are not a complete backup. `batches` raises it too.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -81,21 +81,21 @@ class BackupReader:
         with _damage():
             first = self._parse(self._lines.readline(_LINE_BYTES))
             if not isinstance(first, dict) or first.get("artifact_catalog_backup") != _FORMAT:
-                raise BadBackup("it is no backup of a catalog")
+                raise BadBackup("it is not a backup of a catalog")
             highest = {str(table): int(highest) for table, highest in first["highest_ids"].items()}
             self.header = BackupHeader(
                 str(first["schema"]), datetime.datetime.fromisoformat(first["taken_at"]), highest
             )
 
     def batches(self) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-        """Yield the rows with the name of their table, as `Snapshot.batches` does, to the end of the backup."""
+        """Yield all rows with the name of their table, as `Snapshot.batches` does."""
         rows: Counter[str] = Counter()
         table, batch = "", list[Mapping[str, Any]]()
         with _damage():
             while isinstance(line := self._parse(self._lines.readline(_LINE_BYTES)), list):
                 name, row = line
                 if not isinstance(name, str) or not isinstance(row, dict):
-                    raise BadBackup("a line of it is no row")
+                    raise BadBackup("one of its lines is not a row")
                 if batch and (name != table or len(batch) == _BATCH_ROWS):
                     yield table, batch
                     batch = []
@@ -105,11 +105,11 @@ class BackupReader:
             if batch:
                 yield table, batch
             if line != {"rows": rows} or self._lines.read(1):
-                raise BadBackup("its last line is not the number of its rows")
+                raise BadBackup("its last line does not match the number of its rows")
 
     def _parse(self, line: bytes) -> Any:
         if not line.endswith(b"\n"):
-            raise BadBackup("it ends in the middle of a line, or a line of it is too long")
+            raise BadBackup("it ends in the middle of a line, or one of its lines is too long")
         return json.loads(line)
 
 
@@ -119,7 +119,7 @@ def _line(value: object) -> bytes:
 
 @contextlib.contextmanager
 def _damage() -> Iterator[None]:
-    """Whatever hostile bytes make the standard library say. A consumer's own error passes: it is none of these."""
+    """Translate every error that the standard library raises on hostile bytes. Errors of a consumer pass unchanged."""
     try:
         yield
     except (

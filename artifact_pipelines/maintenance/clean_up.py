@@ -1,7 +1,7 @@
-"""What nothing holds goes away: the order in which clean-up does its parts.
+"""Deletes what nothing holds, in a safe order.
 
-One idea: first everything that could be a reason to refuse, then what can be taken back, then rows, then bytes. A crash
-anywhere leaves what the next clean-up finds. Several may run at once, and so may writers.
+One idea: first every check that may refuse, then releases, which can be undone, then rows, then bytes. The next
+clean-up finishes the work after a crash. Several clean-ups may run at once, and so may writers.
 """
 
 import dataclasses
@@ -26,16 +26,16 @@ _THREADS = 8
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CleanUpReport:
-    """What a clean-up did, or what it would do.
+    """The changes of a clean-up, or those that it would make.
 
     Attributes:
-        is_dry_run: Nothing was changed.
-        reaped: Files whose lease had run out, one entry a lease.
-        verdicts: Retention's, on every version of an asset that has a policy or was wiped.
-        released: Those that released a version. Its files are collected when the grace period is over.
-        collected: Files that nothing held.
-        orphans: Bytes without a row.
-        leftovers: What writers that are gone left besides.
+        is_dry_run: True if nothing was changed.
+        reaped: The file of each expired lease.
+        verdicts: The decisions on every version of an asset that has a policy or was wiped.
+        released: The verdicts whose versions were released. Their files are collected after the grace period.
+        collected: Deleted files that nothing held.
+        orphans: Deleted bytes without a row.
+        leftovers: Deleted unfinished files of writers that are gone.
     """
 
     is_dry_run: bool
@@ -53,18 +53,18 @@ class CleanUpReport:
 
     @property
     def bare_bytes(self) -> Iterator[tuple[Leftover, str]]:
-        """What was deleted and is no file of the catalog, each with the reason."""
+        """Deleted bytes that were not files of the catalog, each with the reason."""
         yield from ((orphan, "bytes without a row") for orphan in self.orphans)
         yield from ((leftover, "its writer is gone") for leftover in self.leftovers)
 
     @property
     def freed(self) -> Amount:
-        """How much was deleted, of every kind."""
+        """The number and size of everything that was deleted."""
         return _amount_of([*self.collected, *self.orphans, *self.leftovers])
 
 
-def _amount_of(parts: Sequence[Garbage | Leftover]) -> Amount:
-    return Amount(len(parts), sum(part.size_bytes for part in parts))
+def _amount_of(deleted: Sequence[Garbage | Leftover]) -> Amount:
+    return Amount(len(deleted), sum(one.size_bytes for one in deleted))
 
 
 def parse_grace_s(text: str, parameter: str, may_be_short: bool = False) -> float:
@@ -98,32 +98,32 @@ def clean_up(
     ops_within: str | None = None,
     progress: Callable[[str], object] = lambda _: None,
 ) -> CleanUpReport:
-    """Reap leases, release what retention does not keep, collect what nothing holds, remove orphans and left-overs.
+    """Reap expired leases, release versions that retention does not keep, and delete files that nothing holds.
 
-    Nothing is deleted that is referenced, leased, or was so within the grace period. All times are the database's.
+    No file is deleted that is referenced or leased, or was so within the grace period. All times are the database's.
 
     Args:
         catalog: The catalog.
         backend: The store that belongs to it.
         grace_s: How long nothing must have held a file.
-        dry_run: Change nothing, and report what would go. Files of versions that would be released are not among it,
-            though with no grace they would go at once.
-        max_share: The share of the store that may go at once, from 0 to 1.
-        declared: Retention policies that go before those that the catalog remembers.
-        ops_within: How long outputs of ops that are no assets are kept, a day at the least; None: for ever.
-        progress: Is told what comes next.
+        dry_run: Change nothing, and report the changes. Files of versions that would be released are not included,
+            though without a grace period they would be deleted at once.
+        max_share: The share of the store that may be deleted, from 0 to 1.
+        declared: Retention policies that override those in the catalog.
+        ops_within: How long to keep outputs of ops that are not assets, at least a day; None: forever.
+        progress: Called with the name of each step.
 
     Raises:
-        InvalidArgumentError: `ops_within` is no duration of a day or more. Nothing was deleted.
-        TooMuchToDeleteError: More would go. Nothing was deleted.
+        InvalidArgumentError: `ops_within` is not a duration of a day or more. Nothing was deleted.
+        TooMuchToDeleteError: More would be deleted. Nothing was deleted.
         CatalogOlderThanStoreError: Catalog and store do not belong together. Nothing was deleted.
         ForeignStoreError: The same.
         BackendError: Storage or catalog did not answer.
     """
     progress("Reading the store")
-    orphans = find_orphans(catalog, backend, max_share)  # an orphan stays one, so it can go last
+    orphans = find_orphans(catalog, backend, max_share)  # an orphan stays an orphan, so it can be deleted last
     lost = [Leftover(str(path), size_bytes) for path, size_bytes in orphans.items()]
-    progress("Deciding what is kept")
+    progress("Applying retention")
     verdicts = plan_retention(catalog, declared=declared, ops_within=ops_within)
     collected: list[Garbage] = []
     if dry_run:
@@ -150,18 +150,18 @@ def _check_share(catalog: Catalog, amount: Amount, max_share: float) -> None:
 
 
 def _candidates(catalog: Catalog, grace_s: float) -> Sequence[Garbage]:
-    """Return what would be collected: what nothing holds, and what only leases hold that have run out."""
+    """Return the files that would be collected: those that nothing holds, or only expired leases."""
     limit = catalog.collection.candidate_amount(grace_s).files
     return [*catalog.collection.candidates(grace_s, limit), *catalog.collection.candidates_after_reaping(grace_s)]
 
 
 def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
-    """Delete rows, then bytes: between the two they are orphans, which nobody can come to read any more."""
+    """Delete rows, then bytes. In between the bytes are orphans, which nobody can read any longer."""
     while batch := catalog.collection.collect(grace_s, _BATCH):
         _delete(backend, [garbage.storage_path for garbage in batch])
         yield batch
 
 
 def _delete(backend: IStorageBackend, paths: Iterable[StoragePath]) -> None:
-    with ThreadPoolExecutor(_THREADS) as pool:  # an object store answers slowly, but many at once
+    with ThreadPoolExecutor(_THREADS) as pool:  # an object store answers slowly, but serves many requests at once
         list(pool.map(backend.delete_file, paths))

@@ -1,4 +1,4 @@
-"""Errors of maintenance: backups, stores and clean-ups that do not fit together."""
+"""Errors of maintenance: missing or damaged backups, catalogs of other stores, clean-ups that are too large."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,31 +7,31 @@ from artifact_pipelines.core.exceptions import IntegrityError, NotFoundError, Us
 
 
 def _older_backups(file_ids: Sequence[int]) -> str:
-    return f"Name another backup: --file-id N. Older ones that were found: {listed(file_ids)}."
+    return f"Name another backup: --file-id N. Older backups: {listed(file_ids)}."
 
 
 @dataclasses.dataclass(eq=False)
 class NoBackupError(NotFoundError):
-    """No file in the store is a backup of a catalog, or the one that was named is not there."""
+    """The store holds no backup of a catalog, or not the one that was named."""
 
     where: str
     file_id: int | None = None
     unreadable: Sequence[int] = ()
 
     def __str__(self) -> str:
-        unreadable = f" One may be among the files that cannot be read (check the disk): {listed(self.unreadable)}."
+        unreadable = f" Unreadable files, among which a backup may be (check the disk): {listed(self.unreadable)}."
         rest = unreadable if self.unreadable else ""
         if self.file_id is not None:
-            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to take the newest backup there.{rest}"
+            return f"File {self.file_id} is not in the store {self.where}. Leave out --file-id to restore the newest backup.{rest}"
         return (
             f"The store {self.where} holds no backup of a catalog. Check ARTIFACT_STORAGE_URL; without a backup, "
-            f"`artifact-pipelines catalog rebuild` makes a catalog of the files alone.{rest}"
+            f"`artifact-pipelines catalog rebuild` creates a catalog from the files alone.{rest}"
         )
 
 
 @dataclasses.dataclass(eq=False)
 class DamagedBackupError(IntegrityError):
-    """A backup of a catalog does not have the hash in its key."""
+    """The content of a backup does not have the hash in its key."""
 
     file_id: int
     uri: str
@@ -48,7 +48,7 @@ class DamagedBackupError(IntegrityError):
 
 @dataclasses.dataclass(eq=False)
 class ForeignStoreError(IntegrityError):
-    """A key of the store and the catalog's row of the same file ID have different content hashes."""
+    """The store and the catalog have different contents under the same file ID."""
 
     key: str
     where: str
@@ -56,16 +56,16 @@ class ForeignStoreError(IntegrityError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where} holds {self.key}, but in this catalog the file of that ID has content hash "
-            f"{self.expected_hash}: this is the catalog of another store, or an old backup of it. Nothing was deleted. "
-            "Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or bring the right catalog back with "
+            f"{self.where} holds {self.key}, but in this catalog the file with that ID has content hash "
+            f"{self.expected_hash}: the catalog belongs to another store, or is an old backup. Nothing was deleted. "
+            "Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or restore the right catalog: "
             "`artifact-pipelines catalog restore`."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class NoCommonFileError(IntegrityError):
-    """A store none of whose files is in the catalog, and a catalog none of whose files is in the store."""
+    """Store and catalog both have files, and none in common."""
 
     where: str
     stored_files: int
@@ -73,15 +73,15 @@ class NoCommonFileError(IntegrityError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where} holds {self.stored_files} files, the catalog knows {self.known_files}, and none of them is "
-            "the same: this is the catalog of another store. Nothing was deleted. Check ARTIFACT_CATALOG_URL and "
+            f"{self.where} holds {self.stored_files} files, the catalog knows {self.known_files}, and they have none in "
+            "common: the catalog belongs to another store. Nothing was deleted. Check ARTIFACT_CATALOG_URL and "
             "ARTIFACT_STORAGE_URL."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class UnreadableBackupError(IntegrityError):
-    """A file is no backup of a catalog, or an incomplete one."""
+    """A file is not a backup of a catalog, or an incomplete one."""
 
     uri: str
     problem: str
@@ -93,7 +93,7 @@ class UnreadableBackupError(IntegrityError):
 
 @dataclasses.dataclass(eq=False)
 class TooMuchToDeleteError(UsageError):
-    """A clean-up would delete more of the store than anyone expects."""
+    """A clean-up would delete an unexpectedly large share of the store."""
 
     what: str
     files: int
@@ -104,9 +104,9 @@ class TooMuchToDeleteError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"{self.files:,} of {self.of_files:,} files ({self.size_bytes:,} of {self.of_bytes:,} bytes) would go as "
-            f"{self.what}: more than the share of {self.allowed} that may go at once. Nothing of them was deleted. Look at "
-            "them with `artifact-pipelines gc --dry-run`; if they may go, allow a larger share with `--max-share`."
+            f"{self.files:,} of {self.of_files:,} files ({self.size_bytes:,} of {self.of_bytes:,} bytes) would be deleted "
+            f"as {self.what}: more than the allowed share of {self.allowed}. None of them was deleted. List them: "
+            "`artifact-pipelines gc --dry-run`. If they may be deleted, allow a larger share with `--max-share`."
         )
 
 

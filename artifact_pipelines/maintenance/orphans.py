@@ -1,8 +1,8 @@
-"""Bytes that no row knows: what a crash leaves when it comes after a row went and before its bytes did.
+"""Finds orphans: bytes without a row, left by a crash between the deletion of a row and of its bytes.
 
-One idea: a file's row is there before its bytes and its ID is never used again. So a key that was listed, and whose ID
-the catalog does not have when it is asked afterwards, can neither be in use nor come into use. That holds for the
-catalog of this very store in its newest state, and of nothing else: what shows that it is another one is an error.
+One idea: a file's row exists before its bytes, and its ID is never used again. So if the store lists a key, and the
+catalog, asked afterwards, has no file of its ID, then nobody uses the bytes and nobody will. This holds only for the
+catalog of this very store in its newest state: any sign of another catalog is an error.
 """
 
 import itertools
@@ -19,41 +19,40 @@ MAX_SHARE = 0.1
 """The share of the store that may be deleted at once by default: a clean-up of the wrong store loses little."""
 
 FREE_FILES = 100
-"""So many files may always go: in a small store a few are a large share."""
+"""This many files may always be deleted: in a small store a few files are a large share."""
 
 _BATCH = 5_000
 _FEW = 10
-"""So many files can all have been collected, and others made, between listing and asking."""
+"""Up to this many files may all be collected, and others created, between listing the store and asking the catalog."""
 
 
 def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = MAX_SHARE) -> Mapping[StoragePath, int]:
-    """Return the paths of a store that hold bytes and have no row in the catalog, each with the size of its bytes.
+    """Return the paths of all orphans in a store, each with its size in bytes. Any of them may be deleted.
 
-    Any of them may be deleted.
-
-    Bytes that lost their row, though something kept still names them, are not among them: `verify` tells of them.
+    Bytes whose row is lost, but which a kept materialization still names, are not included: `verify` reports them.
 
     Raises:
-        CatalogOlderThanStoreError: The store has files that this catalog has not come to yet.
+        CatalogOlderThanStoreError: The store has files with IDs that this catalog has not given yet.
         ForeignStoreError: The store has another content under an ID of this catalog.
-        NoCommonFileError: The store has no file of this catalog, which has some.
-        TooMuchToDeleteError: They are a larger share of the store than is expected.
+        NoCommonFileError: Store and catalog both have files, and none in common.
+        TooMuchToDeleteError: The orphans are more than `max_share` of the store.
     """
     orphans: list[StoragePath] = []
     listed = 0
     paths = iter(backend.list_files())
     while batch := list(itertools.islice(paths, _BATCH)):
-        orphans += _unknown(catalog, backend, batch)  # listed first, asked for second: the other way round, a file
-        listed += len(batch)  # that is written in between would look like an orphan
+        # List first, ask second: the other way round, a file written in between would look like an orphan.
+        orphans += _unknown(catalog, backend, batch)
+        listed += len(batch)
     if listed == len(orphans) > _FEW and (known := catalog.audit.stored_amount()[0]):
         raise NoCommonFileError(repr(backend), listed, known)
     if orphans:
         named = catalog.audit.lost_files()
         orphans = [path for path in orphans if path.file_id not in named]
     size_of = {path: backend.size_bytes(path) or 0 for path in orphans}
-    going = Amount(len(size_of), sum(size_of.values()))
-    there_is = Amount(listed, catalog.collection.total_amount().size_bytes + going.size_bytes)
-    check_share("files that the catalog does not know", going, there_is, max_share)
+    amount = Amount(len(size_of), sum(size_of.values()))
+    total = Amount(listed, catalog.collection.total_amount().size_bytes + amount.size_bytes)
+    check_share("files that the catalog does not know", amount, total, max_share)
     return size_of
 
 
@@ -69,23 +68,23 @@ def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[Storage
     return [path for path in paths if path.file_id not in known]
 
 
-def check_share(what: str, going: Amount, of: Amount, max_share: float = MAX_SHARE) -> None:
-    """Refuse what nobody expects.
+def check_share(kind: str, deleted: Amount, total: Amount, max_share: float = MAX_SHARE) -> None:
+    """Refuse to delete an unexpectedly large share of the store.
 
     Args:
-        what: What would go, for people.
-        going: How much would go.
-        of: How much there is.
-        max_share: The share of files, and of bytes, that may go; from 0 to 1.
+        kind: What would be deleted, for people.
+        deleted: How much would be deleted.
+        total: How much the store holds.
+        max_share: The share of files, and of bytes, that may be deleted; from 0 to 1.
 
     Raises:
-        TooMuchToDeleteError: More would go.
-        InvalidArgumentError: No share.
+        TooMuchToDeleteError: More would be deleted.
+        InvalidArgumentError: The share is out of range.
     """
     if not 0 <= max_share <= 1:
         raise InvalidArgumentError("max_share", max_share, "a share from 0 to 1")
-    is_much = going.files > max_share * of.files or going.size_bytes > max_share * of.size_bytes
-    if going.files > FREE_FILES and is_much:
+    is_much = deleted.files > max_share * total.files or deleted.size_bytes > max_share * total.size_bytes
+    if deleted.files > FREE_FILES and is_much:
         raise TooMuchToDeleteError(
-            what, going.files, of.files, going.size_bytes, of.size_bytes, allowed=f"{100 * max_share:g}%"
+            kind, deleted.files, total.files, deleted.size_bytes, total.size_bytes, allowed=f"{100 * max_share:g}%"
         )

@@ -1,6 +1,6 @@
-"""A catalog made anew from a store alone: every key carries the hash and the ID of its file.
+"""Rebuilds a lost catalog from the store alone: every key carries the hash and the ID of its file.
 
-What no key carries is lost with the catalog: assets, versions, names. Every file is held, so that nobody collects it.
+Everything else is lost: assets, versions, names. Every file is held, so that clean-up keeps it.
 """
 
 import concurrent.futures
@@ -22,13 +22,13 @@ _THREADS = 16
 
 @dataclasses.dataclass(frozen=True)
 class RebuildReport:
-    """What a catalog was made of.
+    """The result of a rebuild.
 
     Attributes:
-        files: How many files it has now.
-        duplicates: Keys left aside because a newer one has the same content; the orphan sweep removes them.
-        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that was
-            found, so that IDs of files that are gone are not given again either.
+        files: Number of files in the catalog.
+        duplicates: Keys left aside because a newer one has the same content; clean-up deletes them.
+        highest_file_id: No new file gets an ID up to this one. It lies `ID_MARGIN` above the highest ID found, so that
+            IDs of deleted files are not given again either.
     """
 
     files: int
@@ -37,18 +37,18 @@ class RebuildReport:
 
 
 def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int], object]) -> RebuildReport:
-    """Fill an empty catalog with the files of a store, all of them or none.
+    """Fill an empty catalog with all files of a store, in one transaction.
 
-    No file is read but for its first bytes: whether they are whole is for `verify` to find out.
+    Reads only the first bytes of each file. `verify` checks the rest.
 
     Args:
-        catalog: An empty one.
+        catalog: An empty catalog.
         backend: The store.
-        advance: Told how many files were taken in just now.
+        advance: Called with the number of files adopted since the last call.
 
     Raises:
         CatalogNotEmptyError: The catalog holds rows.
-        RefusedRowsError: The store is not that of one catalog.
+        RefusedRowsError: The store holds files of several catalogs.
         BackendError: Catalog or store did not answer.
     """
     with recovering(catalog.transfer) as recovery:
@@ -61,7 +61,7 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
 def adopt(
     recovery: Recovery, backend: IStorageBackend, paths: Iterable[StoragePath], advance: Callable[[int], object]
 ) -> tuple[int, int]:
-    """Take files of a store into a catalog. Returns how many, and the highest ID of them."""
+    """Adopt files of a store into a catalog. Returns their number and their highest ID."""
     count, highest = 0, 0
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
         waiting = iter(paths)
@@ -83,13 +83,13 @@ def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:
             start = stream.read(4)
     except FileNotFoundError:
         return None
-    except StorageUnavailableError:  # a bad block: the file is taken in all the same, and `verify` tells of it
+    except StorageUnavailableError:  # a bad block: adopt the file all the same, `verify` reports it
         start = b""
     return FoundFile(path, size_bytes, _guess(start))
 
 
 def _guess(start: bytes) -> FileDescription:
-    """Describe a file by its first bytes, as far as they leave no doubt; whoever creates it again knows better."""
+    """Describe a file by its first bytes, where they leave no doubt. Creating the content again corrects it."""
     if start == b"PAR1":
         return describe("parquet")
     return describe("bin", compression_type="gzip" if start[:2] == b"\x1f\x8b" else None)

@@ -1,6 +1,6 @@
-"""A lost catalog brought back from its newest backup and from what the store holds beyond it.
+"""Restores a lost catalog from its newest backup and from the files created since.
 
-Nothing is open to anyone before all of it is there: rows, adopted files and the highest ID arrive in one transaction.
+Rows, adopted files and the highest IDs arrive in one transaction, so nobody ever sees half a catalog.
 """
 
 import array
@@ -36,20 +36,20 @@ _PIECE_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class RestoreReport:
-    """What a catalog was restored from, and what has changed since.
+    """The result of a restore, and the changes since the backup.
 
     Attributes:
         backup_file_id: The backup.
-        taken_at: When it was made, by the database's clock of then.
+        taken_at: Time of the backup, by the database's clock of then.
         files: Files of the backup.
         materializations: Materializations of the backup.
-        adopted: Files that were created since.
-        held: Files of the backup that nothing held then; who came to need them since, nobody knows.
-        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` names those that are held.
+        adopted: Files created since.
+        held: Files of the backup that nothing held then. They are held now, because they may have been used since.
+        missing: Files of the backup whose bytes are gone: collected since, or lost. `verify` lists those that are held.
         dropped: Files of the backup that were never completed.
-        highest_file_id: No file will ever get an ID up to this one. It lies `ID_MARGIN` above the highest that backup
-            and store know, so that IDs of files that are gone are not given again either.
-        unreadable: Files whose first bytes cannot be read: a newer backup may be among them.
+        highest_file_id: No new file gets an ID up to this one. It lies `ID_MARGIN` above the highest ID in backup and
+            store, so that IDs of deleted files are not given again either.
+        unreadable: Files whose first bytes cannot be read. A newer backup may be among them.
     """
 
     backup_file_id: FileId
@@ -67,23 +67,23 @@ class RestoreReport:
 def restore(
     catalog: Catalog, backend: IStorageBackend, file_id: FileId | None, advance: Callable[[int], object]
 ) -> RestoreReport:
-    """Fill an empty catalog from a backup in its store, and with what the store holds beyond it; all of it or nothing.
+    """Fill an empty catalog from a backup in its store, and with the files created since, in one transaction.
 
-    Leases are dropped, for their writers are gone. What nothing holds then, whether the backup knew of it or not, is
-    held until it is released: whoever came to need it since the backup is in no row any more.
+    Leases are dropped, because their writers are gone. Files that nothing holds then are held until a user releases
+    them: the rows that show who has used them since the backup are lost.
 
     Args:
-        catalog: An empty one.
+        catalog: An empty catalog.
         backend: The store.
         file_id: The backup; None: the newest.
-        advance: Told how many rows were restored just now.
+        advance: Called with the number of rows restored since the last call.
 
     Raises:
         NoBackupError: There is none.
         OutdatedBackupError: It was made with another schema.
-        UnreadableBackupError: It is none, or not a whole one.
-        DamagedBackupError: Its bytes do not have the hash in its key.
-        RefusedRowsError: The database does not take its rows.
+        UnreadableBackupError: It is not a backup, or incomplete.
+        DamagedBackupError: Its content does not have the hash in its key.
+        RefusedRowsError: The database refuses its rows.
         CatalogNotEmptyError: The catalog holds rows.
         BackendError: Catalog or store did not answer.
     """
@@ -109,14 +109,14 @@ def _restore_from(
     try:
         report = _Restoring(recovery, backend, path, advance).run(cast("BinaryIO", checked))
     except BadBackup as error:
-        checked.check(path, uri)  # damaged bytes explain everything
+        checked.check(path, uri)  # damaged bytes explain any other error
         raise UnreadableBackupError(uri, str(error)) from error
     checked.check(path, uri)
     return report
 
 
 class _Restoring:
-    """One restoration: what is learnt of the store on the way, and what is told of it at the end."""
+    """One restore, with the counts for its report."""
 
     def __init__(
         self, recovery: Recovery, backend: IStorageBackend, backup: StoragePath, advance: Callable[[int], object]
@@ -135,7 +135,7 @@ class _Restoring:
         header = reader.header
         if header.schema != HEAD_REVISION:
             raise OutdatedBackupError(self._backend.uri(self._backup), header.schema, HEAD_REVISION)
-        # First the IDs: those of the references to adopted files must be none that the backup has.
+        # IDs first: the references to adopted files must not get IDs that the backup uses.
         self._recovery.raise_ids(header.highest_ids)
         known_up_to = header.highest_ids.get("files", 0)
         _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
@@ -146,7 +146,7 @@ class _Restoring:
             self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
             self._advance(len(rows))
         missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]
-        self._recovery.forget_unheld(missing)  # collected since: there is nothing to hold
+        self._recovery.forget_unheld(missing)  # collected since: nothing is left to hold
         held = self._recovery.hold_unheld()
         self._recovery.count_references()
         return RestoreReport(
@@ -162,7 +162,7 @@ class _Restoring:
         )
 
     def _newer_than(self, file_id: int) -> Iterator[StoragePath]:
-        """Yield what the backup cannot know; note what it can."""
+        """Yield the files created since the backup, and note those that existed before."""
         for path in self._backend.list_files():
             if path.file_id > file_id:
                 yield path
@@ -171,7 +171,7 @@ class _Restoring:
         self._present = array.array("q", sorted(self._present))
 
     def _settled(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """Return the files that are complete. A file that was on its way is, if all of its bytes arrived later."""
+        """Return the rows of complete files. A pending file is complete if all of its bytes have arrived since."""
         settled = []
         for row in rows:
             if row.get("state") != FileState.PENDING:
@@ -194,7 +194,7 @@ class _Restoring:
 
 
 class _HashingReader(io.RawIOBase):
-    """Hashes what is read through it, so that a backup is checked while it is restored."""
+    """Hashes all bytes read through it, so that a backup is checked while it is restored."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -210,10 +210,10 @@ class _HashingReader(io.RawIOBase):
         return len(data)
 
     def check(self, path: StoragePath, uri: str) -> None:
-        """Read to the end, and compare.
+        """Read to the end, and compare the hash.
 
         Raises:
-            DamagedBackupError: The bytes do not have the hash in their key.
+            DamagedBackupError: The content does not have the hash in its key.
         """
         while self.read(_PIECE_BYTES):
             pass

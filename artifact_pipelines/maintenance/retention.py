@@ -1,7 +1,7 @@
-"""Which versions are kept, and why: one decision, for people to read and for clean-up to carry out.
+"""Decides which versions to keep, with a reason for each that people can read.
 
-One idea: the decision is a pure function of what the catalog says, and every version gets a reason, kept or not. An
-asset without a policy keeps everything but what was wiped.
+One idea: the decision is a pure function of the catalog's rows. An asset without a policy keeps every version but the
+wiped ones.
 """
 
 import dataclasses
@@ -21,25 +21,24 @@ _PERIODS = (
 )
 WIPED = "wiped"
 CANDIDATE_DAYS = 7
-"""For so long a candidate may wait for its checks; then it is kept only as a rejected version is."""
+"""For this long a candidate may wait for its checks. Afterwards it is kept by the same rules as a rejected version."""
 
-LEAST_OPS_WITHIN_S = 86_400.0
-"""For so long at least outputs of ops are kept: a run that is not over, or is tried again, may load them."""
+_SHORTEST_OPS_WITHIN_S = 86_400.0  # an unfinished run, or its retry, may load outputs of its ops until then
 
 Policies = Mapping[str, RetentionPolicy | None]
-"""The policy of each asset; None: it has none."""
+"""The policy of each asset; None: it has no policy."""
 
 
 def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: datetime.datetime) -> Sequence[Verdict]:
-    """Decide for the versions of one asset, or of one partition of it.
+    """Decide on the versions of one asset, or of one partition of it.
 
-    What was wiped is kept only if it is current, pinned or tagged, and counts for no rule. Versions that were not
-    published take no published one's place: a policy's rules count them by themselves.
+    A wiped version is kept only if it is current, pinned or tagged, and counts for no rule. The rules count published
+    and unpublished versions separately, so that a candidate never takes the place of a published version.
 
     Args:
-        versions: All that are kept so far.
-        policy: The asset's; None keeps everything.
-        now: By the clock that also says when the versions were made.
+        versions: All versions that are kept so far.
+        policy: The policy of the asset; None keeps everything.
+        now: The present, by the clock that also dates the versions.
 
     Returns:
         A verdict on each, newest first.
@@ -64,11 +63,11 @@ def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: dat
 
 
 def keep_inputs(verdicts: Sequence[Verdict], uses: Iterable[Use]) -> Sequence[Verdict]:
-    """Keep also what kept versions were made from, and what that was made from, and so on.
+    """Keep the inputs of kept versions too, the inputs of those inputs, and so on.
 
     Args:
-        verdicts: On versions of any assets.
-        uses: What was made from them. A consumer without a verdict is kept.
+        verdicts: Verdicts on versions of any assets.
+        uses: Which versions were made from them. A consumer without a verdict counts as kept.
     """
     decided = {verdict.version.name: verdict for verdict in verdicts}
     inputs_of: dict[VersionName, list[VersionName]] = {}
@@ -90,19 +89,19 @@ def plan_retention(
     declared: Policies | None = None,
     ops_within: str | None = None,
 ) -> Sequence[Verdict]:
-    """Return the verdicts on all versions of assets that have a policy or something wiped; nothing is changed.
+    """Return the verdicts on all versions of assets that have a policy or were wiped. Changes nothing.
 
     Args:
         catalog: The catalog.
-        assets: Only versions of these may be released.
-        declared: Policies that go before those that the catalog remembers.
-        ops_within: How long outputs of ops that are no assets are kept, such as `30d`; None: for ever. Those that are
-            younger get no verdict.
+        assets: Restricts the verdicts to these assets.
+        declared: Policies that override those in the catalog.
+        ops_within: How long to keep outputs of ops that are not assets, such as `30d`; None: forever. Younger outputs
+            get no verdict.
 
     Raises:
-        InvalidArgumentError: `ops_within` is no duration of a day or more.
+        InvalidArgumentError: `ops_within` is not a duration of a day or more.
     """
-    policies = {**catalog.retention.policies(), **(declared or {}), **_of_old_outputs_of_ops(catalog, ops_within)}
+    policies = {**catalog.retention.policies(), **(declared or {}), **_policies_of_old_op_outputs(catalog, ops_within)}
     if assets is None:
         with_policy = {asset for asset, policy in policies.items() if policy}
         assets = sorted(with_policy.union(catalog.retention.wiped_assets()))
@@ -116,23 +115,23 @@ def plan_retention(
     return keep_inputs(verdicts, (use for asset in lost for use in catalog.retention.uses(asset)))
 
 
-def _of_old_outputs_of_ops(catalog: Catalog, within: str | None) -> Policies:
+def _policies_of_old_op_outputs(catalog: Catalog, within: str | None) -> Policies:
     if within is None:
         return {}
     within_s = parse_duration_s(within, "ops_within")
-    if within_s < LEAST_OPS_WITHIN_S:
-        raise InvalidArgumentError("ops_within", within, "1d or more: a run that is not over may still load them")
+    if within_s < _SHORTEST_OPS_WITHIN_S:
+        raise InvalidArgumentError("ops_within", within, "1d or more, because an unfinished run may still load them")
     return dict.fromkeys(catalog.retention.outputs_of_ops(within_s), RetentionPolicy(keep_within=within))
 
 
 def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
-    """Release what the verdicts do not keep, and return what was released.
+    """Release the versions that the verdicts do not keep, and return the verdicts carried out.
 
-    What came to be current, pinned, tagged or used meanwhile is left alone.
+    A version that has become current, pinned, tagged or used since the verdict is left alone.
     """
     released: list[Verdict] = []
     waiting = [verdict for verdict in verdicts if not verdict.is_kept]
-    while waiting:  # an input goes only after what was made from it
+    while waiting:  # an input is released after everything made from it
         gone = [v for v in waiting if catalog.retention.release(v.version.name, v.reason)]
         if not gone:
             break
@@ -174,7 +173,7 @@ def _kept_by_rule(
 def _newest_of_each(
     moments: Sequence[tuple[datetime.datetime, VersionName]], form: str, count: int
 ) -> Iterator[tuple[str, VersionName]]:
-    """Yield the version made last in each of the newest periods that have one."""
+    """Yield the newest version of each of the newest periods that have a version."""
     newest: dict[str, VersionName] = {}
     for made_at, name in moments:
         period = made_at.astimezone(datetime.UTC).strftime(form)

@@ -1,7 +1,7 @@
-"""The sensor that follows wipes: what is wiped in Dagster's UI is released here too, and can be taken back.
+"""Sensors that carry decisions from Dagster into the catalog: wipes in the UI, and passed checks.
 
-One idea: a row is in the catalog before Dagster knows of the materialization. So what was made after a wipe is told
-from what was made before only when its run is through, or Dagster knows of it already; until then the wipe waits.
+The catalog records a materialization before Dagster does. So whether a row is older or newer than a wipe is certain
+only when its run has ended, or when Dagster has the materialization. Until then the wipe waits.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions
 
 CANDIDATES_PER_TICK = 100
-"""Each costs some questions to the event log for every check, and one more for each page of what it has found since."""
+"""Each candidate costs a few queries to the event log for every check, and one more for each page of results."""
 
 _RUNLESS = ""  # Dagster files events that belong to no run under this run ID
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -27,30 +27,30 @@ _EVENTS_A_PAGE = 1_000
 
 @dg.sensor(
     name="artifact_wipes",
-    description="Releases the files of assets that were wiped. `artifact-pipelines restore ASSET` takes it back.",
+    description="Releases the files of assets that were wiped. `artifact-pipelines restore ASSET` undoes it.",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[],
 )
 def artifact_wipes(context: dg.SensorEvaluationContext, artifact_store: ArtifactStore) -> dg.SensorResult:
-    """Follow the wipes since the last tick, up to one that has to wait."""
+    """Release the assets wiped since the last tick, up to a wipe that has to wait."""
     wipes = list(islice(_wipes(context.instance, context.cursor), WIPES_PER_TICK))
     if not wipes:
         return dg.SensorResult(skip_reason="Nothing was wiped.")
-    said, cursor = [], context.cursor
+    reports, cursor = [], context.cursor
     with artifact_store.open() as (catalog, _):
         for event, cursor_behind in wipes:
             is_over, text = _follow(context.instance, catalog, event)
-            said.append(text)
+            reports.append(text)
             if not is_over:
                 break
             cursor = cursor_behind
-    return dg.SensorResult(skip_reason="; ".join(said), cursor=cursor)
+    return dg.SensorResult(skip_reason="; ".join(reports), cursor=cursor)
 
 
 def _wipes(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[tuple[dg.EventLogEntry, str]]:
-    """Yield the wipes behind a cursor, each with the cursor that is behind it."""
-    # Of a run's events, for only so the default event log finds those that belong to no run.
+    """Yield the wipes after a cursor, each with the cursor after it."""
+    # Ask for events of a run: only this query finds events without a run in the default event log.
     wiped = dg.DagsterEventType.ASSET_WIPED
     while (page := instance.get_records_for_run(_RUNLESS, cursor, of_type=wiped, limit=1)).records:
         cursor = page.cursor
@@ -58,12 +58,12 @@ def _wipes(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[tuple[d
 
 
 def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
-    """Follow one wipe. Returns whether that is over, and what there is to say."""
+    """Release an asset that was wiped. Returns whether that is done, and a report for people."""
     event = entry.get_dagster_event().asset_wiped_data
     asset = event.asset_key.to_user_string()
-    if event.partition_keys is not None:  # no event log that this was tried with can
+    if event.partition_keys is not None:  # no known event log supports this
         return True, f"{asset}: only some partitions were wiped, nothing is released"
-    # In this order: a run that made a row, and is not seen as unfinished any more, has told Dagster of it by now.
+    # Ask in this order: if a run made a row and has ended since, Dagster knows the materialization by now.
     run_of = catalog.retention.wipeable(asset)
     unfinished = set(instance.get_run_ids(_UNFINISHED))
     later = _runs_since_wipe(instance, event.asset_key)
@@ -77,7 +77,7 @@ def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEn
 
 
 def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]:
-    """Return the runs that made an asset after it was last wiped: Dagster remembers no others."""
+    """Return the runs that made an asset after its last wipe. Dagster has forgotten the earlier ones."""
     runs: set[str] = set()
     cursor, has_more = None, True
     while has_more:
@@ -91,17 +91,17 @@ def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]
     name="artifact_publisher",
     description=(
         "Makes outputs of assets with `artifact/publish: after_checks` current once their blocking checks have passed, "
-        "and keeps aside what failed one. `artifact-pipelines publish ASSET --version N` overrides it."
+        "and rejects those that failed one. `artifact-pipelines publish ASSET --version N` overrides a rejection."
     ),
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[],
 )
 def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: ArtifactStore) -> dg.SensorResult:
-    """Look at the next candidates behind those of the tick before; behind the last of all comes the first again.
+    """Decide on the next candidates after those of the last tick. After the last candidate comes the first again.
 
-    Dagster keeps no cursor of a tick that fails: where others wait behind those that cannot be decided upon, the tick
-    says so instead, and they have their turn. What is wrong with each is in the tick's log.
+    A failed tick would not move Dagster's cursor. So if other candidates wait behind those that cannot be decided, the
+    tick reports the errors and moves on. The tick's log has every error.
     """
     place = int(context.cursor or 0)
     with artifact_store.open() as (catalog, _):
@@ -112,13 +112,13 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
     last = candidates[-1].materialization_id if len(candidates) == CANDIDATES_PER_TICK else 0
     if last == place:
         decided.raise_first()
-    told = [*_told(decided.errors), *decided.done] or ["Nothing was published or rejected."]
-    return dg.SensorResult(skip_reason="; ".join(told), cursor=str(last))
+    reports = [*_summary(decided.errors), *decided.done] or ["Nothing was published or rejected."]
+    return dg.SensorResult(skip_reason="; ".join(reports), cursor=str(last))
 
 
-def _told(errors: Sequence[Exception]) -> Sequence[str]:
-    """Return what people are told of errors, if there are any."""
-    return [f"{len(errors)} could not be decided upon, the first for {_explained(error)}" for error in errors[:1]]
+def _summary(errors: Sequence[Exception]) -> Sequence[str]:
+    """Return one sentence about all errors, if there are any."""
+    return [f"{len(errors)} could not be decided, the first because of {_explained(error)}" for error in errors[:1]]
 
 
 def _explained(error: Exception) -> str:

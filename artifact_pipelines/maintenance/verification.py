@@ -1,7 +1,7 @@
-"""Is every byte still what it was, and does the catalog agree with itself?
+"""Verifies that every stored byte is intact and that the catalog is consistent.
 
-One idea: nothing is called wrong that a writer or a collector may just have changed. A mismatch is looked up again in
-the catalog, and counts only when the file is still there as it was.
+One idea: a concurrent writer or clean-up must not look like damage. Each mismatch is checked against the catalog again,
+and counts only if the row of the file has not changed.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ _REFUSED_AT_MOST = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """What a verification looked at, and what it found.
+    """The result of a verification.
 
     Attributes:
-        files: Files whose bytes were looked for.
-        size_bytes: Bytes that were read.
-        findings: What is wrong, or was until it was repaired.
+        files: Number of files examined.
+        size_bytes: Bytes read.
+        findings: All damage found, repaired or not.
     """
 
     files: int
@@ -40,7 +40,7 @@ class VerificationReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong (any more). Bytes without a row are garbage, not damage."""
+        """True if no damage is left. Bytes without a row are garbage, not damage."""
         return all(finding.is_repaired or finding.kind == FindingKind.ORPHAN for finding in self.findings)
 
 
@@ -52,26 +52,26 @@ def verify(
     repair: bool = False,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> VerificationReport:
-    """Read stored files and compare them with the catalog, and the catalog with itself.
+    """Read stored files and compare them with the catalog, and check the catalog itself.
 
-    Files that are right are noted as verified now. Files with wrong bytes are noted as damaged: reading them is an
-    error from then on, and creating their content puts the bytes again. Damaged bytes stay where they are.
+    Marks intact files as verified now, and files with wrong bytes as damaged: from then on, reading them is an error,
+    and creating the same content replaces the bytes. Damaged bytes stay in place as evidence.
 
     Args:
-        share: How many of the files that are right to read, above 0 up to 1, the longest unverified first. Damaged ones
-            that lie in the way are looked at on top of that.
-        repair: Mend what the catalog itself tells how to: counts and references; and remove bytes without a row.
-        on_progress: Called with the bytes read so far, and those expected in all.
+        share: Share of the intact files to read, above 0 and up to 1. Files verified longest ago come first. Damaged
+            files met on the way are read in addition.
+        repair: Fix counts and references, and remove bytes without a row.
+        on_progress: Called with the bytes read so far, and the bytes expected in total.
 
     Raises:
         InvalidArgumentError: The share is out of range.
         CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together.
-        TooMuchToDeleteError: More bytes without a row are to be removed than is expected; nothing was done.
+        TooMuchToDeleteError: Bytes without a row are an unexpectedly large share of the store. Nothing was done.
         BackendError: Storage or catalog did not answer.
     """
     if not 0 < share <= 1:
         raise InvalidArgumentError("share", share, "above 0 and at most 1")
-    orphans = _orphans(catalog, backend, repair)  # first: that the two belong together is known in seconds
+    orphans = _orphans(catalog, backend, repair)  # first: shows in seconds whether catalog and store belong together
     scrub = _Scrub(catalog, backend, share, on_progress or _ignore)
     findings = [*scrub.run(), *_audited(catalog.audit, repair), *orphans]
     return VerificationReport(scrub.files, scrub.size_bytes, findings)
@@ -111,7 +111,7 @@ class _Scrub:
         self._catalog.audit.mark_verified(right)
 
     def _finding(self, file: FileInfo) -> Finding | None:
-        """Look at a file until the catalog has the same to say of it before and after."""
+        """Compare a file with its row, again if the row changes meanwhile."""
         for _ in range(_ATTEMPTS):
             finding = self._compare(file)
             if finding is None:
@@ -125,7 +125,7 @@ class _Scrub:
                     self._catalog.files.mark_damaged(file)
                 return finding
             file = now
-        return None  # it is put again and again: whoever does that sees to it
+        return None  # writers put it again and again, and check it themselves
 
     def _compare(self, file: FileInfo) -> Finding | None:
         uri, expected = self._backend.uri(file.storage_path), f"{file.size_bytes:,} bytes"
@@ -141,14 +141,14 @@ class _Scrub:
             return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
         except DamagedBytesError as error:
             return Finding(FindingKind.CORRUPT, file.file_id, uri, error.expected, error.found)
-        except StorageUnavailableError as error:  # bad blocks, and there may be many side by side
+        except StorageUnavailableError as error:  # bad blocks, of which several files may be affected
             if self._refused_in_a_row > _REFUSED_AT_MOST:
                 raise
             return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
         return None
 
     def _size_bytes(self, file: FileInfo) -> int | None:
-        """Ask the store, which is away when it refuses even this for one file after the other."""
+        """Return the size of a file in the store. Counts refusals: several in a row mean that the store is down."""
         self._refused_in_a_row += 1
         found = self._backend.size_bytes(file.storage_path)
         self._refused_in_a_row = 0
@@ -160,7 +160,7 @@ class _Scrub:
 
 
 def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:
-    """Return bytes without a row. Naming them needs no limit, removing them does."""
+    """Return bytes without a row. Removing them is limited to a share of the store, reporting them is not."""
     paths = find_orphans(catalog, backend) if repair else find_orphans(catalog, backend, max_share=1.0)
     for path in paths if repair else ():
         backend.delete_file(path)
@@ -171,21 +171,21 @@ def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequen
 
 
 def _ignore(*_: object) -> None:
-    """Take notice of nothing."""
+    """Do nothing."""
 
 
 def _audited(audit: AuditCatalog, repair: bool) -> Iterator[Finding]:
-    """Yield where the catalog contradicts itself. References first: repairing them repairs their counts."""
+    """Yield the contradictions in the catalog. References come first: repairing them repairs their counts."""
     repairs: Sequence[tuple[Callable[[], Sequence[Finding]], Callable[[Finding], None]]] = (
         (audit.references_of_nothing, lambda f: audit.drop_reference_of_nothing(f.file_id, f.where)),
         (audit.unheld_materializations, lambda f: audit.hold_again(f.file_id, f.where)),
         (audit.wrong_counts, lambda f: audit.recount(f.file_id)),
     )
-    for find, mend in repairs:
+    for find, fix in repairs:
         findings = [dataclasses.replace(f, holders=f.holders or audit.hit_by(f.file_id)) for f in find()]
         if repair:
             for finding in findings:
-                mend(finding)
+                fix(finding)
             left = {(f.file_id, f.where) for f in find()}
             findings = [dataclasses.replace(f, is_repaired=(f.file_id, f.where) not in left) for f in findings]
         yield from findings

@@ -316,7 +316,7 @@ def test_where_no_backup_is_found_what_cannot_be_read_is_named(
 ) -> None:
     broken = create(producer, b"x")
     break_blocks(backend, monkeypatch, {broken})
-    with pytest.raises(NoBackupError, match=f"cannot be read .*: {broken}\\."):
+    with pytest.raises(NoBackupError, match=f"Unreadable files.*: {broken}\\."):
         find_backup(backend)
 
 
@@ -493,11 +493,11 @@ def test_older_backups_than_a_damaged_one_are_named(
     bad_start = find_backup(backend).path
     assert bad_start == backups[2].storage_path, "what does not begin as a backup is none"
     put(backend, backups[3].storage_path, packed(lines_of(producer, backups[2].file_id)))
-    named = f"--file-id N. Older ones that were found: {backups[2].file_id}, {backups[1].file_id}."
+    named = f"--file-id N. Older backups: {backups[2].file_id}, {backups[1].file_id}."
     with pytest.raises(DamagedBackupError, match=re.escape(named)):
         bring_back(empty, backend)
     monkeypatch.setattr("artifact_pipelines.maintenance.backup._FILES_NEAR", 1)
-    with pytest.raises(DamagedBackupError, match="were found: none"):
+    with pytest.raises(DamagedBackupError, match="Older backups: none"):
         bring_back(empty, backend)
     assert bring_back(empty, backend, backups[2].file_id).backup_file_id == backups[2].file_id
 

@@ -62,7 +62,7 @@ def test_a_store_without_any_file_of_the_catalog_is_another_ones(
     first, second = create(producer, "of another catalog", "of this one")
     forget(engine, first)
     backend.delete_file(catalog.files.get_file(second).storage_path)
-    with pytest.raises(NoCommonFileError, match="1 files, the catalog knows 1, and none of them is the same"):
+    with pytest.raises(NoCommonFileError, match="1 files, the catalog knows 1, and they have none in common"):
         find_orphans(catalog, backend)
 
 

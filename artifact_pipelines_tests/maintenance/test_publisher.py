@@ -153,7 +153,8 @@ def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, mo
         propose(project.catalog, "a", partition)
     project.make(1)
     said = (
-        "2 could not be decided upon, the first for ValueError while deciding on prices[1] version 1: broken event of 1"
+        "2 could not be decided, the first because of ValueError "
+        "while deciding on prices[1] version 1: broken event of 1"
     )
     assert project.tick() == said
     assert project.tick() == "prices version 1 is published"
