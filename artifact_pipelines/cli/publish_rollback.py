@@ -58,8 +58,8 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
         if not as_json:
             verb = "is current again" if done.is_new else "is already current"
             click.echo(f"{_name(asset, partition)} version {version} {verb}.")
-        uri, is_of_op = store.uri(done.now.file.file_id), done.now.is_op_output
-        is_reported = not is_of_op and _report_to_dagster(
+        uri, is_op = store.uri(done.now.file.file_id), done.now.is_op_output
+        is_reported = not is_op and _report_to_dagster(
             lambda reports, instance: reports.report_rollback(instance, done, uri)
         )
     if as_json:
@@ -67,7 +67,7 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
         return print_json(
             {"asset": asset, "partition": partition, **facts, "changed": done.is_new, "reported": is_reported}
         )
-    return click.echo(_IS_OP if is_of_op else _REPORTED[is_reported])
+    return click.echo(_IS_OP if is_op else _REPORTED[is_reported])
 
 
 def _name(asset: str, partition: str | None) -> str:

@@ -112,7 +112,7 @@ class TooMuchToDeleteError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class OutdatedBackupError(UsageError):
-    """A backup was made with another schema than the one of this version of the package."""
+    """A backup was made with another schema than this version of the package uses."""
 
     uri: str
     found: str
@@ -120,7 +120,7 @@ class OutdatedBackupError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"The backup {self.uri} was made at schema revision {self.found}, this version of artifact_pipelines restores {self.expected}. "
-            "Nothing was restored. Install the version that made it and run `artifact-pipelines catalog restore` with that, on an empty catalog; "
-            "then install this version again, if it is the newer one, and run `artifact-pipelines db upgrade`."
+            f"The backup {self.uri} has schema revision {self.found}; this version of artifact_pipelines restores {self.expected}. "
+            "Nothing was restored. Install the version that made it and run `artifact-pipelines catalog restore` on an empty catalog. "
+            "If the present version is the newer one, install it again and run `artifact-pipelines db upgrade`."
         )
