@@ -1,17 +1,23 @@
-"""What annotations say: which type is meant, and in what form many partitions are to come. No Dagster here."""
+"""The meaning of annotations: the type of a value, the form of many partitions, and conversion to a subclass."""
 
 import collections.abc
 import dataclasses
 import enum
 import types
 import typing
-from typing import Any
+from typing import Any, TypeVar
 
+from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+
+Value = TypeVar("Value")
 _UNIONS = (typing.Union, types.UnionType)
 
 
 class Form(enum.Enum):
-    """How the values of partitions are handed over."""
+    """The form in which an input receives the values of partitions."""
 
     BY_KEY = "mapping of partition key to value"
     IN_ORDER = "iterator of values"
@@ -20,24 +26,24 @@ class Form(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PartitionsAnnotation:
-    """An annotation that asks for partitions, however many there are: a form, and the type of each value."""
+    """An annotation for any number of partitions: their form, and the type of each value."""
 
     form: Form
     value: Any
 
 
 def is_open(annotation: Any) -> bool:
-    """Tell whether an annotation leaves open what is wanted."""
+    """True if an annotation does not name a type."""
     return annotation in (None, Any, object)
 
 
 def allows_none(annotation: Any) -> bool:
-    """Tell whether an annotation says that there may be nothing: `Optional[T]`."""
+    """True if an annotation is a union with None, such as `Optional[T]`."""
     return typing.get_origin(annotation) in _UNIONS and types.NoneType in typing.get_args(annotation)
 
 
 def without_none(annotation: Any) -> Any:
-    """Return `T` for `Optional[T]`; None for a union of several types, which leaves open which is wanted."""
+    """Return `T` for `Optional[T]`; None for a union of several types, which does not name one."""
     if typing.get_origin(annotation) not in _UNIONS:
         return annotation
     given = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
@@ -45,7 +51,7 @@ def without_none(annotation: Any) -> Any:
 
 
 def partitions_annotation(annotation: Any) -> PartitionsAnnotation | None:
-    """Return what an annotation says of partitions; None when it is the type of one value."""
+    """Return the form of partitions that an annotation asks for; None if it is the type of one value."""
     wanted = without_none(annotation)
     origin, arguments = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
     if origin in (dict, collections.abc.Mapping) and len(arguments) == 2 and arguments[0] in (str, Any):
@@ -56,3 +62,25 @@ def partitions_annotation(annotation: Any) -> PartitionsAnnotation | None:
             return PartitionsAnnotation(Form.PAIRS_IN_ORDER, typing.get_args(value)[1])
         return PartitionsAnnotation(Form.IN_ORDER, value)
     return None
+
+
+def convert_to_subclass(value: Value, artifact: Artifact, request: ReadRequest) -> Value:
+    """Return a value as the subclass `Wanted` of its type that is annotated, made by `Wanted(value)`; else unchanged.
+
+    Raises:
+        UnsupportedTypeError: The subclass cannot be made in this way.
+        ContentMismatchError: The subclass refuses this value.
+    """
+    wanted = request.annotation
+    if not isinstance(wanted, type) or isinstance(value, wanted):
+        return value
+    name, base = wanted.__qualname__, type(value).__qualname__
+    try:
+        made: Value = wanted(value)
+    except TypeError:  # its message may show the value
+        raise UnsupportedTypeError("load", name, [base, f"a class that is made by {name}({base})"]) from None
+    except ValueError as error:
+        problem = f"{name}({base}) refuses it ({type(error).__name__})"
+        remedy = f"Annotate {base} to see the value."
+        raise ContentMismatchError(artifact.info.file_id, name, problem, remedy) from None  # its message may show it
+    return made

@@ -1,13 +1,14 @@
-"""The handler for pandas, for those who have it installed: nothing here imports it."""
+"""The handler for pandas frames. pandas is optional and is imported only where a frame exists."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import UsageError
+from artifact_pipelines.handlers.annotations import convert_to_subclass
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.handlers.interfaces import ReadRequest
-from artifact_pipelines.handlers.subclasses import as_annotated
-from artifact_pipelines.handlers.table_handlers import OF_METADATA, ParquetHandler, known_columns, read_table
+from artifact_pipelines.handlers.table_handlers import METADATA_ERRORS, ParquetHandler, check_columns, read_table
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
@@ -16,19 +17,25 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_MOST_LABELS = 5
-_REMEDY = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
+_SHOWN_LABELS = 5
+_MOST_CHARACTERS = 1 << 20  # categories are stored in the footer, which is read as a whole
+_MIXED = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
+_ORDERED = (
+    "Ordered categories must be texts or numbers, and take at most 1 MiB: cast others with astype(str), remove unused "
+    "ones with remove_unused_categories(), or store codes, and the categories as a table of their own."
+)
 
 
 class PandasHandler(ParquetHandler):
     """pandas frames, stored as Parquet as `DataFrame.to_parquet` does.
 
-    An index is stored as columns, which other readers see as such: under its name, or as `__index_level_0__`. A range
-    is no column: the file's metadata name it, and others do not see it. A pandas reader gets either back as the index,
-    with `columns` too; so it does labels, dtypes, time zones and `attrs`. All of these are content, as the columns are.
-    Categories come back as they were, in columns and in the index. But those of other values than texts and numbers
-    come back as values; of more than 1 MiB, texts come back with those categories that rows have and numbers as
-    numbers, and an order is refused. A frame of other writers gets the plain index.
+    An index is stored as columns, under its name or as `__index_level_0__`, and other readers see them as columns. A
+    range index is stored in the file's metadata only. pandas gets either back as the index, also with `columns`, and so
+    it does labels, dtypes, time zones and `attrs`; all of these are content.
+
+    Categories of texts and numbers come back in columns and index, if they take at most 1 MiB. Other ordered categories
+    are refused. Other unordered ones come back as values, or for texts as the categories in use. A table of another
+    library gets the default index.
     """
 
     writes = ("pandas.DataFrame",)
@@ -38,49 +45,45 @@ class PandasHandler(ParquetHandler):
         from artifact_pipelines.tabular.parquet import write_batches
         from artifact_pipelines.tabular.storable_columns import check_arrow_columns
 
-        table = _table(value)
+        table = _to_arrow(value)
         check_arrow_columns(table.schema)
         return write_batches(table.schema, table.to_batches(), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import pyarrow as pa
 
-        from artifact_pipelines.handlers.pandas_categories import restore_categories
-
-        table = read_table(artifact, known_columns(artifact, request.columns), for_pandas=True)
+        table = read_table(artifact, check_columns(artifact, request.columns), for_pandas=True)
         try:
-            frame = restore_categories(table.to_pandas(), table.schema)
-        except (pa.ArrowException, *OF_METADATA) as error:
-            said = str(error).strip() or "it says no more"
-            problem = f"pandas does not understand it ({type(error).__name__}: {said.splitlines()[0]:.200})"
+            frame = _restore_categories(table.to_pandas(), table.schema)
+        except (pa.ArrowException, *METADATA_ERRORS) as error:
+            reason = (str(error).strip() or "no details").splitlines()[0]
+            problem = f"pandas cannot convert it ({type(error).__name__}: {reason:.200})"
             remedy = "Annotate polars.DataFrame or pyarrow.Table."
             raise ContentMismatchError(artifact.info.file_id, "pandas.DataFrame", problem, remedy) from error
-        made = as_annotated(frame, artifact, request)
-        made.attrs = frame.attrs  # pandas makes a frame of another one without
+        made = convert_to_subclass(frame, artifact, request)
+        made.attrs = frame.attrs  # the constructor of a frame drops them
         return made
 
 
-def _table(frame: "pd.DataFrame") -> "pa.Table":
+def _to_arrow(frame: "pd.DataFrame") -> "pa.Table":
     import pyarrow as pa
 
-    from artifact_pipelines.handlers.pandas_categories import with_categories
-
     try:
-        # A range is no column, and without one nothing would say how many rows there are.
+        # A range index is no column, so a frame without columns would lose its number of rows.
         table = pa.Table.from_pandas(frame, preserve_index=True if len(frame) and not len(frame.columns) else None)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise _explained(frame, error) from error
+        raise _explain_refusal(frame, error) from error
     for position, name in enumerate(map(str, frame.columns)):
-        # Arrow takes them for lists, in an order that is another one in another process.
+        # Arrow makes lists of sets, in an order that differs between processes.
         column = frame.iloc[:, position]
-        if column.dtype == object and _holds_sets(column, _levels(table.schema.field(name).type)):
+        if column.dtype == object and _contain_sets(column, _nesting_depth(table.schema.field(name).type)):
             raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
     _check_labels(frame)
-    return with_categories(table, frame)
+    return _add_categories(table, frame)
 
 
 def _check_labels(frame: "pd.DataFrame") -> None:
-    """Refuse labels of columns that would come back as others, such as booleans, or not at all."""
+    """Refuse labels of columns that would come back changed, such as booleans, or not at all."""
     import pandas as pd
     import pyarrow as pa
 
@@ -89,24 +92,24 @@ def _check_labels(frame: "pd.DataFrame") -> None:
     except (pa.ArrowException, KeyError, TypeError, ValueError):
         is_same = False
     if not is_same:
-        labels = ", ".join(map(str, frame.columns[:_MOST_LABELS]))
+        labels = ", ".join(map(str, frame.columns[:_SHOWN_LABELS]))
         remedy = "Turn the labels into text, such as with frame.columns = frame.columns.map(str)."
         raise UnsupportedColumnError(labels, f"labels of type {frame.columns.dtype}", remedy)
 
 
-def _levels(kind: "pa.DataType") -> int:
-    """Return how many levels of lists and records a type has."""
+def _nesting_depth(kind: "pa.DataType") -> int:
+    """Return how many levels of lists and structs a type has."""
     inner = [kind.field(index).type for index in range(kind.num_fields)]
-    return 1 + max(map(_levels, inner)) if inner else 0
+    return 1 + max(map(_nesting_depth, inner)) if inner else 0
 
 
-def _holds_sets(values: Iterable[object], levels: int) -> bool:
-    if not levels:
+def _contain_sets(values: Iterable[object], depth: int) -> bool:
+    if not depth:
         return False
-    return any(isinstance(value, set) or _holds_sets(_inside(value), levels - 1) for value in values)
+    return any(isinstance(value, set) or _contain_sets(_elements(value), depth - 1) for value in values)
 
 
-def _inside(value: object) -> Iterable[object]:
+def _elements(value: object) -> Iterable[object]:
     import numpy as np
 
     if isinstance(value, dict):
@@ -114,8 +117,8 @@ def _inside(value: object) -> Iterable[object]:
     return value if isinstance(value, list | tuple | np.ndarray) else ()
 
 
-def _explained(frame: "pd.DataFrame", error: Exception) -> UsageError:
-    """Return what is wrong with a frame that Arrow does not take: the first column that it does not take alone."""
+def _explain_refusal(frame: "pd.DataFrame", error: Exception) -> UsageError:
+    """Return the error for a frame that Arrow refuses, naming the first column that Arrow refuses by itself."""
     import pyarrow as pa
 
     names = [str(name) for name in frame.columns]
@@ -127,5 +130,64 @@ def _explained(frame: "pd.DataFrame", error: Exception) -> UsageError:
         try:
             pa.Array.from_pandas(column)
         except (pa.ArrowException, TypeError, ValueError):
-            return UnsupportedColumnError(name, f"{column.dtype} of mixed or foreign values", _REMEDY)
+            return UnsupportedColumnError(name, f"{column.dtype} of mixed or foreign values", _MIXED)
     return UnsupportedColumnError(", ".join(map(str, frame.index.names)), str(frame.index.dtype), str(error))
+
+
+def _add_categories(table: "pa.Table", frame: "pd.DataFrame") -> "pa.Table":
+    """Return the table with the categories of its columns and index in the metadata, as Parquet stores values only."""
+    from artifact_pipelines.tabular.pandas_metadata import CATEGORIES_KEY
+
+    found = {}
+    for name, dtype in _dtypes(table, frame):
+        if dtype.name != "category":
+            continue
+        values = dtype.categories.tolist()
+        kept = {"categories": values, "ordered": dtype.ordered}
+        is_plain = all(isinstance(category, str | int | float) for category in values)
+        if is_plain and len(json.dumps(kept)) <= _MOST_CHARACTERS:
+            found[name] = kept
+        elif dtype.ordered:
+            kind = f"ordered category of {len(values):,} values of type {dtype.categories.dtype}"
+            raise UnsupportedColumnError(name, kind, _ORDERED)
+    if not found:
+        return table
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), CATEGORIES_KEY: json.dumps(found)})
+
+
+def _restore_categories(frame: "pd.DataFrame", schema: "pa.Schema") -> "pd.DataFrame":
+    """Return the frame with the categories in its schema, except where a value is none of them."""
+    import pandas as pd
+
+    from artifact_pipelines.tabular.pandas_metadata import read_categories
+
+    dtypes = {
+        name: pd.CategoricalDtype(kept["categories"], kept["ordered"]) for name, kept in read_categories(schema).items()
+    }
+    for label in frame.columns:
+        if (dtype := dtypes.get(str(label))) is not None:
+            frame[label] = _categorized(frame[label], dtype)
+    names = _index_columns(schema)
+    if dtypes.keys() & {*names} and {*names} <= {*schema.names}:
+        levels = [frame.index.get_level_values(number) for number in range(frame.index.nlevels)]
+        levels = [_categorized(level, dtypes.get(name)) for level, name in zip(levels, names, strict=True)]
+        frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
+    return frame
+
+
+def _dtypes(table: "pa.Table", frame: "pd.DataFrame") -> Iterator[tuple[str, Any]]:
+    """Yield each column of the table with its dtype in the frame: columns first, then index levels."""
+    yield from zip(table.schema.names, frame.dtypes, strict=False)
+    for number, name in enumerate(_index_columns(table.schema)):
+        yield name, frame.index.get_level_values(number).dtype
+
+
+def _index_columns(schema: "pa.Schema") -> list[str]:
+    """Return the columns that are index levels, in order; a range index has none."""
+    levels = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [level for level in levels if isinstance(level, str)]
+
+
+def _categorized(values: Any, dtype: "pd.CategoricalDtype | None") -> Any:
+    fits = dtype is not None and values[values.notna()].isin(dtype.categories).all()
+    return values.astype(dtype) if fits else values

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.handlers.annotations import convert_to_subclass
 from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorableValueError
 from artifact_pipelines.handlers.interfaces import ReadRequest
-from artifact_pipelines.handlers.subclasses import as_annotated
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.local_copies import lasting_path, stored_path
@@ -46,7 +46,7 @@ class BytesHandler:
         if request.type_name == "builtins.memoryview":
             return memoryview(data)
         found = bytearray(data) if request.type_name == "builtins.bytearray" else data
-        return as_annotated(found, artifact, request)
+        return convert_to_subclass(found, artifact, request)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         return {}
@@ -96,7 +96,7 @@ class TextHandler:
             problem = f"it is not UTF-8 ({error.reason} at byte {error.start:,})"
             remedy = "Annotate bytes or pathlib.Path, and decode it as what it is."
             raise ContentMismatchError(artifact.info.file_id, "str", problem, remedy) from error
-        return as_annotated(text, artifact, request)
+        return convert_to_subclass(text, artifact, request)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         with artifact.open() as stream:

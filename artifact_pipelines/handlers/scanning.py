@@ -1,7 +1,7 @@
-"""Tables that are read where they lie, no more of them than a query needs: on local disk and on S3.
+"""Scan tables in place, on local disk and on S3, reading only what a query needs.
 
-One idea: polars and pyarrow read ranges of an S3 object themselves, and ask us for the credentials of the moment.
-DuckDB does not, for its S3 extension is not part of its package: it reads a local copy.
+The one idea: polars and pyarrow read ranges of an S3 object themselves, and ask us for current credentials. DuckDB
+reads a local copy, since its package does not include its S3 extension.
 """
 
 import functools
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ASK_AGAIN_S = 300
-"""Temporary credentials are renewed ten minutes before they run out, so what is asked for this often is always good."""
+"""Temporary credentials are renewed ten minutes before they expire, so those asked for this often are always valid."""
 
 VERIFIED_BYTES = 64 << 20
-"""Local files up to this size are hashed before they are scanned: that takes hundredths of a second."""
+"""Local files up to this size are verified before a scan: that takes hundredths of a second."""
 
 
-def scanned_path(artifact: Artifact) -> pathlib.Path:
-    """Return the path of a file that is to be scanned: verified if it is small, and if it is a copy.
+def path_for_scan(artifact: Artifact) -> pathlib.Path:
+    """Return the path of a file to scan: the stored file, verified if it is small, or a verified copy.
 
     Raises:
-        IntegrityError: It is missing, of another size, or found to be damaged.
+        IntegrityError: The file is missing, of the wrong size, or damaged.
     """
     if artifact.info.size_bytes <= VERIFIED_BYTES and stored_path(artifact):
         artifact.verify()
@@ -40,16 +40,16 @@ def scanned_path(artifact: Artifact) -> pathlib.Path:
 
 
 def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
-    """Return a LazyFrame over the stored file; of one on S3 only the ranges that a query needs are fetched.
+    """Return a LazyFrame over the stored file. From S3, it fetches only the ranges that a query needs.
 
     Raises:
-        IntegrityError: The file is missing, of another size or known to be damaged; a small local one is read to see.
+        IntegrityError: The file is missing or of the wrong size; or it is small, local and damaged.
     """
     import polars as pl
 
     access, uri = artifact.s3_access(), artifact.uri()
     if access is None:
-        return pl.scan_parquet(scanned_path(artifact), glob=False)
+        return pl.scan_parquet(path_for_scan(artifact), glob=False)
     options = {
         "aws_endpoint_url": access.endpoint_url,
         "aws_region": access.region,
@@ -65,23 +65,23 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
     )
 
 
-def dataset_of(artifact: Artifact) -> "pyarrow.dataset.Dataset":
-    """Return a pyarrow Dataset over the stored file, as `scan_with_polars` does a LazyFrame."""
+def open_dataset(artifact: Artifact) -> "pyarrow.dataset.Dataset":
+    """Return a pyarrow Dataset over the stored file, with the guarantees of `scan_with_polars`."""
     access, uri = artifact.s3_access(), artifact.uri()
     if access is None:
-        return pyarrow.dataset.dataset(scanned_path(artifact), format="parquet")
+        return pyarrow.dataset.dataset(path_for_scan(artifact), format="parquet")
     filesystem = pyarrow.fs.PyFileSystem(_RenewedS3(access))
     return pyarrow.dataset.dataset(uri.removeprefix("s3://"), format="parquet", filesystem=filesystem)
 
 
 @functools.lru_cache(maxsize=100)
 def _credentials_for_polars(access: S3Access) -> "_CredentialsForPolars":
-    """Return the one provider of a store, kept here: polars keeps it too, and lets go of it on a thread of its own."""
+    """Return the provider of a store. The cache keeps it alive: polars releases its own reference on another thread."""
     return _CredentialsForPolars(access)
 
 
 class _CredentialsForPolars:
-    """What polars calls for credentials. It cannot be pickled, so a plan that is serialized takes none along."""
+    """Gives polars current credentials. It cannot be pickled, so a serialized plan contains none."""
 
     def __init__(self, access: S3Access) -> None:
         self._access = access
@@ -94,11 +94,11 @@ class _CredentialsForPolars:
         return keys, int(time.time()) + _ASK_AGAIN_S
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A scan of a stored file on S3 works in the process that loaded it only.")
+        raise TypeError("A scan of a stored file on S3 works only in the process that loaded it.")
 
 
 class _RenewedS3(pyarrow.fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
-    """pyarrow's S3 filesystem, made anew when a file is opened and the credentials are others than before."""
+    """pyarrow's S3 filesystem, replaced when a file is opened and the credentials have changed."""
 
     def __init__(self, access: S3Access) -> None:
         self._access = access
@@ -135,10 +135,10 @@ class _RenewedS3(pyarrow.fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow
         return self._filesystem().open_input_stream(path)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A Dataset of a stored file on S3 works in the process that loaded it only.")
+        raise TypeError("A Dataset of a stored file on S3 works only in the process that loaded it.")
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise NotImplementedError("stored files are read, never changed")
+        raise NotImplementedError("stored files are read-only")
 
     get_file_info_selector = _refuse
     create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refuse

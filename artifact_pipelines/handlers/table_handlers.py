@@ -1,4 +1,4 @@
-"""Handlers for tables, all stored as Parquet: polars, pyarrow, DuckDB and pandas read each other's artifacts."""
+"""Handlers for tables, all stored as Parquet: polars, pyarrow, DuckDB and pandas read each other's tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.handlers.annotations import convert_to_subclass
 from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnknownColumnError
 from artifact_pipelines.handlers.interfaces import ReadRequest
-from artifact_pipelines.handlers.subclasses import as_annotated
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.storage.local_copies import lasting_path, stored_path
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import pyarrow.dataset
 
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
-_BATCH_ROWS = 8_192  # they may hold long texts
-OF_METADATA = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What pyarrow, pandas and classes of extension types raise over what a file says of its columns."""
+_BATCH_ROWS = 8_192  # few, because texts may be long
+METADATA_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors of pyarrow, pandas and extension types over a file's own description of its columns."""
 
 
 class ParquetHandler:
-    """What the handlers of all kinds of tables have in common: the file's format, and what can be told of one."""
+    """The file format and facts that all handlers of tables share."""
 
     file_types: ClassVar[Sequence[str]] = ("parquet",)
 
@@ -43,7 +43,7 @@ class ParquetHandler:
 
 
 class PolarsHandler(ParquetHandler):
-    """polars frames. A LazyFrame is streamed into the file, never collected; read back it scans the file in place."""
+    """polars frames. A LazyFrame is streamed into the file, never collected; on reading, it scans the file in place."""
 
     writes = ("polars.DataFrame", "polars.LazyFrame")
     reads = ("polars.DataFrame", "polars.LazyFrame")
@@ -59,25 +59,25 @@ class PolarsHandler(ParquetHandler):
         import polars as pl
         import polars.selectors as cs
 
-        columns = known_columns(artifact, request.columns)
-        wanted = cs.all() if columns is None else cs.by_name(*columns)  # `*` and `^a$` may be names
+        columns = check_columns(artifact, request.columns)
+        wanted = cs.all() if columns is None else cs.by_name(*columns)  # `*` and `^a$` may be column names
         if request.type_name == "polars.LazyFrame":
             from artifact_pipelines.handlers.scanning import scan_with_polars
 
             lazy = scan_with_polars(artifact)
-            return as_annotated(lazy if columns is None else lazy.select(wanted), artifact, request)
+            return convert_to_subclass(lazy if columns is None else lazy.select(wanted), artifact, request)
         with readable_as(artifact, "polars.DataFrame"), verified_path(artifact) as file:
             if columns is None:
                 frame = pl.read_parquet(file.path, glob=False)
             else:
                 frame = pl.scan_parquet(file.path, glob=False).select(wanted).collect()
-        return as_annotated(frame, artifact, request)
+        return convert_to_subclass(frame, artifact, request)
 
 
 class ArrowHandler(ParquetHandler):
-    """pyarrow tables, record batches, readers of them and datasets; the latter two are streamed, batch by batch.
+    """pyarrow tables, record batches, readers and datasets. Readers and datasets are streamed batch by batch.
 
-    A Dataset is read in place. What a reader gives is verified at its end.
+    A Dataset reads the file in place. A reader verifies the file at its end.
     """
 
     writes = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
@@ -93,28 +93,28 @@ class ArrowHandler(ParquetHandler):
         return write_batches(value.schema, _batches(value), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
-        columns = known_columns(artifact, request.columns)
+        columns = check_columns(artifact, request.columns)
         if request.type_name == "pyarrow.RecordBatchReader":
-            return _reader(artifact, columns)
+            return _open_reader(artifact, columns)
         if request.type_name == "pyarrow.Dataset":
-            from artifact_pipelines.handlers.scanning import dataset_of
+            from artifact_pipelines.handlers.scanning import open_dataset
 
             with readable_as(artifact, "pyarrow.dataset.Dataset"):
-                return _projected(dataset_of(artifact), columns)
+                return _select(open_dataset(artifact), columns)
         table = read_table(artifact, columns)
         if request.type_name == "pyarrow.Table":
             return table
         import pyarrow as pa
 
         batches = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-        if len(batches) > 1:  # a column of texts may be too long for one
+        if len(batches) > 1:  # a column of texts may be too long for one batch
             problem = f"its {table.num_rows:,} rows do not fit into one batch"
             raise ContentMismatchError(artifact.info.file_id, "pyarrow.RecordBatch", problem, "Annotate pyarrow.Table.")
         return batches[0]
 
 
 class DuckDBHandler(ParquetHandler):
-    """DuckDB relations, streamed as Arrow batches. Of a file on S3 a local copy is read; `Dataset` reads in place."""
+    """DuckDB relations, streamed as Arrow batches. From S3 they read a local copy, unlike a Dataset."""
 
     writes = ("duckdb.DuckDBPyRelation",)
     reads = ("duckdb.DuckDBPyRelation",)
@@ -125,24 +125,24 @@ class DuckDBHandler(ParquetHandler):
         from artifact_pipelines.tabular.storable_columns import check_arrow_columns, check_relation_columns
 
         check_relation_columns(value)
-        with value.to_arrow_reader(_BATCH_ROWS) as reader:  # while it is open, its connection answers no other query
+        with value.to_arrow_reader(_BATCH_ROWS) as reader:  # until it is closed, the connection runs no other query
             check_arrow_columns(reader.schema)
-            schema = schema_in_utc(reader.schema)  # as DuckDB has them: a zone is how a connection shows them
+            schema = schema_in_utc(reader.schema)  # a zone is only a display setting
             return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb
 
-        from artifact_pipelines.handlers.scanning import scanned_path
+        from artifact_pipelines.handlers.scanning import path_for_scan
 
-        columns = known_columns(artifact, request.columns)
+        columns = check_columns(artifact, request.columns)
         if columns == []:
-            raise InvalidArgumentError("columns", columns, "at least one column: a DuckDB relation has no fewer")
+            raise InvalidArgumentError("columns", columns, "at least one column: a DuckDB relation cannot have none")
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
-            relation = duckdb.connect().read_parquet(str(scanned_path(artifact)))
+            relation = duckdb.connect().read_parquet(str(path_for_scan(artifact)))
             if columns is None:
                 return relation
-            # DuckDB tells no upper from lower case and knows no empty name: it calls such columns something else.
+            # DuckDB ignores case and allows no empty name: it renames such columns.
             names = dict(zip(column_names(artifact), relation.columns, strict=True))
             return relation.project(", ".join(f'"{names[column].replace(chr(34), chr(34) * 2)}"' for column in columns))
 
@@ -151,8 +151,8 @@ def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bo
     """Return a whole table, verified.
 
     Args:
-        columns: Which columns; None: all.
-        for_pandas: Whether the columns that were a pandas index come with them.
+        columns: Columns to read; None: all.
+        for_pandas: Whether to add the columns of a pandas index.
     """
     import pyarrow.parquet
 
@@ -166,11 +166,11 @@ def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bo
         )
 
 
-def known_columns(artifact: Artifact, columns: Sequence[str] | None) -> list[str] | None:
-    """Return the columns that are to be read, each once.
+def check_columns(artifact: Artifact, columns: Sequence[str] | None) -> list[str] | None:
+    """Return the requested columns, each once; None: all.
 
     Raises:
-        UnknownColumnError: The table does not have them all.
+        UnknownColumnError: The table lacks one of them.
     """
     if columns is None:
         return None
@@ -191,32 +191,30 @@ def column_names(artifact: Artifact) -> list[str]:
 
 @contextmanager
 def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
-    """Say of a file that a reader cannot read, sound as it is, that it is so: no retry will mend it."""
+    """Turn a reader's error over an undamaged file into `ContentMismatchError`, which is not retried."""
     try:
         yield
-    except _errors_that_pass():
+    except _temporary_errors():
         raise
-    except _errors_of_readers() as error:
+    except _reader_errors() as error:
         problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        remedy = (
-            "Annotate another kind of table, or pathlib.Path to see what it is; what it is made by may need mending."
-        )
+        remedy = "Annotate another kind of table, or pathlib.Path to inspect it; or fix the program that writes it."
         raise ContentMismatchError(artifact.info.file_id, type_name, problem, remedy) from error
 
 
-def _errors_that_pass() -> tuple[type[BaseException], ...]:  # called when there is an error, not before
+def _temporary_errors() -> tuple[type[BaseException], ...]:  # imports only once there is an error
     import duckdb
 
     return (MemoryError, OSError, duckdb.OutOfMemoryException, duckdb.IOException)
 
 
-def _errors_of_readers() -> tuple[type[BaseException], ...]:
+def _reader_errors() -> tuple[type[BaseException], ...]:
     import duckdb
     import polars as pl
     import pyarrow as pa
 
-    of_polars = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-    return (pa.ArrowException, duckdb.Error, *of_polars, *OF_METADATA)
+    polars_errors = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+    return (pa.ArrowException, duckdb.Error, *polars_errors, *METADATA_ERRORS)
 
 
 def _batches(value: Any) -> Iterable["pa.RecordBatch"]:
@@ -228,7 +226,7 @@ def _batches(value: Any) -> Iterable["pa.RecordBatch"]:
     return batches
 
 
-def _projected(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None) -> "pyarrow.dataset.Dataset":
+def _select(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None) -> "pyarrow.dataset.Dataset":
     import pyarrow as pa
 
     if columns is None:
@@ -236,14 +234,14 @@ def _projected(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None
     return dataset.replace_schema(pa.schema([dataset.schema.field(column) for column in columns]))
 
 
-def _reader(artifact: Artifact, columns: Sequence[str] | None) -> "pa.RecordBatchReader":
-    """Return a table's batches in order, at whose end its file has been verified."""
+def _open_reader(artifact: Artifact, columns: Sequence[str] | None) -> "pa.RecordBatchReader":
+    """Return a reader of a table's batches, in order, that verifies the file at its end."""
     import pyarrow as pa
     import pyarrow.dataset
 
     with readable_as(artifact, "pyarrow.RecordBatchReader"):
-        dataset = _projected(pyarrow.dataset.dataset(lasting_path(artifact), format="parquet"), columns)
-    if not stored_path(artifact):  # a copy was verified when it was made
+        dataset = _select(pyarrow.dataset.dataset(lasting_path(artifact), format="parquet"), columns)
+    if not stored_path(artifact):  # a copy was verified as it was made
         return dataset.scanner().to_reader()
 
     def batches() -> Iterator["pa.RecordBatch"]:

@@ -133,7 +133,7 @@ def test_without_an_annotation_what_is_stored_comes_back(store: Store) -> None:
 def test_what_does_not_fit_its_annotation_says_where(store: Store, value: Any, annotation: Any, problem: str) -> None:
     with pytest.raises(ContentMismatchError, match=problem) as caught:
         round_trip(store, value, annotation)
-    assert "annotate dict, list or Any" in str(caught.value)
+    assert "or dict, list or Any to see it" in str(caught.value)
 
 
 def test_an_error_does_not_show_the_values(store: Store) -> None:

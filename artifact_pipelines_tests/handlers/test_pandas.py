@@ -94,7 +94,7 @@ def test_very_many_categories_in_an_order_are_refused() -> None:
     many = pd.CategoricalDtype([str(number) for number in range(200_000)], ordered=True)
     values = pd.Series(["7", "3"], dtype=many)
     for frame in (pd.DataFrame({"odd": values}), pd.DataFrame({"fine": [1, 2]}, index=pd.Index(values, name="odd"))):
-        with pytest.raises(UnsupportedColumnError, match="'odd' of type category of 200,000 values .* 1 MiB"):
+        with pytest.raises(UnsupportedColumnError, match="'odd' of type ordered category of 200,000 values .* 1 MiB"):
             written(frame)
     fewer = pd.DataFrame({"odd": values.cat.remove_unused_categories()})
     assert written(fewer) == written(fewer.copy())
@@ -102,7 +102,9 @@ def test_very_many_categories_in_an_order_are_refused() -> None:
 
 def test_categories_of_dates_in_an_order_are_refused(store: Store) -> None:
     days = pd.to_datetime(["2021-01-01", "2020-01-01"])
-    with pytest.raises(UnsupportedColumnError, match="'odd' of type category of datetime64.* texts and numbers"):
+    with pytest.raises(
+        UnsupportedColumnError, match="'odd' of type ordered category of 2 values of type datetime64.* texts or numbers"
+    ):
         written(pd.DataFrame({"odd": pd.Categorical(days, categories=days, ordered=True)}))
     loaded = round_trip(store, pd.DataFrame({"day": pd.Categorical(days, categories=days)}), pd.DataFrame)
     assert loaded["day"].to_list() == days.to_list()
@@ -192,12 +194,10 @@ _HOSTILE = [
     *(
         '{"index_columns": 5}',
         '{"columns": [{"name": 1}], "index_columns": ["x"]}',
-        f'{{"a": {"[" * 500}{"]" * 500}}}',
         "\ud800",
     ),
     '{"index_columns": [], "column_indexes": [], "columns": [{"name": null, "numpy_type": "x"}, {"name": "a", '
     '"numpy_type": "y"}]}',
-    f'{{"index_columns": [], "column_indexes": [], "columns": [], "attributes": {"[" * 200}{"]" * 200}}}',
 ]
 
 

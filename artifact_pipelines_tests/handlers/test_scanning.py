@@ -183,7 +183,7 @@ def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
 def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
     guarded: Artifact, secrets: Secrets, proxy: Proxy
 ) -> None:
-    dataset = scanning.dataset_of(guarded)
+    dataset = scanning.open_dataset(guarded)
     for _ in range(2):
         proxy.reset()
         dataset.count_rows()
@@ -226,7 +226,7 @@ def test_no_secret_is_shown_or_leaves_the_process(
         shown = repr(lazy) + lazy.explain() + str(lazy) + lazy.select("x").explain(optimized=False)
         serialize: Any = lazy.serialize
     else:
-        dataset = scanning.dataset_of(guarded)
+        dataset = scanning.open_dataset(guarded)
         dataset.head(1)
         shown = (
             repr(dataset)
@@ -239,7 +239,7 @@ def test_no_secret_is_shown_or_leaves_the_process(
     assert access is not None
     shown += repr(access) + repr(access.credentials()) + repr(guarded) + "".join(capfd.readouterr())
     assert not re.search(r"hidden-|token-|KEY\d", shown)
-    with pytest.raises(TypeError, match="in the process that loaded it"):
+    with pytest.raises(TypeError, match="only in the process that loaded it"):
         pickle.dumps(scanning._CredentialsForPolars(access))
     with pytest.raises(Exception) as refused:  # noqa: PT011 - of polars or pyarrow
         serialize()
@@ -247,10 +247,10 @@ def test_no_secret_is_shown_or_leaves_the_process(
 
 
 def test_a_filesystem_for_reading_changes_nothing(guarded: Artifact) -> None:
-    filesystem = scanning.dataset_of(guarded).filesystem
+    filesystem = scanning.open_dataset(guarded).filesystem
     with pytest.raises(NotImplementedError):
         filesystem.delete_file(guarded.uri().removeprefix("s3://"))
-    with pytest.raises(TypeError, match="in the process that loaded it"):
+    with pytest.raises(TypeError, match="only in the process that loaded it"):
         copy.copy(filesystem.handler)
 
 
