@@ -1,4 +1,7 @@
-"""The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`."""
+"""The store for notebooks and scripts: `with open_store() as store: store.load("flights/table")`.
+
+No Dagster is needed here. The store uses the same catalog, the same files and the same handlers as the IO manager.
+"""
 
 import datetime
 import pathlib
@@ -21,16 +24,16 @@ from artifact_pipelines.storage.source_file import SourceFile
 
 
 def open_store(catalog_url: str | None = None, storage_url: str | None = None, verify_reads: bool = True) -> "Store":
-    """Open the store that the pipeline uses, or another one; close it after use or use it in a `with` block.
+    """Open the store that the pipeline uses, or another one. Close it after use, or use it in a `with` block.
 
     Args:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`; None: `ARTIFACT_CATALOG_URL`.
         storage_url: A folder, `file:///folder` or `s3://bucket/prefix`; None: `ARTIFACT_STORAGE_URL`.
-        verify_reads: Whether reading a whole file checks its hash.
+        verify_reads: True if reading a whole file checks its hash.
 
     Raises:
-        ConfigurationError: A URL cannot work.
-        OutdatedCatalogError: The catalog's schema must be brought up to date first.
+        ConfigurationError: A URL is invalid.
+        OutdatedCatalogError: The catalog's schema is older than this version of the package.
         CatalogUnavailableError: The catalog does not answer.
     """
     settings = Settings.from_environment()
@@ -42,7 +45,7 @@ class Store(IArtifactProducer):
     """Stored files and the artifacts of assets, outside of Dagster.
 
     Attributes:
-        catalog: The rows behind it.
+        catalog: The catalog of the store.
     """
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer) -> None:
@@ -83,16 +86,16 @@ class Store(IArtifactProducer):
     def put(
         self, path: pathlib.Path, watch: Callable[[BinaryIO], BinaryIO] = lambda stream: stream
     ) -> tuple[FileId, bool]:
-        """Store a file from disk as `create_artifact` does, and tell whether it was new.
+        """Store a file from disk as `create_artifact` does. Returns its ID, and True if its content is new.
 
         Args:
             path: The file.
-            watch: Wraps the stream that the file is read from, to show how far it is. A content that may be stored
-                already is read twice.
+            watch: Wraps the stream of the file, to show progress. If the store may already have the content, the
+                stream is read twice.
 
         Raises:
             SourceError: The file is missing, unreadable, or changed while it was read.
-            BackendError: Storage or catalog did not answer or is full.
+            BackendError: Storage or catalog did not answer, or the storage is full.
         """
         with SourceFile(path) as stream, self._producer.holding(is_brief=True) as holding:
             lease = holding.put(watch(stream), describe_by_name(path.name))
@@ -100,48 +103,48 @@ class Store(IArtifactProducer):
         return lease.file.file_id, lease.file.state == FileState.PENDING
 
     def open(self, file_id: FileId | int, verify: bool | None = None) -> BinaryIO:
-        """Return a binary stream of a file; close it after use.
+        """Return a binary stream of a file. Close it after use.
 
         Args:
-            verify: Whether a read from start to end checks the hash, and raises `DamagedBytesError` at the end; None:
-                as the store was opened.
+            file_id: The file.
+            verify: True if a read from start to end checks the hash, and raises `DamagedBytesError` at the end;
+                None: the setting of `open_store`.
 
         Raises:
-            InvalidFileIdError: Not a positive whole number.
-            UnknownFileError: No such file.
-            IntegrityError: Its bytes are missing, of another size or known to be damaged.
+            InvalidFileIdError: The ID is not a positive whole number.
+            UnknownFileError: There is no such file.
+            IntegrityError: The bytes are missing, have another size or are known to be damaged.
         """
         return self._producer.open(FileId(file_id), verify)
 
     def info(self, file_id: FileId | int) -> FileInfo:
-        """Return what the catalog knows of a file.
+        """Return the facts about a file: size, content hash, type, state.
 
         Raises:
-            InvalidFileIdError: Not a positive whole number.
-            UnknownFileError: No such file.
+            InvalidFileIdError: The ID is not a positive whole number.
+            UnknownFileError: There is no such file.
         """
         return self.catalog.files.get_file(FileId(file_id))
 
     def uri(self, file_id: FileId | int) -> str:
-        """Return where a file's bytes lie (`file:///…` or `s3://…`), checked to be there.
+        """Return the URI of a file's bytes (`file:///…` or `s3://…`), after a check that they exist.
 
         Raises:
-            InvalidFileIdError: Not a positive whole number.
-            UnknownFileError: No such file.
-            IntegrityError: Its bytes are missing, of another size or known to be damaged.
+            InvalidFileIdError: The ID is not a positive whole number.
+            UnknownFileError: There is no such file.
+            IntegrityError: The bytes are missing, have another size or are known to be damaged.
         """
         return self._producer.uri(self.info(file_id))
 
     def release(self, file_id: FileId | int) -> None:
-        """Drop one reference that a `create_artifact` gave; the bytes stay until they are collected.
+        """Drop one reference that a `create_artifact` made. The bytes stay until they are collected.
 
-        Where there is none, the one is dropped that holds the file since a lost catalog was brought back: for whom,
-        nobody knows.
+        If there is none, drop the reference that the recovery of a lost catalog made for an unknown holder.
 
         Raises:
-            InvalidFileIdError: Not a positive whole number.
-            UnknownFileError: No such file.
-            NotHeldError: Every reference of a caller on it has been dropped already.
+            InvalidFileIdError: The ID is not a positive whole number.
+            UnknownFileError: There is no such file.
+            NotHeldError: No such reference is left.
         """
         try:
             self._producer.release(FileId(file_id))
@@ -165,18 +168,18 @@ class Store(IArtifactProducer):
 
         Args:
             asset: Asset key, such as `flights/table`.
-            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: as what was stored.
+            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: the type that was stored.
             partition: Partition key of a partitioned asset.
-            version: Version number as `history` shows it; without this and the next three: the current one.
-            tag: The version that has this name.
-            as_of: What was current at this time, with its zone.
-            run_id: The newest one of this run.
+            version: Version number, as `history` lists it. Without version, tag, as_of and run_id: the current version.
+            tag: Tag of the version.
+            as_of: Time with a time zone; the version that was current then.
+            run_id: Run that made the version; the newest if it made several.
 
         Raises:
             NotFoundError: The asset or version is not in the catalog.
-            UsageError: The file cannot be read as that type, or more than one of the last four is given.
-            IntegrityError: Its bytes are missing or damaged. Of a file that is scanned in place (`LazyFrame`,
-                `Dataset`, a DuckDB relation), only the size is checked if it is on S3 or has more than 64 MiB.
+            UsageError: The file cannot be read as that type, or several of version, tag, as_of and run_id are given.
+            IntegrityError: The bytes are missing or damaged. A file that is scanned in place (`LazyFrame`, `Dataset`, a
+                DuckDB relation) is checked only by size if it is on S3 or larger than 64 MiB.
         """
         wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
@@ -184,14 +187,14 @@ class Store(IArtifactProducer):
         return self._handlers.read(artifact, as_type, written_as=found.metadata.get(WRITTEN_AS))
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
-        """Make an older version that is kept current again; no byte moves.
+        """Make an older version current again. No bytes move.
 
-        Its number stays; what is materialized next and differs gets the number after the highest. Dagster is not told
-        here: `artifact-pipelines rollback` tells it too, and the same command afterwards tells it alone.
+        The version keeps its number; the next new content gets the number after the highest. This does not report to
+        Dagster: use `artifact-pipelines rollback` for that, before or afterwards.
 
         Raises:
-            NotFoundError: That version is not there, or was released.
-            IntegrityError: Its bytes are missing, of another size or known to be damaged. Nothing was changed.
+            NotFoundError: The version does not exist, or was released.
+            IntegrityError: The bytes are missing, have another size or are known to be damaged. Nothing was changed.
         """
         for file in self._find(asset, partition, {"version": version}).files:
             self._producer.uri(file)
@@ -210,12 +213,12 @@ class Store(IArtifactProducer):
         return found
 
     def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:
-        """Return the materializations of an asset, newest first; of all its partitions when none is named.
+        """Return the materializations of an asset, or of one of its partitions, newest first.
 
         Raises:
             NeverMaterializedError: There is none.
         """
         found = self.catalog.materializations.history(asset, partition)
         if not found:
-            self.catalog.materializations.current(asset, partition)  # raises, and says what to do
+            self.catalog.materializations.current(asset, partition)  # raises an error with the remedy
         return found

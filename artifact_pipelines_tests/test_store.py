@@ -31,7 +31,7 @@ def flights(store: Store) -> Store:
     return store
 
 
-def test_what_is_put_in_comes_out(store: Store) -> None:
+def test_created_content_can_be_read_and_released(store: Store) -> None:
     file_id = store.create_artifact(io.BytesIO(b"data"), "txt", metadata={"from": "me"})
     with store.open(file_id) as stream:
         assert stream.read() == b"data"
@@ -41,13 +41,13 @@ def test_what_is_put_in_comes_out(store: Store) -> None:
     assert store.info(file_id).reference_count == 0
 
 
-def test_many_files_are_created_in_one_call(store: Store) -> None:
+def test_one_call_creates_many_files(store: Store) -> None:
     file_ids = store.create_artifacts(NewArtifact(io.BytesIO(data), "txt") for data in (b"a", b"b", b"a"))
     assert file_ids[0] == file_ids[2] != file_ids[1]
     assert store.info(file_ids[0]).reference_count == 2
 
 
-def test_a_file_from_disk_is_new_once(store: Store, tmp_path: pathlib.Path) -> None:
+def test_second_put_of_a_file_is_not_new(store: Store, tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.csv").write_text("a\n")
     file_id, is_new = store.put(tmp_path / "x.csv")
     assert is_new
@@ -56,7 +56,7 @@ def test_a_file_from_disk_is_new_once(store: Store, tmp_path: pathlib.Path) -> N
         store.put(tmp_path / "gone.csv")
 
 
-def test_an_asset_is_loaded_as_what_one_asks_for(flights: Store) -> None:
+def test_load_returns_the_requested_type(flights: Store) -> None:
     assert flights.load("flights")["x"].to_list() == [2]
     assert flights.load("flights", as_type=pl.LazyFrame).collect()["x"].to_list() == [2]
     assert isinstance(flights.load("flights", as_type=Artifact), Artifact)
@@ -74,7 +74,7 @@ def test_an_asset_is_loaded_as_what_one_asks_for(flights: Store) -> None:
         (pathlib.Path(__file__), pathlib.Path),
     ],
 )
-def test_it_is_loaded_as_what_was_stored_where_one_does_not_say(store: Store, value: object, kind: type) -> None:
+def test_load_returns_the_stored_type_by_default(store: Store, value: object, kind: type) -> None:
     @dg.asset
     def source() -> Any:
         return value
@@ -84,12 +84,12 @@ def test_it_is_loaded_as_what_was_stored_where_one_does_not_say(store: Store, va
     assert isinstance(store.load("source", version=1), kind)
 
 
-def test_an_old_version_is_loaded_by_its_number(flights: Store) -> None:
+def test_load_by_version_number(flights: Store) -> None:
     assert flights.load("flights", version=1)["x"].to_list() == [1]
     assert flights.load("flights", version=2)["x"].to_list() == [2]
 
 
-def test_a_version_is_loaded_by_its_tag_its_run_or_its_time(flights: Store) -> None:
+def test_load_by_tag_run_or_time(flights: Store) -> None:
     flights.catalog.marks.tag("flights", "gold", version=1)
     new, _, old = flights.history("flights")
     assert flights.load("flights", tag="gold")["x"].to_list() == [1]
@@ -106,7 +106,7 @@ def test_history_has_every_materialization(flights: Store) -> None:
     assert [m.version for m in flights.history("flights")] == [2, 1, 1]
 
 
-def test_what_is_not_there_is_an_error_that_says_what_to_do(flights: Store) -> None:
+def test_missing_assets_and_versions_are_errors_with_a_remedy(flights: Store) -> None:
     with pytest.raises(UnknownVersionError, match="the newest is 2"):
         flights.load("flights", version=3)
     with pytest.raises(NeverMaterializedError, match="Materialize it first.*If it has partitions, name one"):
@@ -120,19 +120,19 @@ def test_what_is_not_there_is_an_error_that_says_what_to_do(flights: Store) -> N
 
 
 @pytest.mark.parametrize("version", [0, -1, True, "1", 1.0])
-def test_what_is_no_version_is_refused(flights: Store, version: Any) -> None:
+def test_invalid_version_is_refused(flights: Store, version: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="version must be"):
         flights.load("flights", version=version)
 
 
 @pytest.mark.parametrize("file_id", [0, -5, "x"])
-def test_what_is_no_file_id_is_refused(store: Store, file_id: Any) -> None:
+def test_invalid_file_id_is_refused(store: Store, file_id: Any) -> None:
     for use in (store.open, store.info, store.release):
         with pytest.raises(InvalidFileIdError):
             use(file_id)
 
 
-def test_places_given_win_over_the_environment(tmp_path: pathlib.Path, store: Store) -> None:
+def test_given_urls_override_the_environment(tmp_path: pathlib.Path, store: Store) -> None:
     with open_store(f"sqlite:///{tmp_path / 'other.db'}", str(tmp_path / "other")) as other:
         other.create_artifact(io.BytesIO(b"data"), "txt")
         assert "other.db" in repr(other)
@@ -141,7 +141,7 @@ def test_places_given_win_over_the_environment(tmp_path: pathlib.Path, store: St
         store.info(1)
 
 
-def test_the_public_names_are_those_that_are_documented() -> None:
+def test_public_names_have_docstrings() -> None:
     assert dir(artifact_pipelines) == artifact_pipelines.__all__
     for name in artifact_pipelines.__all__:
         assert getattr(artifact_pipelines, name).__doc__

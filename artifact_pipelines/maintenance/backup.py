@@ -24,10 +24,10 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 
 BACKUP_ASSET = "artifact_store/catalog_backup"
 RETENTION = RetentionPolicy(keep_last=7)
-_PEEKED_FILES = 100_000
-_UNREADABLE_AT_MOST = 20
-_OLDER_BACKUPS = 5
-_FILES_NEAR = 2_000
+PEEKED_FILES = 100_000
+MOST_UNREADABLE = 20
+MOST_OLDER_BACKUPS = 5
+FILES_SEARCHED = 2_000
 
 
 def back_up(
@@ -92,20 +92,20 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
                 return FoundBackup(path, unreadable)
         except StorageUnavailableError:  # one file: a bad block; many: the store does not answer
             unreadable.append(path.file_id)
-            if len(unreadable) > _UNREADABLE_AT_MOST:
+            if len(unreadable) > MOST_UNREADABLE:
                 raise
     raise NoBackupError(repr(backend), None, unreadable)
 
 
 def find_older_backups(backend: IStorageBackend, path: StoragePath) -> Sequence[FileId]:
     """Return the newest few backups before this one. Searches only files with IDs just below it."""
-    near = itertools.islice(_newest_first(backend, path.file_id), _FILES_NEAR)
+    near = itertools.islice(_newest_first(backend, path.file_id), FILES_SEARCHED)
     found: list[FileId] = []
     for older in near:
         with contextlib.suppress(StorageUnavailableError):
             if _is_backup(backend, older):
                 found.append(older.file_id)
-        if len(found) == _OLDER_BACKUPS:
+        if len(found) == MOST_OLDER_BACKUPS:
             break
     return found
 
@@ -121,7 +121,7 @@ def _is_backup(backend: IStorageBackend, path: StoragePath) -> bool:
 def _newest_first(backend: IStorageBackend, below: int = 2**63) -> Iterator[StoragePath]:
     """Yield all paths from the highest ID down. Lists the store several times rather than hold every path in memory."""
     while newest := heapq.nlargest(
-        _PEEKED_FILES,
+        PEEKED_FILES,
         (path for path in backend.list_files() if path.file_id < below),
         key=lambda path: path.file_id,
     ):

@@ -20,8 +20,8 @@ from artifact_pipelines.catalog.transfer import Snapshot
 PEEK_BYTES = 1024
 _FORMAT = 1
 _START = '{"artifact_catalog_backup": '
-_LINE_BYTES = 64 << 20
-_BATCH_ROWS = 1000
+LONGEST_LINE_BYTES = 64 << 20
+BATCH_ROWS = 1000
 
 
 class BadBackup(ValueError):  # noqa: N818 - internal: `restore` adds the URI and raises its own error
@@ -79,7 +79,7 @@ class BackupReader:
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile("", "rb", fileobj=stream)))
         with _damage():
-            first = self._parse(self._lines.readline(_LINE_BYTES))
+            first = self._parse(self._lines.readline(LONGEST_LINE_BYTES))
             if not isinstance(first, dict) or first.get("artifact_catalog_backup") != _FORMAT:
                 raise BadBackup("it is not a backup of a catalog")
             highest = {str(table): int(highest) for table, highest in first["highest_ids"].items()}
@@ -92,11 +92,11 @@ class BackupReader:
         rows: Counter[str] = Counter()
         table, batch = "", list[Mapping[str, Any]]()
         with _damage():
-            while isinstance(line := self._parse(self._lines.readline(_LINE_BYTES)), list):
+            while isinstance(line := self._parse(self._lines.readline(LONGEST_LINE_BYTES)), list):
                 name, row = line
                 if not isinstance(name, str) or not isinstance(row, dict):
                     raise BadBackup("one of its lines is not a row")
-                if batch and (name != table or len(batch) == _BATCH_ROWS):
+                if batch and (name != table or len(batch) == BATCH_ROWS):
                     yield table, batch
                     batch = []
                 table = name

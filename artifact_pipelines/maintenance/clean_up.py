@@ -20,7 +20,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 GRACE_S = 86_400.0
 _SHORTEST_GRACE_S = 3_600.0  # readers of a file that was just released are done by then
 
-_BATCH = 1_000
+BATCH_FILES = 1_000
 _THREADS = 8
 
 
@@ -157,7 +157,7 @@ def _candidates(catalog: Catalog, grace_s: float) -> Sequence[Garbage]:
 
 def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
     """Delete rows, then bytes. In between the bytes are orphans, which nobody can read any longer."""
-    while batch := catalog.collection.collect(grace_s, _BATCH):
+    while batch := catalog.collection.collect(grace_s, BATCH_FILES):
         _delete(backend, [garbage.storage_path for garbage in batch])
         yield batch
 

@@ -21,8 +21,8 @@ MAX_SHARE = 0.1
 FREE_FILES = 100
 """This many files may always be deleted: in a small store a few files are a large share."""
 
-_BATCH = 5_000
-_FEW = 10
+BATCH_FILES = 5_000
+FEW_FILES = 10
 """Up to this many files may all be collected, and others created, between listing the store and asking the catalog."""
 
 
@@ -40,11 +40,11 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
     orphans: list[StoragePath] = []
     listed = 0
     paths = iter(backend.list_files())
-    while batch := list(itertools.islice(paths, _BATCH)):
+    while batch := list(itertools.islice(paths, BATCH_FILES)):
         # List first, ask second: the other way round, a file written in between would look like an orphan.
         orphans += _unknown(catalog, backend, batch)
         listed += len(batch)
-    if listed == len(orphans) > _FEW and (known := catalog.audit.stored_amount()[0]):
+    if listed == len(orphans) > FEW_FILES and (known := catalog.audit.stored_amount()[0]):
         raise NoCommonFileError(repr(backend), listed, known)
     if orphans:
         named = catalog.audit.lost_files()

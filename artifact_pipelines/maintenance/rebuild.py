@@ -16,7 +16,7 @@ from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
-_BATCH_FILES = 1000
+BATCH_FILES = 1000
 _THREADS = 16
 
 
@@ -65,7 +65,7 @@ def adopt(
     count, highest = 0, 0
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
         waiting = iter(paths)
-        while batch := list(itertools.islice(waiting, _BATCH_FILES)):
+        while batch := list(itertools.islice(waiting, BATCH_FILES)):
             found = [file for file in pool.map(lambda path: _examine(backend, path), batch) if file is not None]
             recovery.adopt(found, HASH_ALGORITHM)
             count += len(found)

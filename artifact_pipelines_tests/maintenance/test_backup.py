@@ -45,7 +45,7 @@ from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
-def nobody(_: int) -> None:
+def ignore(_: int) -> None:
     """Nobody watches."""
 
 
@@ -70,15 +70,15 @@ def empty_engine(empty_url: str, empty: Catalog) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def bring_back(empty: Catalog, backend: IStorageBackend, file_id: int | None = None) -> RestoreReport:
-    return restore(empty, backend, None if file_id is None else FileId(file_id), nobody)
+def restore_catalog(empty: Catalog, backend: IStorageBackend, file_id: int | None = None) -> RestoreReport:
+    return restore(empty, backend, None if file_id is None else FileId(file_id), ignore)
 
 
 def create(producer: ArtifactProducer, content: bytes) -> FileId:
     return producer.create_artifact(io.BytesIO(content), "bin")
 
 
-def test_a_backup_is_the_current_materialization_of_its_asset(
+def test_backup_is_the_current_materialization_of_its_asset(
     catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer
 ) -> None:
     fill(catalog, engine, producer)
@@ -94,7 +94,7 @@ def test_a_backup_is_the_current_materialization_of_its_asset(
     assert last == {"rows": made.metadata["rows"]}
 
 
-def test_everything_comes_back_from_the_newest_backup(
+def test_newest_backup_restores_all_rows(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -107,7 +107,7 @@ def test_everything_comes_back_from_the_newest_backup(
     materialize(catalog, producer, b"table 9")
     before = rows_of(engine)
     backup = back_up(catalog, producer)
-    report = bring_back(empty, backend)
+    report = restore_catalog(empty, backend)
     assert (report.backup_file_id, report.adopted, report.missing, report.dropped) == (backup.file.file_id, 1, 0, 1)
     after = dict(rows_of(empty_engine))
     for table in metadata.tables.keys() - {"files", "file_references"}:
@@ -127,13 +127,13 @@ def test_everything_comes_back_from_the_newest_backup(
     assert next_file_id(empty) == backup.file.file_id + ID_MARGIN + 1
 
 
-def test_files_that_were_created_since_are_adopted_and_held(
+def test_files_created_since_the_backup_are_adopted_and_held(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
 ) -> None:
     materialize(catalog, producer, b"x")
     back_up(catalog, producer)
     new = create(producer, b"PAR1 and so on")
-    report = bring_back(empty, backend)
+    report = restore_catalog(empty, backend)
     assert report.adopted == 2, "it, and the backup itself"
     file = empty.files.get_file(new)
     assert (file.state, file.size_bytes, file.file_type, file.reference_count) == (FileState.STORED, 14, "parquet", 1)
@@ -142,7 +142,7 @@ def test_files_that_were_created_since_are_adopted_and_held(
 
 
 @pytest.mark.parametrize("has_backup", [True, False])
-def test_the_id_of_a_file_that_left_no_trace_is_not_given_again(
+def test_id_of_a_vanished_file_is_not_given_again(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, has_backup: bool
 ) -> None:
     if has_backup:
@@ -150,7 +150,7 @@ def test_the_id_of_a_file_that_left_no_trace_is_not_given_again(
     late = create(producer, b"created after the backup, collected before the loss")
     producer.release(late)
     clean_up(catalog, backend, grace_s=0, max_share=1.0)
-    report = bring_back(empty, backend) if has_backup else rebuild(empty, backend, nobody)
+    report = restore_catalog(empty, backend) if has_backup else rebuild(empty, backend, ignore)
     new = create(ArtifactProducer(empty.files, backend), b"something else")
     assert new == report.highest_file_id + 1 > late
     assert not find_orphans(empty, backend)
@@ -159,7 +159,7 @@ def test_the_id_of_a_file_that_left_no_trace_is_not_given_again(
         find_orphans(empty, backend)
 
 
-def test_content_that_was_collected_and_created_again_has_its_new_id(
+def test_content_collected_and_created_again_has_its_new_id(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -175,24 +175,24 @@ def test_content_that_was_collected_and_created_again_has_its_new_id(
     backend.delete_file(old.storage_path)
     new = producer.create_artifact(io.BytesIO(b"content"), "bin")
     assert new != old.file_id
-    assert bring_back(empty, backend).missing == 0
+    assert restore_catalog(empty, backend).missing == 0
     found = empty.materializations.current("flights/table").file
     assert (found.file_id, found.file_type, found.metadata) == (new, "csv", old.metadata)
     assert sorted(empty.files.holders(new)) == ["materialization:1", "rebuilt"]
     assert counts_agree(empty_engine)
 
 
-def test_files_that_are_gone_are_counted_and_left_to_verify(
+def test_missing_files_are_counted_and_reported_by_verify(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
 ) -> None:
     made = materialize(catalog, producer, b"x")
     back_up(catalog, producer)
     backend.delete_file(made.file.storage_path)
-    assert bring_back(empty, backend).missing == 1
+    assert restore_catalog(empty, backend).missing == 1
     assert empty.files.get_file(made.file.file_id).state == FileState.STORED
 
 
-def test_a_write_that_was_completed_after_the_backup_is_kept(
+def test_write_completed_after_the_backup_is_kept(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
     def back_up_before_it_is_settled(lease: Any) -> FileId:
@@ -201,7 +201,7 @@ def test_a_write_that_was_completed_after_the_backup_is_kept(
         return FileId(lease.file.file_id)
 
     file_id = put_and_settle(producer, io.BytesIO(b"slow"), describe("txt"), back_up_before_it_is_settled)
-    report = bring_back(empty, backend)
+    report = restore_catalog(empty, backend)
     assert report.dropped == 0
     file = empty.files.get_file(file_id)
     assert (file.state, file.file_type, file.reference_count) == (FileState.STORED, "txt", 1)
@@ -210,7 +210,7 @@ def test_a_write_that_was_completed_after_the_backup_is_kept(
 
 
 @pytest.mark.parametrize("has_lease", [False, True])
-def test_files_that_came_to_be_held_since_the_backup_are_not_collected(
+def test_files_that_may_be_held_since_the_backup_are_not_collected(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -228,7 +228,7 @@ def test_files_that_came_to_be_held_since_the_backup_are_not_collected(
         catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
     back_up(catalog, producer)
     assert materialize(catalog, producer, b"x").file.file_id == file.file_id
-    bring_back(empty, backend)
+    restore_catalog(empty, backend)
     assert empty.files.holders(file.file_id) == ["rebuilt"]
     assert counts_agree(empty_engine)
     with empty_engine.connect() as connection:
@@ -237,34 +237,34 @@ def test_files_that_came_to_be_held_since_the_backup_are_not_collected(
     assert backend.exists(file.storage_path)
 
 
-def test_files_that_nothing_held_and_that_were_collected_since_are_forgotten(
+def test_unheld_files_collected_since_the_backup_are_dropped(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
     file = catalog.files.get_file(create(producer, b"x"))
     producer.release(file.file_id)
     back_up(catalog, producer)
     clean_up(catalog, backend, grace_s=0, max_share=1.0)
-    assert bring_back(empty, backend).missing == 1
+    assert restore_catalog(empty, backend).missing == 1
     with pytest.raises(UnknownFileError):
         empty.files.get_file(file.file_id)
     assert verify(empty, backend).is_clean
     assert counts_agree(empty_engine)
 
 
-def test_a_named_backup_is_restored_instead_of_the_newest(
+def test_named_backup_is_restored_instead_of_the_newest(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
 ) -> None:
     materialize(catalog, producer, b"1")
     first = back_up(catalog, producer)
     materialize(catalog, producer, b"2")
     back_up(catalog, producer)
-    assert bring_back(empty, backend, first.file.file_id).materializations == 1
+    assert restore_catalog(empty, backend, first.file.file_id).materializations == 1
 
 
-def test_the_newest_backup_is_found_among_many_files(
+def test_newest_backup_is_found_among_many_files(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.backup._PEEKED_FILES", 3)
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup.PEEKED_FILES", 3)
     back_up(catalog, producer)
     made = back_up(catalog, producer)
     for number in range(10):
@@ -286,7 +286,7 @@ def break_blocks(backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch, brok
     )
 
 
-def test_files_that_cannot_be_read_are_taken_in_all_the_same(
+def test_restore_adopts_unreadable_files(
     catalog: Catalog,
     producer: ArtifactProducer,
     backend: IStorageBackend,
@@ -296,22 +296,22 @@ def test_files_that_cannot_be_read_are_taken_in_all_the_same(
     back_up(catalog, producer)
     broken = create(producer, b"PAR1 broken")
     break_blocks(backend, monkeypatch, {broken})
-    report = bring_back(empty, backend)
+    report = restore_catalog(empty, backend)
     assert (report.adopted, report.unreadable) == (2, [broken])
     file = empty.files.get_file(broken)
     assert (file.file_type, file.size_bytes, file.state) == ("bin", 11, FileState.STORED)
 
 
-def test_a_rebuild_takes_in_what_cannot_be_read(
+def test_rebuild_adopts_unreadable_files(
     producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = create(producer, b"PAR1 broken")
     break_blocks(backend, monkeypatch, {broken})
-    assert rebuild(empty, backend, nobody).files == 1
+    assert rebuild(empty, backend, ignore).files == 1
     assert empty.files.get_file(broken).file_type == "bin"
 
 
-def test_where_no_backup_is_found_what_cannot_be_read_is_named(
+def test_missing_backup_error_names_unreadable_files(
     producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = create(producer, b"x")
@@ -320,35 +320,37 @@ def test_where_no_backup_is_found_what_cannot_be_read_is_named(
         find_backup(backend)
 
 
-def test_a_store_that_does_not_answer_is_no_store_without_a_backup(
+def test_unavailable_store_is_not_reported_as_a_missing_backup(
     producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.backup._UNREADABLE_AT_MOST", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup.MOST_UNREADABLE", 2)
     break_blocks(backend, monkeypatch, {create(producer, b"%d" % number) for number in range(3)})
     with pytest.raises(StorageUnavailableError):
         find_backup(backend)
 
 
-def test_a_store_without_a_backup_says_so(producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog) -> None:
+def test_store_without_a_backup_is_an_error_with_a_remedy(
+    producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
+) -> None:
     create(producer, b"x")
     with pytest.raises(NoBackupError, match="catalog rebuild"):
-        bring_back(empty, backend)
+        restore_catalog(empty, backend)
     with pytest.raises(NoBackupError, match="File 7 is not in the store"):
-        bring_back(empty, backend, 7)
+        restore_catalog(empty, backend, 7)
 
 
-def test_a_catalog_that_holds_rows_is_left_alone(
+def test_catalog_with_rows_is_left_unchanged(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend
 ) -> None:
     back_up(catalog, producer)
-    for bring in (lambda: bring_back(catalog, backend), lambda: rebuild(catalog, backend, nobody)):
+    for bring in (lambda: restore_catalog(catalog, backend), lambda: rebuild(catalog, backend, ignore)):
         with pytest.raises(CatalogNotEmptyError, match="files"):
             bring()
     assert len(catalog.files.list_files(10)) == 1
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7])
-def test_a_crash_in_the_middle_restores_nothing_and_may_be_repeated(
+def test_failed_restore_leaves_nothing_and_can_be_repeated(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -370,7 +372,7 @@ def test_a_crash_in_the_middle_restores_nothing_and_may_be_repeated(
     with pytest.raises(KeyboardInterrupt):
         restore(empty, backend, None, fail)
     assert not any(rows_of(empty_engine).values())
-    bring_back(empty, backend)
+    restore_catalog(empty, backend)
     assert empty.materializations.current("flights/table") == catalog.materializations.current("flights/table")
 
 
@@ -384,7 +386,7 @@ def packed(lines: list[Any]) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [lambda whole: whole[:-20], lambda whole: whole + whole[:40], lambda _: b"garbage"])
-def test_what_is_no_whole_backup_restores_nothing(
+def test_incomplete_backup_restores_nothing(
     catalog: Catalog,
     producer: ArtifactProducer,
     backend: IStorageBackend,
@@ -396,7 +398,7 @@ def test_what_is_no_whole_backup_restores_nothing(
     whole = packed(lines_of(producer, back_up(catalog, producer).file.file_id))
     file_id = create(producer, spoil(whole))
     with pytest.raises(UnreadableBackupError, match="--file-id"):
-        bring_back(empty, backend, file_id)
+        restore_catalog(empty, backend, file_id)
     assert not any(rows_of(empty_engine).values())
 
 
@@ -443,7 +445,7 @@ def _wrong_type(lines: list[Any]) -> None:
         (_wrong_type, RefusedRowsError),
     ],
 )
-def test_a_backup_of_other_rows_than_ours_restores_nothing(
+def test_backup_with_foreign_rows_restores_nothing(
     catalog: Catalog,
     producer: ArtifactProducer,
     backend: IStorageBackend,
@@ -457,11 +459,11 @@ def test_a_backup_of_other_rows_than_ours_restores_nothing(
     spoil(lines)
     file_id = create(producer, packed(lines))
     with pytest.raises(error):
-        bring_back(empty, backend, file_id)
+        restore_catalog(empty, backend, file_id)
     assert not any(rows_of(empty_engine).values())
 
 
-def test_a_backup_whose_bytes_are_not_those_of_its_key_restores_nothing(
+def test_backup_with_a_wrong_hash_restores_nothing(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
     materialize(catalog, producer, b"x")
@@ -470,21 +472,21 @@ def test_a_backup_whose_bytes_are_not_those_of_its_key_restores_nothing(
     lines[1][1]["metadata"] = {"forged": True}
     put(backend, made.file.storage_path, packed(lines))
     with pytest.raises(DamagedBackupError):
-        bring_back(empty, backend)
+        restore_catalog(empty, backend)
     put(backend, made.file.storage_path, packed(lines)[:-20])
     with pytest.raises(DamagedBackupError):
-        bring_back(empty, backend)
+        restore_catalog(empty, backend)
     assert not any(rows_of(empty_engine).values())
 
 
-def test_older_backups_than_a_damaged_one_are_named(
+def test_error_of_a_damaged_backup_names_older_backups(
     catalog: Catalog,
     producer: ArtifactProducer,
     backend: IStorageBackend,
     empty: Catalog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.backup._OLDER_BACKUPS", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup.MOST_OLDER_BACKUPS", 2)
     backups = []
     for number in range(4):
         create(producer, b"%d" % number)
@@ -495,11 +497,11 @@ def test_older_backups_than_a_damaged_one_are_named(
     put(backend, backups[3].storage_path, packed(lines_of(producer, backups[2].file_id)))
     named = f"--file-id N. Older backups: {backups[2].file_id}, {backups[1].file_id}."
     with pytest.raises(DamagedBackupError, match=re.escape(named)):
-        bring_back(empty, backend)
-    monkeypatch.setattr("artifact_pipelines.maintenance.backup._FILES_NEAR", 1)
+        restore_catalog(empty, backend)
+    monkeypatch.setattr("artifact_pipelines.maintenance.backup.FILES_SEARCHED", 1)
     with pytest.raises(DamagedBackupError, match="Older backups: none"):
-        bring_back(empty, backend)
-    assert bring_back(empty, backend, backups[2].file_id).backup_file_id == backups[2].file_id
+        restore_catalog(empty, backend)
+    assert restore_catalog(empty, backend, backups[2].file_id).backup_file_id == backups[2].file_id
 
 
 def put(backend: IStorageBackend, path: StoragePath, content: bytes) -> None:
@@ -511,12 +513,12 @@ def put(backend: IStorageBackend, path: StoragePath, content: bytes) -> None:
     staged.discard()
 
 
-def test_files_are_found_again_without_any_backup(
+def test_rebuild_finds_all_files_without_a_backup(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
     contents = [b"PAR1 table", gzip.compress(b"text"), b"a,b\n1,2\n", b""]
     known = [catalog.files.get_file(create(producer, content)) for content in contents]
-    report = rebuild(empty, backend, nobody)
+    report = rebuild(empty, backend, ignore)
     assert (report.files, report.duplicates, report.highest_file_id) == (4, 0, 4 + ID_MARGIN)
     found = [empty.files.get_file(file.file_id) for file in known]
     for before, after in zip(known, found, strict=True):
@@ -533,7 +535,7 @@ def test_files_are_found_again_without_any_backup(
     assert next_file_id(empty) == 5 + ID_MARGIN
 
 
-def test_a_catalog_that_was_brought_back_or_moved_verifies_as_before(
+def test_restored_or_migrated_catalog_verifies_as_before(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -545,24 +547,24 @@ def test_a_catalog_that_was_brought_back_or_moved_verifies_as_before(
     fill(catalog, engine, producer)
     put(backend, catalog.files.get_file(FileId(2)).storage_path, b"damaged")
     backend.delete_file(catalog.files.get_file(FileId(3)).storage_path)
-    migrate(catalog_url, f"sqlite:///{tmp_path / 'moved.db'}", nobody)
+    migrate(catalog_url, f"sqlite:///{tmp_path / 'moved.db'}", ignore)
     with Catalog(f"sqlite:///{tmp_path / 'moved.db'}") as moved:
         before, after = verify(catalog, backend), verify(moved, backend)
     assert [(f.kind, f.file_id) for f in after.findings] == [(f.kind, f.file_id) for f in before.findings]
     assert len(after.findings) == 2
     assert (after.files, after.size_bytes) == (before.files, before.size_bytes)
     back_up(catalog, producer)
-    bring_back(empty, backend)
+    restore_catalog(empty, backend)
     assert [(f.kind, f.file_id) for f in verify(empty, backend).findings] == [
         (f.kind, f.file_id) for f in before.findings
     ]
 
 
-def test_whoever_creates_a_found_content_again_says_what_it_is(
+def test_creating_a_rebuilt_content_again_corrects_its_file_type(
     producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog
 ) -> None:
     file_id = create(producer, b"a,b\n")
-    rebuild(empty, backend, nobody)
+    rebuild(empty, backend, ignore)
     again = ArtifactProducer(empty.files, backend)
     assert again.create_artifact(io.BytesIO(b"a,b\n"), "csv", metadata={"from": "x"}) == file_id
     assert again.create_artifact(io.BytesIO(b"a,b\n"), "txt") == file_id
@@ -570,47 +572,47 @@ def test_whoever_creates_a_found_content_again_says_what_it_is(
     assert (file.file_type, file.mime_type, file.metadata) == ("csv", "text/csv", {"from": "x"})
 
 
-def test_a_key_of_a_users_own_does_not_make_a_file_undescribed(catalog: Catalog, producer: ArtifactProducer) -> None:
+def test_user_metadata_does_not_mark_a_file_as_rebuilt(catalog: Catalog, producer: ArtifactProducer) -> None:
     file_id = producer.create_artifact(io.BytesIO(b"x"), "txt", metadata={"rebuilt": False})
     producer.create_artifact(io.BytesIO(b"x"), "csv", metadata={"by": "another"})
     file = catalog.files.get_file(file_id)
     assert (file.file_type, file.metadata) == ("txt", {"rebuilt": False})
 
 
-def test_of_two_files_with_one_content_the_newest_stays(
+def test_rebuild_keeps_the_newest_of_two_files_with_one_content(
     catalog: Catalog,
     producer: ArtifactProducer,
     backend: IStorageBackend,
     empty: Catalog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.rebuild._BATCH_FILES", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.rebuild.BATCH_FILES", 2)
     file = catalog.files.get_file(create(producer, b"x"))
     create(producer, b"y")
     for file_id in (9, 5, 7):
         put(backend, StoragePath(file.content_hash, FileId(file_id)), b"x")
-    report = rebuild(empty, backend, nobody)
+    report = rebuild(empty, backend, ignore)
     assert (report.files, report.duplicates, report.highest_file_id) == (2, 3, 9 + ID_MARGIN)
     assert [f.file_id for f in empty.files.list_files(10)] == [9, 2]
     assert next_file_id(empty) == 10 + ID_MARGIN
 
 
-def test_a_store_of_two_catalogs_is_refused(
+def test_rebuild_refuses_a_store_of_two_catalogs(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:
     create(producer, b"x")
     put(backend, StoragePath("ab" * 32, FileId(1)), b"y")
     with pytest.raises(RefusedRowsError, match="not the store of one catalog"):
-        rebuild(empty, backend, nobody)
+        rebuild(empty, backend, ignore)
     assert not any(rows_of(empty_engine).values())
 
 
-def test_an_empty_store_gives_an_empty_catalog(backend: IStorageBackend, empty: Catalog) -> None:
-    assert rebuild(empty, backend, nobody).files == 0
+def test_empty_store_gives_an_empty_catalog(backend: IStorageBackend, empty: Catalog) -> None:
+    assert rebuild(empty, backend, ignore).files == 0
     assert next_file_id(empty) == 1 + ID_MARGIN
 
 
-def test_dagster_backs_up_and_shows_what_is_in_it(
+def test_backup_asset_shows_its_contents_in_dagster(
     catalog: Catalog, producer: ArtifactProducer, catalog_url: str, storage_url: str
 ) -> None:
     materialize(catalog, producer, b"x")
@@ -626,7 +628,7 @@ def test_dagster_backs_up_and_shows_what_is_in_it(
     assert event.tags["dagster/data_version"] == made.data_version
 
 
-def test_backups_are_scheduled_and_the_newest_seven_are_kept() -> None:
+def test_backup_schedule_is_off_and_seven_backups_are_kept() -> None:
     [spec] = catalog_backup.specs
     assert spec.metadata["artifact/retention"] == {"keep_last": 7}
     assert backup_schedule.cron_schedule == "30 3 * * *"

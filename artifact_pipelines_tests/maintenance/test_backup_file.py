@@ -29,20 +29,20 @@ def read(content: bytes) -> list[Any]:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 1000])
-def test_rows_are_read_as_they_were_written(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_file, "_BATCH_ROWS", batch)
+def test_rows_survive_a_round_trip(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_file, "BATCH_ROWS", batch)
     assert read(packed(LINES)) == ROWS
     assert BackupReader(io.BytesIO(packed(LINES))).header.highest_ids == {"files": 7}
     assert all(len(rows) <= batch for _, rows in BackupReader(io.BytesIO(packed(LINES))).batches())
 
 
-def test_a_backup_is_known_by_its_first_bytes() -> None:
+def test_backup_is_recognized_by_its_first_bytes() -> None:
     assert is_backup(packed(LINES)[:1024])
     for other in (b"", b"PAR1", b"\x1f\x8b", gzip.compress(b"{}"), packed(LINES)[:5], gzip.compress(b"x" * 10**6)):
         assert not is_backup(other)
 
 
-def _without_last(lines: list[Any]) -> bytes:
+def _without_last_line(lines: list[Any]) -> bytes:
     return packed(lines[:-1])
 
 
@@ -77,14 +77,14 @@ def _nested(lines: list[Any]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "spoil", [_without_last, _without_a_row, _cut_off, _garbage, _other_lines, _odd_header, _trailing, _nested]
+    "damage", [_without_last_line, _without_a_row, _cut_off, _garbage, _other_lines, _odd_header, _trailing, _nested]
 )
-def test_what_is_no_whole_backup_is_an_error(spoil: Any) -> None:
+def test_incomplete_or_damaged_backup_is_an_error(damage: Any) -> None:
     with pytest.raises(BadBackup):
-        read(spoil(LINES))
+        read(damage(LINES))
 
 
-def test_a_line_without_an_end_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_file, "_LINE_BYTES", 1000)
+def test_endless_line_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_file, "LONGEST_LINE_BYTES", 1000)
     with pytest.raises(BadBackup, match="too long"):
         read(packed([{**HEADER, "x": "x" * 10_000}]))

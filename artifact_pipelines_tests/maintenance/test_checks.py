@@ -19,7 +19,7 @@ def resource(settings: Settings) -> ArtifactStore:
     return ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
 
 
-def scrub(resource: ArtifactStore, **config: Any) -> dg.AssetCheckEvaluation:
+def run_check(resource: ArtifactStore, **config: Any) -> dg.AssetCheckEvaluation:
     job = build_maintenance(resource).resolve_job_def("verify_artifact_store")
     run_config = {"ops": {"artifact_store_bytes_intact": {"config": config}}}
     result = job.execute_in_process(run_config=run_config, raise_on_error=False)
@@ -27,23 +27,23 @@ def scrub(resource: ArtifactStore, **config: Any) -> dg.AssetCheckEvaluation:
     return evaluation
 
 
-def test_a_sound_store_passes_and_a_share_of_it_is_read(resource: ArtifactStore, store: Store) -> None:
+def test_check_passes_after_reading_a_share_of_an_intact_store(resource: ArtifactStore, store: Store) -> None:
     for number in range(40):
         store.create_artifact(io.BytesIO(b"%02d" % number), "txt")
-    evaluation = scrub(resource)
+    evaluation = run_check(resource)
     assert evaluation.passed
     assert evaluation.asset_key == ARTIFACT_STORE.key
     assert evaluation.metadata["files"].value == 2, "5 % by default"
-    assert scrub(resource, share=1.0).metadata["files"].value == 40
+    assert run_check(resource, share=1.0).metadata["files"].value == 40
     assert evaluation.metadata["what_was_found"].value == "none"
 
 
-def test_damage_fails_the_check_and_is_told_in_a_table(
+def test_damage_fails_the_check_and_is_listed_in_a_table(
     resource: ArtifactStore, store: Store, back_door: BackDoor
 ) -> None:
     file = store.info(store.create_artifact(io.BytesIO(b"data"), "txt"))
     back_door.put(file.storage_path, b"Data")
-    evaluation = scrub(resource, share=1.0)
+    evaluation = run_check(resource, share=1.0)
     assert not evaluation.passed
     table: Any = evaluation.metadata["what_was_found"].value
     [record] = table.records
@@ -53,12 +53,12 @@ def test_damage_fails_the_check_and_is_told_in_a_table(
     assert "restore" in record.data["what_to_do"]
 
 
-def test_a_repair_is_asked_for(resource: ArtifactStore, store: Store) -> None:
+def test_check_repairs_only_if_configured(resource: ArtifactStore, store: Store) -> None:
     file_id = store.create_artifact(io.BytesIO(b"data"), "txt")
     with store.catalog._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE files SET reference_count = 9")
-    assert not scrub(resource).passed
-    evaluation = scrub(resource, repair=True)
+    assert not run_check(resource).passed
+    evaluation = run_check(resource, repair=True)
     assert evaluation.passed
     [record] = evaluation.metadata["what_was_found"].value.records  # type: ignore[union-attr]
     assert record.data["what_to_do"] == "repaired"

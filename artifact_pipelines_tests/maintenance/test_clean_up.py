@@ -82,7 +82,7 @@ def full(catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer
     return [held, versions[-1]]
 
 
-def test_everything_that_nothing_holds_goes_and_nothing_else(
+def test_clean_up_deletes_exactly_what_nothing_holds(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer, full: list[FileId]
 ) -> None:
     report = clean_up(catalog, backend, grace_s=0)
@@ -98,7 +98,7 @@ def test_everything_that_nothing_holds_goes_and_nothing_else(
     assert (again.reaped, again.released, again.collected, again.orphans, again.leftovers) == ([], [], [], [], [])
 
 
-def test_a_dry_run_changes_nothing_and_names_what_would_go(
+def test_dry_run_changes_nothing_and_lists_the_same_files(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, full: list[FileId]
 ) -> None:
     before, files = _rows(engine), stored(backend)
@@ -118,7 +118,7 @@ def _rows(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
         return {name: [tuple(r) for r in connection.execute(sa.text(f"SELECT * FROM {name}"))] for name in names}
 
 
-def test_within_the_grace_period_nothing_that_was_stored_goes(
+def test_no_stored_file_is_deleted_within_the_grace_period(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, full: list[FileId]
 ) -> None:
     report = clean_up(catalog, backend)
@@ -129,7 +129,7 @@ def test_within_the_grace_period_nothing_that_was_stored_goes(
     assert stored(backend) == set(full)
 
 
-def test_an_orphans_size_is_asked_for_once(
+def test_size_of_an_orphan_is_queried_once(
     catalog: Catalog,
     engine: sa.Engine,
     backend: IStorageBackend,
@@ -157,7 +157,7 @@ def test_an_orphans_size_is_asked_for_once(
     assert asked == [path]
 
 
-def test_left_overs_of_dead_writers_go(catalog: Catalog, tmp_path: pathlib.Path) -> None:
+def test_left_overs_of_dead_writers_are_deleted(catalog: Catalog, tmp_path: pathlib.Path) -> None:
     backend = open_backend(str(tmp_path / "store"))
     (tmp_path / "store" / ".staging").mkdir(parents=True)
     (tmp_path / "store" / ".staging" / ("0" * 32)).write_bytes(b"123")
@@ -168,7 +168,7 @@ def test_left_overs_of_dead_writers_go(catalog: Catalog, tmp_path: pathlib.Path)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_more_than_expected_is_refused_before_anything_is_deleted(
+def test_large_share_is_refused_before_anything_is_deleted(
     catalog: Catalog,
     backend: IStorageBackend,
     producer: ArtifactProducer,
@@ -186,7 +186,7 @@ def test_more_than_expected_is_refused_before_anything_is_deleted(
     assert len(clean_up(catalog, backend, grace_s=0, dry_run=dry_run, max_share=0.5).collected) == 3
 
 
-def test_a_store_that_is_newer_than_the_catalog_is_left_alone(
+def test_store_newer_than_the_catalog_is_left_unchanged(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     producer.release(create(producer, "released"))
@@ -197,7 +197,7 @@ def test_a_store_that_is_newer_than_the_catalog_is_left_alone(
     assert len(catalog.collection.candidates(0, 10)) == 1
 
 
-def test_a_crash_between_row_and_bytes_leaves_an_orphan_for_the_next_time(
+def test_crash_between_row_and_bytes_leaves_an_orphan_for_the_next_clean_up(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     producer.release(file_id := create(producer, "released"))
@@ -217,7 +217,7 @@ def test_a_crash_between_row_and_bytes_leaves_an_orphan_for_the_next_time(
     assert stored(backend) == set()
 
 
-def test_the_same_content_created_again_while_it_is_collected_is_a_new_file_that_stays(
+def test_content_created_again_during_its_collection_is_a_new_file(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     producer.release(old := create(producer, "text"))
@@ -235,7 +235,7 @@ def test_the_same_content_created_again_while_it_is_collected_is_a_new_file_that
     assert stored(backend) == {new}
 
 
-def test_a_writer_that_is_slower_than_its_lease_gets_an_error_and_leaves_nothing(
+def test_writer_slower_than_its_lease_fails_and_leaves_nothing(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = FileCatalog(engine, lease_s=-1)  # its lease has run out when it gets it
@@ -254,7 +254,7 @@ def test_a_writer_that_is_slower_than_its_lease_gets_an_error_and_leaves_nothing
     assert counts_agree(engine)
 
 
-def test_many_collectors_and_writers_at_once_lose_nothing(
+def test_concurrent_collectors_and_writers_lose_nothing(
     catalog: Catalog, engine: sa.Engine, storage_url: str, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     is_over = threading.Event()
@@ -286,7 +286,7 @@ def test_many_collectors_and_writers_at_once_lose_nothing(
     assert counts_agree(engine)
 
 
-def test_collectors_in_several_processes_collect_each_file_once(
+def test_concurrent_processes_collect_each_file_once(
     catalog: Catalog, catalog_url: str, storage_url: str, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     for number in range(40):
@@ -298,7 +298,7 @@ def test_collectors_in_several_processes_collect_each_file_once(
 
 
 @pytest.mark.parametrize("shift_s", [864_000.0, -864_000.0])
-def test_the_hosts_clock_decides_nothing(
+def test_clock_of_the_host_does_not_matter(
     catalog: Catalog,
     engine: sa.Engine,
     backend: IStorageBackend,
@@ -338,10 +338,10 @@ def _shifted_datetime(shift_s: float) -> type:
     return _AnyDatetime("datetime", (_REAL_DATETIME,), {"now": staticmethod(now)})
 
 
-def test_a_large_clean_up_goes_in_batches_and_says_how_far_it_is(
+def test_large_clean_up_works_in_batches_and_reports_progress(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.maintenance.clean_up._BATCH", 2)
+    monkeypatch.setattr("artifact_pipelines.maintenance.clean_up.BATCH_FILES", 2)
     for number in range(5):
         producer.release(create(producer, f"{number}"))
     said: list[str] = []
@@ -354,7 +354,7 @@ def test_a_large_clean_up_goes_in_batches_and_says_how_far_it_is(
     ]
 
 
-def test_a_row_is_gone_before_its_bytes_are(
+def test_row_is_deleted_before_its_bytes(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     producer.release(create(producer, "released"))

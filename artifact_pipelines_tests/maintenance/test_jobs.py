@@ -93,12 +93,12 @@ def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in output.step_output_data.metadata.items()}
 
 
-def test_the_io_manager_remembers_what_an_asset_declares(project: Project) -> None:
+def test_declared_retention_policy_is_recorded(project: Project) -> None:
     project.make("runs")
     assert project.catalog.retention.policies() == {"runs": RetentionPolicy(keep_last=1)}
 
 
-def test_the_jobs_output_tells_what_went_and_what_is_kept(project: Project) -> None:
+def test_output_of_the_job_lists_deleted_and_kept_versions(project: Project) -> None:
     for _ in range(3):
         project.make("runs")
     would = metadata_of(project.clean_up(dry_run=True))
@@ -112,7 +112,7 @@ def test_the_jobs_output_tells_what_went_and_what_is_kept(project: Project) -> N
     assert released == ["retention: not among the last 1"] * 2
 
 
-def test_the_job_takes_over_what_the_definitions_declare_now(project: Project) -> None:
+def test_job_applies_the_present_retention_policies(project: Project) -> None:
     project.make("runs")
     project.catalog.retention.set_policy("runs", RetentionPolicy(keep_last=9))
     project.catalog.retention.set_policy("daily", RetentionPolicy(keep_last=9))
@@ -129,13 +129,13 @@ def test_the_job_takes_over_what_the_definitions_declare_now(project: Project) -
 
 
 @pytest.mark.parametrize("config", [{"grace": "59m"}, {"grace": "soon"}, {"ops_within": "23h"}])
-def test_a_job_that_makes_no_sense_fails_and_says_why(project: Project, config: dict[str, Any]) -> None:
+def test_job_with_invalid_configuration_fails_with_the_reason(project: Project, config: dict[str, Any]) -> None:
     result = project.clean_up(**config)
     [failure] = result.get_step_failure_events()
     assert f"{next(iter(config))} must be" in str(failure.step_failure_data.error_display_string)
 
 
-def test_a_wipe_releases_and_is_taken_back_until_it_is_collected(project: Project, engine: Any) -> None:
+def test_wipe_releases_versions_and_restore_undoes_it_until_collection(project: Project, engine: Any) -> None:
     project.make("runs")
     project.make("runs")
     assert project.tick() == "Nothing was wiped."
@@ -156,7 +156,7 @@ def test_a_wipe_releases_and_is_taken_back_until_it_is_collected(project: Projec
         project.catalog.retention.restore("runs")
 
 
-def test_what_was_made_after_the_wipe_stays(project: Project) -> None:
+def test_versions_made_after_the_wipe_are_kept(project: Project) -> None:
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     later = project.make("runs")
@@ -167,20 +167,20 @@ def test_what_was_made_after_the_wipe_stays(project: Project) -> None:
 @pytest.mark.parametrize(
     "moment", ["between our row and Dagster's event", "between the sensor's questions and its wipe"]
 )
-def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
+def test_version_made_after_the_wipe_during_a_tick_is_kept(
     project: Project, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     if moment.endswith("event"):
-        report, said = OutputWriter._report, list[str]()
+        report, reports = OutputWriter._report, list[str]()
         monkeypatch.setattr(
             OutputWriter,
             "_report",
-            lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+            lambda *args: reports.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
         )
         later = project.make("runs")
-        assert said == [f"runs: was wiped, and waits for the end of run {later}"]
+        assert reports == [f"runs: was wiped, and waits for the end of run {later}"]
     else:
         wipe, made = RetentionCatalog.wipe, list[str]()
 
@@ -197,20 +197,20 @@ def test_what_is_made_after_the_wipe_and_while_the_sensor_ticks_stays(
     assert [m.run_id for m in project.catalog.materializations.history("runs")] == [later]
 
 
-def test_a_wipe_that_waits_lets_those_before_it_be_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_wipe_does_not_repeat_earlier_wipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.instance.wipe_assets([dg.AssetKey("other"), dg.AssetKey("runs")])
-    report, said = OutputWriter._report, list[str]()
+    report, reports = OutputWriter._report, list[str]()
     monkeypatch.setattr(
         OutputWriter,
         "_report",
-        lambda *args: said.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+        lambda *args: reports.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
     )
     project.make("runs")
-    assert said[0].startswith("other: 0 materializations wiped, 0 versions released; runs: was wiped, and waits")
+    assert reports[0].startswith("other: 0 materializations wiped, 0 versions released; runs: was wiped, and waits")
     assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
 
 
-def test_a_wipe_of_some_partitions_takes_nothing_else(project: Project) -> None:
+def test_wipe_of_some_partitions_releases_nothing(project: Project) -> None:
     for partition in ("mon", "tue"):
         project.make("daily", partition)
     report_partition_wipe(project.instance, "daily", ["mon"])
@@ -225,7 +225,7 @@ def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: 
     instance.report_dagster_event(event, run_id="")
 
 
-def test_a_reset_cursor_wipes_nothing_a_second_time(project: Project) -> None:
+def test_reset_cursor_does_not_repeat_wipes(project: Project) -> None:
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     project.tick()
@@ -237,13 +237,13 @@ def test_a_reset_cursor_wipes_nothing_a_second_time(project: Project) -> None:
     assert project.tick() == "runs: 2 materializations wiped, 1 versions released", "and what the restore made"
 
 
-def test_an_asset_that_is_not_ours_is_no_trouble(project: Project) -> None:
+def test_wipe_of_an_unknown_asset_is_ignored(project: Project) -> None:
     project.instance.wipe_assets([dg.AssetKey(["not", "ours"])])
     assert project.tick() == "not/ours: 0 materializations wiped, 0 versions released"
 
 
-def test_many_wipes_are_followed_in_ticks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_wipes_are_spread_over_ticks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artifact_pipelines.maintenance.sensors.WIPES_PER_TICK", 2)
     project.instance.wipe_assets([dg.AssetKey(name) for name in "abc"])
-    said = [project.tick() for _ in range(3)]
-    assert [text.count("wiped,") for text in said] == [2, 1, 0]
+    reports = [project.tick() for _ in range(3)]
+    assert [text.count("wiped,") for text in reports] == [2, 1, 0]

@@ -40,7 +40,7 @@ def _ids(file_ids: tuple[FileId, ...]) -> "sa.BindParameter[object]":
     return sa.bindparam("ids", value=list(file_ids), expanding=True)
 
 
-def test_bytes_whose_row_is_gone_are_orphans(
+def test_bytes_without_a_row_are_orphans(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     create(producer, "kept", "also kept")
@@ -51,14 +51,14 @@ def test_bytes_whose_row_is_gone_are_orphans(
     assert find_orphans(catalog, backend) == {path: 4}
 
 
-def test_a_store_without_any_file_of_the_catalog_is_another_ones(
+def test_store_without_a_common_file_is_refused(
     catalog: Catalog,
     engine: sa.Engine,
     backend: IStorageBackend,
     producer: ArtifactProducer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(orphans, "_FEW", 0)
+    monkeypatch.setattr(orphans, "FEW_FILES", 0)
     first, second = create(producer, "of another catalog", "of this one")
     forget(engine, first)
     backend.delete_file(catalog.files.get_file(second).storage_path)
@@ -66,7 +66,7 @@ def test_a_store_without_any_file_of_the_catalog_is_another_ones(
         find_orphans(catalog, backend)
 
 
-def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
+def test_file_written_during_the_listing_is_not_an_orphan(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(producer, "before")
@@ -80,7 +80,7 @@ def test_a_file_that_is_written_while_the_store_is_listed_is_no_orphan(
     assert find_orphans(catalog, backend) == {}
 
 
-def test_a_catalog_that_is_older_than_the_store_is_refused(
+def test_catalog_older_than_the_store_is_refused(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     create(producer, "known")
@@ -90,7 +90,7 @@ def test_a_catalog_that_is_older_than_the_store_is_refused(
     assert caught.value.highest_file_id == 1
 
 
-def test_the_catalog_of_another_store_is_refused(
+def test_catalog_of_another_store_is_refused(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:
     create(producer, "known")
@@ -99,7 +99,7 @@ def test_the_catalog_of_another_store_is_refused(
         find_orphans(catalog, backend)
 
 
-def test_an_empty_catalog_makes_no_orphans_of_a_full_store(
+def test_empty_catalog_with_a_full_store_is_refused(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, tmp_path: pathlib.Path
 ) -> None:
     create(producer, "known")
@@ -107,7 +107,7 @@ def test_an_empty_catalog_makes_no_orphans_of_a_full_store(
         find_orphans(empty, backend)
 
 
-def test_more_orphans_than_expected_are_refused(
+def test_large_share_of_orphans_is_refused(
     catalog: Catalog,
     engine: sa.Engine,
     backend: IStorageBackend,
@@ -122,14 +122,14 @@ def test_more_orphans_than_expected_are_refused(
     assert len(find_orphans(catalog, backend, max_share=0.3)) == 3
 
 
-def test_a_large_store_is_asked_for_in_batches(
+def test_large_store_is_compared_in_batches(
     catalog: Catalog,
     engine: sa.Engine,
     backend: IStorageBackend,
     producer: ArtifactProducer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(orphans, "_BATCH", 3)
+    monkeypatch.setattr(orphans, "BATCH_FILES", 3)
     ids = create(producer, *"abcdefgh")
     paths = {catalog.files.get_file(file_id).storage_path for file_id in ids[1::3]}
     forget(engine, *ids[1::3])
@@ -146,7 +146,7 @@ def test_a_large_store_is_asked_for_in_batches(
         (Amount(0, 0), Amount(0, 0), False),
     ],
 )
-def test_the_share_is_one_of_files_and_of_bytes(going: Amount, of: Amount, is_refused: bool) -> None:
+def test_share_limits_both_files_and_bytes(going: Amount, of: Amount, is_refused: bool) -> None:
     if is_refused:
         with pytest.raises(TooMuchToDeleteError, match="share of 10% "):
             check_share("garbage", going, of)
@@ -155,7 +155,7 @@ def test_the_share_is_one_of_files_and_of_bytes(going: Amount, of: Amount, is_re
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_what_is_no_share_is_refused(share: float) -> None:
+def test_share_out_of_range_is_refused(share: float) -> None:
     with pytest.raises(InvalidArgumentError):
         check_share("garbage", Amount(0, 0), Amount(0, 0), share)
 
@@ -196,9 +196,7 @@ def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog
 
 @hypothesis.settings(max_examples=50)
 @hypothesis.given(keys=st.lists(_odd_keys(), max_size=6), root=_NAME)
-def test_whatever_lies_in_a_store_of_whatever_name_only_well_formed_keys_are_orphans(
-    shared_catalog: Catalog, keys: list[str], root: str
-) -> None:
+def test_only_well_formed_keys_are_orphans(shared_catalog: Catalog, keys: list[str], root: str) -> None:
     catalog = shared_catalog
     with tempfile.TemporaryDirectory() as folder:
         backend = LocalStorage(pathlib.Path(folder) / root / root)
@@ -220,6 +218,6 @@ def test_whatever_lies_in_a_store_of_whatever_name_only_well_formed_keys_are_orp
 
 
 @hypothesis.given(st.text(string.printable) | _odd_keys())
-def test_only_what_spells_itself_again_is_a_key(text: str) -> None:
+def test_key_must_round_trip(text: str) -> None:
     path = StoragePath.parse(text)
     assert path is None or str(path) == text

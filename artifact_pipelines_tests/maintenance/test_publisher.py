@@ -106,7 +106,7 @@ def propose(catalog: Catalog, letter: str, partition: str | None = None) -> Mate
     return record(catalog, letter, asset="prices", partition=partition, publish_after=("positive",))
 
 
-def test_a_tick_publishes_what_has_passed_and_rejects_what_has_not(project: Project) -> None:
+def test_tick_publishes_passed_candidates_and_rejects_failed_ones(project: Project) -> None:
     project.make(1)
     assert project.tick() == "prices version 1 is published"
     project.make(-1)
@@ -115,7 +115,7 @@ def test_a_tick_publishes_what_has_passed_and_rejects_what_has_not(project: Proj
     assert project.tick() == NOTHING
 
 
-def test_a_tick_leaves_alone_what_no_check_has_looked_at(project: Project) -> None:
+def test_tick_ignores_candidates_without_check_results(project: Project) -> None:
     project.make(1, dg.AssetSelection.assets(prices).without_checks())
     propose(project.catalog, "b")
     assert project.tick() == NOTHING
@@ -136,7 +136,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_candidates_that_cannot_be_decided_upon_stop_no_others_and_fail_the_tick(project: Project) -> None:
+def test_undecidable_candidates_fail_the_tick_after_all_others_are_decided(project: Project) -> None:
     for partition in ("1", "2"):
         propose(project.catalog, "a", partition)
     project.make(1)
@@ -147,21 +147,23 @@ def test_candidates_that_cannot_be_decided_upon_stop_no_others_and_fail_the_tick
 
 
 @pytest.mark.usefixtures("broken")
-def test_those_behind_them_have_their_turn_in_the_next_tick(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_tick_decides_candidates_behind_undecidable_ones(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 2)
     for partition in ("1", "2"):
         propose(project.catalog, "a", partition)
     project.make(1)
-    said = (
+    report = (
         "2 could not be decided, the first because of ValueError "
         "while deciding on prices[1] version 1: broken event of 1"
     )
-    assert project.tick() == said
+    assert project.tick() == report
     assert project.tick() == "prices version 1 is published"
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_tick_logs_each_that_cannot_be_decided_upon_whether_it_fails_or_not(
+def test_tick_logs_every_undecidable_candidate(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 2)
@@ -172,26 +174,24 @@ def test_a_tick_logs_each_that_cannot_be_decided_upon_whether_it_fails_or_not(
         lines = capfd.readouterr().err.splitlines()
         return [line.partition(" - ERROR - ")[2] for line in lines if " - ERROR - " in line]
 
-    said = [
+    report = [
         f"Could not decide: ValueError while deciding on prices[{partition}] version 1: broken event of {partition}"
         for partition in ("1", "2", "3")
     ]
     project.tick()
-    assert logged() == said[:2]
+    assert logged() == report[:2]
     project.tick()
-    assert logged() == said[2:]
+    assert logged() == report[2:]
     project.tick()
     monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 100)
     project.cursor = None
     logged()
     with pytest.raises(ValueError, match="broken event of 1"):
         project.tick()
-    assert logged() == said
+    assert logged() == report
 
 
-def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tick_stops_when_the_catalog_does_not_answer(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
     def decide(*arguments: object) -> list[str]:
@@ -209,9 +209,7 @@ def test_a_catalog_that_does_not_answer_is_not_asked_again_for_the_others(
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
-def test_a_tick_costs_little_where_nothing_waits_whatever_was_published_before(
-    project: Project, statements: Callable[[], int]
-) -> None:
+def test_idle_tick_costs_few_queries_regardless_of_history(project: Project, statements: Callable[[], int]) -> None:
     project.tick()
     statements()
     project.tick()
@@ -225,7 +223,7 @@ def test_a_tick_costs_little_where_nothing_waits_whatever_was_published_before(
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
-def test_a_tick_costs_the_same_however_many_wait_and_each_has_its_turn(
+def test_cost_of_a_tick_does_not_grow_with_the_number_of_candidates(
     project: Project, statements: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 5)
@@ -239,19 +237,17 @@ def test_a_tick_costs_the_same_however_many_wait_and_each_has_its_turn(
     for number in range(5, 12):
         propose(project.catalog, "a", partition=f"{number}")
     project.make(1)
-    said, cost = [], []
+    report, cost = [], []
     for _ in range(4):
         statements()
-        said.append(project.tick())
+        report.append(project.tick())
         cost.append(statements())
-    assert said == [NOTHING, "prices version 1 is published", NOTHING, NOTHING]
+    assert report == [NOTHING, "prices version 1 is published", NOTHING, NOTHING]
     assert cost[0] <= of_a_page + 5, "and what the one evaluation is about, and which runs have loaded what"
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
-def test_evaluations_that_many_partitions_may_find_theirs_among_are_read_once(
-    project: Project, statements: Callable[[], int]
-) -> None:
+def test_shared_evaluations_are_read_once_for_all_partitions(project: Project, statements: Callable[[], int]) -> None:
     for value in range(1, 4):
         project.make(value)  # evaluations of the check without a partition
         project.tick()
@@ -266,7 +262,7 @@ def test_evaluations_that_many_partitions_may_find_theirs_among_are_read_once(
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
-def test_an_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from artifact_pipelines.io_manager import check_findings
 
     monkeypatch.setattr(check_findings, "_PAGE", 2)

@@ -33,61 +33,61 @@ def reasons(versions: list[Version], **policy: Any) -> dict[int, str]:
     return {verdict.version.name.version: verdict.reason for verdict in verdicts if verdict.is_kept}
 
 
-def test_an_asset_without_a_policy_keeps_everything() -> None:
+def test_asset_without_a_policy_keeps_everything() -> None:
     assert reasons([version(1, 9999), version(2, is_current=True)]) == {1: "no retention policy", 2: "current"}
 
 
-def test_the_last_ones_are_kept() -> None:
+def test_keep_last_keeps_the_newest_versions() -> None:
     found = reasons([version(number) for number in range(1, 6)], keep_last=2)
     assert found == {5: "one of the last 2", 4: "one of the last 2"}
 
 
-def test_the_current_one_is_kept_even_if_it_is_an_old_one() -> None:
+def test_current_version_is_kept_even_if_it_is_old() -> None:
     assert reasons([version(1, is_current=True), version(2)], keep_last=1) == {1: "current", 2: "one of the last 1"}
 
 
-def test_what_is_pinned_or_tagged_is_kept() -> None:
+def test_pinned_and_tagged_versions_are_kept() -> None:
     versions = [version(1, is_pinned=True), version(2, tags=("q3", "gold")), version(3), version(4)]
     found = reasons(versions, keep_last=1)
     assert found == {1: "pinned", 2: "tagged q3, tagged gold", 4: "one of the last 1"}
 
 
-def test_the_newest_of_each_day_is_kept_for_so_many_days_that_have_one() -> None:
+def test_keep_daily_counts_only_days_with_a_version() -> None:
     versions = [version(1, 9), version(2, 3.2), version(3, 3.1), version(4, 0.2), version(5, 0.1)]
     assert reasons(versions, keep_daily=2) == {5: "daily 2026-11-24", 3: "daily 2026-11-21"}
     assert set(reasons(versions, keep_daily=3)) == {5, 3, 1}
 
 
-def test_a_version_counts_for_every_day_on_which_it_was_made_again() -> None:
+def test_version_counts_for_every_day_it_was_materialized() -> None:
     versions = [version(1, 3, 2, 1.4, 0.3), version(2, 0.2)]
     assert reasons(versions, keep_daily=2) == {1: "daily 2026-11-23", 2: "daily 2026-11-24"}
 
 
-def test_weeks_and_months_are_those_of_the_calendar() -> None:
+def test_weeks_and_months_follow_the_calendar() -> None:
     versions = [version(1, 40), version(2, 8), version(3, 2), version(4, 1)]
     assert reasons(versions, keep_weekly=2) == {4: "weekly 2026-W48", 3: "weekly 2026-W47"}
     assert reasons(versions, keep_monthly=2) == {4: "monthly 2026-11", 1: "monthly 2026-10"}
 
 
-def test_what_was_made_within_a_duration_is_kept() -> None:
+def test_keep_within_keeps_recent_versions() -> None:
     versions = [version(1, 31), version(2, 45, 29), version(3, 2)]
     assert reasons(versions, keep_within="30d") == {2: "within 30d", 3: "within 30d"}
 
 
-def test_any_rule_is_enough_and_all_that_apply_are_named() -> None:
+def test_one_rule_is_enough_and_the_reason_names_all_that_apply() -> None:
     versions = [version(1, 40), version(2, 2), version(3, 1, is_current=True)]
     found = reasons(versions, keep_last=1, keep_monthly=2)
     assert found == {3: "current, one of the last 1, monthly 2026-11", 1: "monthly 2026-10"}
 
 
-def test_what_is_not_kept_has_a_reason_too() -> None:
+def test_released_versions_have_a_reason_too() -> None:
     policy = RetentionPolicy(keep_last=1, keep_daily=1, keep_within="1d")
     [_, gone] = decide([version(1, 30), version(2)], policy, NOW)
     expected = "retention: not among the last 1, nor the newest of one of the last 1 days, nor within 1d"
     assert (gone.is_kept, gone.reason) == (False, expected)
 
 
-def test_what_was_wiped_goes_and_counts_for_no_rule() -> None:
+def test_wiped_versions_are_not_kept_and_count_for_no_rule() -> None:
     versions = [version(1), version(2), version(3, is_wiped=True), version(4, is_wiped=True, is_pinned=True)]
     assert reasons(versions, keep_last=1) == {2: "one of the last 1", 4: "pinned"}
     assert reasons(versions) == {1: "no retention policy", 2: "no retention policy", 4: "pinned"}
@@ -99,7 +99,7 @@ def verdict(asset: str, number: int, is_kept: bool) -> Verdict:
     return Verdict(version(number, asset=asset), is_kept, "one of the last 1" if is_kept else "retention: …")
 
 
-def test_inputs_of_what_is_kept_are_kept_and_their_inputs_and_so_on() -> None:
+def test_inputs_of_kept_versions_are_kept_transitively() -> None:
     verdicts = [verdict("raw", 1, False), verdict("raw", 2, False), verdict("table", 1, False)]
     names = {str(v.version.name): v.version.name for v in verdicts}
     uses = [
@@ -110,22 +110,20 @@ def test_inputs_of_what_is_kept_are_kept_and_their_inputs_and_so_on() -> None:
     assert found == {"table version 1": "input of sample version 3", "raw version 1": "input of table version 1"}
 
 
-def test_inputs_of_what_is_not_kept_are_not() -> None:
+def test_inputs_of_released_versions_are_not_kept() -> None:
     verdicts = [verdict("raw", 1, False), verdict("table", 1, False)]
     uses = [Use(verdicts[1].version.name, verdicts[0].version.name)]
     assert not any(v.is_kept for v in keep_inputs(verdicts, uses))
 
 
-def test_what_was_made_from_itself_ends() -> None:
+def test_cycle_of_inputs_terminates() -> None:
     name = verdict("a", 1, False).version.name
     assert [v.is_kept for v in keep_inputs([verdict("a", 1, False)], [Use(name, name)])] == [False]
     assert [v.is_kept for v in keep_inputs([verdict("a", 1, True)], [Use(name, name)])] == [True]
 
 
-class TestCarriedOut:
-    def test_released_versions_hold_their_files_no_more_and_are_history_no_more(
-        self, catalog: Catalog, engine: sa.Engine
-    ) -> None:
+class TestRelease:
+    def test_released_versions_hold_no_files_and_leave_the_history(self, catalog: Catalog, engine: sa.Engine) -> None:
         made = [record(catalog, letter) for letter in "aabbc"]
         released = retain(catalog, "flights/table", keep_last=2)
         assert [(v.version.name.version, v.reason) for v in released] == [(1, "retention: not among the last 2")]
@@ -138,24 +136,24 @@ class TestCarriedOut:
         assert (garbage.file_id, garbage.version) == (made[0].file.file_id, 1)
         assert garbage.reason == "retention: not among the last 2"
 
-    def test_a_number_is_not_used_again_after_its_version_was_released(self, catalog: Catalog) -> None:
+    def test_version_number_of_a_released_version_is_not_used_again(self, catalog: Catalog) -> None:
         for letter in "ab":
             record(catalog, letter)
         retain(catalog, "flights/table", keep_last=1)
         assert record(catalog, "a").version == 3
 
-    def test_a_file_that_another_version_has_too_stays(self, catalog: Catalog) -> None:
+    def test_file_shared_with_a_kept_version_stays_held(self, catalog: Catalog) -> None:
         made = [record(catalog, letter) for letter in "aba"]
         assert len(retain(catalog, "flights/table", keep_last=1)) == 2
         assert [g.file_id for g in catalog.collection.collect(0, 10)] == [made[1].file.file_id]
 
-    def test_partitions_are_decided_by_themselves(self, catalog: Catalog) -> None:
+    def test_partitions_are_decided_separately(self, catalog: Catalog) -> None:
         for partition, letter in (("p", "a"), ("p", "b"), ("q", "c")):
             record(catalog, letter, partition=partition)
         released = retain(catalog, "flights/table", keep_last=1)
         assert [str(v.version.name) for v in released] == ["flights/table[p] version 1"]
 
-    def test_what_is_current_pinned_tagged_or_an_input_is_kept(self, catalog: Catalog) -> None:
+    def test_current_pinned_tagged_and_input_versions_are_kept(self, catalog: Catalog) -> None:
         raw = [record(catalog, letter, asset="raw") for letter in "abcdef"]
         catalog.marks.pin("raw", version=1)
         catalog.marks.tag("raw", "gold", version=2)
@@ -170,7 +168,7 @@ class TestCarriedOut:
         assert sorted(v.version.name.version for v in again) == [1, 2]
 
     @pytest.mark.parametrize("how", ["current", "pinned", "tagged", "an input"])
-    def test_what_came_to_be_kept_after_the_decision_is_not_released(self, catalog: Catalog, how: str) -> None:
+    def test_version_protected_after_the_decision_is_not_released(self, catalog: Catalog, how: str) -> None:
         made = [record(catalog, letter) for letter in "ab"]
         catalog.retention.set_policy("flights/table", RetentionPolicy(keep_last=1))
         decided = plan_retention(catalog)
@@ -186,7 +184,7 @@ class TestCarriedOut:
             record(catalog, "c", asset="x", inputs=(LoadedInput.of(made[0]),))
         assert release_versions(catalog, decided) == []
 
-    def test_all_of_a_chain_goes_when_nothing_keeps_it(self, catalog: Catalog) -> None:
+    def test_chain_of_inputs_is_released_completely(self, catalog: Catalog) -> None:
         for letters in ("ab", "cd"):
             raw = record(catalog, letters[0], asset="a/raw")
             record(catalog, letters[1], asset="b/table", inputs=(LoadedInput.of(raw),))
@@ -195,7 +193,7 @@ class TestCarriedOut:
         released = release_versions(catalog, plan_retention(catalog))
         assert [str(v.version.name) for v in released] == ["b/table version 1", "a/raw version 1"]
 
-    def test_only_the_assets_asked_for_are_released(self, catalog: Catalog) -> None:
+    def test_only_named_assets_are_released(self, catalog: Catalog) -> None:
         for asset in ("a", "b"):
             for letter in "xy":
                 record(catalog, letter, asset=asset)
@@ -215,12 +213,12 @@ OUTPUT = "run 1/step/result"
 class TestOutputsOfOps:
     """They are current for ever: each run has its own. Only their age lets them go."""
 
-    def test_they_are_kept_unless_it_is_said_for_how_long(self, catalog: Catalog, engine: sa.Engine) -> None:
+    def test_op_outputs_are_kept_forever_by_default(self, catalog: Catalog, engine: sa.Engine) -> None:
         record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         let_pass(engine, days=9999)
         assert plan_retention(catalog) == []
 
-    def test_those_that_are_older_are_released(self, catalog: Catalog, engine: sa.Engine) -> None:
+    def test_older_op_outputs_are_released(self, catalog: Catalog, engine: sa.Engine) -> None:
         old = record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         record(catalog, "b", asset="an asset", run_id="run 1")
         let_pass(engine, days=3)
@@ -232,9 +230,7 @@ class TestOutputsOfOps:
         assert counts_agree(engine)
         assert release_versions(catalog, plan_retention(catalog, ops_within="2d")) == []
 
-    def test_what_is_pinned_tagged_or_an_input_of_something_kept_stays(
-        self, catalog: Catalog, engine: sa.Engine
-    ) -> None:
+    def test_pinned_tagged_and_input_op_outputs_are_kept(self, catalog: Catalog, engine: sa.Engine) -> None:
         outputs = [
             record(catalog, letter, asset=f"run {letter}/x/y", run_id=f"run {letter}", is_op_output=True)
             for letter in "abcd"
@@ -253,7 +249,7 @@ class TestOutputsOfOps:
         }
         assert len(release_versions(catalog, plan)) == 1
 
-    def test_a_chain_of_them_goes_as_a_whole(self, catalog: Catalog, engine: sa.Engine) -> None:
+    def test_chain_of_op_outputs_is_released_completely(self, catalog: Catalog, engine: sa.Engine) -> None:
         first = record(catalog, "a", asset="run 1/a/result", run_id="run 1", is_op_output=True)
         loaded = LoadedInput.of(first)
         record(catalog, "b", asset="run 1/b/result", run_id="run 1", is_op_output=True, inputs=(loaded,))
@@ -261,9 +257,7 @@ class TestOutputsOfOps:
         released = release_versions(catalog, plan_retention(catalog, ops_within="1d"))
         assert [v.version.name.asset for v in released] == ["run 1/b/result", "run 1/a/result"]
 
-    def test_what_was_taken_back_is_one_still_and_stays_for_as_long_again(
-        self, catalog: Catalog, engine: sa.Engine
-    ) -> None:
+    def test_restored_op_output_is_kept_for_the_same_time_again(self, catalog: Catalog, engine: sa.Engine) -> None:
         record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
         for _ in range(2):  # and once more, of what was taken back
             let_pass(engine, days=3)
@@ -289,7 +283,7 @@ def let_pass(engine: sa.Engine, days: int) -> None:
 
 
 class TestWipe:
-    def test_what_was_wiped_is_gone_for_readers_and_released(self, catalog: Catalog) -> None:
+    def test_wiped_versions_are_unreadable_and_released(self, catalog: Catalog) -> None:
         for letter in "ab":
             record(catalog, letter)
         assert catalog.retention.wipe("flights/table") == 2
@@ -299,7 +293,7 @@ class TestWipe:
         assert [g.reason for g in catalog.collection.collect(0, 10)] == ["wiped", "wiped"]
         assert record(catalog, "a").version == 3
 
-    def test_an_input_of_something_kept_stays(self, catalog: Catalog) -> None:
+    def test_wiped_input_of_a_kept_version_is_kept(self, catalog: Catalog) -> None:
         raw = record(catalog, "a", asset="raw")
         record(catalog, "b", asset="table", inputs=(LoadedInput.of(raw),))
         catalog.retention.wipe("raw")
@@ -308,7 +302,7 @@ class TestWipe:
         catalog.retention.wipe("table")
         assert len(release_versions(catalog, plan_retention(catalog))) == 2
 
-    def test_the_same_wipe_takes_nothing_a_second_time(self, catalog: Catalog) -> None:
+    def test_repeated_wipe_changes_nothing(self, catalog: Catalog) -> None:
         record(catalog, "a")
         assert catalog.retention.wipe("flights/table", happened_at=NOW) == 1
         catalog.retention.restore("flights/table")
@@ -318,7 +312,7 @@ class TestWipe:
         record(catalog, "a", asset="other")
         assert catalog.retention.wipe("other", happened_at=NOW) == 1
 
-    def test_what_nobody_looked_at_is_left_alone(self, catalog: Catalog) -> None:
+    def test_wipe_ignores_newer_materializations_than_it_has_seen(self, catalog: Catalog) -> None:
         record(catalog, "a")
         seen = catalog.retention.wipeable("flights/table")
         later = record(catalog, "b")
@@ -326,13 +320,13 @@ class TestWipe:
         assert catalog.materializations.current("flights/table") == later
         assert list(catalog.retention.wipeable("flights/table")) == [later.materialization_id]
 
-    def test_what_came_after_the_wipe_is_left_alone(self, catalog: Catalog) -> None:
+    def test_wipe_ignores_later_runs(self, catalog: Catalog) -> None:
         record(catalog, "a", run_id="before")
         later = record(catalog, "b", run_id="after")
         assert catalog.retention.wipe("flights/table", except_runs=["after"]) == 1
         assert catalog.materializations.current("flights/table") == later
 
-    def test_a_pinned_version_of_a_wiped_asset_stays_in_reach(self, catalog: Catalog) -> None:
+    def test_pinned_version_of_a_wiped_asset_can_be_loaded(self, catalog: Catalog) -> None:
         record(catalog, "a")
         catalog.marks.pin("flights/table")
         catalog.retention.wipe("flights/table")
@@ -340,9 +334,7 @@ class TestWipe:
         assert catalog.materializations.version("flights/table", 1).version == 1
 
 
-def test_an_output_that_never_changes_keeps_only_what_it_was_last_made_from(
-    catalog: Catalog, engine: sa.Engine
-) -> None:
+def test_unchanged_output_keeps_only_its_latest_inputs(catalog: Catalog, engine: sa.Engine) -> None:
     for letter in "abcd":
         raw = record(catalog, letter, asset="raw")
         record(catalog, "f", asset="same", inputs=(LoadedInput.of(raw),))
@@ -358,7 +350,7 @@ def test_an_output_that_never_changes_keeps_only_what_it_was_last_made_from(
     assert counts_agree(engine)
 
 
-def test_what_is_not_published_takes_no_published_versions_place() -> None:
+def test_unpublished_versions_are_counted_separately() -> None:
     rejected, candidate = {"publication": Publication.REJECTED}, {"publication": Publication.CANDIDATE}
     versions = [
         version(1),
@@ -377,7 +369,7 @@ def test_what_is_not_published_takes_no_published_versions_place() -> None:
     }
 
 
-def test_a_candidate_that_waited_too_long_is_kept_like_a_rejected_one() -> None:
+def test_old_candidate_is_kept_like_a_rejected_version() -> None:
     versions = [version(1, is_current=True), version(2, 8, publication=Publication.CANDIDATE)]
     assert reasons(versions, keep_within="1d") == {1: "current, within 1d"}
     assert reasons(versions) == {1: "current", 2: "no retention policy (candidate)"}

@@ -42,7 +42,7 @@ def stored(producer: ArtifactProducer, catalog: Catalog) -> list[FileInfo]:
     return [catalog.files.get_file(file_id) for file_id in ids]
 
 
-def test_a_sound_store_is_clean_and_all_of_it_is_noted_as_verified(
+def test_intact_store_is_clean_and_marked_as_verified(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo]
 ) -> None:
     report = verify(catalog, backend)
@@ -52,7 +52,7 @@ def test_a_sound_store_is_clean_and_all_of_it_is_noted_as_verified(
     assert all(catalog.files.get_file(file.file_id).verified_at for file in stored)
 
 
-def test_an_empty_store_is_clean(catalog: Catalog, backend: IStorageBackend) -> None:
+def test_empty_store_is_clean(catalog: Catalog, backend: IStorageBackend) -> None:
     assert verify(catalog, backend).is_clean
 
 
@@ -66,7 +66,7 @@ def test_an_empty_store_is_clean(catalog: Catalog, backend: IStorageBackend) -> 
     ],
 )
 @pytest.mark.parametrize("repair", [False, True])
-def test_damage_is_found_with_whom_it_hits_and_goes_when_the_content_is_made_again(
+def test_damage_names_its_holders_and_heals_when_the_content_is_created_again(
     catalog: Catalog,
     backend: IStorageBackend,
     producer: ArtifactProducer,
@@ -98,7 +98,7 @@ def test_damage_is_found_with_whom_it_hits_and_goes_when_the_content_is_made_aga
         assert stream.read() == content(0)
 
 
-def test_a_file_that_can_not_be_read_is_a_finding_and_a_store_that_is_away_is_an_error(
+def test_unreadable_file_is_a_finding_and_unavailable_store_an_error(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, bad = backend.read_stream, {file.storage_path for file in stored[:4]}  # bad blocks lie side by side
@@ -130,7 +130,7 @@ def test_a_file_that_can_not_be_read_is_a_finding_and_a_store_that_is_away_is_an
         verify(catalog, backend)
 
 
-def test_bytes_that_are_right_again_make_a_damaged_file_a_stored_one(
+def test_restored_bytes_clear_the_damage_mark(
     catalog: Catalog, backend: IStorageBackend, back_door: BackDoor, stored: list[FileInfo]
 ) -> None:
     path = stored[1].storage_path
@@ -142,7 +142,7 @@ def test_bytes_that_are_right_again_make_a_damaged_file_a_stored_one(
     assert catalog.files.get_file(stored[1].file_id).state == FileState.STORED
 
 
-def test_a_share_goes_round_and_damage_in_its_way_does_not_count(
+def test_shares_rotate_and_damaged_files_do_not_count(
     catalog: Catalog, backend: IStorageBackend, back_door: BackDoor, stored: list[FileInfo]
 ) -> None:
     back_door.delete(stored[0].storage_path)
@@ -156,12 +156,12 @@ def test_a_share_goes_round_and_damage_in_its_way_does_not_count(
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.1])
-def test_a_share_out_of_range_is_refused(catalog: Catalog, backend: IStorageBackend, share: float) -> None:
+def test_share_out_of_range_is_refused(catalog: Catalog, backend: IStorageBackend, share: float) -> None:
     with pytest.raises(InvalidArgumentError, match="share must be"):
         verify(catalog, backend, share=share)
 
 
-def test_progress_is_told_in_bytes(catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo]) -> None:
+def test_progress_is_reported_in_bytes(catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo]) -> None:
     told: list[tuple[int, int]] = []
     verify(catalog, backend, on_progress=lambda read, expected: told.append((read, expected)))
     total = sum(file.size_bytes for file in stored)
@@ -194,7 +194,7 @@ def test_wrong_rows_are_found_and_repaired(
     assert [catalog.files.get_file(file.file_id).reference_count for file in stored] == [1, 0, 1, 1, 1]
 
 
-def test_bytes_without_a_row_are_garbage_and_removed_by_a_repair(
+def test_repair_removes_bytes_without_a_row(
     catalog: Catalog, backend: IStorageBackend, back_door: BackDoor, stored: list[FileInfo], engine: sa.Engine
 ) -> None:
     catalog.files.release(stored[4].file_id, "caller")
@@ -213,7 +213,7 @@ def test_bytes_without_a_row_are_garbage_and_removed_by_a_repair(
     assert verify(catalog, backend).findings == []
 
 
-def test_more_garbage_than_expected_is_named_and_not_removed(
+def test_large_share_of_garbage_is_reported_and_not_removed(
     catalog: Catalog,
     backend: IStorageBackend,
     stored: list[FileInfo],
@@ -230,7 +230,7 @@ def test_more_garbage_than_expected_is_named_and_not_removed(
     assert len([f for f in verify(catalog, backend).findings if f.kind == FindingKind.ORPHAN]) == 4
 
 
-def test_a_store_of_another_catalog_is_told_before_anything_is_read(
+def test_store_of_another_catalog_is_refused_before_any_read(
     catalog: Catalog,
     backend: IStorageBackend,
     back_door: BackDoor,
@@ -243,7 +243,7 @@ def test_a_store_of_another_catalog_is_told_before_anything_is_read(
         verify(catalog, backend)
 
 
-def test_what_can_not_be_repaired_says_so(
+def test_failed_repair_is_reported(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], engine: sa.Engine
 ) -> None:
     with engine.begin() as connection:
@@ -283,7 +283,7 @@ def meanwhile(backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch) -> Mean
     return Meanwhile(backend, monkeypatch)
 
 
-def test_a_file_that_is_collected_while_it_is_read_is_no_finding(
+def test_file_collected_during_its_read_is_not_a_finding(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], engine: sa.Engine, back_door: BackDoor
 ) -> None:
     """The collector deletes the row, then the bytes; the list of files to verify is older than both."""
@@ -296,7 +296,7 @@ def test_a_file_that_is_collected_while_it_is_read_is_no_finding(
     assert verify(catalog, backend).findings == []
 
 
-def test_a_file_that_is_healed_while_its_old_bytes_are_read_is_no_finding(
+def test_file_healed_during_its_read_is_not_a_finding(
     catalog: Catalog,
     backend: IStorageBackend,
     producer: ArtifactProducer,
@@ -315,7 +315,7 @@ def test_a_file_that_is_healed_while_its_old_bytes_are_read_is_no_finding(
     assert catalog.files.get_file(stored[0].file_id).state == FileState.STORED
 
 
-def test_another_verifier_that_is_faster_is_no_reason_to_overlook_damage(
+def test_damage_is_found_despite_a_faster_verifier(
     catalog: Catalog, backend: IStorageBackend, back_door: BackDoor, stored: list[FileInfo], meanwhile: Meanwhile
 ) -> None:
     back_door.put(stored[0].storage_path, bytes(stored[0].size_bytes))
@@ -323,7 +323,7 @@ def test_another_verifier_that_is_faster_is_no_reason_to_overlook_damage(
     assert [finding.file_id for finding in verify(catalog, backend).findings] == [stored[0].file_id]
 
 
-def test_a_file_on_its_way_in_is_no_finding(
+def test_file_being_written_is_not_a_finding(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, reports = backend.write_stream, []
@@ -338,7 +338,7 @@ def test_a_file_on_its_way_in_is_no_finding(
     assert [report.findings for report in reports] == [[], []]
 
 
-def test_a_large_file_is_read_in_pieces(catalog: Catalog, tmp_path: pathlib.Path) -> None:
+def test_large_file_is_read_in_pieces(catalog: Catalog, tmp_path: pathlib.Path) -> None:
     import tracemalloc
 
     backend = open_backend(str(tmp_path / "store"))  # an S3 server for tests would be measured with it
