@@ -1,4 +1,4 @@
-"""Errors of handlers: values that cannot be stored, and files that cannot be read as the type asked for."""
+"""Errors of handlers: values that cannot be stored, and files that cannot be read as the requested type."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from artifact_pipelines.core.exceptions import MOST_NAMES, NotFoundError, UsageE
 
 @dataclasses.dataclass(eq=False)
 class MissingPartitionsError(NotFoundError):
-    """Some of the partitions that an input covers have nothing stored yet, or all of them where that is allowed.
+    """Partitions that an input covers have no stored value.
 
     Attributes:
-        type_name: What the input is annotated with, where all are missing and it does not allow None.
-        selection: What was asked for, where that is not what is current.
+        type_name: Annotation of the input, if all partitions are missing and it does not allow None.
+        selection: Requested version, if it is not the current one.
     """
 
     asset: str
@@ -23,39 +23,39 @@ class MissingPartitionsError(NotFoundError):
 
     @property
     def what(self) -> str:
-        """What is missing, in words."""
+        """The missing partitions, in words."""
         if not self.wanted:
-            return f"Asset {self.asset} has no partition that the input covers"
+            return f"The input covers no partition of asset {self.asset}"
         nothing = f"nothing that is {self.selection}" if self.selection else "nothing stored"
         return f"Asset {self.asset} has {nothing} for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
 
     def __str__(self) -> str:
         if self.selection:
-            return f"{self.what}. What there is says `artifact-pipelines history {self.asset}`."
+            return f"{self.what}. List its versions: `artifact-pipelines history {self.asset}`."
         if self.type_name:
             one = "Materialize one of them, or annotate" if self.wanted else "Annotate"
-            return f"{self.what}. {one} the input Optional[{self.type_name}], which is None then."
+            return f"{self.what}. {one} the input Optional[{self.type_name}] to receive None."
         return f"{self.what}. Materialize them first, or set allow_missing_partitions to True in the input's metadata."
 
 
 @dataclasses.dataclass(eq=False)
 class UnstorableValueError(UsageError):
-    """A part of a value cannot be stored. It is told by its place and type, for it may be nobody else's business.
+    """A value, or an element of it, cannot be stored. The message shows its path and type only: it may be confidential.
 
     Attributes:
-        stored_as: The form that it cannot be given.
-        place: Names and numbers that lead to the part; empty: it is the value itself.
-        type_name: The type of the part.
-        problem: What is wrong with it.
+        stored_as: Format that cannot hold it.
+        path: Names and numbers that lead to the element; empty: the value itself.
+        type_name: Type of the element.
+        problem: The reason.
     """
 
     stored_as: str
-    place: Sequence[str]
+    path: Sequence[str]
     type_name: str
     problem: str
 
     def __str__(self) -> str:
-        where = f"{'.'.join(self.place):.200}" or "the value"
+        where = f"{'.'.join(self.path):.200}" or "the value"
         return (
             f"Cannot store as {self.stored_as}: {where}, of type {self.type_name}, {self.problem}. Nothing was stored."
         )
@@ -63,7 +63,7 @@ class UnstorableValueError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class WrongFileTypeError(UsageError):
-    """The stored file is of a format that cannot be read as the type asked for."""
+    """The stored file has a format that cannot be read as the requested type."""
 
     file_id: int
     file_type: str
@@ -80,7 +80,7 @@ class WrongFileTypeError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class ContentMismatchError(UsageError):
-    """What is in a stored file, sound as it is, does not fit the type asked for."""
+    """The content of an undamaged stored file does not fit the requested type."""
 
     file_id: int
     type_name: str
@@ -93,7 +93,7 @@ class ContentMismatchError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class UnknownColumnError(UsageError):
-    """Columns were asked for that the stored table does not have."""
+    """The stored table lacks requested columns."""
 
     file_id: int
     columns: Sequence[str]
@@ -102,13 +102,13 @@ class UnknownColumnError(UsageError):
     def __str__(self) -> str:
         return (
             f"File {self.file_id} has no column {first_names(self.columns, MOST_NAMES)}. It has: {first_names(self.available, MOST_NAMES)}. "
-            "Mend `columns` in the input's metadata."
+            "Fix `columns` in the input's metadata."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class PartitionsAnnotationError(UsageError):
-    """An input covers many partitions and is annotated with the type of one value."""
+    """An input covers many partitions but is annotated with the type of one value."""
 
     input_name: str
     asset: str
@@ -117,7 +117,7 @@ class PartitionsAnnotationError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"Input {self.input_name!r} covers {self.partitions} partitions of asset {self.asset}, which are no single "
+            f"Input {self.input_name!r} covers {self.partitions} partitions of asset {self.asset}, not a single "
             f"{self.type_name}. Annotate it dict[str, {self.type_name}], or Iterator[{self.type_name}] beside "
             "AssetIn(dagster_type=dg.Any); tables become one as polars.LazyFrame, polars.DataFrame or pyarrow.Table."
         )
@@ -125,7 +125,7 @@ class PartitionsAnnotationError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class PartitionedOutputError(UsageError):
-    """What a run over several partitions put out is not one value for each of them."""
+    """The output of a run over several partitions is not one value for each of them."""
 
     asset: str
     partitions: int
@@ -135,6 +135,6 @@ class PartitionedOutputError(UsageError):
         return (
             f"This run covers {self.partitions} partitions of asset {self.asset}, but {self.problem}. Nothing was stored. Return "
             "one value for each partition, as a mapping or a generator of pairs: "
-            "{key: ... for key in context.partition_keys}; or let each partition have a run of its own: "
+            "{key: ... for key in context.partition_keys}; or run each partition separately: "
             "backfill_policy=dg.BackfillPolicy.multi_run()."
         )

@@ -1,7 +1,6 @@
-"""What a type handler promises. Handlers turn values into bytes and back; nothing else knows how a value is laid out.
+"""The promises of a type handler, which turns values into bytes and back. Nothing else knows the layout of a value.
 
-Standard library and core only: handlers name the types they serve as text, so no library is imported before a value of
-it turns up.
+Handlers name the types that they serve as text, so no library is imported before one of its values appears.
 """
 
 import dataclasses
@@ -15,11 +14,11 @@ from artifact_pipelines.storage.artifact import Artifact
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What a stored file is to become.
+    """The value that a stored file is to become.
 
     Attributes:
-        type_name: The one of the handler's `reads` that was asked for.
-        annotation: The annotation itself, such as a class of the user's; of a union, what the handler reads of it.
+        type_name: The requested one of the handler's `reads`.
+        annotation: The annotation itself, such as a user's class; for a union, the members that the handler reads.
         columns: Names of the columns to read of a table; None: all.
     """
 
@@ -32,11 +31,11 @@ class IReader(Protocol):
     """Reads files of some formats back as values.
 
     Attributes:
-        reads: Types it can give back, as `package.Name` or `package.module.Name` (`polars.DataFrame`,
-            `builtins.bytes`). Subclasses count: `ReadRequest.annotation` says which one is wanted.
-        file_types: File types it can read, `csv.gzip` where one is compressed; empty: every one.
-        writes: Types it stores, named like those of `reads`; subclasses count. None unless it is an `ITypeHandler` or
-            an `IStreamHandler`.
+        reads: Types it returns, as `package.Name` or `package.module.Name` (`polars.DataFrame`, `builtins.bytes`).
+            Subclasses count: `ReadRequest.annotation` is the requested one.
+        file_types: File types it reads, such as `csv` or, compressed, `csv.gzip`; empty: all.
+        writes: Types it stores, named in the same way; subclasses count. Empty unless it is an `ITypeHandler` or an
+            `IStreamHandler`.
     """
 
     @property
@@ -55,7 +54,7 @@ class IReader(Protocol):
         ...
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
-        """Return the file's content as the type that is requested."""
+        """Return the file's content as the requested type."""
         ...
 
 
@@ -65,27 +64,27 @@ class _IStoringHandler(IReader, Protocol):
         ...
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Return facts of a stored file that cost no extra scan: `row_count`, `columns`, `preview`, or nothing."""
+        """Return facts of a stored file that need no extra scan: `row_count`, `columns`, `preview`, or nothing."""
         ...
 
 
 class ITypeHandler(_IStoringHandler, Protocol):
-    """Writes values of some types as files of one format, and reads them back: its members are above, and `write`."""
+    """Writes values of some types as files of one format, and reads them back. See also the members of its bases."""
 
     def write(self, value: Any, sink: BinaryIO) -> str | None:
-        """Write a value in pieces. Equal values give the same bytes, in every process and with any thread count.
+        """Write a value in pieces to `sink`, which is write-only and not seekable.
 
-        `sink` is write-only and not seekable.
+        Equal values must become equal bytes, in every process and with any thread count.
 
         Returns:
-            A hash of the value that does not depend on how it is encoded; None: the bytes are what identifies it.
+            A hash of the value that does not depend on its encoding; None: its bytes identify it.
         """
         ...
 
 
 class IStreamHandler(_IStoringHandler, Protocol):
-    """Stores values that are bytes already, such as files, and reads them back."""
+    """Stores values that already are bytes, such as files, and reads them back. See also the members of its bases."""
 
     def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
-        """Return a `with` block of a stream of the value's bytes, stored from its position to its end."""
+        """Return a context manager of a stream, to be stored from its current position to its end."""
         ...

@@ -1,6 +1,6 @@
-"""How the partitions that an input covers are handed over: by its annotation, as one value, many, or one table.
+"""Gather the partitions of an input into the form that its annotation asks for; split an output into partitions.
 
-No Dagster here: what is decided is decided by annotation, number of partitions and input metadata alone.
+Annotation, number of partitions and input metadata alone decide the form.
 """
 
 import dataclasses
@@ -14,27 +14,25 @@ from artifact_pipelines.handlers.exceptions import (
     PartitionedOutputError,
     PartitionsAnnotationError,
 )
-from artifact_pipelines.handlers.registry import type_names
+from artifact_pipelines.handlers.type_names import type_names, type_title
 
 PARTITION_COLUMN_METADATA_KEY = "artifact/partition_column"
-"""Input metadata: the name of the column that holds the partition key, where partitions become one table."""
+"""Input metadata: name of the column for the partition key when partitions become one table."""
 
-PARTITION_COLUMN = "partition"
-"""Its name when the metadata do not say."""
-
+_DEFAULT_PARTITION_COLUMN = "partition"
 _ONE_TABLE = ("polars.LazyFrame", "polars.DataFrame", "pyarrow.Table")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedPartitions:
-    """Partitions that an input covers.
+    """The partitions that an input covers.
 
     Attributes:
         input_name: Name of the input, for errors.
-        asset: Whose partitions they are.
-        keys: Of those that the input covers.
-        found: How many of them hold something: fewer, if the input allows that some are missing.
-        values: Reads those, one by one and in order, as values of a type.
+        asset: Asset of the partitions.
+        keys: Keys of all partitions that the input covers.
+        found: Number of these with a stored value; fewer if the input allows missing partitions.
+        values: Reads the stored values as a given type, one by one and in order of `keys`.
     """
 
     input_name: str
@@ -45,16 +43,16 @@ class LoadedPartitions:
 
     @property
     def wanted(self) -> int:
-        """How many the input covers."""
+        """Number of partitions that the input covers."""
         return len(self.keys)
 
 
-def hand_over(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[str, Any]) -> Any:
-    """Return partitions as an annotation asks for them.
+def gather_partitions(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return the values of partitions in the form that an annotation asks for.
 
     Raises:
-        PartitionsAnnotationError: They are many, and it is the type of one value.
-        MissingPartitionsError: None holds anything, and it is the type of a value.
+        PartitionsAnnotationError: There are many partitions, and the annotation is the type of one value.
+        MissingPartitionsError: No partition has a value, and the annotation does not allow None.
     """
     wanted = partitions_annotation(annotation)
     if wanted is not None:
@@ -67,50 +65,46 @@ def hand_over(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[s
     if partitions.found and kind is not None and (partitions.wanted > 1 or column is not None):
         table_type = next(iter(type_names(kind)), None)
         if table_type in _ONE_TABLE:
-            return _one_table(partitions, table_type, kind, _checked(column))
+            return _concatenate(partitions, table_type, kind, _check_column(column))
     if partitions.wanted > 1 and (is_open(kind) or kind is dict):
         return dict(partitions.values(None))
     if partitions.wanted > 1 and partitions.found:
-        raise PartitionsAnnotationError(partitions.input_name, partitions.asset, partitions.wanted, _title(kind))
+        raise PartitionsAnnotationError(partitions.input_name, partitions.asset, partitions.wanted, type_title(kind))
     if not partitions.found and not is_open(annotation) and not allows_none(annotation):
-        raise MissingPartitionsError(partitions.asset, partitions.keys, partitions.wanted, _title(annotation))
+        raise MissingPartitionsError(partitions.asset, partitions.keys, partitions.wanted, type_title(annotation))
     return next((value for _, value in partitions.values(annotation)), None)
 
 
-def _one_table(partitions: LoadedPartitions, table_type: str, kind: Any, column: str) -> Any:
+def _concatenate(partitions: LoadedPartitions, table_type: str, kind: Any, column: str) -> Any:
     from artifact_pipelines.tabular.concatenation import concatenate_frames, concatenate_tables
 
     concatenate: Callable[..., Any] = concatenate_tables if table_type == "pyarrow.Table" else concatenate_frames
     return concatenate(partitions.asset, dict(partitions.values(kind)), column)
 
 
-def _checked(column: object) -> str:
+def _check_column(column: object) -> str:
     if column is None:
-        return PARTITION_COLUMN
+        return _DEFAULT_PARTITION_COLUMN
     if not isinstance(column, str) or not column:
         raise InvalidArgumentError(f"Input metadata {PARTITION_COLUMN_METADATA_KEY}", column, "the name of a column")
     return column
 
 
-def _title(kind: Any) -> str:
-    return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
-
-
-def values_by_partition(
+def split_by_partition(
     asset: str, partitions: Sequence[str], value: object, may_be_several: bool
 ) -> Iterable[tuple[str, object]] | None:
-    """Return the value of each partition, in order; None when there is one partition, and one value.
+    """Return pairs of partition and value, in order; None if the output is one value of one partition.
 
     Args:
-        asset: Whose partitions they are, for errors.
-        partitions: Those that the run covers, in order.
-        value: What it put out. For several partitions a mapping, or a generator of pairs, which is asked for the next
-            pair when the one before has been stored.
-        may_be_several: Whether runs of the asset may cover several partitions. Then a generator is one of pairs for
-            one partition too, and so is a mapping whose only key is the partition; any other mapping is a value.
+        asset: Asset of the partitions, for errors.
+        partitions: Keys of the partitions that the run covers, in order.
+        value: Output of the run. For several partitions, a mapping, or a generator of pairs, which is resumed after
+            the pair before has been stored.
+        may_be_several: True if runs of the asset may cover several partitions. Then, with one partition too, a
+            generator yields pairs, and a mapping whose only key is the partition holds its value.
 
     Raises:
-        PartitionedOutputError: It is not one value for each partition; of a generator this is found when it is read.
+        PartitionedOutputError: It is not one value for each partition. A generator raises it while it is read.
     """
     several = len(partitions) > 1
     if isinstance(value, Generator) and (several or may_be_several):
@@ -119,9 +113,7 @@ def values_by_partition(
         _check_keys(asset, partitions, list(value))
         return [(partition, value[partition]) for partition in partitions]
     if several:
-        kind = type(value)
-        title = f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
-        raise PartitionedOutputError(asset, len(partitions), f"what it put out is one {title}")
+        raise PartitionedOutputError(asset, len(partitions), f"its output is one {type_title(type(value))}")
     return None
 
 
@@ -129,10 +121,10 @@ def _checked_pairs(asset: str, partitions: Sequence[str], pairs: Iterator[object
     left = dict.fromkeys(partitions)
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            problem = f"it put out a generator of {type(pair).__qualname__}, not of pairs"
+            problem = f"its output is a generator of {type(pair).__qualname__}, not of pairs"
             raise PartitionedOutputError(asset, len(partitions), problem)
         if pair[0] not in left:
-            problem = f"{pair[0]!r:.200} is " + ("none of them" if pair[0] not in partitions else "there twice")
+            problem = f"{pair[0]!r:.200} is " + ("none of them" if pair[0] not in partitions else "given twice")
             raise PartitionedOutputError(asset, len(partitions), problem)
         del left[pair[0]]
         yield pair

@@ -1,4 +1,4 @@
-"""Handlers for values whose bytes are stored as they are: bytes, text, files and streams."""
+"""Handlers for values whose bytes are stored unchanged: bytes, text, files and streams."""
 
 import io
 import pathlib
@@ -19,14 +19,14 @@ from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 STREAM = "stream"
-"""Stands for any value that can be read as a stream, in what a handler `writes`."""
+"""The name, in a handler's `writes`, of any value that can be read as a stream."""
 
 _PREVIEW_CHARACTERS = 500
 _PIECE_BYTES = 1 << 20
 
 
 class BytesHandler:
-    """`bytes`, stored as they are. Reading holds the whole file in memory: a stream or a path does not."""
+    """`bytes`, stored unchanged. Reading holds the whole file in memory, unlike a stream or a path."""
 
     writes = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
     reads = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
@@ -36,7 +36,7 @@ class BytesHandler:
         return FileDescription("bin", "application/octet-stream")
 
     def write(self, value: bytes | bytearray | memoryview, sink: BinaryIO) -> None:
-        if isinstance(value, memoryview):  # of any layout, and counted in items, not bytes
+        if isinstance(value, memoryview):  # it may have any layout, and its length counts items
             value = value.cast("B") if value.c_contiguous and value.nbytes else value.tobytes()
         sink.write(value)
 
@@ -85,7 +85,7 @@ class TextHandler:
             sink.write(value.encode())
         except UnicodeEncodeError as error:
             problem = f"has a character that UTF-8 cannot encode, at {error.start:,} ({error.reason})"
-            raise UnstorableValueError("UTF-8", (), "str", problem) from None  # the error below shows the character
+            raise UnstorableValueError("UTF-8", (), "str", problem) from None  # the original error shows the character
 
     def read(self, artifact: Artifact, request: ReadRequest) -> str:
         with artifact.open() as stream:
@@ -94,7 +94,7 @@ class TextHandler:
             text = data.decode()
         except UnicodeDecodeError as error:
             problem = f"it is not UTF-8 ({error.reason} at byte {error.start:,})"
-            remedy = "Annotate bytes or pathlib.Path, and decode it as what it is."
+            remedy = "Annotate bytes or pathlib.Path, and decode it yourself."
             raise ContentMismatchError(artifact.info.file_id, "str", problem, remedy) from error
         return convert_to_subclass(text, artifact, request)
 
@@ -104,9 +104,9 @@ class TextHandler:
 
 
 class PathHandler:
-    """`pathlib.Path`: the file it names is stored as it is; read back it is the path of a read-only file.
+    """`pathlib.Path`: the file that it names is stored unchanged; on reading, the path of a read-only file.
 
-    That is the stored file itself on local disk, elsewhere a copy that goes when the process ends.
+    On local disk that is the stored file itself, elsewhere a copy that is removed when the process ends.
     """
 
     writes = ("pathlib.Path",)
@@ -122,8 +122,8 @@ class PathHandler:
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         path = stored_path(artifact)
         if path is None:
-            return lasting_path(artifact)  # to copy is to read, which verifies
-        artifact.verify()  # nobody knows who reads it, when and how
+            return lasting_path(artifact)  # copying verifies it
+        artifact.verify()  # later reads by path are not verified
         return path
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -131,9 +131,9 @@ class PathHandler:
 
 
 class StreamHandler:
-    """Binary streams, stored from where they stand to their end, and closed.
+    """Binary streams, stored from their current position to their end, and closed.
 
-    Anything with `read` or `readinto` that gives bytes. Read back, it is a stream that is verified when it is read from
+    Any object with `read` or `readinto` that returns bytes. On reading, a stream that is verified when it is read from
     start to end; close it after use.
     """
 
@@ -146,12 +146,10 @@ class StreamHandler:
 
     def describe(self, value: Any) -> FileDescription:
         if isinstance(value, io.TextIOBase):
-            raise InvalidArgumentError(
-                "stream", type(value), "a binary one: open the file with mode 'rb', or return a str"
-            )
+            raise InvalidArgumentError("stream", type(value), "binary: open the file with mode 'rb', or return a str")
         if getattr(value, "closed", False):
             raise InvalidArgumentError(
-                "stream", type(value), "an open one: return it without closing it, which is done for you"
+                "stream", type(value), "open: return it without closing it; it is closed after it is stored"
             )
         name = getattr(value, "name", None)
         return describe_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
@@ -162,8 +160,7 @@ class StreamHandler:
     def read(self, artifact: Artifact, request: ReadRequest) -> BinaryIO:
         wanted = request.annotation
         if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" not in self.reads:
-            supported = ["typing.BinaryIO", "io.BytesIO"]
-            raise UnsupportedTypeError("load", wanted.__qualname__, supported)  # a class that we cannot make one of
+            raise UnsupportedTypeError("load", wanted.__qualname__, ["typing.BinaryIO", "io.BytesIO"])
         if str in typing.get_args(wanted):
             raise UnsupportedTypeError(
                 "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
@@ -177,12 +174,12 @@ class StreamHandler:
         return {}
 
 
-class _ArtifactStream(io.BufferedReader, typing.BinaryIO):  # what Dagster looks for
-    """A stream that is of the type `typing.BinaryIO`, which other streams are in name only."""
+class _ArtifactStream(io.BufferedReader, typing.BinaryIO):
+    """A stream that is an instance of `typing.BinaryIO`: Dagster checks that."""
 
 
 class ArtifactHandler:
-    """`Artifact`: what the catalog knows of a file and ways to reach its bytes; reading it moves none."""
+    """`Artifact`: a handle on the stored file, with its catalog facts; reading it moves no bytes."""
 
     writes = ()
     reads = ("artifact_pipelines.Artifact",)

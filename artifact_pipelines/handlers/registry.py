@@ -1,11 +1,8 @@
-"""Which handler writes a value, and which one reads a stored file as the type that was asked for.
+"""Choose the handler that stores a value, or that reads a stored file as the annotated type.
 
-Types are compared by name, so nothing is imported to find out.
+Types are compared by name, so choosing imports no library.
 """
 
-import dataclasses
-import importlib.util
-import sys
 import types
 import typing
 from collections.abc import Sequence
@@ -27,6 +24,7 @@ from artifact_pipelines.handlers.plain_handlers import (
     TextHandler,
 )
 from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
+from artifact_pipelines.handlers.type_names import is_installed, list_types, type_names, type_title
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
@@ -42,27 +40,22 @@ BUILT_IN: Sequence[IReader] = (
     StreamHandler(),
     ArtifactHandler(),
 )
-_WITHOUT_ANNOTATION = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
-# Left out where people are told what there is: another name in the same group says enough.
-_UNTOLD = {
-    *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence"),
-    *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
-}
-_READ_ONCE = ("pyarrow.RecordBatchReader",)  # whoever asks for nothing does not ask for that
 WRITTEN_AS = "written_as"
-"""Key in a materialization's metadata: what `TypeHandlers.type_of` said of the value."""
+"""Key in a materialization's metadata: the value's `TypeHandlers.type_of`."""
 
+_DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
+_READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
 _METHODS = ("describe", "write", "read", "facts")
 _STREAM_METHODS = ("describe", "open", "read", "facts")
 _registered: list[ITypeHandler] = []
 
 
 def register_type_handler(handler: ITypeHandler) -> None:
-    """Make a type of your own storable, for every IO manager and `Store` of this process.
+    """Make your own type storable, for every IO manager and `Store` of this process.
 
-    Call it where the module of your type or your definitions is imported: each process of a run imports these. The
-    newest handler comes first, the built-in ones last; one of the same class again, as when a module is loaded anew,
-    takes the place of the earlier one. What each member must do, `ITypeHandler` says.
+    Call it in a module that every process of a run imports, such as the module of your type or of your definitions.
+    The newest handler comes first, the built-in ones last. A handler of the same class as an earlier one, such as after
+    a module is reloaded, replaces it. `ITypeHandler` documents each member.
 
         class PolygonHandler:
             writes = reads = ("shapely.Polygon",)
@@ -84,15 +77,19 @@ def register_type_handler(handler: ITypeHandler) -> None:
         register_type_handler(PolygonHandler())
 
     Raises:
-        InvalidArgumentError: It is not of the form of `ITypeHandler`.
+        InvalidArgumentError: It lacks a member of `ITypeHandler`.
     """
     _check_handler(handler)
-    name = _class_name(handler)
-    _registered[:] = [handler, *(other for other in _registered if _class_name(other) != name)]
+    _registered[:] = [handler, *(other for other in _registered if not _is_same_class(other, handler))]
+
+
+def unregister_type_handler(handler: ITypeHandler) -> None:
+    """Undo `register_type_handler`; a handler that is not registered is no error."""
+    _registered[:] = [other for other in _registered if other is not handler]
 
 
 class TypeHandlers:
-    """The handlers in use: these first, then the registered ones, then the built-in ones."""
+    """The handlers in use: its own, then the registered ones, then the built-in ones."""
 
     def __init__(self, own: Sequence[ITypeHandler] = ()) -> None:
         for handler in own:
@@ -104,18 +101,18 @@ class TypeHandlers:
         return (*self._own, *_registered, *BUILT_IN)
 
     def for_value(self, value: object) -> ITypeHandler | IStreamHandler:
-        """Return the handler that writes a value.
+        """Return the handler that stores a value.
 
         Raises:
-            UnsupportedTypeError: There is none.
+            UnsupportedTypeError: No handler stores it.
         """
         return self._writer(value)[0]
 
     def type_of(self, value: object) -> str | None:
-        """Return the name of the type that a value is loaded as where nobody says; None: as its file suggests.
+        """Return the name of the type that loads a value without an annotation; None: the default of its file type.
 
         Raises:
-            UnsupportedTypeError: No handler writes it.
+            UnsupportedTypeError: No handler stores it.
         """
         handler, name = self._writer(value)
         return name if name in handler.reads and name not in _READ_ONCE else None
@@ -126,7 +123,7 @@ class TypeHandlers:
             for handler in self._handlers:
                 if name in handler.writes:
                     return cast("ITypeHandler | IStreamHandler", handler), name
-        raise UnsupportedTypeError("store", _title(type(value)), _groups([h.writes for h in self._handlers]))
+        raise UnsupportedTypeError("store", type_title(type(value)), list_types([h.writes for h in self._handlers]))
 
     def read(
         self,
@@ -135,78 +132,64 @@ class TypeHandlers:
         columns: Sequence[str] | None = None,
         written_as: str | None = None,
     ) -> Any:
-        """Return a stored file as the type that an annotation asks for; without one, as what was stored.
+        """Return a stored file as the annotated type; without an annotation, as the type that was stored.
 
         Args:
             artifact: The stored file.
-            annotation: What is asked for.
-            columns: Of a table, the columns that are wanted.
-            written_as: What `type_of` said of the value; where that is not known or not installed here, a file of
-                this type suggests what it is.
+            annotation: The type to return. The first member of a union that fits the file wins.
+            columns: Columns to read of a table; None: all.
+            written_as: The value's `type_of` when it was stored. If unknown or not installed here, the type of the file
+                decides.
 
         Raises:
             InvalidArgumentError: `columns` are not names of columns.
-            UnsupportedTypeError: No handler gives this type.
-            WrongFileTypeError: None gives it from a file of this type.
+            UnsupportedTypeError: No handler returns this type.
+            WrongFileTypeError: No handler returns this type from a file of this type.
         """
-        columns = _checked_columns(columns)
-        can_be = written_as is not None and self._can_read(written_as, artifact.info)
-        wanted = _members(written_as if is_open(annotation) and can_be else annotation, artifact.info)
-        readers = [found for kind in wanted for found in self._readers(kind)]
-        for handler, name in readers:
-            if _reads_file(handler, _stored_type(artifact.info)):
-                given = [kind for kind in wanted if any(other is handler for other, _ in self._readers(kind))]
-                return handler.read(artifact, ReadRequest(name, _union(given), columns))
-        raise self._refused([kind for kind in wanted if kind is not types.NoneType] or wanted, artifact.info)
+        columns = _check_names(columns)
+        info = artifact.info
+        is_known = written_as is not None and is_installed(written_as) and bool(self._fitting(written_as, info))
+        kinds = _union_members(written_as if is_open(annotation) and is_known else annotation, info)
+        for kind in kinds:
+            for handler, name in self._fitting(kind, info):
+                same = [other for other in kinds if any(found is handler for found, _ in self._readers(other))]
+                return handler.read(artifact, ReadRequest(name, _make_union(same), columns))
+        raise self._refusal([kind for kind in kinds if kind is not types.NoneType] or kinds, info)
 
-    def _can_read(self, type_name: str, info: FileInfo) -> bool:
-        can_be = any(_reads_file(handler, _stored_type(info)) for handler, _ in self._readers(type_name))
-        return can_be and _is_installed(type_name)
-
-    def _refused(self, wanted: Sequence[Any], info: FileInfo) -> UsageError:
-        title = " | ".join(map(_title, wanted))
-        readers = [found for kind in wanted for found in self._readers(kind)]
+    def _refusal(self, kinds: Sequence[Any], info: FileInfo) -> UsageError:
+        title = " | ".join(map(type_title, kinds))
+        readers = [found for kind in kinds for found in self._readers(kind)]
         if not readers:
-            return UnsupportedTypeError("load", title, _groups([handler.reads for handler in self._handlers]))
+            return UnsupportedTypeError("load", title, list_types([handler.reads for handler in self._handlers]))
         stored = _stored_type(info)
         readable = dict.fromkeys(kind for handler, _ in readers for kind in handler.file_types)
-        fitting = _groups([handler.reads for handler in self._handlers if _reads_file(handler, stored)])
+        fitting = list_types([handler.reads for handler in self._handlers if _reads_file(handler, stored)])
         return WrongFileTypeError(info.file_id, stored, title, [*readable], fitting)
 
-    def _readers(self, wanted: Any) -> Sequence[tuple[IReader, str]]:
-        names = [wanted] if isinstance(wanted, str) else type_names(wanted)
+    def _readers(self, kind: Any) -> Sequence[tuple[IReader, str]]:
+        """Return the handlers that return a type, with the name that they know it by."""
+        names = [kind] if isinstance(kind, str) else type_names(kind)
         return [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
 
-
-def type_names(kind: Any) -> Sequence[str]:
-    """Return a class and its bases, nearest first, as `package.Name` and as `package.module.Name`.
-
-    `dataclass` comes last for dataclasses.
-    """
-    kind = typing.get_origin(kind) or kind
-    if not isinstance(kind, type):
-        return ()
-    names: list[str] = []
-    for base in kind.__mro__:
-        short = f"{base.__module__.split('.')[0]}.{base.__qualname__}"
-        names += dict.fromkeys([short, f"{base.__module__}.{base.__qualname__}"])
-    return [*names, "dataclass"] if dataclasses.is_dataclass(kind) else names
+    def _fitting(self, kind: Any, info: FileInfo) -> Sequence[tuple[IReader, str]]:
+        """Return the handlers that return a type from a file of this type."""
+        return [found for found in self._readers(kind) if _reads_file(found[0], _stored_type(info))]
 
 
-def _members(annotation: Any, info: FileInfo) -> Sequence[Any]:
-    """Return the types that an annotation allows, in its order; where it says nothing, what the file suggests."""
+def _union_members(annotation: Any, info: FileInfo) -> Sequence[Any]:
+    """Return the types that an annotation allows, in order; the default of the file type if it names none."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        return _members(typing.get_args(annotation)[0], info)
+        return _union_members(typing.get_args(annotation)[0], info)
     if origin in (typing.Union, types.UnionType):
-        return [member for kind in typing.get_args(annotation) for member in _members(kind, info)]
+        return [member for kind in typing.get_args(annotation) for member in _union_members(kind, info)]
     if is_open(annotation):
-        return [_WITHOUT_ANNOTATION.get(_stored_type(info), "builtins.bytes")]
+        return [_DEFAULT_TYPES.get(_stored_type(info), "builtins.bytes")]
     return [annotation]
 
 
-def _union(kinds: Sequence[Any]) -> Any:
-    return kinds[0] if len(kinds) == 1 else typing.Union[tuple(kinds)]  # noqa: UP007 - of as many as there are
+def _make_union(kinds: Sequence[Any]) -> Any:
+    return kinds[0] if len(kinds) == 1 else typing.Union[tuple(kinds)]  # noqa: UP007 - the number of types varies
 
 
 def _stored_type(info: FileInfo) -> str:
@@ -217,7 +200,7 @@ def _reads_file(handler: IReader, file_type: str) -> bool:
     return not handler.file_types or file_type in handler.file_types
 
 
-def _checked_columns(columns: Any) -> Sequence[str] | None:
+def _check_names(columns: Any) -> Sequence[str] | None:
     if columns is None:
         return None
     if not isinstance(columns, list | tuple) or not all(isinstance(column, str) for column in columns):
@@ -226,7 +209,7 @@ def _checked_columns(columns: Any) -> Sequence[str] | None:
 
 
 def _check_handler(handler: object) -> None:
-    expected = "an object of the form of ITypeHandler"
+    expected = "an object with the members of ITypeHandler"
     if isinstance(handler, type):
         raise InvalidArgumentError("handler", handler, f"{expected}, not its class: write {handler.__name__}()")
     for name in ("writes", "reads", "file_types"):
@@ -239,31 +222,6 @@ def _check_handler(handler: object) -> None:
         raise InvalidArgumentError("handler", handler, f"{expected}; it has no method {', '.join(lacking)}")
 
 
-def _class_name(handler: object) -> tuple[str, str]:
-    return type(handler).__module__, type(handler).__qualname__
-
-
-def _title(kind: Any) -> str:
-    return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
-
-
-def _groups(names_of_each: Sequence[Sequence[str]]) -> Sequence[str]:
-    """Return what people are told of the types of handlers: a text for each, without what is not installed."""
-    told = [[name for name in names if name not in _UNTOLD and _is_installed(name)] for names in names_of_each]
-    return list(dict.fromkeys(_group(names) for names in told if names))
-
-
-def _group(names: Sequence[str]) -> str:
-    """Return names as one text; a package is named once."""
-    told, before = [], "builtins"
-    for name in names:
-        package, _, short = name.rpartition(".")
-        told.append(short if package in (before, "builtins") else name)
-        before = package
-    told = ["None" if name == "NoneType" else name for name in told]
-    return f"{', '.join(told[:-1])} or {told[-1]}" if len(told) > 1 else told[0]
-
-
-def _is_installed(type_name: str) -> bool:
-    package, has_package, _ = type_name.partition(".")
-    return not has_package or package in sys.modules or importlib.util.find_spec(package) is not None
+def _is_same_class(one: object, other: object) -> bool:
+    """True if two objects have classes of one name; a reloaded module has new classes of the same names."""
+    return (type(one).__module__, type(one).__qualname__) == (type(other).__module__, type(other).__qualname__)

@@ -10,7 +10,7 @@ from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Selection
 from artifact_pipelines.handlers.annotations import allows_none
 from artifact_pipelines.handlers.exceptions import MissingPartitionsError
-from artifact_pipelines.handlers.partitions import LoadedPartitions, hand_over
+from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.contexts import (
     annotation_of,
@@ -70,7 +70,7 @@ class InputLoader:
             return explained((key, self._read(found[key], value_annotation, context)) for key in held)
 
         loaded = LoadedPartitions(input_name_of(context), asset_of(context), partitions, len(found), values)
-        return hand_over(loaded, annotation, metadata_of(context))
+        return gather_partitions(loaded, annotation, metadata_of(context))
 
     def _find(
         self, context: dg.InputContext, partitions: Sequence[str] | Sequence[None], annotation: Any

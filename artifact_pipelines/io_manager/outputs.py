@@ -11,7 +11,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
-from artifact_pipelines.handlers.partitions import values_by_partition
+from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
 from artifact_pipelines.io_manager.contexts import (
@@ -83,7 +83,7 @@ class OutputWriter:
         _check_lengths(asset, partitions or ())
         if partitions and dataset is not None:  # its versions are numbered without partitions
             raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
-        several = values_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
+        several = split_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
         values = [(partitions[0] if partitions else None, value)] if several is None else several
         # A generator that is not read to its end holds what it has opened.
         is_generated = several is not None and isinstance(value, Generator)

@@ -88,8 +88,8 @@ WRITTEN: dict[str, tuple[Callable[[], Any], str]] = {
         "DuplicateColumnsError: More than one .*'a'",
     ),
     "no JSON": (lambda: {"x": object()}, "UnstorableValueError: Cannot store as JSON: x, of type object"),
-    "a closed stream": (lambda: _closed(), "InvalidArgumentError: stream must be an open one.*'_io.BytesIO'"),
-    "a text stream": (lambda: io.StringIO("x"), "InvalidArgumentError: stream must be a binary one.*'_io.StringIO'"),
+    "a closed stream": (lambda: _closed(), "InvalidArgumentError: stream must be open.*'_io.BytesIO'"),
+    "a text stream": (lambda: io.StringIO("x"), "InvalidArgumentError: stream must be binary.*'_io.StringIO'"),
     "text of half a character": (
         lambda: "hunter2\ud800",
         "UnstorableValueError: .* UTF-8: the value, of type str, .* 7 ",

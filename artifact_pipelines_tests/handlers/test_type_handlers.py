@@ -20,7 +20,8 @@ import pytest
 
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorableValueError, WrongFileTypeError
-from artifact_pipelines.handlers.registry import BUILT_IN, TypeHandlers, type_names
+from artifact_pipelines.handlers.registry import BUILT_IN, TypeHandlers
+from artifact_pipelines.handlers.type_names import type_names
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
