@@ -23,7 +23,7 @@ def nothing_synced() -> Iterator[None]:
     """Until the end of this, a sync only looks whether there is such a file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
-        patch.setattr(local, "_sync_filesystem", os.fstat)
+        patch.setattr(local, "sync_filesystem", os.fstat)
         patch.setattr(engine, "_prepare_sqlite", _prepare_and_relax)
         sa.event.listen(sa.Engine, "connect", _relax)  # Dagster's
         yield

@@ -35,8 +35,8 @@ from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
+from artifact_pipelines_tests.contracts.storage_backend import put
 from artifact_pipelines_tests.storage.settling import put_and_settle
-from artifact_pipelines_tests.storage.test_backend_contract import put
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.children import run_at_once
 from artifact_pipelines_tests.stress.place import Place

@@ -22,7 +22,7 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines_tests.storage.test_backend_contract import put
+from artifact_pipelines_tests.contracts.storage_backend import put
 
 
 def create(producer: ArtifactProducer, *texts: str) -> list[FileId]:

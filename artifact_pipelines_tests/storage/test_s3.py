@@ -1,4 +1,4 @@
-"""What is particular to stores on S3: see test_backend_contract.py for what they share with others."""
+"""Stores on S3: the contract of all backends, and the particulars of requests and multipart uploads."""
 
 import asyncio
 import base64
@@ -26,12 +26,18 @@ from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.factory import open_backend
+from artifact_pipelines_tests.contracts.storage_backend import PATH, BackendPlace, StorageBackendContract, get, put
 from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, Request, fail_at, fail_from
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
-from artifact_pipelines_tests.storage.test_backend_contract import PATH, get, put
 
 SMALL_PART_BYTES = 10_000
 IN_PARTS = secrets.token_bytes(10 * SMALL_PART_BYTES - 1)
+
+
+class TestS3Storage(StorageBackendContract):
+    @pytest.fixture
+    def place(self, s3_url: str, s3_back_door: S3BackDoor) -> BackendPlace:
+        return BackendPlace(open_backend(s3_url), s3_back_door)
 
 
 @pytest.fixture

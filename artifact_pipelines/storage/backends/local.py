@@ -65,7 +65,7 @@ class LocalStorage:
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         """See `IStorageBackend`. Two syncs of the whole filesystem, in place of three for each file."""
-        if _sync_filesystem is None:
+        if sync_filesystem is None:
             for content, path in contents:
                 self.write_stream(content, path)
             return
@@ -79,11 +79,11 @@ class LocalStorage:
             for content, _ in contents:
                 os.fchmod(content.fd, 0o444)
             # Through the file that was opened first: what went wrong since then, with any of them, is told here.
-            _sync_filesystem(contents[0][0].fd)
+            sync_filesystem(contents[0][0].fd)
             self._durable_folders |= folders
             for (content, _), target in zip(contents, targets, strict=True):
                 content.path.replace(target)
-            _sync_filesystem(contents[0][0].fd)
+            sync_filesystem(contents[0][0].fd)
 
     def read_stream(self, path: StoragePath) -> io.BufferedReader:
         """See `IStorageBackend`."""
@@ -155,7 +155,7 @@ class LocalStorage:
             self._durable_folders.add(folder)
 
 
-def _syncfs() -> Callable[[int], None] | None:
+def find_syncfs() -> Callable[[int], None] | None:
     """Return Linux's call that syncs the filesystem of a descriptor and raises what writing back has met since."""
     if not sys.platform.startswith("linux"):
         return None
@@ -171,7 +171,7 @@ def _syncfs() -> Callable[[int], None] | None:
     return sync
 
 
-_sync_filesystem = _syncfs()
+sync_filesystem = find_syncfs()
 
 
 def _entries(folder: pathlib.Path) -> list[str]:
