@@ -1,4 +1,4 @@
-"""The promises that the layers make each other. Each is stated once, here. Standard library only."""
+"""The promises that layers make to each other, each stated once. Standard library only."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
@@ -7,7 +7,7 @@ from artifact_pipelines.core.types import Content, FileDescription, FileId, File
 
 
 class IArtifactProducer(Protocol):
-    """The single place where files come into being."""
+    """Creates files. No other class does."""
 
     def create_artifact(
         self,
@@ -17,55 +17,55 @@ class IArtifactProducer(Protocol):
         compression_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> FileId:
-        """Store what a stream yields, from its current position to its end, and return the ID of the file.
+        """Store the bytes of a stream, from its current position to its end, and return the ID of the file.
 
-        The same content gives the same ID, however often, and stores one copy. The caller holds one reference for
-        each call that returned, until it is released. When the call returns, bytes and rows are durable and complete;
-        when it raises, catalog and store are as before. The stream is read in pieces of fixed size, never whole.
+        The same content always gives the same ID and is stored once. Each call that returns gives the caller one
+        reference, until it is released. When the call returns, bytes and rows are durable and complete; when it
+        raises, catalog and store are unchanged. The stream is read in pieces of fixed size, never whole.
 
         Args:
             content_stream: Readable binary stream; it is neither closed nor rewound.
             file_type: Short lower-case name of the format, such as `parquet` or `csv`.
-            mime_type: Media type; guessed from `file_type` when left out.
+            mime_type: Media type; guessed from `file_type` if omitted.
             compression_type: Such as `gzip` when the bytes are a compressed form of `file_type`.
             metadata: JSON-serializable facts to keep with the file; those of the first writer of a content stay.
 
         Raises:
             SourceStreamError: The stream raised while it was read.
-            UsageError: An argument is not of the form above.
+            UsageError: An argument is malformed.
             BackendError: Storage or catalog did not answer or is full.
         """
         ...
 
     def create_artifacts(self, items: Iterable[NewArtifact]) -> Sequence[FileId]:
-        """Store many small files as `create_artifact` does each, in a fraction of the time; return their IDs in order.
+        """Store many small files as `create_artifact` does, in a fraction of the time; return their IDs in order.
 
-        Items are taken in batches of bounded number and bytes: memory does not grow with them, and each batch is
-        durable before the next is read. The caller holds one reference for each item, also where a content comes
-        twice. When the call raises, whether storing failed or `items` did, the caller holds none: the references of
-        earlier batches are released. Their bytes lie there until they are collected, so repeating the call is cheap.
+        Items are stored in batches of bounded number and size: memory does not grow with their number, and each batch
+        is durable before the next is read. The caller gets one reference for each item, even for equal contents. If
+        the call raises, because storing failed or `items` did, the caller has none: the references of earlier batches
+        are released. Their bytes stay until they are collected, so repeating the call is cheap.
 
-        That is undone step by step, not by the database: if the process is killed midway, or the catalog stays away
-        while references are released, those of earlier batches stay. Nobody has received their IDs, so these files are
-        kept for ever unless somebody releases them; repeating the call adds no bytes, and references of its own.
+        The release is step by step, not one transaction: if the process is killed midway, or the catalog stays away,
+        references of earlier batches remain. Nobody received their IDs, so these files stay until somebody releases
+        them; repeating the call adds no bytes.
 
         Args:
-            items: Files to be; each stream is read to its end before the next item is asked for.
+            items: Files to create; each stream is read to its end before the next item is requested.
 
         Raises:
             SourceStreamError: A stream raised while it was read.
-            UsageError: An item is not of the form that `create_artifact` takes.
+            UsageError: An item is malformed, as for `create_artifact`.
             BackendError: Storage or catalog did not answer or is full.
         """
         ...
 
 
 class IFileCatalog(Protocol):
-    """Rows of files and of who holds them. Every method is one transaction, and none is open while bytes move.
+    """Rows of files and of the references that hold them. Every method is one transaction.
 
-    `reference_count` equals the number of reference rows of a file, at every commit. A connection that is lost, at
-    whatever moment, is made anew, and what was lost with it is done once: `CatalogUnavailableError` comes when the
-    database stays away. Nothing was changed then, unless it went away for good in the middle of a commit.
+    At every commit, `reference_count` of a file equals the number of its reference rows. A lost connection is made
+    anew and its transaction repeated, once. `CatalogUnavailableError` means that the database stays away: nothing was
+    changed, unless it went away for good in the middle of a commit.
 
     Attributes:
         lease_s: How long a lease lives unless it is renewed, in seconds of the database's clock.
@@ -74,57 +74,47 @@ class IFileCatalog(Protocol):
     lease_s: float
 
     def highest_file_id(self) -> int:
-        """Return the highest file ID that was ever given, also to files that are gone; 0 when there was none."""
+        """Return the highest file ID ever given, even if that file is gone; 0 if there was none."""
         ...
 
     def has_size(self, size_bytes: int) -> bool:
-        """Tell whether any file of that size is known. False proves that a content of that size is new."""
-        ...
-
-    def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
-        """Take a lease on the file with this content, making its row (state pending) if there is none."""
+        """True if any file of that size is known. False proves that a content of that size is new."""
         ...
 
     def acquire_all(self, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str) -> Sequence[Lease]:
-        """Take a lease for each, in order, as `acquire` does; a content that comes twice is leased twice."""
+        """Lease the file of each content, in order, and make a row (state pending) for each new content.
+
+        A content that is wanted twice is leased twice.
+        """
         ...
 
     def renew_all(self, leases: Sequence[Lease]) -> None:
         """Let leases run their full time again from now, by the database's clock.
 
-        One that has run out and was reaped is left out, so is one that is being settled right now: the others are
-        renewed all the same, and settling says what is lost.
-        """
-        ...
-
-    def settle(self, lease: Lease, holder: str) -> None:
-        """State that the bytes are stored, and turn the lease into a lasting reference of `holder`.
-
-        Bytes were put unless `lease.file.state` is stored: damage seen in what lay there before counts no more.
-
-        Raises:
-            LeaseExpiredError: The lease has run out and was reaped; nothing was changed.
+        A lease that has expired, or is being settled right now, is skipped: settling it reports the loss.
         """
         ...
 
     def settle_all(self, leases: Sequence[Lease], holder: str) -> None:
-        """Settle all, or none.
+        """Record that the bytes are stored, and turn all leases into lasting references of `holder`, or none.
+
+        Bytes were put under each lease whose `file.state` is not stored; damage found before that is over.
 
         Raises:
-            LeaseExpiredError: A lease has run out and was reaped; nothing was changed.
+            LeaseExpiredError: A lease has expired; nothing was changed.
         """
         ...
 
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
-        """Give leases back, in one transaction; one that was settled or reaped meanwhile is left out.
+        """Give leases back, in one transaction; one that is settled or has expired is skipped.
 
         Returns:
-            What to delete: the paths of files that were not stored and whose rows went away with their last lease.
+            Paths to delete: those of files that were not stored, and whose rows went away with their last lease.
         """
         ...
 
     def get_file(self, file_id: FileId) -> FileInfo:
-        """Return what is known of a file.
+        """Return the row of a file.
 
         Raises:
             InvalidFileIdError: Not a positive integer.
@@ -142,12 +132,12 @@ class IFileCatalog(Protocol):
         ...
 
     def mark_damaged(self, file: FileInfo) -> bool:
-        """State that a stored file's bytes are not its content, so that whoever creates the content puts them again.
+        """Record that a stored file's bytes do not match its content hash: the next writer of the content heals it.
 
         Args:
             file: The file as the catalog had it before its bytes were read.
 
         Returns:
-            Whether it is so now: not when the file was healed, verified or collected since then.
+            False if the file was healed, verified or collected since then, and nothing was recorded.
         """
         ...

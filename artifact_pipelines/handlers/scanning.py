@@ -15,8 +15,8 @@ import pyarrow.dataset
 import pyarrow.fs
 
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 from artifact_pipelines.storage.local_copies import lasting_path, stored_path
-from artifact_pipelines.storage.s3_access import S3Access, S3Credentials
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from rich.filesize import decimal
 
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.storage.s3_access import S3Access
+from artifact_pipelines.storage.interfaces import S3Access
 
 _PIECE_BYTES = 1 << 20
 

@@ -1,36 +1,39 @@
-"""What a storage backend promises. Whoever keeps these promises can hold the bytes of a catalog."""
+"""The promises of a storage backend. A class that keeps them can hold the bytes of a catalog.
 
+Its test is a subclass of `StorageBackendContract` (`artifact_pipelines_tests/contracts/`).
+"""
+
+import dataclasses
 import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
-from artifact_pipelines.storage.s3_access import S3Access
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 
 class IStorageBackend(Protocol):
-    """Bytes under keys. It decides nothing: what may be written or deleted is settled in the catalog beforehand.
+    """Bytes under paths. It decides nothing: the catalog settles beforehand which path may be written or deleted.
 
-    A path is either absent or holds complete bytes, at every moment and after every crash. All methods may be called
-    from many threads and processes at once. A `BackendError` is what any of them raises when the medium fails.
+    At every moment and after every crash, a path is either absent or holds complete bytes. Many threads and processes
+    may call every method at once. Every method raises a `BackendError` when the medium fails.
     """
 
     def stage(self) -> StagingFile:
-        """Return a new sink for bytes on their way in. Nothing of it is visible under any path."""
+        """Return a new sink for the bytes of one file. They are visible under no path."""
         ...
 
     def write_stream(self, content: StagedFile, path: StoragePath) -> None:
-        """Put staged bytes under a path, replacing what lies there. When it returns, they are durable.
+        """Put staged bytes under a path, replacing those that lie there. When it returns, they are durable.
 
-        When it raises, the path is as it was, or holds the complete bytes.
+        When it raises, the path is unchanged, or holds the complete bytes.
         """
         ...
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
-        """Do as `write_stream` does for each, all paths being different, and faster where the medium allows.
+        """Do as `write_stream` does for each, faster where the medium allows. All paths are different.
 
-        When it returns, all are durable. When it raises, each path is as it was, or holds the complete bytes.
+        When it returns, all are durable. When it raises, each path is unchanged, or holds the complete bytes.
         """
         ...
 
@@ -38,20 +41,20 @@ class IStorageBackend(Protocol):
         """Return a seekable stream of the bytes under a path.
 
         Raises:
-            FileNotFoundError: There are none; the caller knows which file that is.
+            FileNotFoundError: The path is absent; the caller knows which file that is.
         """
         ...
 
     def delete_file(self, path: StoragePath) -> None:
-        """Remove what lies under a path; nothing there is no error."""
+        """Remove the bytes under a path. An absent path is no error."""
         ...
 
     def exists(self, path: StoragePath) -> bool:
-        """Tell whether bytes lie under a path."""
+        """True if bytes lie under a path."""
         ...
 
     def size_bytes(self, path: StoragePath) -> int | None:
-        """Return how many bytes lie under a path, or None."""
+        """Return the number of bytes under a path; None if it is absent."""
         ...
 
     def uri(self, path: StoragePath) -> str:
@@ -59,22 +62,47 @@ class IStorageBackend(Protocol):
         ...
 
     def list_files(self) -> Iterator[StoragePath]:
-        """Yield every path that holds bytes, in no order. What is not well-formed is not ours, and left out."""
+        """Yield every path that holds bytes, in no order, and skip names that are not well-formed paths."""
         ...
 
     def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
-        """Remove what writers that are gone left besides files, and return what it was; of living ones nothing.
+        """Remove and return the leftovers of dead writers, such as staging files. Those of living writers stay.
 
         Args:
-            is_leased: Tells whether an unexpired lease on a file exists: then its writer may be alive.
-            dry_run: Only return it.
+            is_leased: True for a file with an unexpired lease: its writer may be alive.
+            dry_run: Return them without removing them.
         """
         ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class S3Credentials:
+    """Keys that are valid now, and for some minutes more."""
+
+    access_key_id: str = dataclasses.field(repr=False)
+    secret_access_key: str = dataclasses.field(repr=False)
+    session_token: str | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class S3Access:
+    """How another engine reaches an S3 server.
+
+    Attributes:
+        endpoint_url: `http://…` or `https://…`; buckets are in the path, not in the host name.
+        region: Such as `eu-central-1`.
+        credentials: Returns the current ones, from any thread. Temporary ones are renewed, so nothing keeps them in a
+            text that a plan, a log or a file could show.
+    """
+
+    endpoint_url: str
+    region: str
+    credentials: Callable[[], S3Credentials] = dataclasses.field(repr=False)
+
+
 @runtime_checkable
 class IReadInPlace(Protocol):
-    """A capability of a backend: engines other than ours read the `uri` of a path themselves, over the network."""
+    """An optional capability of a backend: other engines read the `uri` of a path themselves, over the network."""
 
     def s3_access(self) -> S3Access:
         """Return how they reach the server."""

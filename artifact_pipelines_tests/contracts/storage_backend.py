@@ -54,22 +54,20 @@ class StorageBackendContract:
         return place.backend
 
     @pytest.fixture
-    def back_door(self, place: BackendPlace) -> BackDoor:
+    def behind(self, place: BackendPlace) -> BackDoor:
         return place.back_door
 
     @pytest.mark.parametrize("size", [0, 1, 3_000_000])
-    def test_bytes_put_are_stored_under_their_path(
-        self, backend: IStorageBackend, back_door: BackDoor, size: int
-    ) -> None:
+    def test_bytes_put_are_stored_under_their_path(self, backend: IStorageBackend, behind: BackDoor, size: int) -> None:
         data = secrets.token_bytes(size)
         put(backend, data)
-        assert back_door.get(PATH) == data
+        assert behind.get(PATH) == data
         assert list(backend.list_files()) == [PATH]
 
     @pytest.mark.parametrize("size", [0, 1, 3_000_000])
-    def test_stored_bytes_are_found_and_read(self, backend: IStorageBackend, back_door: BackDoor, size: int) -> None:
+    def test_stored_bytes_are_found_and_read(self, backend: IStorageBackend, behind: BackDoor, size: int) -> None:
         data = secrets.token_bytes(size)
-        back_door.put(PATH, data)
+        behind.put(PATH, data)
         assert get(backend) == data
         assert backend.exists(PATH)
         assert backend.size_bytes(PATH) == size
@@ -106,34 +104,32 @@ class StorageBackendContract:
         with stage(backend, b"data"):
             assert list(backend.list_files()) == []
 
-    def test_a_sink_that_is_closed_unfinished_leaves_nothing(
-        self, backend: IStorageBackend, back_door: BackDoor
-    ) -> None:
+    def test_a_sink_that_is_closed_unfinished_leaves_nothing(self, backend: IStorageBackend, behind: BackDoor) -> None:
         with backend.stage() as sink:
             sink.write(b"data")
-        assert back_door.everything() == []
+        assert behind.everything() == []
 
-    def test_a_second_put_replaces_the_first(self, backend: IStorageBackend, back_door: BackDoor) -> None:
+    def test_a_second_put_replaces_the_first(self, backend: IStorageBackend, behind: BackDoor) -> None:
         put(backend, b"damaged")
         put(backend, b"whole")
-        assert back_door.get(PATH) == b"whole"
+        assert behind.get(PATH) == b"whole"
 
     @pytest.mark.parametrize("count", [0, 1, 5])
-    def test_one_call_puts_many(self, backend: IStorageBackend, back_door: BackDoor, count: int) -> None:
+    def test_one_call_puts_many(self, backend: IStorageBackend, behind: BackDoor, count: int) -> None:
         paths = [StoragePath(f"{number % 4:02x}" * 32, FileId(number + 1)) for number in range(count)]
         contents = [stage(backend, str(path).encode()) for path in paths]
         backend.write_streams(list(zip(contents, paths, strict=True)))
-        assert [back_door.get(path) for path in paths] == [str(path).encode() for path in paths]
+        assert [behind.get(path) for path in paths] == [str(path).encode() for path in paths]
         assert set(backend.list_files()) == set(paths)
         for content in contents:
             content.discard()
 
-    def test_deleting_twice_is_no_error(self, backend: IStorageBackend, back_door: BackDoor) -> None:
+    def test_deleting_twice_is_no_error(self, backend: IStorageBackend, behind: BackDoor) -> None:
         put(backend, b"data")
         for _ in range(2):
             backend.delete_file(PATH)
             assert not backend.exists(PATH)
-        assert back_door.everything() == []
+        assert behind.everything() == []
 
     def test_a_uri_ends_with_the_key(self, backend: IStorageBackend) -> None:
         put(backend, b"data")

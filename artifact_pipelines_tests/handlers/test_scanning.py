@@ -26,7 +26,7 @@ from artifact_pipelines.storage import local_copies
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.backends.s3_client import S3Client
 from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
-from artifact_pipelines.storage.s3_access import S3Access, S3Credentials
+from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.faulty_proxy import Proxy
 from artifact_pipelines_tests.storage.back_door import S3BackDoor

@@ -18,10 +18,10 @@ from artifact_pipelines.core.exceptions import BackendError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
-from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FilePart, ObjectStream
+from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FileRange, ObjectStream
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.hashing import transit_checksum
-from artifact_pipelines.storage.s3_access import S3Access
+from artifact_pipelines.storage.interfaces import S3Access
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
 
 PART_BYTES = 16 << 20
@@ -167,9 +167,9 @@ class S3Storage:
         await (self._put_whole if is_small else self._put_in_parts)(content, self._key(path))
 
     async def _put_whole(self, content: StagedFile, key: str) -> None:
-        await self._send_part("put_object", FilePart(content.fd, 0, content.content.size_bytes), Key=key)
+        await self._send_part("put_object", FileRange(content.fd, 0, content.content.size_bytes), Key=key)
 
-    async def _send_part(self, method: str, part: FilePart, **parameters: Any) -> Any:
+    async def _send_part(self, method: str, part: FileRange, **parameters: Any) -> Any:
         length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
         return await self._client.send(
             method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters
@@ -196,7 +196,7 @@ class S3Storage:
 
         async def send_next() -> None:
             for number, offset in offsets:
-                part = FilePart(content.fd, offset, min(part_bytes, size_bytes - offset))
+                part = FileRange(content.fd, offset, min(part_bytes, size_bytes - offset))
                 answer = await self._send_part("upload_part", part, PartNumber=number, **upload)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"]})
 

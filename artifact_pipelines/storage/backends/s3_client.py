@@ -22,7 +22,7 @@ import s3fs
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
-from artifact_pipelines.storage.s3_access import S3Access, S3Credentials
+from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.1

@@ -49,7 +49,7 @@ class _Seekable(io.RawIOBase):
         return self.read(max(0, self.length - self._offset)) or b""
 
 
-class FilePart(_Seekable):
+class FileRange(_Seekable):
     """Reads a part of a file, whatever others do with its descriptor, which stays open."""
 
     def __init__(self, descriptor: int, start: int, length: int) -> None:
@@ -57,9 +57,9 @@ class FilePart(_Seekable):
         self._descriptor = descriptor
         self._start = start
 
-    def reopen(self) -> "FilePart":
+    def reopen(self) -> "FileRange":
         """Return a new stream of the same part."""
-        return FilePart(self._descriptor, self._start, self.length)
+        return FileRange(self._descriptor, self._start, self.length)
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Read as `io.FileIO` does."""
