@@ -10,8 +10,8 @@ from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
+from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
-from artifact_pipelines.io_manager.outputs import DATASET_METADATA_KEY
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.verified_path import verified_path
 

@@ -13,11 +13,12 @@ from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
 from artifact_pipelines.handlers.interfaces import ITypeHandler
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.io_manager.asked import read_input_context
+from artifact_pipelines.io_manager.asked_outputs import read_output_context
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader
-from artifact_pipelines.io_manager.outputs import OutputWriter
-from artifact_pipelines.io_manager.publishing import PublishingGate
-from artifact_pipelines.io_manager.step_inputs import StepInputs
+from artifact_pipelines.io_manager.loaded_inputs import StepInputs
+from artifact_pipelines.io_manager.outputs import OutputWriter, report_written
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
@@ -34,8 +35,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, handlers: Sequence[ITypeHandler] = ()) -> None:
         self._producer = producer
         types, step_inputs = TypeHandlers(handlers), StepInputs(catalog.identity)
-        gate = PublishingGate(catalog)
-        self._inputs = InputLoader(catalog.materializations, producer.artifact, types, step_inputs, gate)
+        self._inputs = InputLoader(catalog, producer.artifact, types, step_inputs)
         self._outputs = OutputWriter(catalog, producer, types, step_inputs)
 
     def create_artifact(
@@ -56,12 +56,13 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Store a value, record its materialization, and tell Dagster its data version and metadata."""
         with failures_explained():
-            self._outputs.write(context, obj)
+            asked = read_output_context(context)
+            report_written(context, asked, self._outputs.write(asked, obj), self._producer)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the artifact of an upstream asset as the type that the input is annotated with."""
         with failures_explained():
-            return self._inputs.load(context)
+            return self._inputs.load(read_input_context(context))
 
     def artifact(self, file: FileInfo) -> Artifact:
         """Return a stored file as handlers read it."""

@@ -14,8 +14,10 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
 from dagster._core.execution.context.data_version_cache import InputAssetVersionInfo as InputAssetVersionInfo
+from dagster._core.execution.context.output import RUN_ID_PLACEHOLDER as RUN_ID_PLACEHOLDER
 from dagster._core.execution.context.system import StepExecutionContext as StepExecutionContext
 from dagster._core.execution.plan.inputs import FromMultipleSources as FromMultipleSources
+from dagster._core.execution.plan.inputs import StepInput as StepInput
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,

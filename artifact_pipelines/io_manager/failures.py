@@ -1,6 +1,6 @@
-"""The edge to Dagster: what a retry cannot mend must not be retried."""
+"""The edge to Dagster: errors that a retry cannot fix must not be retried."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -9,30 +9,30 @@ import dagster as dg
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceStreamError
 
-_MAY_PASS = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
+_RETRIED = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
 
 Value = TypeVar("Value")
 
 
 @contextmanager
-def failures_explained(where: str = "") -> Iterator[None]:
-    """Turn errors that stay whatever is retried into `dg.Failure(allow_retries=False)`; those that may pass, pass.
+def failures_explained(where: Callable[[], str] = str) -> Iterator[None]:
+    """Turn errors that a retry cannot fix into `dg.Failure(allow_retries=False)`; other errors pass through.
 
     Args:
-        where: What is being done, for whoever reads the failure, where the error itself does not know.
+        where: Returns the beginning of the message, where the error itself does not know its place.
     """
     try:
         yield
-    except _MAY_PASS:
+    except _RETRIED:
         raise
     except ArtifactError as error:
         metadata = {"artifact/error": type(error).__name__}
-        told = f"{type(error).__name__}: {where}{error}"
-        raise dg.Failure(told, metadata=metadata, allow_retries=False) from error
+        message = f"{type(error).__name__}: {where()}{error}"
+        raise dg.Failure(message, metadata=metadata, allow_retries=False) from error
 
 
 def explained(values: Iterator[Value]) -> Iterator[Value]:
-    """Yield the same values, of which each is made when it is asked for, with errors turned as above."""
+    """Yield the same values, made one at a time, with errors turned as above."""
     while True:
         with failures_explained():
             try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.core.types import LoadedInput, Materialization, Publication
 
 _CELL_CHARACTERS = 80
 MOST_COLUMNS = 100
@@ -59,6 +59,13 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue
     if len(once) > _INPUTS_SHOWN:
         metadata["artifact/more_inputs"] = dg.MetadataValue.int(len(once) - _INPUTS_SHOWN)
     return metadata
+
+
+def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Return what the UI shows of a materialization that is not current yet."""
+    if recorded.publication == Publication.PUBLISHED:
+        return {}
+    return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
 
 
 def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CELL_CHARACTERS) -> dg.MetadataValue[Any]:

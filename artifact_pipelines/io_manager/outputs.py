@@ -1,4 +1,4 @@
-"""Writing: a value becomes a stored file and a row in the catalog, in one transaction, and Dagster is told."""
+"""Writing: a value becomes a stored file and a row in the catalog, in one transaction; then Dagster gets its facts."""
 
 import contextlib
 import dataclasses
@@ -9,45 +9,47 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY, is_unordered, unordered_version
-from artifact_pipelines.io_manager.contexts import (
-    asset_of,
-    check_known,
-    metadata_of,
-    partitions_of,
-    plain_metadata,
-    step_of,
-)
-from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
-from artifact_pipelines.io_manager.partitions import inputs_by_partition
-from artifact_pipelines.io_manager.publishing import PUBLISH_METADATA_KEY, publication_metadata, required_checks
-from artifact_pipelines.io_manager.step_inputs import StepInputs
+from artifact_pipelines.handlers.row_order import is_unordered, unordered_version
+from artifact_pipelines.io_manager.asked_outputs import OutputAsked
+from artifact_pipelines.io_manager.loaded_inputs import StepInputs, inputs_by_partition
+from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata, publication_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.verified_path import damage_blamed
 
-DATASET_METADATA_KEY = "artifact/dataset"
-"""Asset metadata: the name of the dataset whose raw content the asset is."""
-
-_DECLARED = (
-    DATASET_METADATA_KEY,
-    PUBLISH_METADATA_KEY,
-    RETENTION_METADATA_KEY,
-    ROW_ORDER_METADATA_KEY,
-    "artifact/design",  # of a sample, for people
-)
-
 MOST_NAME_BYTES = 2_500
-"""What asset key and partition key may have together: PostgreSQL's indexes hold 2,704 bytes."""
+"""Limit of asset key and partition key together: PostgreSQL's indexes hold 2,704 bytes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Written:
+    """A value that was stored and recorded.
+
+    Attributes:
+        lease: The lease that held its file; `lease.file` is the file as it was before.
+        described: What was recorded, with its inputs.
+        facts: What the handler reports of the stored file.
+        record: The materialization.
+    """
+
+    lease: Lease
+    described: MaterializationFacts
+    facts: Mapping[str, Any]
+    record: Materialization
+
+    @property
+    def is_duplicate(self) -> bool:
+        """True if the content was stored before; a new file may have no bytes at all."""
+        was_new = self.lease.file.state == FileState.PENDING
+        return not self.record.bytes_added and (not was_new or self.lease.file.size_bytes > 0)
 
 
 class OutputWriter:
-    """Stores what a step puts out, and records what it was made from.
+    """Stores the outputs of steps, and records what they were made from.
 
     Args:
         catalog: Where materializations are recorded.
@@ -57,34 +59,29 @@ class OutputWriter:
     """
 
     def __init__(
-        self,
-        catalog: Catalog,
-        producer: ArtifactProducer,
-        handlers: TypeHandlers,
-        step_inputs: StepInputs,
+        self, catalog: Catalog, producer: ArtifactProducer, handlers: TypeHandlers, step_inputs: StepInputs
     ) -> None:
         self._catalog = catalog
         self._producer = producer
         self._handlers = handlers
         self._step_inputs = step_inputs
 
-    def write(self, context: dg.OutputContext, value: object) -> None:
-        """Store a value, record its materialization, and tell Dagster its data version and metadata.
+    def write(self, asked: OutputAsked, value: object) -> Sequence[Written]:
+        """Store a value and record its materialization.
 
-        Of a run over several partitions each has a value, a file and a materialization of its own. All of them are
+        In a run over several partitions each one has a value, a file and a materialization of its own. All of them are
         recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
+
+        Raises:
+            InvalidArgumentError: A name is too long.
+            PartitionedOutputError: The value is not one value for each partition.
+            ArtifactError: The value cannot be stored.
         """
-        asset = asset_of(context)
-        check_known(f"metadata artifact/… of asset {asset}", metadata_of(context), _DECLARED)
-        policies = {asset: _retention_of(context)}
-        required_checks(context)  # before anything is stored
-        dataset = _dataset_of(context)
-        partitions = partitions_of(context) if context.has_asset_partitions else None
-        _check_lengths(asset, partitions or ())
-        if partitions and dataset is not None:  # its versions are numbered without partitions
-            raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
-        several = split_by_partition(asset, partitions, value, _may_cover_several(context)) if partitions else None
-        values = [(partitions[0] if partitions else None, value)] if several is None else several
+        _check_lengths(asked.asset, asked.partitions or ())
+        several = None
+        if asked.partitions:
+            several = split_by_partition(asked.asset, asked.partitions, value, asked.may_cover_several)
+        values = [(asked.partitions[0] if asked.partitions else None, value)] if several is None else several
         # A generator that is not read to its end holds what it has opened.
         is_generated = several is not None and isinstance(value, Generator)
         with (
@@ -93,32 +90,14 @@ class OutputWriter:
         ):
             put = []
             for partition, one in values:
-                put.append(self._put(holding, context, partition, one))
-            recorded = self._record(holding, context, put, policies)
-        self._report(context, recorded)
+                put.append(self._put(holding, asked, partition, one))
+            return self._record(holding, asked, put)
 
-    def _record(
-        self,
-        holding: Holding,
-        context: dg.OutputContext,
-        put: Sequence["_Put"],
-        policies: Mapping[str, RetentionPolicy | None],
-    ) -> Sequence["_Put"]:
-        loaded = self._step_inputs.of(step_of(context))
-        made_from = inputs_by_partition(context, [one.described.partition for one in put], loaded)
-        put = [
-            dataclasses.replace(one, described=dataclasses.replace(one.described, inputs=inputs))
-            for one, inputs in zip(put, made_from, strict=True)
-        ]
-        new = [(one.described, [one.lease]) for one in put]
-        recorded = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
-        return [dataclasses.replace(one, recorded=record) for one, record in zip(put, recorded, strict=True)]
-
-    def _put(self, holding: Holding, context: dg.OutputContext, partition: str | None, value: Any) -> "_Put":
+    def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> "_Put":
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
         handler, written_as = self._handlers.for_value(value), self._handlers.type_of(value)
         description = handler.describe(value)
-        unordered = is_unordered(metadata_of(context), description)
+        unordered = is_unordered(asked.metadata, description)
         logical_hash = None
         if hasattr(handler, "write"):
             with holding.stage() as sink:
@@ -133,80 +112,83 @@ class OutputWriter:
             if unordered:
                 logical_hash = unordered_version(stored)
         data_version = logical_hash or typed_version(lease.file)
-        if value is None and context.dagster_type.typing_type is Any:
-            data_version = context.run_id  # it has put something elsewhere, and nobody knows whether that changed
-        described = self._describe(context, partition, data_version, facts)
+        if value is None and asked.annotation is Any and asked.run_id is not None:
+            data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
+        described = _describe(asked, partition, data_version, facts)
         described = dataclasses.replace(described, metadata={WRITTEN_AS: written_as} if written_as else {})
         return _Put(lease, described, facts)
 
-    def _describe(
-        self, context: dg.OutputContext, partition: str | None, data_version: str, facts: Mapping[str, Any]
-    ) -> MaterializationFacts:
-        columns = facts.get("columns")
-        return MaterializationFacts(
-            asset=asset_of(context),
-            partition=None if partition is None else str(partition),  # some are a kind of text
-            data_version=data_version,
-            run_id=context.run_id,
-            step_key=context.step_key,
-            code_version=context.asset_spec.code_version if context.has_asset_key else None,
-            dataset=_dataset_of(context),
-            row_count=facts.get("row_count"),
-            schema={column.name: str(column.type) for column in columns} if columns is not None else None,
-            publish_after=required_checks(context),
-            is_op_output=not context.has_asset_key,
-        )
-
-    def _report(self, context: dg.OutputContext, put: Sequence["_Put"]) -> None:
-        for one in put:
-            uri = self._producer.location(one.record.file)
-            metadata = {
-                **materialization_metadata(one.record, uri, one.facts, one.is_duplicate),
-                **inputs_metadata(one.described.inputs),
-                **publication_metadata(one.record),
-            }
-            if len(put) == 1:
-                context.add_output_metadata(metadata)
-            else:
-                context.step_context.add_asset_metadata(metadata, context.asset_key, one.record.partition)
-        if context.has_asset_key:
-            set_data_version(context, _data_version([one.record for one in put]))
+    def _record(self, holding: Holding, asked: OutputAsked, put: Sequence["_Put"]) -> Sequence[Written]:
+        loaded = self._step_inputs.of(asked.step)
+        made_from = inputs_by_partition([one.described.partition for one in put], loaded, asked.upstream)
+        described = [
+            dataclasses.replace(one.described, inputs=inputs) for one, inputs in zip(put, made_from, strict=True)
+        ]
+        new = [(facts, [one.lease]) for facts, one in zip(described, put, strict=True)]
+        policies = {asked.asset: asked.retention}
+        records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
+        return [
+            Written(one.lease, facts, one.facts, record)
+            for one, facts, record in zip(put, described, records, strict=True)
+        ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Put:
-    """A value that has been stored, and the record of it once there is one."""
-
     lease: Lease
     described: MaterializationFacts
     facts: Mapping[str, Any]
-    recorded: Materialization | None = None
-
-    @property
-    def record(self) -> Materialization:
-        assert self.recorded is not None
-        return self.recorded
-
-    @property
-    def is_duplicate(self) -> bool:
-        """Whether the content was stored before; a new file may have no bytes at all."""
-        was_new = self.lease.file.state == FileState.PENDING
-        return not self.record.bytes_added and (not was_new or self.lease.file.size_bytes > 0)
 
 
-def set_data_version(context: dg.OutputContext, data_version: str) -> None:
-    """Make a data version the one of the output's asset, unless the user's code has set its own.
+def report_written(
+    context: dg.OutputContext, asked: OutputAsked, written: Sequence[Written], producer: ArtifactProducer
+) -> None:
+    """Report metadata and data version of an output to Dagster, as part of the step's own event."""
+    for one in written:
+        metadata = {
+            **materialization_metadata(one.record, producer.location(one.record.file), one.facts, one.is_duplicate),
+            **inputs_metadata(one.described.inputs),
+            **publication_metadata(one.record),
+        }
+        if len(written) == 1:
+            context.add_output_metadata(metadata)
+        elif asked.step is not None:
+            asked.step.add_asset_metadata(metadata, asked.key, one.record.partition)
+    set_data_version(asked, _data_version([one.record for one in written]))
+
+
+def set_data_version(asked: OutputAsked, data_version: str) -> None:
+    """Set the data version of the output's asset, unless the user's code has set its own.
 
     The one place that uses this semi-public call of Dagster's; a test shows that it works.
     """
-    step = context.step_context
-    if not step.has_data_version(context.asset_key):
-        step.set_data_version(context.asset_key, dg.DataVersion(data_version))
+    step, key = asked.step, asked.key
+    if step is not None and key is not None and not step.has_data_version(key):
+        step.set_data_version(key, dg.DataVersion(data_version))
 
 
 def typed_version(file: FileInfo) -> str:
-    """Return the data version of what is no table: of what bytes it is, and of what type: the text `1` is no number."""
+    """Return the data version of a value that is no table: its bytes and their type, for the text `1` is no number."""
     return f"{file.content_hash}.{file.file_type}"
+
+
+def _describe(
+    asked: OutputAsked, partition: str | None, data_version: str, facts: Mapping[str, Any]
+) -> MaterializationFacts:
+    columns = facts.get("columns")
+    return MaterializationFacts(
+        asset=asked.asset,
+        partition=None if partition is None else str(partition),  # some are a kind of text
+        data_version=data_version,
+        run_id=asked.run_id,
+        step_key=asked.step_key,
+        code_version=asked.code_version,
+        dataset=asked.dataset,
+        row_count=facts.get("row_count"),
+        schema={column.name: str(column.type) for column in columns} if columns is not None else None,
+        publish_after=asked.publish_after,
+        is_op_output=asked.key is None,
+    )
 
 
 def _data_version(recorded: Sequence[Materialization]) -> str:
@@ -214,13 +196,6 @@ def _data_version(recorded: Sequence[Materialization]) -> str:
     if len(recorded) == 1:
         return recorded[0].data_version
     return combined_version({str(made.partition): made.data_version for made in recorded})
-
-
-def _may_cover_several(context: dg.OutputContext) -> bool:
-    """Tell whether the asset's backfill policy lets a run cover several partitions."""
-    assets = context.step_context.assets_def
-    policy = assets.backfill_policy if assets else None
-    return policy is not None and policy.max_partitions_per_run != 1
 
 
 def _check_lengths(asset: str, partitions: Sequence[str]) -> None:
@@ -234,21 +209,3 @@ def _check_lengths(asset: str, partitions: Sequence[str]) -> None:
         if len(value.encode()) > (MOST_NAME_BYTES if name == "asset key" else room):
             expected = f"at most {MOST_NAME_BYTES:,} bytes of UTF-8, asset key and partition key together"
             raise InvalidArgumentError(name, value, expected)
-
-
-def _dataset_of(context: dg.OutputContext) -> str | None:
-    return metadata_of(context).get(DATASET_METADATA_KEY)
-
-
-def _retention_of(context: dg.OutputContext) -> RetentionPolicy | None:
-    return retention_policy(metadata_of(context))
-
-
-def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | None:
-    """Return the policy that an asset's metadata declare, if they do.
-
-    Raises:
-        InvalidArgumentError: It is not of the form that a policy has.
-    """
-    declared = plain_metadata(asset_metadata).get(RETENTION_METADATA_KEY)
-    return None if declared is None else RetentionPolicy.from_mapping(declared)

@@ -5,59 +5,21 @@ sensor `artifact_publisher`, or the next step that loads the asset.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
-from artifact_pipelines.core.exceptions import BackendError, InvalidArgumentError
+from artifact_pipelines.core.exceptions import BackendError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.io_manager.asked import InputAsked
 from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.contexts import asset_of, is_check_of, metadata_of, step_of
-from artifact_pipelines.io_manager.dagster_internals import JobScopedAssetGraph
 from artifact_pipelines.io_manager.dagster_reports import report_current, report_pass, report_rejection
-from artifact_pipelines.io_manager.exceptions import NoBlockingChecksError
 
-PUBLISH_METADATA_KEY = "artifact/publish"
-"""Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
-
-AFTER_CHECKS = "after_checks"
-_ASKED_FOR = 500
-"""Of more partitions all candidates of their asset are asked for."""
-
-
-def required_checks(context: dg.OutputContext) -> tuple[str, ...]:
-    """Return the names of the checks that have to pass before an output becomes current; none: it does at once.
-
-    All blocking checks of the asset that its code location declares count, whichever of them the run executes.
-
-    Raises:
-        InvalidArgumentError: The asset's metadata ask for something else than `after_checks`.
-        NoBlockingChecksError: The asset has no blocking check.
-    """
-    wanted = metadata_of(context).get(PUBLISH_METADATA_KEY)
-    if wanted is None:
-        return ()
-    if wanted != AFTER_CHECKS:
-        raise InvalidArgumentError(PUBLISH_METADATA_KEY, wanted, repr(AFTER_CHECKS))
-    graph = context.step_context.job_def.asset_layer.asset_graph
-    if isinstance(graph, JobScopedAssetGraph):  # it has the job's checks only
-        graph = graph.source_asset_graph
-    specs = [graph.get_check_spec(key) for key in graph.get_check_keys_for_assets({context.asset_key})]
-    names = sorted(spec.name for spec in specs if spec.blocking)
-    if not names:
-        raise NoBlockingChecksError(asset_of(context))
-    return tuple(names)
-
-
-def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataValue[Any]]:
-    """Return what the UI shows of a materialization that is not current yet."""
-    if recorded.publication == Publication.PUBLISHED:
-        return {}
-    return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
+_MOST_QUERIED = 500
+"""Above this many partitions, query all candidates of the asset."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,33 +79,29 @@ def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequen
     return Decided(done, errors)
 
 
-class PublishingGate:
-    """Publishes what has passed its checks before a step loads it, so that nobody waits for a sensor.
+def publish_due(catalog: Catalog, asked: InputAsked) -> None:
+    """Publish candidates that have passed their checks before a step loads them, so that no one waits for a sensor.
 
-    Args:
-        catalog: Where the candidates are.
+    A check of the asset loads the asset as it is.
     """
+    if asked.step is None or asked.key is None or asked.is_check:
+        return
+    few = asked.keys if len(asked.keys) <= _MOST_QUERIED else None
+    waiting = catalog.candidates.waiting(asked.asset, few)
+    wanted = set(asked.keys)
+    due = [candidate for candidate in waiting if candidate.partition in wanted]
+    if due:
+        publish_candidates(asked.step.instance, catalog, due)
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
 
-    def open(self, context: dg.InputContext, partitions: Sequence[str | None]) -> None:
-        """Publish what is due of the partitions that an input loads; a check of its asset is to see it as it is."""
-        step = step_of(context)
-        if step is None or not context.has_asset_key or is_check_of(context):
-            return
-        wanted = set(partitions)
-        asked_for = partitions if len(partitions) <= _ASKED_FOR else None
-        waiting = self._catalog.candidates.waiting(asset_of(context), asked_for)
-        due = [candidate for candidate in waiting if candidate.partition in wanted]
-        if due:
-            publish_candidates(step.instance, self._catalog, due)
-
-    def note(self, context: dg.InputContext, found: Materialization) -> None:
-        """Note which candidate a check in another run has loaded: what it finds is about that one."""
-        step = step_of(context)
-        if step and found.publication == Publication.CANDIDATE and found.run_id != step.run_id and is_check_of(context):
-            self._catalog.candidates.note_check(found, step.run_id)
+def note_checked(catalog: Catalog, asked: InputAsked, loaded: Iterable[Materialization]) -> None:
+    """Note which candidates a check in another run has loaded: its findings are about those."""
+    if asked.step is None or not asked.is_check:
+        return
+    run_id = asked.step.run_id
+    for made in loaded:
+        if made.publication == Publication.CANDIDATE and made.run_id != run_id:
+            catalog.candidates.note_check(made, run_id)
 
 
 def _decide(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.contexts import is_loaded_by_hand, step_of
+from artifact_pipelines.io_manager.asked import InputAsked
 from artifact_pipelines.io_manager.dagster_internals import (
     NULL_DATA_VERSION,
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
@@ -46,47 +46,43 @@ class _Place:
     next: dg.EventLogRecord | None = None
 
 
-def say_made_from(
-    context: dg.InputContext, wanted: Collection[str | None], loaded: Mapping[str | None, Materialization]
-) -> None:
-    """Tell Dagster what a step was made from, where that is not what it has noted when the step started.
+def correct_input_version(asked: InputAsked, loaded: Mapping[str | None, Materialization]) -> None:
+    """Report to Dagster which version a step loaded, where that is not the version that Dagster noted at its start.
 
-    Nothing is asked where it is. Else the event log is, once where all that is loaded is the newest of its partition.
+    Queries nothing if the noted version is the loaded one. Otherwise it queries the event log, once where everything
+    that was loaded is the newest of its partition.
+
     The one place that uses this cache of Dagster's; tests show that it works.
 
     Args:
-        context: Of the input.
-        wanted: The partitions that the input covers; `[None]`: it has none. Of many, Dagster compares none.
+        asked: The input.
         loaded: What was loaded, by partition, without those that held nothing.
     """
-    noted, step = _noted(context, wanted), step_of(context)
-    if (
-        noted is None
-        or step is None
-        or noted.data_version is None
-        or len(wanted) >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD
-    ):
+    noted, step, key, wanted = _noted_version(asked), asked.step, asked.key, asked.keys
+    if noted is None or noted.data_version is None or step is None or key is None:
         return
     versions = {partition: made.data_version for partition, made in loaded.items()}
-    if None in wanted:
+    if asked.partitions is None:
         versions.setdefault(None, NULL_DATA_VERSION.value)
     if noted.data_version.value == _version_of(versions):
         return
-    places = _places(step.instance, context.asset_key, wanted, loaded)
-    told = {partition: _data_version(place.event) for partition, place in places.items()}
-    noted.data_version = dg.DataVersion(_version_of({key: told[key] or versions[key] for key in versions}))
+    places = _places(step.instance, key, wanted, loaded)
+    reported = {partition: _data_version(place.event) for partition, place in places.items()}
+    noted.data_version = dg.DataVersion(_version_of({key: reported[key] or versions[key] for key in versions}))
     noted.storage_id = _pointer(noted.storage_id, list(places.values()))
 
 
-def _noted(context: dg.InputContext, wanted: Collection[str | None]) -> InputAssetVersionInfo | None:
-    """Return what Dagster has noted of an input's asset, if it is to tell of it: it is not of checks and of ops.
+def _noted_version(asked: InputAsked) -> InputAssetVersionInfo | None:
+    """Return the version of an input that Dagster noted when the step started, if it can be corrected.
 
-    Of partitions that are loaded by hand nothing is told: Dagster has noted all those that the step depends on.
+    An input whose metadata select a version would be stale for ever. For partitions that the code of the step loads,
+    Dagster notes all that the step depends on. Above a number of partitions it compares none.
     """
-    step = step_of(context)
-    if step is None or not context.has_asset_key or (is_loaded_by_hand(context) and None not in wanted):
+    is_by_hand = not asked.is_declared and asked.partitions is not None
+    is_compared = len(asked.keys) < SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD
+    if asked.step is None or asked.key is None or asked.is_pinned or is_by_hand or not is_compared:
         return None
-    return (step.input_asset_records or {}).get(context.asset_key)
+    return (asked.step.input_asset_records or {}).get(asked.key)
 
 
 def _version_of(versions: Mapping[str | None, str]) -> str:

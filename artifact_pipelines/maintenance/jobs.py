@@ -9,9 +9,9 @@ import pydantic
 
 from artifact_pipelines.core.durations import spell_duration
 from artifact_pipelines.core.retention import RetentionPolicy, Verdict
+from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
-from artifact_pipelines.io_manager.outputs import retention_policy
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.checks import bytes_intact

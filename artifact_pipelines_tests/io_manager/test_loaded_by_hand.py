@@ -137,6 +137,25 @@ def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, o
     assert own_catalog.materializations.current("prices").version == 2
 
 
+def test_step_that_loads_by_hand_gets_what_its_own_run_wrote(source: Source) -> None:
+    @dg.asset(metadata={"artifact/publish": "after_checks"})
+    def prices() -> str:
+        return source.value
+
+    @dg.asset_check(asset=prices, blocking=True)
+    def fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset(deps=[prices])
+    def shown(context: dg.AssetExecutionContext) -> str:
+        return str(context.load_asset_value(dg.AssetKey("prices")))
+
+    source.make(prices, fine, shown, selection=[prices, shown])
+    source.value = "two"
+    made = dg.AssetSelection.assets(prices, shown).without_checks()
+    assert source.make(prices, fine, shown, selection=made).asset_value("shown") == "two"
+
+
 def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from_all_others_that_were_loaded(
     own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.outputs import retention_policy
+from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 VALUE = dg.MetadataValue

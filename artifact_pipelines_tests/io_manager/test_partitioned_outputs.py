@@ -12,7 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import make_lasting
 from artifact_pipelines.core.exceptions import LeaseExpiredError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.outputs import DATASET_METADATA_KEY
+from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageFullError
 from artifact_pipelines_tests.io_manager.conftest import failure_of

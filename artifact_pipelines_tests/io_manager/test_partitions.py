@@ -571,7 +571,7 @@ def test_many_partitions_take_one_look_into_the_catalog(
     monkeypatch.setattr(own_catalog.files, "get_file", count_file)
     for kind in (pl.DataFrame, pl.LazyFrame, bytes):
         graph.load(dict[str, kind])  # type: ignore[valid-type]
-        assert asked == [["c", "a", "b"]]
+        assert asked == [("c", "a", "b")]
         asked.clear()
 
 

@@ -13,7 +13,8 @@ from artifact_pipelines.catalog.retention import RetentionCatalog
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
-from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.io_manager import artifact_io_manager
+from artifact_pipelines.io_manager.outputs import report_written
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.sensors import artifact_wipes
@@ -173,11 +174,11 @@ def test_version_made_after_the_wipe_during_a_tick_is_kept(
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     if moment.endswith("event"):
-        report, reports = OutputWriter._report, list[str]()
+        reports = list[str]()
         monkeypatch.setattr(
-            OutputWriter,
-            "_report",
-            lambda *args: reports.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+            artifact_io_manager,
+            "report_written",
+            lambda *args: reports.append(project.tick()) or report_written(*args),  # type: ignore[func-returns-value]
         )
         later = project.make("runs")
         assert reports == [f"runs: was wiped, and waits for the end of run {later}"]
@@ -199,11 +200,11 @@ def test_version_made_after_the_wipe_during_a_tick_is_kept(
 
 def test_waiting_wipe_does_not_repeat_earlier_wipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.instance.wipe_assets([dg.AssetKey("other"), dg.AssetKey("runs")])
-    report, reports = OutputWriter._report, list[str]()
+    reports = list[str]()
     monkeypatch.setattr(
-        OutputWriter,
-        "_report",
-        lambda *args: reports.append(project.tick()) or report(*args),  # type: ignore[func-returns-value]
+        artifact_io_manager,
+        "report_written",
+        lambda *args: reports.append(project.tick()) or report_written(*args),  # type: ignore[func-returns-value]
     )
     project.make("runs")
     assert reports[0].startswith("other: 0 materializations wiped, 0 versions released; runs: was wiped, and waits")

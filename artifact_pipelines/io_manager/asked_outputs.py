@@ -1,0 +1,187 @@
+"""Which value a step asks to store, and as what: an `OutputContext` of Dagster, read once, as `asked` reads inputs."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
+from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY
+from artifact_pipelines.io_manager.asked import (
+    checked_metadata,
+    known,
+    name_of_op_output,
+    partitions_in_order,
+    plain_value,
+)
+from artifact_pipelines.io_manager.dagster_internals import (
+    RUN_ID_PLACEHOLDER,
+    JobScopedAssetGraph,
+    StepExecutionContext,
+)
+from artifact_pipelines.io_manager.exceptions import NoBlockingChecksError
+
+DATASET_METADATA_KEY = "artifact/dataset"
+"""Asset metadata: the name of the dataset whose raw content the asset is."""
+
+PUBLISH_METADATA_KEY = "artifact/publish"
+"""Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
+
+AFTER_CHECKS = "after_checks"
+
+_DECLARED = (
+    DATASET_METADATA_KEY,
+    PUBLISH_METADATA_KEY,
+    RETENTION_METADATA_KEY,
+    ROW_ORDER_METADATA_KEY,
+    "artifact/design",  # of a sample, for people
+)
+
+Upstream = Callable[[str], Iterable[str]]
+"""Returns the partitions of an upstream asset that a partition of the output depends on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputAsked:
+    """One value to store, or one value for each of several partitions.
+
+    Attributes:
+        asset: Asset key as text; for the output of an op its run, step and name, joined by `/`.
+        key: Asset key; None for the output of an op that is no asset.
+        partitions: Partition keys in the order of their definition; None: the asset has no partitions.
+        may_cover_several: True if the asset's backfill policy lets one run cover several partitions.
+        upstream: By upstream asset with partitions, which of them each partition of the output depends on.
+        annotation: Type that the output is annotated with.
+        metadata: Metadata of the asset as plain values.
+        dataset: The dataset whose raw content the asset is.
+        retention: Retention policy of the asset.
+        publish_after: Names of the checks that must pass before the output becomes current.
+        code_version: Code version of the asset.
+        run_id: The run; None outside of a run.
+        step_key: Key of the step; None outside of a run.
+        step: The running step, one object for each attempt; None outside of a run.
+    """
+
+    asset: str
+    key: dg.AssetKey | None
+    partitions: tuple[str, ...] | None
+    may_cover_several: bool
+    upstream: Mapping[str, Upstream]
+    annotation: Any
+    metadata: Mapping[str, Any]
+    dataset: str | None
+    retention: RetentionPolicy | None
+    publish_after: tuple[str, ...]
+    code_version: str | None
+    run_id: str | None
+    step_key: str | None
+    step: StepExecutionContext | None
+
+
+def read_output_context(context: dg.OutputContext) -> OutputAsked:
+    """Return what is to be stored, and as what.
+
+    Raises:
+        InvalidArgumentError: The asset's metadata are not of the required form, or the context names nothing.
+        NoBlockingChecksError: The asset is to be published after its checks, and no check of it is blocking.
+    """
+    step: StepExecutionContext | None = known(lambda: context.step_context)
+    key = context.asset_key if context.has_asset_key else None
+    asset = key.to_user_string() if key else name_of_op_output(context)
+    spec = known(lambda: context.asset_spec)
+    declared = (spec.metadata if spec else context.definition_metadata) if key else {}
+    metadata = checked_metadata(f"metadata artifact/… of asset {asset}", declared, _DECLARED)
+    partitions = _partitions(context, step)
+    dataset = metadata.get(DATASET_METADATA_KEY)
+    if partitions and dataset is not None:  # its versions are numbered without partitions
+        raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
+    policy = step.assets_def.backfill_policy if step and step.assets_def else None
+    return OutputAsked(
+        asset=asset,
+        key=key,
+        partitions=partitions,
+        may_cover_several=policy is not None and policy.max_partitions_per_run != 1,
+        upstream=_upstream(context, step) if step and partitions and len(partitions) > 1 else {},
+        annotation=known(lambda: context.dagster_type.typing_type, Any),
+        metadata=metadata,
+        dataset=dataset,
+        retention=retention_policy(metadata),
+        publish_after=_required_checks(key, metadata, step),
+        code_version=spec.code_version if spec else None,
+        run_id=None if context.run_id == RUN_ID_PLACEHOLDER else context.run_id,
+        step_key=known(lambda: context.step_key),
+        step=step,
+    )
+
+
+def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | None:
+    """Return the retention policy that an asset's metadata declare, if they declare one.
+
+    Raises:
+        InvalidArgumentError: It is not of the form that a policy has.
+    """
+    declared = plain_value(asset_metadata.get(RETENTION_METADATA_KEY))
+    return None if declared is None else RetentionPolicy.from_mapping(declared)
+
+
+def _partitions(context: dg.OutputContext, step: StepExecutionContext | None) -> tuple[str, ...] | None:
+    if not context.has_asset_partitions:
+        return None
+    definition = context.asset_partitions_def if step else None
+    return partitions_in_order(context.asset_partition_keys, definition, step.instance if step else None)
+
+
+def _required_checks(
+    key: dg.AssetKey | None, metadata: Mapping[str, Any], step: StepExecutionContext | None
+) -> tuple[str, ...]:
+    """Return the names of all blocking checks of an asset in its code location, whichever of them the run executes."""
+    wanted = metadata.get(PUBLISH_METADATA_KEY)
+    if wanted is None or key is None:
+        return ()
+    if wanted != AFTER_CHECKS:
+        raise InvalidArgumentError(PUBLISH_METADATA_KEY, wanted, repr(AFTER_CHECKS))
+    names = []
+    if step is not None:
+        graph = step.job_def.asset_layer.asset_graph
+        if isinstance(graph, JobScopedAssetGraph):  # it has the job's checks only
+            graph = graph.source_asset_graph
+        specs = [graph.get_check_spec(check) for check in graph.get_check_keys_for_assets({key})]
+        names = sorted(spec.name for spec in specs if spec.blocking)
+    if not names:
+        raise NoBlockingChecksError(key.to_user_string())
+    return tuple(names)
+
+
+def _upstream(context: dg.OutputContext, step: StepExecutionContext) -> Mapping[str, Upstream]:
+    """Return how the partitions of an output depend on those of the assets that its step declares as inputs."""
+    layer, assets = step.job_def.asset_layer, step.assets_def
+    assert assets is not None  # an output with partitions is of an asset
+    found: dict[str, Upstream] = {}
+    for name in step.op_def.input_dict:
+        key = layer.get_asset_key_for_node_input(step.node_handle, name)
+        definition = layer.get(key).partitions_def if key and layer.has(key) else None
+        if key is not None and definition is not None:
+            mapping = assets.infer_partition_mapping(context.asset_key, key, definition)
+            found[key.to_user_string()] = _mapped(mapping, context.asset_partitions_def, definition, step.instance)
+    return found
+
+
+def _mapped(
+    mapping: dg.PartitionMapping,
+    definition: dg.PartitionsDefinition[str],
+    upstream: dg.PartitionsDefinition[str],
+    instance: dg.DagsterInstance,
+) -> Upstream:
+    if isinstance(mapping, dg.IdentityPartitionMapping):  # Dagster may list all partitions for each
+        return lambda partition: (partition,)
+
+    def mapped(partition: str) -> Iterable[str]:
+        covered = definition.subset_with_partition_keys([partition])
+        found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+            covered, definition, upstream, dynamic_partitions_store=instance
+        )
+        return map(str, found.partitions_subset.get_partition_keys())  # keys of several dimensions are a kind of text
+
+    return mapped

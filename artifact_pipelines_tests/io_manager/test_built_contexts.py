@@ -1,0 +1,169 @@
+"""Contexts that no step builds: by hand, as the unit tests of a project do, and for `output_for_node`."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
+
+DAYS = dg.StaticPartitionsDefinition(["tue", "mon"])
+ALL_DAYS = dg.PartitionKeyRange("tue", "mon")
+
+
+def load(ours: ArtifactIOManager, python_type: Any = None, **built: Any) -> Any:
+    dagster_type = dg.PythonObjectDagsterType(python_type) if python_type else None
+    return ours.load_input(dg.build_input_context(dagster_type=dagster_type, **built))
+
+
+def test_output_context_with_an_asset_key_stores_a_version(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+    context = dg.build_output_context(asset_key="a")
+    ours.handle_output(context, [1])
+    made = own_catalog.materializations.current("a")
+    assert (made.version, made.run_id, made.step_key, made.code_version) == (1, None, None, None)
+    assert context.get_logged_metadata()["artifact/version"].value == 1
+
+
+def test_input_context_with_an_asset_key_loads_the_current_version(ours: ArtifactIOManager) -> None:
+    ours.handle_output(dg.build_output_context(asset_key="a"), [1])
+    assert load(ours, asset_key="a") == [1]
+    assert load(ours, list, asset_key="a", upstream_output=dg.build_output_context(asset_key="a")) == [1]
+
+
+def test_input_context_loads_as_its_type_and_by_its_metadata(ours: ArtifactIOManager) -> None:
+    for x in (1, 2):
+        ours.handle_output(dg.build_output_context(asset_key="a"), pl.DataFrame({"x": [x], "y": [x]}))
+    metadata = {"artifact/version": 1, "columns": ["x"]}
+    loaded = load(ours, pl.LazyFrame, asset_key="a", name="numbers", definition_metadata=metadata)
+    assert loaded.collect().to_dict(as_series=False) == {"x": [1]}
+
+
+def test_output_of_an_op_is_found_by_run_step_and_name(ours: ArtifactIOManager) -> None:
+    written = dg.build_output_context(step_key="count", name="result", run_id="r1")
+    ours.handle_output(written, 3)
+    assert load(ours, int, name="number", upstream_output=written) == 3
+    assert load(ours, int, upstream_output=dg.build_output_context(step_key="count", name="result", run_id="r1")) == 3
+    with pytest.raises(dg.Failure, match="r2/count/result"):
+        load(ours, int, upstream_output=dg.build_output_context(step_key="count", name="result", run_id="r2"))
+
+
+@pytest.mark.parametrize("built", [{}, {"step_key": "count"}, {"name": "result"}])
+def test_context_that_names_no_value_is_refused(ours: ArtifactIOManager, built: Any) -> None:
+    with pytest.raises(dg.Failure, match="asset_key"):
+        ours.handle_output(dg.build_output_context(**built), 1)
+    with pytest.raises(dg.Failure, match="asset_key"):
+        load(ours, upstream_output=dg.build_output_context(**built))
+    with pytest.raises(dg.Failure, match="asset_key"):
+        load(ours)
+
+
+def test_one_partition_is_stored_and_loaded(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+    ours.handle_output(dg.build_output_context(asset_key="a", partition_key="mon"), "Monday")
+    assert own_catalog.materializations.current("a", "mon").version == 1
+    assert load(ours, str, asset_key="a", partition_key="mon") == "Monday"
+
+
+def test_several_partitions_are_stored_and_loaded_in_order(ours: ArtifactIOManager) -> None:
+    of_days: Any = {"asset_key": "a", "asset_partition_key_range": ALL_DAYS, "asset_partitions_def": DAYS}
+    ours.handle_output(dg.build_output_context(**of_days), {"mon": 1, "tue": 2})
+    loaded = load(ours, dict, **of_days)
+    assert [*loaded.items()] == [("tue", 2), ("mon", 1)]
+
+
+def test_metadata_of_a_built_context_count(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+    metadata: Any = {"artifact/row_order": "any"}
+    for frame in (pl.DataFrame({"x": [1, 2]}), pl.DataFrame({"x": [2, 1]})):
+        ours.handle_output(dg.build_output_context(asset_key="a", definition_metadata=metadata), frame)
+    assert own_catalog.materializations.current("a").version == 1
+    spec = dg.AssetSpec("b", code_version="7", metadata={"artifact/dataset": "rows"})
+    ours.handle_output(dg.build_output_context(asset_key="b", asset_spec=spec), b"rows")
+    assert own_catalog.materializations.current("b").code_version == "7"
+    with pytest.raises(dg.Failure, match="artifact/roworder"):
+        misspelled: Any = {"artifact/roworder": "any"}
+        ours.handle_output(dg.build_output_context(asset_key="a", definition_metadata=misspelled), [1])
+
+
+def test_output_that_waits_for_checks_is_refused_because_no_run_would_publish_it(ours: ArtifactIOManager) -> None:
+    metadata: Any = {"artifact/publish": "after_checks"}
+    with pytest.raises(dg.Failure, match="NoBlockingChecksError"):
+        ours.handle_output(dg.build_output_context(asset_key="a", definition_metadata=metadata), [1])
+
+
+def make_op_job() -> dg.JobDefinition:
+    @dg.op
+    def one() -> int:
+        return 1
+
+    @dg.op(out=dg.DynamicOut(int))
+    def several() -> Iterator[dg.DynamicOutput[int]]:
+        for number in range(2):
+            yield dg.DynamicOutput(number, f"number_{number}")
+
+    @dg.job(resource_defs={"io_manager": io_manager()}, executor_def=dg.in_process_executor)
+    def numbers() -> None:
+        one()
+        several()
+
+    return numbers
+
+
+def make_asset_job() -> dg.JobDefinition:
+    @dg.asset(
+        metadata={"artifact/publish": "after_checks"},
+        check_specs=[dg.AssetCheckSpec("odd", asset="one", blocking=True)],
+    )
+    def one() -> Any:
+        yield dg.Output(1)
+        yield dg.AssetCheckResult(check_name="odd", passed=False, severity=dg.AssetCheckSeverity.WARN)
+
+    return job_of(one)
+
+
+def make_partitioned_job() -> dg.JobDefinition:
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def day(context: dg.AssetExecutionContext) -> Any:
+        keys = context.partition_keys
+        return {key: f"it is {key}" for key in keys}
+
+    return job_of(day)
+
+
+def io_manager() -> ArtifactIOManagerFactory:
+    settings = Settings.from_environment()
+    return ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+
+
+def job_of(*assets: Any) -> dg.JobDefinition:
+    jobs = [dg.define_asset_job("job", assets, executor_def=dg.in_process_executor)]
+    return dg.Definitions(assets, jobs=jobs, resources={"io_manager": io_manager()}).resolve_job_def("job")
+
+
+@pytest.mark.parametrize(
+    ("make", "node", "tags", "expected"),
+    [
+        (make_op_job, "one", {}, 1),
+        (make_op_job, "several", {}, {"number_0": 0, "number_1": 1}),
+        (make_asset_job, "one", {}, 1),
+        (make_partitioned_job, "day", {"dagster/partition": "mon"}, "it is mon"),
+        (
+            make_partitioned_job,
+            "day",
+            {"dagster/asset_partition_range_start": "tue", "dagster/asset_partition_range_end": "mon"},
+            {"tue": "it is tue", "mon": "it is mon"},
+        ),
+    ],
+)
+def test_output_for_node_of_an_executed_job_loads_what_the_run_stored(
+    tmp_path: pathlib.Path, make: Any, node: str, tags: dict[str, str], expected: object
+) -> None:
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.execute_job(dg.reconstructable(make), instance=instance, tags=tags) as result,
+    ):
+        assert result.output_for_node(node) == expected
