@@ -1,6 +1,6 @@
 """A content-addressed artifact store and catalog behind Dagster: identity is content.
 
-The names below are loaded when first used, so that the command line need not wait for Dagster.
+A public name is loaded at its first use, so the command line does not wait for Dagster.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
-"""The component behind a dataset's YAML file, and the same thing as a Python class.
+"""The component behind a dataset's YAML file, also usable as a Python class.
 
-One idea: a dataset is declared, not programmed. This module only puts the slices together for one dataset.
+One idea: a dataset is declared, not programmed. This module only combines the slices for one dataset.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ _Name = Annotated[str, pydantic.Field(pattern=_NAME)]
 
 
 def _checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
-    """Return a validator that says what is wrong with a text at its field; templates are checked once filled in."""
+    """Return a validator that reports a check's error at the field; a template is checked after it is filled in."""
 
     def validate(text: str) -> str:
         try:
@@ -49,7 +49,7 @@ def _check_cron(cron: str) -> None:
 
 
 class RetentionSpec(dg.Model):
-    """Which versions of each asset clean-up is to keep; the current one always is. No rule: all of them."""
+    """Versions of each asset that clean-up keeps besides the current one; without a rule, all of them."""
 
     keep_last: int | None = pydantic.Field(default=None, gt=0)
     keep_daily: int | None = pydantic.Field(default=None, gt=0)
@@ -69,51 +69,51 @@ class RetentionSpec(dg.Model):
 
 
 class DatasetPipeline(dg.Component, dg.Model):
-    """A dataset from the landing zone to its samples and analyses."""
+    """A dataset, from the landing zone to its samples and analyses."""
 
-    name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset: first part of its asset keys.")
-    description: str = pydantic.Field(min_length=1, description="What the dataset is, for its users.")
+    name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset, with which its asset keys begin.")
+    description: str = pydantic.Field(min_length=1, description="Describes the dataset to its users, in Markdown.")
     source: Annotated[str, _checked_by(check_source)] = pydantic.Field(
-        description="Glob of its files below the landing zone."
+        description="Glob of the dataset's files below the landing zone."
     )
     owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
-        min_length=1, description="E-mail addresses or `team:name`, at least one."
+        min_length=1, description="E-mail addresses or `team:name`; at least one."
     )
     format: FileFormat = ByExtension()
     columns: Mapping[str, Annotated[str, _checked_by(check_column_type)]] = pydantic.Field(
-        default={}, description="Columns that must be there, with their DuckDB types."
+        default={}, description="Required columns with their DuckDB types."
     )
     key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     schedule: Annotated[str, _checked_by(_check_cron)] | None = pydantic.Field(
-        default=None, description="Cron, in UTC: make everything anew then."
+        default=None, description="Cron schedule, in UTC, that materializes the whole dataset."
     )
     tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")
     retention: RetentionSpec = RetentionSpec()
 
     @classmethod
     def get_model_cls(cls) -> type[pydantic.BaseModel]:
-        """Return the form of the YAML file: this class itself.
+        """Return this class as the model of the YAML file.
 
-        `dg.Resolvable` would make every field a union with text, and then no error could name the field that is wrong.
+        `dg.Resolvable` would turn every field into a union with text, and no error could name the wrong field.
         """
         return cls
 
     @classmethod
     def load(cls, attributes: pydantic.BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Return the dataset that a YAML file declares, its `{{ ... }}` templates filled in."""
+        """Return the dataset that a YAML file declares, with its `{{ ... }}` templates filled in."""
         values = attributes.model_dump(exclude_unset=True) if attributes else {}
         return cls.model_validate(context.resolution_context.resolve_value(values))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the dataset's definitions; called when its YAML file is loaded."""
+        """Return the dataset's definitions; Dagster calls it when it loads the YAML file."""
         return self.definitions()
 
     def definitions(self) -> dg.Definitions:
-        """Return assets, sensor, job and schedule of the dataset.
+        """Return the dataset's assets, sensor, job and schedule.
 
-        They need the resources `artifact_io_manager` and `landing_zone`.
+        They require the resources `artifact_io_manager` and `landing_zone`.
         """
         shared: dict[str, Any] = {
             "group_name": self.name,
@@ -128,7 +128,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),
-            description=f"Makes everything of dataset {self.name} anew, from the file that landed last.",
+            description=f"Materializes all assets of dataset {self.name} from the file that changed last.",
         )
         samples = [
             build_sample_asset(self.name, name, design, self.key, shared) for name, design in self.samples.items()
@@ -156,10 +156,10 @@ class DatasetPipeline(dg.Component, dg.Model):
 
 
 def on_changed_content() -> dg.AutomationCondition[Any]:
-    """Return the condition under which an asset is made: it never was, its code changed, or a dependency's content did.
+    """Return the condition to materialize an asset: it is missing, its code changed, or a dependency's content did.
 
-    A dependency that was made together with the asset, in one run, is no reason to make the asset again. Nothing is
-    made while a blocking check of a dependency has not passed for what was made of it last.
+    A change in the run that also materialized the asset does not count. The condition waits until all blocking checks
+    of the dependencies have passed for their latest materializations.
     """
     changed = dg.AutomationCondition.data_version_changed() & ~dg.AutomationCondition.executed_with_root_target()
     reasons = (

@@ -1,7 +1,7 @@
-"""An entry of a dataset's YAML file as a frozen model, chosen from a union by its tag.
+"""Entries of a dataset's YAML file: frozen models, chosen from a union by a tag.
 
-One idea: a sampling design, an analysis or a file format is one object that declares its fields, describes itself and
-does its work. An error names the wrong field itself, on loading a file as in `dg check yaml`.
+One idea: a sampling design, an analysis or a file format is one class that declares its fields and does its work.
+Errors name the wrong field itself, both when a file is loaded and in `dg check yaml`.
 """
 
 import dataclasses
@@ -11,13 +11,15 @@ from typing import Any, ClassVar
 import pydantic
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
+_LEFT_OUT = object()
+
 
 class Declaration(pydantic.BaseModel):
-    """A member of a union; its values never change.
+    """A member of a union.
 
     Attributes:
-        TAG: The field whose value chooses the member; the member declares it as a literal with that default.
-        CODE_VERSION: To be raised when the same declaration gives another result than before.
+        TAG: The field that names the member; its type is a literal, and its default the same literal.
+        CODE_VERSION: Raise it when the code gives another result for the same fields.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -30,24 +32,24 @@ class Declaration(pydantic.BaseModel):
         return cls.model_fields[cls.TAG].default
 
     def code_version(self) -> str:
-        """Return the code version of an asset that does this; a field left at its default does not show in it."""
+        """Return the code version of the asset: class, code and the fields that differ from their defaults."""
         return f"{self.tag()} {self.CODE_VERSION} {self.model_dump_json(exclude_defaults=True)}"
 
 
 @dataclasses.dataclass(frozen=True)
 class OneOf:
-    """Annotation of a field that takes one of several declarations: `Annotated[IDesign, OneOf(DESIGNS)]`.
+    """Annotates a field that takes one of several declarations: `Annotated[ISamplingDesign, OneOf(DESIGNS)]`.
 
     Attributes:
-        members: The declarations that a YAML file may name; code may pass any instance of the annotated class.
-        untagged: The one meant where the tag is left out; None: the tag is required.
+        members: The declarations that a YAML file can name. Code can pass any other instance of the annotated class.
+        untagged: The declaration if the tag is left out; None: the tag is required.
     """
 
     members: Sequence[type[Declaration]]
     untagged: type[Declaration] | None = None
 
     def __get_pydantic_core_schema__(self, source: type, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
-        """Return how pydantic validates the field."""
+        """Return the validator."""
         return core_schema.no_info_plain_validator_function(
             lambda value: value if isinstance(value, source) else self.chosen(value).model_validate(value)
         )
@@ -55,7 +57,7 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: pydantic.GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Return conditions, because of `anyOf` a validator could only report that nothing fits."""
+        """Return a schema of conditions: with `anyOf`, a wrong field would be reported as a wrong member."""
         tag, members = self.members[0].TAG, self._candidates()
         cases: list[dict[str, Any]] = [
             {"if": {"properties": {tag: {"const": member.tag()}}, "required": [tag]}, "then": _schema(member, handler)}
@@ -74,16 +76,17 @@ class OneOf:
             pydantic.ValidationError: The tag is missing or names no member.
         """
         tag = self.members[0].TAG
-        is_tagged = isinstance(value, Mapping) and tag in value
-        if not is_tagged and self.untagged is not None:
+        found = value.get(tag, _LEFT_OUT) if isinstance(value, Mapping) else _LEFT_OUT
+        if found is _LEFT_OUT and self.untagged is not None:
             return self.untagged
-        found = value[tag] if isinstance(value, Mapping) and is_tagged else value
-        for member in self._candidates() if is_tagged else ():
+        for member in self._candidates():
             if found == member.tag():
                 return member
-        # An error of pydantic's own types: Dagster adds file and line to no other.
+        # A built-in error type: Dagster adds file and line to no other.
         allowed = " or ".join(repr(member.tag()) for member in self.members)
-        error = InitErrorDetails(type="literal_error", loc=(tag,), input=found, ctx={"expected": allowed})
+        error = InitErrorDetails(
+            type="literal_error", loc=(tag,), input=value if found is _LEFT_OUT else found, ctx={"expected": allowed}
+        )
         raise pydantic.ValidationError.from_exception_data(tag, [error])
 
     def _candidates(self) -> Sequence[type[Declaration]]:

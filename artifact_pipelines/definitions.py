@@ -1,4 +1,4 @@
-"""The composition root: picks catalog, storage and landing zone, and merges what every dataset's file declares."""
+"""The composition root: chooses catalog, storage and landing zone, and merges the definitions of all datasets."""
 
 import os
 import pathlib
@@ -15,8 +15,8 @@ AUTOMATION_SENSOR = "automation"
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
-    """Return the resources that the datasets' definitions need."""
-    # The UI shows how resources are configured: the name of a variable, not the password in it.
+    """Return the resources of the datasets and of maintenance."""
+    # The UI shows how resources are configured, so it must see the variable's name and not its password.
     from_environment = os.environ.get(CATALOG_URL) == settings.catalog_url
     catalog_url = dg.EnvVar(CATALOG_URL) if from_environment else settings.catalog_url
     store = ArtifactStore(catalog_url=catalog_url, storage_url=settings.storage_url)
@@ -28,11 +28,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 
 def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Definitions:
-    """Return complete definitions: those of the datasets and of maintenance, with resources, executor and a sensor."""
+    """Return complete definitions: datasets, maintenance, resources, executor and the automation sensor."""
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
         target=dg.AssetSelection.all(),
-        description="Makes what is missing, or depends on content that changed.",
+        description="Materializes assets that are missing or depend on changed content.",
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=1,
     )
@@ -40,7 +40,7 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
     own = dg.Definitions(
         resources=resources,
         sensors=[automation],
-        # One process a run: starting an interpreter for every step would cost more than most steps do.
+        # One process for each run: an interpreter for every step would take longer to start than most steps to run.
         executor=dg.in_process_executor,
     )
     maintenance = build_maintenance(resources["artifact_store"], datasets.assets or ())
@@ -49,6 +49,6 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the definitions of this project; Dagster loads them."""
+    """Return the definitions of this project, for Dagster to load."""
     datasets = dg.load_from_defs_folder(path_within_project=pathlib.Path(__file__).parent / "defs")
     return build_definitions(datasets, Settings.from_environment())

@@ -1,4 +1,4 @@
-"""A small project for tests: one dataset on a landing zone, and the runs that its sensor and conditions ask for."""
+"""A small project for tests: one dataset, its landing zone, and the runs that its sensor and conditions request."""
 
 import io
 import pathlib
@@ -11,7 +11,7 @@ from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.definitions import build_definitions, build_resources
-from artifact_pipelines.demo import Demo
+from artifact_pipelines.demo import Daemon, drop
 
 FLIGHTS: Mapping[str, Any] = {
     "name": "flights",
@@ -31,47 +31,43 @@ ALL = ["analyses/delays", "analyses/profile", "raw", "samples/few", "table"]
 NO_LOGS: Mapping[str, Any] = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
-"""For an instance on disk: it would start four processes for each step, to keep what the step prints."""
+"""For an instance on disk, which would start four processes for each step to capture its output."""
 
 
 def without_waiting(settings: Settings) -> dict[str, Any]:
-    """Return the project's resources, where files count as complete at once: tests drop them in one step."""
+    """Return the project's resources with a landing zone where a file counts as complete at once."""
     resources = build_resources(settings)
     store = resources["artifact_store"]
     return {**resources, "landing_zone": LandingZone(landing_url=settings.landing_url, store=store, settle_s=0)}
 
 
 class Project:
-    """What a user has: definitions, an instance, a landing zone; and a daemon that ticks when it is told to."""
+    """A user's definitions, instance and landing zone, and a daemon that ticks on demand."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, **changes: Any) -> None:
         self.instance = instance
         self._settings = settings
         self._landing = pathlib.Path(settings.landing_url)
-        self._daemon: Demo | None = None
+        self._daemon: Daemon | None = None
         self.declare(**changes)
 
     def declare(self, **changes: Any) -> None:
         """Change the dataset's declaration, as an edit of its YAML file does."""
         dataset = DatasetPipeline.model_validate({**FLIGHTS, **changes})
         self.definitions = build_definitions(dataset.definitions(), self._settings)
-        daemon = Demo(self.definitions, self._settings, self.instance)
-        daemon._resources = without_waiting(self._settings)
-        if self._daemon is not None:
-            daemon._cursor = self._daemon._cursor  # the daemon's memory outlives a reload of definitions
-        self._daemon = daemon
+        cursor = self._daemon.cursor if self._daemon else None
+        self._daemon = Daemon(self.definitions, without_waiting(self._settings), self.instance, cursor)
 
     def drop(self, text: str, name: str = "flights.csv") -> None:
-        assert self._daemon
-        self._daemon.drop(name, io.BytesIO(text.encode()))
+        drop(self._landing, name, io.BytesIO(text.encode()))
 
     def settle(self) -> tuple[list[str], Mapping[str, str]]:
-        """Let everything follow. Returns what was made, asset by asset, and what the sensor said at the end."""
+        """Run everything that follows; return the materialized assets, and the sensors' last reasons to run nothing."""
         assert self._daemon
-        runs, said = self._daemon.settle()
-        return [name for run in runs for name in self.made_by(run)], said
+        runs, reasons = self._daemon.settle()
+        return [name for run in runs for name in self.materialized_by(run)], reasons
 
-    def made_by(self, run: dg.DagsterRun) -> Sequence[str]:
+    def materialized_by(self, run: dg.DagsterRun) -> Sequence[str]:
         records = self.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         events = [record.event_log_entry.get_dagster_event() for record in records.records]
         return [event.asset_key.to_user_string().removeprefix("flights/") for event in events if event.asset_key]

@@ -1,4 +1,4 @@
-"""A declared dataset, from the landing zone to its analyses, with the real sensor, conditions and runs."""
+"""A declared dataset from the landing zone to its analyses, with the real sensor, conditions and runs."""
 
 import pathlib
 import re
@@ -31,11 +31,11 @@ def project(settings: Settings, instance: dg.DagsterInstance) -> Project:
     return Project(settings, instance)
 
 
-def test_a_dropped_file_makes_everything(project: Project) -> None:
+def test_dropped_file_materializes_all_assets(project: Project) -> None:
     project.drop(CSV)
-    made, said = project.settle()
+    made, reasons = project.settle()
     assert sorted(made) == ALL
-    assert said == {"flights_landing": "flights.csv: ingested"}
+    assert reasons == {"flights_landing": "flights.csv: ingested"}
     with open_store() as store:
         assert store.load("flights/analyses/delays", pl.DataFrame).to_dict(as_series=False) == {
             "carrier": ["AA", "UA"],
@@ -45,16 +45,16 @@ def test_a_dropped_file_makes_everything(project: Project) -> None:
         assert store.load("flights/raw", bytes).decode() == CSV
 
 
-def test_the_same_file_again_makes_nothing_and_says_why(project: Project) -> None:
+def test_same_file_again_materializes_nothing_with_the_reason(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     project.drop(CSV)
-    made, said = project.settle()
+    made, reasons = project.settle()
     assert made == []
-    assert said == {"flights_landing": "flights.csv: duplicate (same content as version 1, the current one)"}
+    assert reasons == {"flights_landing": "flights.csv: duplicate (same content as version 1, the current one)"}
 
 
-def test_a_changed_file_makes_what_depends_on_it_anew(project: Project) -> None:
+def test_changed_file_materializes_all_assets_again(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     project.drop(CSV.replace("5", "6"))
@@ -62,15 +62,15 @@ def test_a_changed_file_makes_what_depends_on_it_anew(project: Project) -> None:
     assert sorted(made) == ALL
 
 
-def test_a_file_that_reads_the_same_stops_at_the_table(project: Project) -> None:
+def test_file_with_the_same_table_materializes_nothing_downstream(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     project.drop(CSV.replace("UA", '"UA"'))
     made, _ = project.settle()
-    assert made == ["raw", "table"], "the quotes are new, the table is not"
+    assert made == ["raw", "table"], "the quotes are new, the values are not"
 
 
-def test_another_query_makes_only_its_answer_anew(project: Project) -> None:
+def test_changed_query_materializes_only_its_answer(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     query = "SELECT carrier FROM flights"
@@ -79,26 +79,26 @@ def test_another_query_makes_only_its_answer_anew(project: Project) -> None:
     assert made == ["analyses/delays"]
 
 
-def test_a_new_sample_is_made_without_a_new_file(project: Project) -> None:
+def test_new_sample_needs_no_new_file(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     project.declare(samples={**FLIGHTS["samples"], "one": {"n": 1}})
     assert project.settle()[0] == ["samples/one"]
 
 
-def test_a_bad_file_fails_with_the_reason_and_is_tried_once(project: Project) -> None:
+def test_bad_file_fails_once_and_the_last_good_table_stays(project: Project) -> None:
     project.drop(CSV)
     project.settle()
     project.drop("carrier,number,delay\nUA,1,late\n")
-    made, said = project.settle()
+    made, reasons = project.settle()
     assert made == ["raw"]
-    assert "failed" in said["flights_landing"]
+    assert "failed" in reasons["flights_landing"]
     assert project.settle()[0] == []
     with open_store() as store:
         assert store.load("flights/table", pl.DataFrame).height == 3, "the last good table stays"
 
 
-def test_a_good_file_after_a_bad_one_mends_everything(project: Project) -> None:
+def test_good_file_after_a_bad_one_materializes_all_assets(project: Project) -> None:
     project.drop("carrier,number,delay\nUA,1,late\n")
     project.settle()
     project.drop(CSV)
@@ -106,18 +106,18 @@ def test_a_good_file_after_a_bad_one_mends_everything(project: Project) -> None:
     assert sorted(made) == ALL
 
 
-def test_what_failed_under_a_wrong_name_is_ingested_under_the_right_one(project: Project) -> None:
+def test_content_that_failed_under_a_wrong_extension_is_ingested_under_the_right_one(project: Project) -> None:
     project.declare(source="flights.*")
     project.drop(CSV, "flights.dat")
     assert project.settle()[0] == ["raw"]
     project.drop(CSV, "flights.csv")
-    made, said = project.settle()
+    made, reasons = project.settle()
     assert sorted(made) == ALL
-    assert said["flights_landing"].startswith("flights.csv: ingested; flights.dat: failed")
+    assert reasons["flights_landing"].startswith("flights.csv: ingested; flights.dat: failed")
     project.drop(CSV, "flights.txt")
-    made, said = project.settle()
-    assert made == [], "it is a table by now, whatever a copy of it is called"
-    assert "flights.txt: duplicate (same content as version 2, the current one)" in said["flights_landing"]
+    made, reasons = project.settle()
+    assert made == [], "a copy with a wrong extension is a duplicate"
+    assert "flights.txt: duplicate (same content as version 2, the current one)" in reasons["flights_landing"]
 
 
 def _job(project: Project, name: str) -> dg.ExecuteInProcessResult:
@@ -125,19 +125,19 @@ def _job(project: Project, name: str) -> dg.ExecuteInProcessResult:
     return job.execute_in_process(instance=project.instance, raise_on_error=False)
 
 
-def test_the_job_makes_everything_from_the_file_that_landed_last(project: Project) -> None:
+def test_job_materializes_all_assets_from_the_last_file(project: Project) -> None:
     project.drop(CSV)
     assert _job(project, "flights_pipeline").success
 
 
-def test_the_job_says_so_when_nothing_has_landed(project: Project) -> None:
+def test_job_without_a_file_fails_with_the_remedy(project: Project) -> None:
     result = _job(project, "flights_pipeline")
     [failure] = result.get_step_failure_events()
     assert "Drop one there" in failure.step_failure_data.error_display_string
 
 
-def test_every_asset_reads_by_itself_in_the_graph(project: Project) -> None:
-    specs = _of_datasets(project.definitions)
+def test_every_asset_has_description_owner_group_kinds_and_code_version(project: Project) -> None:
+    specs = _dataset_specs(project.definitions)
     assert sorted(spec.key.to_user_string() for spec in specs) == [f"flights/{name}" for name in ALL]
     for spec in specs:
         assert spec.description
@@ -147,21 +147,21 @@ def test_every_asset_reads_by_itself_in_the_graph(project: Project) -> None:
         assert spec.code_version
 
 
-def _of_datasets(definitions: dg.Definitions) -> list[dg.AssetSpec]:
-    """Return the assets of datasets, without those that look after the store."""
+def _dataset_specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:
+    """Return the assets of datasets, without those of maintenance."""
     return [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name != "maintenance"]
 
 
-def test_a_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstance) -> None:
+def test_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(settings, instance, schedule="0 6 * * *")
     schedule = project.definitions.resolve_schedule_def("flights_schedule")
     assert (schedule.cron_schedule, schedule.job_name) == ("0 6 * * *", "flights_pipeline")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
+def test_retention_is_in_the_metadata_of_every_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(settings, instance, retention={"keep_last": 3, "keep_within": "30d"})
-    for spec in _of_datasets(project.definitions):
+    for spec in _dataset_specs(project.definitions):
         assert spec.metadata["artifact/retention"] == {"keep_last": 3, "keep_within": "30d"}
 
 
@@ -196,14 +196,14 @@ def test_retention_is_written_on_every_asset(settings: Settings, instance: dg.Da
         ({"retention": {"keep_within": "soon"}}, "retention.keep_within"),
     ],
 )
-def test_a_wrong_declaration_names_the_field(changes: dict[str, Any], where: str) -> None:
+def test_wrong_declaration_names_the_field(changes: dict[str, Any], where: str) -> None:
     with pytest.raises(pydantic.ValidationError) as caught:
         DatasetPipeline.model_validate({**FLIGHTS, **changes})
     found = [".".join(str(part) for part in error["loc"]) for error in caught.value.errors()]
     assert found == [where]
 
 
-def test_a_template_is_checked_when_it_is_filled_in() -> None:
+def test_template_is_checked_after_it_is_filled_in() -> None:
     templates = {"source": "{{ env.SOURCE }}", "columns": {"delay": "{{ env.KIND }}"}, "schedule": "{{ env.CRON }}"}
     assert DatasetPipeline.model_validate({**FLIGHTS, **templates}).schedule == "{{ env.CRON }}"
 
@@ -227,13 +227,13 @@ def _load(folder: pathlib.Path, field: str) -> dg.Definitions:
     return dg.load_from_defs_folder(path_within_project=folder / "own" / "defs")
 
 
-def test_a_yaml_file_is_all_that_a_dataset_needs(
+def test_yaml_file_alone_declares_a_dataset(
     settings: Settings, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STATION", "JFK")
     monkeypatch.syspath_prepend(tmp_path)
     definitions = build_definitions(_load(tmp_path, "samples: {few: {n: 5}}"), settings)
-    keys = {spec.key.to_user_string(): spec for spec in _of_datasets(definitions)}
+    keys = {spec.key.to_user_string(): spec for spec in _dataset_specs(definitions)}
     assert set(keys) == {"weather/raw", "weather/table", "weather/samples/few"}
     assert keys["weather/table"].description == "Weather by JFK"
 
@@ -282,7 +282,7 @@ def test_schema_that_editors_and_dg_check_use_names_the_field(field: dict[str, A
 @pytest.mark.parametrize(
     ("damaged", "made"), [("raw", "table"), ("table", "analyses/delays"), ("table", "analyses/profile")]
 )
-def test_nothing_is_made_from_damaged_bytes(
+def test_damaged_input_fails_the_step_and_keeps_its_last_answer(
     project: Project, instance: dg.DagsterInstance, back_door: BackDoor, damaged: str, made: str
 ) -> None:
     project.drop(CSV)
@@ -290,7 +290,7 @@ def test_nothing_is_made_from_damaged_bytes(
     with open_store() as store:
         file = store.history(f"flights/{damaged}")[0].file
     data = back_door.get(file.storage_path)
-    # In the CSV another number that reads just as well; in Parquet another byte of a page.
+    # In CSV another valid number, in Parquet another byte of a page.
     other = data.replace(b"AA,2,7", b"AA,2,8") if damaged == "raw" else data[:10] + bytes([data[10] ^ 1]) + data[11:]
     assert other != data
     back_door.put(file.storage_path, other)
@@ -300,5 +300,5 @@ def test_nothing_is_made_from_damaged_bytes(
     [failure] = result.get_step_failure_events()
     assert "DamagedBytesError" in str(failure.step_failure_data.error_display_string)
     with open_store() as store:
-        assert len(store.history(f"flights/{made}")) == 1, "what was made before is current still"
+        assert len(store.history(f"flights/{made}")) == 1, "the last answer is still current"
         assert store.info(file.file_id).state == FileState.DAMAGED

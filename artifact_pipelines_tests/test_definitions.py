@@ -29,12 +29,12 @@ def test_every_asset_has_an_owner_a_description_a_group_kinds_and_a_code_version
 MAINTENANCE = ["artifact_clean_up_nightly", "catalog_backup_nightly", "verify_artifact_store_daily"]
 
 
-def test_schedules_of_maintenance_are_off_until_someone_wants_them() -> None:
+def test_maintenance_schedules_are_off_by_default() -> None:
     schedules: list[Any] = [s for s in DEFINITIONS.schedules or () if s.name in MAINTENANCE]
     assert [schedule.default_status for schedule in schedules] == [dg.DefaultScheduleStatus.STOPPED] * 3
 
 
-def test_everything_loads_and_fits_together() -> None:
+def test_definitions_load_with_all_datasets() -> None:
     dg.Definitions.validate_loadable(DEFINITIONS)
     names = {key.to_user_string() for key in DEFINITIONS.resolve_all_asset_keys()}
     assert {"flights/raw", "flights/table", "flights/samples/thousand", "flights/analyses/delays"} <= names
@@ -55,7 +55,7 @@ def test_sensors_and_schedules_of_datasets_are_on_by_default() -> None:
     assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
 
 
-def test_the_ui_shows_the_name_of_a_variable_and_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resources_show_the_name_of_a_variable_and_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://me:secret@host/db")
     resources = build_resources(Settings.from_environment())
     assert "secret" not in repr(resources)
@@ -63,13 +63,13 @@ def test_the_ui_shows_the_name_of_a_variable_and_not_its_password(monkeypatch: p
 
 
 @pytest.mark.parametrize("module", ["artifact_pipelines", "artifact_pipelines.cli.main", "artifact_pipelines.store"])
-def test_the_command_line_waits_for_no_heavy_library(module: str) -> None:
+def test_import_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'dagster', 'polars', 'pyarrow', 'duckdb'}} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
 
 
-def test_a_project_of_ones_own_gets_maintenance_by_a_merge(settings: Settings) -> None:
+def test_merge_adds_maintenance_to_another_project(settings: Settings) -> None:
     @dg.asset(metadata={"artifact/retention": {"keep_last": 3}})
     def own() -> int:
         return 1

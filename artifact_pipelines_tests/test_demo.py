@@ -1,4 +1,4 @@
-"""What `make demo` shows, from end to end, on the real data."""
+"""The output of `make demo`, from end to end, on the real data."""
 
 import io
 import json
@@ -27,7 +27,6 @@ def _dagster_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text(json.dumps(NO_LOGS))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    monkeypatch.setattr(demo, "build_resources", without_waiting)
 
 
 def _shown(console: Console) -> str:
@@ -41,8 +40,8 @@ def _rows(scene: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.usefixtures("_dagster_home")
-def test_the_demo_shows_a_first_drop_the_same_again_and_a_change(console: Console, settings: Settings) -> None:
-    demo.run_demo(console, settings)
+def test_demo_shows_a_first_drop_the_same_again_and_a_change(console: Console, settings: Settings) -> None:
+    demo.run_demo(console, settings, without_waiting(settings))
     _, first, second, third = re.split(r"\n(?=\d\. )", _shown(console))
     made = _rows(first)
     assert set(made) == {
@@ -64,14 +63,15 @@ def test_the_demo_shows_a_first_drop_the_same_again_and_a_change(console: Consol
 
 
 @pytest.mark.usefixtures("_dagster_home")
-def test_a_run_that_fails_is_said_and_ends_the_demo(console: Console, settings: Settings) -> None:
+def test_failed_run_is_reported_and_ends_the_demo(console: Console, settings: Settings) -> None:
     with dg.DagsterInstance.get() as instance:
-        scene = demo.Scene(console, demo.Demo(defs(), settings, instance), instance)
+        daemon = demo.Daemon(defs(), without_waiting(settings), instance)
+        torn = io.BytesIO(b"origin,temp,time_hour\nJFK,1\n")
         with pytest.raises(SystemExit, match="These runs failed"):
-            scene.play("torn", {"weather.csv": io.BytesIO(b"origin,temp,time_hour\nJFK,1\n")})
+            demo.play(console, daemon, pathlib.Path(settings.landing_url), "torn", {"weather.csv": torn})
 
 
-def test_the_data_are_dropped_where_they_are_missing(
+def test_only_missing_data_are_dropped(
     console: Console, landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (landing / "flights.csv").write_text("mine")
@@ -82,7 +82,7 @@ def test_the_data_are_dropped_where_they_are_missing(
     assert _shown(console).count("Dropping") == 1
 
 
-def test_a_catalog_that_can_not_be_opened_is_said_once(
+def test_broken_catalog_is_reported_once(
     console: Console, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     engine = make_engine(postgresql_url)
@@ -96,12 +96,12 @@ def test_a_catalog_that_can_not_be_opened_is_said_once(
     assert "artifact-pipelines db upgrade" in _shown(console)
 
 
-def test_the_correction_is_what_it_says() -> None:
+def test_correction_sets_long_delays_to_missing() -> None:
     csv = b"year,dep_delay,x\n2013,1000,a\n2013,1001,b\n2013,NA,c\n2013,-5,d\n"
-    assert demo.corrected(io.BytesIO(csv)) == csv.replace(b"1001", b"NA")
+    assert demo.correct_delays(io.BytesIO(csv)) == csv.replace(b"1001", b"NA")
 
 
-def test_data_that_are_not_installed_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
     with pytest.raises(ConfigurationError, match=r"weather\.csv is not installed"), demo.open_weather():
         pass

@@ -1,4 +1,4 @@
-"""The asset of an analysis: the wiring of any kind."""
+"""The asset of an analysis of any kind."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

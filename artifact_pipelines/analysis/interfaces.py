@@ -1,4 +1,4 @@
-"""What an analysis is: a declaration that answers from stored tables. Not to be imported here: Dagster."""
+"""The interface of analyses. Must not import Dagster."""
 
 import abc
 import pathlib
@@ -12,10 +12,10 @@ from artifact_pipelines.declarations import Declaration
 
 
 class IAnalysisKind(Declaration, abc.ABC):
-    """A question to a dataset's table: a class in `kinds/`, listed in the registry.
+    """Answers a question about a dataset's table. Each kind is a class in `kinds/`, listed in the registry.
 
     Attributes:
-        ENGINES: What the Dagster UI shows as the kinds of its asset, such as `polars`.
+        ENGINES: Labels for the asset in the Dagster UI, such as `polars`.
     """
 
     TAG: ClassVar[str] = "kind"
@@ -23,11 +23,11 @@ class IAnalysisKind(Declaration, abc.ABC):
 
     @abc.abstractmethod
     def description(self, dataset: str) -> str:
-        """Return what the answer is, for its users, in Markdown."""
+        """Return the asset's description, in Markdown."""
 
     @abc.abstractmethod
     def answer(self, tables: Mapping[str, pathlib.Path]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Open the answer, a function of the tables and the fields alone.
+        """Open the answer; it depends on nothing but the tables and the fields.
 
         Args:
             tables: Parquet files by name; the dataset's table has the dataset's name.

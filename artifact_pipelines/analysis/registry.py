@@ -1,4 +1,4 @@
-"""The kinds of analysis that a YAML file may name."""
+"""All kinds of analysis of a YAML file."""
 
 from typing import Annotated
 

@@ -1,10 +1,11 @@
-"""The assets of a dataset: its raw content, and the table read from it."""
+"""The assets of a dataset: its raw file, and the table read from it."""
 
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+import pydantic
 
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
@@ -20,22 +21,24 @@ TABLE_CODE_VERSION = "1"
 
 
 class LandedFile(dg.Config):
-    """Which file to ingest: its path below the landing zone; left out, the one that changed last."""
+    """The file to ingest."""
 
-    path: str | None = None
+    path: str | None = pydantic.Field(
+        default=None, description="Path below the landing zone; left out: the matching file that changed last."
+    )
 
 
 def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """Return the asset that takes a file from the landing zone into the store as it is.
+    """Return the asset that stores a dropped file unchanged.
 
     Args:
         source: Glob of the dataset's files below the landing zone.
-        attributes: What all assets of the dataset share: group, owners, tags.
+        attributes: Group, owners and tags.
     """
 
     @dg.asset(
         key=[dataset, "raw"],
-        description=f"The file of {dataset} as it was dropped, to the byte.\n\nSource: landing zone, `{source}`.",
+        description=f"The dropped file of {dataset}, byte for byte.\n\nSource: landing zone, `{source}`.",
         kinds={"file"},
         code_version=RAW_CODE_VERSION,
         metadata={DATASET_METADATA_KEY: dataset},
@@ -51,11 +54,11 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
 def build_table_asset(
     dataset: str, description: str, contract: TableContract, attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that reads the raw content into a typed table, streamed.
+    """Return the asset that reads the raw file into a typed table, in a stream.
 
     Args:
-        description: What the dataset is, for its users.
-        contract: What the dataset declares about its table.
+        description: Describes the dataset to its users.
+        contract: Columns, types and format that the dataset declares.
         attributes: Group, owners, tags and the automation condition.
     """
 

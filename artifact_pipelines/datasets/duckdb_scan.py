@@ -1,4 +1,4 @@
-"""Reads a raw file in a DuckDB that may open nothing else, and translates what DuckDB reports."""
+"""Reads a raw file in a DuckDB that can open no other, and translates DuckDB's errors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ _BATCH_ROWS = 8_192  # they may hold long texts
 def scan(
     file: RawFile, file_format: str, relate: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]
 ) -> Iterator[pa.RecordBatchReader]:
-    """Open as batches the relation that `relate` makes of a file.
+    """Open a file's relation, which `relate` builds, as batches.
 
     Args:
-        file_format: Its name in errors.
+        file_format: Names the format in errors.
 
     Raises:
-        UnparsableSourceError: DuckDB does not understand the file.
-        SchemaMismatchError: The relation needs a column that the file does not have.
+        UnparsableSourceError: DuckDB cannot read the file.
+        SchemaMismatchError: The file lacks a column.
     """
     with locked_duckdb([file.path]) as connection, _explained(file, file_format):
         reader = relate(connection).to_arrow_reader(_BATCH_ROWS)
@@ -32,7 +32,7 @@ def scan(
 
 
 def cast(relation: duckdb.DuckDBPyRelation, columns: Mapping[str, str]) -> duckdb.DuckDBPyRelation:
-    """Return a relation whose columns have the types declared."""
+    """Return a relation whose columns have the declared types."""
     casts = [f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}" for name, kind in columns.items()]
     return relation.project(f"* REPLACE ({', '.join(casts)})") if casts else relation
 
@@ -46,7 +46,7 @@ def _checked(reader: pa.RecordBatchReader, file: RawFile, file_format: str) -> I
 def _explained(file: RawFile, file_format: str) -> Iterator[None]:
     try:
         yield
-    except duckdb.BinderException as error:  # a declared column that is not there
+    except duckdb.BinderException as error:  # a declared column is missing
         raise SchemaMismatchError(file.label, _first_lines(error)) from error
     except (duckdb.Error, pa.ArrowException) as error:
         raise UnparsableSourceError(file.label, file_format, _first_lines(error)) from error
@@ -58,5 +58,5 @@ def _quoted(name: str) -> str:
 
 def _first_lines(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # A line with a colon at its end introduces a list, which would be cut off.
+    # A line that ends with a colon introduces a list, which would be cut off.
     return " ".join(line.rstrip(".") for line in lines[:3] if not line.endswith(":"))[:500]

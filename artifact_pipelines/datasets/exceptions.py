@@ -1,4 +1,4 @@
-"""Errors of datasets: dropped files that cannot be ingested."""
+"""Errors about dropped files that cannot be ingested."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ from artifact_pipelines.core.exceptions import SourceError
 
 @dataclasses.dataclass(eq=False)
 class LandingZoneMissingError(SourceError):
-    """The landing zone is not a folder that can be read."""
+    """The landing zone is not a readable folder."""
 
     landing_url: str
 
     def __str__(self) -> str:
-        return f"The landing zone {self.landing_url} is not a readable folder. Create it, or point ARTIFACT_LANDING_URL at the right one."
+        return f"The landing zone {self.landing_url} is not a readable folder. Create it, or set ARTIFACT_LANDING_URL to the right one."
 
 
 @dataclasses.dataclass(eq=False)
@@ -29,7 +29,7 @@ class NothingLandedError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class EmptySourceError(SourceError):
-    """A file without a byte where data are expected."""
+    """A file has 0 bytes."""
 
     path: str
 
@@ -39,22 +39,22 @@ class EmptySourceError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class UnparsableSourceError(SourceError):
-    """A file that its format's reader does not understand."""
+    """A file is not of its format."""
 
     path: str
     file_format: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} cannot be read as {self.file_format}: {self.reason}. Mend the file, or set `format` in the dataset's YAML file."
+        return f"{self.path} cannot be read as {self.file_format}: {self.reason}. Fix the file, or set `format` in the dataset's YAML file."
 
 
 @dataclasses.dataclass(eq=False)
 class SchemaMismatchError(SourceError):
-    """A file whose columns are not those that its dataset declares."""
+    """A file does not have the columns that its dataset declares."""
 
     path: str
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.path} does not fit the dataset's declared columns: {self.problem}. Mend the file, or change `columns` or `key` in the dataset's YAML file."
+        return f"{self.path} does not fit the dataset's declared columns: {self.problem}. Fix the file, or change `columns` or `key` in the dataset's YAML file."

@@ -1,4 +1,4 @@
-"""What a file format is: a declaration that opens raw files as tables. Not to be imported here: Dagster."""
+"""The interface of file formats. Must not import Dagster."""
 
 import abc
 import dataclasses
@@ -14,12 +14,13 @@ from artifact_pipelines.declarations import Declaration
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RawFile:
-    """A file as it was dropped, stored under a name that says nothing.
+    """A stored copy of a dropped file.
 
     Attributes:
-        file_type: Extension that it was dropped with, such as `csv`.
+        path: Its name carries no meaning.
+        file_type: Extension of the dropped file, such as `csv`.
         compression_type: None or `gzip`.
-        label: Its name in errors.
+        label: Names the file in errors.
     """
 
     path: pathlib.Path
@@ -34,10 +35,10 @@ class RawFile:
 
 
 class IFileFormat(Declaration, abc.ABC):
-    """How a raw file becomes a table: a class in `formats/`, listed in the registry.
+    """Reads raw files as tables. Each format is a class in `formats/`, listed in the registry.
 
     Attributes:
-        EXTENSIONS: Of the files that are read so where a dataset declares no type.
+        EXTENSIONS: Files with these are read in this format if the dataset declares no type.
     """
 
     TAG: ClassVar[str] = "type"
@@ -45,12 +46,12 @@ class IFileFormat(Declaration, abc.ABC):
 
     @abc.abstractmethod
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Open a file as batches, in the order of its rows; it is read as they are taken.
+        """Open a file as batches, in the order of its rows; taking a batch reads it.
 
         Args:
-            columns: Columns with the types (DuckDB's names) that their values must have; the file has others too.
+            columns: DuckDB types of declared columns; the file may have more columns.
 
         Raises:
-            UnparsableSourceError: The file is not of this format, or a value is not of its column's type.
-            SchemaMismatchError: A column is missing.
+            UnparsableSourceError: The file is not of this format, or a value does not have the declared type.
+            SchemaMismatchError: A declared column is missing.
         """

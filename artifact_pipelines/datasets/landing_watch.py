@@ -1,7 +1,7 @@
-"""One look at the landing zone for one dataset: what is complete, what is asked for, what became of earlier requests.
+"""Looks at the landing zone for one dataset: finds complete files, requests runs, and follows up earlier requests.
 
-State lives in the catalog, not in a cursor of time, so nothing is skipped and nothing is asked for twice, whatever is
-restarted in between. One file of a dataset is ingested at a time, in the order in which they came to rest.
+State lives in the catalog, not in a time cursor, so a restart skips no file and requests none twice. A dataset's files
+are ingested one at a time, in the order in which they stopped changing.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ from artifact_pipelines.datasets.landing_zone import (
     FileType,
     KnownContent,
     Sighting,
-    first_seen,
+    decide,
     is_unchanged,
-    judge,
-    look,
+    list_files,
+    record_seen,
     type_of,
 )
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
@@ -30,13 +30,13 @@ from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
 
 HASH_LIMIT_BYTES = 4 << 30
-"""Larger files are not hashed in a sensor's tick (60 s at most): their run finds out that they are duplicates."""
+"""A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
 _LOST_AFTER = datetime.timedelta(minutes=5)
 
 
 class RunOutcome(enum.Enum):
-    """What became of a run that was asked for."""
+    """State of a requested run."""
 
     UNKNOWN = "no run with this key"
     IN_PROGRESS = "queued or running"
@@ -53,7 +53,7 @@ class LandingWatch:
         dataset: Name of the dataset.
         source: Its glob below the landing zone.
         raw_asset: Asset key under which its contents are recorded.
-        settle_s: How long a file must rest between two looks to count as complete.
+        settle_s: How long a file must stay unchanged to count as complete.
     """
 
     catalog: Catalog
@@ -65,33 +65,33 @@ class LandingWatch:
     hash_limit_bytes: int = HASH_LIMIT_BYTES
 
     def tick(self, outcome_of: Callable[[str], RunOutcome]) -> Sequence[LandingFile]:
-        """Look once, record what was found, and return all files that lie there with what became of each.
+        """Look once, record the findings, and return all files in the landing zone with their states.
 
-        Files in state requested that were not so before want a run under their `run_key`.
+        A file that is newly in state requested needs a run under its `run_key`.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a folder that can be read.
         """
-        sightings = look(self.folder, self.source)
+        sightings = list_files(self.folder, self.source)
         known = self.catalog.landing.files_of(self.dataset)
         settled = self._settled(sightings, known)
         updated = {path: self._followed_up(file, outcome_of) for path, file in known.items()}
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
-                updated[sighting.path] = first_seen(self.dataset, sighting, updated.get(sighting.path))
+                updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
         if not any(file.state == LandingState.REQUESTED for file in updated.values()):
             complete = [s for s in settled if updated[s.path].state == LandingState.SEEN]
-            updated.update(self._judged(complete, updated, known))
+            updated.update(self._decided(complete, updated, known))
         self.catalog.landing.save([file for path, file in updated.items() if file != known.get(path)])
         return [updated[sighting.path] for sighting in sightings]
 
     def _settled(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[Sighting]:
-        """Return those that rested between two looks, oldest first; the first look may be that of an earlier tick."""
+        """Return the files unchanged between two looks, oldest first; an earlier tick may have been the first look."""
         resting = {s for s in sightings if is_unchanged(s, known.get(s.path))}
         fresh = set(sightings) - resting
         if fresh:
             time.sleep(self.settle_s)
-            resting |= fresh & set(look(self.folder, self.source))
+            resting |= fresh & set(list_files(self.folder, self.source))
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
     def _followed_up(self, file: LandingFile, outcome_of: Callable[[str], RunOutcome]) -> LandingFile:
@@ -101,31 +101,31 @@ class LandingWatch:
             case RunOutcome.SUCCEEDED:
                 return dataclasses.replace(file, state=LandingState.INGESTED)
             case RunOutcome.FAILED:
-                reason = "its run failed; see the run, mend the file and drop it again"
+                reason = "its run failed; see the run, fix the file and drop it again"
                 return dataclasses.replace(file, state=LandingState.FAILED, reason=reason)
-            case RunOutcome.UNKNOWN if _is_lost(file):  # recorded, but the daemon died before it made the run
+            case RunOutcome.UNKNOWN if _is_lost(file):  # the daemon died before it started the run
                 return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None)
         return file
 
-    def _judged(
+    def _decided(
         self, complete: Sequence[Sighting], files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]
     ) -> Mapping[str, LandingFile]:
-        """Judge files until one wants a run; the others wait for it."""
-        judged: dict[str, LandingFile] = {}
+        """Decide on files until one needs a run; the others wait for it."""
+        decided: dict[str, LandingFile] = {}
         contents = self._known_content(files.values()) if complete else KnownContent(None, {})
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         for sighting in complete:
             file = files[sighting.path]
             try:
-                judged[file.path] = judge(file, self._hash(sighting), contents, paths)
+                decided[file.path] = decide(file, self._hash(sighting), contents, paths)
             except (SourceVanishedError, SourceChangedError):
-                continue  # not at rest after all: the next tick looks again
+                continue  # still changing: the next tick looks again
             except SourceError as error:
-                judged[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
+                decided[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
             else:
-                if judged[file.path].state == LandingState.REQUESTED:
+                if decided[file.path].state == LandingState.REQUESTED:
                     break
-        return judged
+        return decided
 
     def _hash(self, sighting: Sighting) -> str | None:
         if sighting.size_bytes == 0:
@@ -138,10 +138,10 @@ class LandingWatch:
         history = self.catalog.materializations.history(self.raw_asset)
         version_of: dict[str, int] = {}
         failed_as: dict[str, FileType] = {}
-        for made in history:  # newest first: an old content that came back counts as its newest version
+        for made in history:  # newest first: an old content that returned counts as its newest version
             content_hash, file_type = made.file.content_hash, (made.file.file_type, made.file.compression_type)
             if made.file.state == FileState.DAMAGED or content_hash in version_of:
-                continue  # dropping a damaged one again is how it is mended
+                continue  # dropping a damaged file again repairs it
             version_of[content_hash] = made.version
             if (content_hash, file_type) in failed:
                 failed_as[content_hash] = file_type

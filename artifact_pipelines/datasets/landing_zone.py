@@ -1,6 +1,6 @@
-"""What the landing zone holds and what to do about it. Looking has effects, deciding has none.
+"""Lists the files of the landing zone, and decides what becomes of each. A decision reads no file and no catalog.
 
-One idea: a file's identity is its content. Its path, size and time only tell that it may be worth reading.
+One idea: a file's identity is its content. Its path, size and time only show that it may be worth reading.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceV
 from artifact_pipelines.storage.file_types import describe_by_name
 
 FileType = tuple[str, str | None]
-"""What a file is by its name, such as `csv`, and how it is compressed."""
+"""Type and compression of a file by its name, such as `csv` and `gzip`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sighting:
-    """A file as one look saw it: path below the landing zone, size, and when bytes, name or rights last changed."""
+    """A file as one look found it: path below the landing zone, size, and when bytes, name or rights last changed."""
 
     path: str
     size_bytes: int
@@ -29,12 +29,12 @@ class Sighting:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KnownContent:
-    """Contents that a dataset has had.
+    """Contents that a dataset already had.
 
     Attributes:
         current: Hash of the current version.
-        version_of: Numbers of all versions, by hash.
-        failed_as: By hash, the type as which a content was ingested last, if that failed. It is news as another one.
+        version_of: Version numbers, by hash.
+        failed_as: By hash, the file type of a content whose last run failed; as another type it gets a new run.
     """
 
     current: str | None
@@ -43,7 +43,7 @@ class KnownContent:
 
 
 def type_of(path: str) -> FileType:
-    """Return as what the file at a path is stored."""
+    """Return the type that a file at this path is stored with."""
     described = describe_by_name(pathlib.PurePath(path).name)
     return described.file_type, described.compression_type
 
@@ -52,15 +52,15 @@ def check_source(source: str) -> None:
     """Check that a dataset's source is a glob below the landing zone.
 
     Raises:
-        InvalidArgumentError: It is absolute, empty, or leaves the landing zone.
+        InvalidArgumentError: The glob is absolute, empty, or leaves the landing zone.
     """
     parts = pathlib.PurePosixPath(source)
     if not source or parts.is_absolute() or ".." in parts.parts:
         raise InvalidArgumentError("source", source, "a glob below the landing zone, such as 'flights*.csv'")
 
 
-def look(folder: pathlib.Path, source: str) -> Sequence[Sighting]:
-    """Return the regular files that match a dataset's source; hidden ones are left alone.
+def list_files(folder: pathlib.Path, source: str) -> Sequence[Sighting]:
+    """Return the regular files that match a dataset's source, without hidden ones.
 
     Raises:
         LandingZoneMissingError: The landing zone is not a folder that can be read.
@@ -78,7 +78,7 @@ def _sighting(folder: pathlib.Path, path: pathlib.Path) -> Sighting | None:
     try:
         status = path.lstat()
     except FileNotFoundError:
-        return None  # gone since the folder was listed
+        return None  # deleted since the folder was listed
     if not stat.S_ISREG(status.st_mode):
         return None
     # ctime, not mtime: `cp -p` and `touch -d` set an mtime at will, every write and rename moves the ctime.
@@ -86,12 +86,12 @@ def _sighting(folder: pathlib.Path, path: pathlib.Path) -> Sighting | None:
 
 
 def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
-    """Tell whether a file is as it was when it was last recorded."""
+    """True if a file is the same as when it was last recorded."""
     return known is not None and (known.size_bytes, known.changed_ns) == (sighting.size_bytes, sighting.changed_ns)
 
 
-def first_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
-    """Return the record of a file that is new or was changed: seen, and to be looked at again."""
+def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
+    """Return the record of a file that is new or has changed."""
     return LandingFile(
         dataset=dataset,
         path=sighting.path,
@@ -99,32 +99,32 @@ def first_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> L
         changed_ns=sighting.changed_ns,
         state=LandingState.SEEN,
         attempt=known.attempt if known else 0,
-        # Kept: what the path held last decides whether a touch changed anything. A failed file gets a second chance.
+        # The last content of the path shows whether a touch changed anything. A failed file gets a second chance.
         content_hash=known.content_hash if known and known.state != LandingState.FAILED else None,
     )
 
 
-def judge(file: LandingFile, content_hash: str | None, known: KnownContent, paths: Collection[str]) -> LandingFile:
-    """Decide what becomes of a complete file: a run is asked for, or it is a duplicate and the reason says of what.
+def decide(file: LandingFile, content_hash: str | None, known: KnownContent, paths: Collection[str]) -> LandingFile:
+    """Decide what becomes of a complete file: it needs a run, or it is a duplicate, and the reason names the version.
 
     Args:
         file: Its record, in state seen.
-        content_hash: Hash of its content; None when it is too large to be hashed here: the run will tell.
-        known: What the dataset has had.
-        paths: Paths that have been dealt with before; another path with an old content is a copy, no news.
+        content_hash: Hash of its content; None: the file is too large to be hashed here, so its run finds out.
+        known: Contents that the dataset already had.
+        paths: Paths that were handled before. An old content at another path is a copy.
     """
     failed_before = file.attempt > 0 and file.content_hash is None
     failed_as = known.failed_as.get(content_hash or "")
-    is_news = failed_before or (failed_as is not None and failed_as != type_of(file.path))
-    version = known.version_of.get(content_hash) if content_hash and not is_news else None
+    needs_retry = failed_before or (failed_as is not None and failed_as != type_of(file.path))
+    version = known.version_of.get(content_hash) if content_hash and not needs_retry else None
     reason = None
     if version is not None and content_hash == known.current:
         reason = f"same content as version {version}, the current one"
     elif version is not None and content_hash == file.content_hash:
-        reason = f"touched only: still the content of version {version}"
+        reason = f"touched only, still the content of version {version}"
     elif version is not None and file.path not in paths:
         reason = (
-            f"a copy of version {version}, which is not the current one; drop it under the old name to go back to it"
+            f"a copy of version {version}, which is not the current one; drop it under the old name to return to it"
         )
     if reason is not None:
         return dataclasses.replace(file, state=LandingState.DUPLICATE, content_hash=content_hash, reason=reason)
@@ -141,16 +141,16 @@ def judge(file: LandingFile, content_hash: str | None, known: KnownContent, path
 
 
 def find_file(folder: pathlib.Path, dataset: str, source: str, path: str | None) -> pathlib.Path:
-    """Return the file to ingest: the one named, or the one that changed last among those that match.
+    """Return the file to ingest: the one at `path`, or the matching one that changed last.
 
     Raises:
-        NothingLandedError: None was named and none matches.
-        SourceVanishedError: The one named is not there.
-        SourceUnreadableError: It is not a regular file below the landing zone.
-        EmptySourceError: It has no byte.
+        NothingLandedError: No path is given and no file matches.
+        SourceVanishedError: No file is at the path.
+        SourceUnreadableError: The path is not a regular file below the landing zone.
+        EmptySourceError: The file has 0 bytes.
     """
     if path is None:
-        sightings = look(folder, source)
+        sightings = list_files(folder, source)
         if not sightings:
             raise NothingLandedError(dataset, source, str(folder))
         path = max(sightings, key=lambda s: (s.changed_ns, s.path)).path

@@ -1,4 +1,4 @@
-"""The file formats that a YAML file may name, and the choice by a file's extension where it names none."""
+"""All file formats of a YAML file, and the choice by a file's extension if it names none."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ class _ByExtension(IFileFormat):
     type: Literal[None] = None
 
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Open a file as its extension says; options of other formats do not matter.
+        """Open a file in the format of its extension, with the options that this format has.
 
         Raises:
             UnparsableSourceError: No format has this extension.
@@ -35,7 +35,7 @@ class _ByExtension(IFileFormat):
 
 
 def _options() -> Mapping[str, Any]:
-    """Return all options of all formats, none of them required."""
+    """Return the fields of all formats, none of them required."""
     return {
         name: (
             Annotated[(field.annotation, *field.metadata, None)] | None,  # Annotated takes two or more

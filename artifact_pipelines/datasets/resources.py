@@ -13,8 +13,8 @@ class LandingZone(dg.ConfigurableResource[None]):
 
     Attributes:
         landing_url: The folder, as a path or `file:///folder`.
-        store: Its catalog remembers which files lie in the landing zone.
-        settle_s: How long a file must rest to count as complete, in seconds.
+        store: Its catalog remembers the files and their states.
+        settle_s: Seconds that a file must stay unchanged to count as complete.
     """
 
     landing_url: str

@@ -1,4 +1,4 @@
-"""The sensor that turns dropped files into runs."""
+"""The sensor that requests a run for each new content in the landing zone."""
 
 from collections.abc import Sequence
 
@@ -18,12 +18,12 @@ def build_landing_sensor(
 ) -> dg.SensorDefinition:
     """Return the sensor that ingests a dataset's files, one at a time.
 
-    A run makes the raw artifact and the table of it; everything behind the table follows by automation.
+    A run materializes the raw file and its table; automation conditions materialize everything downstream.
     """
 
     @dg.sensor(
         name=f"{dataset}_landing",
-        description=f"Ingests complete files of {source!r} in the landing zone, where their content is new.",
+        description=f"Ingests complete files that match {source!r} in the landing zone if their content is new.",
         asset_selection=dg.AssetSelection.assets(raw, table),
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -38,8 +38,8 @@ def build_landing_sensor(
             )
             before = {file.run_key for file in catalog.landing.files_of(dataset).values()}
             files = watch.tick(outcome_of)
-        wanted = [f for f in files if f.state == LandingState.REQUESTED and f.run_key not in before]
-        requests = [_run_request(file, raw.node_def.name) for file in wanted]
+        requested = [f for f in files if f.state == LandingState.REQUESTED and f.run_key not in before]
+        requests = [_run_request(file, raw.node_def.name) for file in requested]
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
 
     return landing_sensor
@@ -64,5 +64,5 @@ def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome:
 
 def _explain(source: str, files: Sequence[LandingFile]) -> str:
     if not files:
-        return f"Nothing in the landing zone matches {source!r}."
+        return f"No file in the landing zone matches {source!r}."
     return "; ".join(f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in files)

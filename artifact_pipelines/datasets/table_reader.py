@@ -14,12 +14,11 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TableContract:
-    """What a dataset declares about its table.
+    """Everything that a dataset declares about its table.
 
     Attributes:
-        format: How its files are read.
-        columns: Columns that must be there, with the types (DuckDB's names) they must have.
-        key: Columns that must be there because they identify a row.
+        columns: Required columns with their DuckDB types.
+        key: Required columns that identify a row.
     """
 
     format: IFileFormat
@@ -27,7 +26,7 @@ class TableContract:
     key: Sequence[str] = ()
 
     def code_version(self) -> str:
-        """Return the code version of the table that fits it."""
+        """Return the code version of the table: another contract reads the file again."""
         return f"{self.format.code_version()} columns={dict(self.columns)} key={list(self.key)}"
 
 
@@ -35,7 +34,7 @@ def check_column_type(kind: str) -> None:
     """Check that DuckDB knows a type by this name.
 
     Raises:
-        InvalidArgumentError: It does not.
+        InvalidArgumentError: DuckDB does not know it.
     """
     try:
         duckdb.sqltype(kind)
@@ -46,11 +45,12 @@ def check_column_type(kind: str) -> None:
 
 @contextmanager
 def open_table(file: RawFile, contract: TableContract) -> Iterator[pa.RecordBatchReader]:
-    """Open a raw file as a table, in the order of its rows; it is read as the batches are taken.
+    """Open a raw file as batches, in the order of its rows; taking a batch reads it.
 
     Raises:
-        UnparsableSourceError: The file is not of its format, or of none that is supported.
-        SchemaMismatchError: A declared column is missing, or its values are not of the declared type.
+        UnparsableSourceError: The file is not of its format, its format is not supported, or a value does not have the
+            declared type.
+        SchemaMismatchError: A declared column is missing.
     """
     if file.compression_type not in (None, "gzip"):
         kind = f"{file.file_type}.{file.compression_type}"

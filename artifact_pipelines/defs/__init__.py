@@ -1,0 +1,1 @@
+"""The bundled datasets: a folder with a `defs.yaml` for each."""

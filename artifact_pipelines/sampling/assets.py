@@ -1,4 +1,4 @@
-"""The asset of a sample: the wiring of any design."""
+"""The asset of a sample of any design."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def build_sample_asset(
     """Return the asset that draws a sample from a dataset's table.
 
     Args:
-        key: Columns that identify a row; none: its position does.
+        key: Columns that identify a row; if empty, its position does.
         attributes: Group, owners, tags and the automation condition.
     """
 

@@ -1,4 +1,4 @@
-"""What a sampling design is: a declaration that draws a sample. Not to be imported here: Dagster."""
+"""The interface of sampling designs. Must not import Dagster."""
 
 import abc
 from collections.abc import Sequence
@@ -10,22 +10,21 @@ from artifact_pipelines.declarations import Declaration
 
 
 class ISamplingDesign(Declaration, abc.ABC):
-    """A rule that draws rows by their permanent random numbers: a class in `designs/`, listed in the registry."""
+    """Draws rows by their permanent random numbers. Each design is a class in `designs/`, listed in the registry."""
 
     TAG: ClassVar[str] = "design"
 
     @abc.abstractmethod
     def description(self, dataset: str, key: Sequence[str]) -> str:
-        """Return what the sample is, for its users, in Markdown.
-
-        Args:
-            key: Columns that identify a row; none: its position does.
-        """
+        """Return the asset's description, in Markdown."""
 
     @abc.abstractmethod
     def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-        """Return the sample, a function of the population, the fields and the key alone.
+        """Return the sample; it depends on nothing but the population, the fields and the key.
+
+        Args:
+            key: Columns that identify a row; if empty, its position does.
 
         Raises:
-            InvalidArgumentError: The population has not the columns that the design needs.
+            InvalidArgumentError: The population lacks a column that the design needs.
         """

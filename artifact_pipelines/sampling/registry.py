@@ -1,4 +1,4 @@
-"""The sampling designs that a YAML file may name."""
+"""All sampling designs of a YAML file."""
 
 from typing import Annotated
 

@@ -19,7 +19,7 @@ def profiled(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     return {row["column"]: row for row in profile(io.BytesIO(sink.getvalue())).to_dicts()}
 
 
-def test_a_small_table_by_hand() -> None:
+def test_small_table_matches_statistics_by_hand() -> None:
     rows = profiled(
         pl.DataFrame(
             {
@@ -55,12 +55,12 @@ def test_a_small_table_by_hand() -> None:
     assert (rows["data"]["distinct_count"], rows["data"]["maximum"]) == (3, None)
 
 
-def test_a_table_without_rows_has_columns() -> None:
+def test_table_without_rows_has_a_row_for_each_column() -> None:
     rows = profiled(pl.DataFrame(schema={"a": pl.Int64, "b": pl.String}))
     assert [(row["row_count"], row["distinct_count"], row["mean"]) for row in rows.values()] == [(0, 0, None)] * 2
 
 
-def test_one_value_has_no_deviation() -> None:
+def test_single_value_has_no_standard_deviation() -> None:
     assert profiled(pl.DataFrame({"a": [5]}))["a"]["standard_deviation"] is None
 
 
@@ -68,7 +68,7 @@ numbers = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=30)
 
 
 @hypothesis.given(st.lists(numbers, min_size=1, max_size=5))
-def test_merging_batches_is_the_same_as_measuring_all(batches: list[list[float | None]]) -> None:
+def test_merged_batches_equal_one_batch(batches: list[list[float | None]]) -> None:
     parts = [measure(pl.Series(batch, dtype=pl.Float64)) for batch in batches]
     merged = parts[0]
     for part in parts[1:]:
@@ -78,20 +78,20 @@ def test_merging_batches_is_the_same_as_measuring_all(batches: list[list[float |
         assert left == (pytest.approx(right, rel=1e-9, abs=1e-6) if isinstance(right, float) else right)
 
 
-def test_many_distinct_values_are_estimated_and_said_to_be() -> None:
+def test_many_distinct_values_are_estimated_and_marked() -> None:
     row = profiled(pl.DataFrame({"a": range(200_000)}))["a"]
     assert not row["distinct_is_exact"]
     assert row["distinct_count"] == pytest.approx(200_000, rel=4 / math.sqrt(DISTINCT_LIMIT))
 
 
 @pytest.mark.parametrize("count", [DISTINCT_LIMIT - 1, DISTINCT_LIMIT])
-def test_up_to_the_limit_distinct_values_are_counted(count: int) -> None:
+def test_distinct_values_below_the_limit_are_counted(count: int) -> None:
     row = profiled(pl.DataFrame({"a": list(range(count)) * 3}))["a"]
     assert row["distinct_is_exact"] == (count < DISTINCT_LIMIT)
     assert row["distinct_count"] == pytest.approx(count, rel=0 if row["distinct_is_exact"] else 0.07)
 
 
-def test_a_table_of_several_batches_is_profiled_the_same_each_time() -> None:
+def test_repeated_profile_of_several_batches_is_identical() -> None:
     frame = pl.DataFrame({"a": [math.sin(i) for i in range(200_000)]})
     sink = io.BytesIO()
     write_frame(frame, sink)
@@ -102,5 +102,5 @@ def test_a_table_of_several_batches_is_profiled_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize(("values", "mean"), [([1.0, math.inf], math.inf), ([1.0, math.nan], math.nan)])
-def test_infinite_and_missing_numbers_do_not_stop_it(values: list[float], mean: float) -> None:
+def test_infinity_and_nan_show_in_the_mean(values: list[float], mean: float) -> None:
     assert profiled(pl.DataFrame({"a": values}))["a"]["mean"] == pytest.approx(mean, nan_ok=True)

@@ -14,7 +14,7 @@ from artifact_pipelines.core.types import LandingFile, LandingState, Materializa
 from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
-from artifact_pipelines.datasets.landing_zone import look
+from artifact_pipelines.datasets.landing_zone import list_files
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe
@@ -23,7 +23,7 @@ from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class Zone:
-    """A landing zone under watch, and a pipeline that does what is asked for when it is told to."""
+    """A watched landing zone, and a pipeline that runs the requests on demand."""
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, folder: pathlib.Path) -> None:
         self.watch = LandingWatch(catalog, folder, "flights", "*.csv", "flights/raw", settle_s=0)
@@ -47,7 +47,7 @@ class Zone:
         return file
 
     def ingest(self) -> LandingFile:
-        """Do what the run does that is asked for."""
+        """Do the work of the requested run."""
         file = self.requested()
         assert file.run_key
         data = (self._folder / file.path).read_bytes()
@@ -68,7 +68,7 @@ def zone(catalog: Catalog, producer: ArtifactProducer, landing: pathlib.Path) ->
     return Zone(catalog, producer, landing)
 
 
-def test_a_new_file_is_asked_for_and_then_ingested(zone: Zone) -> None:
+def test_new_file_is_requested_then_ingested(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     file = zone.ingest()
     assert file.run_key == f"flights/a.csv#1-{file.content_hash[:16]}"  # type: ignore[index]
@@ -76,7 +76,7 @@ def test_a_new_file_is_asked_for_and_then_ingested(zone: Zone) -> None:
     assert zone.states() == {"a.csv": "ingested"}
 
 
-def test_a_request_stands_while_its_run_is_under_way(zone: Zone) -> None:
+def test_request_stays_while_its_run_is_in_progress(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     file = zone.requested()
     zone.outcomes[str(file.run_key)] = RunOutcome.IN_PROGRESS
@@ -84,7 +84,7 @@ def test_a_request_stands_while_its_run_is_under_way(zone: Zone) -> None:
     assert (again.run_key, again.attempt) == (file.run_key, 1)
 
 
-def test_a_redrop_a_touch_and_a_copy_are_duplicates_that_say_of_what(zone: Zone, landing: pathlib.Path) -> None:
+def test_redrop_touch_and_rename_are_duplicates_with_a_reason(zone: Zone, landing: pathlib.Path) -> None:
     zone.drop("a.csv", "1")
     zone.ingest()
     zone.tick()
@@ -96,7 +96,7 @@ def test_a_redrop_a_touch_and_a_copy_are_duplicates_that_say_of_what(zone: Zone,
     assert zone.states() == {"b.csv": "duplicate"}
 
 
-def test_a_changed_file_is_the_next_version(zone: Zone) -> None:
+def test_changed_file_is_the_next_version(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     zone.ingest()
     zone.drop("a.csv", "2")
@@ -104,14 +104,14 @@ def test_a_changed_file_is_the_next_version(zone: Zone) -> None:
     assert [m.version for m in zone.catalog.materializations.history("flights/raw")] == [2, 1]
 
 
-def test_going_back_to_an_old_content_under_the_old_name_is_a_change(zone: Zone) -> None:
+def test_old_content_under_the_old_name_is_a_new_version(zone: Zone) -> None:
     for text in ("1", "2", "1"):
         zone.drop("a.csv", text)
         zone.ingest()
     assert zone.catalog.materializations.current("flights/raw").version == 3
 
 
-def test_one_file_is_asked_for_at_a_time_in_the_order_they_came(zone: Zone) -> None:
+def test_files_are_requested_one_at_a_time_in_order_of_arrival(zone: Zone) -> None:
     zone.drop("z.csv", "1")
     zone.drop("a.csv", "2")
     assert zone.ingest().path == "z.csv"
@@ -119,7 +119,7 @@ def test_one_file_is_asked_for_at_a_time_in_the_order_they_came(zone: Zone) -> N
     assert zone.states() == {"a.csv": "ingested", "z.csv": "ingested"}
 
 
-def test_a_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
+def test_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
     zone.drop("bad.csv", "1")
     zone.fail()
     zone.drop("good.csv", "2")
@@ -127,10 +127,10 @@ def test_a_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
     files = zone.tick()
     assert files["bad.csv"].state == LandingState.FAILED
     assert "drop it again" in str(files["bad.csv"].reason)
-    assert zone.states() == {"bad.csv": "failed", "good.csv": "ingested"}, "it is not tried again by itself"
+    assert zone.states() == {"bad.csv": "failed", "good.csv": "ingested"}, "it is not retried without another drop"
 
 
-def test_a_failed_file_is_tried_again_when_it_is_dropped_again(zone: Zone) -> None:
+def test_failed_file_is_retried_after_another_drop(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     zone.fail()
     zone.tick()
@@ -138,14 +138,14 @@ def test_a_failed_file_is_tried_again_when_it_is_dropped_again(zone: Zone) -> No
     assert zone.ingest().attempt == 2
 
 
-def test_an_empty_file_fails_at_once_and_blocks_no_other(zone: Zone) -> None:
+def test_empty_file_fails_without_a_run_and_blocks_no_other(zone: Zone) -> None:
     zone.drop("empty.csv", "")
     zone.drop("good.csv", "1")
     assert zone.ingest().path == "good.csv"
     assert "is empty (0 bytes)" in str(zone.tick()["empty.csv"].reason)
 
 
-def test_a_file_that_is_still_being_written_is_left_alone(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_still_being_written_is_not_requested(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
     zone.drop("a.csv", "1")
     text = ["1"]
 
@@ -159,30 +159,28 @@ def test_a_file_that_is_still_being_written_is_left_alone(zone: Zone, monkeypatc
     assert zone.requested().path == "a.csv"
 
 
-def test_a_file_that_rested_since_the_last_tick_need_not_rest_again(
-    zone: Zone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_unchanged_since_the_last_tick_needs_no_second_wait(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
     zone.catalog.landing.save([])
     zone.drop("a.csv", "1")
-    monkeypatch.setattr(landing_watch, "look", _only_first(look))
+    monkeypatch.setattr(landing_watch, "list_files", _only_first(list_files))
     assert zone.states() == {"a.csv": "seen"}
     monkeypatch.undo()
     monkeypatch.setattr(time, "sleep", None)
     assert zone.requested().path == "a.csv"
 
 
-def _only_first(look: Callable[..., object]) -> Callable[..., object]:
+def _only_first(list_once: Callable[..., object]) -> Callable[..., object]:
     calls: list[int] = []
 
-    def looked(folder: pathlib.Path, source: str) -> object:
+    def listed(folder: pathlib.Path, source: str) -> object:
         calls.append(1)
-        return look(folder, source) if len(calls) == 1 else []
+        return list_once(folder, source) if len(calls) == 1 else []
 
-    return looked
+    return listed
 
 
 @pytest.mark.parametrize("error", [SourceVanishedError("a.csv"), SourceChangedError("a.csv")])
-def test_a_file_that_moves_while_it_is_hashed_is_looked_at_again(
+def test_file_that_changes_while_it_is_hashed_is_requested_later(
     zone: Zone, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(stream: object) -> None:
@@ -195,7 +193,7 @@ def test_a_file_that_moves_while_it_is_hashed_is_looked_at_again(
     assert zone.requested().path == "a.csv"
 
 
-def test_a_file_too_large_to_be_hashed_here_is_left_to_its_run(zone: Zone) -> None:
+def test_file_too_large_to_hash_is_requested_without_a_hash(zone: Zone) -> None:
     zone.watch = dataclasses.replace(zone.watch, hash_limit_bytes=3)
     zone.drop("a.csv", "1234")
     file = zone.requested()
@@ -203,7 +201,7 @@ def test_a_file_too_large_to_be_hashed_here_is_left_to_its_run(zone: Zone) -> No
     assert str(file.run_key).endswith(str(file.changed_ns)[:16])
 
 
-def test_a_request_that_never_became_a_run_is_made_again(
+def test_request_that_never_started_a_run_is_repeated(
     zone: Zone, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The daemon died between the sensor's commit and the run."""
@@ -216,14 +214,14 @@ def test_a_request_that_never_became_a_run_is_made_again(
     assert zone.requested().attempt == 2
 
 
-def test_files_that_are_gone_are_not_reported(zone: Zone, landing: pathlib.Path) -> None:
+def test_deleted_file_is_not_reported(zone: Zone, landing: pathlib.Path) -> None:
     zone.drop("a.csv", "1")
     zone.ingest()
     (landing / "a.csv").unlink()
     assert zone.tick() == {}
 
 
-def test_a_missing_landing_zone_is_an_error_and_changes_nothing(zone: Zone, landing: pathlib.Path) -> None:
+def test_missing_landing_zone_is_an_error_and_changes_no_record(zone: Zone, landing: pathlib.Path) -> None:
     zone.drop("a.csv", "1")
     zone.ingest()
     before = _rows(zone)
@@ -237,7 +235,7 @@ def _rows(zone: Zone) -> Sequence[LandingFile]:
     return list(zone.catalog.landing.files_of("flights").values())
 
 
-def test_dropping_a_file_again_mends_one_that_was_found_damaged(zone: Zone) -> None:
+def test_second_drop_repairs_a_damaged_file(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     zone.ingest()
     assert zone.states() == {"a.csv": "ingested"}

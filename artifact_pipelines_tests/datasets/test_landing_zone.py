@@ -11,11 +11,11 @@ from artifact_pipelines.datasets.landing_zone import (
     KnownContent,
     Sighting,
     check_source,
+    decide,
     find_file,
-    first_seen,
     is_unchanged,
-    judge,
-    look,
+    list_files,
+    record_seen,
     type_of,
 )
 from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
@@ -26,66 +26,66 @@ KNOWN = KnownContent(current=NOW, version_of={OLD: 1, NOW: 2})
 
 
 @pytest.mark.parametrize("source", ["*.csv", "sub/*.csv", "**/*.parquet", "flights.csv"])
-def test_a_source_is_a_glob_below_the_landing_zone(source: str) -> None:
+def test_glob_below_the_landing_zone_is_a_source(source: str) -> None:
     check_source(source)
 
 
 @pytest.mark.parametrize("source", ["", "/etc/*", "../*.csv", "a/../../b"])
-def test_a_source_may_not_leave_it(source: str) -> None:
+def test_source_outside_the_landing_zone_is_refused(source: str) -> None:
     with pytest.raises(InvalidArgumentError, match="below the landing zone"):
         check_source(source)
 
 
-def test_a_look_sees_regular_files_that_match(landing: pathlib.Path) -> None:
+def test_only_regular_matching_files_are_listed(landing: pathlib.Path) -> None:
     (landing / "sub").mkdir()
     for name in ("b.csv", "a.csv", "sub/c.csv", ".hidden.csv", "other.txt"):
         (landing / name).write_text(name)
     (landing / "folder.csv").mkdir()
     (landing / "link.csv").symlink_to("/etc/passwd")
     os.mkfifo(landing / "pipe.csv")
-    assert [s.path for s in look(landing, "*.csv")] == ["a.csv", "b.csv"]
-    assert [s.path for s in look(landing, "**/*.csv")] == ["a.csv", "b.csv", "sub/c.csv"]
-    assert look(landing, "a.csv")[0].size_bytes == 5
+    assert [s.path for s in list_files(landing, "*.csv")] == ["a.csv", "b.csv"]
+    assert [s.path for s in list_files(landing, "**/*.csv")] == ["a.csv", "b.csv", "sub/c.csv"]
+    assert list_files(landing, "a.csv")[0].size_bytes == 5
 
 
-def test_a_look_notices_every_change(landing: pathlib.Path) -> None:
+def test_write_that_keeps_size_and_mtime_is_noticed(landing: pathlib.Path) -> None:
     path = landing / "a.csv"
     path.write_text("1")
-    before = look(landing, "*.csv")
+    before = list_files(landing, "*.csv")
     stat = path.stat()
     path.write_text("2")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert look(landing, "*.csv") != before, "size and mtime are as they were, but it was written to"
+    assert list_files(landing, "*.csv") != before, "size and mtime are the same, ctime is not"
 
 
-def test_a_landing_zone_that_is_missing_is_an_error(tmp_path: pathlib.Path) -> None:
+def test_missing_landing_zone_is_an_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(LandingZoneMissingError, match="ARTIFACT_LANDING_URL"):
-        look(tmp_path / "nowhere", "*.csv")
+        list_files(tmp_path / "nowhere", "*.csv")
 
 
-def test_a_file_that_goes_during_the_look_is_left_out(landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_deleted_during_the_listing_is_left_out(landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (landing / "a.csv").write_text("1")
     monkeypatch.setattr(pathlib.Path, "glob", lambda self, pattern: [landing / "a.csv", landing / "gone.csv"])
-    assert [s.path for s in look(landing, "*.csv")] == ["a.csv"]
+    assert [s.path for s in list_files(landing, "*.csv")] == ["a.csv"]
 
 
-def test_a_file_is_unchanged_when_size_and_time_are() -> None:
+def test_same_size_and_time_mean_unchanged() -> None:
     assert is_unchanged(Sighting("flights.csv", 10, 1), SEEN)
     assert not is_unchanged(Sighting("flights.csv", 11, 1), SEEN)
     assert not is_unchanged(Sighting("flights.csv", 10, 2), SEEN)
     assert not is_unchanged(Sighting("flights.csv", 10, 1), None)
 
 
-def test_a_changed_file_is_seen_anew_and_remembers_what_it_held() -> None:
+def test_record_of_a_changed_file_keeps_its_last_content_hash() -> None:
     known = dataclasses.replace(SEEN, state=LandingState.INGESTED, attempt=3, content_hash=NOW, run_key="k")
-    again = first_seen("flights", Sighting("flights.csv", 20, 5), known)
+    again = record_seen("flights", Sighting("flights.csv", 20, 5), known)
     assert (again.state, again.attempt, again.content_hash, again.run_key) == (LandingState.SEEN, 3, NOW, None)
 
 
-def test_a_failed_file_that_was_touched_gets_a_second_chance() -> None:
+def test_touched_file_that_failed_is_requested_again() -> None:
     failed = dataclasses.replace(SEEN, state=LandingState.FAILED, attempt=1, content_hash=NOW)
-    again = first_seen("flights", Sighting("flights.csv", 10, 5), failed)
-    assert judge(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
+    again = record_seen("flights", Sighting("flights.csv", 10, 5), failed)
+    assert decide(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_a_failed_file_that_was_touched_gets_a_second_chance() -> None:
     ],
     ids=["new", "too large to say", "current", "current again", "copy of old", "touched", "back to old"],
 )
-def test_what_becomes_of_a_complete_file(
+def test_complete_file_is_requested_or_a_duplicate(
     file: LandingFile, content_hash: str | None, paths: set[str], state: LandingState, reason: str | None
 ) -> None:
-    judged = judge(file, content_hash, KNOWN, paths)
-    assert judged.state == state
-    assert (reason or "") in (judged.reason or "")
-    assert (judged.reason is None) == (reason is None)
+    decided = decide(file, content_hash, KNOWN, paths)
+    assert decided.state == state
+    assert (reason or "") in (decided.reason or "")
+    assert (decided.reason is None) == (reason is None)
 
 
 @pytest.mark.parametrize(
@@ -120,19 +120,19 @@ def test_what_becomes_of_a_complete_file(
         ("copy.DAT", LandingState.DUPLICATE),
     ],
 )
-def test_content_that_failed_as_one_type_may_come_as_another(path: str, state: LandingState) -> None:
+def test_content_that_failed_as_one_type_is_requested_as_another(path: str, state: LandingState) -> None:
     known = dataclasses.replace(KNOWN, failed_as={NOW: type_of("flights.dat")})
-    assert judge(dataclasses.replace(SEEN, path=path), NOW, known, set()).state == state
+    assert decide(dataclasses.replace(SEEN, path=path), NOW, known, set()).state == state
 
 
-def test_every_attempt_has_a_run_key_of_its_own() -> None:
-    first = judge(SEEN, NEW, KNOWN, set())
-    second = judge(dataclasses.replace(first, state=LandingState.SEEN, content_hash=None), NEW, KNOWN, set())
+def test_each_attempt_has_its_own_run_key() -> None:
+    first = decide(SEEN, NEW, KNOWN, set())
+    second = decide(dataclasses.replace(first, state=LandingState.SEEN, content_hash=None), NEW, KNOWN, set())
     assert first.run_key == f"flights/flights.csv#1-{NEW[:16]}"
     assert second.run_key == f"flights/flights.csv#2-{NEW[:16]}"
 
 
-def test_the_file_that_changed_last_is_found(landing: pathlib.Path) -> None:
+def test_file_that_changed_last_is_ingested_by_default(landing: pathlib.Path) -> None:
     for name in ("b.csv", "a.csv"):
         (landing / name).write_text(name)
     os.utime(landing / "b.csv")
@@ -140,12 +140,12 @@ def test_the_file_that_changed_last_is_found(landing: pathlib.Path) -> None:
     assert find_file(landing, "flights", "*.csv", "a.csv").name == "a.csv"
 
 
-def test_nothing_to_find_is_an_error_that_says_what_to_drop(landing: pathlib.Path) -> None:
+def test_empty_landing_zone_is_an_error_with_the_remedy(landing: pathlib.Path) -> None:
     with pytest.raises(NothingLandedError, match=r"flights.*'\*\.csv'.*Drop one there"):
         find_file(landing, "flights", "*.csv", None)
 
 
-def test_a_file_that_is_gone_or_empty_or_elsewhere_is_an_error(landing: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_missing_empty_or_outside_file_is_refused(landing: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (landing / "empty.csv").touch()
     (landing / "folder").mkdir()
     (landing / "link.csv").symlink_to(tmp_path / "secret")

@@ -34,13 +34,13 @@ def read(
         return batches.read_all()
 
 
-def test_a_csv_file_is_read_with_the_types_its_values_have(tmp_path: pathlib.Path) -> None:
+def test_csv_values_determine_the_types(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, CSV, null_values=("NA",))
     assert [str(kind) for kind in table.schema.types] == ["string", "int64", "date32[day]"]
     assert table["delay"].to_pylist() == [5, None]
 
 
-def test_types_are_read_off_all_rows(tmp_path: pathlib.Path) -> None:
+def test_types_depend_on_all_rows(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, "x\n" + "1\n" * 50_000 + "text\n")
     assert str(table.schema.field("x").type) == "string"
 
@@ -71,7 +71,7 @@ def test_every_format_gives_the_same_table(
     ("file_type", "data"),
     [("csv", "x,y\n1,2\n"), ("tsv", "x\ty\n1\t2\n"), ("ndjson", '{"x": 1, "y": 2}\n'), ("parquet", None)],
 )
-def test_the_name_of_a_folder_is_no_column(tmp_path: pathlib.Path, file_type: str, data: str | None) -> None:
+def test_folder_name_never_becomes_a_column(tmp_path: pathlib.Path, file_type: str, data: str | None) -> None:
     folder = tmp_path / "env=prod" / "x=5"
     folder.mkdir(parents=True)
     if data is None:
@@ -80,20 +80,20 @@ def test_the_name_of_a_folder_is_no_column(tmp_path: pathlib.Path, file_type: st
     assert table.to_pylist() == [{"x": 1, "y": 2}]
 
 
-def test_parquet_is_read_as_it_is(tmp_path: pathlib.Path) -> None:
+def test_parquet_keeps_its_types_unless_others_are_declared(tmp_path: pathlib.Path) -> None:
     pl.DataFrame({"x": [1, 2]}).write_parquet(tmp_path / "x.parquet")
     data = (tmp_path / "x.parquet").read_bytes()
     assert read(tmp_path, data, "parquet")["x"].to_pylist() == [1, 2]
     assert str(read(tmp_path, data, "parquet", columns={"x": "VARCHAR"}).schema.field("x").type) == "string"
 
 
-def test_rows_stay_in_their_order(tmp_path: pathlib.Path) -> None:
+def test_rows_keep_their_order(tmp_path: pathlib.Path) -> None:
     numbers = [(i * 7919) % 200_003 for i in range(200_003)]
     table = read(tmp_path, "x\n" + "".join(f"{number}\n" for number in numbers))
     assert table["x"].to_pylist() == numbers
 
 
-def test_declared_types_are_kept(tmp_path: pathlib.Path) -> None:
+def test_declared_types_override_detected_ones(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, CSV, columns={"delay": "DOUBLE", "day": "VARCHAR"}, null_values=("NA",))
     assert [str(kind) for kind in table.schema.types] == ["string", "double", "string"]
 
@@ -107,7 +107,7 @@ def test_declared_types_are_kept(tmp_path: pathlib.Path) -> None:
         ('{"x": 1}\n', {"columns": {"y": "INT"}, "type": "ndjson"}, "y"),
     ],
 )
-def test_a_file_that_does_not_fit_the_contract_is_an_error(
+def test_file_that_breaks_the_contract_is_refused_with_the_problem(
     tmp_path: pathlib.Path, data: str, contract: Any, message: str
 ) -> None:
     with pytest.raises(SchemaMismatchError, match="flights/raw") as caught:
@@ -129,20 +129,20 @@ def test_a_file_that_does_not_fit_the_contract_is_an_error(
         ("<html>", "html", {}),
     ],
 )
-def test_a_torn_or_foreign_file_is_an_error_and_not_a_guess(
+def test_torn_or_foreign_file_is_refused_with_the_whole_reason(
     tmp_path: pathlib.Path, data: str | bytes, file_type: str, contract: Any
 ) -> None:
     with pytest.raises(UnparsableSourceError, match="flights/raw") as caught:
         read(tmp_path, data, file_type, **contract)
-    assert "Mend the file" in str(caught.value)
-    assert not re.search(r"[.:]\. Mend", str(caught.value)), "the reason is not cut off in the middle"
+    assert "Fix the file" in str(caught.value)
+    assert not re.search(r"[.:]\. Fix", str(caught.value)), "the reason is cut off"
 
 
-def test_a_compression_that_is_not_supported_is_said(tmp_path: pathlib.Path) -> None:
+def test_unsupported_compression_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UnparsableSourceError, match=r"csv\.zip: compressed files are supported as \.gz only"):
         read(tmp_path, b"PK", "csv", "zip")
 
 
-def test_names_and_values_are_never_sql_or_paths(tmp_path: pathlib.Path) -> None:
+def test_names_and_values_are_never_run_as_sql_or_opened_as_paths(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, '"a""b\'c","../x"\n\'; DROP TABLE x; --,2\n', columns={"a\"b'c": "VARCHAR"})
     assert table.to_pylist() == [{"a\"b'c": "'; DROP TABLE x; --", "../x": 2}]

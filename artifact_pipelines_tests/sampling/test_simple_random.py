@@ -24,19 +24,19 @@ def ids(sampled: pl.DataFrame) -> list[int]:
     return sampled["id"].to_list()
 
 
-def test_a_sample_is_the_n_rows_with_the_smallest_numbers() -> None:
+def test_sample_is_the_n_rows_with_the_smallest_numbers() -> None:
     numbers = permanent_random_numbers(POPULATION.select("id"), seed=3)
     expected = POPULATION.with_columns(numbers).sort("permanent_random_number").head(10)["id"].to_list()
     assert ids(sample(POPULATION, 10, seed=3)) == expected
 
 
-def test_it_carries_inclusion_probability_and_weight() -> None:
+def test_sample_has_inclusion_probability_and_weight() -> None:
     drawn = sample(POPULATION, 250)
     assert drawn["inclusion_probability"].unique().to_list() == [0.25]
     assert drawn["sampling_weight"].sum() == 1000
 
 
-def test_the_mean_over_all_seeds_is_that_of_the_population() -> None:
+def test_subsets_are_equally_likely_and_totals_unbiased_over_seeds() -> None:
     """Each subset of a small population is drawn about equally often, and the weighted total is unbiased."""
     small = POPULATION.head(5)
     drawn = [sample(small, 2, seed) for seed in range(1000)]
@@ -50,17 +50,17 @@ def test_the_mean_over_all_seeds_is_that_of_the_population() -> None:
     assert abs(statistics.mean(totals) - int(small["value"].sum())) < 4 * error
 
 
-def test_order_and_layout_of_the_population_do_not_matter() -> None:
+def test_row_order_and_chunks_do_not_change_the_sample() -> None:
     shuffled = POPULATION.sample(fraction=1, shuffle=True, seed=1)
     chunked = pl.concat([shuffled[:10], shuffled[10:]], rechunk=False)
     polars.testing.assert_frame_equal(sample(POPULATION, 50), sample(chunked, 50))
 
 
-def test_a_larger_sample_contains_the_smaller() -> None:
+def test_larger_sample_contains_the_smaller() -> None:
     assert ids(sample(POPULATION, 100))[:10] == ids(sample(POPULATION, 10))
 
 
-def test_a_sample_hardly_changes_when_the_data_grow() -> None:
+def test_sample_hardly_changes_when_the_data_grow() -> None:
     grown = pl.concat([POPULATION, POPULATION.with_columns(pl.col("id") + 1000).head(100)])
     kept = set(ids(sample(POPULATION, 100))) & set(ids(sample(grown, 100)))
     assert len(kept) >= 80, "about 1 in 11 is expected to be replaced"
@@ -70,25 +70,25 @@ def test_another_seed_draws_another_sample() -> None:
     assert ids(sample(POPULATION, 10, seed=1)) != ids(sample(POPULATION, 10, seed=2))
 
 
-def test_without_a_key_the_position_identifies_a_row() -> None:
+def test_position_identifies_a_row_without_a_key() -> None:
     by_position = sample(POPULATION, 10, key=())
     assert ids(by_position) == ids(sample(POPULATION.with_columns(value=0), 10, key=()))
     assert by_position.columns == [*POPULATION.columns, "inclusion_probability", "sampling_weight"]
 
 
-def test_rows_of_the_same_key_stay_in_the_order_of_the_table() -> None:
+def test_rows_with_equal_keys_keep_their_order() -> None:
     twins = pl.DataFrame({"id": [7, 7, 7], "value": [1, 2, 3]})
     assert sample(twins, 2)["value"].to_list() == [1, 2]
 
 
 @pytest.mark.parametrize("n", [1000, 1001, 10**9])
-def test_a_small_population_is_taken_whole(n: int) -> None:
+def test_small_population_is_taken_whole(n: int) -> None:
     drawn = sample(POPULATION, n)
     assert sorted(ids(drawn)) == list(range(1000))
     assert drawn["sampling_weight"].unique().to_list() == [1.0]
 
 
-def test_an_empty_population_gives_an_empty_sample() -> None:
+def test_empty_population_gives_an_empty_sample() -> None:
     drawn = sample(POPULATION.head(0), 5)
     assert drawn.height == 0
     assert "sampling_weight" in drawn.columns
@@ -109,11 +109,11 @@ def test_missing_key_column_is_refused() -> None:
         sample(POPULATION, 1, key=("nothing",))
 
 
-def test_a_column_that_a_sample_adds_may_not_be_there() -> None:
+def test_population_with_a_column_that_the_sample_adds_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="rename them"):
         sample(POPULATION.with_columns(sampling_weight=1), 5)
 
 
-def test_a_key_of_lists_identifies_nothing() -> None:
+def test_key_of_lists_is_refused() -> None:
     with pytest.raises(UnsupportedTypeError, match="identify rows by column 'id'"):
         SimpleRandom(n=1).draw(pl.LazyFrame({"id": [[1], [2]]}), ("id",))

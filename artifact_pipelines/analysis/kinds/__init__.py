@@ -1,0 +1,1 @@
+"""Kinds of analysis, each a class in a module of its own."""

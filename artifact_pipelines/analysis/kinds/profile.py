@@ -1,4 +1,4 @@
-"""A profile describes every column of a table, in one pass: map over batches, merge, finish.
+"""Describes every column of a table in one pass: map over batches, merge, finish.
 
 Batches have a fixed size and are merged in order, so the same table gives the same profile to the last bit, with any
 number of threads.
@@ -60,7 +60,7 @@ class Profile(IAnalysisKind):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ColumnSummary:
-    """What is known of one column after some batches.
+    """Statistics of one column over some batches.
 
     Attributes:
         count: Values that are not null.
@@ -103,7 +103,7 @@ def profile(source: BinaryIO) -> pl.DataFrame:
 
 
 def measure(column: pl.Series) -> ColumnSummary:
-    """Map: describe one batch of a column."""
+    """Map: return the statistics of one batch of a column."""
     values = column.drop_nulls()
     kind = column.dtype
     numbers = values.cast(pl.Float64) if kind.is_numeric() else None
@@ -124,7 +124,7 @@ def measure(column: pl.Series) -> ColumnSummary:
 
 
 def merge(left: ColumnSummary, right: ColumnSummary) -> ColumnSummary:
-    """Merge: describe two runs of batches as one."""
+    """Merge: return the statistics of two runs of batches together."""
     mean, squares = _merged_moments(left, right)
     smallest = (
         _smallest(left.smallest.append(right.smallest))
@@ -144,7 +144,7 @@ def merge(left: ColumnSummary, right: ColumnSummary) -> ColumnSummary:
 
 
 def finish(name: str, summary: ColumnSummary) -> tuple[Any, ...]:
-    """Finish: return the row of a column, as `profile` has it."""
+    """Finish: return a column's row of the profile."""
     distinct, exact = _distinct(summary.smallest)
     deviation = (
         math.sqrt(summary.squares / (summary.count - 1)) if summary.mean is not None and summary.count > 1 else None

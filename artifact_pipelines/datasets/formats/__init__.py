@@ -1,0 +1,1 @@
+"""File formats, each a class in a module of its own."""

@@ -1,4 +1,4 @@
-"""Delimited text: CSV and TSV."""
+"""CSV and TSV."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,22 +13,20 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 
 
 class Csv(IFileFormat):
-    """Lines of values between delimiters, names of columns in the first."""
+    """Text with a row on each line, and names of columns on the first."""
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("csv",)
     type: Literal["csv"] = "csv"
     delimiter: str = pydantic.Field(
-        default=",", min_length=1, max_length=1, description="Separates values; a comma in CSV, a tab in TSV."
+        default=",", min_length=1, max_length=1, description="Separates values; left out: a comma, or a tab in TSV."
     )
-    null_values: Sequence[str] = pydantic.Field(
-        default=(), description="Texts that stand for null, besides the empty one."
-    )
+    null_values: Sequence[str] = pydantic.Field(default=(), description="Texts that mean null, besides the empty one.")
 
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
         """See `IFileFormat`."""
 
-        # The sniffer may only find types, and reads them from all rows: otherwise it skips rows or picks another
-        # delimiter to make a torn file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
+        # DuckDB may detect types only, from all rows. Otherwise it skips rows or picks another delimiter to make a torn
+        # file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
         def relate(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
             return connection.read_csv(
                 str(file.path),
@@ -47,8 +45,10 @@ class Csv(IFileFormat):
 
 
 class Tsv(Csv):
-    """CSV with tabs between values."""
+    """CSV with tabs."""
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("tsv",)
     type: Literal["tsv"] = "tsv"  # type: ignore[assignment]  # another literal
-    delimiter: str = pydantic.Field(default="\t", min_length=1, max_length=1, description="Separates values.")
+    delimiter: str = pydantic.Field(
+        default="\t", min_length=1, max_length=1, description="Separates values; left out: a tab."
+    )

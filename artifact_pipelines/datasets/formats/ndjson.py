@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, one row each."""
+"""Newline-delimited JSON, also known as JSON Lines."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 
 
 class Ndjson(IFileFormat):
-    """One JSON object a line."""
+    """Text with one JSON object, which is one row, on each line."""
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("ndjson", "jsonl")
     type: Literal["ndjson"] = "ndjson"

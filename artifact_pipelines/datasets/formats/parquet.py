@@ -1,4 +1,4 @@
-"""Parquet, with the types that it has."""
+"""Parquet; its types are kept."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,7 +18,7 @@ class Parquet(IFileFormat):
 
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
         """See `IFileFormat`."""
-        # A folder `env=prod` in the store's path is no column: no Hive partitioning.
+        # No Hive partitioning: a folder `env=prod` in the store's path is no column.
         return scan(
             file,
             self.type,

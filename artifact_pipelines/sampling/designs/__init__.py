@@ -1,0 +1,1 @@
+"""Sampling designs, each a class in a module of its own."""

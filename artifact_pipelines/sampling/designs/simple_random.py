@@ -1,7 +1,7 @@
 """Simple random sampling without replacement.
 
-One idea: a row's permanent random number does not depend on other rows, so samples nest when they grow, and hardly
-change when the data do.
+One idea: a row's permanent random number does not depend on other rows, so a larger sample contains the smaller one,
+and a sample hardly changes when the data grow.
 """
 
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ class SimpleRandom(ISamplingDesign):
         )
 
     def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-        """Draw in one pass; of the population, only n rows are held in memory.
+        """Draw in one pass with only n rows in memory.
 
         Args:
             population: N rows.
-            key: Columns that identify a row; none: its position does.
+            key: Columns that identify a row; if empty, its position does.
 
         Returns:
             min(n, N) rows in the order of their permanent random numbers, so that a smaller sample with the same seed
@@ -57,7 +57,7 @@ class SimpleRandom(ISamplingDesign):
         schema = population.collect_schema()
         columns = schema.names()
         _check(key, columns)
-        # Refuses a column that identifies nothing here, where the error is still ours, and not inside polars' engine.
+        # Refuses an unsuitable column here with our own error; inside polars' engine it would be another.
         permanent_random_numbers(pl.DataFrame(schema={name: schema[name] for name in key}), self.seed)
         population_size = int(population.select(pl.len()).collect().item())
         share = min(self.n, population_size) / population_size if population_size else 1.0
