@@ -198,7 +198,7 @@ class Store(IArtifactProducer):
         """
         for file in self._find(asset, partition, {"version": version}).files:
             self._producer.uri(file)
-        return self.catalog.rollback.roll_back(asset, version, partition)
+        return self.catalog.materializations.roll_back(asset, version, partition)
 
     def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
         catalog = self.catalog.materializations

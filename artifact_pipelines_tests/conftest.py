@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog import retry
+from artifact_pipelines.catalog import engine as catalog_engine
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings
@@ -161,7 +161,7 @@ def catalog(catalog_url: str) -> Iterator[Catalog]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that does not answer is given up almost at once."""
-    monkeypatch.setattr(retry, "RETRY_S", 0.1)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 0.1)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_load_by_version_number(flights: Store) -> None:
 
 
 def test_load_by_tag_run_or_time(flights: Store) -> None:
-    flights.catalog.marks.tag("flights", "gold", version=1)
+    flights.catalog.pins_and_tags.tag("flights", "gold", version=1)
     new, _, old = flights.history("flights")
     assert flights.load("flights", tag="gold")["x"].to_list() == [1]
     assert flights.load("flights", run_id=old.run_id)["x"].to_list() == [1]

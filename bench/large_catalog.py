@@ -140,7 +140,7 @@ class Questions:
             "inputs": lambda: assets.inputs(self._id()),
             "record": self._record,
             "next to verify": lambda: next(self._catalog.audit.files_to_verify(100)),
-            "collector's candidates": lambda: self._catalog.collection.candidates(3600, 100),
+            "collector's candidates": lambda: self._catalog.collection.garbage(3600, 100),
         }
 
     def _moment(self) -> Selection:

@@ -1,7 +1,7 @@
-"""Looking after the rows: which files are to be verified next, and where the catalog contradicts itself.
+"""Verification's questions to the catalog: which files come next, and where rows contradict each other.
 
-One idea: each question is one statement, so it sees one state of the catalog. Whoever writes meanwhile changes counts
-and references in one transaction, so no question ever sees half of a change and calls it an error.
+One idea: each question is one statement, so it sees one state of the catalog. Writers change counts and references in
+one transaction, so no question sees half of a change and reports it as an error.
 """
 
 import datetime
@@ -10,12 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.engine import reading, retried, writing
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.materialization_rows import AS_HOLDER, HOLDER_PREFIX
-from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.tables import file_references, files, materialization_files, materializations
+from artifact_pipelines.catalog.tables import (
+    file_references,
+    files,
+    materialization_files,
+    materializations,
+    utc_now,
+)
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState
 
@@ -33,16 +37,16 @@ class AuditCatalog:
 
     @retried
     def stored_amount(self) -> tuple[int, int]:
-        """Return how many files are stored, and their bytes in all."""
+        """Return the number of stored files, and their total size in bytes."""
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_IS_STORED)
         with reading(self._engine) as connection:
             count, size_bytes = connection.execute(query).one()
         return int(count), int(size_bytes)
 
     def files_to_verify(self, batch: int = 500) -> Iterator[FileInfo]:
-        """Yield every stored file once: those never verified, by ID, then the others, the longest ago first.
+        """Yield every stored file once: first those never verified, by ID, then the least recently verified.
 
-        No transaction is open between two files; what is verified or made meanwhile is left out.
+        No transaction is open between two files. Files that are stored or verified meanwhile are left out.
         """
         with reading(self._engine) as connection:
             highest = sa.func.coalesce(sa.func.max(files.c.file_id), 0)
@@ -78,14 +82,14 @@ class AuditCatalog:
 
     @retried
     def mark_verified(self, found: Sequence[FileInfo]) -> None:
-        """State that the bytes of files, looked up before they were read, are right. Damaged ones are stored again.
+        """Note that the bytes of files are intact; the files were looked up before they were read.
 
-        A file whose row someone is changing right now is left as it is.
+        Damaged files become stored again. A file whose row another transaction is changing stays as it is.
         """
         with writing(self._engine) as connection:
             for state in (FileState.STORED, FileState.DAMAGED):
                 ids = [file.file_id for file in found if file.state == state]
-                # Waiting for a second row while holding a first is what deadlocks are made of.
+                # Waiting for a second row while holding a first could deadlock.
                 free = sa.select(files.c.file_id).where(files.c.file_id.in_(ids), files.c.state == state)
                 chosen = connection.scalars(free.with_for_update(skip_locked=True)).all()
                 verified = sa.update(files).where(files.c.file_id.in_(chosen))
@@ -93,7 +97,7 @@ class AuditCatalog:
 
     @retried
     def hit_by(self, file_id: FileId) -> Sequence[str]:
-        """Return who holds a file: assets with partition and version, other holders by their name. Twenty at most."""
+        """Return up to 20 holders of a file: assets with partition and version, other holders by their name."""
         query = (
             sa.select(
                 _holder, materializations.c.asset_key, materializations.c.partition_key, materializations.c.version
@@ -126,7 +130,7 @@ class AuditCatalog:
 
     @retried
     def references_of_nothing(self) -> Sequence[Finding]:
-        """Return the references of materializations that are not there, or that were released."""
+        """Return the references of materializations that do not exist or were released."""
         query = (
             sa.select(file_references.c.file_id, _holder, materializations.c.released_at)
             .join_from(file_references, materializations, _materialization_id == _holding_id(), isouter=True)
@@ -148,7 +152,7 @@ class AuditCatalog:
 
     @retried
     def unheld_materializations(self) -> Sequence[Finding]:
-        """Return the kept materializations that hold a file of theirs no more, or whose file has no row."""
+        """Return the kept materializations that no longer hold one of their files, or whose file has no row."""
         link, holder = materialization_files, AS_HOLDER
         held = sa.exists().where(file_references.c.file_id == link.c.file_id, _holder == holder)
         query = (
@@ -181,7 +185,7 @@ class AuditCatalog:
 
     @retried
     def lost_files(self) -> Collection[FileId]:
-        """Return the files that something kept names and that have no row: their bytes are all that is left of them."""
+        """Return the files of kept materializations that have no row: only their bytes are left."""
         link = materialization_files
         query = (
             sa.select(link.c.file_id)
@@ -201,7 +205,7 @@ class AuditCatalog:
 
     @retried
     def drop_reference_of_nothing(self, file_id: FileId, holder: str) -> None:
-        """Drop the references that a holder has on a file, if it is still no materialization that is kept."""
+        """Drop the references of a holder on a file, unless the holder is a kept materialization by now."""
         kept = sa.exists().where(_materialization_id == _holding_id(), materializations.c.released_at.is_(None))
         drop = sa.delete(file_references).where(
             file_references.c.file_id == file_id, _holder == holder, _holding_id().is_not(None), ~kept
@@ -213,7 +217,7 @@ class AuditCatalog:
 
     @retried
     def hold_again(self, file_id: FileId, holder: str) -> None:
-        """Give a materialization that is kept its reference on its file back, if both are there and it has none."""
+        """Give a kept materialization its missing reference on its file back, if both exist."""
         held = sa.exists().where(file_references.c.file_id == file_id, _holder == holder)
         kept = sa.select(sa.literal(1)).where(
             _materialization_id == int(holder.removeprefix(HOLDER_PREFIX)),
@@ -227,7 +231,7 @@ class AuditCatalog:
 
 
 def _holding_id() -> sa.ColumnElement[int]:
-    """The materialization that a reference names as its holder; null where the holder is another."""
+    """The ID of the materialization that a reference names as its holder; null for other holders."""
     number = sa.func.substr(_holder, len(HOLDER_PREFIX) + 1)
     return sa.case((_holder.regexp_match(f"^{HOLDER_PREFIX}[0-9]{{1,18}}$"), sa.cast(number, sa.BigInteger)))
 
@@ -237,7 +241,7 @@ def _is_gone() -> sa.ColumnElement[bool]:
 
 
 def _lock(connection: sa.Connection, file_id: FileId) -> bool:
-    """Let no one count up or down until the transaction ends: what comes after sees all that was committed before."""
+    """Lock a file's count, so that later statements see all that was committed before. False if there is no such file."""
     query = sa.select(files.c.file_id).where(files.c.file_id == file_id).with_for_update()
     return connection.execute(query).first() is not None
 

@@ -1,4 +1,4 @@
-"""The catalog as its users see it: groups of rows behind one connection."""
+"""The catalog as its users see it: one connection, and an object for each group of questions."""
 
 import pathlib
 from types import TracebackType
@@ -12,9 +12,8 @@ from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
 from artifact_pipelines.catalog.lineage import LineageCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
-from artifact_pipelines.catalog.pins_and_tags import MarkCatalog
+from artifact_pipelines.catalog.pins_and_tags import PinAndTagCatalog
 from artifact_pipelines.catalog.retention import RetentionCatalog
-from artifact_pipelines.catalog.rollback import RollbackCatalog
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
 from artifact_pipelines.catalog.transfer import CatalogTransfer
 
@@ -24,28 +23,27 @@ class Catalog:
 
     Attributes:
         files: Stored files and who holds them.
-        materializations: What every asset held, and when.
-        candidates: What becomes current when its checks have passed.
-        retention: Which versions are kept, wiped and released.
-        lineage: What was made from what.
-        rollback: Making an older version current.
-        marks: Pins and tags on versions.
-        collection: What nothing holds any more.
-        landing: What lies in the landing zone.
-        audit: What is to be verified, and where rows contradict each other.
+        materializations: The history of every asset, and what is current.
+        candidates: Materializations that wait for their checks.
+        retention: Versions that are kept, wiped and released.
+        lineage: Inputs and consumers of materializations.
+        pins_and_tags: Pins and tags on versions.
+        collection: Expired leases and garbage.
+        landing: Files in the landing zone.
+        audit: Files to verify, and contradictions between rows.
         transfer: All rows at once, out and in.
     """
 
     def __init__(self, catalog_url: str, make_tables: bool = False) -> None:
-        """Connect to `sqlite:///…` (made and brought up to date when needed) or `postgresql://…`.
+        """Connect to `sqlite:///…` (created and upgraded when needed) or `postgresql://…`.
 
         Args:
-            catalog_url: Where it is.
-            make_tables: Make the tables also on PostgreSQL, where there are none.
+            catalog_url: URL of the database.
+            make_tables: Create missing tables on PostgreSQL too.
 
         Raises:
             ConfigurationError: The URL cannot work.
-            OutdatedCatalogError: The schema must be brought up to date by command first.
+            OutdatedCatalogError: The schema must be upgraded by command first.
             CatalogUnavailableError: The database does not answer.
         """
         self._engine = make_engine(catalog_url)
@@ -55,8 +53,7 @@ class Catalog:
         self.candidates = CandidateCatalog(self._engine)
         self.retention = RetentionCatalog(self._engine)
         self.lineage = LineageCatalog(self._engine)
-        self.rollback = RollbackCatalog(self._engine)
-        self.marks = MarkCatalog(self._engine)
+        self.pins_and_tags = PinAndTagCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
         self.audit = AuditCatalog(self._engine)
@@ -64,7 +61,7 @@ class Catalog:
 
     @property
     def identity(self) -> str:
-        """Which database it is: catalogs of the same identity have the same rows."""
+        """Name of the database: catalogs of the same identity have the same rows."""
         url = self._engine.url
         if url.get_backend_name() == "sqlite":
             return str(pathlib.Path(url.database or "").resolve())

@@ -1,7 +1,7 @@
-"""What nothing holds any more: leases that ran out, files without a reference, files that only a recovery held.
+"""Garbage: expired leases, files without a reference, and files held only since a lost catalog was refilled.
 
-One idea: whether a file may go is decided in the transaction that deletes its row, by the database and its clock. Its
-bytes go afterwards; a crash between the two leaves bytes without a row, which are garbage by construction.
+One idea: the transaction that deletes a file's row decides whether the file may go, by the database and its clock. The
+bytes go afterwards; a crash in between leaves bytes without a row, which are garbage by construction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,41 +9,50 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.engine import reading, retried, writing
 from artifact_pipelines.catalog.files import REBUILT, count_down, drop_rebuilt
 from artifact_pipelines.catalog.materialization_rows import is_newest_of_its_version
-from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
     materialization_files,
     materialization_inputs,
     materializations,
+    utc_now,
 )
 from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
 
 _BATCH_FILES = 500
-_HAS_EXPIRED = file_references.c.expires_at <= sa.select(utc_now()).scalar_subquery()
+_NOW = sa.select(utc_now()).scalar_subquery()
+_HAS_EXPIRED = file_references.c.expires_at <= _NOW
+_IS_REFERENCE = file_references.c.file_id == files.c.file_id
+_IS_HELD_AS_REBUILT_ONLY = (
+    sa.exists().where(_IS_REFERENCE, file_references.c.holder == REBUILT),
+    ~sa.exists().where(_IS_REFERENCE, file_references.c.holder != REBUILT),
+)
+_GARBAGE: Sequence[sa.Column[Any]] = (
+    files.c.file_id,
+    files.c.content_hash,
+    files.c.size_bytes,
+    files.c.state,
+    files.c.unreferenced_at,
+)
 
 
 class CollectionCatalog:
-    """Leases that ran out and files to collect, on SQLite and PostgreSQL. Every method is one transaction or more."""
+    """Expired leases and garbage, on SQLite and PostgreSQL. Every method is one transaction or more."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     @retried
     def expired_leases(self) -> Sequence[FileId]:
-        """Return the files of leases that have run out, one entry a lease."""
+        """Return the files of expired leases, one entry a lease."""
         with reading(self._engine) as connection:
             return [FileId(x) for x in connection.scalars(sa.select(file_references.c.file_id).where(_HAS_EXPIRED))]
 
     def reap_leases(self) -> Sequence[FileId]:
-        """Drop every lease that has run out, and return the files they were on, one entry a lease.
-
-        A writer that lives all the same finds its lease gone, and starts again.
-        """
+        """Drop every expired lease, and return the files they were on, one entry a lease."""
         reaped = []
         while (file_id := self._reap_oldest_lease()) is not None:
             reaped.append(file_id)
@@ -66,9 +75,9 @@ class CollectionCatalog:
         return self._amount(_IS_HELD_AS_REBUILT_ONLY)
 
     def release_rebuilt(self) -> int:
-        """Release all files that nothing holds but the recovery of a lost catalog. Returns how many.
+        """Release all files that are held only since a lost catalog was refilled. Returns how many.
 
-        Those that someone is changing just now are left out.
+        Files that another transaction is changing are left out.
         """
         count, last = 0, 0
         while batch := self._release_rebuilt_after(last):
@@ -78,7 +87,7 @@ class CollectionCatalog:
 
     @retried
     def _release_rebuilt_after(self, file_id: int) -> Sequence[int]:
-        """Release the next ones by ID. To wait for one that is busy, while others are locked, might be a deadlock."""
+        """Release the next files by ID. Waiting for a busy one while others are locked might be a deadlock."""
         held = sa.select(files.c.file_id).where(files.c.file_id > file_id, *_IS_HELD_AS_REBUILT_ONLY)
         some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
@@ -87,20 +96,17 @@ class CollectionCatalog:
         return chosen
 
     @retried
-    def candidates(self, grace_s: float, limit: int) -> Sequence[Garbage]:
+    def garbage(self, grace_s: float, limit: int) -> Sequence[Garbage]:
         """Return files that `collect` would delete now, the longest unheld first."""
         with reading(self._engine) as connection:
             found = sa.select(*_GARBAGE).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
             return _explained(connection, connection.execute(found).all())
 
     @retried
-    def candidates_after_reaping(self, grace_s: float) -> Sequence[Garbage]:
-        """Return files that `collect` would delete besides the `candidates`, if `reap_leases` were called before."""
+    def garbage_after_reaping(self, grace_s: float) -> Sequence[Garbage]:
+        """Return further files that `collect` would delete if `reap_leases` ran first."""
         leased = sa.select(file_references.c.file_id).where(_HAS_EXPIRED)
-        lasting = sa.exists().where(
-            file_references.c.file_id == files.c.file_id,
-            sa.or_(file_references.c.expires_at.is_(None), ~_HAS_EXPIRED),
-        )
+        lasting = sa.exists().where(_IS_REFERENCE, sa.or_(file_references.c.expires_at.is_(None), ~_HAS_EXPIRED))
         # The grace of a stored file begins only when its lease is reaped.
         goes = files.c.state == FileState.PENDING if grace_s > 0 else sa.true()
         columns: Sequence[sa.ColumnElement[Any]] = [*_GARBAGE[:-1], utc_now().label("unreferenced_at")]
@@ -108,12 +114,12 @@ class CollectionCatalog:
             found = sa.select(*columns).where(files.c.file_id.in_(leased), ~lasting, ~_is_input(), goes)
             return _explained(connection, connection.execute(found.order_by(files.c.file_id)).all())
 
-    def candidate_amount(self, grace_s: float) -> Amount:
-        """Return how much `collect` would delete now, if it were called until nothing is left to delete."""
+    def garbage_amount(self, grace_s: float) -> Amount:
+        """Return how much `collect` would delete now, called until nothing is left to delete."""
         return self._amount(_is_garbage(grace_s))
 
     def total_amount(self) -> Amount:
-        """Return how much the catalog knows of in all."""
+        """Return how much the catalog has in all."""
         return self._amount(())
 
     @retried
@@ -125,19 +131,19 @@ class CollectionCatalog:
 
     @retried
     def collect(self, grace_s: float, limit: int) -> Sequence[Garbage]:
-        """Delete the rows of files that nothing has held for the grace period, and return what their bytes are.
+        """Delete the rows of files that nothing has held for the grace period, and return them.
 
-        From then on nobody can come to hold them: a writer of the same content gets a new ID. The caller deletes the
-        bytes. A file that was never stored needs no grace; its lease was that.
+        From then on nothing can come to hold them: a writer of the same content gets a new ID. The caller deletes the
+        bytes. A file that was never stored needs no grace: its lease was its grace.
 
         Args:
             grace_s: How long nothing must have held a file, in seconds of the database's clock.
-            limit: Files at the most.
+            limit: Maximum number of files.
         """
         oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
         with writing(self._engine) as connection:
-            # Whoever comes to hold one must change its row first. Rows that someone is changing are left for next time;
-            # the others are locked from here on, so that what is true of them stays true.
+            # A new holder must change the file's row first. Rows that another transaction is changing wait for the
+            # next time; the others are locked from here on, so what was found stays true.
             chosen = connection.scalars(oldest.with_for_update(skip_locked=True)).all()
             gone = sa.delete(files).where(files.c.file_id.in_(chosen), *_is_garbage(grace_s))
             return _explained(connection, connection.execute(gone.returning(*_GARBAGE)).all())
@@ -151,47 +157,30 @@ class CollectionCatalog:
 
     @retried
     def is_leased(self, file_id: FileId) -> bool:
-        """Tell whether a lease on a file has not run out: someone may be putting its bytes."""
+        """True if a lease on a file has not expired: a writer may be putting its bytes."""
         lease = sa.select(file_references.c.reference_id).where(
-            file_references.c.file_id == file_id, file_references.c.expires_at > sa.select(utc_now()).scalar_subquery()
+            file_references.c.file_id == file_id, file_references.c.expires_at > _NOW
         )
         with reading(self._engine) as connection:
             return connection.execute(lease.limit(1)).first() is not None
 
 
-_GARBAGE: Sequence[sa.Column[Any]] = (
-    files.c.file_id,
-    files.c.content_hash,
-    files.c.size_bytes,
-    files.c.state,
-    files.c.unreferenced_at,
-)
-
-
-_OF_FILE = file_references.c.file_id == files.c.file_id
-_IS_HELD_AS_REBUILT_ONLY = (
-    sa.exists().where(_OF_FILE, file_references.c.holder == REBUILT),
-    ~sa.exists().where(_OF_FILE, file_references.c.holder != REBUILT),
-)
-
-
 def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
     """The one condition under which a file goes."""
-    is_held = sa.exists().where(file_references.c.file_id == files.c.file_id)
     return (
         files.c.reference_count == 0,
-        files.c.unreferenced_at <= sa.select(utc_now()).scalar_subquery(),
+        files.c.unreferenced_at <= _NOW,
         sa.or_(
             files.c.state == FileState.PENDING,
             files.c.unreferenced_at <= sa.select(utc_now(sa.literal(-float(grace_s)))).scalar_subquery(),
         ),
-        ~is_held,
+        ~sa.exists().where(_IS_REFERENCE),
         ~_is_input(),
     )
 
 
 def _is_input() -> sa.ColumnElement[bool]:
-    # What something kept was made from stays, even if it was released before that was recorded.
+    """True if something kept was made from a file, even if the file was released before that was recorded."""
     link, loaded = materialization_files.c, materialization_inputs.c
     return (
         sa.select(sa.literal(1))
@@ -205,7 +194,7 @@ def _is_input() -> sa.ColumnElement[bool]:
 
 
 def _explained(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Garbage]:
-    """Say of files that nothing holds what had them last, and why it has them no more."""
+    """Add the last owner of each file that nothing holds, and why it no longer holds the file."""
     now = connection.execute(sa.select(utc_now())).scalar_one()
     link = materialization_files
     newest = sa.select(link.c.file_id, sa.func.max(link.c.materialization_id).label("owner_id"))

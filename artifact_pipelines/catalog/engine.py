@@ -1,24 +1,34 @@
-"""The connection to the catalog's database, and the two kinds of transaction on it.
+"""The connection to the catalog's database, the two kinds of transaction on it, and their retries.
 
-Foreign errors are translated here, once: whatever the driver says becomes a `CatalogUnavailableError`, or a
-`ConfigurationError` where the role has no right. When the connection is lost while a transaction commits, the database
-is asked what became of it: nobody has to guess.
+Foreign errors are translated here, once: errors of the driver become a `CatalogUnavailableError`, or a
+`ConfigurationError` if the role lacks a right. If the connection is lost while a transaction commits, the database is
+asked whether it was committed. So a method that is one transaction can be run again as a whole: a retry never counts
+anything twice.
 """
 
 import contextlib
+import functools
 import pathlib
+import random
 import sqlite3
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from artifact_pipelines.catalog.exceptions import NoCatalogError
-from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
 BUSY_TIMEOUT_S = 30
-# A dead host says nothing: without these, a statement sent to it waits for hours. A slow statement is not cut off.
+RETRY_S = 4.0
+"""How long a transaction is run again: enough for a restart or a fail-over of the server, and callers can wait."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+_SQLITE_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+# A dead host does not answer: without these, a statement sent to it waits for hours. A slow statement is not cut off.
 _POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 4,
     "keepalives_idle": 5,
@@ -26,7 +36,7 @@ _POSTGRESQL_TIMEOUTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # milliseconds
 }
-# Given way to another, a server that stops, starts or is full, a connection that broke.
+# Chosen to end a deadlock, a server that stops, starts or is full, a broken connection.
 _PASSING_STATES = ("40001", "40P01", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006")
 _NO_RIGHTS = "42501"
 _GRANT = (
@@ -37,7 +47,7 @@ _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", 
 
 
 def make_engine(catalog_url: str) -> sa.Engine:
-    """Return an engine for `sqlite:///…` or `postgresql://…`; nothing is connected yet.
+    """Return an engine for `sqlite:///…` or `postgresql://…`, without connecting.
 
     Raises:
         ConfigurationError: The URL is not one of these, or names SQLite on a network filesystem.
@@ -45,7 +55,7 @@ def make_engine(catalog_url: str) -> sa.Engine:
     try:
         url = _with_hidden_password(sa.make_url(catalog_url))
     except (sa.exc.ArgumentError, ValueError):
-        raise _bad_url("it is not a database URL") from None  # what was found wrong with it quotes it, password and all
+        raise _bad_url("it is not a database URL") from None  # the cause quotes the URL, password and all
     if "@" in (url.host or ""):
         raise _bad_url("a password with @ in it is taken for the host: write %40 for @")
     if url.get_backend_name() == "postgresql":
@@ -59,8 +69,8 @@ def make_engine(catalog_url: str) -> sa.Engine:
 
 
 def _with_hidden_password(url: sa.URL) -> sa.URL:
-    """Put a password among the options, which libpq reads too, where it is hidden when the URL is shown."""
-    if "sslpassword" in url.query:  # it can be hidden nowhere
+    """Move a password from the options, which libpq reads too, to where it is hidden when the URL is shown."""
+    if "sslpassword" in url.query:  # it cannot be hidden
         raise _bad_url("sslpassword may not be part of it")
     password = url.query.get("password")
     if password is None:
@@ -71,10 +81,10 @@ def _with_hidden_password(url: sa.URL) -> sa.URL:
 
 
 def check_is_there(catalog_url: str) -> None:
-    """Check that a URL does not name a SQLite file that is not there: connecting would make it.
+    """Check that a URL does not name a missing SQLite file: connecting would create it.
 
     Raises:
-        NoCatalogError: It does. What else is wrong with a URL, or with where it leads, shows when it is opened.
+        NoCatalogError: It does. Other faults of a URL show when it is opened.
     """
     with contextlib.suppress(sa.exc.ArgumentError, ValueError, OSError):
         url = sa.make_url(catalog_url)
@@ -105,19 +115,19 @@ def _sqlite_engine(url: sa.URL, path: pathlib.Path) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # FULL: with WAL, NORMAL may lose the last acknowledged commits when the power goes.
+    # FULL: with WAL, NORMAL may lose the last acknowledged commits in a power cut.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A read that turns into a write can fail with "locked" whatever the timeout; taking the write lock at once cannot.
+    # A read that turns into a write can fail with "locked" despite the timeout; taking the write lock at once cannot.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/proc/self/mounts")) -> str:
-    """Return the type of the filesystem that holds a folder, or an empty text where the system does not tell."""
+    """Return the type of the filesystem that holds a folder, or an empty text if the system does not list mounts."""
     if not mounts.exists():
         return ""
     folder = folder.resolve()
@@ -130,11 +140,41 @@ def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/pr
     return kind
 
 
+def retried(transaction: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Run a function that is one transaction again, for `RETRY_S` in all, while its error may pass.
+
+    An error may pass if the connection was lost or refused, a lock was busy, or the database ended this transaction to
+    resolve a deadlock. The last error is raised unchanged.
+    """
+
+    @functools.wraps(transaction)
+    def run(*arguments: Parameters.args, **keywords: Parameters.kwargs) -> Result:
+        deadline = time.monotonic() + RETRY_S
+        for pause_s in _pauses():
+            try:
+                return transaction(*arguments, **keywords)
+            except CatalogUnavailableError as error:
+                if not error.may_pass or time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def _pauses() -> Iterator[float]:
+    """Yield pauses that double up to half a second, each shortened at random so that callers do not wait in step."""
+    pause_s = 0.02
+    while True:
+        yield pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        pause_s = min(2 * pause_s, 0.5)
+
+
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state of the catalog and changes nothing."""
     with _translated(engine), engine.connect() as connection, connection.begin():
-        if engine.dialect.name == "postgresql":  # by default each statement would see a state of its own
+        if engine.dialect.name == "postgresql":  # by default each statement sees a state of its own
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield connection
 
@@ -144,8 +184,8 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that changes rows: committed when the block ends, rolled back when it raises.
 
     Raises:
-        CatalogUnavailableError: With `may_pass`, nothing was changed. Without, whether it was can be unknown, but only
-            where the database could not be reached again after the connection was lost in the middle of the commit.
+        CatalogUnavailableError: With `may_pass`, nothing was changed. Without, the outcome is unknown if the connection
+            was lost during the commit and the database could not be reached again.
     """
     with _translated(engine), engine.connect() as connection:
         connection = connection.execution_options(writes=True)
@@ -160,7 +200,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def _transaction_id(connection: sa.Connection) -> str | None:
-    """Name the transaction, where its connection can be lost and it has changed anything."""
+    """Return the transaction's ID if it changed anything and its connection can be lost."""
     if connection.dialect.name != "postgresql":
         return None
     found: str | None = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar_one()
@@ -181,11 +221,11 @@ def _outcome(engine: sa.Engine, transaction_id: str) -> str:
     try:
         with reading(engine) as connection:
             outcome = connection.execute(query, {"id": transaction_id}).scalar_one()
-    except sa.exc.DataError as error:  # another server by now, which had not received it
+    except sa.exc.DataError as error:  # another server answers by now, which never received it
         raise CatalogUnavailableError(
             engine.url.render_as_string(hide_password=True), str(error.orig).strip()
         ) from error
-    if outcome not in ("committed", "aborted"):  # the server is at it, or has not noticed that we are gone
+    if outcome not in ("committed", "aborted"):  # in progress, or the server has not noticed that we are gone
         raise CatalogUnavailableError(engine.url.render_as_string(hide_password=True), f"it is {outcome}", True)
     return str(outcome)
 
@@ -199,7 +239,7 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
             raise
         raise ConfigurationError("ARTIFACT_CATALOG_URL", str(error.orig).strip(), _GRANT) from error
     except (sa.exc.IntegrityError, sa.exc.DataError):
-        raise  # these are not the database's fault but ours
+        raise  # our fault, not the database's
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         where = engine.url.render_as_string(hide_password=True)
@@ -210,8 +250,34 @@ def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the rest of it says why it is busy
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the higher bits say why it is busy
         return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    # A connection that could not be made has no state to tell.
+    # A connection that could not be made has no state.
     state = getattr(error.orig, "pgcode", None)
     return error.connection_invalidated or state is None or state in _PASSING_STATES
+
+
+def highest_id(connection: sa.Connection, table: sa.Table) -> int:
+    """Return the highest ID that a table ever gave, also to rows that are gone."""
+    if connection.dialect.name == "postgresql":
+        given = sa.select(sa.func.pg_sequence_last_value(_sequence(table)))
+    else:
+        given = sa.select(sa.func.max(_SQLITE_SEQUENCE.c.seq)).where(_SQLITE_SEQUENCE.c.name == table.name)
+    return int(connection.execute(given).scalar_one() or 0)
+
+
+def raise_id(connection: sa.Connection, table: sa.Table, highest: int) -> None:
+    """Let a table give only IDs above this one, and above all that it gave so far."""
+    highest = max(highest, highest_id(connection, table))
+    if not highest:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.setval(_sequence(table), highest)))
+        return
+    connection.execute(sa.delete(_SQLITE_SEQUENCE).where(_SQLITE_SEQUENCE.c.name == table.name))
+    connection.execute(sa.insert(_SQLITE_SEQUENCE).values(name=table.name, seq=highest))
+
+
+def _sequence(table: sa.Table) -> sa.ColumnElement[Any]:
+    [key] = table.primary_key
+    return sa.cast(sa.func.pg_get_serial_sequence(table.name, key.name), postgresql.REGCLASS)

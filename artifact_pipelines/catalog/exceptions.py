@@ -1,4 +1,4 @@
-"""Errors of catalog: rows that are not there, or cannot be read or written."""
+"""Errors of the catalog: rows that do not exist, or cannot be read or written."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class NeverMaterializedError(NotFoundError):
 
 @dataclasses.dataclass(eq=False)
 class NeverPublishedError(NotFoundError):
-    """What an asset (or one partition of it) holds has not passed its checks."""
+    """Nothing that an asset (or one partition of it) holds has passed its checks."""
 
     asset: str
     version: int
@@ -34,22 +34,22 @@ class NeverPublishedError(NotFoundError):
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         option = f" --partition {self.partition}" if self.partition is not None else ""
         return (
-            f"{what} has nothing that is published; its newest version {self.version} is not: {self.reason}. "
-            f"Run its checks, and once they have passed a step that loads it; or publish it as it is: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
+            f"{what} has no published version; its newest version {self.version} is not published: {self.reason}. "
+            f"Run its checks, and once they have passed a step that loads it; or publish it unchecked: `artifact-pipelines publish {self.asset} --version {self.version}{option}`."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class NoCatalogError(NotFoundError):
-    """There is no catalog where one is to be read."""
+    """There is no catalog to read."""
 
     where: str
 
     def __str__(self) -> str:
         return (
-            f"There is no catalog at {self.where}, and none was made. Correct the URL: ARTIFACT_CATALOG_URL, or the argument of `catalog migrate`. "
-            "Where it is right, `make demo`, Dagster, `artifact-pipelines put` and `artifact-pipelines db upgrade` make one; "
-            "`artifact-pipelines catalog restore` brings back one that was lost."
+            f"There is no catalog at {self.where}, and none was created. Correct the URL: ARTIFACT_CATALOG_URL, or the argument of `catalog migrate`. "
+            "If it is right, `make demo`, Dagster, `artifact-pipelines put` and `artifact-pipelines db upgrade` create one; "
+            "`artifact-pipelines catalog restore` brings back a lost one."
         )
 
 
@@ -83,7 +83,7 @@ class UnknownTagError(NotFoundError):
 
 @dataclasses.dataclass(eq=False)
 class NothingSelectedError(NotFoundError):
-    """No kept materialization of an asset is the one that was selected."""
+    """A selection matches no kept materialization of an asset."""
 
     asset: str
     selection: str
@@ -93,14 +93,14 @@ class NothingSelectedError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return (
-            f"{what} has nothing that is {self.selection}; there are: {listed(self.kept)}. Select one of these; what "
-            f"retention released comes back with `artifact-pipelines restore {self.asset} --version N`."
+            f"{what} has nothing that is {self.selection}; there are: {listed(self.kept)}. Select one of these; a released "
+            f"version comes back with `artifact-pipelines restore {self.asset} --version N`."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class NothingToRestoreError(NotFoundError):
-    """Nothing was wiped or released that could be taken back."""
+    """Nothing was wiped or released, so nothing can be restored."""
 
     asset: str
     partition: str | None = None
@@ -110,14 +110,14 @@ class NothingToRestoreError(NotFoundError):
         what = f"asset {self.asset}" + (f", partition {self.partition!r}" if self.partition is not None else "")
         what += f", version {self.version}" if self.version is not None else ""
         return (
-            f"Of {what} nothing was wiped or released, so there is nothing to restore. "
-            f"A version that retention released is restored by its number: `artifact-pipelines restore {self.asset} --version N`."
+            f"Nothing of {what} was wiped or released, so there is nothing to restore. "
+            f"Restore a version that retention released by its number: `artifact-pipelines restore {self.asset} --version N`."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class CollectedVersionsError(NotFoundError):
-    """What is to be restored was collected already."""
+    """The versions to restore were collected already."""
 
     asset: str
     versions: Sequence[str]
@@ -135,23 +135,23 @@ class CollectedVersionsError(NotFoundError):
 
 @dataclasses.dataclass(eq=False)
 class RefusedRowsError(IntegrityError):
-    """Rows that a catalog's database does not take."""
+    """Rows that a catalog's database refuses."""
 
     table: str
     reason: str
 
     def __str__(self) -> str:
-        return f"The catalog does not take the rows of table {self.table}: {self.reason}. Nothing was changed. Mend them where they come from, or take another backup."
+        return f"The catalog refuses the rows of table {self.table}: {self.reason}. Nothing was changed. Fix them at their source, or take another backup."
 
 
 @dataclasses.dataclass(eq=False)
 class UnequalCopyError(IntegrityError):
-    """A copy of a catalog is not as its original."""
+    """A copy of a catalog differs from its original."""
 
     differences: Sequence[str]
 
     def __str__(self) -> str:
-        return f"The copy is not as the original: {listed(self.differences)}. Nothing was copied. Make sure that nobody else writes to either, and run again."
+        return f"The copy differs from the original: {listed(self.differences)}. Nothing was copied. Make sure that nothing else writes to either, and run again."
 
 
 @dataclasses.dataclass(eq=False)
@@ -170,7 +170,7 @@ class OutdatedCatalogError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class CatalogNotEmptyError(UsageError):
-    """A catalog that is to be filled holds rows already."""
+    """A catalog to fill already holds rows."""
 
     where: str
     table: str

@@ -1,7 +1,7 @@
-"""Rows of files and of who holds them: the catalog's half of the storage protocol.
+"""Rows of files and their references: the catalog's half of the storage protocol.
 
-One idea: a file's row and a reference to it are written before its bytes move, so bytes without a row are garbage by
-construction, and a reference that was committed always has its bytes.
+One idea: a file's row and a reference to it are written before its bytes move. So bytes without a row are garbage by
+construction, and a committed reference always has its bytes.
 """
 
 import collections
@@ -12,11 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.catalog.transfer import highest_id
+from artifact_pipelines.catalog.engine import highest_id, reading, retried, writing
+from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import (
     UNDESCRIBED,
@@ -32,7 +29,7 @@ from artifact_pipelines.core.types import (
 LEASE_HOLDER = "lease"
 LEASE_S = 900
 REBUILT = "rebuilt"
-"""Holder of files found in a store and not in a catalog: nobody knows who needs them."""
+"""Holder of files that were found in a store and not in a catalog: nobody knows who needs them."""
 _COUNT = files.c.reference_count
 
 # Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
@@ -83,13 +80,13 @@ _MAKE_STORED = (
     .values(state=FileState.STORED, stored_at=utc_now())
     .returning(files.c.file_id)
 )
-# Whoever read the bytes of before, and calls the file damaged from now on, must not be believed.
+# `verified_at` too: a reader of the earlier bytes must not mark the file as damaged any more.
 _HEAL = sa.update(files).where(files.c.file_id.in_(_FILE_IDS)).values(state=FileState.STORED, verified_at=utc_now())
 _LOCK_IN_ORDER = (
     sa.select(files.c.file_id)
     .where(files.c.file_id.in_(_FILE_IDS))
     .order_by(_DIGEST.collate("C"))  # as Python sorts
-    .with_for_update(key_share=True)  # no more than to change them would
+    .with_for_update(key_share=True)  # as an update locks them
 )
 
 
@@ -123,7 +120,7 @@ class FileCatalog:
         with writing(self._engine) as connection:
             found = count_up(connection, wanted, hash_algorithm)
             rows = [{"file_id": found[c.content_hash].file_id, "lease_s": self.lease_s} for c, _ in wanted]
-            # In no promised order: which of two leases on one file is whose makes no difference.
+            # The order is not promised, but two leases on one file are interchangeable.
             free: dict[int, list[int]] = {}
             for reference_id, file_id in connection.execute(_INSERT_LEASES, rows):
                 free.setdefault(file_id, []).append(reference_id)
@@ -136,7 +133,7 @@ class FileCatalog:
         with writing(self._engine) as connection:
             for start in range(0, len(leases), _RENEWED_AT_ONCE):
                 ids = _ids(leases[start : start + _RENEWED_AT_ONCE])
-                # Whoever settles waits for rows one by one: to wait for them here could be a deadlock.
+                # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
                 free = connection.scalars(_FREE_LEASES, {"reference_ids": ids}).all()
                 connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
 
@@ -175,7 +172,7 @@ class FileCatalog:
         held = (file_references.c.file_id == file_id, file_references.c.holder == holder)
         first = sa.select(sa.func.min(file_references.c.reference_id)).where(*held).scalar_subquery()
         with writing(self._engine) as connection:
-            _file_row(connection, file_id, lock=True)  # or two that release at once would choose the same reference
+            _file_row(connection, file_id, lock=True)  # two releases at once would choose the same reference
             gone = connection.execute(sa.delete(file_references).where(file_references.c.reference_id == first))
             if gone.rowcount == 0:
                 raise NotHeldError(file_id, holder, _holders(connection, file_id))
@@ -196,7 +193,7 @@ class FileCatalog:
 
     @retried
     def holders(self, file_id: FileId) -> Sequence[str]:
-        """Return who holds a file, one entry a reference, oldest first."""
+        """Return the holders of a file, one entry a reference, oldest first."""
         with reading(self._engine) as connection:
             _file_row(connection, file_id)
             return _holders(connection, file_id)
@@ -216,9 +213,9 @@ def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: st
 
 
 def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
-    """Turn leases into references of a holder, inside a transaction that goes on to `note_put`.
+    """Turn leases into references of a holder, inside a transaction that continues with `note_put`.
 
-    Of several holders all come before that: whoever reaps a lease changes it before its file.
+    With several holders, all of them come first: reaping a lease changes the lease before the file too.
     """
     _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
 
@@ -227,10 +224,10 @@ def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[i
     """State that the bytes of leased files are stored.
 
     Returns:
-        IDs of the files that were not stored before: of several that put the same bytes at once, one is told of it.
+        IDs of the files that were not stored before. Of several writers that put the same bytes at once, one gets it.
     """
-    # A lease whose file is not stored says that bytes were put, whatever the row says by now.
-    # Of the others none were put: damage that was found meanwhile is there still.
+    # If a lease has a file that was not stored, its writer put the bytes, whatever the state is by now. The other
+    # writers put nothing: damage that was found meanwhile still exists.
     put = sorted({lease.file.file_id for lease in leases if lease.file.state != FileState.STORED})
     lock_files(connection, put)
     added: set[int] = set()
@@ -244,17 +241,17 @@ def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[i
 
 
 def lock_files(connection: sa.Connection, file_ids: Collection[int]) -> None:
-    """Wait for the rows of files before a transaction changes the first of them, always in the same order.
+    """Lock the rows of files before a transaction changes the first of them, always in the order of `count_up`.
 
-    It is the order in which `count_up` makes them. Two that change the same files then wait for each other in one
-    direction only. On SQLite every writing transaction is alone already, and who waits for one row holds no other.
+    Two transactions that change the same files then wait in one direction only. One row needs no order, and on SQLite
+    every writing transaction is alone already.
     """
     if len(file_ids) > 1 and connection.dialect.name == "postgresql":
         connection.execute(_LOCK_IN_ORDER, {"file_ids": file_ids})
 
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
-    """Count references of a file less, in the transaction that drops them."""
+    """Lower the reference count of a file, in the transaction that drops the references."""
     less = sa.update(files).where(files.c.file_id == file_id)
     connection.execute(
         less.values(
@@ -265,9 +262,9 @@ def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
 
 
 def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str) -> bool:
-    """Give a holder one reference on each of some files, and count it; False when one of them is gone.
+    """Give a holder one reference on each of some files, and count it; False if one of them is gone.
 
-    Who calls it for several holders locks the files of all of them before.
+    A caller with several holders locks the files of all of them first.
     """
     lock_files(connection, file_ids)
     for file_id in sorted(file_ids):
@@ -279,7 +276,7 @@ def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str
 
 
 def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
-    """Drop what holds files since a recovery, and count it, inside a transaction."""
+    """Drop the references that files have had since a lost catalog was refilled, and count them down."""
     held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
     gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
     for file_id, count in sorted(collections.Counter(gone).items()):
@@ -307,7 +304,7 @@ def file_from(row: sa.Row[Any]) -> FileInfo:
 
 
 def _of_types(file: FileInfo, description: FileDescription) -> FileInfo:
-    """Return a file as the one has it who stores its bytes now: somebody may have stored them as something else."""
+    """Return a file with the types that a writer gives: others may have stored the same bytes as something else."""
     return dataclasses.replace(
         file,
         file_type=description.file_type,
@@ -317,7 +314,7 @@ def _of_types(file: FileInfo, description: FileDescription) -> FileInfo:
 
 
 def _is_as_it_was(file: FileInfo) -> tuple[sa.ColumnElement[bool], ...]:
-    """Nobody has verified or healed the file since it was looked up."""
+    """True if the file was neither verified nor healed since it was looked up."""
     return (
         files.c.file_id == file.file_id,
         files.c.state == file.state,
@@ -329,19 +326,19 @@ def _is_as_it_was(file: FileInfo) -> tuple[sa.ColumnElement[bool], ...]:
 def count_up(
     connection: sa.Connection, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str
 ) -> Mapping[str, FileInfo]:
-    """Find or make the file of each content, count the references to come, and return the files by content hash."""
+    """Find or insert the file of each content, count its new references, and return the files by content hash."""
     counts = collections.Counter(content.content_hash for content, _ in wanted)
     first = {content.content_hash: (content, description) for content, description in reversed(wanted)}
-    # Sorted: two that want the same contents at once then wait for each other in one direction only.
+    # Sorted: two transactions that want the same contents wait in one direction only.
     rows = [_row(*first[key], hash_algorithm, counts[key]) for key in sorted(counts)]
     found = connection.execute(_UPSERTS[connection.dialect.name], rows).all()
     new = [row.file_id for row in found if not row.storage_key]
-    if new:  # the key carries the ID, which is known only now
+    if new:  # the key contains the ID, which is known only now
         connection.execute(_NAME_KEYS, {"file_ids": new})
     for row in found:
-        if UNDESCRIBED in row.metadata:  # only now somebody says what it is
-            told = sa.update(files).where(files.c.file_id == row.file_id)
-            connection.execute(told.values(**_described(first[row.content_hash][1])))
+        if UNDESCRIBED in row.metadata:  # a found file gets its description from its next writer
+            found_file = sa.update(files).where(files.c.file_id == row.file_id)
+            connection.execute(found_file.values(**_described(first[row.content_hash][1])))
     return {row.content_hash: file_from(row) for row in found}
 
 

@@ -1,14 +1,12 @@
-"""What lies in the landing zone and what became of it: the sensor's memory, which outlives every restart."""
+"""Files in the landing zone and their states: the sensor's memory, which outlives every restart."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import reading, writing
-from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.tables import landing_files
+from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.tables import landing_files, utc_now
 from artifact_pipelines.core.types import LandingFile, LandingState
 
 
@@ -20,7 +18,7 @@ class LandingCatalog:
 
     @retried
     def files_of(self, dataset: str) -> Mapping[str, LandingFile]:
-        """Return what is known of a dataset's files, by path."""
+        """Return the last known state of a dataset's files, by path."""
         query = sa.select(landing_files).where(landing_files.c.dataset == dataset)
         with reading(self._engine) as connection:
             return {row.path: _landing_file_from(row) for row in connection.execute(query)}

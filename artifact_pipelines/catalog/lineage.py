@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import reading
-from artifact_pipelines.catalog.retry import retried
+from artifact_pipelines.catalog.engine import reading, retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.lineage import Ancestry, Made
 from artifact_pipelines.core.types import FileId
 
+_TABLE = materializations.c
 _inputs = materialization_inputs.c
 _owned = materialization_files.c
 
@@ -27,27 +27,30 @@ class LineageCatalog:
 
     @retried
     def versions(self, asset: str, partition: str | None, version: int | None, limit: int) -> Sequence[Made]:
-        """Return the newest kept materialization of a version, by default of the current one; by partition.
+        """Return the newest kept materialization of a version, by default of the current one, for each partition.
 
-        Without a partition, it is that of each partition.
+        Args:
+            asset: Asset key.
+            partition: Only this partition; None: all of them.
+            version: Number of the version; None: the current one.
+            limit: Maximum number of materializations.
         """
-        table = materializations.c
-        which = [table.asset_key == asset, table.released_at.is_(None)]
-        which += [table.is_current if version is None else table.version == version]
-        which += [] if partition is None else [table.partition_key == partition]
-        newest = sa.select(sa.func.max(table.materialization_id)).where(*which).group_by(table.partition_key)
+        which = [_TABLE.asset_key == asset, _TABLE.released_at.is_(None)]
+        which += [_TABLE.is_current if version is None else _TABLE.version == version]
+        which += [] if partition is None else [_TABLE.partition_key == partition]
+        newest = sa.select(sa.func.max(_TABLE.materialization_id)).where(*which).group_by(_TABLE.partition_key)
         with reading(self._engine) as connection:
-            found = _made(connection, connection.scalars(newest.order_by(table.partition_key).limit(limit)).all())
+            found = _made(connection, connection.scalars(newest.order_by(_TABLE.partition_key).limit(limit)).all())
         return _by_name(found.values())
 
     @retried
     def holders(self, file_id: FileId, limit: int) -> Sequence[Made]:
         """Return the newest materialization of each asset and partition that ever had a file, by name."""
         newest = (
-            sa.select(sa.func.max(materializations.c.materialization_id))
-            .join(materialization_files, _owned.materialization_id == materializations.c.materialization_id)
+            sa.select(sa.func.max(_TABLE.materialization_id))
+            .join(materialization_files, _owned.materialization_id == _TABLE.materialization_id)
             .where(_owned.file_id == file_id)
-            .group_by(materializations.c.asset_key, materializations.c.partition_key)
+            .group_by(_TABLE.asset_key, _TABLE.partition_key)
         )
         with reading(self._engine) as connection:
             found = _made(connection, connection.scalars(newest.limit(limit)).all())
@@ -55,7 +58,7 @@ class LineageCatalog:
 
     @retried
     def inputs(self, materialization_ids: Sequence[int], limit: int) -> Ancestry:
-        """Return what materializations were made from, in the order in which it was recorded, at most `limit` pairs."""
+        """Return the inputs of materializations, in the order in which they were recorded; at most `limit` pairs."""
         rows = sa.select(materialization_inputs).where(_inputs.materialization_id.in_(materialization_ids))
         rows = rows.order_by(_inputs.materialization_id, _inputs.position).limit(limit)
         with reading(self._engine) as connection:
@@ -65,9 +68,9 @@ class LineageCatalog:
 
     @retried
     def consumers(self, materialization_ids: Sequence[int], limit: int) -> Ancestry:
-        """Return what was made from the versions of materializations, by name, at most `limit` pairs.
+        """Return what was made from the versions of materializations, by name; at most `limit` pairs.
 
-        Each version that was made from them is represented by its newest materialization.
+        The newest materialization of each version stands for it.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(_consumer_rows(materialization_ids, limit)).all()
@@ -93,7 +96,7 @@ def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
 def _is_same_version(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
     """True if two materializations have one version: a consumer of either is a consumer of both."""
     same = (other.c.asset_key == one.c.asset_key, other.c.version == one.c.version)
-    # Not "is not distinct from": PostgreSQL has no index for that.
+    # Not "is not distinct from", which PostgreSQL answers from no index.
     return sa.or_(
         sa.and_(*same, other.c.partition_key == one.c.partition_key),
         sa.and_(*same, other.c.partition_key.is_(None), one.c.partition_key.is_(None)),
@@ -105,18 +108,16 @@ def _by_name(found: Iterable[Made]) -> Sequence[Made]:
 
 
 def _made(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Made]:
-    first_file = sa.and_(_owned.materialization_id == materializations.c.materialization_id, _owned.position == 0)
-    query = sa.select(materializations, _owned.file_id).outerjoin(materialization_files, first_file)
-    rows = connection.execute(query.where(materializations.c.materialization_id.in_(ids)))
-    return {
-        row.materialization_id: Made(
-            row.materialization_id,
-            row.asset_key,
-            row.partition_key,
-            row.version,
-            FileId(row.file_id),
-            row.created_at,
-            row.run_id,
-        )
-        for row in rows
-    }
+    first_file = sa.and_(_owned.materialization_id == _TABLE.materialization_id, _owned.position == 0)
+    columns = (
+        _TABLE.materialization_id,
+        _TABLE.asset_key,
+        _TABLE.partition_key,
+        _TABLE.version,
+        _owned.file_id,
+        _TABLE.created_at,
+        _TABLE.run_id,
+    )
+    query = sa.select(*columns).join_from(materializations, materialization_files, first_file)
+    rows = connection.execute(query.where(_TABLE.materialization_id.in_(ids)))
+    return {row.materialization_id: Made(*row) for row in rows}

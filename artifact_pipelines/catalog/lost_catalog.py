@@ -1,7 +1,7 @@
-"""A catalog brought back from what is left: its backup, and the keys of the store.
+"""Refilling a lost catalog from its backup and from the keys of the store.
 
-One idea: the store is the younger of the two. What it has and the backup does not know was created since, and is
-adopted first; the rows of the backup come after, and give way where the same content has another ID by now.
+One idea: the store is the younger of the two. Files that it has and the backup does not know were created since, and
+are adopted first. The rows of the backup come after, and give way where the same content has another ID by now.
 """
 
 import contextlib
@@ -11,26 +11,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.exceptions import RefusedRowsError
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loading, from_json, refusals
 from artifact_pipelines.core.types import UNDESCRIBED, FileState, FoundFile, StoragePath
 
 ID_MARGIN = 1_000_000
-"""How many file IDs are passed over. Some may have been given to files that left no trace: those that were created
-after the backup, and collected before the catalog was lost, are neither in a row nor in a key."""
+"""How many file IDs are skipped: files that were created after the backup, and collected before the catalog was lost,
+left neither a row nor a key."""
 _DESCRIPTION = ("file_type", "mime_type", "compression_type", "metadata", "created_at")
 _COUNT = files.c.reference_count
 _IS_UNHELD = ~sa.exists().where(file_references.c.file_id == files.c.file_id)
 
 
-class Recovery(Loading):
+class CatalogRefill(Loading):
     """An empty catalog that is being filled from a store and a backup, in one transaction.
 
     Attributes:
-        renamed: IDs of files in the backup, and the ones that their content has by now.
+        renamed: IDs of files in the backup, and the IDs that their contents have by now.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -38,7 +37,7 @@ class Recovery(Loading):
         self.renamed: dict[int, int] = {}
 
     def adopt(self, found: Sequence[FoundFile], hash_algorithm: str) -> None:
-        """Take in files of a store, before anything else. Of those with the same content, the newest stays."""
+        """Insert files of a store, before anything else. The newest of those with the same content stays."""
         if not found:
             return
         newest = {file.path.content_hash: file for file in sorted(found, key=lambda file: file.path.file_id)}
@@ -57,28 +56,28 @@ class Recovery(Loading):
             raise RefusedRowsError(files.name, f"{reason} ({str(error.orig).strip()})") from error
 
     def raise_file_ids(self, highest: int) -> int:
-        """Never give a file ID up to `ID_MARGIN` above this one any more. Returns the highest that is passed over."""
+        """Let new file IDs begin `ID_MARGIN` above the highest known one. Returns the highest that is skipped."""
         highest += ID_MARGIN
         self.raise_ids({files.name: highest})
         return highest
 
     def hold_unheld(self) -> int:
-        """Give each file that nothing holds a reference, so that nobody collects it. Returns how many got one.
+        """Give each file that nothing holds a reference, so that it is not collected. Returns how many got one.
 
-        Whatever the backup says of such a file: since then, someone may have come to need it.
+        Nobody knows who came to need such a file since the backup.
         """
         unheld = sa.select(files.c.file_id, sa.literal(REBUILT), utc_now()).where(_IS_UNHELD)
         columns = ["file_id", "holder", "created_at"]
         return self._connection.execute(sa.insert(file_references).from_select(columns, unheld)).rowcount
 
     def forget_unheld(self, file_ids: Sequence[int]) -> None:
-        """Drop the rows of those files that nothing holds."""
+        """Delete the rows of those files that nothing holds."""
         for start in range(0, len(file_ids), BATCH_ROWS):
             gone = files.c.file_id.in_(file_ids[start : start + BATCH_ROWS])
             self._connection.execute(sa.delete(files).where(gone, _IS_UNHELD))
 
     def insert(self, table_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """See `Loading`. Content that was adopted has the ID of the adopted file, wherever it is named.
+        """See `Loading`. Adopted content has the ID of the adopted file, wherever the backup names it.
 
         Leases are left out: their writers are gone.
         """
@@ -91,7 +90,7 @@ class Recovery(Loading):
         super().insert(table_name, rows)
 
     def count_references(self) -> None:
-        """Make every file's count that of its references."""
+        """Set every file's count to the number of its references."""
         held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
         self._connection.execute(sa.update(files).where(held != _COUNT).values(reference_count=held))
         is_free = sa.case((_COUNT == 0, sa.func.coalesce(files.c.unreferenced_at, utc_now())), else_=None)
@@ -112,7 +111,7 @@ class Recovery(Loading):
         return [row for row in rows if row["content_hash"] not in adopted]
 
     def _describe(self, file_id: int, row: Mapping[str, Any]) -> None:
-        """What a backup says of a content is better than what was guessed from its first bytes."""
+        """Replace the description that was guessed from a file's first bytes by that of the backup."""
         with refusals(files.name):
             known = from_json(files, row)
         values = {name: known[name] for name in _DESCRIPTION}
@@ -120,14 +119,14 @@ class Recovery(Loading):
 
 
 @contextlib.contextmanager
-def recovering(transfer: CatalogTransfer) -> Iterator[Recovery]:
-    """Fill an empty catalog from a store and a backup: all is there when the block ends, nothing when it raises.
+def refilling(transfer: CatalogTransfer) -> Iterator[CatalogRefill]:
+    """Refill an empty catalog from a store and a backup: all rows are there when the block ends, none if it raises.
 
     Raises:
         CatalogNotEmptyError: It holds rows.
     """
     with transfer.connection_to_empty() as connection:
-        yield Recovery(connection)
+        yield CatalogRefill(connection)
 
 
 def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:
 
 
 def _check_key(row: Mapping[str, Any]) -> None:
-    """A backup is bytes that anyone may have stored: what it calls a hash becomes part of a path."""
+    """Refuse a row whose key is not its own: anyone may have stored the backup, and the key becomes a path."""
     path = StoragePath.parse(str(row.get("storage_key")))
     if path is None or (path.content_hash, path.file_id) != (row.get("content_hash"), row.get("file_id")):
         raise RefusedRowsError(

@@ -1,4 +1,4 @@
-"""Rows of materializations, as everybody reads them inside of a transaction of his own."""
+"""Rows of materializations: how every part of the catalog selects and reads them inside its transaction."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,17 +16,15 @@ _PARTITION = materializations.c.partition_key
 _FILES_OF = 500
 HOLDER_PREFIX = "materialization:"
 AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
-"""The holder that each of them is, as `holder_of` names it."""
+"""The holder that each materialization is, in SQL; `holder_of` is the same in Python."""
 TYPES = ("file_type", "mime_type", "compression_type")
-"""What a materialization says itself of a file."""
+"""A materialization has its own types of a file: others may have stored the same bytes as something else."""
 
 _OWNED_FILES = (
     sa.select(
         files,
         materialization_files.c.materialization_id.label("owner_id"),
-        materialization_files.c.file_type.label("own_file_type"),
-        materialization_files.c.mime_type.label("own_mime_type"),
-        materialization_files.c.compression_type.label("own_compression_type"),
+        *(materialization_files.c[name].label(f"own_{name}") for name in TYPES),
     )
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
     .where(materialization_files.c.materialization_id.in_(sa.bindparam("owner_ids", expanding=True)))
@@ -35,13 +33,13 @@ _OWNED_FILES = (
 
 
 def of_asset(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
-    """Say which asset and partition; None is an unpartitioned asset."""
-    column = materializations.c.partition_key
-    return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
+    """Select an asset and one partition of it; None: the asset is not partitioned."""
+    is_partition = _PARTITION.is_(None) if partition is None else partition == _PARTITION
+    return [materializations.c.asset_key == asset, is_partition]
 
 
-def of_any(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
-    """Say which asset and which of its partitions, some hundreds at the most; `[None]` is an unpartitioned asset."""
+def of_partitions(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
+    """Select an asset and some of its partitions, a few hundred at most; `[None]`: the asset is not partitioned."""
     if list(partitions) == [None]:
         return of_asset(asset, None)
     return [materializations.c.asset_key == asset, _PARTITION.in_([p for p in partitions if p is not None])]
@@ -53,16 +51,16 @@ def select_materializations(
     limit: int,
     order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
 ) -> Sequence[Materialization]:
-    """Read materializations in an order, newest first, and their files with one query more for some hundreds."""
+    """Read materializations, newest first by default, and their files with one more query for each 500 of them."""
     rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
     return with_files(connection, rows)
 
 
 def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Materialization]:
-    """Return the materializations of some rows, with their files."""
+    """Return the materializations of rows, with their files."""
     owned: dict[int, list[sa.Row[Any]]] = {}
     for start in range(0, len(rows), _FILES_OF):
-        # By ID: asked the first question again, PostgreSQL would see what was recorded meanwhile.
+        # By ID: the condition that found the rows may find others by now.
         wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
         for row in connection.execute(_OWNED_FILES, {"owner_ids": wanted}):
             owned.setdefault(row.owner_id, []).append(row)
@@ -92,32 +90,31 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
 
 
 def _owned_file_from(row: sa.Row[Any]) -> FileInfo:
-    types = (row.own_file_type, row.own_mime_type, row.own_compression_type)
-    return dataclasses.replace(file_from(row), **dict(zip(TYPES, types, strict=True)))
+    return dataclasses.replace(file_from(row), **{name: getattr(row, f"own_{name}") for name in TYPES})
 
 
 def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Materialization | None:
-    """Return the newest of those asked for, if there is one."""
+    """Return the newest of the selected materializations, if there is one."""
     found = select_materializations(connection, which, limit=1)
     return found[0] if found else None
 
 
 def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
-    """Return the materialization of an ID that there is."""
+    """Return the materialization with an ID, which must exist."""
     found = newest(connection, [_ID.in_([materialization_id])])
     assert found is not None
     return found
 
 
 def highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> int:
-    """Return the highest number given so far, also to versions that are gone: a number is never used again."""
-    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    """Return the highest version number given so far, also to versions that are gone: no number is used twice."""
+    # Ordered by the one partition too: PostgreSQL walks an index only in an order that is the index's own.
     highest = sa.select(_VERSION).where(*which).order_by(_PARTITION.desc(), _VERSION.desc()).limit(1)
     return connection.execute(highest).scalar() or 0
 
 
 def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether a materialization is the last one of its version: only its inputs are needed to make that again."""
+    """True if a materialization is the last one of its version: only its inputs are needed to make that again."""
     later = materializations.alias()
     same = (
         later.c.asset_key == made.c.asset_key,
@@ -129,11 +126,11 @@ def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def holder_of(materialization_id: int) -> str:
-    """Name the holder that a materialization is."""
+    """Return the name under which a materialization holds its files."""
     return f"{HOLDER_PREFIX}{materialization_id}"
 
 
 def lock_asset(connection: sa.Connection, asset: str) -> None:
-    """Let one transaction at a time count an asset's versions. On SQLite every writing transaction is alone already."""
+    """Let one transaction at a time change an asset. On SQLite every writing transaction is alone already."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(asset, 0))))

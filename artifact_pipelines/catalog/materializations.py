@@ -1,6 +1,6 @@
-"""What every asset held, and when: materializations in order, their files, what they were made from.
+"""Each asset's history: its materializations in order, their files and inputs, and which of them a reader means.
 
-Recording one settles the leases on its files in the same transaction: either both are there, or neither.
+Recording a materialization settles the leases on its files in the same transaction: both are there, or neither.
 """
 
 import datetime
@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.current import IS_CANDIDATE, IS_NOT_REJECTED, roll_back
+from artifact_pipelines.catalog.engine import reading, retried, writing
 from artifact_pipelines.catalog.exceptions import (
     NeverMaterializedError,
     NeverPublishedError,
@@ -18,17 +19,13 @@ from artifact_pipelines.catalog.exceptions import (
 )
 from artifact_pipelines.catalog.materialization_rows import (
     highest_version,
+    lock_asset,
     newest,
-    of_any,
     of_asset,
+    of_partitions,
     select_materializations,
 )
-from artifact_pipelines.catalog.publication import (
-    IS_CANDIDATE,
-    IS_NOT_REJECTED,
-)
 from artifact_pipelines.catalog.recording import record_all
-from artifact_pipelines.catalog.retry import retried
 from artifact_pipelines.catalog.tables import (
     files,
     materialization_files,
@@ -44,6 +41,7 @@ from artifact_pipelines.core.types import (
     Materialization,
     MaterializationFacts,
     Publication,
+    Rollback,
     Selection,
 )
 
@@ -59,7 +57,7 @@ _HAS_ITS_FILES = ~sa.exists().where(
     ~sa.exists().where(files.c.file_id == materialization_files.c.file_id),
 )
 _PARTITIONS_OF = 500
-_TOLD = 20
+_MOST_NAMED = 20
 
 
 class MaterializationCatalog:
@@ -69,12 +67,10 @@ class MaterializationCatalog:
         self._engine = engine
 
     def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
-        """Record a materialization and make its files' leases its lasting references.
+        """Record a materialization and turn its files' leases into its lasting references.
 
-        What held the files since the recovery of a lost catalog holds them no more.
-
-        With checks that have to pass first (`publish_after`) it becomes a candidate, and what is current stays so;
-        unless it is the very content that is current. What becomes current supersedes the candidates before it.
+        It becomes current. With checks that have to pass first (`publish_after`) it becomes a candidate, unless it has
+        the very content that is current. A materialization that becomes current supersedes older candidates.
 
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
@@ -87,17 +83,33 @@ class MaterializationCatalog:
         new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]],
         policies: Mapping[str, RetentionPolicy | None] = MappingProxyType({}),
     ) -> Sequence[Materialization]:
-        """Record several as `record` does each, all or none; return them in order.
+        """Record several materializations as `record` does each, all or none; return them in order.
 
         Args:
-            new: What to record.
-            policies: By asset, what its definition says of retention now; it is remembered with them, or not at all.
+            new: The materializations and the leases on their files.
+            policies: The retention policy that each asset's definition declares now; remembered with them, or not at
+                all.
 
         Raises:
             LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
         """
         with writing(self._engine) as connection:
             return record_all(connection, new, policies)
+
+    @retried
+    def roll_back(self, asset: str, version: int, partition: str | None = None) -> Rollback:
+        """Make a kept version current: a new materialization of it, with its number, files, data version and inputs.
+
+        The new materialization belongs to no run, so no run takes it for its own; only the output of an op stays its
+        run's. If the version is current already, nothing changes.
+
+        Raises:
+            UnknownVersionError: No materialization of that number is kept.
+            InvalidArgumentError: One is kept, and was never published.
+        """
+        with writing(self._engine) as connection:
+            lock_asset(connection, asset)
+            return roll_back(connection, asset, version, partition)
 
     @retried
     def current(self, asset: str, partition: str | None = None, run_id: str | None = None) -> Materialization:
@@ -121,9 +133,9 @@ class MaterializationCatalog:
         run_id: str | None = None,
         to_check: bool = False,
     ) -> Mapping[str | None, Materialization]:
-        """Return what each partition holds, without those that hold nothing; `[None]` asks for an unpartitioned asset.
+        """Return the materialization of each partition that has one; `[None]` asks for an unpartitioned asset.
 
-        What was wiped is found by a selection only.
+        Only a selection finds wiped materializations.
 
         Args:
             asset: Asset key.
@@ -132,16 +144,16 @@ class MaterializationCatalog:
             run_id: Without a selection, the newest materialization of this run comes before the current one, even if it
                 is a candidate.
             to_check: For a check of the asset: without a selection, the newest candidate comes before the current one,
-                and what the run has made before both, even if another check has rejected it.
+                and a materialization of the run before both, even if another check rejected it.
         """
         found: dict[str | None, Materialization] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(partitions), _PARTITIONS_OF):
                 some = partitions[start : start + _PARTITIONS_OF]
                 if selection is not None and selection.as_of is not None:
-                    found.update(_current_then(connection, asset, some, selection.as_of))
+                    found.update(_current_at(connection, asset, some, selection.as_of))
                     continue
-                which = of_any(asset, some)
+                which = of_partitions(asset, some)
                 if selection is None:
                     found.update(_newest_of_each(connection, [*which, _IS_CURRENT]))
                 if selection is None and to_check:
@@ -155,20 +167,20 @@ class MaterializationCatalog:
     def nothing_found(
         self, asset: str, partition: str | None = None, selection: Selection | None = None
     ) -> NotFoundError:
-        """Return the error that says why `find` has not found a partition, and what could be selected instead."""
+        """Return the error that explains why `find` has no result for a partition, and names possible selections."""
         which = [*of_asset(asset, partition), *(_IS_HELD if selection is None else [_IS_KEPT])]
         with reading(self._engine) as connection:
-            kept = select_materializations(connection, which, _TOLD)
-            told = _told(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+            kept = select_materializations(connection, which, _MOST_NAMED)
+            choices = _choices(kept, _tags_of(connection, [m.materialization_id for m in kept]))
         if selection is None and kept and kept[0].publication != Publication.PUBLISHED:
             return NeverPublishedError(asset, kept[0].version, str(kept[0].publication_reason), partition)
         if selection is None or not kept:
             return NeverMaterializedError(asset, partition)
-        return NothingSelectedError(asset, str(selection), told, partition)
+        return NothingSelectedError(asset, str(selection), choices, partition)
 
     @retried
     def version(self, asset: str, version: int, partition: str | None = None) -> Materialization:
-        """Return the newest materialization that had this version number and is kept.
+        """Return the newest kept materialization of a version.
 
         Raises:
             NeverMaterializedError: The asset holds nothing now, and nothing with that number is kept.
@@ -184,9 +196,9 @@ class MaterializationCatalog:
 
     @retried
     def origin(self, made: Materialization) -> Materialization:
-        """Return the newest materialization of the same version that a run has made; this one where none is known.
+        """Return the newest materialization of the same version that a run made; the given one if none is known.
 
-        What a rollback or a restore has made current again is of no run: Dagster knows it by its origin.
+        The copies that rollback and restore add belong to no run: Dagster knows them by their origin.
         """
         if made.run_id is not None:
             return made
@@ -198,13 +210,13 @@ class MaterializationCatalog:
     def history(
         self, asset: str, partition: str | None = None, limit: int = 1000, with_released: bool = False
     ) -> Sequence[Materialization]:
-        """Return the kept materializations of an asset, newest first; of all its partitions when none is named.
+        """Return the kept materializations of an asset, newest first; of all its partitions if none is named.
 
         Args:
             asset: Asset key.
-            partition: Only this one.
-            limit: How many at the most.
-            with_released: Also those that are released and whose files are all still there.
+            partition: Only this partition.
+            limit: Maximum number of materializations.
+            with_released: Include released materializations whose files still exist.
         """
         which = of_asset(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
@@ -216,8 +228,9 @@ class MaterializationCatalog:
         """Return the current materialization of every asset and partition, by name.
 
         Args:
-            limit: How many at the most.
-            with_ops: Also outputs of ops that are no assets. Each run has its own, current for as long as it is kept.
+            limit: Maximum number of materializations.
+            with_ops: Include outputs of ops that are no assets. Each run adds its own, and they stay current until
+                they are released.
         """
         which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~materializations.c.is_op_output]
         with reading(self._engine) as connection:
@@ -225,7 +238,7 @@ class MaterializationCatalog:
 
     @retried
     def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
-        """Return the materializations that were loaded to make one, by name; also those that are collected."""
+        """Return the materializations that were loaded to make one, by name, including those that are collected."""
         loaded = materialization_inputs.c
         first_file = sa.and_(materialization_files.c.materialization_id == _ID, materialization_files.c.position == 0)
         query = (
@@ -245,31 +258,27 @@ def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
 
 
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    """Say which a selection means: also what was wiped can be selected, as long as it is kept."""
-    return [_IS_KEPT, _is_selected(selection)]
-
-
-def _is_selected(selection: Selection) -> sa.ColumnElement[bool]:
+    """Return the conditions of a selection. It finds wiped materializations too, as long as they are kept."""
     if selection.file_id is not None:
         of_file = materialization_files.c.file_id == selection.file_id
-        return _ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))
+        return [_IS_KEPT, _ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))]
     if selection.tag is not None:
-        return _ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))
+        return [_IS_KEPT, _ID.in_(sa.select(tags.c.materialization_id).where(tags.c.name == selection.tag))]
     if selection.version is not None:
-        return _VERSION.in_([selection.version])
-    return materializations.c.run_id == selection.run_id
+        return [_IS_KEPT, _VERSION.in_([selection.version])]
+    return [_IS_KEPT, materializations.c.run_id == selection.run_id]
 
 
-def _current_then(
+def _current_at(
     connection: sa.Connection, asset: str, partitions: Sequence[str | None], time: datetime.datetime
 ) -> Mapping[str | None, Materialization]:
-    """Find what was current at a time; where that was wiped by then or released meanwhile, nothing.
+    """Find the materialization of each partition that was current at a time; none if it was wiped or is released.
 
-    Never what was current before that: it had ended to be so when the other began. An index leads to it, however long
-    the history of a partition is.
+    The one before it is never returned instead: it was not current at that time. An index leads to the right one,
+    however long a partition's history is.
     """
     since, until = materializations.c.current_since, materializations.c.current_until
-    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    # Ordered by the one partition too: PostgreSQL walks an index only in an order that is the index's own.
     latest = sa.select(_ID).order_by(_PARTITION.desc(), since.desc(), _ID.desc()).limit(1)
     latest = latest.where(materializations.c.asset_key == asset, since <= time)
     if list(partitions) == [None]:
@@ -279,8 +288,8 @@ def _current_then(
         wanted = sa.values(key, name="wanted").data([(p,) for p in partitions if p is not None]).cte()
         of_each = latest.where(wanted.c.partition_key == _PARTITION).correlate(wanted).scalar_subquery()
         found = connection.scalars(sa.select(of_each).select_from(wanted)).all()
-    was_so = [_ID.in_(found), _IS_KEPT, sa.or_(until.is_(None), until > time)]
-    return {made.partition: made for made in select_materializations(connection, was_so, len(found))}
+    was_current = [_ID.in_(found), _IS_KEPT, sa.or_(until.is_(None), until > time)]
+    return {made.partition: made for made in select_materializations(connection, was_current, len(found))}
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
@@ -291,20 +300,19 @@ def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequ
     return found
 
 
-def _told(newest_first: Sequence[Materialization], tags_of: Mapping[int, Sequence[str]]) -> Sequence[str]:
-    """Return what there is to select, each version once, for people."""
-    told: dict[int, list[str]] = {}
+def _choices(newest_first: Sequence[Materialization], tags_of: Mapping[int, Sequence[str]]) -> Sequence[str]:
+    """Describe each version once, by all that selects it."""
+    choices: dict[int, list[str]] = {}
     for made in newest_first:
-        facts = told.setdefault(made.version, [f"file {made.file.file_id}", f"{made.created_at:%Y-%m-%dT%H:%M:%SZ}"])
+        facts = choices.setdefault(made.version, [f"file {made.file.file_id}", f"{made.created_at:%Y-%m-%dT%H:%M:%SZ}"])
         facts += [f"tag {name}" for name in tags_of.get(made.materialization_id, ())]
-    return [f"version {version} ({', '.join(facts)})" for version, facts in told.items()]
+    return [f"version {version} ({', '.join(facts)})" for version, facts in choices.items()]
 
 
 def _newest_of_each(
     connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]
 ) -> Mapping[str | None, Materialization]:
-    newest = sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)
-    wanted = connection.scalars(newest).all()
+    wanted = connection.scalars(sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)).all()
     if not wanted:
         return {}
     return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}

@@ -1,4 +1,4 @@
-"""Pins and tags: marks that people set on versions. What has one is kept, whatever retention says."""
+"""Pins and tags: whatever retention decides, a version with a pin or a tag is kept."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import writing
+from artifact_pipelines.catalog.engine import retried, writing
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownTagError, UnknownVersionError
-from artifact_pipelines.catalog.materialization_rows import lock_asset
-from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.tables import materializations, tags
+from artifact_pipelines.catalog.materialization_rows import lock_asset, of_asset
+from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 
@@ -19,25 +17,25 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _TABLE = materializations.c
 
 
-class MarkCatalog:
+class PinAndTagCatalog:
     """Pins and tags on SQLite and PostgreSQL. Every method is one transaction.
 
     A version is named by asset, partition and number; without a number it is the current one.
 
     Raises:
         NeverMaterializedError: The asset or partition holds nothing.
-        UnknownVersionError: It has no version of that number, or has it no more.
+        UnknownVersionError: It has no version of that number, or no longer has it.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def pin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
-        """Keep a version until it is unpinned, and return which."""
+        """Keep a version until it is unpinned, and return its name."""
         return self._set_pinned_at(asset, partition, version, utc_now())
 
     def unpin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
-        """Let retention decide on a version again, and return which. One that was not pinned is no error."""
+        """Let retention decide on a version again, and return its name. Unpinning what has no pin is no error."""
         return self._set_pinned_at(asset, partition, version, None)
 
     @retried
@@ -52,10 +50,10 @@ class MarkCatalog:
 
     @retried
     def tag(self, asset: str, name: str, partition: str | None = None, version: int | None = None) -> VersionName:
-        """Give a version a name, and return which; a name that another version of the asset or partition has, moves.
+        """Give a version a tag, and return its name. A tag that another version of the asset or partition has moves.
 
         Raises:
-            InvalidArgumentError: The name is not a word that begins with a letter.
+            InvalidArgumentError: The tag is not a word that begins with a letter.
         """
         if not isinstance(name, str) or not _TAG.fullmatch(name):
             raise InvalidArgumentError(
@@ -65,19 +63,13 @@ class MarkCatalog:
             lock_asset(connection, asset)
             newest = _kept(connection, asset, partition, version)[0]
             connection.execute(sa.delete(tags).where(*_tag(asset, partition, name)))
-            connection.execute(
-                sa.insert(tags).values(
-                    asset_key=asset,
-                    partition_key=partition,
-                    name=name,
-                    materialization_id=newest.materialization_id,
-                )
-            )
+            values = {"asset_key": asset, "partition_key": partition, "name": name}
+            connection.execute(sa.insert(tags).values(**values, materialization_id=newest.materialization_id))
         return VersionName(asset, partition, newest.version)
 
     @retried
     def untag(self, asset: str, name: str, partition: str | None = None) -> None:
-        """Take a name away.
+        """Remove a tag.
 
         Raises:
             UnknownTagError: No version of the asset or partition has it.
@@ -85,8 +77,8 @@ class MarkCatalog:
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             if connection.execute(sa.delete(tags).where(*_tag(asset, partition, name))).rowcount == 0:
-                there = sa.select(tags.c.name).where(*_tag(asset, partition)).order_by(tags.c.name)
-                raise UnknownTagError(asset, name, connection.scalars(there).all(), partition)
+                known = sa.select(tags.c.name).where(*_tag(asset, partition)).order_by(tags.c.name)
+                raise UnknownTagError(asset, name, connection.scalars(known).all(), partition)
 
 
 def _tag(asset: str, partition: str | None, name: str | None = None) -> list[sa.ColumnElement[bool]]:
@@ -96,15 +88,14 @@ def _tag(asset: str, partition: str | None, name: str | None = None) -> list[sa.
 
 def _kept(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> Sequence[sa.Row[Any]]:
     """Return the kept materializations of a version, newest first."""
-    of_asset = (_TABLE.asset_key == asset, _TABLE.partition_key.is_not_distinct_from(partition))
-    kept = sa.select(materializations).where(*of_asset, _TABLE.released_at.is_(None))
+    this = of_asset(asset, partition)
     if version is None:
-        version = connection.execute(sa.select(_TABLE.version).where(*of_asset, _TABLE.is_current)).scalar()
-    newest_first = kept.where(_TABLE.version == version).order_by(_TABLE.materialization_id.desc())
-    rows = connection.execute(newest_first).all()
+        version = connection.execute(sa.select(_TABLE.version).where(*this, _TABLE.is_current)).scalar()
+    kept = sa.select(materializations).where(*this, _TABLE.released_at.is_(None), _TABLE.version == version)
+    rows = connection.execute(kept.order_by(_TABLE.materialization_id.desc())).all()
     if rows:
         return rows
-    highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*of_asset)).scalar()
+    highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*this)).scalar()
     if version is None or highest is None:
         raise NeverMaterializedError(asset, partition)
     raise UnknownVersionError(asset, version, highest, partition)

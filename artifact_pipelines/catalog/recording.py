@@ -1,4 +1,4 @@
-"""Recording a materialization inside of a transaction: its row, its files, and what it was made from."""
+"""Recording materializations inside a transaction: their rows, files, inputs and retention policies."""
 
 import dataclasses
 import functools
@@ -7,35 +7,33 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
+from artifact_pipelines.catalog.current import insert_candidate, insert_current, insert_dataset_version
 from artifact_pipelines.catalog.files import make_lasting, note_put
 from artifact_pipelines.catalog.materialization_rows import (
     TYPES,
     holder_of,
     lock_asset,
     materialization_of,
-    of_asset,
     with_files,
 )
-from artifact_pipelines.catalog.policies import remember_policies
-from artifact_pipelines.catalog.publication import (
-    candidate_columns,
-    current_columns,
-    give_way,
-    insert_dataset_version,
+from artifact_pipelines.catalog.tables import (
+    materialization_files,
+    materialization_inputs,
+    materializations,
+    retention_policies,
+    utc_now,
 )
-from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import FileId, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
 
-# As they are executed again and again: to build one takes longer than SQLite takes to run it.
-_INSERT = sa.insert(materializations).returning(materializations)
+# Built once: building them takes longer than SQLite takes to run them.
 _INSERT_FILE = sa.insert(materialization_files)
 _SET_BYTES_ADDED = (
     sa.update(materializations)
     .where(materializations.c.materialization_id == sa.bindparam("made"))
     .values(bytes_added=sa.bindparam("added"))
 )
+_POLICY = sa.select(retention_policies.c.policy).where(retention_policies.c.asset_key == sa.bindparam("asset"))
 
 
 def record_all(
@@ -43,11 +41,11 @@ def record_all(
     new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]],
     policies: Mapping[str, RetentionPolicy | None],
 ) -> Sequence[Materialization]:
-    """Do as `MaterializationCatalog.record_all` says."""
+    """Do as `MaterializationCatalog.record_all` promises."""
     for asset in sorted({facts.asset for facts, _ in new} | policies.keys()):
         lock_asset(connection, asset)
     remember_policies(connection, policies)
-    put: set[FileId] = set()  # by one of them: to the next of the same content it is a stored file
+    put: set[FileId] = set()  # files that an earlier one of them stores: for the next of the same content it is stored
     recorded = []
     for facts, leases in new:
         own = [_as_stored(lease) if lease.file.file_id in put else lease for lease in leases]
@@ -56,53 +54,44 @@ def record_all(
     return _settled(connection, recorded)
 
 
+def remember_policies(connection: sa.Connection, policies: Mapping[str, RetentionPolicy | None]) -> None:
+    """Remember the policy of each asset, or that it has none; the transaction has locked the assets."""
+    for asset, policy in policies.items():
+        wanted = dict(policy.to_mapping()) if policy else None
+        if connection.execute(_POLICY, {"asset": asset}).scalar() == wanted:
+            continue
+        connection.execute(sa.delete(retention_policies).where(retention_policies.c.asset_key == asset))
+        if wanted:
+            connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
+
+
 def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> sa.Row[Any]:
     is_partitioned = facts.partition is not None
-    of_it = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
-    before = connection.execute(_before(is_partitioned), of_it).one()
+    this = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
+    before = connection.execute(_before(is_partitioned), this).one()
     is_changed = before.version is None or not (
         before.data_version == facts.data_version
-        # What is of no content but its run's is another one, whatever its file.
+        # A data version that is the run's ID says nothing about the content: each run makes a new version.
         or (facts.data_version != facts.run_id and _has_files(connection, before.materialization_id, leases))
     )
     version = (before.highest or 0) + 1 if is_changed else before.version
-    is_candidate = is_changed and bool(facts.publish_after)
-    if not is_candidate and (before.version is not None or before.has_candidates):
-        give_way(connection, of_asset(facts.asset, facts.partition), version)
-    # One time for both: it is current when it was made.
-    state = candidate_columns(facts) if is_candidate else current_columns(before.now)
-    made = _insert(connection, facts, leases, {"version": version, "created_at": before.now, **state})
+    values = _values(facts, leases, version, before.now)
+    if is_changed and facts.publish_after:
+        made = insert_candidate(connection, values, facts.publish_after, facts.dataset)
+    else:
+        made = insert_current(connection, values, replaces=before.version is not None or before.has_candidates)
+        if facts.dataset is not None and is_changed:
+            insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
     for position, lease in enumerate(leases):
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
         connection.execute(_INSERT_FILE, row | {name: getattr(lease.file, name) for name in TYPES})
     _insert_inputs(connection, made.materialization_id, facts.inputs)
-    if facts.dataset is not None and is_changed and not is_candidate:
-        insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
     return made
 
 
-def _settled(
-    connection: sa.Connection, recorded: Sequence[tuple[sa.Row[Any], Sequence[Lease]]]
-) -> Sequence[Materialization]:
-    """Settle the leases of all materializations at once, and return these as they are then."""
-    for made, leases in recorded:
-        make_lasting(connection, leases, holder_of(made.materialization_id))
-    added = note_put(connection, [lease for _, leases in recorded for lease in leases])
-    settled = []
-    whole = with_files(connection, [made for made, _ in recorded])
-    for materialization, (_, leases) in zip(whole, recorded, strict=True):
-        sizes = {x.file.file_id: x.file.size_bytes for x in leases if x.file.state != FileState.STORED}
-        bytes_added = sum(size_bytes for file_id, size_bytes in sizes.items() if file_id in added)
-        if bytes_added != materialization.bytes_added:  # somebody who put the same bytes at once was told he added them
-            of_it = {"made": materialization.materialization_id, "added": bytes_added}
-            connection.execute(_SET_BYTES_ADDED, of_it)
-        settled.append(dataclasses.replace(materialization, bytes_added=bytes_added))
-    return settled
-
-
-@functools.cache  # every materialization asks this: to build it takes longer than to run it
+@functools.cache  # every materialization asks this: building it takes longer than running it
 def _before(is_partitioned: bool) -> sa.Select[Any]:
-    """Ask what there is of an asset or partition: the highest version, what is current, whether candidates wait."""
+    """Select the state of an asset or partition: highest version, what is current, whether candidates wait."""
 
     def of_it(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         partition = table.c.partition_key
@@ -110,7 +99,7 @@ def _before(is_partitioned: bool) -> sa.Select[Any]:
         return [table.c.asset_key == sa.bindparam("asset"), is_it]
 
     current, any_of_it, waiting = (materializations.alias(name) for name in ("current", "any_of_it", "waiting"))
-    # By the partition too, though it is one: PostgreSQL walks an index only in an order that is the index's own.
+    # Ordered by the one partition too: PostgreSQL walks an index only in an order that is the index's own.
     order = (any_of_it.c.partition_key.desc(), any_of_it.c.version.desc())
     highest = sa.select(any_of_it.c.version).where(*of_it(any_of_it)).order_by(*order).limit(1).scalar_subquery()
     has_candidates = sa.exists().where(*of_it(waiting), waiting.c.publication == sa.literal_column("'candidate'"))
@@ -126,21 +115,16 @@ def _before(is_partitioned: bool) -> sa.Select[Any]:
 
 
 def _has_files(connection: sa.Connection, materialization_id: int, leases: Sequence[Lease]) -> bool:
-    """Tell whether a materialization has the very files that are leased, as of the same types."""
+    """True if a materialization has exactly the leased files, with the same types."""
     made = materialization_of(connection, materialization_id)
     return [(f.file_id, f.file_type) for f in made.files] == [(x.file.file_id, x.file.file_type) for x in leases]
 
 
-def _as_stored(lease: Lease) -> Lease:
-    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.STORED))
-
-
-def _insert(
-    connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], state: Mapping[str, Any]
-) -> sa.Row[Any]:
-    values: Mapping[str, Any] = {
+def _values(facts: MaterializationFacts, leases: Sequence[Lease], version: int, now: object) -> Mapping[str, Any]:
+    return {
         "asset_key": facts.asset,
         "partition_key": facts.partition,
+        "version": version,
         "run_id": facts.run_id,
         "step_key": facts.step_key,
         "data_version": facts.data_version,
@@ -149,10 +133,9 @@ def _insert(
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "schema": facts.schema,
         "metadata": dict(facts.metadata),
+        "created_at": now,
         "is_op_output": facts.is_op_output,
-        **state,
     }
-    return connection.execute(_INSERT, values).one()
 
 
 def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: Sequence[LoadedInput]) -> None:
@@ -163,3 +146,26 @@ def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: S
     ]
     if rows:
         connection.execute(sa.insert(materialization_inputs), rows)
+
+
+def _as_stored(lease: Lease) -> Lease:
+    return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.STORED))
+
+
+def _settled(
+    connection: sa.Connection, recorded: Sequence[tuple[sa.Row[Any], Sequence[Lease]]]
+) -> Sequence[Materialization]:
+    """Settle the leases of all materializations, and return these as they are then."""
+    for made, leases in recorded:
+        make_lasting(connection, leases, holder_of(made.materialization_id))
+    added = note_put(connection, [lease for _, leases in recorded for lease in leases])
+    settled = []
+    whole = with_files(connection, [made for made, _ in recorded])
+    for materialization, (_, leases) in zip(whole, recorded, strict=True):
+        sizes = {x.file.file_id: x.file.size_bytes for x in leases if x.file.state != FileState.STORED}
+        bytes_added = sum(size_bytes for file_id, size_bytes in sizes.items() if file_id in added)
+        if bytes_added != materialization.bytes_added:  # another writer put the same bytes at once, and was first
+            this = {"made": materialization.materialization_id, "added": bytes_added}
+            connection.execute(_SET_BYTES_ADDED, this)
+        settled.append(dataclasses.replace(materialization, bytes_added=bytes_added))
+    return settled

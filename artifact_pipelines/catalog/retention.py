@@ -1,4 +1,4 @@
-"""What retention reads and changes: policies, versions as wholes, releases, wipes, and taking both back.
+"""Retention in the catalog: policies, versions as wholes, releases, wipes, and taking both back.
 
 One idea: a release drops references and keeps the history. Until the files are collected it can be taken back.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.engine import reading, writing
+from artifact_pipelines.catalog.current import end_current, insert_copy
+from artifact_pipelines.catalog.engine import reading, retried, writing
 from artifact_pipelines.catalog.exceptions import CollectedVersionsError, NothingToRestoreError
 from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
@@ -22,9 +22,7 @@ from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     of_asset,
 )
-from artifact_pipelines.catalog.policies import remember_policies
-from artifact_pipelines.catalog.retry import retried
-from artifact_pipelines.catalog.rollback import record_again
+from artifact_pipelines.catalog.recording import remember_policies
 from artifact_pipelines.catalog.tables import (
     file_references,
     files,
@@ -34,29 +32,28 @@ from artifact_pipelines.catalog.tables import (
     materializations,
     retention_policies,
     tags,
+    utc_now,
 )
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Version, VersionName
 from artifact_pipelines.core.types import Publication
 
-_ID = materializations.c.materialization_id
-_IS_KEPT = materializations.c.released_at.is_(None)
+_TABLE = materializations.c
+_ID = _TABLE.materialization_id
+_IS_KEPT = _TABLE.released_at.is_(None)
 _AT_ONCE = 1000
-_FACTS = [
-    materializations.c[name]
-    for name in (
-        "materialization_id",
-        "partition_key",
-        "version",
-        "run_id",
-        "created_at",
-        "is_current",
-        "pinned_at",
-        "wiped_at",
-        "publication",
-        "publication_reason",
-        "is_op_output",
-    )
-]
+_OF_A_VERSION = (  # not the schema and the metadata, which may be large
+    _ID,
+    _TABLE.partition_key,
+    _TABLE.version,
+    _TABLE.run_id,
+    _TABLE.created_at,
+    _TABLE.is_current,
+    _TABLE.pinned_at,
+    _TABLE.wiped_at,
+    _TABLE.publication,
+    _TABLE.publication_reason,
+    _TABLE.is_op_output,
+)
 
 
 class RetentionCatalog:
@@ -87,23 +84,23 @@ class RetentionCatalog:
 
     @retried
     def wiped_assets(self) -> Sequence[str]:
-        """Return the assets of which something was wiped and is not released."""
-        wiped = sa.select(materializations.c.asset_key).where(materializations.c.wiped_at.is_not(None), _IS_KEPT)
+        """Return the assets with wiped materializations that are not released."""
+        wiped = sa.select(_TABLE.asset_key).where(_TABLE.wiped_at.is_not(None), _IS_KEPT)
         with reading(self._engine) as connection:
             return connection.scalars(wiped.distinct()).all()
 
     @retried
     def outputs_of_ops(self, older_than_s: float) -> Sequence[str]:
-        """Return the names of kept outputs of ops that are no assets and were made so long ago."""
-        is_old = materializations.c.created_at < utc_now(sa.literal(-older_than_s))
-        outputs = sa.select(materializations.c.asset_key).where(_IS_KEPT, materializations.c.is_op_output, is_old)
+        """Return the names of kept outputs of ops that are no assets and were made at least so many seconds ago."""
+        is_old = _TABLE.created_at < utc_now(sa.literal(-older_than_s))
+        outputs = sa.select(_TABLE.asset_key).where(_IS_KEPT, _TABLE.is_op_output, is_old)
         with reading(self._engine) as connection:
             return connection.scalars(outputs.distinct()).all()
 
     @retried
     def versions(self, asset: str) -> Sequence[Version]:
         """Return the kept versions of all partitions of an asset, oldest first."""
-        which = (materializations.c.asset_key == asset, _IS_KEPT)
+        which = (_TABLE.asset_key == asset, _IS_KEPT)
         link = materialization_files
         sizes = (
             sa.select(link.c.materialization_id, sa.func.sum(files.c.size_bytes).label("size_bytes"))
@@ -113,7 +110,7 @@ class RetentionCatalog:
             .group_by(link.c.materialization_id)
         )
         with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(*_FACTS).where(*which).order_by(_ID)).all()
+            rows = connection.execute(sa.select(*_OF_A_VERSION).where(*which).order_by(_ID)).all()
             size_of = {row.materialization_id: int(row.size_bytes) for row in connection.execute(sizes)}
             tagged = connection.execute(sa.select(tags).where(tags.c.asset_key == asset).order_by(tags.c.name)).all()
         versions: dict[VersionName, list[Any]] = {}
@@ -126,19 +123,19 @@ class RetentionCatalog:
 
     @retried
     def uses(self, asset: str) -> Sequence[Use]:
-        """Return which kept versions of any asset were made, when last, from kept versions of this one."""
+        """Return which kept versions of any asset were made, most recently, from kept versions of this one."""
         made = materializations.alias()
         query = (
             sa.select(
                 made.c.asset_key.label("consumer"),
                 made.c.partition_key.label("consumer_partition"),
                 made.c.version.label("consumer_version"),
-                materializations.c.partition_key,
-                materializations.c.version,
+                _TABLE.partition_key,
+                _TABLE.version,
             )
             .join_from(materializations, materialization_inputs, materialization_inputs.c.input_id == _ID)
             .join(made, made.c.materialization_id == materialization_inputs.c.materialization_id)
-            .where(materializations.c.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
+            .where(_TABLE.asset_key == asset, _IS_KEPT, made.c.released_at.is_(None))
             .where(is_newest_of_its_version(made))
             .distinct()
         )
@@ -154,29 +151,27 @@ class RetentionCatalog:
 
     @retried
     def release(self, name: VersionName, reason: str) -> bool:
-        """Release a version: its materializations hold their files no more. Returns whether that was done.
+        """Release a version: its materializations no longer hold their files. Returns whether that was done.
 
-        It is not while the version is current, pinned, tagged, or an input of another version that is kept; whatever
-        was true when it was decided upon, this is what is true now. The output of an op that is no asset may be
-        current: nothing ever takes its place.
+        It is not done while the version is current, pinned, tagged, or an input of another kept version, whatever was
+        true when the caller decided. The output of an op may be current: nothing ever takes its place.
         """
         with writing(self._engine) as connection:
             lock_asset(connection, name.asset)
             ids = _kept_ids(name)
-            is_there, is_needed = connection.execute(sa.select(ids.exists(), _is_needed(ids))).one()
-            if is_needed or not is_there:
+            exists, is_needed = connection.execute(sa.select(ids.exists(), _is_needed(ids))).one()
+            if is_needed or not exists:
                 return False
             _drop_references(connection, ids)
-            table = materializations.c
-            until = sa.case((table.is_current, utc_now()), else_=table.current_until)
-            gone = {"released_at": utc_now(), "release_reason": reason, "is_current": False, "current_until": until}
-            connection.execute(sa.update(materializations).where(_ID.in_(ids)).values(**gone))
+            end_current(connection, [_ID.in_(ids)], utc_now())
+            released = sa.update(materializations).where(_ID.in_(ids))
+            connection.execute(released.values(released_at=utc_now(), release_reason=reason))
         return True
 
     @retried
     def wipeable(self, asset: str) -> Mapping[int, str | None]:
         """Return the materializations that a wipe of an asset would take now, each with the run that made it."""
-        query = sa.select(_ID, materializations.c.run_id).where(*_can_be_wiped(asset))
+        query = sa.select(_ID, _TABLE.run_id).where(*_can_be_wiped(asset))
         with reading(self._engine) as connection:
             return {row.materialization_id: row.run_id for row in connection.execute(query)}
 
@@ -188,51 +183,50 @@ class RetentionCatalog:
         up_to: int | None = None,
         happened_at: datetime | None = None,
     ) -> int:
-        """Note that an asset was wiped: nothing of it is current any more.
+        """Note that an asset was wiped: nothing of it is current any longer.
 
-        What was wiped is released by the next decision on it, unless something else keeps it.
+        The next retention decision releases the wiped materializations, unless something else keeps them.
 
         Args:
             asset: Asset key.
-            except_runs: Leave alone what these runs made: they came after the wipe.
-            up_to: Leave alone materializations with a higher ID than this: nobody looked at what made them.
-            happened_at: When, as Dagster noted it. It names the wipe: the same one does nothing a second time.
+            except_runs: Leave materializations of these runs alone: they were made after the wipe.
+            up_to: Leave materializations with a higher ID alone: nobody looked at the runs that made them.
+            happened_at: Time that Dagster noted. It names the wipe: the same wipe does nothing a second time.
 
         Returns:
             How many materializations were wiped.
         """
-        table = materializations.c
-        wipe = sa.update(materializations).where(*_can_be_wiped(asset))
+        which = list(_can_be_wiped(asset))
         if except_runs:
-            wipe = wipe.where(sa.or_(table.run_id.is_(None), table.run_id.not_in(except_runs)))
+            which.append(sa.or_(_TABLE.run_id.is_(None), _TABLE.run_id.not_in(except_runs)))
         if up_to is not None:
-            wipe = wipe.where(up_to >= _ID)
+            which.append(up_to >= _ID)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             if happened_at is not None and not _note_wipe(connection, asset, happened_at):
                 return 0
             now = connection.execute(sa.select(utc_now())).scalar_one()  # one time for all: they are restored together
-            until = sa.case((table.is_current, now), else_=table.current_until)
-            return connection.execute(wipe.values(wiped_at=now, is_current=False, current_until=until)).rowcount
+            end_current(connection, which, now)
+            return connection.execute(sa.update(materializations).where(*which).values(wiped_at=now)).rowcount
 
     @retried
     def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
         """Take back the last wipe of an asset, or the wipe or release of one version.
 
-        Where nothing is current, that one of the versions that come back is current again which was so last: from now
-        on, as after a rollback to it. That nothing was current in between stays known.
+        Where nothing is current, the restored version that was current last becomes current again from now on, as
+        after a rollback to it. The gap in between stays known.
 
         Args:
             asset: Asset key.
-            partition: Only this one; with a version, that of the version.
-            version: Its number; None: everything that the last wipe took.
+            partition: Only this partition; with a version, the partition of that version.
+            version: Number of the version; None: everything that the last wipe took.
 
         Returns:
-            The versions that are back, by partition, oldest first.
+            The restored versions, by partition, oldest first.
 
         Raises:
             NothingToRestoreError: Nothing like that was wiped or released.
-            CollectedVersionsError: Files of them are collected already. Nothing was restored.
+            CollectedVersionsError: Some of the files are collected already. Nothing was restored.
         """
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
@@ -246,7 +240,7 @@ class RetentionCatalog:
                 left = sorted({row.version for row in rows} - collected)
                 raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])
             back = sa.update(materializations).values(wiped_at=None, released_at=None, release_reason=None)
-            for some in _in_pieces([row.materialization_id for row in rows]):
+            for some in _in_batches([row.materialization_id for row in rows]):
                 connection.execute(back.where(_ID.in_(some)))
             _make_latest_current(connection, rows)
         names = {VersionName(asset, row.partition_key, row.version) for row in rows}
@@ -271,16 +265,12 @@ def _version_from(
     )
 
 
-def _of(name: VersionName) -> tuple[sa.ColumnElement[bool], ...]:
-    return (*of_asset(name.asset, name.partition), materializations.c.version == name.version)
-
-
 def _can_be_wiped(asset: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return (materializations.c.asset_key == asset, _IS_KEPT, materializations.c.wiped_at.is_(None))
+    return (_TABLE.asset_key == asset, _IS_KEPT, _TABLE.wiped_at.is_(None))
 
 
 def _note_wipe(connection: sa.Connection, asset: str, happened_at: datetime) -> bool:
-    """Remember a wipe; False if it is remembered already. Times are compared for being the same, never for order."""
+    """Remember a wipe; False if it is remembered already. Times are compared for equality, never for order."""
     table = followed_wipes.c
     same = sa.select(table.asset_key).where(table.asset_key == asset, table.happened_at == happened_at)
     if connection.execute(same).first() is not None:
@@ -302,26 +292,18 @@ def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
 
 
 def _is_needed(ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
-    """Whether kept materializations (all of one version) are current, pinned, tagged, or inputs of another one."""
-    marked = sa.or_(
-        sa.and_(materializations.c.is_current, ~materializations.c.is_op_output),
-        materializations.c.pinned_at.is_not(None),
-    )
+    """True if kept materializations of one version are current, pinned, tagged, or inputs of another version."""
+    is_held = sa.or_(sa.and_(_TABLE.is_current, ~_TABLE.is_op_output), _TABLE.pinned_at.is_not(None))
+    loaded = materialization_inputs.c
     user = materializations.alias()
     used = (
         sa.select(sa.literal(1))
-        .join_from(
-            materialization_inputs, user, user.c.materialization_id == materialization_inputs.c.materialization_id
-        )
-        .where(
-            materialization_inputs.c.input_id.in_(ids),
-            user.c.released_at.is_(None),
-            user.c.materialization_id.not_in(ids),
-        )
+        .join_from(materialization_inputs, user, user.c.materialization_id == loaded.materialization_id)
+        .where(loaded.input_id.in_(ids), user.c.released_at.is_(None), user.c.materialization_id.not_in(ids))
         .where(is_newest_of_its_version(user))
     )
     return sa.or_(
-        sa.exists().where(_ID.in_(ids), marked),
+        sa.exists().where(_ID.in_(ids), is_held),
         sa.exists().where(tags.c.materialization_id.in_(ids)),
         used.exists(),
     )
@@ -339,17 +321,14 @@ def _drop_references(connection: sa.Connection, ids: sa.Select[tuple[int]]) -> N
 
 def _lost(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> Sequence[sa.Row[Any]]:
     """Return the materializations to restore, oldest first."""
-    table = materializations.c
-    query = sa.select(materializations).where(table.asset_key == asset).order_by(_ID)
+    query = sa.select(materializations).order_by(_ID)
     if version is not None:
-        query = query.where(
-            *_of(VersionName(asset, partition, version)),
-            sa.or_(table.released_at.is_not(None), table.wiped_at.is_not(None)),
-        )
-        return connection.execute(query).all()
+        is_lost = sa.or_(_TABLE.released_at.is_not(None), _TABLE.wiped_at.is_not(None))
+        return connection.execute(query.where(*of_asset(asset, partition), _TABLE.version == version, is_lost)).all()
+    query = query.where(_TABLE.asset_key == asset, _TABLE.wiped_at.is_not(None))
     if partition is not None:
-        query = query.where(table.partition_key == partition)
-    rows = connection.execute(query.where(table.wiped_at.is_not(None))).all()
+        query = query.where(_TABLE.partition_key == partition)
+    rows = connection.execute(query).all()
     last: dict[str | None, datetime] = {}
     for row in rows:
         last[row.partition_key] = max(row.wiped_at, last.get(row.partition_key, row.wiped_at))
@@ -360,26 +339,26 @@ def _owned_files(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, 
     """Return the IDs of the files that materializations have or had."""
     link, owned = materialization_files.c, collections.defaultdict[int, list[int]](list)
     query = sa.select(link.materialization_id, link.file_id)
-    for some in _in_pieces(ids):
+    for some in _in_batches(ids):
         for row in connection.execute(query.where(link.materialization_id.in_(some))):
             owned[row.materialization_id].append(row.file_id)
     return owned
 
 
-def _in_pieces(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def _in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
 def _hold_again(connection: sa.Connection, row: sa.Row[Any], owned: Mapping[int, Sequence[int]]) -> bool:
-    """Let a materialization hold its files again; False when one of them is gone."""
+    """Let a materialization hold its files again; False if one of them is gone."""
     return hold_again(connection, owned[row.materialization_id], holder_of(row.materialization_id))
 
 
 def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
-    """Make what was current last so again, in a row of its own: what was current when stays as it was."""
+    """Make the row of each partition that was current last current again, as a new row: the history stays as it was."""
     published = [row for row in rows if row.publication == Publication.PUBLISHED]
-    published.sort(key=lambda row: (row.current_since, row.materialization_id))  # it may have been published late
+    published.sort(key=lambda row: (row.current_since, row.materialization_id))  # a candidate may be published late
     for row in {row.partition_key: row for row in published}.values():
-        has_current = sa.select(_ID).where(*of_asset(row.asset_key, row.partition_key), materializations.c.is_current)
+        has_current = sa.select(_ID).where(*of_asset(row.asset_key, row.partition_key), _TABLE.is_current)
         if connection.execute(has_current.limit(1)).first() is None:
-            record_again(connection, row.materialization_id)
+            insert_copy(connection, row.materialization_id)

@@ -1,9 +1,51 @@
-"""The tables of the catalog. Their history is in `migrations/`; a test holds the two together."""
+"""The tables of the catalog and its clock. A test compares the tables with those that `migrations/` makes.
+
+One clock: hosts disagree about the time, so every time in the catalog is the database's.
+"""
+
+import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
 from artifact_pipelines.core.types import FileState, LandingState, Publication
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime.datetime]):
+    """A time with its zone (UTC) in Python; `timestamptz` on PostgreSQL, ISO text with microseconds on SQLite."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime.datetime | None, _dialect: sa.Dialect) -> datetime.datetime | None:
+        """Add the zone, which SQLite does not store."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+
+
+class utc_now(FunctionElement[datetime.datetime]):  # noqa: N801 - named like the SQL functions it stands for
+    """The database's time now, plus a number of seconds: `utc_now()`, `utc_now(sa.literal(600))`."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+    name = "utc_now"
+
+
+@compiles(utc_now, "sqlite")
+def _sqlite(element: utc_now, compiler: SQLCompiler, **kwargs: Any) -> str:
+    shift = "".join(f", ({compiler.process(seconds, **kwargs)}) || ' seconds'" for seconds in element.clauses)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now'{shift})"
+
+
+@compiles(utc_now, "postgresql")
+def _postgresql(element: utc_now, compiler: SQLCompiler, **kwargs: Any) -> str:
+    shift = "".join(f" + make_interval(secs => {compiler.process(s, **kwargs)})" for s in element.clauses)
+    return f"(clock_timestamp(){shift})"
+
 
 metadata = sa.MetaData(
     naming_convention={
@@ -86,27 +128,29 @@ materializations = sa.Table(
     ),
     sa.Column("pinned_at", UtcDateTime, comment="not null: kept until it is unpinned"),
     sa.Column("wiped_at", UtcDateTime, comment="not null: its asset or partition was wiped"),
-    sa.Column("released_at", UtcDateTime, comment="not null: it holds its files no more"),
+    sa.Column("released_at", UtcDateTime, comment="not null: it no longer holds its files"),
     sa.Column("release_reason", sa.Text),
     sa.Column("publication", sa.String(16), nullable=False, server_default=Publication.PUBLISHED),
     sa.Column("publication_reason", sa.Text),
-    sa.Column("current_since", UtcDateTime, comment="when it came to be current; null: never"),
-    sa.Column("current_until", UtcDateTime, comment="when a wipe ended that; null: none did, only what came after it"),
-    sa.Column("is_op_output", sa.Boolean, nullable=False, comment="an op made it that is no asset"),
+    sa.Column("current_since", UtcDateTime, comment="when it became current; null: never"),
+    sa.Column(
+        "current_until", UtcDateTime, comment="when a wipe or release ended that; null: a newer one did, or nothing"
+    ),
+    sa.Column("is_op_output", sa.Boolean, nullable=False, comment="made by an op that is no asset"),
     _one_of("publication", Publication),
-    # One for each order in which materializations are looked for: no look-up reads a history through.
+    # One index for each order in which materializations are looked up: no look-up reads a whole history.
     sa.Index(None, "asset_key", "materialization_id"),
     sa.Index(None, "asset_key", "partition_key", "materialization_id"),
     sa.Index("ix_materializations_version", "asset_key", "partition_key", "version", "materialization_id"),
     sa.Index(None, "run_id", "asset_key", "partition_key"),
     sqlite_autoincrement=True,
 )
-# Few rows of many: what `ls` and every load look for. It serves only who writes the condition the very same way.
+# Few rows of many, which `ls` and every load look up. It serves only queries with exactly this condition.
 sa.Index(
     "ix_materializations_current",
     materializations.c.asset_key,
     materializations.c.partition_key,
-    unique=True,  # where it is null the next one sees to that
+    unique=True,  # a null partition key is never equal to another: the next index covers that case
     sqlite_where=sa.text("is_current = 1"),
     postgresql_where=sa.text("is_current"),
 )
@@ -125,7 +169,7 @@ sa.Index(
     sqlite_where=sa.text("is_current = 1 AND is_op_output = 0"),
     postgresql_where=sa.text("is_current AND NOT is_op_output"),
 )
-# Few, and every clean-up asks for them.
+# Few rows, and every clean-up looks them up.
 _IS_WIPED = sa.and_(materializations.c.wiped_at.is_not(None), materializations.c.released_at.is_(None))
 sa.Index(
     "ix_materializations_wiped",
@@ -133,7 +177,7 @@ sa.Index(
     sqlite_where=_IS_WIPED,
     postgresql_where=_IS_WIPED,
 )
-# Partial so that it serves what asks for a time, and is not taken in place of the one above, which it resembles.
+# Partial, so that it serves only queries for a time: otherwise SQLite takes it in place of a similar index.
 sa.Index(
     "ix_materializations_current_since",
     materializations.c.asset_key,
@@ -144,7 +188,7 @@ sa.Index(
     postgresql_where=sa.text("current_since IS NOT NULL"),
 )
 
-# Hardly ever any; every load and every tick of a sensor asks. The same holds of how the condition is written.
+# Hardly ever any rows, and every load and sensor tick asks. Again, queries must have exactly this condition.
 sa.Index(
     "ix_materializations_candidates",
     materializations.c.asset_key,
@@ -177,7 +221,7 @@ retention_policies = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False, default=utc_now()),
 )
 
-# What the sensor that follows wipes has done: it must not do it again when its cursor is reset.
+# Wipes that the sensor has followed: it must not follow them again when its cursor is reset.
 followed_wipes = sa.Table(
     "followed_wipes",
     metadata,
@@ -185,9 +229,8 @@ followed_wipes = sa.Table(
     sa.Column("happened_at", UtcDateTime, primary_key=True, comment="as Dagster noted it: it names the wipe"),
 )
 
-# Which files a materialization had and was made from stays known when they are collected: an ID is never used again.
-# That a kept one's files are there is what its references in `file_references` see to.
-# What it says of a file is its own: others may have stored the same bytes as something else.
+# No foreign key to `files`: the IDs stay known when the files are collected, and no ID is used twice. References keep
+# the files of kept materializations. The types are its own: others may have stored the same bytes as something else.
 materialization_files = sa.Table(
     "materialization_files",
     metadata,

@@ -1,7 +1,7 @@
-"""All rows of a catalog, out and in: what moving it to another database and backing it up have in common.
+"""Copying all rows of a catalog, out and in: the common part of migrations to another database and of backups.
 
 One idea: a row travels as JSON values under its column names, so any database, and a file, can hold it exactly. IDs
-stay what they are, and so does the highest that was ever given: a copy goes on counting where the original would have.
+stay the same, and so does the highest ID ever given: a copy continues to count where the original would have.
 """
 
 import contextlib
@@ -12,27 +12,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-from artifact_pipelines.catalog.clock import UtcDateTime, utc_now
-from artifact_pipelines.catalog.engine import check_is_there, make_engine, reading, writing
+from artifact_pipelines.catalog.engine import check_is_there, highest_id, make_engine, raise_id, reading, writing
 from artifact_pipelines.catalog.exceptions import CatalogNotEmptyError, RefusedRowsError, UnequalCopyError
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
-from artifact_pipelines.catalog.tables import file_references, files, metadata
+from artifact_pipelines.catalog.tables import UtcDateTime, file_references, files, metadata, utc_now
 
 BATCH_ROWS = 1000
 _LOCK_ATTEMPTS = 60
 _LOCK_TIMEOUT = "500ms"
-_SQLITE_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
 _Row = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """One state of a catalog, to be read while the transaction that sees it is open.
+    """One state of a catalog, readable while the transaction that sees it is open.
 
     Attributes:
-        taken_at: When, by the database's clock.
+        taken_at: Time of the database's clock.
         highest_ids: The highest ID that each table ever gave, also to rows that are gone.
     """
 
@@ -41,14 +38,14 @@ class Snapshot:
     _connection: sa.Connection = dataclasses.field(repr=False)
 
     def batches(self) -> Iterator[tuple[str, Sequence[_Row]]]:
-        """Yield all rows with the name of their table, some at a time; what others refer to comes before them."""
+        """Yield batches of all rows with the name of their table, in the order of foreign keys."""
         for table in metadata.sorted_tables:
             query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=BATCH_ROWS)
             for rows in self._connection.execute(query).mappings().partitions():
                 yield table.name, [to_json(row) for row in rows]
 
     def census(self) -> Mapping[str, int]:
-        """Return what `Loading.census` must be after all rows were inserted there."""
+        """Return the `Loading.census` of a complete copy."""
         return _census(self._connection)
 
 
@@ -59,13 +56,13 @@ class Loading:
         self._connection = connection
 
     def raise_ids(self, highest_ids: Mapping[str, int]) -> None:
-        """Never give an ID up to these any more. Those given so far are never given again either."""
+        """Let each table give only IDs above these, and above all that it gave so far."""
         for table in _counting_tables():
             with refusals(table.name):
-                _raise_id(self._connection, table, highest_ids.get(table.name, 0))
+                raise_id(self._connection, table, highest_ids.get(table.name, 0))
 
     def insert(self, table_name: str, rows: Sequence[_Row]) -> None:
-        """Take in rows as `Snapshot.batches` yields them.
+        """Insert rows as `Snapshot.batches` yields them.
 
         Raises:
             RefusedRowsError: They are not rows of that table, or break a rule of the database.
@@ -90,7 +87,7 @@ class CatalogTransfer:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """One state of the catalog, while others go on writing to it."""
+        """One state of the catalog, while others continue to write to it."""
         with reading(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -98,14 +95,14 @@ class CatalogTransfer:
 
     @contextlib.contextmanager
     def final_snapshot(self) -> Iterator[Snapshot]:
-        """The state of the catalog; whoever wants to write to it waits until the block ends."""
+        """The state of the catalog; writers wait until the block ends."""
         with writing(self._engine) as connection:
             _lock_tables(connection, "SHARE")
             yield _snapshot(connection)
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[Loading]:
-        """Fill an empty catalog: what was taken in is there when the block ends, and gone when it raises.
+        """Fill an empty catalog: all rows are there when the block ends, and none if it raises.
 
         Raises:
             CatalogNotEmptyError: It holds rows.
@@ -127,19 +124,21 @@ class CatalogTransfer:
 def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) -> Mapping[str, int]:
     """Copy a catalog into an empty one on another database, with all IDs, and compare the two at the end.
 
-    Nobody writes to the source meanwhile: writers wait, those on SQLite for half a minute. The source stays as it is.
-    A target without tables gets them.
+    Nobody writes to the source meanwhile: writers wait, on SQLite for half a minute. The source stays unchanged. A
+    target without tables gets them.
 
     Args:
-        advance: Told how many rows were copied just now.
+        source_url: The catalog to copy.
+        target_url: The empty catalog.
+        advance: Called with the number of rows that were copied just now.
 
     Returns:
-        What the census of both is.
+        The census of both.
 
     Raises:
         ConfigurationError: A URL cannot work.
         NoCatalogError: There is no catalog at the source.
-        OutdatedCatalogError: The schema of one is not the one of this package.
+        OutdatedCatalogError: One of them does not have the schema of this package.
         CatalogNotEmptyError: The target holds rows.
         UnequalCopyError: The two differ; nothing was copied.
         CatalogUnavailableError: A database does not answer.
@@ -178,36 +177,11 @@ def _counting_tables() -> Sequence[sa.Table]:
     return [table for table in metadata.sorted_tables if table.dialect_options["sqlite"]["autoincrement"]]
 
 
-def highest_id(connection: sa.Connection, table: sa.Table) -> int:
-    """Return the highest ID that a table ever gave, also to rows that are gone."""
-    if connection.dialect.name == "postgresql":
-        given = sa.select(sa.func.pg_sequence_last_value(_sequence(table)))
-    else:
-        given = sa.select(sa.func.max(_SQLITE_SEQUENCE.c.seq)).where(_SQLITE_SEQUENCE.c.name == table.name)
-    return int(connection.execute(given).scalar_one() or 0)
-
-
-def _raise_id(connection: sa.Connection, table: sa.Table, highest: int) -> None:
-    highest = max(highest, highest_id(connection, table))
-    if not highest:
-        return
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.setval(_sequence(table), highest)))
-        return
-    connection.execute(sa.delete(_SQLITE_SEQUENCE).where(_SQLITE_SEQUENCE.c.name == table.name))
-    connection.execute(sa.insert(_SQLITE_SEQUENCE).values(name=table.name, seq=highest))
-
-
-def _sequence(table: sa.Table) -> sa.ColumnElement[Any]:
-    [key] = table.primary_key
-    return sa.cast(sa.func.pg_get_serial_sequence(table.name, key.name), postgresql.REGCLASS)
-
-
 def _lock_tables(connection: sa.Connection, mode: str) -> None:
-    """Wait until nobody else writes, and keep it so. On SQLite, every writing transaction is alone already.
+    """Wait for other writers, and keep them out. On SQLite, every writing transaction is alone already.
 
-    Writers lock the tables in orders of their own, so this gives way and tries again before PostgreSQL, after a
-    second, finds the two deadlocked and ends one: it might be the writer.
+    Writers lock the tables in orders of their own. PostgreSQL ends one of two deadlocked transactions after a second,
+    and that might be the writer; so this one gives up earlier and tries again.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -240,7 +214,7 @@ def to_json(row: Mapping[Any, Any]) -> _Row:
 
 
 def from_json(table: sa.Table, row: _Row) -> dict[str, Any]:
-    """Return a row as the database takes it.
+    """Return a row as the database expects it.
 
     Raises:
         TypeError: Its columns or their types are not those of the table.
@@ -265,7 +239,7 @@ def _value(column: sa.Column[Any], value: Any) -> Any:
 
 @contextlib.contextmanager
 def refusals(table_name: str) -> Iterator[None]:
-    """Translate what a database, or the check of a row, says of rows that it does not take."""
+    """Translate the errors of a database, or of the check of a row, about rows that it refuses."""
     try:
         yield
     except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError, sa.exc.InterfaceError) as error:

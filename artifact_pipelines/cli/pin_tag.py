@@ -17,7 +17,7 @@ def _on_version(command: Callable[..., None]) -> Callable[..., None]:
 def pin(asset: str, partition: str | None, version: int | None, as_json: bool) -> None:
     """Keep a version of ASSET until it is unpinned, whatever its retention policy."""
     with open_store() as store:
-        name = store.catalog.marks.pin(asset, partition, version)
+        name = store.catalog.pins_and_tags.pin(asset, partition, version)
     _report(as_json, f"{name} is pinned.", name)
 
 
@@ -26,7 +26,7 @@ def pin(asset: str, partition: str | None, version: int | None, as_json: bool) -
 def unpin(asset: str, partition: str | None, version: int | None, as_json: bool) -> None:
     """Let the retention policy decide on a version of ASSET again."""
     with open_store() as store:
-        name = store.catalog.marks.unpin(asset, partition, version)
+        name = store.catalog.pins_and_tags.unpin(asset, partition, version)
     _report(as_json, f"{name} is no longer pinned.", name)
 
 
@@ -36,7 +36,7 @@ def unpin(asset: str, partition: str | None, version: int | None, as_json: bool)
 def tag(asset: str, name: str, partition: str | None, version: int | None, as_json: bool) -> None:
     """Give a version of ASSET a NAME and keep it. If another version has this name, the name moves."""
     with open_store() as store:
-        tagged = store.catalog.marks.tag(asset, name, partition, version)
+        tagged = store.catalog.pins_and_tags.tag(asset, name, partition, version)
     _report(as_json, f"{tagged} is tagged {name}.", tagged)
 
 
@@ -48,7 +48,7 @@ def tag(asset: str, name: str, partition: str | None, version: int | None, as_js
 def untag(asset: str, name: str, partition: str | None, as_json: bool) -> None:
     """Remove NAME from the version of ASSET that has it."""
     with open_store() as store:
-        store.catalog.marks.untag(asset, name, partition)
+        store.catalog.pins_and_tags.untag(asset, name, partition)
     _report(as_json, f"{asset}: no version is tagged {name} any longer.", {"asset": asset, "untagged": name})
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.publication import CHECKED_IN
+from artifact_pipelines.catalog.current import CHECKED_IN
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.dagster_internals import (
     AssetCheckExecutionRecord,

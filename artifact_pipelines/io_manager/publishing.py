@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.publication import PUBLISH_AFTER, waits_for
+from artifact_pipelines.catalog.current import PUBLISH_AFTER, waits_for
 from artifact_pipelines.core.exceptions import BackendError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication

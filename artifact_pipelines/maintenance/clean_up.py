@@ -134,7 +134,7 @@ def clean_up(
     else:
         reaped = catalog.collection.reap_leases()
         released = list(release_versions(catalog, verdicts))
-        amount = catalog.collection.candidate_amount(grace_s)
+        amount = catalog.collection.garbage_amount(grace_s)
         _check_share(catalog, amount, max_share)
         for batch in _collect(catalog, backend, grace_s):
             collected += batch
@@ -151,8 +151,8 @@ def _check_share(catalog: Catalog, amount: Amount, max_share: float) -> None:
 
 def _candidates(catalog: Catalog, grace_s: float) -> Sequence[Garbage]:
     """Return the files that would be collected: those that nothing holds, or only expired leases."""
-    limit = catalog.collection.candidate_amount(grace_s).files
-    return [*catalog.collection.candidates(grace_s, limit), *catalog.collection.candidates_after_reaping(grace_s)]
+    limit = catalog.collection.garbage_amount(grace_s).files
+    return [*catalog.collection.garbage(grace_s, limit), *catalog.collection.garbage_after_reaping(grace_s)]
 
 
 def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:

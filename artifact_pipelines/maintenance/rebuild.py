@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
+from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
 from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.file_types import describe
@@ -51,15 +51,15 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
         RefusedRowsError: The store holds files of several catalogs.
         BackendError: Catalog or store did not answer.
     """
-    with recovering(catalog.transfer) as recovery:
-        found, highest = adopt(recovery, backend, backend.list_files(), advance)
-        held = recovery.hold_unheld()
-        highest = recovery.raise_file_ids(highest)
+    with refilling(catalog.transfer) as refill:
+        found, highest = adopt(refill, backend, backend.list_files(), advance)
+        held = refill.hold_unheld()
+        highest = refill.raise_file_ids(highest)
     return RebuildReport(held, found - held, highest)
 
 
 def adopt(
-    recovery: Recovery, backend: IStorageBackend, paths: Iterable[StoragePath], advance: Callable[[int], object]
+    refill: CatalogRefill, backend: IStorageBackend, paths: Iterable[StoragePath], advance: Callable[[int], object]
 ) -> tuple[int, int]:
     """Adopt files of a store into a catalog. Returns their number and their highest ID."""
     count, highest = 0, 0
@@ -67,7 +67,7 @@ def adopt(
         waiting = iter(paths)
         while batch := list(itertools.islice(waiting, BATCH_FILES)):
             found = [file for file in pool.map(lambda path: _examine(backend, path), batch) if file is not None]
-            recovery.adopt(found, HASH_ALGORITHM)
+            refill.adopt(found, HASH_ALGORITHM)
             count += len(found)
             highest = max(highest, *(path.file_id for path in batch))
             advance(len(batch))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.lost_catalog import Recovery, recovering
+from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.types import FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
@@ -94,20 +94,24 @@ def restore(
     except FileNotFoundError as error:
         raise NoBackupError(repr(backend), path.file_id) from error
     try:
-        with stream, recovering(catalog.transfer) as recovery:
-            report = _restore_from(stream, recovery, backend, path, advance)
+        with stream, refilling(catalog.transfer) as refill:
+            report = _restore_from(stream, refill, backend, path, advance)
     except (DamagedBackupError, UnreadableBackupError) as error:
         raise dataclasses.replace(error, older=find_older_backups(backend, path)) from error
     return dataclasses.replace(report, unreadable=found.unreadable)
 
 
 def _restore_from(
-    stream: BinaryIO, recovery: Recovery, backend: IStorageBackend, path: StoragePath, advance: Callable[[int], object]
+    stream: BinaryIO,
+    refill: CatalogRefill,
+    backend: IStorageBackend,
+    path: StoragePath,
+    advance: Callable[[int], object],
 ) -> RestoreReport:
     checked = _HashingReader(stream)
     uri = backend.uri(path)
     try:
-        report = _Restoring(recovery, backend, path, advance).run(cast("BinaryIO", checked))
+        report = _Restoring(refill, backend, path, advance).run(cast("BinaryIO", checked))
     except BadBackup as error:
         checked.check(path, uri)  # damaged bytes explain any other error
         raise UnreadableBackupError(uri, str(error)) from error
@@ -119,9 +123,9 @@ class _Restoring:
     """One restore, with the counts for its report."""
 
     def __init__(
-        self, recovery: Recovery, backend: IStorageBackend, backup: StoragePath, advance: Callable[[int], object]
+        self, refill: CatalogRefill, backend: IStorageBackend, backup: StoragePath, advance: Callable[[int], object]
     ) -> None:
-        self._recovery = recovery
+        self._refill = refill
         self._backend = backend
         self._backup = backup
         self._advance = advance
@@ -136,19 +140,19 @@ class _Restoring:
         if header.schema != HEAD_REVISION:
             raise OutdatedBackupError(self._backend.uri(self._backup), header.schema, HEAD_REVISION)
         # IDs first: the references to adopted files must not get IDs that the backup uses.
-        self._recovery.raise_ids(header.highest_ids)
+        self._refill.raise_ids(header.highest_ids)
         known_up_to = header.highest_ids.get("files", 0)
-        _, highest = adopt(self._recovery, self._backend, self._newer_than(known_up_to), lambda _: None)
-        highest = self._recovery.raise_file_ids(max(highest, known_up_to))
-        adopted = self._recovery.hold_unheld()
+        _, highest = adopt(self._refill, self._backend, self._newer_than(known_up_to), lambda _: None)
+        highest = self._refill.raise_file_ids(max(highest, known_up_to))
+        adopted = self._refill.hold_unheld()
         for table, rows in reader.batches():
             self._rows[table] += len(rows)
-            self._recovery.insert(table, self._settled(rows) if table == "files" else rows)
+            self._refill.insert(table, self._settled(rows) if table == "files" else rows)
             self._advance(len(rows))
-        missing = [file_id for file_id in self._missing if file_id not in self._recovery.renamed]
-        self._recovery.forget_unheld(missing)  # collected since: nothing is left to hold
-        held = self._recovery.hold_unheld()
-        self._recovery.count_references()
+        missing = [file_id for file_id in self._missing if file_id not in self._refill.renamed]
+        self._refill.forget_unheld(missing)  # collected since: nothing is left to hold
+        held = self._refill.hold_unheld()
+        self._refill.count_references()
         return RestoreReport(
             backup_file_id=self._backup.file_id,
             taken_at=header.taken_at,

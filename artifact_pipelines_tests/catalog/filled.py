@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.clock import utc_now
-from artifact_pipelines.catalog.tables import materializations, metadata, retention_policies, tags
+from artifact_pipelines.catalog.tables import materializations, metadata, retention_policies, tags, utc_now
 from artifact_pipelines.core.types import (
     Content,
     FileDescription,

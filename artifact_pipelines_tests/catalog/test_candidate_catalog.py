@@ -92,7 +92,7 @@ def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> Non
     record(catalog, "a")
     record(catalog, "b")
     made = propose(catalog, "c")
-    catalog.rollback.roll_back(TABLE, 1)
+    catalog.materializations.roll_back(TABLE, 1)
     assert not catalog.candidates.publish(made)
     assert current(catalog) == 1
     assert states(catalog)[1] == (3, "rejected", "superseded by version 1, which became current first")
@@ -194,7 +194,7 @@ def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
     released = release_versions(catalog, plan_retention(catalog))
     assert released == []
     assert catalog.files.get_file(made.file.file_id).reference_count == 1
-    assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.candidates(0, 100)]
+    assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.garbage(0, 100)]
 
 
 def test_a_wipe_taken_back_leaves_current_what_was_so(catalog: Catalog) -> None:

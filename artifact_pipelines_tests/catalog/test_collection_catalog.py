@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import FileCatalog, count_up
-from artifact_pipelines.catalog.tables import file_references, files, materializations
+from artifact_pipelines.catalog.tables import file_references, files, materializations, utc_now
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, FileState, Lease, LoadedInput
@@ -86,7 +85,7 @@ def test_nothing_younger_than_the_grace_period_is_collected(catalog: Catalog, en
     age(engine, DAY_S - 60)
     assert collected(catalog, DAY_S) == []
     age(engine, DAY_S + 1)
-    [garbage] = catalog.collection.candidates(DAY_S, 10)
+    [garbage] = catalog.collection.garbage(DAY_S, 10)
     assert DAY_S < garbage.age_s < DAY_S + 60
     assert collected(catalog, DAY_S) == [file_id]
 
@@ -120,12 +119,12 @@ def test_candidates_are_what_would_be_collected(catalog: Catalog) -> None:
     free(catalog)
     free(catalog, Content("b" * 64, 20))
     stored(catalog, Content("c" * 64, 70))
-    assert catalog.collection.candidate_amount(0) == Amount(2, 30)
-    assert catalog.collection.candidate_amount(DAY_S) == Amount(0, 0)
+    assert catalog.collection.garbage_amount(0) == Amount(2, 30)
+    assert catalog.collection.garbage_amount(DAY_S) == Amount(0, 0)
     assert catalog.collection.total_amount() == Amount(3, 100)
-    candidates = catalog.collection.candidates(0, 10)
+    candidates = catalog.collection.garbage(0, 10)
     assert [garbage.file_id for garbage in candidates] == [1, 2]
-    assert len(catalog.collection.candidates(0, 1)) == 1
+    assert len(catalog.collection.garbage(0, 1)) == 1
     assert collected(catalog) == [1, 2]
 
 
@@ -138,8 +137,8 @@ def test_candidates_after_reaping_are_what_would_be_collected_then(
     with engine.begin() as connection:
         this = files.c.file_id == leased.file.file_id
         connection.execute(sa.update(files).where(this).values(state=FileState.STORED))
-    assert catalog.collection.candidates(grace_s, 10) == []
-    would = catalog.collection.candidates_after_reaping(grace_s)
+    assert catalog.collection.garbage(grace_s, 10) == []
+    would = catalog.collection.garbage_after_reaping(grace_s)
     assert [garbage.file_id for garbage in would] == ([2, 3] if not grace_s else [2])
     assert all(garbage.age_s >= 0 for garbage in would)
     catalog.collection.reap_leases()

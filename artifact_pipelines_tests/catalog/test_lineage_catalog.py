@@ -132,7 +132,7 @@ def test_what_was_released_and_collected_stays_in_the_lineage(flights: Catalog) 
 
 
 def test_a_rollback_keeps_what_its_version_was_made_from(flights: Catalog) -> None:
-    flights.rollback.roll_back("table", 1)
+    flights.materializations.roll_back("table", 1)
     assert up(flights, "table") == [["table 1", "raw 1"]]
     assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
 

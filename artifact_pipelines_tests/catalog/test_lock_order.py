@@ -92,7 +92,7 @@ def taking_back_a_wipe(catalog: Catalog) -> Act:
 def rolling_back(catalog: Catalog) -> Act:
     catalog.materializations.record(MaterializationFacts("a", "v"), leases(catalog))
     catalog.materializations.record(MaterializationFacts("a", "w"), [lease(catalog, "c" * 64)])
-    return lambda: catalog.rollback.roll_back("a", 1)
+    return lambda: catalog.materializations.roll_back("a", 1)
 
 
 ACTS = (

@@ -98,7 +98,7 @@ def test_an_unknown_version_is_an_error_that_tells_the_newest(catalog: Catalog, 
 def test_the_newest_version_is_the_highest_also_when_an_older_one_is_current(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
-    catalog.rollback.roll_back("flights/table", 1)
+    catalog.materializations.roll_back("flights/table", 1)
     with pytest.raises(UnknownVersionError, match="the newest is 2"):
         catalog.materializations.version("flights/table", 7)
 
@@ -252,7 +252,7 @@ def test_partitions_are_found_at_once_those_of_a_run_first(catalog: Catalog) -> 
 
 def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> None:
     first, again, other = record(catalog, "a", run_id="1"), record(catalog, "a", run_id="2"), record(catalog, "b")
-    catalog.marks.tag("flights/table", "good", version=1)
+    catalog.pins_and_tags.tag("flights/table", "good", version=1)
 
     def found(selection: Selection) -> list[int]:
         return [
@@ -309,7 +309,7 @@ def test_a_candidate_is_current_from_when_it_is_published(catalog: Catalog, engi
 def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
     for letter in "aab":
         record(catalog, letter)
-    catalog.marks.tag("flights/table", "good", version=1)
+    catalog.pins_and_tags.tag("flights/table", "good", version=1)
     error = catalog.materializations.nothing_found("flights/table", None, Selection(tag="bad"))
     assert isinstance(error, NothingSelectedError)
     assert [told.split(" (")[0] for told in error.kept] == ["version 2", "version 1"]

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog import retention
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.exceptions import (
     CollectedVersionsError,
     NeverMaterializedError,
@@ -22,7 +21,7 @@ from artifact_pipelines.catalog.exceptions import (
 )
 from artifact_pipelines.catalog.materialization_rows import lock_asset
 from artifact_pipelines.catalog.retention import RetentionCatalog
-from artifact_pipelines.catalog.tables import materializations, tags
+from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError, LeaseExpiredError
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import Content, FileDescription, MaterializationFacts, Selection
@@ -82,7 +81,7 @@ def test_what_is_no_policy_is_refused(values: Any) -> None:
 
 def test_a_version_is_all_of_its_materializations(catalog: Catalog) -> None:
     first, again, other = (record(catalog, letter, run_id=letter) for letter in "aab")
-    catalog.marks.tag(TABLE, "gold", version=1)
+    catalog.pins_and_tags.tag(TABLE, "gold", version=1)
     old, new = catalog.retention.versions(TABLE)
     assert old.made_at == (first.created_at, again.created_at)
     assert (old.is_current, old.is_pinned, old.is_wiped, old.tags) == (False, False, False, ("gold",))
@@ -92,10 +91,10 @@ def test_a_version_is_all_of_its_materializations(catalog: Catalog) -> None:
 def test_a_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalog) -> None:
     for letter in "aab":
         record(catalog, letter)
-    assert catalog.marks.pin(TABLE) == name(2)
-    assert catalog.marks.pin(TABLE, version=1) == name(1)
+    assert catalog.pins_and_tags.pin(TABLE) == name(2)
+    assert catalog.pins_and_tags.pin(TABLE, version=1) == name(1)
     assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, True]
-    assert catalog.marks.unpin(TABLE) == catalog.marks.unpin(TABLE) == name(2)
+    assert catalog.pins_and_tags.unpin(TABLE) == catalog.pins_and_tags.unpin(TABLE) == name(2)
     assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, False]
 
 
@@ -103,34 +102,34 @@ def test_a_tag_moves_and_is_one_of_its_partition(catalog: Catalog) -> None:
     for partition, letter in (("p", "a"), ("p", "b"), ("q", "c")):
         record(catalog, letter, partition=partition)
     for version in (1, 2):
-        assert catalog.marks.tag(TABLE, "gold", "p", version) == name(version, "p")
-    catalog.marks.tag(TABLE, "gold", "q")
+        assert catalog.pins_and_tags.tag(TABLE, "gold", "p", version) == name(version, "p")
+    catalog.pins_and_tags.tag(TABLE, "gold", "q")
     found = {(v.name.partition, v.name.version): v.tags for v in catalog.retention.versions(TABLE)}
     assert found == {("p", 1): (), ("p", 2): ("gold",), ("q", 1): ("gold",)}
-    catalog.marks.untag(TABLE, "gold", "p")
+    catalog.pins_and_tags.untag(TABLE, "gold", "p")
     with pytest.raises(UnknownTagError, match="there are: none"):
-        catalog.marks.untag(TABLE, "gold", "p")
+        catalog.pins_and_tags.untag(TABLE, "gold", "p")
 
 
 @pytest.mark.parametrize("tag", ["", "3", "a b", "x" * 64, "a/b", "é", None])
 def test_what_is_no_tag_is_refused(catalog: Catalog, tag: Any) -> None:
     record(catalog, "a")
     with pytest.raises(InvalidArgumentError, match="beginning with a letter|begins with a letter"):
-        catalog.marks.tag(TABLE, tag)
+        catalog.pins_and_tags.tag(TABLE, tag)
 
 
 def test_what_is_not_there_can_not_be_marked(catalog: Catalog) -> None:
     with pytest.raises(NeverMaterializedError):
-        catalog.marks.pin(TABLE)
+        catalog.pins_and_tags.pin(TABLE)
     with pytest.raises(NeverMaterializedError):
-        catalog.marks.pin(TABLE, version=1)
+        catalog.pins_and_tags.pin(TABLE, version=1)
     for letter in "ab":
         record(catalog, letter)
     with pytest.raises(UnknownVersionError, match="the newest is 2"):
-        catalog.marks.tag(TABLE, "gold", version=3)
+        catalog.pins_and_tags.tag(TABLE, "gold", version=3)
     release(catalog, 1)
     with pytest.raises(UnknownVersionError):
-        catalog.marks.pin(TABLE, version=1)
+        catalog.pins_and_tags.pin(TABLE, version=1)
 
 
 def test_the_last_wipe_is_taken_back_with_what_was_current(catalog: Catalog, engine: sa.Engine) -> None:
@@ -311,7 +310,7 @@ def test_what_was_current_before_between_and_after_wipes_and_restores_stays_know
     assert catalog.materializations.current(TABLE, partition).version == 1
     then(lambda: catalog.retention.wipe(TABLE))
     then(lambda: catalog.retention.restore(TABLE, partition))
-    then(lambda: catalog.rollback.roll_back(TABLE, 2, partition))
+    then(lambda: catalog.materializations.roll_back(TABLE, 2, partition))
     assert found() == [1, 2, None, 1, 1, None, 1, 2]
     assert counts_agree(engine)
 

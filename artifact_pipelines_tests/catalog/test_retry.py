@@ -8,11 +8,10 @@ import time
 import pytest
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog import engine as catalog_engine
 from artifact_pipelines.catalog import engine as engine_module
-from artifact_pipelines.catalog import retry
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.engine import make_engine, reading, writing
-from artifact_pipelines.catalog.retry import retried
+from artifact_pipelines.catalog.engine import make_engine, reading, retried, writing
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
 
 PASSING = CatalogUnavailableError("here", "busy", may_pass=True)
@@ -49,7 +48,7 @@ def test_what_lasts_is_told_at_once(error: Exception) -> None:
 
 
 def test_it_is_tried_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "RETRY_S", 0.2)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 0.2)
     flaky, start = Flaky(*[PASSING] * 1000), time.monotonic()
     with pytest.raises(CatalogUnavailableError):
         flaky.use()
@@ -72,7 +71,7 @@ def test_a_lock_that_is_let_go_is_waited_for(tmp_path: pathlib.Path, monkeypatch
 
 def test_a_lock_that_is_never_let_go_is_a_typed_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0)
-    monkeypatch.setattr(retry, "RETRY_S", 0.1)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 0.1)
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
         other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

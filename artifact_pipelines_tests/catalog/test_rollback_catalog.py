@@ -26,7 +26,7 @@ def test_an_older_version_is_current_again_with_all_that_it_was(
     record(catalog, "0", partition="other")
     first = record(catalog, "a", partition=partition, inputs=loaded, row_count=3, schema={"x": "int64"}, run_id="one")
     record(catalog, "b", partition=partition, run_id="two")
-    rolled_back = catalog.rollback.roll_back(TABLE, 1, partition)
+    rolled_back = catalog.materializations.roll_back(TABLE, 1, partition)
     now = catalog.materializations.current(TABLE, partition)
     assert (rolled_back.now, rolled_back.is_new) == (now, True)
     assert rolled_back.source.materialization_id == first.materialization_id
@@ -41,17 +41,17 @@ def test_an_older_version_is_current_again_with_all_that_it_was(
 def test_what_is_current_already_stays_as_it_is(catalog: Catalog) -> None:
     record(catalog, "a")
     second = record(catalog, "b")
-    assert not catalog.rollback.roll_back(TABLE, 2).is_new
+    assert not catalog.materializations.roll_back(TABLE, 2).is_new
     assert catalog.materializations.current(TABLE) == second
-    assert catalog.rollback.roll_back(TABLE, 1).is_new
-    assert not catalog.rollback.roll_back(TABLE, 1).is_new
+    assert catalog.materializations.roll_back(TABLE, 1).is_new
+    assert not catalog.materializations.roll_back(TABLE, 1).is_new
     assert len(catalog.materializations.history(TABLE)) == 3
 
 
 def test_after_a_rollback_the_next_change_gets_a_number_of_its_own(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
-    catalog.rollback.roll_back(TABLE, 1)
+    catalog.materializations.roll_back(TABLE, 1)
     assert record(catalog, "a").version == 1
     assert record(catalog, "b").version == 3, "numbers count changes, and a number is never used for another change"
 
@@ -59,15 +59,15 @@ def test_after_a_rollback_the_next_change_gets_a_number_of_its_own(catalog: Cata
 def test_the_source_is_what_a_run_made_also_when_it_was_rolled_back_to_before(catalog: Catalog) -> None:
     first = record(catalog, "a", run_id="one")
     record(catalog, "b", run_id="two")
-    catalog.rollback.roll_back(TABLE, 1)
-    catalog.rollback.roll_back(TABLE, 2)
-    assert catalog.rollback.roll_back(TABLE, 1).source.run_id == first.run_id
+    catalog.materializations.roll_back(TABLE, 1)
+    catalog.materializations.roll_back(TABLE, 2)
+    assert catalog.materializations.roll_back(TABLE, 1).source.run_id == first.run_id
 
 
 def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> None:
     record(catalog, "a", run_id="one")
     second = record(catalog, "b", run_id="two")
-    catalog.rollback.roll_back(TABLE, 1)
+    catalog.materializations.roll_back(TABLE, 1)
     find = catalog.materializations.find
     assert find(TABLE, [None], run_id="two") == {None: second}
     assert find(TABLE, [None])[None].version == 1
@@ -77,7 +77,7 @@ def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> N
 def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
     for letter in "ab":  # tried twice
         record(catalog, letter, asset="run 1/step/result", run_id="run 1", is_op_output=True)
-    now = catalog.rollback.roll_back("run 1/step/result", 1).now
+    now = catalog.materializations.roll_back("run 1/step/result", 1).now
     assert (now.version, now.run_id, now.is_op_output) == (1, "run 1", True)
     assert catalog.materializations.current("run 1/step/result", run_id="run 1") == now
     assert catalog.materializations.list_current() == []
@@ -86,7 +86,7 @@ def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
 def test_what_was_rolled_back_to_is_never_released(catalog: Catalog) -> None:
     for letter in "abc":
         record(catalog, letter)
-    catalog.rollback.roll_back(TABLE, 1)
+    catalog.materializations.roll_back(TABLE, 1)
     assert not catalog.retention.release(VersionName(TABLE, None, 1), "test")
     assert [v.is_current for v in catalog.retention.versions(TABLE)] == [True, False, False]
     assert catalog.retention.release(VersionName(TABLE, None, 2), "test")
@@ -97,7 +97,7 @@ def test_after_a_wipe_an_older_version_can_be_made_current(catalog: Catalog) -> 
     for letter in "ab":
         record(catalog, letter)
     catalog.retention.wipe(TABLE)
-    assert catalog.rollback.roll_back(TABLE, 1).is_new
+    assert catalog.materializations.roll_back(TABLE, 1).is_new
     assert catalog.materializations.current(TABLE).version == 1
 
 
@@ -110,11 +110,11 @@ def test_what_is_released_unpublished_or_was_never_made_can_not_be_current(catal
         connection.execute(second.values(publication=Publication.REJECTED))
     for version in (1, 9):
         with pytest.raises(UnknownVersionError, match="the newest is 3"):
-            catalog.rollback.roll_back(TABLE, version)
+            catalog.materializations.roll_back(TABLE, version)
     with pytest.raises(InvalidArgumentError, match=f"publish {TABLE} --version 2` makes current what is rejected"):
-        catalog.rollback.roll_back(TABLE, 2)
+        catalog.materializations.roll_back(TABLE, 2)
     with pytest.raises(UnknownVersionError):
-        catalog.rollback.roll_back(TABLE, 3, "mon")
+        catalog.materializations.roll_back(TABLE, 3, "mon")
     assert catalog.materializations.current(TABLE).version == 3
     assert counts_agree(engine)
 
@@ -127,7 +127,7 @@ def test_many_that_roll_back_and_write_at_once_leave_one_current_and_counts_that
 
     def change(number: int) -> None:
         if number % 3:
-            catalog.rollback.roll_back(TABLE, number % 3)
+            catalog.materializations.roll_back(TABLE, number % 3)
         else:
             record(catalog, "abcdef"[number % 6])
 

@@ -78,7 +78,7 @@ def test_an_asset_whose_type_changes_is_another_version(io_manager: ArtifactIOMa
     assert (first.version, second.version) == (1, 2)
     assert first.data_version != second.data_version
     assert first.file.file_id == second.file.file_id
-    assert catalog.rollback.roll_back("number", 1).now.file.file_type == "txt"
+    assert catalog.materializations.roll_back("number", 1).now.file.file_type == "txt"
 
 
 def test_a_file_that_is_stored_under_another_extension_has_that(

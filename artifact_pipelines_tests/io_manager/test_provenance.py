@@ -178,7 +178,7 @@ def test_what_was_made_from_a_rollback_of_which_dagster_was_not_told_is_told_so(
     project.make("one", "source", "pause")
     event = project.told("source", "dagster/data_version")
     project.make("two", "source", "pause")
-    own_catalog.rollback.roll_back("source", 1, project.partition)
+    own_catalog.materializations.roll_back("source", 1, project.partition)
     project.make("-", "copy")
     assert project.status() == "STALE", "Dagster takes version 2 to be current"
     if project.partition is None:

@@ -41,7 +41,7 @@ class Project:
         self._partition = partition
         self._partitions = DAYS if partition else None
         self.made = [self._make_source(value) for value in (1, 2, 3)]
-        catalog.marks.tag("the/source", "gold", partition, version=2)
+        catalog.pins_and_tags.tag("the/source", "gold", partition, version=2)
 
     def run(self, *assets: Any, **options: Any) -> dg.ExecuteInProcessResult:
         resources = {"io_manager": self._io_manager}

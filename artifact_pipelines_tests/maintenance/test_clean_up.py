@@ -74,7 +74,7 @@ def full(catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer
     catalog.retention.set_policy("flights/table", RetentionPolicy(keep_last=1))
     producer.release(lost := create(producer, "lost"))
     path = catalog.files.get_file(lost).storage_path
-    assert [g.file_id for g in catalog.collection.candidates(0, 10)] == [2, lost]
+    assert [g.file_id for g in catalog.collection.garbage(0, 10)] == [2, lost]
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM files WHERE file_id = :id"), {"id": lost})
     assert backend.exists(path)
@@ -194,7 +194,7 @@ def test_store_newer_than_the_catalog_is_left_unchanged(
     with pytest.raises(CatalogOlderThanStoreError):
         clean_up(catalog, backend, grace_s=0)
     assert stored(backend) == {1, 7}
-    assert len(catalog.collection.candidates(0, 10)) == 1
+    assert len(catalog.collection.garbage(0, 10)) == 1
 
 
 def test_crash_between_row_and_bytes_leaves_an_orphan_for_the_next_clean_up(

@@ -8,9 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
-from artifact_pipelines.catalog.tables import materializations
+from artifact_pipelines.catalog.tables import materializations, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RetentionPolicy, Use, Verdict, Version, VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication
@@ -155,15 +154,15 @@ class TestRelease:
 
     def test_current_pinned_tagged_and_input_versions_are_kept(self, catalog: Catalog) -> None:
         raw = [record(catalog, letter, asset="raw") for letter in "abcdef"]
-        catalog.marks.pin("raw", version=1)
-        catalog.marks.tag("raw", "gold", version=2)
+        catalog.pins_and_tags.pin("raw", version=1)
+        catalog.pins_and_tags.tag("raw", "gold", version=2)
         record(catalog, "1", asset="table", inputs=(LoadedInput.of(raw[2]),))
         released = retain(catalog, "raw", keep_last=1)
         assert sorted(v.version.name.version for v in released) == [4, 5]
         plan = {v.version.name.version: v.reason for v in plan_retention(catalog)}
         assert plan == {1: "pinned", 2: "tagged gold", 3: "input of table version 1", 6: "current, one of the last 1"}
-        catalog.marks.unpin("raw", version=1)
-        catalog.marks.untag("raw", "gold")
+        catalog.pins_and_tags.unpin("raw", version=1)
+        catalog.pins_and_tags.untag("raw", "gold")
         again = release_versions(catalog, plan_retention(catalog))
         assert sorted(v.version.name.version for v in again) == [1, 2]
 
@@ -177,9 +176,9 @@ class TestRelease:
             catalog.retention.wipe("flights/table")
             catalog.retention.restore("flights/table", version=1)
         elif how == "pinned":
-            catalog.marks.pin("flights/table", version=1)
+            catalog.pins_and_tags.pin("flights/table", version=1)
         elif how == "tagged":
-            catalog.marks.tag("flights/table", "gold", version=1)
+            catalog.pins_and_tags.tag("flights/table", "gold", version=1)
         else:
             record(catalog, "c", asset="x", inputs=(LoadedInput.of(made[0]),))
         assert release_versions(catalog, decided) == []
@@ -237,8 +236,8 @@ class TestOutputsOfOps:
         ]
         loaded = LoadedInput.of(outputs[2])
         record(catalog, "e", asset="an asset", inputs=(loaded,))
-        catalog.marks.pin("run a/x/y")
-        catalog.marks.tag("run b/x/y", "gold")
+        catalog.pins_and_tags.pin("run a/x/y")
+        catalog.pins_and_tags.tag("run b/x/y", "gold")
         let_pass(engine, days=3)
         plan = plan_retention(catalog, ops_within="1d")
         assert {v.version.name.asset: v.reason for v in plan} == {
@@ -328,7 +327,7 @@ class TestWipe:
 
     def test_pinned_version_of_a_wiped_asset_can_be_loaded(self, catalog: Catalog) -> None:
         record(catalog, "a")
-        catalog.marks.pin("flights/table")
+        catalog.pins_and_tags.pin("flights/table")
         catalog.retention.wipe("flights/table")
         assert release_versions(catalog, plan_retention(catalog)) == []
         assert catalog.materializations.version("flights/table", 1).version == 1

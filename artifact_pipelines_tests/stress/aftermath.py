@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import make_engine, writing
-from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.core.types import FileState, StoragePath
 from artifact_pipelines.storage.backends.local import STAGING, LocalStorage
 from artifact_pipelines.storage.factory import open_backend

@@ -9,10 +9,9 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.clock import utc_now
 from artifact_pipelines.catalog.engine import writing
 from artifact_pipelines.catalog.files import LEASE_S
-from artifact_pipelines.catalog.tables import file_references, files
+from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.core.types import Content, FileDescription, FileId
 from artifact_pipelines_tests.stress import host_with_wrong_clock
 from artifact_pipelines_tests.stress.host_with_wrong_clock import Done

@@ -193,7 +193,7 @@ class BareKeys(LocalStorage):
 
 def bytes_before_rows(catalog: Catalog, backend: IStorageBackend) -> None:
     """Wrong: a writer may come to hold the row before it goes."""
-    for garbage in catalog.collection.candidates(grace_s=0, limit=100):
+    for garbage in catalog.collection.garbage(grace_s=0, limit=100):
         backend.delete_file(garbage.storage_path)
     catalog.collection.collect(grace_s=0, limit=100)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog import retry
+from artifact_pipelines.catalog import engine as catalog_engine
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.tables import file_references, files, materializations
@@ -200,7 +200,7 @@ def test_a_server_that_is_gone_for_good_is_a_typed_error_within_seconds(world: W
 def test_a_server_that_goes_while_bytes_move_leaves_a_lease_that_runs_out(
     world: World, monkeypatch: pytest.MonkeyPatch, many: bool
 ) -> None:
-    monkeypatch.setattr(retry, "RETRY_S", 1.0)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 1.0)
     name = "write_streams" if many else "write_stream"
     write = getattr(world.backend, name)
 
@@ -225,7 +225,7 @@ def test_a_server_that_goes_while_bytes_move_leaves_a_lease_that_runs_out(
 def test_the_first_error_is_told_when_the_catalog_is_lost_as_well(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "RETRY_S", 0.3)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 0.3)
 
     def fail(lease: Lease) -> None:
         world.proxy.go_down()
@@ -238,7 +238,7 @@ def test_the_first_error_is_told_when_the_catalog_is_lost_as_well(
 
 def test_a_commit_of_unknown_outcome_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is lost in the commit, and the server does not come back to be asked."""
-    monkeypatch.setattr(retry, "RETRY_S", 0.5)
+    monkeypatch.setattr(catalog_engine, "RETRY_S", 0.5)
     file_id = world.create_copies(30)
     before = world.proxy.messages
     world.producer.release(file_id)

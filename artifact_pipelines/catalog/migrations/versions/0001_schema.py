@@ -1,9 +1,9 @@
-"""The schema of the catalog. A change of `tables.py` is a migration of its own, after this one."""
+"""The schema of the catalog. Every later change of `tables.py` needs a migration of its own."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from artifact_pipelines.catalog.clock import UtcDateTime
+from artifact_pipelines.catalog.tables import UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -12,7 +12,7 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables and their indexes."""
+    """Create the tables and their indexes."""
     op.create_table(
         "datasets",
         sa.Column("dataset_id", _KEY, autoincrement=True, nullable=False),
@@ -101,22 +101,24 @@ def upgrade() -> None:
         ),
         sa.Column("pinned_at", UtcDateTime(), comment="not null: kept until it is unpinned"),
         sa.Column("wiped_at", UtcDateTime(), comment="not null: its asset or partition was wiped"),
-        sa.Column("released_at", UtcDateTime(), comment="not null: it holds its files no more"),
+        sa.Column("released_at", UtcDateTime(), comment="not null: it no longer holds its files"),
         sa.Column("release_reason", sa.Text()),
         sa.Column("publication", sa.String(length=16), server_default="published", nullable=False),
         sa.Column("publication_reason", sa.Text()),
-        sa.Column("current_since", UtcDateTime(), comment="when it came to be current; null: never"),
+        sa.Column("current_since", UtcDateTime(), comment="when it became current; null: never"),
         sa.Column(
-            "current_until", UtcDateTime(), comment="when a wipe ended that; null: none did, only what came after it"
+            "current_until",
+            UtcDateTime(),
+            comment="when a wipe or release ended that; null: a newer one did, or nothing",
         ),
-        sa.Column("is_op_output", sa.Boolean(), nullable=False, comment="an op made it that is no asset"),
+        sa.Column("is_op_output", sa.Boolean(), nullable=False, comment="made by an op that is no asset"),
         sa.CheckConstraint(
             "publication IN ('published', 'candidate', 'rejected')", name=op.f("ck_materializations_publication_known")
         ),
         sa.PrimaryKeyConstraint("materialization_id", name=op.f("pk_materializations")),
         sqlite_autoincrement=True,
     )
-    # Of indexes that serve a query alike, SQLite takes the one made last: those with the fewest rows come last.
+    # SQLite prefers the index made last among those that serve a query alike: those with the fewest rows come last.
     op.create_index(
         "ix_materializations_asset_key_partition_key_materialization_id",
         "materializations",

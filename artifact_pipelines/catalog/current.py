@@ -1,0 +1,203 @@
+"""What is current. Only this module writes `is_current`, `current_since`, `current_until` and `publication`.
+
+One idea: at most one materialization of an asset or partition is current, and candidates are always newer than it.
+Every function runs inside the caller's transaction, which has locked the asset.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.exceptions import UnknownVersionError
+from artifact_pipelines.catalog.files import hold_again
+from artifact_pipelines.catalog.materialization_rows import TYPES, holder_of, materialization_of, of_asset
+from artifact_pipelines.catalog.tables import (
+    dataset_versions,
+    datasets,
+    materialization_files,
+    materialization_inputs,
+    materializations,
+    utc_now,
+)
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.types import SUPERSEDED, Materialization, Publication, Rollback
+
+_TABLE = materializations.c
+_ID = _TABLE.materialization_id
+# Written out, not as a parameter: otherwise the index of candidates does not serve.
+IS_CANDIDATE = _TABLE.publication == sa.literal_column("'candidate'")
+IS_NOT_REJECTED = _TABLE.publication != Publication.REJECTED
+
+PUBLISH_AFTER = "publish_after"
+"""Key in a candidate's metadata: names of the checks that have to pass."""
+
+DATASET = "dataset"
+"""Key in a candidate's metadata: the dataset of which it becomes a version when it is published."""
+
+CHECKED_IN = "checked_in"
+"""Key in a candidate's metadata: runs other than its own whose checks loaded it."""
+
+# Built once: building it takes longer than SQLite takes to run it.
+_INSERT = sa.insert(materializations).returning(materializations)
+# The columns that describe the content of a materialization, not who made it.
+_CONTENT = (
+    "asset_key",
+    "partition_key",
+    "version",
+    "data_version",
+    "code_version",
+    "row_count",
+    "schema",
+    "metadata",
+    "is_op_output",
+)
+# A copy belongs to no run, or that run would take it for its own; only outputs of ops are named after their run.
+_RUN = {name: sa.case((_TABLE.is_op_output, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
+
+
+def insert_current(connection: sa.Connection, values: Mapping[str, Any], replaces: bool) -> sa.Row[Any]:
+    """Insert a materialization that is current from its `created_at` on.
+
+    Args:
+        connection: In a transaction that has locked the asset.
+        values: Its other columns.
+        replaces: False if the asset or partition has nothing current and no candidates.
+    """
+    if replaces:
+        _replace_current(connection, of_asset(values["asset_key"], values["partition_key"]), values["version"])
+    state = {"is_current": True, "current_since": values["created_at"], "publication": Publication.PUBLISHED}
+    return connection.execute(_INSERT, {**values, **state}).one()
+
+
+def insert_candidate(
+    connection: sa.Connection, values: Mapping[str, Any], checks: Sequence[str], dataset: str | None
+) -> sa.Row[Any]:
+    """Insert a materialization that waits until checks have passed.
+
+    Args:
+        connection: In a transaction that has locked the asset.
+        values: Its other columns.
+        checks: Names of the checks.
+        dataset: The dataset of which it becomes a version when it is published.
+    """
+    metadata = {**values["metadata"], **({} if dataset is None else {DATASET: dataset}), PUBLISH_AFTER: list(checks)}
+    state = {"publication": Publication.CANDIDATE, "publication_reason": waits_for(checks), "metadata": metadata}
+    return connection.execute(_INSERT, {**values, "is_current": False, **state}).one()
+
+
+def waits_for(checks: Sequence[str]) -> str:
+    """Return why a candidate is not published yet."""
+    what = f"checks {', '.join(checks)} are" if len(checks) > 1 else f"check {checks[0]} is"
+    return f"waits until {what} seen to have passed"
+
+
+def superseded_by(version: int) -> str:
+    """Return why a candidate that no check failed is never published."""
+    return f"{SUPERSEDED} by version {version}, which became current first"
+
+
+def make_current(connection: sa.Connection, made: Materialization, reason: str | None = None) -> None:
+    """Publish a candidate or a rejected materialization: it replaces the current one and supersedes older candidates."""
+    _replace_current(connection, of_asset(made.asset, made.partition), made.version, made.materialization_id)
+    values = {"is_current": True, "current_since": utc_now(), "current_until": None}
+    _update(connection, made, **values, publication=Publication.PUBLISHED, publication_reason=reason)
+    dataset = made.metadata.get(DATASET)
+    if dataset is not None:
+        insert_dataset_version(connection, dataset, made.version, made.materialization_id)
+
+
+def reject(connection: sa.Connection, candidate: Materialization, reason: str) -> None:
+    """Make sure that a candidate never becomes current by itself."""
+    _update(connection, candidate, publication=Publication.REJECTED, publication_reason=reason)
+
+
+def end_current(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], at: object) -> None:
+    """Let the selected materializations be current until a time, with nothing in their place."""
+    ended = sa.update(materializations).where(*which, _TABLE.is_current)
+    connection.execute(ended.values(is_current=False, current_until=at))
+
+
+def insert_copy(connection: sa.Connection, source_id: int) -> int:
+    """Insert a copy of a materialization as the current one, and return its ID. No file is copied, only references.
+
+    Nothing of its asset or partition may be current any more.
+    """
+    now = connection.execute(sa.select(utc_now())).scalar_one()
+    state = {"bytes_added": 0, "is_current": True, "created_at": now, "current_since": now}
+    content = [_TABLE[name] for name in _CONTENT]
+    same = sa.select(*content, *_RUN.values(), *map(sa.literal, state.values())).where(_ID.in_([source_id]))
+    insert = sa.insert(materializations).from_select([*_CONTENT, *_RUN, *state], same, include_defaults=False)
+    new_id: int = connection.execute(insert.returning(_ID)).scalar_one()
+    for table, names in (
+        (materialization_files, ["position", "file_id", *TYPES]),
+        (materialization_inputs, ["position", "input_id"]),
+    ):
+        rows = sa.select(sa.literal(new_id), *(table.c[name] for name in names))
+        rows = rows.where(table.c.materialization_id == source_id)
+        connection.execute(sa.insert(table).from_select(["materialization_id", *names], rows))
+    owned = sa.select(materialization_files.c.file_id).where(materialization_files.c.materialization_id == new_id)
+    hold_again(connection, connection.scalars(owned).all(), holder_of(new_id))
+    return new_id
+
+
+def roll_back(connection: sa.Connection, asset: str, version: int, partition: str | None) -> Rollback:
+    """Do as `MaterializationCatalog.roll_back` promises."""
+    which = of_asset(asset, partition)
+    kept = sa.select(_ID, _TABLE.run_id, _TABLE.publication).where(
+        *which, _TABLE.version == version, _TABLE.released_at.is_(None)
+    )
+    found = connection.execute(kept.order_by(_ID.desc())).all()
+    if not found:
+        highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*which)).scalar()
+        raise UnknownVersionError(asset, version, highest or 0, partition)
+    published = [row for row in found if row.publication == Publication.PUBLISHED]
+    if not published:
+        publish = f"`artifact-pipelines publish {asset} --version {version}`"
+        expected = f"that of a published version ({publish} makes current what is {found[0].publication})"
+        raise InvalidArgumentError("version", version, expected)
+    current = connection.execute(sa.select(_ID, _TABLE.version).where(*which, _TABLE.is_current)).first()
+    if current is not None and current.version == version:
+        now, is_new = current.materialization_id, False
+    else:
+        _replace_current(connection, which, version)
+        now, is_new = insert_copy(connection, published[0].materialization_id), True
+    source = next((row for row in published if row.run_id), published[-1]).materialization_id
+    return Rollback(materialization_of(connection, now), materialization_of(connection, source), is_new)
+
+
+def insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:
+    """Make a materialization a version of a dataset, which is made if it does not exist yet."""
+    dataset_id = connection.execute(sa.select(datasets.c.dataset_id).where(datasets.c.name == dataset)).scalar()
+    if dataset_id is None:
+        insert = sa.insert(datasets).values(name=dataset).returning(datasets.c.dataset_id)
+        dataset_id = connection.execute(insert).scalar_one()
+    connection.execute(
+        sa.insert(dataset_versions).values(dataset_id=dataset_id, number=number, materialization_id=materialization_id)
+    )
+
+
+def _replace_current(
+    connection: sa.Connection,
+    which: Sequence[sa.ColumnElement[bool]],
+    version: int,
+    materialization_id: int | None = None,
+) -> None:
+    """End the current materialization and reject older candidates.
+
+    Args:
+        connection: In a transaction that has locked the asset.
+        which: The asset and partition.
+        version: Number of the version that becomes current.
+        materialization_id: The materialization that becomes current; None: it is about to be inserted.
+    """
+    rows = sa.update(materializations).where(*which)
+    connection.execute(rows.where(_TABLE.is_current).values(is_current=False))
+    older = rows.where(IS_CANDIDATE)
+    if materialization_id is not None:
+        older = older.where(materialization_id > _ID)
+    connection.execute(older.values(publication=Publication.REJECTED, publication_reason=superseded_by(version)))
+
+
+def _update(connection: sa.Connection, made: Materialization, **values: object) -> None:
+    connection.execute(sa.update(materializations).where(_ID.in_([made.materialization_id])).values(**values))
