@@ -241,7 +241,7 @@ def _is_gone() -> sa.ColumnElement[bool]:
 
 
 def _lock(connection: sa.Connection, file_id: FileId) -> bool:
-    """Lock a file's count, so that later statements see all that was committed before. False if there is no such file."""
+    """Lock a file's count, so that later statements see all that was committed before. False if it is gone."""
     query = sa.select(files.c.file_id).where(files.c.file_id == file_id).with_for_update()
     return connection.execute(query).first() is not None
 

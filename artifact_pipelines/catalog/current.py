@@ -98,7 +98,7 @@ def superseded_by(version: int) -> str:
 
 
 def make_current(connection: sa.Connection, made: Materialization, reason: str | None = None) -> None:
-    """Publish a candidate or a rejected materialization: it replaces the current one and supersedes older candidates."""
+    """Publish a candidate or rejected materialization: it replaces the current one and supersedes older candidates."""
     _replace_current(connection, of_asset(made.asset, made.partition), made.version, made.materialization_id)
     values = {"is_current": True, "current_since": utc_now(), "current_until": None}
     _update(connection, made, **values, publication=Publication.PUBLISHED, publication_reason=reason)

@@ -34,8 +34,8 @@ _OWNED_FILES = (
 
 def of_asset(asset: str, partition: str | None) -> list[sa.ColumnElement[bool]]:
     """Select an asset and one partition of it; None: the asset is not partitioned."""
-    is_partition = _PARTITION.is_(None) if partition is None else partition == _PARTITION
-    return [materializations.c.asset_key == asset, is_partition]
+    column = materializations.c.partition_key
+    return [materializations.c.asset_key == asset, column.is_(None) if partition is None else column == partition]
 
 
 def of_partitions(asset: str, partitions: Sequence[str | None]) -> list[sa.ColumnElement[bool]]:
