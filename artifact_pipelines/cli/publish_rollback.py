@@ -78,7 +78,7 @@ def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None
     """Report to Dagster, and return whether there was anything to report; None if no Dagster is set up here.
 
     Args:
-        report: Takes the module `dagster_reports`, which takes seconds to import, and Dagster's instance.
+        report: Takes the module `runless_reports`, which takes seconds to import, and Dagster's instance.
 
     Raises:
         DagsterNotToldError: The instance cannot be opened.
@@ -87,10 +87,10 @@ def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None
     if home is None:
         return None
     with waiting("Reporting to Dagster"):
-        from artifact_pipelines.io_manager import dagster_reports
+        from artifact_pipelines.io_manager import runless_reports
 
-        with dagster_reports.open_instance(home) as instance:
-            return report(dagster_reports, instance)
+        with runless_reports.open_instance(home) as instance:
+            return report(runless_reports, instance)
 
 
 def _dagster_home() -> pathlib.Path | None:

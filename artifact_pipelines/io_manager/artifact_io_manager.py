@@ -1,6 +1,6 @@
 """The IO manager: every materialization becomes a stored file and a row in the catalog, in one transaction.
 
-One idea: the content hash is the data version, so what did not change makes nothing downstream run again.
+One idea: the content hash is the data version, so content that did not change makes nothing downstream run again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
         return self._producer.create_artifacts(items)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Store a value, record its materialization, and tell Dagster its data version and metadata."""
+        """Store a value, record its materialization, and report its data version and metadata to Dagster."""
         with failures_explained():
             asked = read_output_context(context)
             report_written(context, asked, self._outputs.write(asked, obj), self._producer)

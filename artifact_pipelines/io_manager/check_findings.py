@@ -1,7 +1,7 @@
-"""What asset checks have found, and of which materialization.
+"""Finds what asset checks have found, and about which materialization.
 
-One idea: Dagster's event log is asked once for a page of a check's evaluations, and once for all that these are about,
-however many candidates look for theirs among them.
+One idea: however many candidates look for their evaluations, each page of a check's evaluations is queried once, and
+once all materializations that they are about.
 """
 
 import functools
@@ -19,30 +19,30 @@ from artifact_pipelines.io_manager.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     PartitionKeyFilter,
 )
-from artifact_pipelines.io_manager.dagster_reports import is_report_of, key_of
+from artifact_pipelines.io_manager.event_log import is_report_of, key_of
 
-_PAGE = 50
-_EVALUATIONS = 1000
-"""What is older than as many evaluations of the same check is not looked for: each tick would read it through."""
+PAGE_EVALUATIONS = 50
+MOST_EVALUATIONS = 1000
+"""Evaluations of one check to search; older ones are not found, because each tick would read them all."""
 
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-_RECENT = 1000
+_RECENT_VERSIONS = 1000
 
 
 class _Evaluated(NamedTuple):
-    """An evaluation as the event log has it, and the materialization that Dagster says it was about."""
+    """An evaluation in the event log, and the materialization that it was about, according to Dagster."""
 
     record: AssetCheckExecutionRecord
     target: dg.EventLogRecord | None
 
 
 class CheckFindings:
-    """What checks have found until now; what they find later, another one of these sees.
+    """The findings of checks until now. Pages once read are not read again, so later findings need a new object.
 
     Args:
-        instance: Whose event log has the checks' evaluations.
+        instance: Its event log has the checks' evaluations.
         catalog: Where the candidates are.
-        candidates: Those that are decided upon, as they were before the first decision.
+        candidates: The candidates to decide on, as they were before the first decision.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class CheckFindings:
         return next((one.record.evaluation for one in found if self._is_about(one, made)), None)
 
     def _is_about(self, found: _Evaluated, made: Materialization) -> bool:
-        """Tell whether a check has looked at a materialization.
+        """True if a check has looked at a materialization.
 
-        In the materialization's own run it has, unless Dagster says that it was about another attempt. In another run
-        it has if it loaded the candidate; if it loaded nothing that is known, Dagster says what was the newest.
+        A check in the materialization's own run has, unless Dagster reports that it was about another attempt. A check
+        in another run has if it loaded the candidate; if it loaded nothing that is known, it was about the
+        newest event.
         """
         run_id, target = found.record.run_id, found.target
         is_of_run = target is not None and target.run_id == made.run_id and _partition(target) == made.partition
@@ -79,18 +80,18 @@ class CheckFindings:
         return is_target and not loaded
 
     def _newest_first(self, key: dg.AssetCheckKey, partition: str | None) -> Iterator[_Evaluated]:
-        """Yield the evaluations of a check of a partition, reading on where nobody has read before."""
+        """Yield the evaluations of a check of a partition; pages are read once."""
         pages = self._pages.setdefault((key, partition), [])
-        for number in range(_EVALUATIONS // _PAGE):
+        for number in range(MOST_EVALUATIONS // PAGE_EVALUATIONS):
             if number == len(pages):
                 pages.append(self._fetch_page(key, partition, pages[-1][-1].record.id if pages else None))
             yield from pages[number]
-            if len(pages[number]) < _PAGE:
+            if len(pages[number]) < PAGE_EVALUATIONS:
                 return
 
     def _fetch_page(self, key: dg.AssetCheckKey, partition: str | None, before: int | None) -> Sequence[_Evaluated]:
         records = self._instance.event_log_storage.get_asset_check_execution_history(
-            key, _PAGE, before, _EVALUATED, PartitionKeyFilter(key=partition)
+            key, PAGE_EVALUATIONS, before, _EVALUATED, PartitionKeyFilter(key=partition)
         )
         targets = {
             record.id: record.evaluation.target_materialization_data.storage_id
@@ -107,9 +108,9 @@ class CheckFindings:
         return self._instance.fetch_materializations(which, limit=len(storage_ids)).records
 
     def _fetch_checked_in(self, asset: str) -> Mapping[str, Collection[int]]:
-        """Return what candidates of an asset the checks of a run have loaded, also those that wait no more by now."""
+        """Return by run which candidates of an asset its checks have loaded, also those that no longer wait."""
         loaded: dict[str, set[int]] = {}
-        for made in [*self._candidates, *self._catalog.materializations.history(asset, limit=_RECENT)]:
+        for made in [*self._candidates, *self._catalog.materializations.history(asset, limit=_RECENT_VERSIONS)]:
             for run_id in made.metadata.get(CHECKED_IN, ()) if made.asset == asset else ():
                 loaded.setdefault(run_id, set()).add(made.materialization_id)
         return loaded

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of a materialization: Dagster's own keys where they exist, ours under `artifact/`."""
+"""Metadata of a materialization in the Dagster UI: Dagster's own keys where they exist, ours under `artifact/`."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from artifact_pipelines.core.types import LoadedInput, Materialization, Publicat
 
 _CELL_CHARACTERS = 80
 MOST_COLUMNS = 100
-"""Of a wider table the first ones are shown: the UI, and Dagster's event log, would choke on thousands."""
+"""Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _NAME_CHARACTERS = 200
 _INPUTS_SHOWN = 20
-_LEVELS_SHOWN = 10  # Dagster goes down into what it is told in several calls a level
+_LEVELS_SHOWN = 10  # Dagster walks metadata with several calls a level
 
 
 def materialization_metadata(
@@ -47,7 +47,7 @@ def materialization_metadata(
 
 
 def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue[Any]]:
-    """Return what a materialization was made from, as a table of the first ones, and how many more there are."""
+    """Return the inputs of a materialization: a table of the first ones, and the number of the others."""
     once = list(dict.fromkeys(inputs))
     if not once:
         return {}
@@ -62,14 +62,14 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue
 
 
 def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataValue[Any]]:
-    """Return what the UI shows of a materialization that is not current yet."""
+    """Return why a materialization is not current yet; nothing where it is."""
     if recorded.publication == Publication.PUBLISHED:
         return {}
     return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
 
 
 def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CELL_CHARACTERS) -> dg.MetadataValue[Any]:
-    """Return rows as a table in the UI; values that it cannot show become text of so many characters at the most."""
+    """Return rows as a table in the UI; values that it cannot show become text, cut after `cell_characters`."""
     records = [dg.TableRecord({name: _cell(value, cell_characters) for name, value in row.items()}) for row in rows]
     if not records:
         return dg.MetadataValue.text("none")
@@ -91,7 +91,7 @@ def _preview(found: Any) -> dg.MetadataValue[Any]:
 
 
 def _first_levels(value: Any, levels: int) -> Any:
-    """Return a value without what lies deeper than so many levels."""
+    """Return a value with everything below a number of levels cut off."""
     if not isinstance(value, dict | list):
         return value
     if not levels:

@@ -1,7 +1,7 @@
 """Write, audit, publish: an output becomes current only after its asset's blocking checks have passed.
 
-One idea: the catalog says what waits, Dagster's event log says what was found, and whoever asks first acts upon it: the
-sensor `artifact_publisher`, or the next step that loads the asset.
+One idea: the catalog knows which candidates wait, Dagster's event log knows what their checks found, and the first to
+ask decides: the sensor `artifact_publisher`, or the next step that loads the asset.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.io_manager.asked import InputAsked
 from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.dagster_reports import report_current, report_pass, report_rejection
+from artifact_pipelines.io_manager.runless_reports import report_current, report_pass, report_rejection
 
 _MOST_QUERIED = 500
 """Above this many partitions, query all candidates of the asset."""
@@ -24,18 +24,18 @@ _MOST_QUERIED = 500
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of deciding on candidates.
+    """The outcome of deciding on candidates.
 
     Attributes:
-        done: What was done, for people.
-        errors: Why the others are left as they are, in order.
+        done: A sentence for each candidate that was published or rejected.
+        errors: Why others are left as they are, in order.
     """
 
     done: Sequence[str]
     errors: Sequence[Exception]
 
     def raise_first(self) -> None:
-        """Raise the first error, if there is one; its notes tell of the others."""
+        """Raise the first error, if there is one; a note on it counts the others."""
         for error in self.errors[:1]:
             if len(self.errors) > 1:
                 error.add_note(f"{len(self.errors) - 1} more could not be decided upon")
@@ -47,16 +47,16 @@ def publish_candidates(
 ) -> Sequence[str]:
     """Publish or reject the candidates whose checks have been evaluated.
 
-    A check that crashed or never ran has found nothing: its candidate waits, and says for what. Where one cannot be
-    decided upon, all others are before the first error is raised.
+    A check that crashed or never ran has found nothing: its candidate waits, and its reason names the check. An error
+    about one candidate is raised after all others are decided.
 
     Args:
-        instance: Whose event log has the checks' evaluations.
+        instance: Its event log has the checks' evaluations.
         catalog: Where the candidates are.
         candidates: Only these; None: all that wait.
 
     Returns:
-        What was done, for people.
+        A sentence for each candidate that was published or rejected.
     """
     decided = decide_on(instance, catalog, catalog.candidates.waiting() if candidates is None else candidates)
     decided.raise_first()
@@ -64,17 +64,17 @@ def publish_candidates(
 
 
 def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization]) -> Decided:
-    """Do as `publish_candidates` does, and return what it would raise."""
+    """Publish or reject candidates as `publish_candidates` does, and return errors instead of raising them."""
     findings = CheckFindings(instance, catalog, candidates)
     done: list[str] = []
     errors: list[Exception] = []
     for candidate in candidates:
         try:
             done += _decide(instance, catalog, candidate, findings)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one is told, and not of the others
+        except Exception as error:  # noqa: BLE001 - an error about one must not stop the others
             error.add_note(f"while deciding on {_title(candidate)}")
             errors.append(error)
-            if isinstance(error, BackendError):  # it would say the same of the others, and each would wait for it
+            if isinstance(error, BackendError):  # each of the others would wait for the same error
                 break
     return Decided(done, errors)
 
@@ -107,7 +107,7 @@ def note_checked(catalog: Catalog, asked: InputAsked, loaded: Iterable[Materiali
 def _decide(
     instance: dg.DagsterInstance, catalog: Catalog, candidate: Materialization, findings: CheckFindings
 ) -> Iterator[str]:
-    """Act on what the checks of one candidate have found."""
+    """Publish or reject one candidate, or note which checks it waits for."""
     what = _title(candidate)
     required: Sequence[str] = candidate.metadata[PUBLISH_AFTER]
     found = {name: findings.of(candidate, name) for name in required}
@@ -115,7 +115,7 @@ def _decide(
     missing = [name for name, evaluation in found.items() if evaluation is None]
     if failed:
         reason = f"failed {'checks' if len(failed) > 1 else 'check'} {', '.join(failed)}"
-        # Dagster first: killed in between, the next one who decides finds that it knows already.
+        # Dagster first: after a crash in between, the next decision finds that Dagster knows already.
         current = _current(catalog, candidate)
         if current is not None:
             of_current = [findings.of(current, name) for name in required]
@@ -135,17 +135,17 @@ def _publish(
     candidate: Materialization,
     evaluations: Sequence[dg.AssetCheckEvaluation | None],
 ) -> bool:
-    """Make a candidate current; Dagster first, as above. Returns whether that was done."""
-    is_told = report_pass(instance, candidate, evaluations)
+    """Make a candidate current, Dagster first, as above; return whether that was done."""
+    is_reported = report_pass(instance, candidate, evaluations)
     is_done = catalog.candidates.publish(candidate)
-    current = _current(catalog, candidate) if is_told and not is_done else None
-    if current is not None:  # something newer became so meanwhile
+    current = _current(catalog, candidate) if is_reported and not is_done else None
+    if current is not None:  # something newer became current meanwhile
         report_current(instance, current, f"Version {current.version} is current.")
     return is_done
 
 
 def _current(catalog: Catalog, candidate: Materialization) -> Materialization | None:
-    """Return what is current of a candidate's asset and partition, as the run has made it by which Dagster knows it."""
+    """Return the current version of a candidate's asset and partition, as the run made it that Dagster knows."""
     found = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
     return None if found is None else catalog.materializations.origin(found)
 

@@ -1,8 +1,9 @@
-"""What Dagster is told of what a step was made from: else it takes the newest it has heard of when the step starts.
+"""Corrects the version of an input that Dagster compares to find out whether an asset is stale.
 
-One idea: what Dagster calls fresh was made from what it takes to be current. Where a step loads something else (what a
-run selects, what its own run has written, what is current while a candidate waits), its event is looked for, and the
-step is said to be made from that one.
+When a step starts, Dagster notes the newest event of each input as what the step loads.
+
+One idea: where a step loads something else (a version that its run selects, one that its own run wrote, the current one
+while a candidate waits), find the event of that one, and note it instead.
 """
 
 import dataclasses
@@ -18,28 +19,23 @@ from artifact_pipelines.io_manager.dagster_internals import (
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
     InputAssetVersionInfo,
 )
-from artifact_pipelines.io_manager.dagster_reports import (
-    DATA_VERSION_TAG,
-    is_report_of,
-    newest_first,
-    partitions_asked_for,
-)
+from artifact_pipelines.io_manager.event_log import data_version_of, is_report_of, newest_first, oldest_first
 from artifact_pipelines.storage.hashing import version_of_partitions
 
-_EVENTS = 1000
-"""What is older than as many events of what a step loads is not looked for: a step would wait for it at each load."""
+_MOST_EVENTS = 1000
+"""Events to search for a loaded version; older ones are not found, because the step waits for the search."""
 
-_OLDEST = 20
-"""Of what held nothing, so many of the oldest events are looked at for the first that tells of content."""
+_OLDEST_EVENTS = 20
+"""Oldest events to search for the first one with content, of partitions that held nothing."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Place:
-    """Where in Dagster's event log a loaded materialization stands among the events of its asset and partition.
+    """Where a loaded materialization stands among the events of its asset and partition.
 
     Attributes:
         event: The newest event of its content, if there is one.
-        next: The first event behind that one that tells of other content, if there is one.
+        next: The first event after that one with other content, if there is one.
     """
 
     event: dg.EventLogRecord | None = None
@@ -47,7 +43,7 @@ class _Place:
 
 
 def correct_input_version(asked: InputAsked, loaded: Mapping[str | None, Materialization]) -> None:
-    """Report to Dagster which version a step loaded, where that is not the version that Dagster noted at its start.
+    """Note which version a step loaded, where that is not the version that Dagster noted at its start.
 
     Queries nothing if the noted version is the loaded one. Otherwise it queries the event log, once where everything
     that was loaded is the newest of its partition.
@@ -66,8 +62,8 @@ def correct_input_version(asked: InputAsked, loaded: Mapping[str | None, Materia
         versions.setdefault(None, NULL_DATA_VERSION.value)
     if noted.data_version.value == _version_of(versions):
         return
-    places = _places(step.instance, key, wanted, loaded)
-    reported = {partition: _data_version(place.event) for partition, place in places.items()}
+    places = _find_places(step.instance, key, wanted, loaded)
+    reported = {partition: data_version_of(place.event) for partition, place in places.items()}
     noted.data_version = dg.DataVersion(_version_of({key: reported[key] or versions[key] for key in versions}))
     noted.storage_id = _pointer(noted.storage_id, list(places.values()))
 
@@ -86,17 +82,17 @@ def _noted_version(asked: InputAsked) -> InputAssetVersionInfo | None:
 
 
 def _version_of(versions: Mapping[str | None, str]) -> str:
-    """Return the data version of an input as Dagster computes it: of partitions, of all that it covers."""
+    """Return the data version of an input as Dagster computes it: one for all partitions that it covers."""
     if None in versions:
         return versions[None]
     return version_of_partitions({str(partition): version for partition, version in versions.items()})
 
 
 def _pointer(noted: int, places: Sequence[_Place]) -> int:
-    """Return the event up to which the step knows of what it loads: what comes behind it makes a partition stale.
+    """Return the event up to which the step knows its input: later ones make a partition stale.
 
-    There is one for all partitions. Where one of them is behind, others may count as stale with it, but none as fresh
-    that is not.
+    There is one for all partitions. Where one of them is behind, others may count as stale with it, but none counts as
+    fresh that is not.
     """
     events = [place.event.storage_id for place in places if place.event]
     behind = [place.next.storage_id for place in places if place.next]
@@ -105,50 +101,37 @@ def _pointer(noted: int, places: Sequence[_Place]) -> int:
     return max((event for event in events if event < min(behind)), default=min(behind) - 1)
 
 
-def _places(
+def _find_places(
     instance: dg.DagsterInstance,
     key: dg.AssetKey,
     wanted: Collection[str | None],
     loaded: Mapping[str | None, Materialization],
 ) -> Mapping[str | None, _Place]:
-    """Find where what was loaded stands in the event log, reading from its end only as far as that takes.
+    """Find the events of what was loaded, reading the log from its end and no further than needed.
 
-    What held nothing has no place there to be found: all that Dagster knows of it is behind what the step knows. One
-    look at the oldest says since when.
+    A partition that held nothing has no such event, and every event with content is later than what the step knows. One
+    query for the oldest finds the first.
     """
     places = {partition: _Place() for partition in wanted}
     missing = [partition for partition in wanted if partition not in loaded]
     if missing:
-        places[missing[0]].next = _first_of_content(instance, key, missing)
+        oldest = oldest_first(instance, key, missing, _OLDEST_EVENTS)
+        places[missing[0]].next = next((event for event in oldest if data_version_of(event)), None)
     left = dict.fromkeys(loaded)
-    for event in itertools.islice(newest_first(instance, key, left.keys()), _EVENTS):
+    for event in itertools.islice(newest_first(instance, key, left.keys()), _MOST_EVENTS):
         partition = event.partition_key
         if partition not in left:
             continue
         if _is_of(event, loaded[partition]):
             places[partition].event = event
             del left[partition]
-        elif _data_version(event):  # else a user has reported it, who says nothing of content
+        elif data_version_of(event):  # else a user reported it, without any content
             places[partition].next = event
     return places
 
 
-def _first_of_content(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str | None]
-) -> dg.EventLogRecord | None:
-    """Return the oldest event of any of some partitions that tells of content: others a user has reported."""
-    which = dg.AssetRecordsFilter(key, partitions_asked_for(partitions))
-    events = instance.fetch_materializations(which, limit=_OLDEST, ascending=True).records
-    return next((event for event in events if _data_version(event)), None)
-
-
 def _is_of(event: dg.EventLogRecord, made: Materialization) -> bool:
-    """Tell whether an event is of the content of a materialization, whichever run has told of that."""
-    if made.data_version == made.run_id:  # nobody knows whether another run's is the same
+    """True if an event is of the content of a materialization, whichever run reported it."""
+    if made.data_version == made.run_id:  # no one knows whether another run's is the same
         return event.run_id == made.run_id
-    return _data_version(event) == made.data_version or is_report_of(event, made)
-
-
-def _data_version(event: dg.EventLogRecord | None) -> str | None:
-    told = event.asset_materialization if event else None
-    return ((told.tags if told else None) or {}).get(DATA_VERSION_TAG)
+    return data_version_of(event) == made.data_version or is_report_of(event, made)

@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.selection import SELECT_TAG
-from artifact_pipelines.io_manager import dagster_reports
+from artifact_pipelines.io_manager import event_log
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
 
@@ -285,7 +285,7 @@ def test_what_a_backfill_in_one_run_made_is_looked_up_at_once(
 def test_partitions_that_hold_nothing_are_looked_up_at_once_however_often_they_were_made(
     two_days: Project, asked: list[Any], own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(dagster_reports, "_PAGE", 2)
+    monkeypatch.setattr(event_log, "PAGE_EVENTS", 2)
     two_days.publish = AFTER_CHECKS
     two_days.input_metadata = {"allow_missing_partitions": True}
     two_days.make("one", "source", partition_key="tue")

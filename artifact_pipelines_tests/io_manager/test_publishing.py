@@ -12,8 +12,8 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.dataset_pipeline import on_changed_content
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.dagster_reports import report_publication
 from artifact_pipelines.io_manager.publishing import publish_candidates
+from artifact_pipelines.io_manager.runless_reports import report_publication
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 AFTER_CHECKS = {"artifact/publish": "after_checks"}

@@ -1,0 +1,80 @@
+"""Reads what Dagster's event log has of an asset: by partition, newest first, and no more than needed."""
+
+from collections.abc import Collection, Iterator
+
+import dagster as dg
+
+from artifact_pipelines.core.types import Materialization
+
+DATA_VERSION_TAG = "dagster/data_version"
+PAGE_EVENTS = 200
+
+
+def key_of(made: Materialization) -> dg.AssetKey:
+    """Return the key of a materialization's asset."""
+    return dg.AssetKey.from_user_string(made.asset)
+
+
+def newest_first(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str | None]
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the materializations of an asset: first as many as it has partitions, then page by page.
+
+    Args:
+        instance: Dagster's instance.
+        key: Key of the asset.
+        partitions: Its partitions; `[None]`: it has none. The caller may remove those that it no longer needs.
+    """
+    before, limit = None, len(partitions)
+    while partitions:
+        which = dg.AssetRecordsFilter(key, _filter_of(partitions), before_storage_id=before)
+        records = instance.fetch_materializations(which, limit=limit).records
+        yield from records
+        if len(records) < limit:
+            return
+        before, limit = records[-1].storage_id, PAGE_EVENTS
+
+
+def oldest_first(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str | None], limit: int
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the first materializations of some partitions of an asset, at most `limit` of them."""
+    which = dg.AssetRecordsFilter(key, _filter_of(partitions))
+    yield from instance.fetch_materializations(which, limit=limit, ascending=True).records
+
+
+def find_latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:
+    """Return the newest event of a materialization's asset and partition."""
+    which = dg.AssetRecordsFilter(key_of(made), _filter_of([made.partition]))
+    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
+
+
+def find_event_of_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
+    """Return the event that the run of a materialization reported of it, if Dagster still has that run.
+
+    Reads the events of its asset and partition, not those of the run, which may have covered thousands of partitions.
+    """
+    if made.run_id is None or instance.get_run_by_id(made.run_id) is None:
+        return None
+    for record in newest_first(instance, key_of(made), [made.partition]):
+        event = record.asset_materialization
+        if record.run_id == made.run_id and event is not None and event.partition == made.partition:
+            return event
+    return None
+
+
+def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
+    """True if an event of its asset and partition reports the content of a materialization."""
+    metadata = event.asset_materialization.metadata if event.asset_materialization else {}
+    reported = [metadata[key].value for key in ("artifact/file_id", "artifact/file_type") if key in metadata]
+    return reported == [made.file.file_id, made.file.file_type]
+
+
+def data_version_of(event: dg.EventLogRecord | None) -> str | None:
+    """Return the data version that an event reports; None where there is no event, or a user reported it without."""
+    reported = event.asset_materialization if event else None
+    return ((reported.tags if reported else None) or {}).get(DATA_VERSION_TAG)
+
+
+def _filter_of(partitions: Collection[str | None]) -> list[str] | None:
+    return None if None in partitions else [key for key in partitions if key is not None]

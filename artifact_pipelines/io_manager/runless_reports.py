@@ -1,0 +1,195 @@
+"""Reports to Dagster what became current outside of its runs: rollbacks, publications, rejections.
+
+One idea: Dagster takes its newest event of an asset for the current version. Where that is no longer so, an event that
+belongs to no run repeats what the run reported that made the current version.
+"""
+
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from artifact_pipelines.core.types import Materialization, Rollback
+from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
+from artifact_pipelines.io_manager.event_log import (
+    DATA_VERSION_TAG,
+    data_version_of,
+    find_event_of_run,
+    find_latest,
+    is_report_of,
+    key_of,
+)
+from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
+from artifact_pipelines.io_manager.metadata import materialization_metadata
+
+
+@contextmanager
+def open_instance(home: pathlib.Path) -> Iterator[dg.DagsterInstance]:
+    """Open the instance of a Dagster home for the time of a block.
+
+    Raises:
+        DagsterNotToldError: The home does not exist, or Dagster raised an error in the block.
+    """
+    if not home.is_dir():
+        raise DagsterNotToldError(str(home), "there is no such folder")
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            yield instance
+    except dg.DagsterError as error:
+        raise DagsterNotToldError(str(home), str(error)) from error
+
+
+def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) -> bool:
+    """Report which version is current again, with its data version and the versions of its inputs.
+
+    So the asset shows as stale where its code or an upstream asset has changed since.
+
+    Args:
+        instance: Dagster's instance.
+        rollback: The change in the catalog. Reported a second time, it adds nothing that Dagster knows already.
+        uri: Where the file lies.
+
+    Returns:
+        Whether anything was reported.
+    """
+    now, source = rollback.now, rollback.source
+    its_own = _tags_of(find_event_of_run(instance, source), now)[DATA_VERSION_TAG]
+    if not rollback.is_new and data_version_of(find_latest(instance, now)) == its_own:
+        return False
+    facts = {} if now.row_count is None else {"row_count": now.row_count}
+    metadata = {
+        **materialization_metadata(now, uri, facts, is_duplicate=True),
+        "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
+    }
+    _repeat_report(instance, now, source, None, metadata)
+    return True
+
+
+def report_rejection(
+    instance: dg.DagsterInstance,
+    candidate: Materialization,
+    reason: str,
+    current: Materialization,
+    evaluations: Sequence[dg.AssetCheckEvaluation | None],
+) -> None:
+    """Report that a candidate was rejected and what stays current, so that nothing downstream is stale because of it.
+
+    Reports nothing where Dagster has a newer event than the candidate's.
+
+    Args:
+        instance: Dagster's instance.
+        candidate: The rejected candidate.
+        reason: Why it was rejected.
+        current: What stays current.
+        evaluations: What the checks found of `current`; None where nothing is known.
+    """
+    latest = find_latest(instance, candidate)
+    if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
+        return
+    message = f"Version {candidate.version} is rejected: {reason}. Version {current.version} stays current."
+    report_current(instance, current, message, evaluations)
+
+
+def report_pass(
+    instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation | None]
+) -> bool:
+    """Report that a candidate has passed its checks, if Dagster has a newer event of other content.
+
+    Returns:
+        Whether anything was reported.
+    """
+    latest = find_latest(instance, candidate)
+    if latest is None or is_report_of(latest, candidate):
+        return False
+    report_current(instance, candidate, f"Version {candidate.version} has passed its checks.", evaluations)
+    return True
+
+
+def report_current(
+    instance: dg.DagsterInstance,
+    current: Materialization,
+    message: str,
+    evaluations: Sequence[dg.AssetCheckEvaluation | None] = (),
+) -> None:
+    """Report the current version again, with the checks that it passed.
+
+    Without these, whatever waits for the checks of the newest materialization would wait for the next good version,
+    although there is one. A check that did not pass is not repeated.
+
+    Args:
+        instance: Dagster's instance.
+        current: The current version, as its run made it.
+        message: Why it is reported again.
+        evaluations: What the checks found of it; None where nothing is known.
+    """
+    metadata = {
+        "artifact/file_id": dg.MetadataValue.int(current.file.file_id),
+        "artifact/file_type": dg.MetadataValue.text(current.file.file_type),
+        "artifact/version": dg.MetadataValue.int(current.version),
+    }
+    _repeat_report(instance, current, current, message, metadata)
+    reported = find_latest(instance, current)
+    assert reported is not None  # a moment ago
+    target = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=reported.storage_id, run_id=reported.run_id, timestamp=reported.timestamp
+    )
+    for found in evaluations:
+        if found is not None and found.passed:
+            again = f"{message} This is what the check found of version {current.version} before; it did not run again."
+            instance.report_runless_asset_event(replace(found, description=again, target_materialization_data=target))
+
+
+def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
+    """Report that a version was published by command. No check is reported as passed.
+
+    Args:
+        instance: Dagster's instance.
+        made: The published version. Reported a second time, it adds nothing.
+        uri: Where the file lies.
+
+    Returns:
+        Whether anything was reported.
+    """
+    if made.publication_reason is None:  # its checks have published it
+        return False
+    message = f"Version {made.version} is {made.publication_reason}."
+    latest = find_latest(instance, made)
+    event = latest.asset_materialization if latest else None
+    if latest is not None and event is not None and event.description == message and is_report_of(latest, made):
+        return False
+    metadata = materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added)
+    _repeat_report(instance, made, made, message, metadata)
+    return True
+
+
+def _repeat_report(
+    instance: dg.DagsterInstance,
+    now: Materialization,
+    source: Materialization,
+    message: str | None,
+    metadata: Mapping[str, dg.MetadataValue[Any]],
+) -> None:
+    """Report the current version as its run reported it: data version, versions of inputs, metadata.
+
+    Args:
+        instance: Dagster's instance.
+        now: What is current.
+        source: A materialization of the same version that a run made.
+        message: Text in the UI, in place of the earlier one about its publication.
+        metadata: Metadata to add.
+    """
+    former = find_event_of_run(instance, source)
+    reported = {**(former.metadata if former else {}), **metadata}
+    reported["artifact/bytes_added"] = dg.MetadataValue.int(0)  # plotted, and reported when it was made
+    reported.pop("artifact/publication", None)  # no longer true
+    if message is not None:
+        reported["artifact/publication"] = dg.MetadataValue.text(message)
+    tags = _tags_of(former, now)
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(now), message, reported, now.partition, tags))
+
+
+def _tags_of(event: dg.AssetMaterialization | None, made: Materialization) -> dict[str, str]:
+    """Return the tags that were reported of a materialization; without a report, its data version."""
+    return {DATA_VERSION_TAG: made.data_version, **((event.tags if event else None) or {})}
