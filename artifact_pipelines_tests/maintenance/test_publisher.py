@@ -265,7 +265,7 @@ def test_shared_evaluations_are_read_once_for_all_partitions(project: Project, s
 def test_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from artifact_pipelines.io_manager import check_findings
 
-    monkeypatch.setattr(check_findings, "_PAGE", 2)
+    monkeypatch.setattr(check_findings, "PAGE_EVALUATIONS", 2)
     days = dg.StaticPartitionsDefinition([f"{number}" for number in range(6)])
 
     @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
