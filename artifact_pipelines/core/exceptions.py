@@ -7,9 +7,9 @@
     ├── SourceError        fix or replace the input
     └── BackendError       wait and try again
 
-A branch says what its reader does next. Each package has its own errors in its `exceptions.py`; `docs/errors.md` shows
-the whole tree. An error is a dataclass: a program may read its fields, and its text says what happened, where, what was
-expected, what was found and what to do.
+A branch tells its reader what to do next. Each package has its own errors in its `exceptions.py`; `docs/errors.md`
+shows the whole tree. An error is a dataclass: programs read its fields, people its text, which gives what happened,
+where, the expected and the found value, and what to do.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ _MOST_BITS = 2_000  # sys.set_int_max_str_digits allows no less than 640 digits
 
 
 class _Short(reprlib.Repr):
-    """Shows the value of an argument, which may be huge, nested without end, or of more digits than Python writes."""
+    """Shows an argument that may be huge, endlessly nested, or a number with more digits than Python prints."""
 
     def repr_int(self, x: int, level: int) -> str:
         return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else f"a number of {x.bit_length():,} bits"
@@ -36,7 +36,7 @@ class ArtifactError(Exception):
 
 
 class NotFoundError(ArtifactError):
-    """What was asked for is not there."""
+    """The requested thing does not exist."""
 
 
 class IntegrityError(ArtifactError):
@@ -48,7 +48,7 @@ class UsageError(ArtifactError):
 
 
 class SourceError(ArtifactError):
-    """The data handed in cannot be used."""
+    """The given data cannot be used."""
 
 
 class BackendError(ArtifactError):
@@ -61,7 +61,7 @@ def listed(values: Sequence[object]) -> str:
 
 
 def first_names(names: Sequence[str], most: int = 10) -> str:
-    """Return names as text, the first of them only where they are many, and each cut where it is long."""
+    """Return names as text: only the first ones if there are many, and each shortened if it is long."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(f"{name!r:.200}" for name in names[:most]) + more or "none"
 
@@ -78,7 +78,7 @@ class UnknownFileError(NotFoundError):
 
 @dataclasses.dataclass(eq=False)
 class InvalidFileIdError(UsageError):
-    """Not something that could be a file ID."""
+    """A value that cannot be a file ID."""
 
     value: object
 
@@ -90,7 +90,7 @@ class InvalidFileIdError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class InvalidArgumentError(UsageError):
-    """An argument is not of the form its parameter takes."""
+    """An argument is malformed."""
 
     parameter: str
     value: object
@@ -102,7 +102,7 @@ class InvalidArgumentError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class NotHeldError(UsageError):
-    """A release without a reference to drop."""
+    """The holder has no reference to release."""
 
     file_id: int
     holder: str
@@ -129,10 +129,10 @@ class ConfigurationError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class CatalogUnavailableError(BackendError):
-    """The catalog's database did not do what was asked.
+    """The catalog's database failed.
 
     Attributes:
-        may_pass: Whether nothing was changed and the same may work in a moment; what the catalog itself goes by.
+        may_pass: True if nothing was changed and a retry may succeed; the catalog itself then retries.
     """
 
     where: str
@@ -145,9 +145,9 @@ class CatalogUnavailableError(BackendError):
 
 @dataclasses.dataclass(eq=False)
 class LeaseExpiredError(BackendError):
-    """A writer was so slow that its claim on a file ran out."""
+    """A writer stood still for so long that its lease on a file expired."""
 
     file_id: int
 
     def __str__(self) -> str:
-        return f"The lease on file {self.file_id} ran out before its bytes were stored. Nothing is lost; run again."
+        return f"The lease on file {self.file_id} expired before the file was settled: the process stood still. Nothing is lost; run again."

@@ -1,4 +1,4 @@
-"""A stored file in the hands of a reader: what the catalog knows of it, and its bytes on request."""
+"""A stored file in the hands of a reader."""
 
 from collections.abc import Callable
 from typing import BinaryIO
@@ -12,11 +12,11 @@ _PIECE_BYTES = 1 << 20
 
 
 class Artifact:
-    """A stored file: what the catalog knows of it, and its bytes on request.
+    """A stored file: its row in the catalog, and its bytes on request. `ArtifactProducer.artifact` makes it.
 
     Attributes:
-        info: What the catalog knows of it.
-        verify_reads: Whether reading all of it checks its hash.
+        info: Its row in the catalog.
+        verify_reads: True if reading all of it checks its hash.
     """
 
     def __init__(
@@ -40,24 +40,24 @@ class Artifact:
         return f"Artifact(file {info.file_id}, {kind}, {decimal(info.size_bytes)}, {digest})"
 
     def uri(self) -> str:
-        """Return where its bytes lie (`file:///…` or `s3://…`), checked to be there, for engines that read in place."""
+        """Return the URI of its bytes (`file:///…` or `s3://…`), after checking that they are there."""
         return self._uri()
 
     def s3_access(self) -> S3Access | None:
-        """Return how an engine reads the `uri` itself; None if its backend does not offer that (`IReadInPlace`)."""
+        """Return how another engine reads the `uri` itself; None if the backend is no `IReadInPlace`."""
         return self._s3_access() if self._s3_access else None
 
     def open(self, verify: bool | None = None) -> BinaryIO:
         """Return a stream of its bytes; close it after use.
 
         Args:
-            verify: Whether a read from start to end checks the hash, and raises `DamagedBytesError` at the end; None:
-                as `verify_reads` says.
+            verify: Check the hash in a read from start to end, and raise `DamagedBytesError` at the end; None: as
+                `verify_reads`.
         """
         return self._open_stream(self.verify_reads if verify is None else verify)
 
     def verify(self) -> None:
-        """Read all of it where reads are verified, for what reads it by its path, or only here and there.
+        """Read all of it if reads are verified, before a reader that takes its path or only some of its bytes.
 
         Raises:
             IntegrityError: It is missing or damaged.

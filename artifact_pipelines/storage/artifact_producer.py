@@ -1,7 +1,4 @@
-"""The only place that creates a file: whatever is stored goes through `ArtifactProducer`, and through its `Holding`.
-
-So hashing, deduplication and clean-up are the same for all.
-"""
+"""The only place that creates files, so hashing, deduplication and clean-up are the same for all."""
 
 import asyncio
 import contextlib
@@ -25,7 +22,7 @@ from artifact_pipelines.storage.interfaces import IReadInPlace, IStorageBackend
 from artifact_pipelines.storage.verified_stream import verified_stream
 
 CALLER = "caller"
-"""Holder of what `create_artifact` returned: the reference is the caller's to release."""
+"""Holder of the references that `create_artifact` gives; its caller releases them."""
 
 _RELEASES_TRIED = 3
 _YOUNG_IDS = 1000
@@ -36,9 +33,9 @@ class ArtifactProducer(IArtifactProducer):
     """`IArtifactProducer` on a catalog and a storage backend. Safe to share between threads.
 
     Args:
-        catalog: Rows of files.
-        backend: Where bytes lie.
-        verify_reads: Whether reading a whole file checks its hash, unless `open` is told otherwise.
+        catalog: Keeps the rows of files.
+        backend: Keeps their bytes.
+        verify_reads: True if reading a whole file checks its hash, unless a call of `open` decides otherwise.
 
     Attributes:
         verify_reads: As above.
@@ -93,30 +90,30 @@ class ArtifactProducer(IArtifactProducer):
         compression_type: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> FileId:
-        """Do as `create_artifact` does, without blocking the event loop."""
+        """Do as `create_artifact` does without blocking the event loop."""
         return await asyncio.to_thread(
             self.create_artifact, content_stream, file_type, mime_type, compression_type, metadata
         )
 
     def holding(self, is_brief: bool = False) -> Holding:
-        """Return a `with` block that holds the files put into it until they are settled together."""
+        """Return a `with` block whose files are settled together, or all given back; see `Holding`."""
         return Holding(self._catalog, self._backend, self._check_is_own_store, is_brief)
 
     def open(self, file_id: FileId, verify: bool | None = None) -> BinaryIO:
         """Return a seekable binary stream of a file's bytes; close it after use.
 
-        Verified, a read from the start to the end gives the file's bytes or ends with `DamagedBytesError`: the read
-        that would deliver the last byte raises instead, and the catalog knows that the file is damaged, so that
-        creating the same content heals it. Reading here and there verifies nothing.
+        A verified read from start to end gives the file's bytes or ends with `DamagedBytesError`: the read that would
+        deliver the last byte raises instead, and the catalog records the damage, so that creating the same content
+        heals it. Other reads verify nothing.
 
         Args:
-            verify: Check the hash, and refuse a file that is known to be damaged; None: as the producer was made.
+            verify: Check the hash, and refuse a file that is known to be damaged; None: as `verify_reads`.
 
         Raises:
             InvalidFileIdError: Not a positive integer.
             UnknownFileError: No such file.
-            MissingBytesError: The catalog has it, the store has not.
-            DamagedBytesError: Its size is not the one the catalog has, or it was found to be damaged before.
+            MissingBytesError: The file is in the catalog but not in the store.
+            DamagedBytesError: Its size differs from the catalog's, or it is known to be damaged.
         """
         file = self._catalog.get_file(file_id)
         if self._verifies(verify):
@@ -124,10 +121,10 @@ class ArtifactProducer(IArtifactProducer):
         return self._open(file, verify)
 
     def artifact(self, file: FileInfo) -> Artifact:
-        """Return a file as handlers read it; the catalog is not asked again, unless the file was damaged.
+        """Return a file as handlers read it. The catalog is queried again only if the file was damaged.
 
         Args:
-            file: As the catalog has it, or as `stored_file` returns one that was just put.
+            file: Its row in the catalog, or `stored_file` of a lease that was just put.
         """
         in_place = self._backend if isinstance(self._backend, IReadInPlace) else None
         return Artifact(
@@ -139,11 +136,11 @@ class ArtifactProducer(IArtifactProducer):
         )
 
     def uri(self, file: FileInfo) -> str:
-        """Return where a file's bytes lie, for engines that read them in place.
+        """Return the URI of a file's bytes, for engines that read them in place.
 
         Raises:
-            MissingBytesError: The catalog has it, the store has not.
-            DamagedBytesError: Its size is not the one the catalog has, or it was found to be damaged before.
+            MissingBytesError: The file is in the catalog but not in the store.
+            DamagedBytesError: Its size differs from the catalog's, or it is known to be damaged.
         """
         if self.verify_reads:
             self._check_undamaged(file)
@@ -151,25 +148,25 @@ class ArtifactProducer(IArtifactProducer):
         return self.location(file)
 
     def location(self, file: FileInfo) -> str:
-        """Return the `uri` of a file whose bytes are known to be there, as of one that was just put."""
+        """Return the `uri` of a file without checking its bytes, such as one that was just put."""
         return self._backend.uri(file.storage_path)
 
     def release(self, file_id: FileId) -> None:
-        """Drop one reference that a `create_artifact` gave. The bytes stay until they are collected.
+        """Drop one reference that `create_artifact` gave. The bytes stay until they are collected.
 
         Raises:
             UnknownFileError: No such file.
-            NotHeldError: Every reference of a caller on it has been dropped already.
+            NotHeldError: All references that callers had on it are dropped already.
         """
         self._catalog.release(file_id, CALLER)
 
     def _release_all(self, file_ids: Sequence[FileId]) -> None:
-        """Release what can be, and say nothing: the error before this is the one to tell."""
+        """Release as many as possible without raising: the caller needs the error before this."""
         tries = _RELEASES_TRIED
         for file_id in file_ids:
             try:
                 self.release(file_id)
-            except CatalogUnavailableError:  # each took seconds, and there may be a hundred thousand
+            except CatalogUnavailableError:  # each try took seconds, and there may be a hundred thousand
                 tries -= 1
                 if not tries:
                     return
@@ -177,7 +174,7 @@ class ArtifactProducer(IArtifactProducer):
                 continue
 
     def _open_found(self, file: FileInfo, verify: bool) -> BinaryIO:
-        # Its bytes show what has become of it since it was found; only one that was damaged may be healed by now.
+        # Its bytes show any later change. Only a damaged file needs another look: it may be healed by now.
         return self.open(file.file_id, verify) if file.state == FileState.DAMAGED else self._open(file, verify)
 
     def _open(self, file: FileInfo, verify: bool | None) -> BinaryIO:
@@ -193,7 +190,7 @@ class ArtifactProducer(IArtifactProducer):
         return self.verify_reads if verify is None else verify
 
     def _mark_damaged(self, file: FileInfo) -> None:
-        with contextlib.suppress(BackendError):  # the damage is what the reader must hear of
+        with contextlib.suppress(BackendError):  # the reader needs the damage error
             self._catalog.mark_damaged(file)
 
     def _check_undamaged(self, file: FileInfo) -> None:
@@ -209,17 +206,17 @@ class ArtifactProducer(IArtifactProducer):
             raise DamagedBytesError(file.file_id, uri, f"{file.size_bytes:,} bytes", f"{found:,} bytes")
 
     def _check_is_own_store(self, file: FileInfo) -> None:
-        """See to it that a catalog that was lost is not replaced by an empty one, which would give its IDs again.
+        """Check that no new catalog replaced the one of this store: it would give the same IDs again.
 
-        Looked at once, and while the catalog is young: later the sweep of orphans sees it.
+        Checked once, while the catalog is young. The sweep of orphans finds it later.
 
         Raises:
-            CatalogOlderThanStoreError: The store has files of IDs that this catalog has not come to yet.
+            CatalogOlderThanStoreError: The store has files with IDs that this catalog has not given yet.
         """
         if self._is_own_store or file.state != FileState.PENDING or file.file_id > _YOUNG_IDS:
             return
         listed = list(itertools.islice(self._backend.list_files(), _YOUNG_IDS))
-        highest = self._catalog.highest_file_id()  # asked after: others may be making files as well
+        highest = self._catalog.highest_file_id()  # after listing: others may create files meanwhile
         for path in listed:
             if path.file_id > highest or (path.file_id == file.file_id and path != file.storage_path):
                 raise CatalogOlderThanStoreError(str(path), repr(self._backend), highest)

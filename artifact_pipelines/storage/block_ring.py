@@ -1,7 +1,6 @@
-"""A ring of four blocks: one thread fills them (and writes them out), another hashes them.
+"""A ring of four blocks: one thread fills them and writes them out, another one hashes them.
 
-This is all the memory that a file of any size takes on its way through. Blocks of 2 MiB: smaller ones cost BLAKE3 its
-speed, larger ones cost memory and gain nothing.
+A file of any size needs only this memory. Blocks are 2 MiB: smaller ones slow BLAKE3 down, larger ones gain nothing.
 """
 
 import contextlib
@@ -13,15 +12,15 @@ from artifact_pipelines.storage.hashing import ContentHasher
 
 BLOCK_BYTES = 2 << 20
 BLOCKS = 4
-# Clearing a whole block takes longer than a small file takes altogether.
+# Allocating a whole block takes longer than storing a small file.
 _FIRST_BYTES = 64 << 10
 
 
 class BlockRing:
-    """Takes bytes in and knows their content at the end.
+    """Takes bytes and returns their content at the end.
 
-    Use: fill some of `space()`, say how much with `advance()`; a block that it returns is full, and is the caller's to
-    read until the next `space()`. End with `finish()`, or `stop()` to throw everything away.
+    Fill some of `space()` and report the number of bytes to `advance()`. If that returns a block, it is full, and the
+    caller may read it until the next `space()`. End with `finish()`, or with `stop()` to discard everything.
     """
 
     def __init__(self) -> None:
@@ -40,37 +39,37 @@ class BlockRing:
         return self._filled
 
     def space(self) -> memoryview:
-        """Return the room that is left in the current block; never empty."""
+        """Return the free space of the current block; never empty."""
         if self._block is None:
             self._block = self._next_block()
-        elif self._filled == len(self._block):  # more than a small file
+        elif self._filled == len(self._block):  # no small file
             first, self._block = self._block, bytearray(BLOCK_BYTES)
             self._block[: self._filled] = first
         return memoryview(self._block)[self._filled :]
 
     def advance(self, count: int) -> memoryview | None:
-        """State that `count` bytes of `space()` were filled. Returns the block when that made it full."""
+        """Record that `count` bytes of `space()` were filled. Return the block if it is full now, else None."""
         assert self._block is not None
         self._filled += count
         self._size_bytes += count
         if self._filled < BLOCK_BYTES:
             return None
         block, self._block, self._filled = self._block, None, 0
-        if self._thread is None:  # a file of less than a block costs no thread
+        if self._thread is None:  # a file of less than a block needs no thread
             self._thread = threading.Thread(target=self._hash_blocks, name="content-hasher", daemon=True)
             self._thread.start()
         self._full.put(block)
         return memoryview(block)
 
     def finish(self) -> tuple[memoryview, Content]:
-        """Return what is left in the last block, and the content of everything."""
+        """Return the rest in the last block, and the content of all bytes."""
         self.stop()
         rest = memoryview(self._block or b"")[: self._filled]
         self._hasher.update(rest)
         return rest, Content(self._hasher.hexdigest(), self._size_bytes)
 
     def stop(self) -> None:
-        """End the hashing thread, after the blocks that it has been given."""
+        """End the hashing thread once it has hashed its blocks."""
         if self._thread is not None:
             self._full.put(None)
             self._thread.join()

@@ -21,7 +21,7 @@ class MissingBytesError(IntegrityError):
 
 @dataclasses.dataclass(eq=False)
 class DamagedBytesError(IntegrityError):
-    """A stored file does not have the size or hash that the catalog has for it."""
+    """A stored file does not have the size or hash recorded in the catalog."""
 
     file_id: int
     uri: str
@@ -31,13 +31,13 @@ class DamagedBytesError(IntegrityError):
     def __str__(self) -> str:
         return (
             f"File {self.file_id} at {self.uri} is damaged: expected {self.expected}, found {self.found}. "
-            "Keep the evidence, restore it from a backup, or create the same content again."
+            "Keep the damaged file as evidence, then restore it from a backup or create the same content again."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class CatalogOlderThanStoreError(IntegrityError):
-    """The store holds a file whose ID the catalog has not given yet, so the catalog is older than the store."""
+    """The store holds a file with an ID that the catalog has not given yet: the catalog is older than the store."""
 
     key: str
     where: str
@@ -46,15 +46,16 @@ class CatalogOlderThanStoreError(IntegrityError):
     def __str__(self) -> str:
         return (
             f"{self.where} holds {self.key}, but the highest file ID that this catalog ever gave is "
-            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was stored. "
-            "If ARTIFACT_CATALOG_URL names another catalog than the one of this store, correct it. If that is lost, bring the newest backup back with `artifact-pipelines catalog restore`, or make its files known with "
-            "`artifact-pipelines catalog rebuild`."
+            f"{self.highest_file_id}: the catalog is older than this store, or a new one in its place. Nothing was "
+            "stored. If ARTIFACT_CATALOG_URL names the catalog of another store, correct it. If the catalog is lost, "
+            "bring back its newest backup with `artifact-pipelines catalog restore`, or register the files in the "
+            "store with `artifact-pipelines catalog rebuild`."
         )
 
 
 @dataclasses.dataclass(eq=False)
 class SourceUnreadableError(SourceError):
-    """A file exists but may not be read."""
+    """A file exists but cannot be read."""
 
     path: str
     reason: str
@@ -65,22 +66,22 @@ class SourceUnreadableError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class SourceVanishedError(SourceError):
-    """A file was gone when it was to be read, or while it was read."""
+    """A file did not exist, or disappeared while it was read."""
 
     path: str
 
     def __str__(self) -> str:
-        return f"{self.path} is gone, or was never there. Check the path; what is dropped into a landing zone has to stay there until it is ingested."
+        return f"{self.path} is gone, or never existed. Check the path. Leave files in a landing zone until they are ingested."
 
 
 @dataclasses.dataclass(eq=False)
 class SourceChangedError(SourceError):
-    """A file was written to while it was read."""
+    """A file changed while it was read."""
 
     path: str
 
     def __str__(self) -> str:
-        return f"{self.path} changed while it was read. Nothing was stored. It is picked up again once it rests; write elsewhere and move it in, in one step."
+        return f"{self.path} changed while it was read. Nothing was stored. A landing zone picks it up again once it no longer changes; write files elsewhere and move them in when they are complete."
 
 
 @dataclasses.dataclass(eq=False)
@@ -91,7 +92,7 @@ class SourceStreamError(SourceError):
     offset_bytes: int
 
     def __str__(self) -> str:
-        return f"The content stream failed after {self.offset_bytes:,} bytes: {self.reason}. Nothing was stored. Mend the source and create it again."
+        return f"The content stream failed after {self.offset_bytes:,} bytes: {self.reason}. Nothing was stored. Fix the source and create the file again."
 
 
 @dataclasses.dataclass(eq=False)
@@ -106,7 +107,7 @@ class StorageFullError(BackendError):
 
 @dataclasses.dataclass(eq=False)
 class StorageUnavailableError(BackendError):
-    """The store did not do what was asked."""
+    """The store failed."""
 
     where: str
     reason: str
@@ -118,7 +119,7 @@ class StorageUnavailableError(BackendError):
 
 @dataclasses.dataclass(eq=False)
 class LocalCopyError(BackendError):
-    """A stored file could not be copied to where programs read it by its path."""
+    """A stored file could not be copied to local disk, for programs that read a path."""
 
     file_id: int
     where: str
@@ -126,6 +127,6 @@ class LocalCopyError(BackendError):
 
     def __str__(self) -> str:
         return (
-            f"File {self.file_id} could not be copied to {self.where}: {self.reason}. The stored file is as it was. "
-            "Make room there, or name another folder for temporary files (TMPDIR), and run again."
+            f"File {self.file_id} could not be copied to {self.where}: {self.reason}. The stored file is unchanged. "
+            "Free space there, or set another folder for temporary files (TMPDIR), and run again."
         )

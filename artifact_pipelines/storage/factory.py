@@ -1,4 +1,4 @@
-"""From a storage URL to a backend and a producer on it."""
+"""Opens the backend of a storage URL, and a producer on it."""
 
 from urllib.parse import urlsplit
 
@@ -13,14 +13,14 @@ def open_backend(storage_url: str, s3: S3Settings | None = None) -> IStorageBack
     """Return the backend for a folder (a path or `file:///folder`) or for `s3://bucket/prefix`.
 
     Args:
-        s3: How to reach the S3 server; what it leaves out, the standard AWS variables say.
+        s3: How to reach the S3 server; the standard AWS variables give the settings it omits.
 
     Raises:
-        ConfigurationError: The URL is of another kind, or holds a password.
+        ConfigurationError: The URL has an unknown form, or contains a password.
     """
     refuse_password(storage_url, STORAGE_URL)
     if urlsplit(storage_url).scheme == "s3":
-        from artifact_pipelines.storage.backends.s3 import S3Storage  # loads slowly, and most do without
+        from artifact_pipelines.storage.backends.s3 import S3Storage  # loads slowly, and most stores are local
 
         return S3Storage(storage_url, s3 or S3Settings())
     return LocalStorage(folder_from(storage_url, STORAGE_URL))
@@ -29,12 +29,12 @@ def open_backend(storage_url: str, s3: S3Settings | None = None) -> IStorageBack
 def open_producer(
     catalog: IFileCatalog, storage_url: str, verify_reads: bool = True, s3: S3Settings | None = None
 ) -> ArtifactProducer:
-    """Return a producer that stores at a URL, as `open_backend` takes it.
+    """Return a producer on the backend of a URL; see `open_backend`.
 
     Args:
-        verify_reads: Whether reading a whole file checks its hash.
+        verify_reads: True if reading a whole file checks its hash.
 
     Raises:
-        ConfigurationError: The URL is of another kind, or holds a password.
+        ConfigurationError: The URL has an unknown form, or contains a password.
     """
     return ArtifactProducer(catalog, open_backend(storage_url, s3), verify_reads)

@@ -1,4 +1,4 @@
-"""What may be said of a file: checked names of its types, facts that JSON can hold."""
+"""Descriptions of files: checked type names, and metadata that JSON can hold."""
 
 import json
 import pathlib
@@ -34,7 +34,7 @@ def describe(
     """Return a checked description of a file.
 
     Raises:
-        InvalidArgumentError: A type name is malformed, or the metadata are not JSON or have the key `UNDESCRIBED`.
+        InvalidArgumentError: A type name is malformed, or the metadata is not JSON or has the key `UNDESCRIBED`.
     """
     for parameter, name in (("file_type", file_type), ("compression_type", compression_type)):
         if name is not None and not (isinstance(name, str) and _TYPE_NAME.fullmatch(name)):
@@ -54,7 +54,7 @@ def describe(
 
 
 def describe_by_name(name: str) -> FileDescription:
-    """Return the description of a file with this name: its type and compression by its extensions, else `bin`."""
+    """Return the description of a file with this name: type and compression from its extensions, else `bin`."""
     path = pathlib.PurePath(name)
     suffix = path.suffix.lower()
     compression = _COMPRESSIONS.get(suffix)

@@ -1,4 +1,4 @@
-"""The content hash. The only module that knows which one it is: BLAKE3-256, which `b3sum` checks by hand."""
+"""The content hash, BLAKE3-256, known only to this module. `b3sum` checks it by hand."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ _LARGE_BYTES = 1 << 20
 
 
 class ContentHasher:
-    """Hashes bytes as they come; large pieces on two threads, without holding the interpreter."""
+    """Hashes bytes as they come. Large pieces take two threads, and release the interpreter lock."""
 
     _threads: ClassVar[int] = 2
 
@@ -24,10 +24,10 @@ class ContentHasher:
         self._hasher: blake3.blake3 | None = None
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
-        """Take in the next bytes."""
+        """Hash the next bytes."""
         if self._hasher is None:
-            # Two: one reads as fast as two hash, and a writer must not take a whole machine. One where the first
-            # piece is small, for so is the rest, and to start a thread takes longer than to hash it.
+            # Two hash as fast as one reads, and leave the rest of the machine to others. One if the first piece is
+            # small: then all are, and starting a thread takes longer than hashing them.
             self._hasher = blake3.blake3(max_threads=self._threads if len(data) >= _LARGE_BYTES else 1)
         self._hasher.update(data)
 
@@ -37,25 +37,25 @@ class ContentHasher:
 
 
 class OneThreadHasher(ContentHasher):
-    """The same hash, for whoever has many streams or work for the other cores."""
+    """The same hash on one thread, for callers with many streams or with work for other cores."""
 
     _threads = 1
 
 
 def combined_version(versions: Mapping[str, str]) -> str:
-    """Return one data version for the partitions of a run: of their keys and data versions, in order."""
+    """Return one data version for several partitions, from their keys and data versions, in order."""
     return blake3.blake3(json.dumps(list(versions.items())).encode()).hexdigest()
 
 
 def version_of_partitions(versions: Mapping[str, str]) -> str:
-    """Return the data version of an input over partitions, by key, as Dagster computes it: SHA-256 is its choice."""
+    """Return the data version of an input over partitions as Dagster computes it, with SHA-256."""
     return hashlib.sha256("".join(versions[partition] for partition in sorted(versions)).encode()).hexdigest()
 
 
 def transit_checksum(body: io.RawIOBase) -> str:
-    """Return the `Content-MD5` header of a request's body, by which a server finds what was damaged on the way to it.
+    """Return the `Content-MD5` header of a request's body, which a server checks for damage in transit.
 
-    MD5 because every S3 server knows it. It guards against accidents, not enemies; identity is the content hash.
+    Every S3 server knows MD5. It guards against accidents, not enemies; identity is the content hash.
     """
     digest = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False))
     return base64.b64encode(digest.digest()).decode()

@@ -1,7 +1,7 @@
-"""The storage protocol: how files come into a store, one, many, or the files of one value, all or none of them.
+"""The storage protocol: one file, a batch, or all files of a value come into the store, or none of them does.
 
-Stage and hash the bytes, lease a row for their content, put them where they are missing, settle the leases. No
-transaction is open while bytes move, and what was not settled is given back.
+Stage and hash the bytes, lease a row for their content, put the bytes if they are missing, settle the leases. No
+transaction is open while bytes move, and files that are not settled are given back.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_str
 
 BATCH_FILES = 200
 BATCH_BYTES = 64 << 20
-"""Limits of one `put_all`: it has as many files open, and about as many bytes in the page cache."""
+"""Limits of one `put_all`: the number of files it has open, and about the bytes it has in the page cache."""
 
 _SMALL_BYTES = 1 << 20
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ class Holding:
     Args:
         catalog: Where rows are leased.
         backend: Where bytes are put.
-        check: Called with each leased file before bytes are put; raises where nothing may be stored.
+        check: Called with each leased file before its bytes are put; raises if nothing may be stored.
         is_brief: True if the block only puts and settles. Leases on small files are then not renewed, because starting
             a thread takes as long as storing one.
     """
@@ -85,11 +85,11 @@ class Holding:
     def put(self, stream: BinaryIO, description: FileDescription) -> Lease:
         """Store the bytes of a stream, from its position to its end.
 
-        A large seekable stream whose size some stored file has is hashed first: a duplicate costs a read and no write.
+        A large seekable stream is hashed first if a file of its size is stored: a duplicate costs a read, no write.
 
         Raises:
             SourceStreamError: The stream raised.
-            SourceChangedError: It gave other bytes when it was read for the second time.
+            SourceChangedError: The second read of the stream gave different bytes.
             BackendError: Storage or catalog did not answer or is full.
         """
         start = self._start_if_maybe_stored(stream)
@@ -123,11 +123,11 @@ class Holding:
             return self._put([(staged.content, description)], lambda _: staged)[0]
 
     def put_all(self, items: Iterator[NewArtifact]) -> Sequence[Lease]:
-        """Store the next items, as many as one batch may have, with one sync; none when there are no items left.
+        """Store the next items, up to the limits of a batch, with one sync. Return no leases if no items are left.
 
         Raises:
             SourceStreamError: A stream raised.
-            InvalidArgumentError: An item is not of the form that `IArtifactProducer.create_artifact` takes.
+            InvalidArgumentError: An item is malformed, as for `IArtifactProducer.create_artifact`.
             BackendError: Storage or catalog did not answer or is full.
         """
         with contextlib.ExitStack() as stack:
@@ -147,13 +147,13 @@ class Holding:
         """Turn every lease in the holding into a lasting reference of `holder`.
 
         Raises:
-            LeaseExpiredError: This process stood still for so long that a lease ran out. Nothing was settled.
+            LeaseExpiredError: This process stood still for so long that a lease expired. Nothing was settled.
             BackendError: The catalog did not answer.
         """
         self.settle_with(lambda leases: self._catalog.settle_all(leases, holder))
 
     def settle_with(self, transaction: Callable[[Sequence[Lease]], Result]) -> Result:
-        """Settle in a transaction of the caller's, which takes all leases, in the order of the puts, or raises.
+        """Settle in a transaction of the caller, which settles all leases, given in the order of the puts, or raises.
 
         Returns:
             The transaction's result.
@@ -165,7 +165,7 @@ class Holding:
     def _put(
         self, wanted: Sequence[tuple[Content, FileDescription]], staged: Callable[[int], StagedFile]
     ) -> Sequence[Lease]:
-        """Lease the files of some contents and put the bytes that are missing; `staged` gives those of the n-th."""
+        """Lease the files of some contents and put the missing bytes; `staged` returns those of the n-th content."""
         leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
         self._leases += leases
         try:
@@ -196,9 +196,9 @@ class Holding:
             return sink.finish()
 
     def _start_if_maybe_stored(self, stream: BinaryIO) -> int | None:
-        """Return the position of a seekable stream whose content may be stored, else None.
+        """Return the position of a seekable stream if its content may be stored, else None.
 
-        Staging a small one, never synced and soon gone, costs less than asking.
+        Staging a small one, which is never synced and soon deleted, costs less than a query.
         """
         if not (hasattr(stream, "seekable") and stream.seekable()):
             return None
@@ -208,11 +208,11 @@ class Holding:
         return start if size_bytes > _SMALL_BYTES and self._catalog.has_size(size_bytes) else None
 
     def _is_stored(self, file: FileInfo) -> bool:
-        # A row does not prove that its bytes are there: look, and put them again where they are not.
+        # A row does not prove that its bytes are there.
         return file.state == FileState.STORED and self._backend.size_bytes(file.storage_path) == file.size_bytes
 
     def _keep_alive(self) -> None:
-        """Renew all leases from now on, three times in the time that they last."""
+        """Renew all leases from now on, three times in their lifetime."""
         is_small = sum(lease.file.size_bytes for lease in self._leases) <= _SMALL_BYTES
         if self._keeper is None and not (is_small and self._is_brief):
             self._keeper = threading.Thread(target=self._renew_until_over, name="lease-keeper", daemon=True)
@@ -224,7 +224,7 @@ class Holding:
                 self._catalog.renew_all(tuple(self._leases))
 
     def _give_back(self, leases: Sequence[Lease]) -> None:
-        """Undo puts. If that fails, their leases run out, and their files are collected."""
+        """Undo puts. If that fails, their leases expire, and their files are collected."""
         given_back = {lease.reference_id for lease in leases}
         self._leases = [lease for lease in self._leases if lease.reference_id not in given_back]
         with contextlib.suppress(BackendError):  # the caller needs the error before this one
@@ -233,12 +233,12 @@ class Holding:
 
 
 def _put(lease: Lease) -> Lease:
-    """Return a lease that says that the file needed bytes, which have been put; the row may not have known."""
+    """Return a lease under which bytes were put: its file is not stored, though the row may have claimed so."""
     if lease.file.state != FileState.STORED:
         return lease
     return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.DAMAGED))
 
 
 def stored_file(lease: Lease) -> FileInfo:
-    """Return the file of a put as it is now, before the catalog has settled it: its bytes are there and sound."""
+    """Return the file of a lease that was just put: its bytes are stored, though the catalog has not settled it."""
     return dataclasses.replace(lease.file, state=FileState.STORED)

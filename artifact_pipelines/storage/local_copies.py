@@ -1,7 +1,7 @@
-"""Copies on local disk of stored files that lie elsewhere, for engines that read a path.
+"""Local copies of stored files that lie elsewhere, for engines that read a path.
 
-They lie in a folder of this process in the system's one for temporary files (`TMPDIR`), for a block, or until the
-process ends. What a process that was killed left is removed by the next one that makes copies there.
+Each process keeps them in a folder of its own below `TMPDIR`, for a block or until the process ends. The next process
+that makes copies there removes the folders of killed ones.
 """
 
 import atexit
@@ -22,7 +22,7 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import LocalCopyError, StorageUnavailableError
 
 _PREFIX = "artifact-copies-"
-_NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # as tempfile makes them
+_NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # a name that tempfile makes
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _folder_lock = threading.Lock()
@@ -30,29 +30,29 @@ _copy_locks: dict[str, threading.Lock] = {}
 
 
 def stored_path(artifact: Artifact) -> pathlib.Path | None:
-    """Return the path of the stored file itself, or None where the store is not on local disk."""
+    """Return the path of the stored file itself; None if the store is not on local disk."""
     parts = urlsplit(artifact.uri())
     return pathlib.Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 @contextmanager
 def brief_copy(artifact: Artifact) -> Iterator[pathlib.Path]:
-    """Lend the path of a copy that goes with the block."""
+    """Yield the path of a copy that is deleted when the block ends."""
     with tempfile.TemporaryDirectory(dir=_folder()) as folder:
         yield _copy(artifact, pathlib.Path(folder))
 
 
 def lasting_path(artifact: Artifact) -> pathlib.Path:
-    """Return the path of a read-only file: the stored file on local disk, or a copy that lasts as long as the process.
+    """Return the path of a read-only file: the stored file on local disk, or a copy that lasts until the process ends.
 
-    A file that is asked for again is not copied again. Who asks while it is copied waits, but not for other files.
+    Each file is copied once. Another thread that needs it meanwhile waits, but not for copies of other files.
     """
     path = stored_path(artifact)
     if path is not None:
         return path
-    # Content and ID make the name, so that files of two stores are never mistaken for each other.
+    # Named by content and ID, so that files of two stores are never confused.
     folder = _folder() / str(artifact.info.storage_path).replace("/", "-")
-    with _copy_locks.setdefault(folder.name, threading.Lock()):  # one step: two that ask at once get the same one
+    with _copy_locks.setdefault(folder.name, threading.Lock()):  # atomic: two threads at once get the same lock
         copy = folder / "file"
         if not copy.exists():
             _copy(artifact, folder)
@@ -60,7 +60,7 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
 
 
 def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
-    """Copy under another name first: what bears the name of the copy is complete."""
+    """Copy under another name first, so that the final name always holds a complete copy."""
     partial = folder / "partial"
     try:
         with artifact.open() as source, _copy_errors(artifact, folder):
@@ -74,7 +74,7 @@ def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _pieces(artifact: Artifact, source: BinaryIO) -> Iterator[bytes]:
-    """Yield what is stored, so that an error of the store is not taken for one of the copy."""
+    """Yield the stored bytes. An error of the store is not one of the copy."""
     try:
         while piece := source.read(_PIECE_BYTES):
             yield piece
@@ -92,7 +92,7 @@ def _copy_errors(artifact: Artifact, folder: pathlib.Path) -> Iterator[None]:
 
 
 def _folder() -> pathlib.Path:
-    with _folder_lock:  # or those who ask first, at once, would make one each
+    with _folder_lock:  # or the first threads would make one each
         return _made_folder()
 
 
@@ -105,29 +105,29 @@ def _made_folder() -> pathlib.Path:
 
 
 def _claimed_folder() -> pathlib.Path:
-    """Make a folder that is locked for as long as this process lives, for the descriptor is never closed."""
+    """Create a folder that is locked while this process lives, because its descriptor is never closed."""
     while True:
         folder = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX))
         with suppress(FileNotFoundError):
             descriptor = os.open(folder, _FLAGS)
-            with suppress(OSError):  # where folders cannot be locked, nobody takes one for abandoned either
+            with suppress(OSError):  # without locks on folders, none is ever taken for abandoned
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if folder.exists():
                 return folder
             os.close(descriptor)
-        # Taken for a dead process's before it was locked; there is another name.
+        # Another process removed it before it was locked: try another name.
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:
-    """Remove the folders of this user's processes that are gone. No clock is asked: a dead process holds no lock."""
+    """Remove the folders of this user's dead processes: those without a lock, whatever the clock says."""
     for path in parent.iterdir():
         if not _NAME.fullmatch(path.name):
             continue
-        with suppress(OSError):  # another user's, in use, a link, or gone by now: there is nothing to be done
+        with suppress(OSError):  # another user's, in use, a link, or gone by now: skip it
             descriptor = os.open(path, _FLAGS)
             try:
-                if os.fstat(descriptor).st_uid == os.getuid():  # root could open those of others
+                if os.fstat(descriptor).st_uid == os.getuid():  # root can open those of other users
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path)  # still locked: whoever has just made it must find that it is gone
+                    shutil.rmtree(path)  # still locked: a process that has just made it must find it gone
             finally:
                 os.close(descriptor)

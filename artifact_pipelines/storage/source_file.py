@@ -1,6 +1,7 @@
-"""A file on its way in, which can be taken from us at any moment: someone writes to it, moves it, or pulls the disk.
+"""A source file, which others may change, move or delete while it is read.
 
-Reading it to the end proves that it rested: the last read looks again and raises when the file is not the one opened.
+A read to the end proves that it did not change: the last read looks again, and raises if the file is not the one that
+was opened.
 """
 
 import io
@@ -24,8 +25,8 @@ class SourceFile(io.FileIO):
 
     Raises:
         SourceVanishedError: There is no such file, or it was gone at the end.
-        SourceUnreadableError: It is not a regular file, or may not or cannot be read, or no file can have its name.
-        SourceChangedError: Its size, time or identity was another at the end.
+        SourceUnreadableError: It is not a regular file or not readable, or no file can have its name.
+        SourceChangedError: Its size, time or identity had changed at the end.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -39,7 +40,7 @@ class SourceFile(io.FileIO):
             self._opened = _signature(os.fstat(self.fileno()))
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read as `io.FileIO` does; at the end look whether the file is still the one that was opened."""
+        """Read as `io.FileIO` does; at the end, check that the file is still the one that was opened."""
         with _translated(self._path):
             count = super().readinto(buffer) or 0
             if count == 0 and memoryview(buffer).nbytes:
@@ -47,11 +48,11 @@ class SourceFile(io.FileIO):
         return count
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read through `readinto`, so that the last read is checked."""
+        """Read through `readinto`, which checks the last read."""
         return io.RawIOBase.read(self, -1 if size is None else size) or b""
 
     def readall(self) -> bytes:
-        """Read through `readinto`, so that the last read is checked."""
+        """Read through `readinto`, which checks the last read."""
         return b"".join(iter(lambda: self.read(1 << 20), b""))
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -75,7 +76,9 @@ def _check_name(path: pathlib.Path) -> None:
         is_name = False
     if not is_name:
         shown = repr(str(path))[1:-1]
-        raise SourceUnreadableError(shown, "its name has a NUL, or half a character, which no file can have")
+        raise SourceUnreadableError(
+            shown, "its name has a NUL character or an invalid one, which no file name can have"
+        )
 
 
 @contextmanager

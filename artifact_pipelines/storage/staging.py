@@ -1,7 +1,7 @@
 """Bytes on their way into a store: a staging file on its filesystem, hashed while it is written.
 
-Nothing is held in memory but a ring of blocks, and a large file is not left in the page cache either: a writer that
-fills it is throttled, and everyone else's pages are pushed out.
+Only a ring of blocks is in memory. A large file does not stay in the page cache either: a writer that fills the cache
+is throttled, and evicts the pages of all others.
 """
 
 import errno
@@ -22,24 +22,24 @@ from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFull
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Files up to this size stay cached: they are mostly read right back.
+# Files up to this size stay cached: they are mostly read again soon.
 CACHED_BYTES = 64 << 20
-# The page cache takes its pages in the sizes it is written in, and large ones are dear where memory is scattered.
+# Each write allocates cache pages of its own size, and large ones are expensive in fragmented memory.
 _PIECE_BYTES = 256 << 10
 _RWF_DONTCACHE = 0x80  # Linux 6.14, include/uapi/linux/fs.h; os does not name it yet
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StagingFile(io.RawIOBase):
-    """A write-only binary sink. `finish()` gives the staged file; closing it without throws everything away.
+    """A write-only binary sink. `finish()` returns the staged file; closing the sink before that discards it.
 
     Args:
-        folder: Where it lies; made when it is missing.
+        folder: Where it lies; created if it is missing.
         nameless: Give it no name there, so that nothing of it outlives its process.
 
     Raises:
         StorageFullError: No space is left.
-        StorageUnavailableError: The filesystem refused for another reason.
+        StorageUnavailableError: The filesystem failed in another way.
     """
 
     def __init__(self, folder: pathlib.Path, nameless: bool = False) -> None:
@@ -57,15 +57,15 @@ class StagingFile(io.RawIOBase):
                 self._path, self._fd = make(folder)
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Return how many bytes were written."""
+        """Return the number of bytes written."""
         return self._offset + self._ring.pending
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Take in all of `data`."""
+        """Write all of `data`."""
         with memoryview(data).cast("B") as view:
             taken = 0
             while taken < view.nbytes:
@@ -78,17 +78,17 @@ class StagingFile(io.RawIOBase):
             return view.nbytes
 
     def copy_from(self, stream: BinaryIO) -> None:
-        """Take in what a stream yields, to its end.
+        """Write the bytes of a stream, to its end.
 
         Raises:
-            SourceStreamError: The stream raised. Errors of this package pass as they are.
+            SourceStreamError: The stream raised. Errors of this package pass unchanged.
         """
         while count := read_into(stream, self._ring.space(), self.tell()):
             if (block := self._ring.advance(count)) is not None:
                 self._write_out(block)
 
     def finish(self) -> "StagedFile":
-        """End the file. It is complete, but not yet durable."""
+        """Complete the file and return it. It is not durable yet."""
         rest, content = self._ring.finish()
         self._write_out(rest)
         staged = StagedFile(self._path, self._fd, content)
@@ -97,7 +97,7 @@ class StagingFile(io.RawIOBase):
         return staged
 
     def close(self) -> None:
-        """Throw the file away, unless it was finished."""
+        """Discard the file, unless it was finished."""
         if not self.closed:
             self._ring.stop()
             if self._fd >= 0:
@@ -119,7 +119,7 @@ class StagingFile(io.RawIOBase):
         if self._dontcache:
             try:
                 return os.pwritev(self._fd, [data], self._offset, _RWF_DONTCACHE)
-            except OSError as error:  # an older kernel, or a filesystem that cannot
+            except OSError as error:  # an older kernel, or a filesystem without it
                 if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise
                 self._dontcache = False
@@ -130,7 +130,7 @@ class StagingFile(io.RawIOBase):
     def _uncache(self, offset: int, count: int) -> None:
         if not hasattr(os, "posix_fadvise"):
             return
-        # On dirty pages this starts writing them back, on those 32 blocks behind, clean by then, it drops them.
+        # The first call starts writing these dirty pages back; the second drops older ones, which are clean by now.
         lag = 32 * BLOCK_BYTES
         os.posix_fadvise(self._fd, offset, count, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(self._fd, max(0, offset - lag), count, os.POSIX_FADV_DONTNEED)
@@ -140,7 +140,7 @@ class StagedFile:
     """A complete staging file and its content. While it is open, its bytes outlive a rename and a deletion.
 
     Attributes:
-        path: Where it lies until a backend moves it.
+        path: Its path until a backend moves it.
         fd: Its open descriptor.
         content: Hash and size of its bytes.
     """
@@ -157,7 +157,7 @@ class StagedFile:
         self.discard()
 
     def discard(self) -> None:
-        """Close it, and remove it if it still lies in the staging folder."""
+        """Close it, and delete it if it is still in the staging folder."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -165,13 +165,14 @@ class StagedFile:
 
 
 def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
-    """Remove a staging file whose process is gone, and tell whether it is. No clock is asked, for clocks disagree.
+    """Remove a staging file if its process is dead, and return whether it is.
 
-    Of a file that another user made, or that cannot be locked, nothing is known: it stays.
+    A living process holds a lock on it; clocks play no role, because they disagree. A file of another user, or on a
+    filesystem without locks, stays.
 
     Args:
         path: The staging file.
-        dry_run: Only tell.
+        dry_run: Remove nothing.
 
     Raises:
         FileNotFoundError: The file is gone as well.
@@ -183,7 +184,7 @@ def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not dry_run:
-            path.unlink()  # still locked: a writer that has made it and waits for the lock must find that it is gone
+            path.unlink()  # still locked: a writer that made it and waits for the lock must find it gone
     except (BlockingIOError, PermissionError):
         return False
     except OSError as error:
@@ -198,18 +199,18 @@ def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
 def _open_to_lock(path: pathlib.Path) -> int:
     flags = os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(path, os.O_RDWR | flags)  # NFS locks only what is open for writing
-    except PermissionError:  # its writer came as far as to make it read-only
+        return os.open(path, os.O_RDWR | flags)  # NFS locks only files that are open for writing
+    except PermissionError:  # its writer has made it read-only already
         return os.open(path, os.O_RDONLY | flags)
 
 
 def _nameless_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
-    """Make a file without a name, so that a process which is killed leaves nothing. Its path leads nowhere."""
+    """Create a file without a name, so that a killed process leaves nothing. The returned path does not exist."""
     if hasattr(os, "O_TMPFILE"):
         try:
             descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
             return folder / secrets.token_hex(16), descriptor
-        except OSError as error:  # a filesystem that cannot, and one that does not know the flag
+        except OSError as error:  # a filesystem without it, or one that ignores the flag
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
                 raise
     path, descriptor = _claimed_file(folder)
@@ -218,21 +219,21 @@ def _nameless_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
 
 
 def _claimed_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
-    """Make a file that is locked for as long as its descriptor is open: whoever cleans up sees that someone writes."""
+    """Create a file that is locked while its descriptor is open, so that a clean-up leaves it alone."""
     while True:
         path = folder / secrets.token_hex(16)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return path, descriptor
-        os.close(descriptor)  # taken for a dead writer's between the two calls; there is another name
+        os.close(descriptor)  # a clean-up removed it between the two calls: try another name
 
 
 def hash_stream(stream: BinaryIO) -> Content:
-    """Return the content that a stream yields, to its end, with reading and hashing side by side.
+    """Return the content of a stream, read to its end while another thread hashes.
 
     Raises:
-        SourceStreamError: The stream raised. Errors of this package pass as they are.
+        SourceStreamError: The stream raised. Errors of this package pass unchanged.
     """
     ring = BlockRing()
     read_bytes = 0
@@ -246,7 +247,7 @@ def hash_stream(stream: BinaryIO) -> Content:
 
 
 def read_into(stream: BinaryIO, space: memoryview, offset_bytes: int) -> int:
-    """Read once from any binary stream into `space`; 0 is the end."""
+    """Read once from any binary stream into `space`, and return the number of bytes; 0 at the end."""
     try:
         if hasattr(stream, "readinto"):
             count = stream.readinto(space)
@@ -267,7 +268,7 @@ def read_into(stream: BinaryIO, space: memoryview, offset_bytes: int) -> int:
 
 @contextmanager
 def storage_errors(where: pathlib.Path) -> Iterator[None]:
-    """Translate what the filesystem of a store says."""
+    """Translate errors of the filesystem of a store."""
     try:
         yield
     except OSError as error:

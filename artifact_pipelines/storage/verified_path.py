@@ -1,7 +1,7 @@
-"""Readers that take a path, not a stream, get no wrong bytes either: the file is hashed beside them.
+"""Proof for readers that take a path instead of a stream.
 
-One idea: what a reader made of a file is handed over when the file has been hashed, on a thread side by side with the
-reader, and whatever a reader says of damaged bytes, the damage is what is reported.
+A thread hashes the file while the reader reads it, and the result is returned only once the hash is right. Damage is
+reported as damage, whatever error the reader raises over it.
 """
 
 import copy
@@ -25,18 +25,18 @@ _PIECE_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class VerifiedPath:
-    """A stored file that is being read by its path.
+    """A stored file that is read by its path.
 
     Attributes:
-        path: Where it lies.
-        check: Waits until the file has been hashed, and raises when it is damaged.
+        path: Its path.
+        check: Waits until the file is hashed, and raises if it is damaged.
     """
 
     path: pathlib.Path
     check: Callable[[], None]
 
     def batches(self, reader: "pa.RecordBatchReader") -> "pa.RecordBatchReader":
-        """Return the same batches, at whose end the file has been checked."""
+        """Return the same batches, and check the file at their end."""
         import pyarrow as pa
 
         def checked() -> Iterator[Any]:
@@ -48,28 +48,28 @@ class VerifiedPath:
 
 @contextmanager
 def verified_path(artifact: Artifact) -> Iterator[VerifiedPath]:
-    """Lend the path of a file, or of a copy, for reading all of it.
+    """Yield the path of a file, or of a copy, for a block that reads all of it.
 
-    The block's end waits for the hash, and raises on damage.
+    The end of the block waits for the hash, and raises on damage.
 
     Raises:
-        IntegrityError: The file is missing or damaged; also in place of any error that the reader raised over it.
+        IntegrityError: The file is missing or damaged. It replaces any error that the reader raised over it.
     """
     path = stored_path(artifact)
     if path is None:
-        with brief_copy(artifact) as copied:  # to copy is to read, which verifies
+        with brief_copy(artifact) as copied:  # copying reads all of it, which verifies
             yield VerifiedPath(copied, lambda: None)
         return
     if not artifact.verify_reads:
         yield VerifiedPath(path, lambda: None)
         return
     stop = threading.Event()
-    # Opened before the reader opens its own: were the file healed in between, this is the one to find fault with.
+    # Opened before the reader opens its own: if the file is healed in between, this stream still shows the damage.
     with artifact.open() as stream, ThreadPoolExecutor(1, "content-verifier") as pool:
         whole = pool.submit(_read_to_end, stream, stop)
 
         def check() -> None:
-            # A copy: an error that is kept where it was raised keeps alive all that was on its way.
+            # A copy: the original keeps every frame alive that it passed.
             if (error := whole.exception()) is not None:
                 raise copy.copy(error)
 
@@ -88,7 +88,7 @@ def _read_to_end(stream: BinaryIO, stop: threading.Event) -> None:
 
 @contextmanager
 def damage_blamed(artifact: Artifact) -> Iterator[None]:
-    """Look over a file when the block raises over it: if it is damaged, that is the error."""
+    """Verify a file if the block raises: if the file is damaged, raise that instead."""
     with _blaming(artifact.verify):
         yield
 
@@ -106,7 +106,7 @@ def _blaming(check: Callable[[], None]) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # polars panics over damaged bytes with one that is no Exception
+    except BaseException as error:  # a panic of polars is no Exception
         try:
             check()
         except IntegrityError as damage:

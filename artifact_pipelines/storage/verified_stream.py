@@ -1,7 +1,7 @@
-"""Reading with proof: whoever reads a file from its start to its end gets its bytes, or an error, never other bytes.
+"""Reading with proof: a read of a file from start to end gives its bytes or an error, never wrong bytes.
 
-One idea: the read that would deliver the last byte looks at the hash first. Until then nobody can think that he has
-the whole file.
+One idea: the read that would deliver the last byte checks the hash first. Before that, no reader can believe that it
+has the whole file.
 """
 
 import copy
@@ -23,21 +23,21 @@ _BUFFER_BYTES = 1 << 20  # smaller pieces cost BLAKE3 its speed
 def verified_stream(
     stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
 ) -> io.BufferedReader:
-    """Return a stream of the same bytes that raises where a read from the start would end with wrong ones.
+    """Return a stream of the same bytes that raises if a read from start to end would give wrong ones.
 
-    Whoever seeks elsewhere gives that up; seeking back to the start takes it up again.
+    Seeking elsewhere ends the check; seeking back to the start begins it again.
 
     Args:
-        stream: The stored bytes, seekable; closed together with the stream returned.
-        file: What the catalog has of them.
-        uri: Where they lie, for the error.
-        on_damage: Called once when they turn out to be damaged, before the error is raised.
+        stream: The stored bytes, seekable; closed together with the returned stream.
+        file: Their row in the catalog.
+        uri: Their URI, for the error.
+        on_damage: Called once if they are damaged, before the error is raised.
     """
     return io.BufferedReader(_VerifiedFile(stream, file, uri, on_damage), _BUFFER_BYTES)
 
 
 class _VerifiedFile(io.RawIOBase):
-    """The stream below the buffer. `_hasher` is None while what was read is not all from the start on."""
+    """The stream below the buffer. `_hasher` is None while the bytes read are not all bytes from the start on."""
 
     def __init__(
         self, stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
@@ -60,8 +60,8 @@ class _VerifiedFile(io.RawIOBase):
         with memoryview(buffer).cast("B") as view, self._reading():
             count = self._stream.readinto(view)
             if view.nbytes:
-                with view[:count] as part:  # released, whoever keeps the error: the buffer below it goes
-                    self._take(part, is_end=not count)
+                with view[:count] as data:  # released even if somebody keeps the error, so its buffer is freed
+                    self._take(data, is_end=not count)
             return count
 
     def readall(self) -> bytes:
@@ -89,7 +89,7 @@ class _VerifiedFile(io.RawIOBase):
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        if self._damage is not None:  # who swallowed the error once does not get the rest
+        if self._damage is not None:  # a reader that swallowed the error does not get the rest
             raise copy.copy(self._damage)
         try:
             yield
@@ -117,4 +117,4 @@ class _VerifiedFile(io.RawIOBase):
     def _damaged(self, expected: str, found: str) -> DamagedBytesError:
         self._damage = DamagedBytesError(self._file.file_id, self._uri, expected, found)
         self._on_damage(self._file)
-        return copy.copy(self._damage)  # kept by what was on its way, this one would keep all of that alive
+        return copy.copy(self._damage)  # the original would keep every frame alive that it passes

@@ -1,4 +1,4 @@
-"""A store on a local filesystem. Staging lies inside the store, so that moving a file to its place is one rename."""
+"""A store on a local filesystem. Its staging folder is inside it, so that one rename moves a file to its path."""
 
 import contextlib
 import ctypes
@@ -23,7 +23,7 @@ _STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class _StoredFile(io.FileIO):
-    """A file whose disk may fail while it is read."""
+    """A stored file. Errors of its disk are errors of the store."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
@@ -39,7 +39,7 @@ class _StoredFile(io.FileIO):
 
 
 class LocalStorage:
-    """`IStorageBackend` on a folder. The folder is made when the first file comes."""
+    """`IStorageBackend` on a folder, which is created with the first file."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self._root = root.absolute()
@@ -57,14 +57,14 @@ class LocalStorage:
         target = self._locate(path)
         with storage_errors(self._root):
             made = self._make_folders(target.parent)
-            os.fchmod(content.fd, 0o444)  # a stored file never changes: a stray write through its path is refused
+            os.fchmod(content.fd, 0o444)  # a stored file never changes: refuse stray writes through its path
             os.fsync(content.fd)
-            self._sync_names(made)  # after the file: a journal that was written out for it has them already
+            self._sync_names(made)  # after the file: its sync has often written the journal with them
             content.path.replace(target)
             _sync_folder(target.parent)
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
-        """See `IStorageBackend`. Two syncs of the whole filesystem, in place of three for each file."""
+        """See `IStorageBackend`. Two syncs of the whole filesystem replace three for each file."""
         if sync_filesystem is None:
             for content, path in contents:
                 self.write_stream(content, path)
@@ -78,7 +78,7 @@ class LocalStorage:
                 folder.mkdir(parents=True, exist_ok=True)
             for content, _ in contents:
                 os.fchmod(content.fd, 0o444)
-            # Through the file that was opened first: what went wrong since then, with any of them, is told here.
+            # Through the file opened first: it reports every write error since then, of any of them.
             sync_filesystem(contents[0][0].fd)
             self._durable_folders |= folders
             for (content, _), target in zip(contents, targets, strict=True):
@@ -132,7 +132,7 @@ class LocalStorage:
         cleared = []
         with storage_errors(folder):
             for path in (folder / name for name in _entries(folder) if _STAGED_NAME.fullmatch(name)):
-                with contextlib.suppress(FileNotFoundError):  # its writer came to an end meanwhile
+                with contextlib.suppress(FileNotFoundError):  # its writer ended meanwhile
                     status = path.lstat()
                     if stat.S_ISREG(status.st_mode) and remove_abandoned(path, dry_run):
                         cleared.append(Leftover(f"{STAGING}/{path.name}", status.st_size))
@@ -142,12 +142,12 @@ class LocalStorage:
         return self._root / str(path)
 
     def _make_folders(self, folder: pathlib.Path) -> Sequence[pathlib.Path]:
-        """Make a folder and those above it up to the root; return those whose names may not outlive a power cut."""
+        """Create a folder and its parents up to the root. Return those whose names may not survive a power cut."""
         if folder in self._durable_folders:
             return []
         above = self._make_folders(folder.parent) if folder != self._root else []
         folder.mkdir(parents=folder == self._root, exist_ok=True)
-        return [*above, folder]  # also when it was there: whoever made it may not have come to sync it
+        return [*above, folder]  # even if it existed: its creator may not have synced it yet
 
     def _sync_names(self, folders: Sequence[pathlib.Path]) -> None:
         for folder in folders:
@@ -156,7 +156,7 @@ class LocalStorage:
 
 
 def find_syncfs() -> Callable[[int], None] | None:
-    """Return Linux's call that syncs the filesystem of a descriptor and raises what writing back has met since."""
+    """Return Linux's call that syncs the filesystem of a descriptor, and raises errors of earlier write-backs."""
     if not sys.platform.startswith("linux"):
         return None
     call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
@@ -187,7 +187,7 @@ def _sync_folder(folder: pathlib.Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some filesystems cannot sync a folder and say so
+        if error.errno != errno.EINVAL:  # some filesystems cannot sync a folder
             raise
     finally:
         os.close(descriptor)
