@@ -158,7 +158,7 @@ def test_a_failure_for_ever_sleeps_for_a_bounded_time(
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     proxy.reset(fail_from(0, Fault("503")))
-    with pytest.raises(StorageUnavailableError, match="failed 6 times, at last with 503"):
+    with pytest.raises(StorageUnavailableError, match="failed 6 times, the last time with 503"):
         get(backend)
     assert len(proxy.requests) == s3_client.ATTEMPTS
     assert 1.5 < sum(slept) < 3.1
@@ -170,7 +170,7 @@ def test_a_server_that_hangs_is_not_asked_again_for_ever(
 ) -> None:
     monkeypatch.setattr(s3_client, "PATIENCE_S", 0.0)
     proxy.reset(fail_from(0, Fault("reset")))
-    with pytest.raises(StorageUnavailableError, match="failed 1 times, at last with"):
+    with pytest.raises(StorageUnavailableError, match="failed 1 times, the last time with"):
         get(backend)
 
 
@@ -202,7 +202,7 @@ def test_a_server_that_is_silent_while_it_puts_a_file_together_is_waited_for(
 def test_a_server_that_hangs_for_ever_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
     proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(10))))
     started = time.monotonic()
-    with pytest.raises(StorageUnavailableError, match="failed 2 times, at last with ReadTimeoutError"):
+    with pytest.raises(StorageUnavailableError, match="failed 2 times, the last time with ReadTimeoutError"):
         get(hasty_backend)
     assert time.monotonic() - started < 6  # 3, and some for a busy machine
 
@@ -345,7 +345,7 @@ def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
 ) -> None:
     with Catalog(settings.catalog_url) as catalog:
         producer = ArtifactProducer(catalog.files, backend)
-        with pytest.raises(StorageUnavailableError, match="the server made 90,000 of 99,999 bytes"):
+        with pytest.raises(StorageUnavailableError, match="the server stored 90,000 of 99,999 bytes"):
             producer.create_artifact(io.BytesIO(IN_PARTS), "bin")
     assert s3_back_door.everything() == [], "whose write it was did not clean up"
 
@@ -359,7 +359,7 @@ def test_what_lies_there_is_never_deleted_for_another_writer_may_have_healed_it(
             s3_back_door.put(PATH, IN_PARTS)
 
     proxy.reset(heal)
-    with pytest.raises(StorageUnavailableError, match="the server made"):
+    with pytest.raises(StorageUnavailableError, match="the server stored"):
         put(backend, IN_PARTS)
     assert s3_back_door.get(PATH) == IN_PARTS
 

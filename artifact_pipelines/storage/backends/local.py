@@ -142,12 +142,11 @@ class LocalStorage:
         return self._root / str(path)
 
     def _make_folders(self, folder: pathlib.Path) -> Sequence[pathlib.Path]:
-        """Create a folder and its parents up to the root. Return those whose names may not survive a power cut."""
-        if folder in self._durable_folders:
-            return []
-        above = self._make_folders(folder.parent) if folder != self._root else []
-        folder.mkdir(parents=folder == self._root, exist_ok=True)
-        return [*above, folder]  # even if it existed: its creator may not have synced it yet
+        """Create a folder of the root. Return it and the root if their names may not survive a power cut."""
+        new = [each for each in (self._root, folder) if each not in self._durable_folders]
+        for each in new:
+            each.mkdir(parents=True, exist_ok=True)
+        return new  # even if it existed: its creator may not have synced it yet
 
     def _sync_names(self, folders: Sequence[pathlib.Path]) -> None:
         for folder in folders:

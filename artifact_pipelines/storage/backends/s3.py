@@ -1,7 +1,7 @@
 """A store in an S3 bucket, on any server that speaks S3.
 
-One idea: an object appears when it is complete, in one step, so nothing is copied, renamed or written conditionally.
-Bytes are staged in a local file without a name, in the system's folder for temporary files (`TMPDIR`).
+One idea: an object appears in one step when it is complete, so nothing is copied, renamed or written conditionally.
+Bytes are staged in a local file without a name, below `TMPDIR`.
 """
 
 import asyncio
@@ -34,15 +34,15 @@ _PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.*'()-]+/)*", re.ASCII)
 
 
 class S3Storage:
-    """`IStorageBackend` on a bucket, or on what lies below a prefix in it.
+    """`IStorageBackend` and `IReadInPlace` on a bucket, or on a prefix of it.
 
     Args:
         storage_url: `s3://bucket` or `s3://bucket/prefix`.
         settings: How to reach the server.
-        part_bytes: Size of the parts that a larger file is uploaded in; 5 MiB is the least that servers take.
+        part_bytes: Size of the parts of a multipart upload; servers accept 5 MiB or more.
 
     Raises:
-        ConfigurationError: The URL is not of that form.
+        ConfigurationError: The URL has another form.
     """
 
     def __init__(self, storage_url: str, settings: S3Settings, part_bytes: int = PART_BYTES) -> None:
@@ -62,7 +62,7 @@ class S3Storage:
         self._client.run(self._put(content, path))
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
-        """See `IStorageBackend`. A few at a time, for a request of a small file is mostly waiting."""
+        """See `IStorageBackend`. Several at a time, because a request for a small file mostly waits."""
         self._client.run(self._put_all(contents))
 
     def read_stream(self, path: StoragePath) -> io.BufferedReader:
@@ -111,7 +111,7 @@ class S3Storage:
             page = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
-        """See `IStorageBackend`. What is left of a dead writer is its multipart upload."""
+        """See `IStorageBackend`. A dead writer leaves its multipart upload."""
         cleared = []
         for key, upload_id in list(self._uploads()):
             path = self._parse(key)
@@ -131,7 +131,7 @@ class S3Storage:
         return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
 
     def _uploads(self) -> Iterator[tuple[str, str]]:
-        """Yield all uploads of the bucket: MinIO lists none for a prefix, unless it is a whole key."""
+        """Yield all uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix."""
         page: dict[str, str] = {}
         while True:
             answer = self._client.call("list_multipart_uploads", **page)
@@ -140,7 +140,7 @@ class S3Storage:
                 yield upload["Key"], upload["UploadId"]
             if not answer.get("IsTruncated") or not uploads:
                 return
-            # Not every server says where the next page begins.
+            # Some servers omit where the next page begins.
             last_key, last_id = answer.get("NextKeyMarker"), answer.get("NextUploadIdMarker")
             page = {"KeyMarker": last_key or uploads[-1]["Key"], "UploadIdMarker": last_id or uploads[-1]["UploadId"]}
 
@@ -183,12 +183,12 @@ class S3Storage:
             parts = await self._send_parts(content, upload)
             await self._complete(upload, parts, content.content.size_bytes, token)
         except BaseException:
-            with suppress(NoSuchThingError, BackendError):  # what cannot be aborted now, `clear_leftovers` finds
+            with suppress(NoSuchThingError, BackendError):  # `clear_leftovers` finds it later
                 await self._client.send("abort_multipart_upload", **upload)
             raise
 
     async def _send_parts(self, content: StagedFile, upload: dict[str, str]) -> list[dict[str, Any]]:
-        """Upload all parts, a few at a time, each read from the staged file when its turn comes."""
+        """Upload all parts, several at a time, each read from the staged file when its turn comes."""
         size_bytes = content.content.size_bytes
         part_bytes = part_size(size_bytes, self._part_bytes)
         offsets = iter(enumerate(range(0, size_bytes, part_bytes), start=1))
@@ -210,7 +210,7 @@ class S3Storage:
         is_known_complete = True
         try:
             await self._client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
-        except NoSuchThingError:  # done by an attempt whose answer was lost? or aborted by someone?
+        except NoSuchThingError:  # completed by an attempt whose answer was lost, or aborted by someone
             is_known_complete = False
         try:
             found = await self._client.send("head_object", Key=upload["Key"])
@@ -219,9 +219,9 @@ class S3Storage:
         if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
             raise self._aborted_by_another(upload["Key"])
         if found["ContentLength"] != size_bytes:
-            # Not deleted: by now another writer of the same file may have put a sound one there.
-            reason = f"the server made {found['ContentLength']:,} of {size_bytes:,} bytes"
-            raise StorageUnavailableError(self._uri(upload["Key"]), reason, "Call the server's operator.")
+            # Not deleted: another writer of the same file may have put a sound one there by now.
+            reason = f"the server stored {found['ContentLength']:,} of {size_bytes:,} bytes"
+            raise StorageUnavailableError(self._uri(upload["Key"]), reason, "Contact the operator of the server.")
 
     def _aborted_by_another(self, key: str) -> StorageUnavailableError:
         return StorageUnavailableError(self._uri(key), "the upload was aborted by someone else", "Run again.")
@@ -231,7 +231,7 @@ class S3Storage:
 
 
 async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run so many of a coroutine at once. When one fails the others are ended too, and waited for."""
+    """Run some coroutines of a kind at once. When one fails, cancel the others and wait for them."""
     workers = [asyncio.create_task(work()) for _ in range(count)]
     try:
         await asyncio.gather(*workers)
@@ -242,7 +242,7 @@ async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: in
 
 
 def part_size(size_bytes: int, part_bytes: int) -> int:
-    """Return how large parts must be: as asked, or larger where more than 10,000 would be needed."""
+    """Return the size of parts: as given, or larger if a file would need more than 10,000."""
     needed = -(-size_bytes // MOST_PARTS)
     return max(part_bytes, -(-needed // (1 << 20)) << 20 if needed > part_bytes else part_bytes)
 
@@ -256,6 +256,6 @@ def _location(storage_url: str) -> tuple[str, str]:
         raise ConfigurationError(
             STORAGE_URL,
             "the s3:// URL is not of the form s3://bucket/prefix",
-            "A bucket has 2 to 255 letters, digits, dots and dashes; a prefix has these, and !_*'() between slashes.",
+            "A bucket has 2 to 255 letters, digits, dots and dashes; a prefix also has !_*'() and slashes.",
         )
     return bucket, prefix

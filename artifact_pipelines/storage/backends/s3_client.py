@@ -1,6 +1,6 @@
-"""Requests to an S3 server: the only place that retries, and that translates what a server says.
+"""Requests to an S3 server. Only this module retries them, and translates the answers.
 
-s3fs brings the session, the event loop and the credentials; its own retries, those of botocore and every cache are off.
+s3fs provides the session, the event loop and the credentials. Its retries, those of botocore, and all caches are off.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 
 ATTEMPTS = 6
 FIRST_DELAY_S = 0.1
-"""Doubled with each attempt and jittered: a request sleeps for 3.1 s at most, however often it fails."""
+"""Doubled with each attempt and jittered: a request sleeps for 3.1 s at most in total."""
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0
-"""Without a byte of an answer; a server that is long at work may say only every ten seconds that it still is."""
+"""Longest wait for the next byte; a server that takes long may send a sign of life only every ten seconds."""
 PATIENCE_S = 25.0
-"""No attempt begins later than this after the first one: one answer may hang, but a server that hangs fails in 30 s."""
+"""No attempt begins later than this after the first one, so a server that hangs fails in about 30 s."""
 ASSEMBLY_TIMEOUT_S = 60.0
 ASSEMBLY_PATIENCE_S = 70.0
-"""The same two for completing an upload: a server may be silent while it puts a large file together."""
+"""The same two for completing an upload: a server may be silent while it assembles a large file."""
 _ASSEMBLY = "complete_multipart_upload"
 _CLEANING_UP_S = 30.0
 
 _TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
 _TRANSIENT_CODES = (
-    "BadDigest",  # damaged on the way
+    "BadDigest",  # damaged in transit
     "IncompleteBody",
     "InternalError",
     "RequestTimeout",
@@ -63,12 +63,12 @@ _REMEDIES = {
     "NoSuchBucket": "Create the bucket, or correct the URL and AWS_ENDPOINT_URL.",
     "InvalidAccessKeyId": "Correct AWS_ACCESS_KEY_ID.",
     "SignatureDoesNotMatch": "Correct AWS_SECRET_ACCESS_KEY and AWS_REGION.",
-    "ExpiredToken": "Get new credentials: AWS_SESSION_TOKEN has run out.",
+    "ExpiredToken": "Get new credentials: AWS_SESSION_TOKEN has expired.",
     "RequestTimeTooSkewed": "Set this machine's clock.",
     "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
     "PartialCredentialsError": "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 }
-_ELSEWHERE = ("400", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")  # 400: as HEAD says it
+_ELSEWHERE = ("400", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")  # 400: the answer to HEAD
 _DENIED_REMEDY = (
     "Allow these credentials s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket, "
     "s3:ListBucketMultipartUploads and s3:ListMultipartUploadParts there."
@@ -80,15 +80,15 @@ Result = TypeVar("Result")
 
 
 class NoSuchThingError(Exception):
-    """The server has no such key or upload. Its user knows what that means."""
+    """The server has no such key or upload. The caller knows what that means."""
 
 
 class OutOfRangeError(Exception):
-    """The object ends before the range that was asked for."""
+    """The object ends before the requested range."""
 
 
 class TruncatedBodyError(OSError):
-    """A body ended before its end."""
+    """A body was cut off."""
 
 
 class S3Client:
@@ -111,7 +111,7 @@ class S3Client:
         return f"S3Client({self._bucket!r}, {self._settings!r})"
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for a coroutine on the event loop. Interrupted, it is cancelled, and its own clean-up waited for."""
+        """Run a coroutine on the event loop and wait for it. An interrupt cancels it and waits for its clean-up."""
         ended = threading.Event()
 
         async def watched() -> Result:
@@ -133,23 +133,24 @@ class S3Client:
         return self.run(self.send(method, **parameters))
 
     async def send(self, method: str, **parameters: Any) -> Mapping[str, Any]:
-        """Send one request, again while it fails in a way that may pass, and return the answer.
+        """Send one request, retry errors that may pass, and return the answer.
 
         Args:
-            method: As botocore's client calls it, such as `put_object`.
-            parameters: Without the bucket. `Body` is a function that returns a new stream for each attempt.
+            method: A method of botocore's client, such as `put_object`.
+            parameters: Its parameters without the bucket. `Body` is a function that returns a new stream for each
+                attempt.
 
         Raises:
             NoSuchThingError: The server has no such key or upload.
-            ConfigurationError: Bucket, credentials or rights are not as they must be.
-            StorageUnavailableError: The server did not do it, however often it was asked.
+            ConfigurationError: Bucket, credentials or permissions are wrong.
+            StorageUnavailableError: Every attempt failed.
         """
         return await self._retried(functools.partial(self._send_once, method, **parameters), method, parameters)
 
     async def receive(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
-        """Return a range of an object's bytes, complete as far as the object goes, and how many bytes the object has.
+        """Return a range of an object's bytes, shorter only if the object ends in it, and the size of the object.
 
-        Raises as `send` does, and `OutOfRangeError` when the object ends before the range.
+        Raises as `send` does, and `OutOfRangeError` if the object ends before the range.
         """
         wanted = {"Key": key, "Range": f"bytes={start}-{stop - 1}"}
 
@@ -166,17 +167,17 @@ class S3Client:
         return await self._retried(once, "get_object", wanted)
 
     def access(self) -> S3Access:
-        """Return what another engine needs to send requests of its own to the same server."""
+        """Return how another engine sends its own requests to the same server."""
         meta = self.run(self._fs.set_session()).meta
         region = "us-east-1" if meta.region_name in (None, "aws-global") else meta.region_name
         return S3Access(meta.endpoint_url, region, self.credentials)
 
     def credentials(self) -> S3Credentials:
-        """Return the credentials of the moment, renewed when they are about to run out.
+        """Return the current credentials, renewed if they expire soon.
 
         Raises:
             ConfigurationError: There are none.
-            StorageUnavailableError: Whoever gives them did not answer.
+            StorageUnavailableError: Their provider did not answer.
         """
         return self.run(self._retried(self._credentials_once, "get_credentials", {}))
 
@@ -217,7 +218,7 @@ class S3Client:
             if attempt == ATTEMPTS - 1 or time.monotonic() - started > patience_s:
                 break
             await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
-        reason = f"{method} failed {attempt + 1} times, at last with {_reason(failure)}"
+        reason = f"{method} failed {attempt + 1} times, the last time with {_reason(failure)}"
         raise StorageUnavailableError(where, reason, _SERVER_REMEDY) from failure
 
     async def _explained(self, error: botocore.exceptions.ClientError, where: str) -> Exception:
@@ -231,7 +232,7 @@ class S3Client:
         return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
 
     async def _missing(self, where: str) -> Exception:
-        """Tell a missing key from a missing bucket, which an answer to HEAD does not: a wrong URL is no lost file."""
+        """Return whether a key or its bucket is missing, which an answer to HEAD hides: a wrong URL is no lost file."""
         if not self._bucket_was_seen:
             client = await self._fs.set_session()
             try:
@@ -240,7 +241,7 @@ class S3Client:
                 status, _ = _answer(error)
                 if status == 404:
                     return _misconfigured(where, "NoSuchBucket", status)
-                if status not in (400, 403, 405, 501):  # it may be there without being ours to look at
+                if status not in (400, 403, 405, 501):  # it may exist without permission to look at it
                     return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             except _LOST as error:
                 return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
@@ -262,7 +263,7 @@ def _connection(settings: S3Settings, read_timeout_s: float) -> s3fs.S3FileSyste
             "connect_timeout": CONNECT_TIMEOUT_S,
             "read_timeout": read_timeout_s,
             "retries": {"total_max_attempts": 1},
-            # Servers other than AWS do not know the newer checksums; Content-MD5 is sent instead.
+            # Other servers than AWS do not know the newer checksums; Content-MD5 is sent instead.
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
         },
@@ -273,7 +274,7 @@ def _connection(settings: S3Settings, read_timeout_s: float) -> s3fs.S3FileSyste
 
 @functools.cache
 def _descriptions_of_services() -> botocore.loaders.Loader:
-    """Return what reads botocore's data files and keeps what it read: most of the time that a client takes to make."""
+    """Return the loader of botocore's data files, which caches them: loading takes most of the time of a new client."""
     return aiobotocore.session.AioSession().get_component("data_loader")
 
 
@@ -288,7 +289,7 @@ def _may_pass(error: botocore.exceptions.ClientError) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Describe an error by what cannot hold a secret: never by text that a server wrote."""
+    """Describe an error without text from a server, which might contain a secret."""
     if isinstance(error, botocore.exceptions.ClientError):
         return _said(*_answer(error))
     return str(error) if isinstance(error, TruncatedBodyError) else type(error).__name__
@@ -304,7 +305,7 @@ def _said(status: int | None, code: str) -> str:
 
 
 def _keep_secrets_out_of_logs() -> None:
-    """Silence what the libraries say for debugging: it has headers in it, and a session token is one."""
+    """Silence the debug logs of the libraries: they contain headers, and with them session tokens."""
     for name in ("aiobotocore", "botocore", "s3fs"):
         if logging.getLogger(name).level == logging.NOTSET:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
-"""Streams between an S3 store and its users: parts of a staged file on the way up, ranges of an object on the way down.
+"""Streams of an S3 store: ranges of a staged file to upload, and ranges of an object to read.
 
-Both know where they stand and hold no more than a piece.
+Both hold no more than one piece in memory.
 """
 
 import io
@@ -25,11 +25,11 @@ class _Seekable(io.RawIOBase):
         self._offset = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
@@ -37,7 +37,7 @@ class _Seekable(io.RawIOBase):
         return self._offset
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to an offset; nothing is read before it is asked for."""
+        """Set the offset. Nothing is read yet."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.length}[whence]
         if start + offset < 0:
             raise ValueError(f"negative seek position {start + offset}")
@@ -45,12 +45,12 @@ class _Seekable(io.RawIOBase):
         return self._offset
 
     def readall(self) -> bytes:
-        """Return all that is left, in memory."""
+        """Return all bytes from the offset on."""
         return self.read(max(0, self.length - self._offset)) or b""
 
 
 class FileRange(_Seekable):
-    """Reads a part of a file, whatever others do with its descriptor, which stays open."""
+    """Reads a range of a file, whatever others do with its descriptor, which stays open."""
 
     def __init__(self, descriptor: int, start: int, length: int) -> None:
         super().__init__(length)
@@ -58,7 +58,7 @@ class FileRange(_Seekable):
         self._start = start
 
     def reopen(self) -> "FileRange":
-        """Return a new stream of the same part."""
+        """Return a new stream of the same range."""
         return FileRange(self._descriptor, self._start, self.length)
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
@@ -73,9 +73,9 @@ class FileRange(_Seekable):
 
 
 class ObjectStream(_Seekable):
-    """Reads an object in ranges: small ones after a jump, larger ones as it is read on.
+    """Reads an object in ranges: a small one after a jump, larger ones as the reader goes on.
 
-    It ends where the object does now, should that be another one than it was: whoever verifies it sees so.
+    If another object has replaced it, the stream ends where that one ends; verifying the bytes shows it.
     """
 
     def __init__(self, client: S3Client, key: str, size_bytes: int) -> None:
@@ -98,12 +98,12 @@ class ObjectStream(_Seekable):
             return filled
 
     def _ahead(self, most: int) -> memoryview:
-        """Return at most so many bytes from the offset on, fetched if they are not at hand; none at the end."""
+        """Return at most so many bytes from the offset on, fetched unless they are in memory; none at the end."""
         end = self._piece_start + len(self._piece)
         if not self._piece_start <= self._offset < end:
             self._next_bytes = min(2 * self._next_bytes, READ_BYTES) if self._offset == end else FIRST_READ_BYTES
             stop = min(self.length, self._offset + max(self._next_bytes, min(most, READ_BYTES)))
-            self._piece = b""  # or two would be held while the next one comes
+            self._piece = b""  # or two pieces would be in memory during the fetch
             self._piece = self._fetch(self._offset, stop)
             self._piece_start = self._offset
         start = self._offset - self._piece_start
