@@ -22,9 +22,10 @@ def catalog() -> None:
 @click.argument("target_url")
 @as_json_option
 def migrate(source_url: str, target_url: str, as_json: bool) -> None:
-    """Copy the catalog at SOURCE_URL, with all IDs, into an empty one at TARGET_URL.
+    """Copy the catalog at SOURCE_URL into an empty one at TARGET_URL.
 
-    Stop Dagster first: later writes to the source do not reach the target. The source stays as it is.
+    All IDs stay the same. Stop Dagster first: later writes to the source do not reach the target. The source is not
+    changed.
     """
     from artifact_pipelines.catalog.transfer import migrate as migrate_catalog
 
@@ -94,7 +95,7 @@ def restore(file_id: int | None, as_json: bool) -> None:
 @catalog.command()
 @as_json_option
 def rebuild(as_json: bool) -> None:
-    """Create a new catalog from the files of a store, if the old catalog is lost and has no backup.
+    """Create a catalog from the files of a store without a backup.
 
     It has the files with their IDs and hashes. Assets, versions and names are lost. If there is a backup, use restore.
     """

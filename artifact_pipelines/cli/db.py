@@ -13,7 +13,10 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the catalog's schema up to date. Creates the tables of a new catalog."""
+    """Bring the catalog's schema up to date.
+
+    A new catalog gets its tables.
+    """
     from artifact_pipelines.catalog import schema
 
     with open_engine(may_be_new=True) as engine:
@@ -25,7 +28,7 @@ def upgrade() -> None:
 @db.command()
 @as_json_option
 def current(as_json: bool) -> None:
-    """Print the revision of the catalog's schema, and the revision that this program needs."""
+    """Print the present and the required revision of the schema."""
     from artifact_pipelines.catalog import schema
 
     with open_engine() as engine:

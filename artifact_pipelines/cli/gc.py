@@ -38,9 +38,10 @@ Row = Mapping[str, Any]
 def gc(
     dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, ops_within: str | None, as_json: bool
 ) -> None:
-    """Release the versions that retention does not keep, and delete files that nothing holds.
+    """Delete the files that nothing needs any longer.
 
-    A file is deleted when nothing has held it for the grace period. Bytes that a crash left behind are deleted too.
+    Versions that retention does not keep are released. Files that nothing has held for the grace period are deleted,
+    and so are the remains of crashes.
     """
     from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 

@@ -33,7 +33,7 @@ _HEADINGS = {"up": "was made from", "down": "went into"}
 @version_option
 @as_json_option
 def lineage(asset: str, direction: str, partition: str | None, version: int | None, as_json: bool) -> None:
-    """Show the inputs of ASSET or of the file with this ID, their inputs, and so on; or everything made from it.
+    """Show the inputs of ASSET as a tree, or everything made from it.
 
     A number is a file ID, unless an asset has this name. Lineage is exact: each materialization records the versions
     that its step loaded.

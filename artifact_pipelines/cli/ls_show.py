@@ -50,7 +50,7 @@ def ls(files: bool, ops: bool, limit: int, as_json: bool) -> None:
 @click.argument("file_id", type=int)
 @as_json_option
 def show(file_id: FileId, as_json: bool) -> None:
-    """Show everything known about the file with FILE_ID, and who holds it."""
+    """Show everything known about a file, and who holds it."""
     with open_store() as store:
         info = store.info(file_id)
         facts = {**file_row(info), "metadata": dict(info.metadata), "holders": store.catalog.files.holders(file_id)}

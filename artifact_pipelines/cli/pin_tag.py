@@ -15,7 +15,7 @@ def _on_version(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @_on_version
 def pin(asset: str, partition: str | None, version: int | None, as_json: bool) -> None:
-    """Keep a version of ASSET until it is unpinned, whatever its retention policy."""
+    """Keep a version of ASSET until it is unpinned."""
     with open_store() as store:
         name = store.catalog.pins_and_tags.pin(asset, partition, version)
     _report(as_json, f"{name} is pinned.", name)
@@ -34,7 +34,10 @@ def unpin(asset: str, partition: str | None, version: int | None, as_json: bool)
 @_on_version
 @click.argument("name")
 def tag(asset: str, name: str, partition: str | None, version: int | None, as_json: bool) -> None:
-    """Give a version of ASSET a NAME and keep it. If another version has this name, the name moves."""
+    """Give a version of ASSET a NAME, and keep it.
+
+    If another version has this name, the name moves.
+    """
     with open_store() as store:
         tagged = store.catalog.pins_and_tags.tag(asset, name, partition, version)
     _report(as_json, f"{tagged} is tagged {name}.", tagged)

@@ -26,9 +26,10 @@ _IS_OP = "Not reported to Dagster: the output of an op is not an asset."  # Dags
 @partition_option
 @as_json_option
 def publish(asset: str, version: int, partition: str | None, as_json: bool) -> None:
-    """Make a candidate or rejected version of ASSET current, whatever its checks found, and report it to Dagster.
+    """Make a version of ASSET current, whatever its checks found.
 
-    If the report fails, run the same command again. To return to a version that was current before, use rollback.
+    The version is a candidate, or was rejected. To return to a version that was current before, use rollback. The
+    command reports to Dagster; if the report fails, run the same command again.
     """
     with open_store() as store:
         uri = store.uri(store.catalog.materializations.version(asset, version, partition).file.file_id)
@@ -48,10 +49,10 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
 @partition_option
 @as_json_option
 def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> None:
-    """Make an older version of ASSET current again, and report it to Dagster.
+    """Make an older version of ASSET current again.
 
-    No bytes move. Dagster shows assets as stale that were made from another version. If the report fails, run the same
-    command again. Outputs of ops are not reported.
+    No bytes move. The command reports to Dagster, which then shows assets made from other versions as stale. If the
+    report fails, run the same command again. Outputs of ops are not reported.
     """
     with open_store() as store:
         done = store.rollback(asset, version, partition)

@@ -23,7 +23,10 @@ _PIECE_BYTES = 1 << 20
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
 @as_json_option
 def put(file: pathlib.Path, as_json: bool) -> None:
-    """Store FILE and print its ID. Storing the same content again prints the same ID and adds nothing."""
+    """Store FILE and print its ID.
+
+    Storing the same content again prints the same ID and adds nothing.
+    """
     with open_store(may_be_new=True) as store, stream_progress(f"Storing {file.name}") as counted:
         file_id, is_new = store.put(file, counted)
         info = store.info(file_id)
@@ -43,7 +46,7 @@ def put(file: pathlib.Path, as_json: bool) -> None:
 )
 @as_json_option
 def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
-    """Write the bytes of the file with FILE_ID to a file or to standard output."""
+    """Write the bytes of a stored file to disk or standard output."""
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
     if output is not None and not output.parent.is_dir():

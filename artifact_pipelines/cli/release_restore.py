@@ -16,11 +16,10 @@ from artifact_pipelines.core.types import FileId
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json_option
 def release(file_id: int | None, rebuilt: bool, yes: bool, as_json: bool) -> None:
-    """Drop one reference on the file FILE_ID, so that `gc` deletes it once nothing else holds it.
+    """Drop one reference on a file, so that `gc` may delete it.
 
-    The reference is one that `put` or `create_artifact` made. If there is none, it is the one that `catalog restore` or
-    `catalog rebuild` made for a file without a known holder. Files of assets are released by `gc`, as their retention
-    policy says.
+    It drops a reference that `put` or `create_artifact` made. If there is none, it drops the one that `catalog restore`
+    or `catalog rebuild` made for a file without a known holder. The files of assets are released by `gc`.
     """
     if rebuilt == (file_id is not None):
         raise click.UsageError("Name either one FILE_ID or --rebuilt.")
@@ -57,7 +56,10 @@ def _release_rebuilt(yes: bool, as_json: bool) -> None:
 @partition_option
 @as_json_option
 def restore(asset: str, version: int | None, partition: str | None, as_json: bool) -> None:
-    """Undo the last wipe of ASSET, or the release of one version. Possible until `gc` has deleted the files."""
+    """Undo the last wipe of ASSET, or the release of one version.
+
+    This is possible until `gc` has deleted the files.
+    """
     with open_store() as store:
         names = store.catalog.retention.restore(asset, partition, version)
     if as_json:

@@ -34,7 +34,7 @@ _ABBREVIATED = ("content_hash", "run_id")
 _TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-partition_option = click.option("--partition", help="Only this partition.")
+partition_option = click.option("--partition", help="Only this partition of ASSET.")
 version_option = click.option(
     "--version", type=click.IntRange(min=1), help="Number in `history`. Default: the current version."
 )

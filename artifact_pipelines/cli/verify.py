@@ -30,7 +30,10 @@ _EXIT_CODE_DAMAGED = 4
 @as_json_option
 @click.pass_context
 def verify(context: click.Context, share: float, repair: bool, as_json: bool) -> None:
-    """Read stored files and compare them with the catalog. Exits with 4 if any damage is left."""
+    """Read stored files and compare them with the catalog.
+
+    The exit code is 4 if any damage is left.
+    """
     from artifact_pipelines.maintenance.verification import verify as verify_store
 
     with open_catalog() as (catalog, backend), byte_progress("Verifying") as on_progress:

@@ -45,11 +45,11 @@ def test_history_shows_which_current_version_loads_after_partitions_were_added_o
     letter, loaded = dg.StaticPartitionsDefinition(["a"]), list[object]()
 
     def materialize(partitions: dg.PartitionsDefinition[str] | None) -> None:
-        """Make an asset as it is defined by then, and what loads all of it."""
+        """Materialize an asset with this definition, and an asset that loads all of it."""
 
         @dg.asset(partitions_def=partitions)
         def price() -> str:
-            return "in parts" if partitions else "whole"
+            return "in partitions" if partitions else "whole"
 
         @dg.asset
         def report(price: Any) -> None:
@@ -70,11 +70,11 @@ def test_history_shows_which_current_version_loads_after_partitions_were_added_o
     assert "both with and without partitions" in run("history", "price")
     assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current"
     store.catalog.retention.wipe("price")
-    for partition in (["--partition", "a"], []):  # that comes back last which nothing has made since
+    for partition in (["--partition", "a"], []):  # the one restored last was made before the other
         run("restore", "price", *partition)
     assert marks() == {"a": "current", None: "current if unpartitioned"}
     materialize(None)
     assert marks() == {None: "current", "a": "current if partitioned"}
     assert run_json("history", "price", "--partition", "a")[0]["marks"] == "current if partitioned"
     assert "both with and without partitions" in run("history", "price", "--partition", "a")
-    assert loaded == ["whole", "in parts", "whole"], "what the definition of then says, and nothing else"
+    assert loaded == ["whole", "in partitions", "whole"], "each load follows the definition of its time"

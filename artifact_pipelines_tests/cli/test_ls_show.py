@@ -17,7 +17,7 @@ def test_ls_shows_the_current_version_of_each_asset() -> None:
     assert (row["asset"], row["version"], row["size_bytes"]) == ("numbers", 4, 1)
     text = run("ls")
     assert "numbers" in text
-    assert "partition" not in text, "a column that no row fills is left out"
+    assert "partition" not in text, "empty columns are left out"
 
 
 @pytest.mark.usefixtures("numbers")

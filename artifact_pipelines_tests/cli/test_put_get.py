@@ -40,7 +40,7 @@ def test_get_writes_bytes_to_a_pipe(csv: pathlib.Path) -> None:
 
 
 def run_watched(*arguments: object) -> tuple[str, bytes]:
-    """Run the command while a person watches standard error; return what they saw, and what standard output got."""
+    """Run a command with a terminal as standard error. Returns what the terminal shows, and standard output."""
     code = f"from artifact_pipelines.cli.main import main; main({[str(argument) for argument in arguments]})"
     terminal, standard_error = os.openpty()
     with os.fdopen(terminal, "rb", buffering=0) as screen:
@@ -49,7 +49,7 @@ def run_watched(*arguments: object) -> tuple[str, bytes]:
         ).stdout
         os.close(standard_error)
         seen = b""
-        with contextlib.suppress(OSError):  # how a terminal ends that nobody writes to any more
+        with contextlib.suppress(OSError):  # raised at the end of a terminal without a writer
             while piece := screen.read(1 << 16):
                 seen += piece
     return seen.decode(), printed

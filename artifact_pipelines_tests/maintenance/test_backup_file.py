@@ -1,4 +1,4 @@
-"""The format of backups: what is whole is read as it was written, and what is not is never taken for whole."""
+"""The format of backups: complete ones survive a round trip, all others are errors."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Clean-up as a whole: what goes, what stays, and what a crash at any point leaves."""
+"""Clean-up as a whole: which files it deletes and keeps, also after a crash at any point."""
 
 import datetime
 import io
@@ -67,7 +67,7 @@ def stored(backend: IStorageBackend) -> set[FileId]:
 
 @pytest.fixture
 def full(catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer) -> list[FileId]:
-    """A store with something to clean up of every kind. Returns what must stay."""
+    """A store with garbage of every kind. Returns the files to keep."""
     held = create(producer, "held")
     producer.release(create(producer, "released"))
     versions = [materialize(catalog, producer, text) for text in ("one", "two", "three")]
@@ -145,7 +145,7 @@ def test_size_of_an_orphan_is_queried_once(
 
     def listed() -> Iterator[StoragePath]:
         yield from list_files()
-        asked.clear()  # a folder is listed by looking at every file
+        asked.clear()  # listing a folder examines every file
 
     def noted(path: StoragePath) -> int | None:
         asked.append(path)
@@ -238,7 +238,7 @@ def test_content_created_again_during_its_collection_is_a_new_file(
 def test_writer_slower_than_its_lease_fails_and_leaves_nothing(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasty = FileCatalog(engine, lease_s=-1)  # its lease has run out when it gets it
+    hasty = FileCatalog(engine, lease_s=-1)  # every lease is expired from the start
     write, reports = backend.write_stream, list[CleanUpReport]()
 
     def write_and_clean_up(content: Any, path: StoragePath) -> None:

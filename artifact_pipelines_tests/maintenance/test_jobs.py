@@ -37,7 +37,7 @@ def daily(context: dg.AssetExecutionContext) -> str:
 
 @pytest.fixture(params=["ephemeral", "as a user has it"])
 def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Both, because the default event log keeps events that belong to no run in a place of their own."""
+    """Instances with both event logs: the default one stores events without a run separately."""
     folder = tmp_path_factory.mktemp("dagster") if request.param != "ephemeral" else None
     on_disk = dg.DagsterInstance.local_temp(str(folder), NO_LOGS) if folder else None
     with on_disk or dg.DagsterInstance.ephemeral() as instance:
@@ -220,7 +220,7 @@ def test_wipe_of_some_partitions_releases_nothing(project: Project) -> None:
 
 
 def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: list[str]) -> None:
-    """Report what Dagster reports where its event log can wipe partitions; the open-source ones cannot."""
+    """Report a wipe of partitions, as Dagster does with an event log that supports it. No open-source one does."""
     data = AssetWipedData(asset_key=dg.AssetKey(asset), partition_keys=partitions)
     event = DagsterEvent(dg.DagsterEventType.ASSET_WIPED.value, "<none>", event_specific_data=data)
     instance.report_dagster_event(event, run_id="")
@@ -235,7 +235,7 @@ def test_reset_cursor_does_not_repeat_wipes(project: Project) -> None:
     assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
     assert project.catalog.materializations.current("runs").version == 1
     project.instance.wipe_assets([dg.AssetKey("runs")])
-    assert project.tick() == "runs: 2 materializations wiped, 1 versions released", "and what the restore made"
+    assert project.tick() == "runs: 2 materializations wiped, 1 versions released", "including the restored one"
 
 
 def test_wipe_of_an_unknown_asset_is_ignored(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Bytes without a row are found, and nothing else ever is."""
+"""Finds bytes without a row, and never anything else."""
 
 import io
 import pathlib
@@ -30,7 +30,7 @@ def create(producer: ArtifactProducer, *texts: str) -> list[FileId]:
 
 
 def forget(engine: sa.Engine, *file_ids: FileId) -> None:
-    """Lose rows, as a collector does that is killed before it deletes the bytes."""
+    """Lose rows, like a collector that is killed before it deletes the bytes."""
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM file_references WHERE file_id IN :ids").bindparams(_ids(file_ids)))
         connection.execute(sa.delete(files).where(files.c.file_id.in_(file_ids)))
@@ -139,16 +139,16 @@ def test_large_store_is_compared_in_batches(
 @pytest.mark.parametrize(
     ("going", "of", "is_refused"),
     [
-        (Amount(100, 1000), Amount(100, 1000), False),  # so few may always go
-        (Amount(101, 101), Amount(1010, 1010), False),  # just the share
-        (Amount(101, 101), Amount(1009, 10_000), True),  # more of the files
-        (Amount(101, 101), Amount(10_000, 1009), True),  # more of the bytes
+        (Amount(100, 1000), Amount(100, 1000), False),  # few files may always be deleted
+        (Amount(101, 101), Amount(1010, 1010), False),  # exactly the share
+        (Amount(101, 101), Amount(1009, 10_000), True),  # too many files
+        (Amount(101, 101), Amount(10_000, 1009), True),  # too many bytes
         (Amount(0, 0), Amount(0, 0), False),
     ],
 )
 def test_share_limits_both_files_and_bytes(going: Amount, of: Amount, is_refused: bool) -> None:
     if is_refused:
-        with pytest.raises(TooMuchToDeleteError, match="share of 10% "):
+        with pytest.raises(TooMuchToDeleteError, match=r"share of 10%\."):
             check_share("garbage", going, of)
     else:
         check_share("garbage", going, of)
@@ -170,7 +170,7 @@ _HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 @st.composite
 def _odd_keys(draw: st.DrawFn) -> str:
-    """A path that is close to a key of the store, but is none."""
+    """A path that resembles a key of the store, but is not one."""
     digest, number = draw(_HEX), draw(st.integers(1, 2**63 - 1))
     key = str(StoragePath(digest, FileId(number)))
     change = draw(st.sampled_from(["upper", "zero", "suffix", "prefix", "folder", "name", "digits"]))
@@ -181,7 +181,7 @@ def _odd_keys(draw: st.DrawFn) -> str:
         "prefix": f"{key[:6]}x{key[6:]}",
         "folder": f"{'00' if digest[:2] != '00' else '11'}/{key[3:]}",
         "name": f"{key[:6]}{draw(_NAME)}",
-        "digits": f"{key.rpartition('.')[0]}.{chr(0x661)}",  # a digit, but none of ours
+        "digits": f"{key.rpartition('.')[0]}.{chr(0x661)}",  # a digit, but not an ASCII one
     }[change]
     hypothesis.assume(StoragePath.parse(odd) is None)
     return odd
@@ -189,7 +189,7 @@ def _odd_keys(draw: st.DrawFn) -> str:
 
 @pytest.fixture(scope="module")
 def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """One for all examples: making one takes a hundred times as long as an example."""
+    """One catalog for all examples: creating one takes a hundred times as long as an example."""
     with Catalog(f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.db'}") as catalog:
         yield catalog
 

@@ -1,4 +1,4 @@
-"""Ticks of the sensor that publishes, with a real instance: what they do, and what they cost."""
+"""Ticks of the sensor that publishes, with a real instance: their decisions and their cost."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -85,7 +85,7 @@ def project(settings: Settings, instance: dg.DagsterInstance, catalog: Catalog, 
 
 @pytest.fixture
 def statements() -> Iterator[Callable[[], int]]:
-    """Returns how many SQL statements the catalog and Dagster's own storage were asked since the last call."""
+    """A function that returns the number of SQL statements, in catalog and Dagster, since its last call."""
     asked: list[str] = []
 
     def note(*arguments: Any) -> None:
@@ -102,7 +102,7 @@ def statements() -> Iterator[Callable[[], int]]:
 
 
 def propose(catalog: Catalog, letter: str, partition: str | None = None) -> Materialization:
-    """Record a candidate of a run that Dagster does not know: nothing has been found of it."""
+    """Record a candidate of a run that Dagster does not know, so that no check has evaluated it."""
     return record(catalog, letter, asset="prices", partition=partition, publish_after=("positive",))
 
 
@@ -124,7 +124,7 @@ def test_tick_ignores_candidates_without_check_results(project: Project) -> None
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What checks have found of partitions cannot be read."""
+    """Check results of partitions cannot be read."""
     of = CheckFindings.of
 
     def fail(findings: CheckFindings, made: Materialization, check: str) -> dg.AssetCheckEvaluation | None:
@@ -204,8 +204,8 @@ def test_tick_stops_when_the_catalog_does_not_answer(project: Project, monkeypat
     with pytest.raises(CatalogUnavailableError):
         project.tick()
     assert len(asked) == 1
-    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 1)  # others wait behind it
-    assert "the first for CatalogUnavailableError while deciding on prices[1] version 1: " in project.tick()
+    monkeypatch.setattr(sensors, "CANDIDATES_PER_TICK", 1)  # other candidates wait behind it
+    assert "the first because of CatalogUnavailableError while deciding on prices[1] version 1: " in project.tick()
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
@@ -243,7 +243,7 @@ def test_cost_of_a_tick_does_not_grow_with_the_number_of_candidates(
         report.append(project.tick())
         cost.append(statements())
     assert report == [NOTHING, "prices version 1 is published", NOTHING, NOTHING]
-    assert cost[0] <= of_a_page + 5, "and what the one evaluation is about, and which runs have loaded what"
+    assert cost[0] <= of_a_page + 5, "one query for the target of the evaluation, and some for the runs that loaded it"
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
@@ -258,7 +258,7 @@ def test_shared_evaluations_are_read_once_for_all_partitions(project: Project, s
         project.tick()
         costs.append(statements())
     first, second, third = costs
-    assert second - first == third - second == 1, "each asks for the evaluations of its own partition"
+    assert second - first == third - second == 1, "one query each for the evaluations of its own partition"
 
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)

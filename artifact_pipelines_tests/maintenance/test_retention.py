@@ -1,4 +1,4 @@
-"""Which versions are kept, and why: the decision by itself, and carried out on each catalog."""
+"""Retention: the pure decision, and its execution on each catalog."""
 
 import datetime
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def version(number: int, *days_ago: float, asset: str = "flights/table", **marks
 
 
 def reasons(versions: list[Version], **policy: Any) -> dict[int, str]:
-    """Return why each version is kept; those that are not kept have no reason here."""
+    """Return the reason of each kept version."""
     verdicts = decide(versions, RetentionPolicy(**policy) if policy else None, NOW)
     return {verdict.version.name.version: verdict.reason for verdict in verdicts if verdict.is_kept}
 
@@ -103,7 +103,7 @@ def test_inputs_of_kept_versions_are_kept_transitively() -> None:
     names = {str(v.version.name): v.version.name for v in verdicts}
     uses = [
         Use(names["table version 1"], names["raw version 1"]),
-        Use(VersionName("sample", None, 3), names["table version 1"]),  # of an asset that keeps everything
+        Use(VersionName("sample", None, 3), names["table version 1"]),  # an asset without a verdict counts as kept
     ]
     found = {str(v.version.name): v.reason for v in keep_inputs(verdicts, uses) if v.is_kept}
     assert found == {"table version 1": "input of sample version 3", "raw version 1": "input of table version 1"}
@@ -210,7 +210,7 @@ OUTPUT = "run 1/step/result"
 
 
 class TestOutputsOfOps:
-    """They are current for ever: each run has its own. Only their age lets them go."""
+    """Each run has its own outputs of ops, which stay current forever. Only their age releases them."""
 
     def test_op_outputs_are_kept_forever_by_default(self, catalog: Catalog, engine: sa.Engine) -> None:
         record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
@@ -258,7 +258,7 @@ class TestOutputsOfOps:
 
     def test_restored_op_output_is_kept_for_the_same_time_again(self, catalog: Catalog, engine: sa.Engine) -> None:
         record(catalog, "a", asset=OUTPUT, run_id="run 1", is_op_output=True)
-        for _ in range(2):  # and once more, of what was taken back
+        for _ in range(2):  # once more, after the restore
             let_pass(engine, days=3)
             assert len(release_versions(catalog, plan_retention(catalog, ops_within="2d"))) == 1
             catalog.retention.restore(OUTPUT, version=1)
@@ -275,7 +275,7 @@ class TestOutputsOfOps:
 
 
 def let_pass(engine: sa.Engine, days: int) -> None:
-    """Let days pass for all that is recorded so far."""
+    """Make every row that many days older."""
     earlier = utc_now(sa.literal(-86_400.0 * days))
     with engine.begin() as connection:
         connection.execute(sa.update(materializations).values(created_at=earlier))
@@ -307,7 +307,7 @@ class TestWipe:
         catalog.retention.restore("flights/table")
         assert catalog.retention.wipe("flights/table", happened_at=NOW) == 0
         earlier = NOW - datetime.timedelta(microseconds=1)
-        assert catalog.retention.wipe("flights/table", happened_at=earlier) == 2, "and what the restore made current"
+        assert catalog.retention.wipe("flights/table", happened_at=earlier) == 2, "including the restored one"
         record(catalog, "a", asset="other")
         assert catalog.retention.wipe("other", happened_at=NOW) == 1
 

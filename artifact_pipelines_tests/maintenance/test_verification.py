@@ -1,4 +1,4 @@
-"""Verification finds all that is wrong and nothing else, whoever writes and collects meanwhile."""
+"""Verification finds all damage and nothing else, also during concurrent writes and clean-ups."""
 
 import io
 import pathlib
@@ -31,7 +31,7 @@ def content(number: int) -> bytes:
 
 @pytest.fixture
 def stored(producer: ArtifactProducer, catalog: Catalog) -> list[FileInfo]:
-    """Five files; the first is what an asset holds."""
+    """Five files, the first of which an asset holds."""
 
     def record(lease: object) -> FileId:
         facts = MaterializationFacts("flights/table", "v")
@@ -81,7 +81,7 @@ def test_damage_names_its_holders_and_heals_when_the_content_is_created_again(
     file = stored[0]
     damaged = damage(back_door.get(file.storage_path))
     back_door.delete(file.storage_path) if damaged is None else back_door.put(file.storage_path, damaged)
-    for _ in range(2):  # and again the next day
+    for _ in range(2):  # the next day, again
         report = verify(catalog, backend, share=0.2, repair=repair)
         [finding] = report.findings
         assert not report.is_clean
@@ -101,7 +101,7 @@ def test_damage_names_its_holders_and_heals_when_the_content_is_created_again(
 def test_unreadable_file_is_a_finding_and_unavailable_store_an_error(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, bad = backend.read_stream, {file.storage_path for file in stored[:4]}  # bad blocks lie side by side
+    read, bad = backend.read_stream, {file.storage_path for file in stored[:4]}  # bad blocks are adjacent
 
     def refuse(path: StoragePath) -> BinaryIO:
         if path in bad:
@@ -114,7 +114,7 @@ def test_unreadable_file_is_a_finding_and_unavailable_store_an_error(
         (FindingKind.UNREADABLE, file.file_id, "Input/output error") for file in stored[:4]
     ]
     assert catalog.files.get_file(stored[0].file_id).state == FileState.STORED, "it may be readable tomorrow"
-    assert catalog.files.get_file(stored[4].file_id).verified_at, "what lies behind is read all the same"
+    assert catalog.files.get_file(stored[4].file_id).verified_at, "files behind it are read all the same"
     size_bytes = backend.size_bytes
 
     def one_can_not_be_looked_at(path: StoragePath) -> int | None:
@@ -208,7 +208,7 @@ def test_repair_removes_bytes_without_a_row(
             stored[4].file_id,
             repair,
         )
-        assert report.is_clean, "a crash leaves such, and it is no damage"
+        assert report.is_clean, "garbage of a crash is not damage"
         assert backend.exists(stored[4].storage_path) is not repair
     assert verify(catalog, backend).findings == []
 
@@ -254,11 +254,11 @@ def test_failed_repair_is_reported(
     assert found == [(FindingKind.LOST, False)]
     assert not report.is_clean
     clean_up(catalog, backend, grace_s=0)
-    assert backend.exists(stored[0].storage_path), "what is left of it stays"
+    assert backend.exists(stored[0].storage_path), "the remaining bytes stay"
 
 
 class Meanwhile:
-    """A backend during whose next read something else happens."""
+    """A backend that runs a function during its next read."""
 
     def __init__(self, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch) -> None:
         self._read = backend.read_stream
@@ -286,7 +286,7 @@ def meanwhile(backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch) -> Mean
 def test_file_collected_during_its_read_is_not_a_finding(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], engine: sa.Engine, back_door: BackDoor
 ) -> None:
-    """The collector deletes the row, then the bytes; the list of files to verify is older than both."""
+    """The collector deletes row and bytes after verification has listed the file."""
     listed = list(catalog.audit.files_to_verify())
     catalog.files.release(stored[1].file_id, "caller")
     with engine.begin() as connection:
@@ -341,7 +341,7 @@ def test_file_being_written_is_not_a_finding(
 def test_large_file_is_read_in_pieces(catalog: Catalog, tmp_path: pathlib.Path) -> None:
     import tracemalloc
 
-    backend = open_backend(str(tmp_path / "store"))  # an S3 server for tests would be measured with it
+    backend = open_backend(str(tmp_path / "store"))  # the memory of a test server for S3 would count too
     ArtifactProducer(catalog.files, backend).create_artifact(io.BytesIO(bytes(40 << 20)), "bin")
     tracemalloc.start()
     assert verify(catalog, backend).is_clean
