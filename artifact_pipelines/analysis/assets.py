@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
 from artifact_pipelines.io_manager.failures import failures_explained
@@ -29,7 +30,11 @@ def build_analysis_asset(
         **attributes,
     )
     def answer(table: Artifact) -> Iterator[dg.Output[Any]]:
-        with failures_explained(), verified_path(table) as file, kind.answer({dataset: file.path}) as batches:
-            yield dg.Output(file.batches(batches))
+        with failures_explained(), verified_path(table) as file, kind.answer({dataset: file.path}) as found:
+            if isinstance(found, pa.RecordBatchReader):
+                yield dg.Output(file.batches(found))
+            else:
+                file.check()  # before the answer is stored, not after
+                yield dg.Output(found)
 
     return answer

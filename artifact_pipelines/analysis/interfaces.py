@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
+import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.declarations import Declaration
@@ -26,8 +27,10 @@ class IAnalysisKind(Declaration, abc.ABC):
         """Return the asset's description, in Markdown."""
 
     @abc.abstractmethod
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Open the answer; it depends on nothing but the tables and the fields.
+    def answer(self, tables: Mapping[str, pathlib.Path]) -> AbstractContextManager[pa.RecordBatchReader | pl.DataFrame]:
+        """Open the answer: batches that are read as they are taken, or a small table in memory.
+
+        It depends on nothing but the tables and the fields.
 
         Args:
             tables: Parquet files by name; the dataset's table has the dataset's name.

@@ -20,6 +20,11 @@ FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Parquet)
 class _ByExtension(IFileFormat):
     type: Literal[None] = None
 
+    def code_version(self) -> str:
+        """Return a version that changes with the fields and with the code of any format."""
+        changed = "".join(f" {chosen.tag()}={chosen.CODE_VERSION}" for chosen in FORMATS if chosen.CODE_VERSION != "1")
+        return f"by_extension{changed} {self.model_dump_json(exclude_none=True)}"
+
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
         """Open a file in the format of its extension, with the options that this format has.
 

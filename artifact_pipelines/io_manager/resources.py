@@ -145,6 +145,21 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
         own = {name: given.pop(name) for name in ArtifactStore.model_fields if name in given}
         super().__init__(**given, **({"store": ArtifactStore(**own)} if own else {}))
 
+    @classmethod
+    def configure_at_launch(cls, **given: Any) -> Any:
+        """Return the factory of a store that is configured at launch: `configure_at_launch(store=store)`.
+
+        Raises:
+            ConfigurationError: Fields of the store are given; Dagster would show them unchecked.
+        """
+        if own := sorted(ArtifactStore.model_fields.keys() & given):
+            raise ConfigurationError(
+                ", ".join(own),
+                "at launch, only a store that is itself a resource can be configured",
+                "Give ArtifactStore.configure_at_launch(...) as `store`, and as a resource of its own.",
+            )
+        return super().configure_at_launch(**given)
+
     def create_io_manager(self, context: dg.InitResourceContext) -> ArtifactIOManager:
         """Open catalog and storage."""
         store = self.store

@@ -119,7 +119,9 @@ def test_store_configured_at_launch_shows_no_password(monkeypatch: pytest.Monkey
     with pytest.raises(ConfigurationError, match="the Dagster UI would show it"):
         ArtifactStore.configure_at_launch(catalog_url=os.environ["MY_CATALOG"])
     store = ArtifactStore.configure_at_launch(catalog_url=dg.EnvVar("MY_CATALOG"))
-    sent = snapshot({"store": store, "io_manager": ArtifactIOManagerFactory(store=store)})
+    with pytest.raises(ConfigurationError, match="catalog_url: at launch, only a store"):
+        ArtifactIOManagerFactory.configure_at_launch(catalog_url=dg.EnvVar("MY_CATALOG"))
+    sent = snapshot({"store": store, "io_manager": ArtifactIOManagerFactory.configure_at_launch(store=store)})
     assert "MY_CATALOG" in sent
     assert "hunter2" not in sent
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, Literal
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
@@ -51,11 +50,11 @@ class Profile(IAnalysisKind):
         )
 
     @contextmanager
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pa.RecordBatchReader]:
+    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pl.DataFrame]:
         """See `IAnalysisKind`."""
         [table] = tables.values()
         with table.open("rb") as stream:
-            yield profile(stream).to_arrow(compat_level=pl.CompatLevel.oldest()).to_reader()
+            yield profile(stream)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""The choice of a file format where a dataset declares none."""
+
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+import pytest
+
+from artifact_pipelines.datasets import registry
+from artifact_pipelines.datasets.formats.csv import Csv
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.datasets.registry import ByExtension
+from artifact_pipelines.datasets.table_reader import TableContract, open_table
+
+
+class Words(IFileFormat):
+    """One word on each line."""
+
+    EXTENSIONS: ClassVar[Sequence[str]] = ("words",)
+    type: Literal["words"] = "words"
+
+    @contextmanager
+    def open(self, file: RawFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+        yield pa.table({"word": file.path.read_text().split()}).to_reader()
+
+
+@pytest.fixture
+def file(tmp_path: pathlib.Path) -> RawFile:
+    (tmp_path / "stored").write_text("a\nb\n")
+    return RawFile(tmp_path / "stored", "words", None, "texts/raw (file 1)")
+
+
+def test_format_in_one_class_reads_a_table(file: RawFile) -> None:
+    with open_table(file, TableContract(Words(), key=["word"])) as batches:
+        assert batches.read_all()["word"].to_pylist() == ["a", "b"]
+
+
+def test_extension_chooses_the_format(file: RawFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "FORMATS", (Csv, Words))
+    with ByExtension.model_validate({"null_values": ["NA"]}).open(file, {}) as batches:
+        assert batches.schema.names == ["word"]
+
+
+def test_code_version_follows_changed_code_of_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ByExtension().code_version()
+    monkeypatch.setattr(Csv, "CODE_VERSION", "2")
+    assert before != ByExtension().code_version()
+
+
+def test_code_version_ignores_additional_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ByExtension().code_version()
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, Words))
+    assert before == ByExtension().code_version()
