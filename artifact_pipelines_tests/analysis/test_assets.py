@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifact_pipelines import ArtifactIOManagerFactory
+from artifact_pipelines import ArtifactIOManagerFactory, open_store
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
 from artifact_pipelines.core.settings import Settings
@@ -38,8 +38,9 @@ def table() -> pl.DataFrame:
 def test_kind_in_one_class_becomes_an_asset(settings: Settings) -> None:
     analysis = build_analysis_asset("flights", "size", RowCount(), {"group_name": "flights"})
     urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
-    result = dg.materialize([table, analysis], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
-    assert result.asset_value(["flights", "analyses", "size"]).read_all()["rows"].to_pylist() == [3]
+    assert dg.materialize([table, analysis], resources={"io_manager": ArtifactIOManagerFactory(**urls)}).success
+    with open_store() as store:
+        assert store.load("flights/analyses/size", pl.DataFrame)["rows"].to_list() == [3]
     [spec] = analysis.specs
     assert (spec.description, spec.code_version) == ("The number of rows of flights.", "row_count 1 {}")
     assert spec.kinds == {"parquet", "pyarrow"}
