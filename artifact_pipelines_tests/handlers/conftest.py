@@ -1,11 +1,12 @@
-"""What some tests of handlers share with those of the IO manager."""
+"""A folder for stored files: handlers need neither a catalog nor a store."""
 
-from artifact_pipelines_tests.io_manager.conftest import (
-    instance,
-    ours,
-    own_catalog,
-    own_producer,
-    pytest_generate_tests,
-)
+import pathlib
 
-__all__ = ["instance", "ours", "own_catalog", "own_producer", "pytest_generate_tests"]
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return folder

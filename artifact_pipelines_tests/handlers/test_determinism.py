@@ -1,4 +1,4 @@
-"""Equal tables are equal bytes and have one logical hash, whatever the threads, processes and pieces."""
+"""Equal tables become equal bytes and have one logical hash, whatever the threads, processes and chunks."""
 
 import io
 import itertools
@@ -18,17 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines.tabular import parquet
 from artifact_pipelines_tests.handlers.writing import write_value
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of
 
-ROWS = 190_000  # more than a row group, also the two thirds of them that some relations leave
+GROUP_ROWS = 24_576
+ROWS = 38_000  # two thirds of them, which some queries keep, are more than a row group
 FRAME = (
     pl.DataFrame({"id": range(ROWS)})
     .with_columns(
         share=pl.col("id").cast(pl.Float64).sin(),
         text=pl.when(pl.col("id") % 11 != 0).then(pl.format("row {}", pl.col("id") % 977)),
         moment=(pl.col("id") * 1_000_000).cast(pl.Datetime("us", "UTC")),
-        kind=pl.format("kind {}", pl.col("id") // 100_000).cast(pl.Categorical),
+        kind=pl.format("kind {}", pl.col("id") // 20_000).cast(pl.Categorical),
         list=pl.when(pl.col("id") % 5 != 0).then(pl.concat_list("id", pl.col("id") % 7)),
         texts=pl.concat_list(pl.format("{}", "id"), pl.lit("x")),
         record=pl.struct("id", pl.concat_list("id", "id").alias("pair")),
@@ -43,6 +45,11 @@ FRAME = (
 )
 
 
+@pytest.fixture(autouse=True)
+def small_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", GROUP_ROWS)
+
+
 def written(value: Any) -> tuple[str, str | None]:
     sink = io.BytesIO()
     logical_hash = write_value(value, sink)
@@ -55,10 +62,10 @@ def in_pieces(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def values(folder: pathlib.Path, seed: int) -> dict[str, Any]:
-    """The same tables in layouts that the seed chooses."""
+    """Return the same tables in layouts chosen by the seed."""
     path = folder / "source.parquet"
     if not path.exists():
-        FRAME.drop("kind").write_parquet(path, row_group_size=5_000)
+        FRAME.drop("kind").write_parquet(path, row_group_size=1_000)
     pieces, plain = in_pieces(FRAME, seed), FRAME.drop("kind")
     table = pieces.to_arrow()
     connection = duckdb.connect(config={"threads": 1 + seed % 2})
@@ -68,7 +75,7 @@ def values(folder: pathlib.Path, seed: int) -> dict[str, Any]:
         "polars.LazyFrame": pieces.lazy(),
         "polars.LazyFrame of a scan": pl.scan_parquet(path).filter(pl.col("id") % 3 < 2),
         "pyarrow.Table": table,
-        "pyarrow.RecordBatchReader": pa.RecordBatchReader.from_batches(table.schema, table.to_batches(1_000 + seed)),
+        "pyarrow.RecordBatchReader": pa.RecordBatchReader.from_batches(table.schema, table.to_batches(200 + seed)),
         "pyarrow.Dataset": pyarrow.dataset.dataset(path),
         "duckdb.DuckDBPyRelation": connection.from_arrow(plain.to_arrow()),
         "duckdb.DuckDBPyRelation of a scan": scanned,
@@ -79,28 +86,31 @@ _WRITE = """
 import pathlib, sys
 import polars as pl
 seed = int(sys.argv[2])
-pl.Series([f"kind {n}" for n in range(3, -1, -1)][seed % 4:], dtype=pl.Categorical)  # met in another order before
-from artifact_pipelines_tests.handlers.test_determinism import values, written
+pl.Series([f"kind {n}" for n in range(3, -1, -1)][seed % 4:], dtype=pl.Categorical)  # sets another order of categories
+from artifact_pipelines.tabular import parquet
+from artifact_pipelines_tests.handlers.test_determinism import GROUP_ROWS, values, written
+parquet.ROW_GROUP_ROWS = GROUP_ROWS
 for name, value in values(pathlib.Path(sys.argv[1]), seed).items():
     print(name, *written(value), sep="|")
 """
 
 
 @pytest.mark.parametrize(("threads", "seed"), [("1", 2), pytest.param("2", 3, marks=pytest.mark.long)])
-def test_threads_processes_and_pieces_do_not_show(tmp_path: pathlib.Path, threads: str, seed: int) -> None:
+def test_bytes_do_not_depend_on_threads_processes_or_chunks(tmp_path: pathlib.Path, threads: str, seed: int) -> None:
     here = {name: written(value) for name, value in values(tmp_path, 1).items()}
     environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads, "TZ": "Asia/Tokyo"}
+    environment["POLARS_IDEAL_MORSEL_SIZE"] = "3000"
     command = [sys.executable, "-c", _WRITE, str(tmp_path), str(seed)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    there = dict(line.split("|", 1) for line in printed.splitlines() if "|" in line)  # a library may print as well
+    there = dict(line.split("|", 1) for line in printed.splitlines() if "|" in line)  # a library may print other lines
     assert there == {name: "|".join(map(str, hashes)) for name, hashes in here.items()}
 
 
-def test_a_frame_is_written_like_the_same_frame_lazily() -> None:
+def test_lazy_frame_is_written_like_the_same_frame() -> None:
     assert written(FRAME) == written(FRAME.lazy()) == written(in_pieces(FRAME, 5).lazy())
 
 
-def test_what_lies_around_a_table_and_under_its_nulls_does_not_show() -> None:
+def test_memory_around_a_table_and_under_nulls_does_not_change_the_bytes() -> None:
     sink = io.BytesIO()
     write_value(FRAME, sink)
     around = pl.concat([FRAME.head(1), FRAME], rechunk=True).slice(1)
@@ -110,7 +120,7 @@ def test_what_lies_around_a_table_and_under_its_nulls_does_not_show() -> None:
     assert written(sliced) == written(in_pieces(FRAME, 1).to_arrow()) == written(table)
 
 
-def test_whoever_holds_a_table_it_has_one_logical_hash() -> None:
+def test_all_libraries_give_a_table_one_logical_hash() -> None:
     plain = FRAME.drop("kind")
     with duckdb.connect(config={"threads": 2}) as connection:
         tables = [plain, plain.lazy(), plain.to_arrow(), plain.to_arrow().to_reader(1_000)]
@@ -118,8 +128,8 @@ def test_whoever_holds_a_table_it_has_one_logical_hash() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_rows_of_a_relation_stay_in_order(tmp_path: pathlib.Path, threads: int) -> None:
-    FRAME.select("id").write_parquet(tmp_path / "x.parquet", row_group_size=2_000)
+def test_rows_of_a_relation_stay_in_order(tmp_path: pathlib.Path, threads: int) -> None:
+    FRAME.select("id").write_parquet(tmp_path / "x.parquet", row_group_size=400)
     with duckdb.connect(config={"threads": threads}) as connection:
         sink = io.BytesIO()
         relation = connection.sql(f"SELECT id FROM '{tmp_path / 'x.parquet'}' WHERE id % 3 < 2")
@@ -127,7 +137,7 @@ def test_the_rows_of_a_relation_stay_in_order(tmp_path: pathlib.Path, threads: i
     assert pl.read_parquet(sink.getvalue())["id"].is_sorted()
 
 
-def test_a_dictionary_shows_nothing_of_where_it_came_from() -> None:
+def test_order_of_a_dictionary_does_not_change_the_bytes() -> None:
     def table(order: str) -> pa.Table:
         codes = pa.array([order.index(letter) for letter in "xyzy"], pa.int8())
         column = pa.DictionaryArray.from_arrays(codes, list(order))
@@ -137,7 +147,7 @@ def test_a_dictionary_shows_nothing_of_where_it_came_from() -> None:
     assert written(table("xyz")) == written(table("zyxw"))
 
 
-def test_the_zone_of_a_duckdb_connection_does_not_show() -> None:
+def test_time_zone_of_a_duckdb_connection_does_not_change_the_bytes() -> None:
     made = set()
     for zone in ("UTC", "America/New_York"):
         with duckdb.connect() as connection:
@@ -161,7 +171,7 @@ STORED: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_the_hash_of_what_was_written_is_that_of_what_is_read_back(name: str) -> None:
+def test_logical_hash_of_a_written_table_is_that_of_the_table_read_back(name: str) -> None:
     value, sink = STORED[name](), io.BytesIO()
     logical_hash = write_value(value, sink)
     assert logical_hash == hash_of(pq.read_table(sink))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import pathlib
 import traceback
 from collections.abc import Callable
 from typing import Any, Optional
@@ -10,7 +11,7 @@ import pydantic
 import pytest
 
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
-from artifact_pipelines.store import Store
+from artifact_pipelines_tests.handlers.sample_values import Model
 from artifact_pipelines_tests.handlers.test_json_values import (
     DAY,
     Drawing,
@@ -21,7 +22,7 @@ from artifact_pipelines_tests.handlers.test_json_values import (
     Square,
     Strict,
 )
-from artifact_pipelines_tests.handlers.test_type_handlers import Model, round_trip, written
+from artifact_pipelines_tests.handlers.writing import round_trip, written
 
 
 class Linked(pydantic.BaseModel):
@@ -97,9 +98,9 @@ def test_error_names_path_and_type_of_first_unstorable_element(value: object, me
 @pytest.mark.parametrize(
     "value", [nested(200), {"a": [{"[" * 300: '"[\\'}] * 300}, ["[{" * 300, "\\", '"'], [[[]], {"a": [{}]}] * 300]
 )
-def test_deepest_loadable_nesting_is_stored(store: Store, value: Any) -> None:
+def test_deepest_loadable_nesting_is_stored(folder: pathlib.Path, value: Any) -> None:
     for annotation in (None, type(value)):
-        assert round_trip(store, value, annotation) == value
+        assert round_trip(folder, value, annotation) == value
 
 
 def test_value_that_contains_itself_is_refused() -> None:
@@ -162,9 +163,9 @@ def test_secret_that_would_become_asterisks_is_refused_by_field(value: object, f
     assert "hunter2" not in str(caught.value)
 
 
-def test_secret_with_its_own_serializer_is_stored(store: Store) -> None:
+def test_secret_with_its_own_serializer_is_stored(folder: pathlib.Path) -> None:
     for value in (OpenPassword(password=HUNTER), Account(), Strict(firstName="Ann")):
-        assert round_trip(store, value, type(value)) == value
+        assert round_trip(folder, value, type(value)) == value
     assert written(OpenPassword(password=HUNTER))[1] == b'{"password":"hunter2","ratio":0.0}'
 
 

@@ -1,4 +1,4 @@
-"""A stored file is data: whatever is in it, reading it runs no code of its."""
+"""A stored file is data: reading it never runs code from it."""
 
 import ast
 import io
@@ -19,8 +19,7 @@ import pytest
 import artifact_pipelines
 from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.store import Store
+from artifact_pipelines_tests.handlers.writing import keep
 
 PACKAGE = pathlib.Path(artifact_pipelines.__file__).parent
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"}
@@ -37,18 +36,18 @@ def nodes() -> Iterator[tuple[pathlib.Path, ast.AST]]:
             yield path, node
 
 
-def test_the_package_imports_nothing_that_turns_bytes_into_code() -> None:
+def test_package_imports_nothing_that_turns_bytes_into_code() -> None:
     imported = set()
     for path, node in nodes():
         if isinstance(node, ast.Import):
             imported |= {(alias.name.split(".")[0], path.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(((node.module or "").split(".")[0], path.name))
-    assert ("json", "json_handlers.py") in imported, "the test sees imports"
+    assert ("json", "json_handler.py") in imported, "the test sees imports"
     assert [found for found in imported if found[0] in FORBIDDEN_MODULES] == []
 
 
-def test_the_package_calls_nothing_that_turns_text_into_code() -> None:
+def test_package_calls_nothing_that_turns_text_into_code() -> None:
     called = [
         (node.func.id, path.name)
         for path, node in nodes()
@@ -60,7 +59,7 @@ def test_the_package_calls_nothing_that_turns_text_into_code() -> None:
 
 @pytest.fixture
 def trap(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder that is made when code from a file runs."""
+    """A folder that exists once code from a file has run."""
     return tmp_path / "trap"
 
 
@@ -73,7 +72,7 @@ class _Trap:
 
 
 def hostile(name: bytes, metadata: bytes, column: pa.Array, code: str) -> bytes:
-    """Return a Parquet file whose schema claims that a column is of an extension type, and lies to pandas as well."""
+    """Return a Parquet file whose schema claims an extension type, and whose metadata for pandas are hostile."""
     described: Any = {"name": code, "field_name": "a", "pandas_type": code, "numpy_type": code, "metadata": {"x": code}}
     for_pandas = {
         "index_columns": [code, {"kind": "range", "name": code, "start": code, "stop": code, "step": code}],
@@ -96,13 +95,13 @@ def hostile(name: bytes, metadata: bytes, column: pa.Array, code: str) -> bytes:
         *(b"arrow.fixed_shape_tensor", b"pandas.interval", b"pandas.period", b"ray.data.arrow_pickled_object", b"x"),
     ],
 )
-def test_a_hostile_schema_runs_nothing(store: Store, trap: pathlib.Path, name: bytes) -> None:
+def test_hostile_schema_runs_no_code(folder: pathlib.Path, trap: pathlib.Path, name: bytes) -> None:
     code = f"__import__('os').mkdir({str(trap)!r})"
     claim = f"{os.getpid()};{id(trap)}".encode() if name.startswith(b"POLARS") else code.encode()
     read = 0
     for column in (pa.array([b"\1" * 16], pa.binary(16)), pa.array([1])):
         for metadata in (claim, pickle.dumps(_Trap(trap))):
-            artifact = stored_bytes(store, hostile(name, metadata, column, code))
+            artifact = keep(folder, hostile(name, metadata, column, code), "parquet")
             for kind in (*KINDS, *PANDAS):
                 try:
                     _use(TypeHandlers().read(artifact, kind))
@@ -111,11 +110,6 @@ def test_a_hostile_schema_runs_nothing(store: Store, trap: pathlib.Path, name: b
                     continue  # to refuse it is fine
     assert read, "some are read"
     assert not trap.exists()
-
-
-def stored_bytes(store: Store, data: bytes) -> Artifact:
-    file, producer = store.info(store.create_artifact(io.BytesIO(data), "parquet")), store._producer
-    return Artifact(file, lambda: producer.uri(file), lambda verify: store.open(file.file_id, verify))
 
 
 def _use(value: Any) -> None:
@@ -136,6 +130,6 @@ def _pandas() -> list[Any]:
 PANDAS = _pandas()
 
 
-def test_the_trap_works(trap: pathlib.Path) -> None:
+def test_trap_works(trap: pathlib.Path) -> None:
     pickle.loads(pickle.dumps(_Trap(trap)))
     assert trap.exists()

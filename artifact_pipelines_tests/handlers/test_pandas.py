@@ -1,10 +1,10 @@
-"""pandas frames, where pandas is installed: stored as Parquet, and back as they were."""
+"""pandas frames come back as they were stored, with index, labels, dtypes, categories and `attrs`."""
 
 import datetime
 import io
+import pathlib
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,14 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnknownColumnError
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.exceptions import DuplicateColumnsError, UnsupportedColumnError
 from artifact_pipelines.tabular.unordered_hash import unordered_hash
-from artifact_pipelines_tests.handlers.test_type_handlers import FRAME, round_trip, stored, written
-from artifact_pipelines_tests.handlers.writing import write_value
+from artifact_pipelines_tests.handlers.sample_values import FRAME
+from artifact_pipelines_tests.handlers.writing import keep, round_trip, stored, write_value, written
 
 _ORDERED = pd.CategoricalIndex(["x", "y"], categories=["z", "y", "x"], ordered=True)
 
@@ -57,40 +56,40 @@ def frames() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", frames())
-def test_a_frame_comes_back_as_it_was(store: Store, name: str) -> None:
+def test_frame_comes_back_unchanged(folder: pathlib.Path, name: str) -> None:
     frame = frames()[name]
-    found = round_trip(store, frame, pd.DataFrame)
+    found = round_trip(folder, frame, pd.DataFrame)
     if name == "lists":
         found["list"] = [None if value is None else list(value) for value in found["list"]]
     pd.testing.assert_frame_equal(found, frame)
     assert written(frame) == written(frames()[name])
 
 
-def test_rows_of_others_without_columns_are_rows_of_a_frame(store: Store) -> None:
-    assert round_trip(store, pl.DataFrame(height=3), pd.DataFrame).shape == (3, 0)
+def test_polars_rows_without_columns_keep_their_number(folder: pathlib.Path) -> None:
+    assert round_trip(folder, pl.DataFrame(height=3), pd.DataFrame).shape == (3, 0)
 
 
 @pytest.mark.parametrize("labels", [[False, True], pd.Categorical(["a", "b"])], ids=["booleans", "categories"])
-def test_labels_that_would_come_back_as_others_are_refused(labels: Any) -> None:
+def test_labels_that_would_come_back_changed_are_refused(labels: Any) -> None:
     frame = pd.DataFrame([[1, 2]])
     frame.columns = pd.Index(labels)
     with pytest.raises(UnsupportedColumnError, match="Turn the labels into text"):
         written(frame)
 
 
-def test_what_pandas_cannot_load_is_stored_for_others(store: Store) -> None:
+def test_column_that_pandas_cannot_load_is_stored_for_other_libraries(folder: pathlib.Path) -> None:
     lists = pd.DataFrame({"list": pd.Series([[1, 2]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))})
-    assert round_trip(store, lists, pl.DataFrame)["list"].to_list() == [[1, 2]]
+    assert round_trip(folder, lists, pl.DataFrame)["list"].to_list() == [[1, 2]]
 
 
-def test_of_very_many_categories_those_of_the_rows_come_back(store: Store) -> None:
+def test_too_many_unordered_categories_come_back_as_those_in_use(folder: pathlib.Path) -> None:
     many = pd.CategoricalDtype([str(number) for number in range(200_000)])
-    found = round_trip(store, pd.DataFrame({"text": pd.Series(["7", "3"], dtype=many)}), pd.DataFrame)
+    found = round_trip(folder, pd.DataFrame({"text": pd.Series(["7", "3"], dtype=many)}), pd.DataFrame)
     assert [*found["text"]] == ["7", "3"]
     assert [*found["text"].cat.categories] == ["7", "3"]
 
 
-def test_very_many_categories_in_an_order_are_refused() -> None:
+def test_too_many_ordered_categories_are_refused() -> None:
     many = pd.CategoricalDtype([str(number) for number in range(200_000)], ordered=True)
     values = pd.Series(["7", "3"], dtype=many)
     for frame in (pd.DataFrame({"odd": values}), pd.DataFrame({"fine": [1, 2]}, index=pd.Index(values, name="odd"))):
@@ -100,27 +99,28 @@ def test_very_many_categories_in_an_order_are_refused() -> None:
     assert written(fewer) == written(fewer.copy())
 
 
-def test_categories_of_dates_in_an_order_are_refused(store: Store) -> None:
+def test_ordered_categories_of_dates_are_refused(folder: pathlib.Path) -> None:
     days = pd.to_datetime(["2021-01-01", "2020-01-01"])
     with pytest.raises(
         UnsupportedColumnError, match="'odd' of type ordered category of 2 values of type datetime64.* texts or numbers"
     ):
         written(pd.DataFrame({"odd": pd.Categorical(days, categories=days, ordered=True)}))
-    loaded = round_trip(store, pd.DataFrame({"day": pd.Categorical(days, categories=days)}), pd.DataFrame)
+    loaded = round_trip(folder, pd.DataFrame({"day": pd.Categorical(days, categories=days)}), pd.DataFrame)
     assert loaded["day"].to_list() == days.to_list()
 
 
-def test_categories_that_no_longer_fit_the_values_say_nothing(store: Store) -> None:
+def test_categories_that_do_not_fit_the_values_are_ignored(folder: pathlib.Path) -> None:
     schema = stored_schema_of(pd.DataFrame({"text": pd.Categorical(["a", "b"], categories=["b", "a"], ordered=True)}))
     changed = pa.table({"text": ["a", "c"]}).replace_schema_metadata(schema.metadata)
-    assert round_trip(store, changed, pd.DataFrame)["text"].to_list() == ["a", "c"]
+    assert round_trip(folder, changed, pd.DataFrame)["text"].to_list() == ["a", "c"]
 
 
 def stored_schema_of(frame: pd.DataFrame) -> pa.Schema:
     return pyarrow.parquet.read_schema(io.BytesIO(written(frame)[1]))
 
 
-def test_few_large_categories_may_stand_in_many_rows() -> None:
+@pytest.mark.long
+def test_few_large_categories_in_many_rows_are_stored() -> None:
     texts = [f"{number:02}" * 50_000 for number in range(30)]
     _, data = written(pd.DataFrame({"text": pd.Categorical.from_codes([*range(30)] * 750, texts)}))
     metadata = pyarrow.parquet.ParquetFile(io.BytesIO(data)).metadata
@@ -128,15 +128,15 @@ def test_few_large_categories_may_stand_in_many_rows() -> None:
     assert metadata.num_row_groups > 2_250_000_000 // (64 << 20), "2.25 GB, if each row has a text"
 
 
-def test_other_readers_see_an_index_as_columns(store: Store) -> None:
-    assert round_trip(store, frames()["plain"], pl.DataFrame).columns == ["number", "text", "float"]
-    assert round_trip(store, frames()["named index"], pl.DataFrame).columns == ["number", "float", "text"]
-    nameless = round_trip(store, frames()["nameless index"], pa.Table)
+def test_other_readers_see_index_as_columns(folder: pathlib.Path) -> None:
+    assert round_trip(folder, frames()["plain"], pl.DataFrame).columns == ["number", "text", "float"]
+    assert round_trip(folder, frames()["named index"], pl.DataFrame).columns == ["number", "float", "text"]
+    nameless = round_trip(folder, frames()["nameless index"], pa.Table)
     assert nameless.column_names[-1] == "__index_level_0__"
 
 
 def versions(value: Any) -> tuple[str | None, str]:
-    """Return the data versions of a value: where the order of its rows counts, and where it does not."""
+    """Return the logical hash and the unordered hash of a value."""
     sink = io.BytesIO()
     logical_hash = write_value(value, sink)
     return logical_hash, unordered_hash(sink, OneThreadHasher)
@@ -172,13 +172,13 @@ SAME_COLUMNS: dict[str, Any] = {
 SAME_COLUMNS["attributes"].attrs = {"unit": "m"}
 
 
-def test_frames_that_load_differently_are_of_different_content() -> None:
+def test_frames_that_load_differently_have_different_hashes() -> None:
     for order_counts in (0, 1):
         found = {name: versions(frame)[order_counts] for name, frame in SAME_COLUMNS.items()}
         assert len(set(found.values())) == len(found)
 
 
-def test_a_plain_frame_has_the_content_of_the_same_table_of_others() -> None:
+def test_plain_frame_has_the_hash_of_the_same_table_of_other_libraries() -> None:
     plain = [PLAIN, PLAIN.astype({"text": object}), PLAIN.set_axis(pd.RangeIndex(0, 2)), pl.DataFrame(PLAIN)]
     assert len({versions(frame) for frame in plain}) == 1
     assert versions(pd.DataFrame()) == versions(pl.DataFrame())
@@ -203,7 +203,7 @@ _HOSTILE = [
 
 @pytest.mark.parametrize("key", ["pandas", "artifact_pipelines.categories"])
 @pytest.mark.parametrize("number", range(len(_HOSTILE)))
-def test_odd_metadata_are_no_content_and_load_as_values_or_not_at_all(store: Store, key: str, number: int) -> None:
+def test_malformed_metadata_change_neither_hash_nor_values(folder: pathlib.Path, key: str, number: int) -> None:
     plain = pa.table({"a": ["x", "y"]})
     said = {key: _HOSTILE[number].encode("utf-8", "surrogatepass")}
     if key != "pandas":
@@ -211,34 +211,34 @@ def test_odd_metadata_are_no_content_and_load_as_values_or_not_at_all(store: Sto
     table = plain.replace_schema_metadata(said)
     assert versions(table) == versions(plain)
     try:
-        found = round_trip(store, table, pd.DataFrame)
+        found = round_trip(folder, table, pd.DataFrame)
     except ContentMismatchError:
         assert key == "pandas"
     else:
         assert found["a"].to_list() == ["x", "y"]
 
 
-def test_what_another_pandas_would_say_of_a_frame_is_no_content() -> None:
+def test_version_of_pandas_does_not_change_the_hash() -> None:
     table = pa.Table.from_pandas(PLAIN)
     said = table.schema.metadata[b"pandas"].replace(b'"str"', b'"object"').replace(pd.__version__.encode(), b"1.0")
     assert versions(table.replace_schema_metadata({"pandas": said})) == versions(PLAIN)
 
 
 @pytest.mark.parametrize("value", [FRAME, FRAME.lazy(), FRAME.to_arrow()])
-def test_frames_of_others_get_the_plain_index(store: Store, value: Any) -> None:
-    found = round_trip(store, value, pd.DataFrame)
+def test_tables_of_other_libraries_get_the_default_index(folder: pathlib.Path, value: Any) -> None:
+    found = round_trip(folder, value, pd.DataFrame)
     assert (list(found.columns), list(found.index)) == (FRAME.columns, [0, 1, 2])
 
 
-def test_an_index_comes_back_with_the_columns_that_were_asked_for(store: Store) -> None:
-    artifact = stored(store, frames()["named index"])
+def test_index_comes_back_with_requested_columns(folder: pathlib.Path) -> None:
+    artifact = stored(folder, frames()["named index"])
     found = TypeHandlers().read(artifact, pd.DataFrame, ["float"])
     assert (list(found.columns), list(found.index)) == (["float"], ["a", "ü"])
     with pytest.raises(UnknownColumnError, match="It has: 'number', 'float', 'text'"):
         TypeHandlers().read(artifact, pd.DataFrame, ["x"])
 
 
-def test_what_arrow_does_not_take_is_named() -> None:
+def test_column_that_arrow_refuses_is_named() -> None:
     fine = [1, 2]
     for odd in ([1, "a"], [object(), object()], [{1}, {2}], [1j, 2j]):
         with pytest.raises(UnsupportedColumnError, match="Column 'odd'"):
@@ -266,35 +266,16 @@ def test_what_arrow_does_not_take_is_named() -> None:
         [np.array([{1}, {2}], dtype=object), None],
     ],
 )
-def test_sets_are_refused_wherever_they_are(values: Any) -> None:
+def test_sets_are_refused_at_any_depth(values: Any) -> None:
     with pytest.raises(UnsupportedColumnError, match="Column 'odd' of type set .* sorted list"):
         written(pd.DataFrame({"fine": [[1, 2], None], "odd": values}))
 
 
-def test_what_pandas_does_not_understand_is_an_error(store: Store) -> None:
+def test_metadata_that_pandas_cannot_read_are_an_error_with_a_remedy(folder: pathlib.Path) -> None:
     sink = io.BytesIO()
     table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": '{"index_columns": ["gone"], "columns": 5}'})
     pyarrow.parquet.write_table(table, sink)
-    artifact = stored(store, "x")
-    file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
-    artifact.info, producer = file, store._producer
-    artifact._uri = lambda: producer.uri(file)
-    artifact._open_stream = lambda verify: store.open(file.file_id, verify)
+    artifact = keep(folder, sink.getvalue(), "parquet")
     with pytest.raises(ContentMismatchError, match="Annotate polars.DataFrame"):
         TypeHandlers().read(artifact, pd.DataFrame)
     assert TypeHandlers().read(artifact, pl.DataFrame).height == 1
-
-
-def test_frames_pass_from_asset_to_asset_with_rows_and_columns_told(store: Store) -> None:
-    def made() -> Any:
-        return frames()["named index"]
-
-    def used(made: Any) -> Any:
-        pd.testing.assert_frame_equal(made, frames()["named index"])
-        return made
-
-    made.__annotations__["return"] = used.__annotations__["made"] = pd.DataFrame
-    io_manager = ArtifactIOManager(store.catalog, store._producer)
-    result = dg.materialize([dg.asset(made), dg.asset(used)], resources={"io_manager": io_manager})
-    [event] = result.asset_materializations_for_node("made")
-    assert event.metadata["dagster/row_count"].value == 2

@@ -1,34 +1,45 @@
-"""Types of one's own: a handler that is registered serves every IO manager and store of the process."""
+"""Choosing handlers: your own first, then the registered ones, then the built-in ones."""
 
 import importlib.util
-import io
 import pathlib
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, BinaryIO, Optional
 
-import dagster as dg
+import polars as pl
 import pytest
 
 import artifact_pipelines
-from artifact_pipelines import ArtifactIOManagerFactory, FileDescription, ITypeHandler, ReadRequest, open_store
+from artifact_pipelines import FileDescription, ITypeHandler, ReadRequest
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.handlers import registry
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
-from artifact_pipelines.handlers.registry import TypeHandlers, register_type_handler
-from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.handlers.registry import (
+    BUILT_IN,
+    TypeHandlers,
+    register_type_handler,
+    unregister_type_handler,
+)
+from artifact_pipelines.handlers.type_names import type_names
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+from artifact_pipelines_tests.handlers.sample_values import FRAME, VALUES
+from artifact_pipelines_tests.handlers.writing import keep, round_trip, stored, written
+
+Register = Callable[[ITypeHandler], None]
 
 
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[list[ITypeHandler]]:
-    """What is registered goes with the test."""
-    before = list(registry._registered)
-    yield registry._registered
-    registry._registered[:] = before
+@pytest.fixture
+def register() -> Iterator[Register]:
+    """Registers handlers until the end of the test."""
+    registered: list[ITypeHandler] = []
+
+    def register(handler: ITypeHandler) -> None:
+        registered.append(handler)
+        register_type_handler(handler)
+
+    yield register
+    for handler in registered:
+        unregister_type_handler(handler)
 
 
 class Polygon:
@@ -60,7 +71,7 @@ class PolygonHandler:
 
 
 class LoudText(PolygonHandler):
-    """Takes the place of the built-in handlers of texts and paths."""
+    """Replaces the built-in handlers of texts and paths."""
 
     writes = ("builtins.str", "pathlib.Path")
     reads = ("builtins.str",)
@@ -73,61 +84,36 @@ class LoudText(PolygonHandler):
             return stream.read().decode()
 
 
-@dg.asset
-def polygon() -> Polygon:
-    return Polygon(1, 2, 3)
+def test_registered_type_and_its_subclasses_round_trip(folder: pathlib.Path, register: Register) -> None:
+    handlers = TypeHandlers()
+    register(PolygonHandler())  # also serves handlers that already exist
+    artifact = stored(folder, Square(4, 4))
+    for annotation, kind in ((Polygon, Polygon), (Polygon | None, Polygon), (Square, Square)):
+        found = handlers.read(artifact, annotation)
+        assert (type(found), found.corners) == (kind, (4, 4))
+    assert handlers.type_of(Square(4, 4)) == f"{__name__}.Polygon"
 
 
-@dg.asset
-def square() -> Square:
-    return Square(4, 4)
-
-
-@dg.asset
-def corners(polygon: Polygon, square: Square) -> list[int]:
-    assert type(square) is Square
-    return [*polygon.corners, *square.corners]
-
-
-def test_a_registered_type_passes_from_asset_to_asset_and_into_a_notebook(settings: Settings) -> None:
-    factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
-    io_manager = factory.create_io_manager(dg.build_init_resource_context())
-    with open_store() as store:
-        register_type_handler(PolygonHandler())  # also for what was opened before
-        assert dg.materialize([polygon, square, corners], resources={"io_manager": io_manager}).success
-        assert store.load("corners", list) == [1, 2, 3, 4, 4]
-        assert store.load("polygon", Polygon).corners == (1, 2, 3)
-        assert store.load("polygon", Polygon | None).corners == (1, 2, 3)
-
-
-def test_without_it_the_error_says_how_to_register_one() -> None:
+def test_error_for_unknown_type_explains_how_to_register_a_handler() -> None:
     with pytest.raises(UnsupportedTypeError, match="register_type_handler"):
         TypeHandlers().for_value(Polygon())
 
 
-def test_a_registered_handler_comes_before_the_built_in_ones(settings: Settings, tmp_path: pathlib.Path) -> None:
-    register_type_handler(LoudText())
-
-    @dg.asset
-    def text() -> str:
-        return "text"
-
-    @dg.asset
-    def path() -> pathlib.Path:
-        return pathlib.Path("a/path")
-
-    factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
-    assert dg.materialize([text, path], resources={"io_manager": factory}).success
-    with open_store() as store:
-        assert [store.load(name, str) for name in ("text", "path")] == ["TEXT", "A/PATH"]
+def test_registered_handler_precedes_built_in_ones(folder: pathlib.Path, register: Register) -> None:
+    register(LoudText())
+    assert round_trip(folder, "text", str) == "TEXT"
+    assert round_trip(folder, pathlib.Path("a/path"), str) == "A/PATH"
 
 
-def test_the_newest_comes_first_and_one_of_the_same_class_takes_its_place(registered: list[ITypeHandler]) -> None:
+def test_newest_handler_comes_first_and_replaces_one_of_its_class(register: Register) -> None:
     first, other, again = PolygonHandler(), LoudText(), PolygonHandler()
     for handler in (first, other, again):
-        register_type_handler(handler)
-    assert registered == [again, other]
+        register(handler)
     assert TypeHandlers().for_value(Square()) is again
+    assert TypeHandlers().for_value("text") is other
+    unregister_type_handler(again)
+    with pytest.raises(UnsupportedTypeError):
+        TypeHandlers().for_value(Square())  # the first one is gone
     own = PolygonHandler()
     assert TypeHandlers([own]).for_value(Square()) is own
 
@@ -154,20 +140,21 @@ class _OneText(PolygonHandler):
         (_OneText(), "`reads` must be a tuple of texts"),
     ],
 )
-def test_a_handler_that_is_none_is_refused(handler: Any, reason: str, registered: list[ITypeHandler]) -> None:
+def test_incomplete_handler_is_refused(handler: Any, reason: str) -> None:
     for take in (register_type_handler, lambda handler: TypeHandlers([handler])):
         with pytest.raises(InvalidArgumentError, match=reason):
             take(handler)
-    assert registered == []
+    with pytest.raises(UnsupportedTypeError):
+        TypeHandlers().for_value(Polygon())
 
 
-def test_all_that_a_handler_needs_is_at_the_root_of_the_package() -> None:
+def test_everything_that_a_handler_needs_is_public() -> None:
     for name in ("register_type_handler", "ITypeHandler", "ReadRequest", "FileDescription", "Artifact"):
         assert getattr(artifact_pipelines, name).__name__ == name
 
 
-def test_what_there_is_is_told_in_groups_that_a_person_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def said() -> str:
+def test_supported_types_are_listed_by_handler_without_those_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def message() -> str:
         with pytest.raises(UnsupportedTypeError) as caught:
             TypeHandlers().for_value(object())
         return str(caught.value)
@@ -176,19 +163,74 @@ def test_what_there_is_is_told_in_groups_that_a_person_reads(monkeypatch: pytest
         "Supported: polars.DataFrame or LazyFrame; pyarrow.Table, RecordBatch, RecordBatchReader or Dataset; "
         "duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; pathlib.Path; "
         "dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use one of these"
-    ) in said()
+    ) in message()
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
-    assert "pandas" not in said(), "what is not installed is of no use"
+    assert "pandas" not in message()
 
 
-def test_what_reads_a_file_is_told_in_groups_and_its_file_types_are_not_all_told(
-    ours: ArtifactIOManager, own_producer: ArtifactProducer
-) -> None:
-    file_id = own_producer.create_artifact(io.BytesIO(b"PAR1"), "parquet")
+def test_error_for_wrong_file_type_lists_some_file_types_and_fitting_annotations(folder: pathlib.Path) -> None:
     with pytest.raises(WrongFileTypeError) as caught:
-        TypeHandlers().read(ours.artifact(own_producer._catalog.get_file(file_id)), str)
-    said = str(caught.value)
-    assert "which reads: 'txt', 'csv', 'tsv', 'json', 'ndjson', 'jsonl' and 14 more. Annotate" in said
-    assert "pathlib.Path; typing.BinaryIO; artifact_pipelines.Artifact." in said
+        TypeHandlers().read(keep(folder, b"PAR1", "parquet"), str)
+    message = str(caught.value)
+    assert "which reads: 'txt', 'csv', 'tsv', 'json', 'ndjson', 'jsonl' and 14 more. Annotate" in message
+    assert "pathlib.Path; typing.BinaryIO; artifact_pipelines.Artifact." in message
+
+
+def test_every_stored_type_has_a_sample_value() -> None:
+    written_types = {name for handler in BUILT_IN for name in handler.writes}
+    assert written_types - {"pathlib.Path", "pandas.DataFrame"} == {name for name in VALUES if " " not in name}
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, print, 1j])
+def test_value_of_unknown_type_is_refused_with_a_list_of_supported_types(value: object) -> None:
+    with pytest.raises(UnsupportedTypeError, match=r"polars\.DataFrame.*register a handler"):
+        TypeHandlers().for_value(value)
+
+
+@pytest.mark.parametrize("annotation", [set, complex, "SomeForwardReference"])
+def test_annotation_without_a_handler_is_refused(folder: pathlib.Path, annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match="Cannot load"):
+        round_trip(folder, "text", annotation)
+
+
+def test_annotation_that_does_not_fit_the_file_is_refused_with_a_list_of_fitting_ones(folder: pathlib.Path) -> None:
+    with pytest.raises(WrongFileTypeError, match=r"is 'txt' and cannot be read as polars.DataFrame") as caught:
+        round_trip(folder, "text", pl.DataFrame | None)
+    assert caught.value.readable == ["parquet"]
+    assert {"str", "bytes", "pathlib.Path", "typing.BinaryIO", "artifact_pipelines.Artifact"} <= {
+        *caught.value.annotations
+    }
+    assert not {"dict", "polars.LazyFrame"} & {*caught.value.annotations}
+
+
+def test_first_fitting_member_of_a_union_is_read(folder: pathlib.Path) -> None:
+    assert round_trip(folder, "text", pl.DataFrame | str) == "text"
+    assert isinstance(round_trip(folder, FRAME, str | pl.LazyFrame | pl.DataFrame), pl.LazyFrame)
+    assert round_trip(folder, None, pl.DataFrame | None) is None
+    assert round_trip(folder, "text", Annotated[Optional[str], "a note"]) == "text"  # noqa: UP045
+
+
+@pytest.mark.parametrize(("kind", "compression"), [(str, "gzip"), (pl.DataFrame, "zstd")])
+def test_compressed_file_is_not_read_as_its_uncompressed_type(
+    folder: pathlib.Path, kind: Any, compression: str
+) -> None:
+    file_type = "csv" if kind is str else "parquet"
+    packed = keep(folder, b"packed", file_type, compression)
+    with pytest.raises(WrongFileTypeError, match=rf"is '{file_type}\.{compression}'"):
+        TypeHandlers().read(packed, kind)
+    assert TypeHandlers().read(packed) == b"packed"
+
+
+def test_artifact_cannot_be_stored(folder: pathlib.Path) -> None:
+    with pytest.raises(UnsupportedTypeError):
+        TypeHandlers().for_value(stored(folder, "text"))
+
+
+def test_subclass_is_stored_as_its_base() -> None:
+    class Text(str):
+        __slots__ = ()
+
+    assert written(Text("x"))[0].file_type == "txt"
+    assert "builtins.str" in type_names(Text)

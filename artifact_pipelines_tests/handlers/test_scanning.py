@@ -91,7 +91,7 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_copies, "_copy", fail)
 
 
-def test_on_local_disk_it_is_the_stored_file_that_is_scanned_and_filtered(settings: Settings) -> None:
+def test_local_file_itself_is_scanned_and_filtered(settings: Settings) -> None:
     with open_store() as store:
         sink = io.BytesIO()
         write_frame(WIDE, sink)
@@ -107,7 +107,7 @@ def test_on_local_disk_it_is_the_stored_file_that_is_scanned_and_filtered(settin
 
 @pytest.mark.usefixtures("no_copies")
 @pytest.mark.parametrize(("kind", "column"), KINDS)
-def test_one_column_is_a_fraction_of_the_bytes(
+def test_scan_of_one_column_fetches_a_fraction_of_the_bytes(
     remote: Store, file: FileInfo, proxy: Proxy, kind: Any, column: Callable[[Any], pl.DataFrame]
 ) -> None:
     proxy.reset()
@@ -120,7 +120,7 @@ def test_one_column_is_a_fraction_of_the_bytes(
 
 @pytest.mark.usefixtures("no_copies")
 @pytest.mark.parametrize(("kind", "first_rows"), FILTERED)
-def test_a_filter_leaves_out_the_other_row_groups(
+def test_filter_skips_row_groups(
     remote: Store, file: FileInfo, proxy: Proxy, kind: Any, first_rows: Callable[[Any, int], pl.DataFrame]
 ) -> None:
     table, fetched = load(remote, file, kind), []
@@ -132,7 +132,7 @@ def test_a_filter_leaves_out_the_other_row_groups(
 
 
 @pytest.mark.parametrize(("kind", "column"), KINDS)
-def test_a_missing_file_or_one_of_another_size_is_told_before_it_is_scanned(
+def test_missing_or_truncated_file_is_reported_before_the_scan(
     remote: Store, file: FileInfo, s3_back_door: S3BackDoor, kind: Any, column: object
 ) -> None:
     s3_back_door.put(file.storage_path, b"short")
@@ -180,9 +180,7 @@ def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
     return used
 
 
-def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
-    guarded: Artifact, secrets: Secrets, proxy: Proxy
-) -> None:
+def test_dataset_asks_for_credentials_at_every_scan(guarded: Artifact, secrets: Secrets, proxy: Proxy) -> None:
     dataset = scanning.open_dataset(guarded)
     for _ in range(2):
         proxy.reset()
@@ -193,7 +191,7 @@ def test_a_dataset_asks_for_credentials_whenever_it_is_scanned(
         assert (f"KEY{secrets.asked}", f"token-{secrets.asked}") in used_credentials(proxy)
 
 
-def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
+def test_polars_asks_again_when_credentials_may_have_expired(
     guarded: Artifact, secrets: Secrets, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lazy = scanning.scan_with_polars(guarded)
@@ -216,7 +214,7 @@ def test_polars_asks_for_credentials_again_when_they_may_have_run_out(
 
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
-def test_no_secret_is_shown_or_leaves_the_process(
+def test_secrets_are_not_shown_and_do_not_leave_the_process(
     guarded: Artifact, kind: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POLARS_VERBOSE", "1")
@@ -246,7 +244,7 @@ def test_no_secret_is_shown_or_leaves_the_process(
     assert not re.search(r"hidden-|token-|KEY\d", str(refused.value))
 
 
-def test_a_filesystem_for_reading_changes_nothing(guarded: Artifact) -> None:
+def test_filesystem_of_a_dataset_is_read_only(guarded: Artifact) -> None:
     filesystem = scanning.open_dataset(guarded).filesystem
     with pytest.raises(NotImplementedError):
         filesystem.delete_file(guarded.uri().removeprefix("s3://"))
@@ -254,7 +252,7 @@ def test_a_filesystem_for_reading_changes_nothing(guarded: Artifact) -> None:
         copy.copy(filesystem.handler)
 
 
-def test_access_is_what_the_store_itself_uses(
+def test_s3_access_has_the_settings_of_the_store(
     s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     given = S3Client("bucket", S3Settings(s3_server, "eu-central-1", "a", "b", "c")).access()
@@ -299,7 +297,7 @@ echo '{{"Version": 1, "AccessKeyId": "key'$N'", "SecretAccessKey": "s", "Session
 
 
 @pytest.mark.local
-def test_a_store_on_local_disk_needs_no_access(store: Store) -> None:
+def test_local_store_has_no_s3_access(store: Store) -> None:
     file = store.info(store.create_artifact(io.BytesIO(b"x"), "txt"))
     assert opened(store, file).s3_access() is None
     assert tempfile.gettempdir()

@@ -1,9 +1,16 @@
-"""Writing a value with the handler of its type, without a store."""
+"""Write values with their handlers and read them back, with a plain folder in place of a store."""
 
+import datetime
+import io
+import pathlib
 import shutil
 from typing import Any, BinaryIO
 
+from artifact_pipelines.core.types import FileDescription, FileId, FileInfo, FileState, StoragePath
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage.artifact import Artifact
+
+_NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 def write_value(value: Any, sink: BinaryIO) -> str | None:
@@ -14,3 +21,45 @@ def write_value(value: Any, sink: BinaryIO) -> str | None:
     with handler.open(value) as stream:
         shutil.copyfileobj(stream, sink)
     return None
+
+
+def written(value: Any) -> tuple[FileDescription, bytes]:
+    """Return the description and the bytes of a value."""
+    description, sink = TypeHandlers().for_value(value).describe(value), io.BytesIO()
+    write_value(value, sink)
+    return description, sink.getvalue()
+
+
+def keep(folder: pathlib.Path, data: bytes, file_type: str, compression_type: str | None = None) -> Artifact:
+    """Return an artifact of these bytes, kept in a folder."""
+    file_id = len(list(folder.iterdir())) + 1
+    path = folder / str(file_id)
+    path.write_bytes(data)
+    info = FileInfo(
+        file_id=FileId(file_id),
+        content_hash="0" * 64,
+        hash_algorithm="blake3",
+        size_bytes=len(data),
+        file_type=file_type,
+        mime_type=None,
+        compression_type=compression_type,
+        storage_path=StoragePath("0" * 64, FileId(file_id)),
+        state=FileState.STORED,
+        reference_count=1,
+        metadata={},
+        created_at=_NOW,
+        stored_at=_NOW,
+        verified_at=None,
+    )
+    return Artifact(info, path.as_uri, lambda verify: path.open("rb"))
+
+
+def stored(folder: pathlib.Path, value: Any) -> Artifact:
+    """Return an artifact of a value, kept in a folder."""
+    description, data = written(value)
+    return keep(folder, data, description.file_type)
+
+
+def round_trip(folder: pathlib.Path, value: Any, annotation: Any) -> Any:
+    """Return a value as it is read back with an annotation."""
+    return TypeHandlers().read(stored(folder, value), annotation)

@@ -38,22 +38,22 @@ MAP = pa.map_(pa.struct([("k", pa.int64())]), pa.date32())
         (pa.StructArray.from_arrays([[1], [2]], ["a", "a"])[0], "{a: 1, a: 2}"),
     ],
 )
-def test_numbers_are_told_as_they_are_and_all_else_as_text(value: pa.Scalar, told: Any) -> None:
+def test_numbers_are_shown_unchanged_and_other_values_as_text(value: pa.Scalar, told: Any) -> None:
     assert format_cell(value) == told
     assert type(format_cell(value)) is type(told)
 
 
 @pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.date32()])
-def test_what_no_calendar_has_is_told_by_its_number(kind: pa.DataType) -> None:
+def test_time_beyond_the_calendar_is_shown_as_its_number(kind: pa.DataType) -> None:
     number = 2 ** (kind.bit_width - 2)
     assert str(number) in str(format_cell(pa.array([number], f"int{kind.bit_width}").view(kind)[0]))
 
 
-def test_text_that_is_no_utf_8_costs_its_own_characters_only() -> None:
+def test_malformed_utf_8_is_replaced_by_character() -> None:
     broken = pa.array([b"a\xffb"]).view(pa.string())[0]
     assert format_cell(broken) == "a\N{REPLACEMENT CHARACTER}b"
 
 
-def test_of_a_long_list_the_first_items_are_told() -> None:
+def test_long_list_is_shown_by_its_first_items() -> None:
     told = format_cell(pa.scalar(list(range(1_000_000))))
     assert told == f"[{', '.join(map(str, range(ITEMS_SHOWN)))}, …]"

@@ -43,7 +43,7 @@ def written(frame: pl.DataFrame | pl.LazyFrame) -> tuple[bytes, str | None]:
 
 @pytest.mark.parametrize("group_bytes", [64 << 20, 1_000])
 @pytest.mark.parametrize("name", FRAMES)
-def test_categories_inside_of_others_come_back(name: str, group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_categories_come_back(name: str, group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = FRAMES[name].to_frame()
     once = hash_of(frame.to_arrow())
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", group_bytes)
@@ -57,7 +57,7 @@ def test_categories_inside_of_others_come_back(name: str, group_bytes: int, monk
         assert written(same) == (data, logical_hash)
 
 
-def test_the_categories_of_a_group_are_stored() -> None:
+def test_categories_of_a_group_by_are_stored() -> None:
     rows = pl.DataFrame({"k": [1, 1], "cat": ["a", "b"]}, schema={"k": pl.Int64, "cat": pl.Categorical})
     grouped = rows.group_by("k").agg("cat")
     polars.testing.assert_frame_equal(pl.read_parquet(written(grouped)[0]), grouped)
@@ -81,7 +81,7 @@ def _arrays(values: pa.Array) -> dict[str, pa.Array]:
 
 @pytest.mark.parametrize(("view", "plain"), [(pa.string_view(), pa.string()), (pa.binary_view(), pa.binary())])
 @pytest.mark.parametrize("name", _arrays(pa.array(["x", "y"])))
-def test_dictionaries_of_views_are_as_those_of_texts(name: str, view: pa.DataType, plain: pa.DataType) -> None:
+def test_dictionaries_of_views_equal_those_of_texts(name: str, view: pa.DataType, plain: pa.DataType) -> None:
     table = pa.table({"x": _arrays(pa.array([b"x", b"y"], pa.binary()).cast(view))[name]})
     same = pa.table({"x": _arrays(pa.array([b"x", b"y"], pa.binary()).cast(plain))[name]})
     found = set()

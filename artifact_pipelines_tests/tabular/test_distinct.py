@@ -44,7 +44,9 @@ def written_by_pyarrow(values: pl.Series) -> io.BytesIO:
         ([None, None], 0),
     ],
 )
-def test_the_bound_holds_and_is_no_scan(write: Callable[[pl.Series], BinaryIO], values: list[Any], bound: int) -> None:
+def test_distinct_bound_follows_from_the_footer(
+    write: Callable[[pl.Series], BinaryIO], values: list[Any], bound: int
+) -> None:
     series = pl.Series(values, dtype=pl.Int64 if values == [None, None] else None)
     [column] = describe_parquet(write(series)).columns
     assert column.distinct_at_most == bound
@@ -66,7 +68,7 @@ LONG = "x" * 5_000  # Arrow's writer leaves out statistics of more than 4 KiB
         ([0.5, 0.5, float("nan"), float("nan")], [(None, None, 4), (0.5, 0.5, 4)]),
     ],
 )
-def test_a_row_group_that_says_nothing_is_not_passed_over(
+def test_row_group_without_statistics_is_not_ignored(
     write: Callable[[pl.Series], BinaryIO],
     values: list[Any],
     said: list[tuple[Any, Any, int]],
@@ -81,13 +83,13 @@ def test_a_row_group_that_says_nothing_is_not_passed_over(
 
 @pytest.mark.parametrize("write", [written_by_polars, written_by_pyarrow])
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 3_000])
-def test_texts_that_begin_alike_are_not_taken_for_one(write: Callable[[pl.Series], BinaryIO], length: int) -> None:
+def test_texts_with_a_common_prefix_count_separately(write: Callable[[pl.Series], BinaryIO], length: int) -> None:
     [column] = describe_parquet(write(pl.Series(["x" * length, "x" * length + "y", "x" * length + "z"] * 2))).columns
     assert column.distinct_at_most is not None
     assert column.distinct_at_most >= 3
 
 
-def test_a_column_is_not_taken_for_a_field_of_the_same_path() -> None:
+def test_column_is_not_confused_with_a_field_of_the_same_path() -> None:
     record, pairs = [{"b": 7}, {"b": 9}], [[("k", 1)], None]
     kind = pa.map_(pa.string(), pa.int64())
     table = pa.table({"a": record, "pairs": pa.array(pairs, kind), "a.b": [1, 1], "lists": [[1], [2]], "last": [3, 4]})
@@ -98,11 +100,11 @@ def test_a_column_is_not_taken_for_a_field_of_the_same_path() -> None:
     assert told == [*nested[:2], ("a.b", 1, 1), nested[2], ("last", 3, 2)]
 
 
-def test_nested_columns_have_no_bound() -> None:
+def test_nested_columns_have_no_distinct_bound() -> None:
     [column] = describe_parquet(written_by_polars(pl.Series([[1], [2]]))).columns
     assert column.distinct_at_most is None
 
 
-def test_what_writers_counted_is_added_up_over_row_groups() -> None:
+def test_distinct_counts_of_writers_add_up_over_row_groups() -> None:
     assert distinct_at_most(pa.string(), 100, "a", "z", [3, 4]) == 7
     assert distinct_at_most(pa.string(), 100, "a", "z", [3, None]) == 100

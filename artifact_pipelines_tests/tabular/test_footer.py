@@ -31,7 +31,7 @@ def told(source: io.BytesIO) -> dict[str, ColumnSummary]:
     return {column.name: column for column in describe_parquet(source).columns}
 
 
-def test_the_footer_tells_rows_types_nulls_and_ranges() -> None:
+def test_footer_gives_rows_types_nulls_and_ranges() -> None:
     summary = describe_parquet(io.BytesIO(written(FRAME)))
     assert summary.row_count == ROWS
     number, text, share = summary.columns
@@ -46,7 +46,7 @@ def test_the_footer_tells_rows_types_nulls_and_ranges() -> None:
     assert share.maximum == pytest.approx((ROWS - 1) / 7)
 
 
-def test_the_footer_is_read_for_every_type() -> None:
+def test_footer_is_read_for_every_type() -> None:
     frame = pl.DataFrame(
         {
             "nested": [[1, 2], None],
@@ -68,7 +68,7 @@ def test_the_footer_is_read_for_every_type() -> None:
     assert preview(io.BytesIO(written(frame)), 1)[0]["nested"] == "[1, 2]"
 
 
-def test_the_preview_is_the_first_rows() -> None:
+def test_preview_is_the_first_rows() -> None:
     data = written(FRAME)
     assert preview(io.BytesIO(data), 3) == FRAME.head(3).to_dicts()
     assert preview(io.BytesIO(written(FRAME.head(0)))) == []
@@ -109,7 +109,7 @@ _FAR: dict[str, tuple[pa.Array, Any, Any]] = {
 
 
 @pytest.mark.parametrize(("values", "minimum", "maximum"), _FAR.values(), ids=_FAR)
-def test_every_value_of_a_type_is_told_as_the_footer_has_it(
+def test_minimum_and_maximum_are_shown_for_every_type(
     values: pa.Array, minimum: Any, maximum: Any, write: Callable[[pa.Table], io.BytesIO]
 ) -> None:
     column = told(write(pa.table({"x": values})))["x"]

@@ -21,7 +21,7 @@ def secret(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_the_files_named_can_be_read(allowed: pathlib.Path) -> None:
+def test_allowed_files_can_be_read(allowed: pathlib.Path) -> None:
     with locked_duckdb([allowed]) as connection:
         assert connection.read_csv(str(allowed)).fetchall() == [(1,), (2,)]
 
@@ -55,7 +55,7 @@ def test_the_files_named_can_be_read(allowed: pathlib.Path) -> None:
         "SELECT * FROM local_frame",
     ],
 )
-def test_there_is_no_way_out(allowed: pathlib.Path, secret: pathlib.Path, sql: str) -> None:
+def test_nothing_else_can_be_read_written_or_set(allowed: pathlib.Path, secret: pathlib.Path, sql: str) -> None:
     import polars as pl
 
     local_frame = pl.DataFrame({"a": [1]})
@@ -67,7 +67,7 @@ def test_there_is_no_way_out(allowed: pathlib.Path, secret: pathlib.Path, sql: s
     assert len(local_frame) == 1
 
 
-def test_memory_is_bounded_and_what_is_spilled_too(tmp_path: pathlib.Path) -> None:
+def test_memory_and_spilled_bytes_are_bounded(tmp_path: pathlib.Path) -> None:
     with (
         locked_duckdb([], memory_limit_bytes=64 << 20, temp_limit_bytes=16 << 20) as connection,
         pytest.raises(duckdb.OutOfMemoryException),
@@ -75,7 +75,7 @@ def test_memory_is_bounded_and_what_is_spilled_too(tmp_path: pathlib.Path) -> No
         connection.execute("SELECT count(*) FROM (SELECT DISTINCT range::VARCHAR FROM range(50_000_000))").fetchall()
 
 
-def test_times_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     with locked_duckdb([]) as connection:
         found = connection.execute("SELECT (TIMESTAMPTZ '2013-01-01 00:00:00+00')::VARCHAR").fetchall()
@@ -83,7 +83,7 @@ def test_times_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1", "  SELECT 1;\n", "WITH a AS (SELECT 1) SELECT * FROM a", "FROM range(3)"])
-def test_one_select_is_let_through(sql: str) -> None:
+def test_one_select_is_accepted(sql: str) -> None:
     with locked_duckdb([]) as connection:
         assert connection.execute(only_select(connection, sql)).fetchall()
 
@@ -100,6 +100,6 @@ def test_one_select_is_let_through(sql: str) -> None:
         ("INSERT INTO x VALUES (1)", "INSERT"),
     ],
 )
-def test_anything_else_is_refused_and_said(sql: str, kind: str) -> None:
+def test_other_statements_are_refused_by_kind(sql: str, kind: str) -> None:
     with locked_duckdb([]) as connection, pytest.raises(UnsafeQueryError, match=f"it is {kind}, not one SELECT"):
         only_select(connection, sql)

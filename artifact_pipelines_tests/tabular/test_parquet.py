@@ -39,17 +39,17 @@ def written_batches(schema: pa.Schema, batches: Any) -> bytes:
     return sink.getvalue()
 
 
-def test_a_frame_comes_back() -> None:
+def test_frame_comes_back() -> None:
     polars.testing.assert_frame_equal(pl.read_parquet(written(FRAME)), FRAME)
 
 
-def test_how_a_frame_lies_in_memory_does_not_show() -> None:
+def test_memory_layout_of_a_frame_does_not_change_the_bytes() -> None:
     chunks = pl.concat([FRAME[:1], FRAME[1:70_000], FRAME[70_000:]], rechunk=False)
     assert chunks.n_chunks() == 3
     assert written(chunks) == written(FRAME) == written(FRAME.lazy()) == written(chunks.lazy())
 
 
-def test_how_batches_are_cut_does_not_show() -> None:
+def test_cuts_of_batches_do_not_change_the_bytes() -> None:
     table = FRAME.to_arrow()
     layouts = [table.to_batches(max_chunksize=size) for size in (1_000, 65_536, ROWS)]
     layouts.append([table.to_batches()[0].slice(0, 0), *table.to_batches(max_chunksize=122_880)])
@@ -59,20 +59,20 @@ def test_how_batches_are_cut_does_not_show() -> None:
 
 
 @pytest.mark.parametrize("columns", [0, 1, 30, 31, 1000, 5000])
-def test_a_row_group_is_bounded_in_rows_and_values(columns: int) -> None:
+def test_row_group_is_bounded_in_rows_and_values(columns: int) -> None:
     rows = row_group_rows(columns)
     assert 1024 <= rows <= parquet.ROW_GROUP_ROWS
     assert rows == 1024 or rows * columns <= parquet.ROW_GROUP_VALUES
 
 
-def test_row_groups_have_the_size_that_is_said() -> None:
+def test_row_groups_have_row_group_rows() -> None:
     for data in (written(FRAME), written_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches())):
         metadata = pq.ParquetFile(io.BytesIO(data)).metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         assert sizes == [122_880, 122_880, 54_240]
 
 
-def test_batches_are_taken_as_they_are_written() -> None:
+def test_few_row_groups_are_in_memory_at_a_time() -> None:
     schema = pa.schema([("x", pa.int64())])
     alive: list[int] = []
 
@@ -85,7 +85,7 @@ def test_batches_are_taken_as_they_are_written() -> None:
     assert max(alive) - alive[0] < 8 << 20, "16 MB were written, never more than two row groups of 1 MB were held"
 
 
-def test_an_error_of_the_sink_comes_out_as_it_is() -> None:
+def test_error_of_the_sink_is_raised_unchanged() -> None:
     class FullError(Exception):
         pass
 
@@ -100,14 +100,14 @@ def test_an_error_of_the_sink_comes_out_as_it_is() -> None:
         write_batches(FRAME.to_arrow().schema, FRAME.to_arrow().to_batches(), sink)
 
 
-def test_an_error_of_the_query_comes_out_as_it_is() -> None:
+def test_error_of_the_query_is_raised_unchanged() -> None:
     broken = FRAME.lazy().with_columns(pl.col("text").str.to_integer())
     with pytest.raises(pl.exceptions.PolarsError):
         written(broken)
 
 
 @pytest.mark.parametrize("frame", [FRAME.head(0), pl.DataFrame(), pl.DataFrame({"only": []})])
-def test_a_table_may_have_no_rows_or_no_columns(frame: pl.DataFrame) -> None:
+def test_table_without_rows_or_columns_is_written(frame: pl.DataFrame) -> None:
     data = written(frame)
     summary = describe_parquet(io.BytesIO(data))
     assert summary.row_count == 0
@@ -122,15 +122,13 @@ class _Full(io.BytesIO):
 
 @pytest.mark.parametrize("frame", [pl.DataFrame({"x": range(400_000)}), pl.LazyFrame({"x": range(400_000)})])
 @pytest.mark.parametrize("sink", [io.BytesIO, _Full])
-def test_no_thread_is_left_whether_writing_succeeds_or_not(
-    frame: pl.DataFrame | pl.LazyFrame, sink: type[io.BytesIO]
-) -> None:
+def test_no_thread_is_left_after_success_or_failure(frame: pl.DataFrame | pl.LazyFrame, sink: type[io.BytesIO]) -> None:
     with contextlib.suppress(OSError):
         write_frame(frame, sink(), OneThreadHasher)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("table-hasher")]
 
 
-def test_what_polars_lets_go_of_later_keeps_no_hasher_and_no_frame() -> None:
+def test_objects_that_polars_keeps_hold_no_hasher_and_no_frame() -> None:
     frame = pl.DataFrame({f"c{number}": [number] for number in range(100)})
     before = _alive()
     for _ in range(3):

@@ -30,13 +30,13 @@ def unordered(table: pa.Table, **options: Any) -> str:
 
 @hypothesis.given(tables(), st.randoms(use_true_random=False))
 @hypothesis.settings(max_examples=40)
-def test_the_order_of_rows_does_not_count(table: pa.Table, chance: random.Random) -> None:
+def test_order_of_rows_does_not_change_the_unordered_hash(table: pa.Table, chance: random.Random) -> None:
     rows = list(range(table.num_rows))
     chance.shuffle(rows)
     assert unordered(table.take(pa.array(rows, pa.int64()))) == unordered(table)
 
 
-def test_rows_count_as_often_as_they_are_there() -> None:
+def test_repeated_rows_count() -> None:
     table = pa.table({"x": [1, 1, 2]})
     assert len({unordered(table), unordered(table.slice(1)), unordered(pa.table({"x": [1, 2, 2]}))}) == 3
 
@@ -51,17 +51,17 @@ def test_rows_count_as_often_as_they_are_there() -> None:
         ([[0.0, 2], [-0.0, 1]], [[-0.0, 2], [0.0, 1]]),
     ],
 )
-def test_what_the_hash_takes_for_one_value_does_not_order_rows(one: Any, other: Any) -> None:
+def test_values_that_hash_equal_do_not_order_rows(one: Any, other: Any) -> None:
     pair = [pa.table({"x": values, "y": [2, 1]}) for values in (one, other)]
     assert unordered(pair[0]) == unordered(pair[1]) == unordered(pair[0].take([1, 0]))
 
 
-def test_what_duckdb_does_not_take_for_a_map_is_sorted_all_the_same() -> None:
+def test_maps_that_duckdb_refuses_are_sorted() -> None:
     twice = pa.table({"x": pa.array([[("a", 1), ("a", 2)], [("a", 1)]], pa.map_(pa.string(), pa.int64()))})
     assert unordered(twice) == unordered(twice.take([1, 0])) != unordered(twice.slice(1))
 
 
-def test_maps_are_the_lists_of_structs_that_they_are_stored_as() -> None:
+def test_maps_have_the_unordered_hash_of_lists_of_structs() -> None:
     maps = pa.array([[("b", 1)], None, [("a", 2), ("c", 3)], []], pa.map_(pa.string(), pa.int64()))
     lists = maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.int64())])))
     nested = [pa.table({"x": pa.StructArray.from_arrays([column], ["y"])}) for column in (maps, lists)]
@@ -69,7 +69,7 @@ def test_maps_are_the_lists_of_structs_that_they_are_stored_as() -> None:
     assert unordered(nested[0]) == unordered(nested[1]) == unordered(nested[0].take([3, 2, 1, 0]))
 
 
-def test_nothing_is_rounded_or_folded() -> None:
+def test_similar_values_have_different_hashes() -> None:
     tables_ = [
         pa.table({"x": pa.array([number, 5_000_000_000], kind)})
         for kind in (pa.timestamp("ns", "UTC"), pa.time64("ns"), pa.duration("ns"))
@@ -81,33 +81,33 @@ def test_nothing_is_rounded_or_folded() -> None:
     assert len({unordered(table) for table in tables_}) == len(tables_)
 
 
-def test_every_type_that_can_be_stored_can_be_sorted() -> None:
+def test_every_storable_type_can_be_sorted() -> None:
     assert unordered(GOLDEN) == unordered(GOLDEN.take([2, 0, 1])) != unordered(GOLDEN.slice(1))
     enum = pl.Series(["a", "b"], dtype=pl.Enum(["b", "a"])).to_frame().to_arrow()
     assert unordered(enum) == unordered(enum.take([1, 0]))
 
 
-def test_it_is_the_hash_of_the_sorted_table() -> None:
+def test_unordered_hash_is_the_hash_of_the_sorted_table() -> None:
     table = pa.table({"x": [2, None, 1], "y": ["b", "c", "a"]})
     assert unordered(table) == hash_of(table.take([2, 0, 1]))
 
 
 @pytest.mark.parametrize("table", [pa.table({}), pa.table({"x": pa.array([], pa.int64())})])
-def test_a_table_may_be_empty(table: pa.Table) -> None:
+def test_empty_table_has_an_unordered_hash(table: pa.Table) -> None:
     assert unordered(table) == hash_of(table)
 
 
-def test_fields_may_differ_in_case_alone() -> None:
+def test_columns_may_differ_only_in_case() -> None:
     table = pa.table([pa.array([1, 2]), pa.array([3, 4])], ["a", "A"])
     assert unordered(table) == unordered(table.take([1, 0]))
 
 
-def test_views_of_lists_are_refused() -> None:
+def test_list_views_are_refused() -> None:
     with pytest.raises(UnsupportedTypeError, match="list_view"):
         unordered(pa.table({"x": pa.array([[1]], pa.list_view(pa.int64()))}))
 
 
-def test_more_than_fits_into_memory_is_sorted_on_disk_and_leaves_nothing(
+def test_sort_larger_than_memory_spills_to_disk_and_leaves_nothing(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spill = tmp_path / "spill"

@@ -41,7 +41,7 @@ def total(text: str, parsed: dict[str, int]) -> list[object]:
     return [text, parsed]
 
 
-def test_each_asset_loads_the_type_that_it_stored(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_assets_with_equal_bytes_load_their_own_types(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     result = run(io_manager, raw, text, parsed, total)
     assert result.asset_value("total") == ['{"n":1}', {"n": 1}]
     current = {made.asset: made.file for made in catalog.materializations.list_current()}
@@ -51,7 +51,7 @@ def test_each_asset_loads_the_type_that_it_stored(io_manager: ArtifactIOManager,
     assert (shown["artifact/file_type"].value, shown["artifact/duplicate"].value) == ("txt", True)
 
 
-def test_a_file_without_bytes_is_new_once(io_manager: ArtifactIOManager) -> None:
+def test_empty_file_is_new_only_once(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def empty() -> bytes:
         return b""
@@ -60,7 +60,7 @@ def test_a_file_without_bytes_is_new_once(io_manager: ArtifactIOManager) -> None
     assert [metadata["artifact/duplicate"].value for metadata in told] == [False, True]
 
 
-def test_an_asset_whose_type_changes_is_another_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_change_of_type_with_equal_bytes_is_a_new_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     value: list[object] = ["1"]
 
     @dg.asset
@@ -81,7 +81,7 @@ def test_an_asset_whose_type_changes_is_another_version(io_manager: ArtifactIOMa
     assert catalog.materializations.roll_back("number", 1).now.file.file_type == "txt"
 
 
-def test_a_file_that_is_stored_under_another_extension_has_that(
+def test_equal_bytes_under_another_extension_get_that_type(
     io_manager: ArtifactIOManager, tmp_path: pathlib.Path
 ) -> None:
     paths = [tmp_path / "flights.dat", tmp_path / "flights.csv"]
@@ -102,7 +102,7 @@ def test_a_file_that_is_stored_under_another_extension_has_that(
 
 
 @pytest.mark.parametrize("first", ["text", "bytes"])
-def test_who_stores_bytes_first_does_not_decide_how_they_are_read(io_manager: ArtifactIOManager, first: str) -> None:
+def test_first_writer_of_bytes_does_not_decide_their_type(io_manager: ArtifactIOManager, first: str) -> None:
     @dg.asset
     def as_text() -> str:
         return "same"
