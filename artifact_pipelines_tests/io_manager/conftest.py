@@ -18,7 +18,7 @@ _OF_THE_ENVIRONMENT = {"own_catalog", "store", "project"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on what production has too, unless it looks behind the store's back."""
+    """Run a test on the databases and stores of production too, unless it looks behind the store's back."""
     names = set(metafunc.fixturenames)
     is_of_any_place = names & _OF_THE_ENVIRONMENT and not names & {"catalog_url", "storage_url"}
     is_local = metafunc.definition.get_closest_marker("local")
@@ -49,6 +49,6 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """Return what the one step that failed says."""
+    """Return the error of the one step that failed."""
     [event] = result.get_step_failure_events()
     return str(event.step_failure_data.error_display_string)

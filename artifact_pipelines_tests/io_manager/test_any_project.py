@@ -1,4 +1,4 @@
-"""What works with Dagster's own IO managers works with this one, without a change of the project."""
+"""A project that works with Dagster's own IO managers works with this one, unchanged."""
 
 import pathlib
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def run_op_job(ours: ArtifactIOManager, job: Callable[..., Any]) -> dg.ExecuteIn
     return dg.job(resource_defs={"io_manager": ours})(job).execute_in_process()
 
 
-def test_an_asset_that_returns_nothing_is_another_one_each_time(
+def test_none_without_annotation_has_a_new_data_version_each_run(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
 ) -> None:
     @dg.asset
@@ -48,31 +48,31 @@ def test_an_asset_that_returns_nothing_is_another_one_each_time(
         assert event.asset_materialization
         return (event.asset_materialization.tags or {})["dagster/data_version"]
 
-    told = []
+    versions = []
     for _ in range(2):
         materialize(ours, loaded_elsewhere, perhaps, instance=instance)
-        told.append((version("loaded_elsewhere"), version("perhaps")))
-    assert told[0][0] != told[1][0]
-    assert told[0][1] == told[1][1], "here None is a value"
+        versions.append((version("loaded_elsewhere"), version("perhaps")))
+    assert versions[0][0] != versions[1][0]
+    assert versions[0][1] == versions[1][1], "None is a value where the annotation allows it"
     assert [own_catalog.materializations.current(name).version for name in ("loaded_elsewhere", "perhaps")] == [2, 1]
 
 
 @pytest.mark.parametrize(
-    "asked", [{"partition_key": "mon"}, {"partition_key_range": dg.PartitionKeyRange("mon", "tue")}]
+    "partitions", [{"partition_key": "mon"}, {"partition_key_range": dg.PartitionKeyRange("mon", "tue")}]
 )
-def test_partitions_are_loaded_outside_of_a_run(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance, asked: dict[str, Any]
+def test_partitions_load_outside_of_a_run(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance, partitions: dict[str, Any]
 ) -> None:
     for day in ("mon", "tue"):
         materialize(ours, daily, partition_key=day, instance=instance)
     definitions = dg.Definitions([daily], resources={"io_manager": ours})
     with definitions.get_asset_value_loader(instance) as loader:
-        found = loader.load_asset_value("daily", **asked)
+        found = loader.load_asset_value("daily", **partitions)
     each = {day: {"day": day} for day in ("mon", "tue")}
-    assert found == (each["mon"] if "partition_key" in asked else each)
+    assert found == (each["mon"] if "partition_key" in partitions else each)
 
 
-def test_a_version_is_loaded_outside_of_a_run(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_selected_version_loads_outside_of_a_run(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     value = ["one"]
 
     @dg.asset
@@ -88,7 +88,7 @@ def test_a_version_is_loaded_outside_of_a_run(ours: ArtifactIOManager, instance:
             loader.load_asset_value("text", input_definition_metadata={"artifact/version": 9})
 
 
-def test_a_step_loads_a_value_that_is_no_input(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_step_loads_a_value_that_is_not_an_input(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     @dg.asset(deps=[daily])
     def down(context: dg.AssetExecutionContext) -> dict[str, str]:
         found: dict[str, str] = context.load_asset_value(dg.AssetKey("daily"), partition_key="mon")
@@ -115,7 +115,7 @@ def pieces():  # type: ignore[no-untyped-def]
         yield dg.DynamicOutput(pl.DataFrame({"x": [number]}), str(number))
 
 
-def test_outputs_are_collected_as_what_each_is_annotated_with(ours: ArtifactIOManager) -> None:
+def test_fan_in_loads_each_output_as_the_annotated_item_type(ours: ArtifactIOManager) -> None:
     @dg.op
     def total(numbers: list[int]) -> int:
         return sum(numbers)
@@ -145,7 +145,7 @@ def test_outputs_are_collected_as_what_each_is_annotated_with(ours: ArtifactIOMa
 
 
 @pytest.mark.parametrize("partition", [None, "mon"])
-def test_an_optional_input_of_nothing_is_none(
+def test_optional_input_without_a_version_is_none(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, partition: str | None
 ) -> None:
     partitions = DAYS if partition else None
@@ -167,7 +167,7 @@ def test_an_optional_input_of_nothing_is_none(
     assert result.asset_value("rows") == "none"
     assert materialize(ours, source, rows, **options).asset_value("rows") == "1"
     refused = materialize(ours, source, pinned, selection=[pinned], raise_on_error=False, **options)
-    assert NothingSelectedError.__name__ in failure_of(refused), "what is named is not optional"
+    assert NothingSelectedError.__name__ in failure_of(refused), "a selected version is not optional"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_an_optional_input_of_nothing_is_none(
         (pathlib.Path(__file__), pathlib.Path),
     ],
 )
-def test_an_input_without_an_annotation_is_what_was_stored(ours: ArtifactIOManager, value: object, kind: type) -> None:
+def test_input_without_annotation_loads_the_stored_type(ours: ArtifactIOManager, value: object, kind: type) -> None:
     @dg.asset
     def source():  # type: ignore[no-untyped-def]
         return value

@@ -59,28 +59,30 @@ def delays(flights: pl.LazyFrame) -> pl.LazyFrame:
     return flights.filter(pl.col("delay").is_not_null())
 
 
-def test_what_one_asset_makes_the_next_one_loads(io_manager: ArtifactIOManager) -> None:
+def test_asset_loads_its_upstream_asset(io_manager: ArtifactIOManager) -> None:
     result = run(io_manager, flights, delays)
     assert result.success
     polars.testing.assert_frame_equal(result.asset_value("delays").collect(), FRAME.head(1))
 
 
-def test_a_materialization_is_recorded_with_all_that_made_it(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_materialization_records_run_step_code_version_and_schema(
+    io_manager: ArtifactIOManager, catalog: Catalog
+) -> None:
     result = run(io_manager, flights, delays)
     made = catalog.materializations.current("flights")
     assert (made.run_id, made.step_key, made.code_version) == (result.run_id, "flights", "3")
     assert (made.row_count, made.schema) == (2, {"carrier": "string", "delay": "int64"})
-    assert made.data_version != made.file.content_hash, "it says what the table is, not how it is stored"
+    assert made.data_version != made.file.content_hash, "it identifies the rows, not their encoding"
 
 
-def test_the_files_that_were_loaded_are_recorded(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_loaded_inputs_are_recorded(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     run(io_manager, flights, delays)
     source, made = catalog.materializations.current("flights"), catalog.materializations.current("delays")
     loaded = [LoadedInput.of(source)]
     assert catalog.materializations.inputs(made.materialization_id) == loaded
 
 
-def test_the_ui_is_told_what_a_materialization_was_made_from(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_ui_shows_the_inputs_of_a_materialization(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     result = run(io_manager, flights, delays)
     file_id = catalog.materializations.current("flights").file.file_id
     [row] = metadata_of(result, "delays")["artifact/inputs"].records
@@ -88,7 +90,7 @@ def test_the_ui_is_told_what_a_materialization_was_made_from(io_manager: Artifac
     assert "artifact/inputs" not in metadata_of(result, "flights")
 
 
-def test_of_many_inputs_the_first_are_shown_and_the_rest_counted() -> None:
+def test_ui_shows_the_first_inputs_and_counts_the_others() -> None:
     loaded = [LoadedInput(1 + number, "daily", f"{number}", 1, FileId(1 + number)) for number in range(25)]
     metadata: Any = inputs_metadata([*loaded, loaded[0]])
     assert [row.data["partition"] for row in metadata["artifact/inputs"].records] == [f"{n}" for n in range(20)]
@@ -96,7 +98,7 @@ def test_of_many_inputs_the_first_are_shown_and_the_rest_counted() -> None:
     assert "artifact/more_inputs" not in inputs_metadata(loaded[:20])
 
 
-def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_ui_shows_rows_columns_and_bytes_added(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     metadata = metadata_of(run(io_manager, flights), "flights")
     file = catalog.materializations.current("flights").file
     assert metadata["artifact/file_id"].value == file.file_id
@@ -117,7 +119,7 @@ def test_the_ui_is_told_of_rows_columns_and_what_it_cost(io_manager: ArtifactIOM
     assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
 
 
-def test_the_ui_is_told_the_same_of_a_lazy_frame(io_manager: ArtifactIOManager) -> None:
+def test_ui_shows_the_same_for_a_lazy_frame(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def eager() -> pl.DataFrame:
         return FRAME
@@ -127,20 +129,20 @@ def test_the_ui_is_told_the_same_of_a_lazy_frame(io_manager: ArtifactIOManager) 
         return FRAME.lazy()
 
     result = run(io_manager, eager, lazy)
-    told, told_of_lazy = dict(metadata_of(result, "eager")), dict(metadata_of(result, "lazy"))
-    assert told["artifact/file_id"] == told_of_lazy["artifact/file_id"]
+    shown, shown_of_lazy = dict(metadata_of(result, "eager")), dict(metadata_of(result, "lazy"))
+    assert shown["artifact/file_id"] == shown_of_lazy["artifact/file_id"]
     for of_the_write in ("artifact/bytes_added", "artifact/duplicate"):
-        del told[of_the_write], told_of_lazy[of_the_write]
-    assert told == told_of_lazy
+        del shown[of_the_write], shown_of_lazy[of_the_write]
+    assert shown == shown_of_lazy
 
 
-def test_what_is_plotted_is_a_whole_number(io_manager: ArtifactIOManager) -> None:
+def test_plotted_metadata_are_whole_numbers(io_manager: ArtifactIOManager) -> None:
     metadata = metadata_of(run(io_manager, flights), "flights")
     for name in ("dagster/row_count", "artifact/size_bytes", "artifact/bytes_added"):
         assert isinstance(metadata[name], dg.IntMetadataValue)
 
 
-def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> None:
+def test_ui_shows_no_negative_zero(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def calm() -> pl.DataFrame:
         return pl.DataFrame({"wind": [0.0, 2.5]})
@@ -149,7 +151,7 @@ def test_the_ui_is_told_of_no_negative_zero(io_manager: ArtifactIOManager) -> No
     assert (column.data["minimum"], column.data["maximum"]) == ("0.0", "2.5")
 
 
-def test_the_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) -> None:
+def test_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) -> None:
     run(io_manager, flights)
     metadata = metadata_of(run(io_manager, flights), "flights")
     assert metadata["artifact/duplicate"].value is True
@@ -157,7 +159,7 @@ def test_the_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) ->
     assert metadata["artifact/version"].value == 1
 
 
-def test_the_data_version_of_a_table_does_not_depend_on_how_it_is_stored(
+def test_data_version_of_a_table_does_not_depend_on_its_encoding(
     io_manager: ArtifactIOManager,
     catalog: Catalog,
     instance: dg.DagsterInstance,
@@ -173,7 +175,7 @@ def test_the_data_version_of_a_table_does_not_depend_on_how_it_is_stored(
     assert _data_version(instance, "flights") == version
 
 
-def test_the_content_hash_and_the_type_are_the_data_version_of_what_is_no_table(
+def test_data_version_of_other_values_is_content_hash_and_type(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
@@ -184,7 +186,7 @@ def test_the_content_hash_and_the_type_are_the_data_version_of_what_is_no_table(
     assert _data_version(instance, "text") == f"{catalog.materializations.current('text').file.content_hash}.txt"
 
 
-def test_a_data_version_of_the_users_own_wins(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_data_version_set_by_the_user_wins(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     @dg.asset
     def own() -> dg.Output[int]:
         return dg.Output(1, data_version=dg.DataVersion("mine"))
@@ -200,13 +202,13 @@ def _data_version(instance: dg.DagsterInstance, key: str) -> str | None:
     return (event.asset_materialization.tags or {}).get("dagster/data_version")
 
 
-def test_a_run_reads_what_was_made_before_it(io_manager: ArtifactIOManager) -> None:
+def test_run_loads_what_earlier_runs_made(io_manager: ArtifactIOManager) -> None:
     run(io_manager, flights)
     result = run(io_manager, flights, delays, selection=[delays])
     assert result.asset_value("delays").collect().height == 1
 
 
-def test_an_input_that_was_never_made_is_not_retried(io_manager: ArtifactIOManager) -> None:
+def test_input_that_was_never_made_fails_without_a_retry(io_manager: ArtifactIOManager) -> None:
     result = run(io_manager, flights, delays, selection=[delays], raise_on_error=False)
     failure = _failure(result, "delays")
     assert "NeverMaterializedError" in failure
@@ -234,7 +236,9 @@ def test_plain_values_pass_from_asset_to_asset(io_manager: ArtifactIOManager, va
     assert run(io_manager, plain, boxed).asset_value("boxed") == [repr(value)]
 
 
-def test_a_path_is_stored_as_it_is_and_told_by_its_name(io_manager: ArtifactIOManager, tmp_path: pathlib.Path) -> None:
+def test_path_is_stored_unchanged_with_types_from_its_name(
+    io_manager: ArtifactIOManager, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "x.csv.gz").write_bytes(b"packed")
 
     @dg.asset
@@ -249,7 +253,7 @@ def test_a_path_is_stored_as_it_is_and_told_by_its_name(io_manager: ArtifactIOMa
     assert run(io_manager, file, size).asset_value("size") == 6
 
 
-def test_a_missing_path_fails_without_a_retry_and_says_which(
+def test_missing_path_fails_without_a_retry_and_is_named(
     io_manager: ArtifactIOManager, catalog: Catalog, tmp_path: pathlib.Path
 ) -> None:
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
@@ -263,7 +267,7 @@ def test_a_missing_path_fails_without_a_retry_and_says_which(
         catalog.materializations.current("file")
 
 
-def test_a_value_of_unknown_type_fails_and_names_what_is_supported(io_manager: ArtifactIOManager) -> None:
+def test_value_of_unknown_type_fails_and_names_supported_types(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def odd() -> object:
         return object()
@@ -273,7 +277,7 @@ def test_a_value_of_unknown_type_fails_and_names_what_is_supported(io_manager: A
     assert "polars.DataFrame" in failure
 
 
-def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
+def test_full_disk_is_retried_and_leaves_the_last_good_version(
     io_manager: ArtifactIOManager, catalog: Catalog, backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = iter(["good", "late", "late"])
@@ -296,11 +300,11 @@ def test_a_full_disk_is_retried_and_leaves_the_last_good_version(
         assert stream.read() == b"good"
 
 
-def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
+def test_damaged_duplicate_fails_the_run_and_the_next_run_heals_it(
     io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor
 ) -> None:
     @dg.asset
-    def numbers() -> pl.DataFrame:  # large enough that its footer is read without the rest
+    def numbers() -> pl.DataFrame:  # so large that the footer is read without the rest
         return pl.DataFrame({"x": [math.sin(number) for number in range(50_000)]})
 
     run(io_manager, numbers)
@@ -316,7 +320,7 @@ def test_a_damaged_duplicate_is_said_to_be_damaged_and_healed_by_the_next_run(
     assert (healed.file_id, healed.state, healed.reference_count) == (file.file_id, FileState.STORED, 2)
 
 
-def test_what_has_just_been_put_is_not_looked_for(
+def test_write_does_not_look_for_bytes_it_has_just_put(
     catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @dg.asset
@@ -332,7 +336,7 @@ def test_what_has_just_been_put_is_not_looked_for(
 
 
 @pytest.mark.parametrize("place", [8, 300])
-def test_what_is_loaded_from_a_damaged_file_fails_and_says_so(
+def test_load_of_a_damaged_file_fails(
     io_manager: ArtifactIOManager, catalog: Catalog, back_door: BackDoor, place: int
 ) -> None:
     @dg.asset
@@ -349,7 +353,7 @@ def test_what_is_loaded_from_a_damaged_file_fails_and_says_so(
         assert "DamagedBytesError" in _failure(result, "height")
 
 
-def test_a_stream_of_batches_that_breaks_leaves_nothing(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_broken_stream_of_batches_leaves_nothing(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     import pyarrow as pa
 
     schema = pa.schema([("x", pa.int64())])
@@ -366,7 +370,7 @@ def test_a_stream_of_batches_that_breaks_leaves_nothing(io_manager: ArtifactIOMa
     assert catalog.files.list_files(10) == []
 
 
-def test_partitions_are_kept_apart(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_each_partition_holds_its_own_value(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     days = dg.StaticPartitionsDefinition(["mon", "tue", "../we/d"])
 
     @dg.asset(partitions_def=days)
@@ -389,7 +393,7 @@ def test_partitions_are_kept_apart(io_manager: ArtifactIOManager, catalog: Catal
     assert catalog.materializations.current("daily", "../we/d").version == 1
 
 
-def test_ops_that_are_no_assets_pass_values_too(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_ops_pass_values(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     @dg.op
     def one() -> int:
         return 1
@@ -405,27 +409,27 @@ def test_ops_that_are_no_assets_pass_values_too(io_manager: ArtifactIOManager, c
     assert count.execute_in_process().output_for_node("add") == 2
 
 
-def test_an_asset_is_loaded_outside_of_a_run(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_asset_loads_outside_of_a_run(io_manager: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     run(io_manager, flights, instance=instance)
     definitions = dg.Definitions(assets=[flights], resources={"io_manager": io_manager})
     loaded: Any = definitions.get_asset_value_loader(instance).load_asset_value("flights", python_type=pl.DataFrame)
     polars.testing.assert_frame_equal(loaded, FRAME)
 
 
-def test_it_is_a_producer_itself(io_manager: ArtifactIOManager, producer: ArtifactProducer) -> None:
+def test_io_manager_creates_artifacts(io_manager: ArtifactIOManager, producer: ArtifactProducer) -> None:
     file_id = io_manager.create_artifact(io.BytesIO(b"data"), "bin")
     with producer.open(file_id) as stream:
         assert stream.read() == b"data"
     assert io_manager.create_artifacts([NewArtifact(io.BytesIO(b"data"), "bin")]) == [file_id]
 
 
-def test_the_factory_makes_one_from_urls(settings: Any) -> None:
+def test_factory_opens_catalog_and_storage_from_urls(settings: Any) -> None:
     factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
     assert dg.materialize([flights], resources={"io_manager": factory}).success
 
 
 @pytest.mark.parametrize("verify_reads", [True, False])
-def test_verification_of_reads_can_be_switched_off(
+def test_reads_are_verified_unless_switched_off(
     settings: Settings, storage_url: str, back_door: BackDoor, verify_reads: bool
 ) -> None:
     @dg.asset
@@ -455,10 +459,12 @@ def test_verification_of_reads_can_be_switched_off(
         ([{"a": float("inf"), "b": [1, 2]}], ["string", "string"]),
     ],
 )
-def test_tables_in_the_ui_hold_what_it_can_show(rows: Sequence[Mapping[str, Any]], kinds: list[str]) -> None:
+def test_tables_in_the_ui_hold_only_values_that_it_can_show(
+    rows: Sequence[Mapping[str, Any]], kinds: list[str]
+) -> None:
     value: Any = table_metadata(rows)
     assert [column.type for column in value.schema.columns] == kinds
 
 
-def test_a_table_without_rows_says_so() -> None:
+def test_table_without_rows_is_shown_as_none() -> None:
     assert table_metadata([]).value == "none"

@@ -1,4 +1,4 @@
-"""Early cut-off: content that did not change starts nothing, three assets deep, whatever condition and code version."""
+"""Early cut-off: unchanged content starts nothing, three assets deep, for any condition and code version."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -31,14 +31,14 @@ CONDITIONS: dict[str, Callable[[], dg.AutomationCondition[Any]]] = {
 
 @pytest.fixture(params=["in memory"])
 def instance(request: pytest.FixtureRequest) -> Iterator[dg.DagsterInstance]:
-    """A run takes ten times as long in an instance on disk, which is the same in all but where its tables lie."""
+    """An instance in memory, where a run takes a tenth of the time that it takes on disk."""
     with dg.instance_for_test(NO_LOGS) if request.param == "on disk" else dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
 @dataclasses.dataclass
 class Pipeline:
-    """a -> b -> c, evaluated as the daemon does: what it asks for is what runs."""
+    """Assets a -> b -> c. As with the daemon, the assets that an evaluation requests run."""
 
     assets: list[dg.AssetsDefinition]
     instance: dg.DagsterInstance
@@ -57,7 +57,7 @@ class Pipeline:
         assert result.success
 
     def requested(self) -> set[tuple[str, str | None]]:
-        """Return what one evaluation asks for."""
+        """Return the assets that one evaluation requests."""
         result = dg.evaluate_automation_conditions(
             dg.Definitions(self.assets), instance=self.instance, cursor=self.cursor
         )
@@ -66,7 +66,7 @@ class Pipeline:
         return {(key.to_user_string(), partition) for key in keys for partition in result.get_requested_partitions(key)}
 
     def run_until_quiet(self) -> list[set[tuple[str, str | None]]]:
-        """Evaluate and run what is asked for, until nothing is."""
+        """Evaluate and run the requested assets until none is requested."""
         rounds: list[set[tuple[str, str | None]]] = []
         while requested := self.requested():
             assert len(rounds) < 5
@@ -76,7 +76,7 @@ class Pipeline:
         return rounds
 
     def statuses(self, partition: str | None = None) -> dict[str, str]:
-        """Return what the UI says."""
+        """Return the staleness that the UI shows."""
         graph = dg.Definitions(self.assets).resolve_asset_graph()
         resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
         return {
@@ -97,7 +97,7 @@ FRESH = dict.fromkeys("abc", StaleStatus.FRESH.value)
     ids=lambda given: f"{given[0]}-{'code versions' if given[1] else 'no code versions'}",
 )
 def declared(request: pytest.FixtureRequest) -> tuple[str, str | None]:
-    """The name of a condition, and the code version of all assets."""
+    """Return the name of a condition, and the code version of all assets."""
     given: tuple[str, str | None] = request.param
     return given
 
@@ -114,7 +114,7 @@ def code_version(declared: tuple[str, str | None]) -> str | None:
 
 @pytest.fixture
 def source() -> list[int]:
-    """What asset a holds: the test changes it."""
+    """Return the value of asset a, which the test changes."""
     return [1, 2, 3]
 
 
@@ -145,16 +145,14 @@ def pipeline(
     return made
 
 
-def test_the_same_content_again_starts_nothing_and_leaves_everything_fresh(pipeline: Pipeline) -> None:
+def test_same_content_starts_nothing_and_leaves_all_fresh(pipeline: Pipeline) -> None:
     for _ in range(2):
         pipeline.materialize("a")
         assert pipeline.requested() == set()
         assert pipeline.statuses() == FRESH
 
 
-def test_changed_content_starts_what_reads_it_and_stops_where_nothing_changed(
-    pipeline: Pipeline, source: list[int]
-) -> None:
+def test_changed_content_starts_its_readers_and_stops_at_equal_results(pipeline: Pipeline, source: list[int]) -> None:
     source[0] = 0  # the maximum stays
     pipeline.materialize("a")
     assert pipeline.statuses() == FRESH | {"b": StaleStatus.STALE.value}
@@ -163,14 +161,14 @@ def test_changed_content_starts_what_reads_it_and_stops_where_nothing_changed(
 
 
 @pytest.mark.parametrize("instance", ["in memory", "on disk"], indirect=True)
-def test_changed_content_starts_everything_that_changes_with_it(pipeline: Pipeline, source: list[int]) -> None:
+def test_changed_content_starts_all_that_changes_with_it(pipeline: Pipeline, source: list[int]) -> None:
     source[0] = 9
     pipeline.materialize("a")
     assert pipeline.run_until_quiet() == [{("b", None)}, {("c", None)}]
     assert pipeline.statuses() == FRESH
 
 
-def test_content_that_is_made_in_another_way_is_the_same_content(pipeline: Pipeline) -> None:
+def test_equal_content_made_another_way_starts_nothing(pipeline: Pipeline) -> None:
     @dg.asset(code_version=pipeline.assets[0].code_versions_by_key[dg.AssetKey("a")])
     def a() -> pl.LazyFrame:
         return pl.concat([pl.LazyFrame({"x": [1, 2]}), pl.LazyFrame({"x": [3]})])
@@ -185,14 +183,14 @@ ALL_BELOW = {("b", None), ("c", None)}
 
 
 @pytest.mark.parametrize("declared", [("eager", None)], indirect=True)
-def test_eager_as_it_is_starts_all_below_on_the_same_content(pipeline: Pipeline) -> None:
+def test_plain_eager_condition_starts_all_downstream_on_same_content(pipeline: Pipeline) -> None:
     pipeline.materialize("a")
     assert pipeline.statuses() == FRESH
     assert pipeline.run_until_quiet() == [ALL_BELOW]
 
 
 @pytest.mark.parametrize("declared", [("eager where newly updated is changed", None)], indirect=True)
-def test_eager_without_what_is_newly_updated_starts_all_below_a_change(pipeline: Pipeline, source: list[int]) -> None:
+def test_eager_without_newly_updated_starts_all_below_a_change(pipeline: Pipeline, source: list[int]) -> None:
     pipeline.materialize("a")
     assert pipeline.run_until_quiet() == []
     source[0] = 0  # the maximum stays
@@ -201,7 +199,7 @@ def test_eager_without_what_is_newly_updated_starts_all_below_a_change(pipeline:
 
 
 @pytest.mark.parametrize("declared", [("eager on changes", None)], indirect=True)
-def test_eager_on_changes_starts_what_changes(pipeline: Pipeline, source: list[int]) -> None:
+def test_eager_on_data_version_changes_starts_only_what_changes(pipeline: Pipeline, source: list[int]) -> None:
     pipeline.materialize("a")
     assert pipeline.run_until_quiet() == []
     source[0] = 0  # the maximum stays
@@ -215,7 +213,7 @@ def test_eager_on_changes_starts_what_changes(pipeline: Pipeline, source: list[i
 
 @pytest.fixture
 def days() -> dict[str, int]:
-    """What each day of asset a holds."""
+    """Return the value of asset a for each day, which the test changes."""
     return dict.fromkeys(DAYS.get_partition_keys(), 5)
 
 
@@ -246,13 +244,13 @@ def daily(
     return made
 
 
-def test_a_day_with_the_same_content_again_starts_nothing(daily: Pipeline) -> None:
+def test_day_with_same_content_starts_nothing(daily: Pipeline) -> None:
     daily.materialize("a", partition="2024-01-02")
     assert daily.run_until_quiet() == []
     assert daily.statuses("2024-01-02") == FRESH
 
 
-def test_a_day_with_changed_content_starts_that_day_only(daily: Pipeline, days: dict[str, int]) -> None:
+def test_day_with_changed_content_starts_only_that_day(daily: Pipeline, days: dict[str, int]) -> None:
     days["2024-01-02"] = 6
     daily.materialize("a", partition="2024-01-02")
     assert daily.statuses("2024-01-01") == FRESH
@@ -264,12 +262,10 @@ def test_a_day_with_changed_content_starts_that_day_only(daily: Pipeline, days: 
     assert [daily.statuses(day) for day in days] == [FRESH] * 3
 
 
-def test_a_backfill_in_one_run_with_the_same_content_again_starts_nothing(
-    daily: Pipeline, days: dict[str, int]
-) -> None:
+def test_single_run_backfill_with_same_content_starts_nothing(daily: Pipeline, days: dict[str, int]) -> None:
     whole = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-03"}
     daily.materialize("a", **whole)
-    # Dagster has one data version for a run: the days' own was another, so once they count as changed.
+    # Dagster has one data version for a run, unlike that of each day, so the days count as changed once.
     assert daily.run_until_quiet() == [{("b", day) for day in days}]
     daily.materialize("a", **whole)
     assert daily.run_until_quiet() == []

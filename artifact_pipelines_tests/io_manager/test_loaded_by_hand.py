@@ -1,4 +1,4 @@
-"""What the code of a step loads itself, with `context.load_asset_value`, counts as what its inputs load."""
+"""A value that the code of a step loads with `context.load_asset_value` counts as an input."""
 
 import asyncio
 import json
@@ -16,21 +16,21 @@ from artifact_pipelines.core.selection import SELECT_TAG
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
-from artifact_pipelines_tests.io_manager.test_partition_inputs import (
+from artifact_pipelines_tests.io_manager.test_inputs_by_partition import (
     ABC,
     SINGLE_RUN,
     backfill,
     made_from,
     of_partitions,
 )
-from artifact_pipelines_tests.io_manager.test_provenance import Project
+from artifact_pipelines_tests.io_manager.test_staleness import Project
 
 VERSION_1 = {SELECT_TAG: json.dumps({"source": {"version": 1}})}
 SOURCE = dg.AssetKey("source")
 
 
 class Source:
-    """An asset that holds what the test says, and an asset that loads it by hand."""
+    """An asset whose value the test sets, and runs of it with others."""
 
     def __init__(self, io_manager: Any, instance: dg.DagsterInstance) -> None:
         self.io_manager = io_manager
@@ -76,14 +76,16 @@ def inputs_of(catalog: Catalog, asset: str) -> list[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("asset", [copy, awaited])
-def test_it_is_recorded_and_shown(source: Source, own_catalog: Catalog, asset: dg.AssetsDefinition) -> None:
+def test_value_loaded_by_hand_is_recorded_as_an_input_and_shown(
+    source: Source, own_catalog: Catalog, asset: dg.AssetsDefinition
+) -> None:
     result = source.make(asset)
     [made] = result.asset_materializations_for_node(asset.key.to_user_string())
     assert inputs_of(own_catalog, asset.key.to_user_string()) == [("source", 1)]
     assert "artifact/inputs" in made.metadata
 
 
-def test_so_it_is_with_an_io_manager_that_dagster_makes_for_it(
+def test_value_loaded_by_hand_is_recorded_with_a_factory_too(
     tmp_path: pathlib.Path, instance: dg.DagsterInstance
 ) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
@@ -92,7 +94,7 @@ def test_so_it_is_with_an_io_manager_that_dagster_makes_for_it(
         assert inputs_of(catalog, "copy") == [("source", 1)]
 
 
-def test_a_run_selects_its_version(source: Source, own_catalog: Catalog) -> None:
+def test_run_tag_selects_the_version_loaded_by_hand(source: Source, own_catalog: Catalog) -> None:
     source.make()
     source.value = "two"
     result = source.make(copy)
@@ -102,7 +104,7 @@ def test_a_run_selects_its_version(source: Source, own_catalog: Catalog) -> None
     assert inputs_of(own_catalog, "copy") == [("source", 1)]
 
 
-def test_dagster_is_told_which_version_it_was(instance: dg.DagsterInstance, ours: ArtifactIOManager) -> None:
+def test_asset_is_stale_by_the_version_it_loaded_by_hand(instance: dg.DagsterInstance, ours: ArtifactIOManager) -> None:
     class ByHand(Project):
         def define(self, value: object) -> list[Any]:
             return [*(asset for asset in super().define(value) if asset.key.to_user_string() != "copy"), copy]
@@ -116,7 +118,7 @@ def test_dagster_is_told_which_version_it_was(instance: dg.DagsterInstance, ours
     assert project.status() == "STALE"
 
 
-def test_a_check_loads_the_candidate_that_it_is_to_decide_upon(source: Source, own_catalog: Catalog) -> None:
+def test_check_that_loads_by_hand_gets_the_candidate(source: Source, own_catalog: Catalog) -> None:
     seen = []
 
     @dg.asset(metadata={"artifact/publish": "after_checks"})
@@ -156,7 +158,7 @@ def test_step_that_loads_by_hand_gets_what_its_own_run_wrote(source: Source) -> 
     assert source.make(prices, fine, shown, selection=made).asset_value("shown") == "two"
 
 
-def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from_all_others_that_were_loaded(
+def test_each_partition_has_the_mapped_inputs_and_those_without_partitions(
     own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(deps=["up"], partitions_def=ABC, backfill_policy=SINGLE_RUN)
@@ -175,7 +177,7 @@ def test_each_partition_of_a_run_was_made_from_those_that_it_depends_on_and_from
     assert made_from(own_catalog) == {key: [key, "None"] for key in ("a", "b", "c")}
 
 
-def test_of_what_a_run_does_not_depend_on_each_partition_was_made_from_that_of_its_key(
+def test_undeclared_input_belongs_to_the_partition_of_its_key(
     own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(partitions_def=ABC, backfill_policy=SINGLE_RUN)
@@ -187,7 +189,7 @@ def test_of_what_a_run_does_not_depend_on_each_partition_was_made_from_that_of_i
     assert made_from(own_catalog) == {key: [key] for key in ("a", "b", "c")}
 
 
-def test_what_a_step_makes_itself_is_no_input_of_it_and_keeps_no_version(source: Source, own_catalog: Catalog) -> None:
+def test_own_output_loaded_by_hand_is_not_recorded_as_an_input(source: Source, own_catalog: Catalog) -> None:
     @dg.asset(metadata={"artifact/retention": {"keep_last": 1}})
     def total(context: dg.AssetExecutionContext) -> int:
         is_first = not context.instance.get_latest_materialization_event(context.asset_key)
@@ -198,7 +200,7 @@ def test_what_a_step_makes_itself_is_no_input_of_it_and_keeps_no_version(source:
     assert inputs_of(own_catalog, "total") == []
 
 
-def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
+def test_partition_that_no_mapping_reaches_belongs_to_all(
     own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     first = dg.StaticPartitionMapping({"a": "a", "b": "b"})
@@ -221,7 +223,7 @@ def test_a_partition_that_no_mapping_reaches_was_loaded_for_all(
     assert made_from(own_catalog) == {"a": ["a", "c"], "b": ["c"]}
 
 
-def test_what_another_thread_loads_is_of_no_step(source: Source, own_catalog: Catalog) -> None:
+def test_value_loaded_by_another_thread_belongs_to_no_step(source: Source, own_catalog: Catalog) -> None:
     @dg.asset(deps=[SOURCE])
     def apart(context: dg.AssetExecutionContext) -> str:
         thread = threading.Thread(target=lambda: context.load_asset_value(SOURCE))

@@ -1,4 +1,4 @@
-"""What assets and inputs declare means the same, plain or as a `MetadataValue`."""
+"""Metadata of assets and inputs mean the same, plain or as a `MetadataValue`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ VALUE = dg.MetadataValue
 FRAME = pl.DataFrame({"x": [2, 1], "y": ["b", "a"]})
 
 
-def test_asset_metadata_may_be_wrapped(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+def test_asset_metadata_may_be_metadata_values(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     wrapped = {
         "artifact/row_order": VALUE.text("any"),
         "artifact/publish": VALUE.text("after_checks"),
@@ -44,7 +44,7 @@ def test_asset_metadata_may_be_wrapped(ours: ArtifactIOManager, own_catalog: Cat
 
 
 def load(ours: ArtifactIOManager, annotation: Any, metadata: dict[str, Any], keys: list[str]) -> Any:
-    """Return what an input of metadata gets of an asset some of whose partitions hold something, or what it says."""
+    """Return what an input with metadata loads of an asset with values for some partitions, or the failure's text."""
     partitions, loaded = dg.StaticPartitionsDefinition(["a", "b"]), []
 
     @dg.asset(partitions_def=partitions)
@@ -64,12 +64,12 @@ def load(ours: ArtifactIOManager, annotation: Any, metadata: dict[str, Any], key
     return loaded[0] if result.success else failure_of(result)
 
 
-def test_input_metadata_may_be_wrapped(ours: ArtifactIOManager) -> None:
+def test_input_metadata_may_be_metadata_values(ours: ArtifactIOManager) -> None:
     wrapped = {"columns": VALUE.json(["y"]), "artifact/partition_column": VALUE.text("key")}
     assert load(ours, pl.DataFrame, wrapped, ["a", "b"]).columns == ["y", "key"]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_missing_partitions_may_be_allowed_or_not_in_a_wrapper(ours: ArtifactIOManager, allowed: bool) -> None:
+def test_allow_missing_partitions_may_be_a_metadata_value(ours: ArtifactIOManager, allowed: bool) -> None:
     found = load(ours, dict[str, pl.DataFrame], {"allow_missing_partitions": VALUE.bool(allowed)}, ["a"])
     assert [*found] == ["a"] if allowed else "MissingPartitionsError" in found

@@ -1,4 +1,4 @@
-"""Runs over several partitions: a value for each becomes a file and a materialization of its own, all or none."""
+"""In a run over several partitions each value becomes a file and a materialization of its own, all or none."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +56,7 @@ def held(catalog: Catalog) -> list[tuple[str | None, int]]:
     return [(made.partition, made.version) for made in catalog.materializations.list_current()]
 
 
-def test_every_partition_has_a_file_a_materialization_and_metadata_of_its_own(
+def test_every_partition_has_its_own_file_materialization_and_metadata(
     catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance
 ) -> None:
     io_manager = ArtifactIOManager(catalog, producer)
@@ -74,7 +74,7 @@ def test_every_partition_has_a_file_a_materialization_and_metadata_of_its_own(
     assert len({metadata["artifact/file_id"].value for metadata in events.values()}) == len(KEYS)
 
 
-def test_keys_of_several_dimensions_may_be_text_or_keys(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+def test_multi_dimensional_keys_may_be_text_or_key_objects(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     as_text = asset_of(lambda keys: {str(key): key.keys_by_dimension for key in keys}, GRID)  # type: ignore[attr-defined]
     as_keys = asset_of(lambda keys: {key: str(key) for key in keys}, GRID)
     for asset in (as_text, as_keys):
@@ -96,7 +96,7 @@ def test_keys_of_several_dimensions_may_be_text_or_keys(ours: ArtifactIOManager,
         (lambda keys: dg.Output(key for key in keys), "its output is a generator of str, not of pairs"),
     ],
 )
-def test_what_is_not_one_value_for_each_partition_is_refused_and_nothing_is_stored(
+def test_value_that_does_not_fit_the_partitions_is_refused_and_not_stored(
     make: Any, problem: str, ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     text = failure_of(run(ours, asset_of(make)))
@@ -106,9 +106,7 @@ def test_what_is_not_one_value_for_each_partition_is_refused_and_nothing_is_stor
     assert own_catalog.files.list_files(10) == []
 
 
-def test_a_generator_is_asked_for_the_next_value_when_the_one_before_is_stored(
-    ours: ArtifactIOManager, own_catalog: Catalog
-) -> None:
+def test_generator_is_advanced_after_each_value_is_stored(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     stored: list[int] = []
 
     def values(keys: list[str]) -> Iterator[tuple[str, str]]:
@@ -121,7 +119,7 @@ def test_a_generator_is_asked_for_the_next_value_when_the_one_before_is_stored(
     assert held(own_catalog) == [(key, 1) for key in KEYS]
 
 
-def test_when_one_partition_fails_none_is_recorded_and_nothing_is_left(
+def test_failed_partition_leaves_no_partition_recorded(
     ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     values = dict.fromkeys(KEYS, "good")
@@ -136,7 +134,7 @@ def test_when_one_partition_fails_none_is_recorded_and_nothing_is_left(
     assert file.reference_count == 5
 
 
-def test_a_store_that_is_full_midway_takes_back_what_was_stored(
+def test_full_disk_midway_gives_back_stored_partitions(
     catalog: Catalog, producer: ArtifactProducer, backend: Any, back_door: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, calls = backend.write_stream, iter(range(10))
@@ -154,7 +152,7 @@ def test_a_store_that_is_full_midway_takes_back_what_was_stored(
     assert [name for name in back_door.everything() if "/" in name] == []
 
 
-def test_leases_are_renewed_for_as_long_as_later_partitions_take(
+def test_leases_are_renewed_while_later_partitions_are_stored(
     ours: ArtifactIOManager, own_catalog: Catalog, own_producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = threading.Event()
@@ -185,7 +183,7 @@ def test_partitions_are_recorded_all_or_none(
     assert own_catalog.files.list_files(10) == []
 
 
-def test_equal_partitions_of_a_run_are_one_file_that_costs_once(
+def test_equal_partitions_share_one_file_and_add_its_bytes_once(
     catalog: Catalog, producer: ArtifactProducer, back_door: Any
 ) -> None:
     result = run(ArtifactIOManager(catalog, producer), asset_of(lambda keys: dict.fromkeys(keys, "same")))
@@ -210,7 +208,7 @@ def data_versions(result: dg.ExecuteInProcessResult) -> Mapping[str | None, str]
     return {event.partition: (event.tags or {})["dagster/data_version"] for event in events}
 
 
-def test_the_same_partitions_with_the_same_content_have_the_same_data_version(ours: ArtifactIOManager) -> None:
+def test_same_partitions_with_same_content_have_the_same_data_version(ours: ArtifactIOManager) -> None:
     values: dict[str, Any] = {key: key for key in KEYS}
     asset = asset_of(lambda keys: {key: values[key] for key in keys})
     first = data_versions(run(ours, asset))
@@ -221,9 +219,7 @@ def test_the_same_partitions_with_the_same_content_have_the_same_data_version(ou
     assert set(data_versions(run(ours, asset)).values()).isdisjoint(first.values())
 
 
-def test_one_partition_has_the_data_version_that_it_has_outside_of_a_mapping(
-    ours: ArtifactIOManager, own_catalog: Catalog
-) -> None:
+def test_single_partition_has_the_same_data_version_in_a_mapping(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     in_mapping = run(ours, asset_of(lambda keys: {keys[0]: {"rows": 5}}), last=KEYS[0])
     alone = run(ours, asset_of(lambda keys: {"rows": 5}, policy=None), last=KEYS[0])
     own = own_catalog.materializations.current("daily", KEYS[0]).data_version
@@ -234,7 +230,7 @@ def test_one_partition_has_the_data_version_that_it_has_outside_of_a_mapping(
 @pytest.mark.parametrize(
     ("policy", "unpacked"), [(SINGLE_RUN, True), (dg.BackfillPolicy.multi_run(3), True), (None, False)]
 )
-def test_a_mapping_for_one_partition_is_unpacked_where_runs_may_cover_several(
+def test_mapping_for_one_partition_is_unpacked_where_runs_may_cover_several(
     policy: dg.BackfillPolicy | None, unpacked: bool, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     asset = asset_of(lambda keys: {key: {"rows": 5} for key in keys}, policy=policy)
@@ -247,18 +243,18 @@ def test_a_mapping_for_one_partition_is_unpacked_where_runs_may_cover_several(
     assert result.asset_value("got") == ({"rows": 5} if unpacked else {KEYS[0]: {"rows": 5}})
 
 
-def test_a_mapping_of_other_keys_for_one_partition_is_a_value(ours: ArtifactIOManager) -> None:
+def test_mapping_with_other_keys_is_the_value_of_one_partition(ours: ArtifactIOManager) -> None:
     result = run(ours, asset_of(lambda keys: {"rows": 5}), last=KEYS[0])
     [event] = result.asset_materializations_for_node("daily")
     assert event.metadata["artifact/preview"].value == {"rows": 5}
 
 
-def test_a_generator_for_one_partition_is_one_of_pairs(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+def test_generator_for_one_partition_yields_pairs(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     assert run(ours, asset_of(lambda keys: dg.Output((key, 5) for key in keys)), last=KEYS[0]).success
     assert held(own_catalog) == [(KEYS[0], 1)]
 
 
-def test_a_backfill_in_one_run_feeds_the_next_asset(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_single_run_backfill_feeds_the_next_asset(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     asset = asset_of(lambda keys: {key: pl.DataFrame({"x": [key]}) for key in keys})
 
     @dg.asset(partitions_def=DAYS, backfill_policy=SINGLE_RUN)
@@ -270,7 +266,7 @@ def test_a_backfill_in_one_run_feeds_the_next_asset(ours: ArtifactIOManager, ins
     assert [event.partition for event in result.asset_materializations_for_node("upper")] == list(KEYS[1:4])
 
 
-def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+def test_partitioned_asset_with_a_dataset_is_refused(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(KEYS), metadata={DATASET_METADATA_KEY: "flights"})
     def daily() -> str:
         return "x"
@@ -280,7 +276,7 @@ def test_a_partitioned_asset_is_no_version_of_a_dataset(ours: ArtifactIOManager,
     assert own_catalog.files.list_files(10) == []
 
 
-def test_every_partition_tells_what_it_was_made_from_and_what_it_added(
+def test_metadata_of_every_partition_show_its_inputs_and_bytes_added(
     ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     @dg.asset

@@ -1,4 +1,4 @@
-"""Partitions as inputs: the same graph with Dagster's own IO manager and with ours, and what only ours does."""
+"""Partitions as inputs: the same graph with Dagster's own IO manager and with ours, and what only ours can do."""
 
 import pathlib
 import random
@@ -21,7 +21,7 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
-ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])  # not in the order of the alphabet
+ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])  # not in alphabetical order
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-08")
 HOURS = dg.HourlyPartitionsDefinition("2024-01-01-00:00", end_date="2024-01-01-02:00")
 WEEKS = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-01-08", day_offset=1)
@@ -36,12 +36,12 @@ def instance(instance: dg.DagsterInstance) -> dg.DagsterInstance:
 
 
 def dagsters(folder: pathlib.Path) -> dg.FilesystemIOManager:
-    """Return the IO manager that values go through by default."""
+    """Return Dagster's default IO manager."""
     return dg.FilesystemIOManager(base_dir=str(folder))
 
 
 class Graph:
-    """Upstream partitions that hold what a function says of their key, and a downstream that says what it got."""
+    """An upstream asset whose partitions a function of the key makes, and a downstream asset that shows what it got."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Graph:
             dg.materialize([self.up], resources=self.resources, instance=self.instance, partition_key=key)
 
     def load(self, annotation: Any = Any, key: str | None = None, **asset_in: Any) -> Any:
-        """Return what a downstream gets, or the failure's text."""
+        """Return what the downstream asset gets, or the failure's text."""
         into, result = self.run(annotation, key, **asset_in)
         return into[0] if result.success else failure_of(result)
 
@@ -120,7 +120,7 @@ LOADS: Mapping[str, tuple[Any, Any, Any, str | None]] = {
 
 
 @pytest.mark.parametrize("case", LOADS)
-def test_partitions_load_as_with_the_io_manager_of_dagster(
+def test_partitions_load_like_with_dagsters_io_manager(
     case: str, ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
 ) -> None:
     partitions, downstream, mapping, key = LOADS[case]
@@ -146,7 +146,9 @@ def test_partitions_come_in_the_order_of_their_definition(
     assert list(into[0]) == list(letters.get_partition_keys())
 
 
-def test_several_dimensions_load_under_their_keys(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_multi_dimensional_partitions_load_under_their_keys(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
     graph = Graph(ours, instance, GRID, value=lambda key: key)
     graph.fill()
     loaded = graph.load(dict[str, str])
@@ -155,7 +157,7 @@ def test_several_dimensions_load_under_their_keys(ours: ArtifactIOManager, insta
 
 
 @pytest.mark.parametrize("keys", [["a"], ["a", "b", "c"]])
-def test_a_dict_is_a_dict_for_one_partition_too(
+def test_dict_annotation_gives_a_dict_for_one_partition_too(
     keys: list[str], ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"key": [key]}))
@@ -167,7 +169,9 @@ def test_a_dict_is_a_dict_for_one_partition_too(
     assert list(graph.load(dict[str, Any] | None, partition_mapping=only)) == sorted(keys, key="cab".index)
 
 
-def test_a_dict_without_partitions_is_a_json_value(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_dict_annotation_without_partitions_gives_a_json_value(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
     @dg.asset
     def plain() -> dict[str, int]:
         return {"a": 1}
@@ -180,7 +184,7 @@ def test_a_dict_without_partitions_is_a_json_value(ours: ArtifactIOManager, inst
     assert result.asset_value("got") == 1
 
 
-def test_a_bare_dict_is_the_value_of_one_partition_and_all_values_of_many(
+def test_bare_dict_annotation_gives_one_value_or_all_values_by_key(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: {"is": key})
@@ -190,7 +194,7 @@ def test_a_bare_dict_is_the_value_of_one_partition_and_all_values_of_many(
 
 
 class Watched(PolarsHandler):
-    """Tells what it is asked for."""
+    """Notes the requests that it gets."""
 
     def __init__(self) -> None:
         self.requests: list[ReadRequest] = []
@@ -200,7 +204,7 @@ class Watched(PolarsHandler):
         return super().read(artifact, request)
 
 
-def test_an_iterator_reads_a_partition_when_it_is_asked_for(
+def test_iterator_annotation_reads_each_partition_on_demand(
     own_catalog: Catalog, own_producer: ArtifactProducer, instance: dg.DagsterInstance
 ) -> None:
     handler = Watched()
@@ -222,7 +226,7 @@ def test_an_iterator_reads_a_partition_when_it_is_asked_for(
 
 
 @pytest.mark.parametrize("keys", [["a"], ["c", "a"]])
-def test_an_iterator_of_pairs_says_which_partition_each_is(
+def test_iterator_of_pairs_annotation_yields_partition_keys(
     keys: list[str], ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key * 2)
@@ -233,7 +237,7 @@ def test_an_iterator_of_pairs_says_which_partition_each_is(
 
 
 @pytest.mark.local
-def test_damage_that_an_iterator_meets_is_a_failure_without_retry(
+def test_damage_met_by_an_iterator_fails_without_a_retry(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog, settings: Settings
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key)
@@ -259,7 +263,7 @@ def as_rows(table: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("kind", FRAMES)
-def test_many_partitions_are_one_table_with_the_partition_as_a_column(
+def test_table_annotation_concatenates_partitions_with_a_key_column(
     kind: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key, None]}))
@@ -272,7 +276,7 @@ def test_many_partitions_are_one_table_with_the_partition_as_a_column(
 
 
 @pytest.mark.parametrize("kind", FRAMES)
-def test_one_partition_has_the_column_only_when_the_input_names_it(
+def test_one_partition_has_the_key_column_only_if_the_input_names_it(
     kind: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key]}))
@@ -284,7 +288,7 @@ def test_one_partition_has_the_column_only_when_the_input_names_it(
     assert as_rows(graph.load(FRAMES[kind] | None, **last)) == [("b", "b")]
 
 
-def test_the_partition_column_of_several_dimensions_is_the_text_of_the_key(
+def test_key_column_of_multi_dimensional_partitions_is_text(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, GRID, value=lambda key: pl.DataFrame({"x": [1]}))
@@ -293,7 +297,7 @@ def test_the_partition_column_of_several_dimensions_is_the_text_of_the_key(
     assert frame["partition"].to_list() == list(GRID.get_partition_keys())
 
 
-def test_partitions_without_rows_and_with_columns_in_another_order_are_put_together(
+def test_empty_partitions_and_reordered_columns_are_concatenated(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     values = {"c": pl.DataFrame({"x": [1], "y": ["1"]}), "a": pl.DataFrame({"y": ["2"], "x": [2]})}
@@ -302,9 +306,7 @@ def test_partitions_without_rows_and_with_columns_in_another_order_are_put_toget
     assert graph.load(pl.LazyFrame).collect().rows() == [(1, "1", "c"), (2, "2", "a")]
 
 
-def test_a_lazy_table_of_partitions_is_not_read_before_it_is_collected(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance
-) -> None:
+def test_lazy_table_of_partitions_is_read_when_collected(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key], "y": [1]}))
     graph.fill()
     frame = graph.load(pl.LazyFrame)
@@ -322,7 +324,7 @@ def test_a_lazy_table_of_partitions_is_not_read_before_it_is_collected(
         ({"x": [1], "y": [1]}, "nt64", "is missing"),
     ],
 )
-def test_partitions_of_other_columns_or_types_are_no_one_table(
+def test_partitions_with_different_columns_or_types_are_refused(
     kind: str, other: Any, found: str, expected: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame(other if key == "b" else {"x": [1]}))
@@ -336,7 +338,7 @@ def test_partitions_of_other_columns_or_types_are_no_one_table(
     assert "dict[str, polars.LazyFrame]" in text
 
 
-def test_a_column_of_the_name_for_the_partition_is_not_replaced(
+def test_existing_column_is_not_replaced_by_the_key_column(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"partition": [key]}))
@@ -348,7 +350,7 @@ def test_a_column_of_the_name_for_the_partition_is_not_replaced(
 
 
 @pytest.mark.parametrize("annotation", [int, pl.Series, pathlib.Path, Artifact, list[int]])
-def test_many_partitions_are_no_single_value(
+def test_single_value_annotation_is_refused_for_many_partitions(
     annotation: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC)
@@ -374,7 +376,7 @@ def test_columns_project_every_partition(
     assert [request.columns for request in handler.requests] == [("x",)] * 3
 
 
-def test_missing_partitions_are_an_error_that_counts_and_names_them(
+def test_missing_partitions_are_counted_and_named_in_the_error(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     fortnight = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-16")
@@ -389,7 +391,7 @@ def test_missing_partitions_are_an_error_that_counts_and_names_them(
 
 @pytest.mark.parametrize("there", [[], ["c", "b"]])
 @pytest.mark.parametrize("mapping", [None, dg.SpecificPartitionsPartitionMapping(["a"])])
-def test_missing_partitions_are_skipped_as_with_the_io_manager_of_dagster(
+def test_allowed_missing_partitions_are_skipped_like_with_dagsters_io_manager(
     there: list[str],
     mapping: Any,
     ours: ArtifactIOManager,
@@ -406,7 +408,9 @@ def test_missing_partitions_are_skipped_as_with_the_io_manager_of_dagster(
     assert loaded[0] == loaded[1]
 
 
-def test_missing_partitions_are_skipped_in_every_form(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_allowed_missing_partitions_are_skipped_for_every_annotation(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key]}))
     some: dict[str, Any] = {"metadata": {"allow_missing_partitions": True}}
     assert graph.load(pl.LazyFrame | None, **some) is None
@@ -426,7 +430,7 @@ def test_missing_partitions_are_skipped_in_every_form(ours: ArtifactIOManager, i
         (dg.SpecificPartitionsPartitionMapping(["a"]), "1 of 1 partitions: 'a'"),
     ],
 )
-def test_where_all_partitions_are_missing_it_is_said_how_to_get_none(
+def test_error_for_all_partitions_missing_explains_how_to_get_none(
     kind: Any, mapping: Any, missing: str, ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC)
@@ -437,7 +441,7 @@ def test_where_all_partitions_are_missing_it_is_said_how_to_get_none(
     assert graph.load(kind | None, **some) is None
 
 
-def test_where_there_is_no_day_before_it_is_said_how_to_get_none(
+def test_error_for_no_earlier_day_explains_how_to_get_none(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     before = dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
@@ -452,7 +456,7 @@ def test_where_there_is_no_day_before_it_is_said_how_to_get_none(
     assert "Optional[builtins.int] to receive None" in text
 
 
-def test_an_asset_that_depends_on_its_own_day_before_starts_with_nothing(
+def test_asset_that_depends_on_its_own_earlier_day_starts_with_none(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
 ) -> None:
     before = dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
@@ -467,11 +471,11 @@ def test_an_asset_that_depends_on_its_own_day_before_starts_with_nothing(
             assert run.asset_value("total") == expected
 
 
-def test_an_async_asset_gets_many_partitions_under_their_own_keys(
+def test_async_asset_gets_partitions_under_their_own_keys(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key)
-    graph.fill(["c", "b"])  # of one that is missing, UPathIOManager would give the key to the next one
+    graph.fill(["c", "b"])  # UPathIOManager would give the key of a missing one to the next
 
     @dg.asset(ins={"up": dg.AssetIn(metadata={"allow_missing_partitions": True})})
     async def down(up: dict[str, str]) -> dict[str, str]:
@@ -481,13 +485,13 @@ def test_an_async_asset_gets_many_partitions_under_their_own_keys(
     assert result.asset_value("down") == {"c": "c", "b": "b"}
 
 
-def test_a_partition_that_holds_none_is_not_missing(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+def test_partition_that_holds_none_is_not_missing(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: None)
     graph.fill()
     assert graph.load(dict[str, Any]) == dict.fromkeys("cab")
 
 
-def test_what_was_loaded_is_recorded_with_the_partitions(
+def test_loaded_partitions_are_recorded_as_inputs(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: key)
@@ -507,7 +511,7 @@ def test_what_was_loaded_is_recorded_with_the_partitions(
 ODD_KEYS = ["../../etc/passwd", "/abs", "..", ".", "a/b", "a.b", "ü€漢🙂", "x" * 1000, 'it\'s "q"', " ", "%2F", "*"]
 
 
-def test_names_of_partitions_never_become_paths(
+def test_partition_names_never_become_paths(
     catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance, back_door: Any
 ) -> None:
     odd = dg.StaticPartitionsDefinition(ODD_KEYS)
@@ -520,7 +524,7 @@ def test_names_of_partitions_never_become_paths(
 
 
 @pytest.mark.parametrize(("characters", "fits"), [(800, True), (900, False)])
-def test_a_name_that_a_database_could_not_hold_is_refused_before_anything_is_stored(
+def test_name_too_long_for_a_database_is_refused_before_storing(
     catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance, characters: int, fits: bool
 ) -> None:
     long = "".join(chr(number) for number in random.Random(0).sample(range(0x4E00, 0x9FA5), characters))
@@ -538,7 +542,7 @@ def test_a_name_that_a_database_could_not_hold_is_refused_before_anything_is_sto
         assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events)
 
 
-def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
+def test_unusual_names_of_dynamic_partitions_are_harmless(
     ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     odd = ["a|b", "new\nline", "tab\tand\x00nul", "'; DROP TABLE files; --"]
@@ -551,7 +555,7 @@ def test_names_that_dagster_allows_only_as_dynamic_partitions_are_harmless(
     assert all(value == {"key": key} for key, value in loaded.items())
 
 
-def test_many_partitions_take_one_look_into_the_catalog(
+def test_many_partitions_load_with_one_catalog_query(
     ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"key": [key]}))
@@ -575,9 +579,7 @@ def test_many_partitions_take_one_look_into_the_catalog(
         asked.clear()
 
 
-def test_a_frame_of_partitions_keeps_their_order_when_it_is_streamed(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance
-) -> None:
+def test_streamed_frame_of_partitions_keeps_their_order(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     graph = Graph(
         ours, instance, ABC, value=lambda key: pl.DataFrame({"x": range(300_000)}).with_columns(y=pl.lit(key))
     )

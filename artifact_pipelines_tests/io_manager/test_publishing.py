@@ -1,4 +1,4 @@
-"""Write, audit, publish: what consumers read while checks run, pass, fail, crash or never run."""
+"""Write, audit, publish: the versions that consumers load while checks run, pass, fail, crash or never run."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ WAITS = "waits until check positive is seen to have passed"
 
 
 class World:
-    """Values and verdicts that tests change between runs, and what was seen."""
+    """Values and verdicts that tests change between runs, and the values that steps saw."""
 
     value: int = 1
     passes: bool = True
@@ -97,7 +97,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, world: World)
 
 @pytest.fixture
 def requested(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Callable[[], int]:
-    """Returns how many assets one more tick of automation asks for."""
+    """Return a function that returns how many assets one more tick of automation requests."""
     ticks: list[dg.EvaluateAutomationConditionsResult] = []
 
     def requested() -> int:
@@ -117,7 +117,7 @@ def current(catalog: Catalog, asset: str = "prices") -> Materialization:
     return catalog.materializations.current(asset)
 
 
-def test_what_passes_its_checks_is_what_the_next_step_loads(run: Any, catalog: Catalog, world: World) -> None:
+def test_version_that_passes_its_checks_is_loaded_by_the_next_step(run: Any, catalog: Catalog, world: World) -> None:
     assert run("everything").success
     assert run("everything", value=2).success
     assert (world.checked, world.consumed) == ([1, 2], [1, 2])
@@ -125,7 +125,7 @@ def test_what_passes_its_checks_is_what_the_next_step_loads(run: Any, catalog: C
     assert current(catalog).version == 2
 
 
-def test_what_fails_a_check_is_kept_aside_and_the_last_good_version_stays(
+def test_version_that_fails_a_check_is_rejected_and_the_last_good_one_stays(
     run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
 ) -> None:
     run("everything")
@@ -137,7 +137,7 @@ def test_what_fails_a_check_is_kept_aside_and_the_last_good_version_stays(
     assert rejected.publication == Publication.REJECTED
 
 
-def test_a_candidate_is_current_for_nobody_but_its_run_and_its_checks(
+def test_candidate_is_loaded_only_by_its_run_and_its_checks(
     run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
 ) -> None:
     run("everything")
@@ -153,7 +153,7 @@ def test_a_candidate_is_current_for_nobody_but_its_run_and_its_checks(
     assert current(catalog).version == 2
 
 
-def test_a_load_publishes_what_has_passed_in_another_run(run: Any, catalog: Catalog, world: World) -> None:
+def test_load_publishes_a_candidate_that_passed_in_another_run(run: Any, catalog: Catalog, world: World) -> None:
     run("only_prices")
     run("only_checks")
     assert run("only_report").success
@@ -161,7 +161,7 @@ def test_a_load_publishes_what_has_passed_in_another_run(run: Any, catalog: Cata
     assert current(catalog).publication == Publication.PUBLISHED
 
 
-def test_a_crashed_check_leaves_a_candidate_that_says_what_it_waits_for(
+def test_crashed_check_leaves_a_candidate_whose_reason_names_the_check(
     run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
 ) -> None:
     run("everything")
@@ -172,22 +172,24 @@ def test_a_crashed_check_leaves_a_candidate_that_says_what_it_waits_for(
     assert publish_candidates(instance, catalog) == ["prices version 2 is published"]
 
 
-def test_a_failed_check_that_only_warns_publishes(run: Any, catalog: Catalog, world: World) -> None:
+def test_failed_check_of_warning_severity_publishes(run: Any, catalog: Catalog, world: World) -> None:
     run("everything", passes=False, severity=dg.AssetCheckSeverity.WARN)
     assert current(catalog).publication == Publication.PUBLISHED
     assert world.consumed == [1]
 
 
-def test_nothing_is_published_before_the_first_good_one(run: Any, catalog: Catalog) -> None:
+def test_nothing_is_current_before_the_first_good_version(run: Any, catalog: Catalog) -> None:
     run("everything", passes=False)
     failed = run("only_report")
     [event] = [event for event in failed.all_events if event.is_step_failure]
-    said = event.step_failure_data.error.to_string()
-    assert "NeverPublishedError" in said
-    assert "failed check positive" in said
+    text = event.step_failure_data.error.to_string()
+    assert "NeverPublishedError" in text
+    assert "failed check positive" in text
 
 
-def test_an_older_candidate_does_not_go_back_in_time(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
+def test_older_candidate_never_replaces_a_newer_version(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
     run("only_prices", value=1)
     run("only_prices", value=2)
     run("only_checks")
@@ -198,13 +200,13 @@ def test_an_older_candidate_does_not_go_back_in_time(run: Any, catalog: Catalog,
     ]
 
 
-def test_content_that_is_current_already_is_no_candidate(run: Any, catalog: Catalog) -> None:
+def test_content_that_is_already_current_is_published_at_once(run: Any, catalog: Catalog) -> None:
     run("everything")
     run("only_prices")
     assert history(catalog) == [(1, "published", None), (1, "published", None)]
 
 
-def test_a_rejected_version_is_published_by_command(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
+def test_rejected_version_is_published_by_command(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
     run("everything")
     run("everything", value=2, passes=False)
     publish_candidates(instance, catalog)
@@ -219,7 +221,9 @@ def test_a_rejected_version_is_published_by_command(run: Any, catalog: Catalog, 
         catalog.candidates.publish_version("prices", 9)
 
 
-def test_without_a_blocking_check_nothing_is_stored(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_asset_without_a_blocking_check_is_refused_before_storing(
+    io_manager: ArtifactIOManager, catalog: Catalog
+) -> None:
     @dg.asset(metadata=AFTER_CHECKS)
     def prices() -> int:
         return 1
@@ -238,7 +242,7 @@ def data_version(instance: dg.DagsterInstance, key: str = "prices", tag: str = "
     return (event.asset_materialization.tags or {}).get(tag)
 
 
-def test_dagster_is_told_that_the_last_good_version_stays(
+def test_rejection_reports_the_last_good_version_to_dagster(
     run: Any, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     run("everything")
@@ -258,7 +262,7 @@ def test_dagster_is_told_that_the_last_good_version_stays(
     assert event.asset_materialization.metadata["artifact/bytes_added"].value == 0
 
 
-def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
+def test_rejection_is_reported_although_the_process_died_after_reporting(
     run: Any, catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("everything")
@@ -267,14 +271,12 @@ def test_dagster_is_told_even_if_the_process_dies_between_telling_and_rejecting(
         patch.setattr(catalog.candidates, "reject", _die)
         with pytest.raises(KeyboardInterrupt):
             publish_candidates(instance, catalog)
-    told = len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records)
+    reported = len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records)
     assert publish_candidates(instance, catalog) == ["prices version 2 is rejected: failed check positive"]
-    assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == told
+    assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == reported
 
 
-def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
-    run: Any, catalog: Catalog, instance: dg.DagsterInstance
-) -> None:
+def test_republishing_repeats_only_passed_checks(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
     def last() -> tuple[bool, str | None]:
         key = dg.AssetCheckKey(dg.AssetKey("prices"), "positive")
         evaluation = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
@@ -284,9 +286,9 @@ def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
     run("everything")
     run("everything", value=-2, passes=False)
     publish_candidates(instance, catalog)
-    passed, said = last()
+    passed, text = last()
     assert passed
-    assert "what the check found of version 1 before; it did not run again" in str(said)
+    assert "what the check found of version 1 before; it did not run again" in str(text)
     catalog.candidates.publish_version("prices", 2)
     run("everything", value=-3)
     publish_candidates(instance, catalog)
@@ -295,7 +297,10 @@ def test_a_check_is_said_again_to_have_passed_only_what_it_passed(
 
 @pytest.fixture
 def slow_check(io_manager: ArtifactIOManager, instance: dg.DagsterInstance, catalog: Catalog) -> Callable[[], None]:
-    """Version 1 of `size` is current, 2 waits for its second check, 3 has failed its first; passes the second check."""
+    """Return a function that passes the second check of version 2 of `size`.
+
+    Version 1 is current, version 2 waits for its second check, version 3 has failed its first.
+    """
     runs: list[str] = []
 
     @dg.asset(metadata=AFTER_CHECKS)
@@ -329,26 +334,26 @@ def slow_check(io_manager: ArtifactIOManager, instance: dg.DagsterInstance, cata
     return passes
 
 
-def test_an_older_candidate_that_passes_after_a_newer_one_was_rejected_is_told(
+def test_older_candidate_that_passes_after_a_newer_rejection_is_reported(
     slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     slow_check()
     assert publish_candidates(instance, catalog) == ["size version 2 is published"]
     assert data_version(instance, "size") == current(catalog, "size").data_version
     assert current(catalog, "size").version == 2
-    [told] = instance.fetch_materializations(dg.AssetKey("size"), limit=1).records
-    assert told.asset_materialization is not None
-    assert told.asset_materialization.metadata["artifact/version"].value == 2
+    [reported] = instance.fetch_materializations(dg.AssetKey("size"), limit=1).records
+    assert reported.asset_materialization is not None
+    assert reported.asset_materialization.metadata["artifact/version"].value == 2
     for name in ("fine", "slow"):
         check = dg.AssetCheckKey(dg.AssetKey("size"), name)
         [record] = instance.event_log_storage.get_asset_check_execution_history(check, 1)
         assert record.evaluation is not None
         assert record.evaluation.target_materialization_data is not None
-        assert record.evaluation.target_materialization_data.storage_id == told.storage_id
+        assert record.evaluation.target_materialization_data.storage_id == reported.storage_id
         assert "This is what the check found of version 2 before" in str(record.evaluation.description)
 
 
-def test_it_is_told_once_even_if_the_process_dies_between_telling_and_publishing(
+def test_pass_is_reported_once_although_the_process_died_after_reporting(
     slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_check()
@@ -356,12 +361,12 @@ def test_it_is_told_once_even_if_the_process_dies_between_telling_and_publishing
         patch.setattr(catalog.candidates, "publish", _die)
         with pytest.raises(KeyboardInterrupt):
             publish_candidates(instance, catalog)
-    told = len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records)
+    reported = len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records)
     assert publish_candidates(instance, catalog) == ["size version 2 is published"]
-    assert len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records) == told
+    assert len(instance.fetch_materializations(dg.AssetKey("size"), limit=9).records) == reported
 
 
-def test_dagster_is_told_what_stays_where_something_newer_became_current_meanwhile(
+def test_newer_version_that_became_current_meanwhile_is_reported(
     slow_check: Callable[[], None], catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     slow_check()
@@ -376,7 +381,7 @@ def _die(*_: object) -> bool:
     raise KeyboardInterrupt
 
 
-def test_what_was_made_from_the_last_good_version_is_told_so_while_a_candidate_waits(
+def test_asset_reports_the_last_good_version_as_input_while_a_candidate_waits(
     run: Any, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     run("everything")
@@ -396,7 +401,7 @@ def test_automation_waits_for_the_checks(
 ) -> None:
     run("everything")
     assert requested() == 0
-    run("only_prices", value=2)  # nobody has checked it yet
+    run("only_prices", value=2)  # not checked yet
     assert requested() == 0
     run("only_checks")
     assert requested() == 1
@@ -405,7 +410,7 @@ def test_automation_waits_for_the_checks(
     assert current(catalog, "report").version == 2
 
 
-def test_automation_makes_the_same_again_after_a_rejection_and_waits_for_nothing_then(
+def test_automation_runs_once_after_a_rejection_and_then_stops(
     run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
 ) -> None:
     run("everything")
@@ -418,7 +423,7 @@ def test_automation_makes_the_same_again_after_a_rejection_and_waits_for_nothing
     assert requested() == 1
     run("only_report")
     assert requested() == 0
-    assert current(catalog, "report").version == 1  # nothing behind it starts
+    assert current(catalog, "report").version == 1  # nothing downstream starts
 
 
 def test_checks_in_the_assets_own_step_publish_and_reject(
@@ -446,7 +451,7 @@ def test_checks_in_the_assets_own_step_publish_and_reject(
     assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected", "published"]
 
 
-def test_a_check_result_before_the_output_counts(
+def test_check_result_yielded_before_the_output_counts(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(metadata=AFTER_CHECKS, check_specs=[dg.AssetCheckSpec("small", asset="size", blocking=True)])
@@ -458,10 +463,10 @@ def test_a_check_result_before_the_output_counts(
     assert publish_candidates(instance, catalog) == ["size version 1 is published"]
 
 
-def test_what_an_earlier_attempt_passed_publishes_no_later_attempt(
+def test_check_of_an_earlier_attempt_does_not_publish_a_later_one(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
-    said: list[object] = []
+    text: list[object] = []
 
     @dg.asset(
         metadata=AFTER_CHECKS,
@@ -471,17 +476,17 @@ def test_what_an_earlier_attempt_passed_publishes_no_later_attempt(
     def size(context: dg.AssetExecutionContext) -> Any:
         yield dg.Output(context.retry_number)
         if context.retry_number == 1:
-            said.append(publish_candidates(instance, catalog))  # of this attempt nothing has been found yet
+            text.append(publish_candidates(instance, catalog))  # no check of this attempt has run yet
         yield dg.AssetCheckResult(passed=True)
         if context.retry_number == 0:
             raise ValueError("after the check")
 
     assert dg.materialize([size], resources={"io_manager": io_manager}, instance=instance).success
-    assert said == [["size version 1 is published"]]
+    assert text == [["size version 1 is published"]]
     assert publish_candidates(instance, catalog) == ["size version 2 is published"]
 
 
-def test_a_check_that_loads_nothing_is_about_what_dagster_heard_of_last(
+def test_check_that_loads_nothing_is_about_the_newest_event(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     values = iter([1, 2])
@@ -502,7 +507,7 @@ def test_a_check_that_loads_nothing_is_about_what_dagster_heard_of_last(
     assert [state for _, state, _ in history(catalog, "size")] == ["published", "rejected"]
 
 
-def test_what_a_check_found_of_one_candidate_never_publishes_the_next_one(
+def test_check_of_one_candidate_never_publishes_the_next_one(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     values = iter([1, 2])
@@ -528,7 +533,7 @@ def test_what_a_check_found_of_one_candidate_never_publishes_the_next_one(
     assert history(catalog, "size")[0] == (2, "candidate", WAITS.replace("positive", "fine"))
 
 
-def test_a_check_that_fails_while_others_decide_is_not_passed_over(
+def test_check_that_fails_during_a_decision_is_not_missed(
     run: Any, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     run("only_prices")
@@ -538,7 +543,7 @@ def test_a_check_that_fails_while_others_decide_is_not_passed_over(
     assert publish_candidates(instance, catalog, waiting) == ["prices version 1 is rejected: failed check positive"]
 
 
-def test_what_a_restore_made_current_is_told_as_it_was_before(
+def test_restored_version_is_reported_with_its_data_version_and_checks(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset(metadata=AFTER_CHECKS)
@@ -561,9 +566,9 @@ def test_what_a_restore_made_current_is_told_as_it_was_before(
     make(-2)
     assert data_version(instance, "size") == "user's 1"
     key = dg.AssetCheckKey(dg.AssetKey("size"), "fine")
-    told = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
-    assert told is not None
-    assert told.passed, "the check found it of version 1, which is current again"
+    reported = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
+    assert reported is not None
+    assert reported.passed, "the check passed version 1, which is current again"
 
 
 def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
@@ -587,7 +592,7 @@ def test_each_asset_of_a_multi_asset_is_published_by_its_own_checks(
 
 @pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 @pytest.mark.parametrize("check_is_partitioned", [True, False])
-def test_a_partition_is_published_by_what_was_found_of_it(
+def test_partition_is_published_by_its_own_check_results(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance, check_is_partitioned: bool
 ) -> None:
     days = dg.StaticPartitionsDefinition(["mon", "tue"])
@@ -618,7 +623,7 @@ def test_a_partition_is_published_by_what_was_found_of_it(
     assert state == {"mon": "published", "tue": "rejected"}
 
 
-def test_a_load_decides_on_the_partitions_that_it_loads_and_on_no_other(
+def test_load_decides_only_on_the_partitions_that_it_loads(
     io_manager: ArtifactIOManager, catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     days = dg.StaticPartitionsDefinition(["mon", "tue", "wed"])

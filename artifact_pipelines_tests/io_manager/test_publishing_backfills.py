@@ -1,4 +1,4 @@
-"""Write, audit, publish in runs over several partitions: each partition becomes current, or does not, by itself."""
+"""Write, audit, publish in runs over several partitions: each partition becomes current or not on its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,13 @@ DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
 KEYS = DAYS.get_partition_keys()
 AFTER_CHECKS = {"artifact/publish": "after_checks"}
 
-# One of the asset itself loads all partitions there are, whatever the run is over.
+# An input of the asset itself loads all partitions that exist, whichever the run covers.
 of_partitions = pytest.mark.parametrize("assets", ["check of partitions"], indirect=True)
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 
 
 class World:
-    """Values and verdicts that tests change between runs, and what was seen."""
+    """Values and verdicts that tests change between runs, and the values that steps saw."""
 
     factor = 1
     passes = True
@@ -80,7 +80,7 @@ def current(catalog: Catalog) -> dict[str | None, int]:
     return {key: made.version for key, made in catalog.materializations.find("sales", KEYS).items()}
 
 
-def test_a_backfill_that_passes_is_published_partition_by_partition(
+def test_passing_backfill_is_published_partition_by_partition(
     backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, world: World
 ) -> None:
     assert backfill.run()
@@ -89,7 +89,7 @@ def test_a_backfill_that_passes_is_published_partition_by_partition(
     assert states(own_catalog) == [(key, 1, "published") for key in KEYS]
 
 
-def test_a_backfill_that_fails_leaves_the_last_good_version_of_each_partition(
+def test_failing_backfill_leaves_the_last_good_version_of_each_partition(
     backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, world: World
 ) -> None:
     backfill.run()
@@ -98,18 +98,18 @@ def test_a_backfill_that_fails_leaves_the_last_good_version_of_each_partition(
     assert not backfill.run(first=KEYS[1])
     assert world.checked[-1][KEYS[1]] == -2
     assert len(world.loaded) == 1
-    said = publish_candidates(instance, own_catalog)
-    assert said == [f"sales[{key}] version 2 is rejected: failed check positive" for key in KEYS[1:]]
+    done = publish_candidates(instance, own_catalog)
+    assert done == [f"sales[{key}] version 2 is rejected: failed check positive" for key in KEYS[1:]]
     assert current(own_catalog) == dict.fromkeys(KEYS, 1)
     for key in KEYS[1:]:
         which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("sales"), asset_partitions=[key])
-        [told] = instance.fetch_materializations(which, limit=1).records
-        assert told.asset_materialization is not None
-        assert told.asset_materialization.metadata["artifact/version"].value == 1
+        [reported] = instance.fetch_materializations(which, limit=1).records
+        assert reported.asset_materialization is not None
+        assert reported.asset_materialization.metadata["artifact/version"].value == 1
 
 
 @of_partitions
-def test_what_a_check_of_a_later_run_over_several_partitions_finds_is_of_those_that_it_loaded(
+def test_check_of_a_later_run_is_about_the_partitions_that_it_loaded(
     backfill: Backfill, own_catalog: Catalog, instance: dg.DagsterInstance, assets: list[Any]
 ) -> None:
     backfill.run(dg.AssetSelection.assets("sales").without_checks())
@@ -119,7 +119,7 @@ def test_what_a_check_of_a_later_run_over_several_partitions_finds_is_of_those_t
 
 
 @of_partitions
-def test_a_load_of_several_partitions_publishes_what_has_passed(
+def test_load_of_several_partitions_publishes_those_that_passed(
     backfill: Backfill, own_catalog: Catalog, world: World
 ) -> None:
     sales, report = dg.AssetSelection.assets("sales"), dg.AssetSelection.assets("report")
@@ -129,7 +129,7 @@ def test_a_load_of_several_partitions_publishes_what_has_passed(
     assert current(own_catalog) == dict.fromkeys(KEYS[:2], 1)
 
 
-def test_to_reject_a_backfill_reads_as_much_of_the_event_log_for_each_partition_however_many_there_are(
+def test_rejecting_a_backfill_reads_a_constant_number_of_events_for_each_partition(
     own_catalog: Catalog, ours: ArtifactIOManager, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = {count: events_read_to_reject(count, own_catalog, ours, instance, monkeypatch) for count in (4, 8)}
@@ -164,7 +164,7 @@ def events_read_to_reject(
 
 
 def count_events_read(instance: dg.DagsterInstance, patch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many events each question to the event log is answered with."""
+    """Note how many events each query of the event log returns."""
     read: list[int] = []
 
     def counted(ask: Any) -> Any:

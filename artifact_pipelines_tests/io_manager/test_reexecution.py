@@ -1,4 +1,4 @@
-"""A run that is executed again from its failure reads what its parents wrote, though others have written since."""
+"""A run that is executed again from its failure loads what its parents wrote, although others have written since."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 
 WORLD: dict[str, Any] = {}
-"""What steps put out, and whether they fail; Dagster keeps the jobs that it has made from this module."""
+"""Outputs of the steps, and whether they fail; Dagster keeps the jobs that it made from this module."""
 
 
 def value() -> str:
@@ -85,7 +85,7 @@ def execute(job: Any, instance: dg.DagsterInstance, value: str, fails: bool, par
 
 
 @pytest.mark.parametrize("job", [of_assets, of_ops])
-def test_it_reads_what_its_parent_wrote_and_so_does_a_child_of_a_child(job: Any, instance: dg.DagsterInstance) -> None:
+def test_reexecution_loads_its_parents_write_and_so_does_its_own_child(job: Any, instance: dg.DagsterInstance) -> None:
     parent = execute(job, instance, "one", fails=True)
     execute(job, instance, "two", fails=False)
     child = execute(job, instance, "-", fails=True, parent=parent)
@@ -93,7 +93,9 @@ def test_it_reads_what_its_parent_wrote_and_so_does_a_child_of_a_child(job: Any,
     assert WORLD["got"] == "one"
 
 
-def test_what_it_makes_of_that_is_stale(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
+def test_asset_made_by_reexecution_from_an_older_version_is_stale(
+    instance: dg.DagsterInstance, own_catalog: Catalog
+) -> None:
     parent = execute(of_assets, instance, "one", fails=True)
     execute(of_assets, instance, "two", fails=False)
     execute(of_assets, instance, "-", fails=False, parent=parent)
@@ -106,7 +108,9 @@ def test_what_it_makes_of_that_is_stale(instance: dg.DagsterInstance, own_catalo
     assert inputs == [LoadedInput.of(one)]
 
 
-def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
+def test_reexecution_loads_the_current_version_if_its_parents_was_released(
+    instance: dg.DagsterInstance, own_catalog: Catalog
+) -> None:
     parent = execute(of_assets, instance, "one", fails=True)
     execute(of_assets, instance, "two", fails=False)
     assert own_catalog.retention.release(VersionName("source", None, 1), "-")
@@ -114,7 +118,9 @@ def test_where_that_is_released_it_reads_what_is_current(instance: dg.DagsterIns
     assert WORLD["got"] == "two"
 
 
-def test_where_that_is_wiped_it_reads_what_is_current(instance: dg.DagsterInstance, own_catalog: Catalog) -> None:
+def test_reexecution_loads_the_current_version_if_its_parents_was_wiped(
+    instance: dg.DagsterInstance, own_catalog: Catalog
+) -> None:
     parent = execute(of_assets, instance, "one", fails=True)
     own_catalog.retention.wipe("source")
     execute(of_assets, instance, "two", fails=False)

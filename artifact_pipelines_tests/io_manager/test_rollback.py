@@ -1,4 +1,4 @@
-"""A rollback, by command, as Dagster's own instance sees it: what is stale, and what its conditions ask for."""
+"""A rollback by command, as Dagster's instance sees it: which assets are stale, and which its conditions request."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ON_CHANGE = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_ve
 
 
 class Project:
-    """Assets `a` and, made from it, `b`, in an instance that lies in DAGSTER_HOME."""
+    """Asset `a`, and `b` made from it, in the instance of DAGSTER_HOME."""
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, home: str, partition: str | None) -> None:
         self.catalog = catalog
@@ -66,19 +66,19 @@ class Project:
         resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
         return resolver.get_status(dg.AssetKey(name), self.partition) == StaleStatus.STALE
 
-    def asked_for(self) -> list[str]:
+    def requested(self) -> list[str]:
         result = dg.evaluate_automation_conditions(self.definitions, instance=self.instance, cursor=self._cursor)
         self._cursor = result.cursor
         return [name for name in "ab" if result.get_num_requested(dg.AssetKey(name))]
 
-    def told(self) -> dg.AssetMaterialization:
+    def reported(self) -> dg.AssetMaterialization:
         partitions = [self.partition] if self.partition else None
         which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("a"), asset_partitions=partitions)
         event = self.instance.fetch_materializations(which, limit=1).records[0].asset_materialization
         assert event is not None
         return event
 
-    def count_told(self) -> int:
+    def count_reports(self) -> int:
         return len(self.instance.fetch_materializations(dg.AssetKey("a"), limit=100).records)
 
 
@@ -100,75 +100,75 @@ def project(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Project]:
     monkeypatch.setenv(CATALOG_URL, catalog_url)
-    partition = "mon/day|1" if catalog_url.startswith("postgresql") else None  # both of each, not all of both
+    partition = "mon/day|1" if catalog_url.startswith("postgresql") else None  # each of both once, not all pairs
     project = Project(catalog, producer, home, partition)
     with project.instance:
         yield project
 
 
-def test_what_was_made_from_the_version_that_is_current_again_is_fresh(project: Project) -> None:
+def test_asset_made_from_the_restored_version_is_fresh(project: Project) -> None:
     project.make("one", "a", "b")
     project.make("two", "a")
     assert project.is_stale("b")
-    assert project.asked_for() == [], "a first evaluation asks for nothing"
-    said = project.roll_back(1)
-    assert "version 1 is current again." in said
-    assert "Reported to Dagster." in said
+    assert project.requested() == [], "a first evaluation requests nothing"
+    text = project.roll_back(1)
+    assert "version 1 is current again." in text
+    assert "Reported to Dagster." in text
     assert not project.is_stale("b")
-    # The condition follows changes, not staleness: it asks once, and what comes of that is what was there.
-    assert project.asked_for() == ["b"]
+    # The condition follows changes, not staleness: it requests the asset once, and the result is unchanged.
+    assert project.requested() == ["b"]
     assert project.make("-", "b").asset_value("b") == "ONE"
     assert project.catalog.materializations.current("b", project.partition).version == 1
-    assert project.asked_for() == []
+    assert project.requested() == []
 
 
-def test_what_was_made_from_the_version_that_is_no_more_current_is_stale_and_asked_for(project: Project) -> None:
+def test_asset_made_from_the_replaced_version_is_stale_and_requested(project: Project) -> None:
     for value in ("one", "two"):
         project.make(value, "a", "b")
-    assert project.asked_for() == []
+    assert project.requested() == []
     project.roll_back(1)
     assert project.is_stale("b")
-    assert project.asked_for() == ["b"]
+    assert project.requested() == ["b"]
     assert project.make("-", "b").asset_value("b") == "ONE"
     assert not project.is_stale("b")
-    assert project.asked_for() == []
+    assert project.requested() == []
 
 
-def test_dagster_is_told_the_old_data_version_and_what_came_with_it(project: Project) -> None:
+def test_rollback_reports_the_old_data_version_and_metadata(project: Project) -> None:
     project.make("one", "a")
-    first = project.told()
+    first = project.reported()
     project.make("two", "a")
     project.roll_back(1)
-    told = project.told()
-    assert told.tags == first.tags
-    assert told.partition == project.partition
+    reported = project.reported()
+    assert reported.tags == first.tags
+    assert reported.partition == project.partition
     now = project.catalog.materializations.current("a", project.partition)
-    assert (told.tags or {})["dagster/data_version"] == now.data_version
-    assert told.metadata["artifact/rolled_back_to"].value == told.metadata["artifact/version"].value == 1
-    assert told.metadata["artifact/file_id"].value == now.file.file_id == first.metadata["artifact/file_id"].value
-    assert told.metadata["artifact/preview"] == first.metadata["artifact/preview"]
-    assert told.metadata["artifact/bytes_added"].value == 0
+    assert (reported.tags or {})["dagster/data_version"] == now.data_version
+    assert reported.metadata["artifact/rolled_back_to"].value == reported.metadata["artifact/version"].value == 1
+    assert reported.metadata["artifact/file_id"].value == now.file.file_id == first.metadata["artifact/file_id"].value
+    assert reported.metadata["artifact/preview"] == first.metadata["artifact/preview"]
+    assert reported.metadata["artifact/bytes_added"].value == 0
 
 
-def test_a_data_version_of_the_users_own_comes_back_too(project: Project) -> None:
+def test_rollback_reports_the_data_version_set_by_the_user(project: Project) -> None:
     project.make("one", "a", "b", data_version="mine 1")
     project.make("two", "a", data_version="mine 2")
     project.roll_back(1)
-    assert (project.told().tags or {})["dagster/data_version"] == "mine 1"
+    assert (project.reported().tags or {})["dagster/data_version"] == "mine 1"
     assert not project.is_stale("b")
 
 
-def test_a_run_that_dagster_has_no_more_leaves_the_data_version_of_the_catalog(project: Project) -> None:
+def test_rollback_of_a_deleted_run_reports_the_catalogs_data_version(project: Project) -> None:
     first = project.make("one", "a")
     project.make("two", "a")
     project.instance.delete_run(first.run_id)
     project.roll_back(1)
     now = project.catalog.materializations.current("a", project.partition)
-    assert project.told().tags == {"dagster/data_version": now.data_version}
-    assert project.told().metadata["artifact/rolled_back_to"].value == 1
+    assert project.reported().tags == {"dagster/data_version": now.data_version}
+    assert project.reported().metadata["artifact/rolled_back_to"].value == 1
 
 
-def test_what_the_run_reported_of_another_partition_is_not_taken_for_it(project: Project) -> None:
+def test_rollback_ignores_events_of_other_partitions(project: Project) -> None:
     @dg.asset(deps=["a"], partitions_def=project.partitions)
     def later(context: dg.AssetExecutionContext) -> None:
         context.log_event(dg.AssetMaterialization("a", partition="other", tags={"dagster/data_version": "other's"}))
@@ -176,10 +176,10 @@ def test_what_the_run_reported_of_another_partition_is_not_taken_for_it(project:
     [first] = project.make("one", "a", later=later).asset_materializations_for_node("a")
     project.make("two", "a")
     project.roll_back(1)
-    assert project.told().tags == first.tags
+    assert project.reported().tags == first.tags
 
 
-def test_the_same_command_again_tells_dagster_only_what_it_does_not_know(
+def test_repeated_rollback_reports_only_what_dagster_lacks(
     project: Project, monkeypatch: pytest.MonkeyPatch, home: str, tmp_path: pathlib.Path
 ) -> None:
     for value in ("one", "two"):
@@ -189,17 +189,17 @@ def test_the_same_command_again_tells_dagster_only_what_it_does_not_know(
     failed = run("rollback", "a", "--to", 1, *partition, code=6)
     assert "DagsterNotToldError" in failed
     assert "no such folder" in failed
-    assert project.count_told() == 2
+    assert project.count_reports() == 2
     monkeypatch.setenv("DAGSTER_HOME", home)
-    said = project.roll_back(1)
-    assert "version 1 is already current." in said
-    assert "Reported to Dagster." in said
+    text = project.roll_back(1)
+    assert "version 1 is already current." in text
+    assert "Reported to Dagster." in text
     assert "Dagster already knows." in project.roll_back(1)
-    assert project.count_told() == 3
+    assert project.count_reports() == 3
     assert len(project.catalog.materializations.history("a")) == 3
 
 
-def test_without_a_dagster_the_catalog_is_rolled_back_and_the_command_says_how_to_tell_it_later(
+def test_rollback_without_dagster_explains_how_to_report_later(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     for value in ("one", "two"):
@@ -210,7 +210,7 @@ def test_without_a_dagster_the_catalog_is_rolled_back_and_the_command_says_how_t
     assert project.catalog.materializations.current("a", project.partition).version == 1
 
 
-def test_programs_are_told_in_json(project: Project) -> None:
+def test_rollback_prints_json_for_programs(project: Project) -> None:
     for value in ("one", "two"):
         project.make(value, "a")
     partition = ["--partition", project.partition] if project.partition else []
@@ -226,9 +226,7 @@ def test_programs_are_told_in_json(project: Project) -> None:
     }
 
 
-def test_a_version_whose_bytes_are_gone_or_that_never_was_is_not_made_current(
-    project: Project, back_door: BackDoor
-) -> None:
+def test_rollback_to_a_missing_version_or_to_missing_bytes_is_refused(project: Project, back_door: BackDoor) -> None:
     for value in ("one", "two"):
         project.make(value, "a")
     partition = ["--partition", project.partition] if project.partition else []
@@ -238,7 +236,7 @@ def test_a_version_whose_bytes_are_gone_or_that_never_was_is_not_made_current(
     assert project.catalog.materializations.current("a", project.partition).version == 2
 
 
-def test_dagster_is_told_nothing_of_an_output_of_an_op_for_it_would_take_it_for_an_asset(
+def test_rollback_of_an_op_output_is_not_reported_to_dagster(
     project: Project,
 ) -> None:
     @dg.op
@@ -251,16 +249,16 @@ def test_dagster_is_told_nothing_of_an_output_of_an_op_for_it_would_take_it_for_
 
     output = f"{plain.execute_in_process(instance=project.instance).run_id}/make/result"
     for _ in range(2):
-        said = run("rollback", output, "--to", 1)
-        assert "already current" in said
-        assert "Not reported to Dagster: the output of an op is not an asset." in said
+        text = run("rollback", output, "--to", 1)
+        assert "already current" in text
+        assert "Not reported to Dagster: the output of an op is not an asset." in text
         assert run_json("rollback", output, "--to", 1)["reported"] is False
         project.catalog.retention.wipe(output)
         run("restore", output)
     assert project.instance.all_asset_keys() == []
 
 
-def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
+def test_rollback_uses_the_projects_instance_without_dagster_home(
     project: Project, home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     for value in ("one", "two"):
@@ -269,4 +267,4 @@ def test_the_instance_of_the_project_is_taken_where_dagster_home_is_not_set(
     monkeypatch.setattr("artifact_pipelines.cli.publish_rollback.state_folder", lambda: pathlib.Path(home).parent)
     assert os.environ.get("DAGSTER_HOME") is None
     assert "Reported to Dagster." in project.roll_back(1)
-    assert project.count_told() == 3
+    assert project.count_reports() == 3

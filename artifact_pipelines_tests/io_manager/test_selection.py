@@ -1,4 +1,4 @@
-"""Which version an input loads: what the run's tag or the input's metadata say, else the run's own, else the newest."""
+"""An input loads the version that the run's tag or its metadata select, else its run's own, else the current one."""
 
 import datetime
 import json
@@ -24,7 +24,7 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
-_PAUSE_S = 0.01  # the clock of SQLite counts milliseconds
+PAUSE_S = 0.01  # SQLite's clock counts milliseconds
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManage
 
 
 class Project:
-    """`source` holds 1, then 2, then 3; `copy` returns what it was handed of it."""
+    """Asset `source` with versions 1, 2 and 3, and `copy`, which returns the version that it loads."""
 
     def __init__(self, io_manager: ArtifactIOManager, catalog: Catalog, partition: str | None) -> None:
         self._io_manager = io_manager
@@ -49,7 +49,7 @@ class Project:
 
     def _make_source(self, value: int) -> Materialization:
         self.run(self.source(value))
-        time.sleep(_PAUSE_S)
+        time.sleep(PAUSE_S)
         return self._catalog.materializations.current("the/source", self._partition)
 
     def source(self, value: int) -> dg.AssetsDefinition:
@@ -79,28 +79,30 @@ def project(request: pytest.FixtureRequest, io_manager: ArtifactIOManager, catal
     return Project(io_manager, catalog, request.param)
 
 
-WISHES: Mapping[str, Callable[[Materialization], Any]] = {
+SELECTIONS: Mapping[str, Callable[[Materialization], Any]] = {
     "file_id": lambda made: made.file.file_id,
     "version": lambda made: made.version,
     "tag": lambda made: "gold",
-    "as_of": lambda made: (made.created_at + datetime.timedelta(seconds=_PAUSE_S / 2)).isoformat(),
+    "as_of": lambda made: (made.created_at + datetime.timedelta(seconds=PAUSE_S / 2)).isoformat(),
     "run_id": lambda made: made.run_id,
 }
 
 
-@pytest.mark.parametrize("kind", WISHES)
-def test_an_input_loads_what_its_metadata_or_the_run_select(project: Project, catalog: Catalog, kind: str) -> None:
-    wish = WISHES[kind](project.made[1])
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_input_loads_the_version_that_its_metadata_or_the_run_select(
+    project: Project, catalog: Catalog, kind: str
+) -> None:
+    selection = SELECTIONS[kind](project.made[1])
     assert project.loaded() == 3
-    assert project.loaded({f"artifact/{kind}": wish}) == 2
-    assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: wish}})}) == 2
+    assert project.loaded({f"artifact/{kind}": selection}) == 2
+    assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: selection}})}) == 2
     [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
     source = project.made[1]
     loaded = [LoadedInput.of(source)]
     assert catalog.materializations.inputs(copy.materialization_id) == loaded
 
 
-def test_the_tag_of_the_run_wins_over_metadata_and_both_over_what_the_run_has_written(project: Project) -> None:
+def test_run_tag_wins_over_metadata_and_both_over_the_runs_own_writes(project: Project) -> None:
     one = {"artifact/version": 1}
     tags = {SELECT_TAG: json.dumps({"the/source": {"version": 2}})}
     assert project.loaded(one, tags=tags) == 2
@@ -109,12 +111,12 @@ def test_the_tag_of_the_run_wins_over_metadata_and_both_over_what_the_run_has_wr
     assert project.loaded(selection="*", tags=tags) == 2
 
 
-def test_metadata_may_be_values_of_dagsters(project: Project) -> None:
+def test_selection_may_be_metadata_values(project: Project) -> None:
     assert project.loaded({"artifact/version": dg.MetadataValue.int(1)}) == 1
     assert project.loaded({"artifact/as_of": dg.MetadataValue.timestamp(project.made[0].created_at)}) == 1
 
 
-def test_misspelled_metadata_are_an_error_that_says_what_there_is(project: Project) -> None:
+def test_misspelled_metadata_are_refused_and_known_keys_listed(project: Project) -> None:
     failure = _failure(project.load({"artifact/verson": 1}, raise_on_error=False))
     assert (
         "metadata artifact/… of an input of the/source must be one of artifact/partition_column, artifact/file_id"
@@ -123,15 +125,15 @@ def test_misspelled_metadata_are_an_error_that_says_what_there_is(project: Proje
     assert "not 'artifact/verson'" in failure
 
 
-def test_a_tag_that_names_assets_that_nobody_loads_is_harmless(project: Project) -> None:
+def test_run_tag_may_name_assets_that_no_step_loads(project: Project) -> None:
     assert project.loaded(tags={SELECT_TAG: json.dumps({"other": {"version": 7}})}) == 3
 
 
 @pytest.mark.parametrize(
-    "wish", [{"version": 9}, {"tag": "silver"}, {"file_id": 999}, {"run_id": "?"}, {"as_of": "2020-01-01T00:00Z"}]
+    "selection", [{"version": 9}, {"tag": "silver"}, {"file_id": 999}, {"run_id": "?"}, {"as_of": "2020-01-01T00:00Z"}]
 )
-def test_a_wish_that_nothing_fulfils_names_what_there_is(project: Project, wish: dict[str, Any]) -> None:
-    tags = {SELECT_TAG: json.dumps({"the/source": wish})}
+def test_selection_without_a_match_lists_what_can_be_selected(project: Project, selection: dict[str, Any]) -> None:
+    tags = {SELECT_TAG: json.dumps({"the/source": selection})}
     failure = _failure(project.load(tags=tags, raise_on_error=False))
     assert "NothingSelectedError" in failure
     assert f"version 2 (file {project.made[1].file.file_id}" in failure
@@ -139,7 +141,7 @@ def test_a_wish_that_nothing_fulfils_names_what_there_is(project: Project, wish:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "selection",
     [
         "no JSON",
         "3",
@@ -150,7 +152,7 @@ def test_a_wish_that_nothing_fulfils_names_what_there_is(project: Project, wish:
         '{"other": {"version": "1"}}',
     ],
 )
-def test_a_tag_of_another_form_is_an_error_that_names_it(io_manager: ArtifactIOManager, wish: str) -> None:
+def test_malformed_run_tag_is_refused_and_named(io_manager: ArtifactIOManager, selection: str) -> None:
     @dg.asset
     def source() -> int:
         return 1
@@ -160,7 +162,7 @@ def test_a_tag_of_another_form_is_an_error_that_names_it(io_manager: ArtifactIOM
         return source
 
     resources = {"io_manager": io_manager}
-    result = dg.materialize([source, copy], resources=resources, tags={SELECT_TAG: wish}, raise_on_error=False)
+    result = dg.materialize([source, copy], resources=resources, tags={SELECT_TAG: selection}, raise_on_error=False)
     failure = _failure(result)
     assert "InvalidArgumentError" in failure
     assert SELECT_TAG in failure
@@ -184,17 +186,17 @@ def test_a_tag_of_another_form_is_an_error_that_names_it(io_manager: ArtifactIOM
         ("as_of", "0001-01-01T00:00:00+14:00"),
     ],
 )
-def test_a_value_of_another_kind_is_refused(key: str, value: object) -> None:
+def test_selection_value_of_a_wrong_type_is_refused(key: str, value: object) -> None:
     with pytest.raises(InvalidArgumentError, match=f"here: {key} must be"):
         selection_from({key: value}, "here")
 
 
-def test_two_wishes_at_once_are_refused(project: Project) -> None:
+def test_two_selections_at_once_are_refused(project: Project) -> None:
     failure = _failure(project.load({"artifact/version": 1, "artifact/tag": "gold"}, raise_on_error=False))
     assert "exactly one of file_id, version, tag" in failure
 
 
-def test_times_of_any_zone_are_the_same_time() -> None:
+def test_times_of_different_zones_are_the_same_time() -> None:
     noon = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
     for written in ("2026-11-24T10:00:00Z", "2026-11-24T12:00:00+02:00", noon):
         selection = selection_from({"as_of": written}, "here")
@@ -202,7 +204,7 @@ def test_times_of_any_zone_are_the_same_time() -> None:
         assert str(selection.as_of) == str(noon)
 
 
-def test_a_run_reads_its_own_writes_while_another_run_writes_the_same_asset(
+def test_run_loads_its_own_writes_while_another_run_writes_the_same_asset(
     io_manager: ArtifactIOManager, catalog: Catalog
 ) -> None:
     resources = {"io_manager": io_manager}
@@ -226,7 +228,7 @@ def test_a_run_reads_its_own_writes_while_another_run_writes_the_same_asset(
         return source
 
     result = dg.materialize([source_of("own"), meanwhile, copy], resources=resources)
-    assert result.asset_value("meanwhile") == 2, "the other run has written, and its write is what is current"
+    assert result.asset_value("meanwhile") == 2, "the other run has written, and its version is current"
     assert result.asset_value("copy") == "own"
     own = catalog.materializations.version("source", 1)
     copied = catalog.materializations.current("copy").materialization_id
@@ -234,7 +236,7 @@ def test_a_run_reads_its_own_writes_while_another_run_writes_the_same_asset(
     assert dg.materialize([source_of("-"), copy], selection=[copy], resources=resources).asset_value("copy") == "other"
 
 
-def test_a_write_that_fails_leaves_the_last_good_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_failed_write_leaves_the_last_good_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
     project = Project(io_manager, catalog, None)
 
     @dg.asset(key=["the", "source"])
@@ -268,7 +270,7 @@ dg.materialize([source], resources={"io_manager": io_manager})
 """
 
 
-def test_a_write_that_is_killed_leaves_the_last_good_version(
+def test_killed_write_leaves_the_last_good_version(
     io_manager: ArtifactIOManager, catalog: Catalog, catalog_url: str, storage_url: str, tmp_path: pathlib.Path
 ) -> None:
     project = Project(io_manager, catalog, None)
@@ -285,7 +287,7 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     return str(event.step_failure_data.error_display_string)
 
 
-def test_of_many_partitions_each_is_loaded_as_it_is_selected(ours: ArtifactIOManager) -> None:
+def test_selection_applies_to_each_partition(ours: ArtifactIOManager) -> None:
     value = {"mon": 1, "tue": 1}
 
     @dg.asset(partitions_def=DAYS)

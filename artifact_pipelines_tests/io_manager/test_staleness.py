@@ -1,4 +1,4 @@
-"""What Dagster is told of what a step was made from: what is fresh was made from what Dagster takes to be current."""
+"""Dagster counts an asset as fresh if it was made from the versions that Dagster takes for current, else as stale."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.P
 
 
 class Project:
-    """`copy` is made from `source`, of which each partition holds what the test says."""
+    """Asset `copy`, made from `source`, whose value the test sets for each partition."""
 
     def __init__(self, instance: dg.DagsterInstance, io_manager: ArtifactIOManager, days: list[str] | None) -> None:
         self.instance = instance
@@ -89,7 +89,7 @@ class Project:
         resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
         return resolver.get_status(dg.AssetKey(name), None if name == "summary" else self.partition).value
 
-    def told(self, name: str = "copy", tag: str = "dagster/input_data_version/source") -> str | None:
+    def reported(self, name: str = "copy", tag: str = "dagster/input_data_version/source") -> str | None:
         event = self.instance.get_latest_materialization_event(dg.AssetKey(name))
         assert event is not None
         assert event.asset_materialization is not None
@@ -107,20 +107,20 @@ def two_days(instance: dg.DagsterInstance, ours: ArtifactIOManager) -> Project:
 
 
 @pytest.fixture
-def asked(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What `fetch_materializations` was asked for."""
-    asked: list[Any] = []
+def queries(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the filters of all calls of `fetch_materializations`."""
+    queries: list[Any] = []
     fetch = instance.fetch_materializations
 
     def note(records_filter: Any, *arguments: Any, **options: Any) -> Any:
-        asked.append(records_filter)
+        queries.append(records_filter)
         return fetch(records_filter, *arguments, **options)
 
     monkeypatch.setattr(instance, "fetch_materializations", note)
-    return asked
+    return queries
 
 
-def test_what_was_made_from_an_older_version_than_the_current_one_is_stale(project: Project) -> None:
+def test_asset_made_from_an_older_version_is_stale(project: Project) -> None:
     project.make("one", "source", "pause")
     project.make("two", "source", "pause")
     assert project.make("-", "copy", tags=VERSION_1).asset_value("copy") == "one"
@@ -129,7 +129,7 @@ def test_what_was_made_from_an_older_version_than_the_current_one_is_stale(proje
     assert project.status() == "FRESH"
 
 
-def test_what_was_made_from_the_runs_own_write_is_stale_where_another_run_has_written_since(project: Project) -> None:
+def test_asset_made_from_its_runs_own_write_is_stale_after_another_runs_write(project: Project) -> None:
     project.meanwhile = lambda: project.make("other", "source")
     assert project.make("own", "source", "pause", "copy").asset_value("copy") == "own"
     assert project.status() == "STALE"
@@ -137,7 +137,7 @@ def test_what_was_made_from_the_runs_own_write_is_stale_where_another_run_has_wr
     assert project.status() == "FRESH"
 
 
-def test_what_was_made_while_a_candidate_waited_is_stale_once_that_is_published(
+def test_asset_made_while_a_candidate_waited_is_stale_once_it_is_published(
     project: Project, own_catalog: Catalog
 ) -> None:
     project.publish = AFTER_CHECKS
@@ -152,7 +152,7 @@ def test_what_was_made_while_a_candidate_waited_is_stale_once_that_is_published(
     assert project.status() == "STALE"
 
 
-def test_what_was_made_while_a_candidate_waited_is_fresh_once_that_is_rejected(
+def test_asset_made_while_a_candidate_waited_is_fresh_once_it_is_rejected(
     project: Project, own_catalog: Catalog
 ) -> None:
     project.publish = AFTER_CHECKS
@@ -164,7 +164,7 @@ def test_what_was_made_while_a_candidate_waited_is_fresh_once_that_is_rejected(
     assert project.status() == "FRESH"
 
 
-def test_what_an_inputs_metadata_pin_is_not_stale_for_ever(project: Project) -> None:
+def test_asset_with_a_pinned_input_is_not_stale(project: Project) -> None:
     project.input_metadata = {"artifact/version": 1}
     project.make("one", "source", "pause")
     project.make("two", "source", "pause")
@@ -172,20 +172,18 @@ def test_what_an_inputs_metadata_pin_is_not_stale_for_ever(project: Project) -> 
     assert project.status() == "FRESH"
 
 
-def test_what_was_made_from_a_rollback_of_which_dagster_was_not_told_is_told_so(
-    project: Project, own_catalog: Catalog
-) -> None:
+def test_asset_made_from_an_unreported_rollback_reports_its_true_input(project: Project, own_catalog: Catalog) -> None:
     project.make("one", "source", "pause")
-    event = project.told("source", "dagster/data_version")
+    event = project.reported("source", "dagster/data_version")
     project.make("two", "source", "pause")
     own_catalog.materializations.roll_back("source", 1, project.partition)
     project.make("-", "copy")
     assert project.status() == "STALE", "Dagster takes version 2 to be current"
     if project.partition is None:
-        assert project.told() == event
+        assert project.reported() == event
 
 
-def test_a_data_version_of_the_users_own_is_the_one_that_is_told(project: Project) -> None:
+def test_data_version_set_by_the_user_is_reported_as_input(project: Project) -> None:
     def make(value: str) -> None:
         @dg.asset(name="source", partitions_def=project.days)
         def source() -> dg.Output[str]:
@@ -202,10 +200,10 @@ def test_a_data_version_of_the_users_own_is_the_one_that_is_told(project: Projec
     project.make("-", "copy", tags=VERSION_1)
     assert project.status() == "STALE"
     if project.partition is None:
-        assert project.told() == "user's one"
+        assert project.reported() == "user's one"
 
 
-def test_what_a_user_reports_without_a_data_version_says_nothing_of_content(project: Project) -> None:
+def test_user_report_without_data_version_is_not_content(project: Project) -> None:
     project.make("one", "source", "pause")
     event = dg.AssetMaterialization("source", partition=project.partition)
     project.instance.report_runless_asset_event(event)
@@ -213,7 +211,7 @@ def test_what_a_user_reports_without_a_data_version_says_nothing_of_content(proj
     assert project.status() == "FRESH"
 
 
-def test_of_many_partitions_one_that_is_not_the_newest_makes_stale(two_days: Project) -> None:
+def test_one_older_partition_makes_the_asset_stale(two_days: Project) -> None:
     for day in ("mon", "tue"):
         two_days.make("one", "source", partition_key=day)
     two_days.make("two", "source", partition_key="mon")
@@ -223,26 +221,26 @@ def test_of_many_partitions_one_that_is_not_the_newest_makes_stale(two_days: Pro
     assert two_days.status("summary") == "FRESH"
 
 
-def test_nothing_is_asked_where_everything_loaded_is_the_newest(project: Project, asked: list[Any]) -> None:
+def test_loading_the_newest_versions_queries_no_events(project: Project, queries: list[Any]) -> None:
     for value in ("one", "two"):
         for day in project.days.get_partition_keys() if project.days else [None]:
             project.make(value, "source", "pause", partition_key=day)
-    asked.clear()
+    queries.clear()
     project.make("-", "copy")
     if project.days:
         project.make("-", "summary", partition_key=None)
-    assert asked == []
+    assert queries == []
     assert project.status() == "FRESH"
     assert not project.days or project.status("summary") == "FRESH"
 
 
-def test_the_same_bytes_of_another_type_are_other_content(project: Project) -> None:
+def test_same_bytes_of_another_type_are_other_content(project: Project) -> None:
     project.meanwhile = lambda: project.make(1, "source")
     assert project.make("1", "source", "pause", "copy").asset_value("copy") == "1"
     assert project.status() == "STALE"
 
 
-def test_what_was_made_from_nothing_is_stale_once_there_is_something(
+def test_asset_made_without_its_input_is_stale_once_the_input_exists(
     instance: dg.DagsterInstance, ours: ArtifactIOManager, own_catalog: Catalog
 ) -> None:
     @dg.asset(metadata=AFTER_CHECKS)
@@ -269,42 +267,42 @@ def test_what_was_made_from_nothing_is_stale_once_there_is_something(
 
 
 @pytest.mark.parametrize("count", [5, 50])
-def test_what_a_backfill_in_one_run_made_is_looked_up_at_once(
-    instance: dg.DagsterInstance, ours: ArtifactIOManager, asked: list[Any], count: int
+def test_partitions_of_a_single_run_backfill_take_one_event_query(
+    instance: dg.DagsterInstance, ours: ArtifactIOManager, queries: list[Any], count: int
 ) -> None:
     project = Project(instance, ours, [f"{number}" for number in range(count)])
     for value in ("one", "two"):
         project.make_all(value, "source")
-    asked.clear()
+    queries.clear()
     project.make("-", "summary", partition_key=None)
-    assert len(asked) == 1
+    assert len(queries) == 1
     assert project.status("summary") == "FRESH"
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_partitions_that_hold_nothing_are_looked_up_at_once_however_often_they_were_made(
-    two_days: Project, asked: list[Any], own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
+def test_empty_partitions_take_one_event_query_however_many_candidates_they_have(
+    two_days: Project, queries: list[Any], own_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(event_log, "PAGE_EVENTS", 2)
     two_days.publish = AFTER_CHECKS
     two_days.input_metadata = {"allow_missing_partitions": True}
     two_days.make("one", "source", partition_key="tue")
     publish_candidates(two_days.instance, own_catalog)
-    for _ in range(count):  # the same content each time, of which only the first is new to who had nothing
+    for _ in range(count):  # the same content each time; only the first is new
         two_days.make("-", selection=dg.AssetSelection.assets("source").without_checks(), partition_key="mon")
-    asked.clear()
+    queries.clear()
     made = two_days.make("-", "summary", partition_key=None)
-    of_source = [which for which in asked if which.asset_key == dg.AssetKey("source")]
+    of_source = [which for which in queries if which.asset_key == dg.AssetKey("source")]
     assert made.asset_value("summary") == {"tue": "one"}
     assert two_days.status("summary") == "STALE"
-    assert len(of_source) == 2, "once for the partition that holds nothing, once for the other"
+    assert len(of_source) == 2, "one for the partition without a value, one for the other"
 
 
-def test_nothing_is_told_of_so_many_partitions_that_dagster_compares_none(
-    instance: dg.DagsterInstance, ours: ArtifactIOManager, asked: list[Any]
+def test_no_events_are_queried_above_the_number_of_partitions_that_dagster_compares(
+    instance: dg.DagsterInstance, ours: ArtifactIOManager, queries: list[Any]
 ) -> None:
     project = Project(instance, ours, [f"{number}" for number in range(100)])
     project.make_all("one", "source")
-    asked.clear()
+    queries.clear()
     project.make("-", "summary", partition_key=None)
-    assert asked == []
+    assert queries == []

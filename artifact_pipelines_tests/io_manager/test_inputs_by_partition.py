@@ -1,4 +1,4 @@
-"""Runs over several partitions: each is recorded as made from what its partition mapping reaches, and from no more."""
+"""In a run over several partitions each one has the inputs that its partition mapping reaches, and no others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def backfill(
     partitions: dg.PartitionsDefinition[Any] | None,
     **options: Any,
 ) -> None:
-    """Run assets over all partitions at once."""
+    """Run assets over all partitions in one run."""
     tags = {}
     if partitions is not None:
         keys = partitions.get_partition_keys(dynamic_partitions_store=instance)
@@ -52,7 +52,7 @@ def of_partitions(name: str, partitions: dg.PartitionsDefinition[Any]) -> dg.Ass
 
 
 def made_from(catalog: Catalog, asset: str = "down") -> Mapping[str | None, Sequence[str]]:
-    """Return the partitions of `up` that the lineage of each partition of an asset shows."""
+    """Return the partitions of `up` in the lineage of each partition of an asset."""
     trees = grow(catalog.lineage.versions(asset, None, None, 100), catalog.lineage.inputs)
     return {tree.made.partition: [str(child.made.partition) for child in tree.children] for tree in trees}
 
@@ -63,8 +63,8 @@ def days(first: str, count: int) -> list[str]:
 
 
 CASES: Mapping[str, tuple[Any, Any, Any, Mapping[str, Sequence[str]]]] = {
-    "the same, as nothing is said": (ABC, ABC, None, {key: [key] for key in "abc"}),
-    "the same, as is said": (ABC, ABC, dg.IdentityPartitionMapping(), {key: [key] for key in "abc"}),
+    "the same key, without a mapping": (ABC, ABC, None, {key: [key] for key in "abc"}),
+    "the same key, with a mapping": (ABC, ABC, dg.IdentityPartitionMapping(), {key: [key] for key in "abc"}),
     "the same names": (NAMES, NAMES, None, {key: [key] for key in ("adam", "mia", "zoe")}),
     "the same days": (DAYS, DAYS, None, {key: [key] for key in DAYS.get_partition_keys()}),
     "the day before and the day": (
@@ -93,7 +93,7 @@ CASES: Mapping[str, tuple[Any, Any, Any, Mapping[str, Sequence[str]]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_partition_is_made_from_what_its_mapping_reaches(
+def test_partition_is_made_from_the_mapped_upstream_partitions(
     case: str, ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     upstream, downstream, mapping, expected = CASES[case]
@@ -108,7 +108,7 @@ def test_a_partition_is_made_from_what_its_mapping_reaches(
     assert made_from(own_catalog) == expected
 
 
-def test_what_has_no_partitions_went_into_all(
+def test_input_without_partitions_belongs_to_every_partition(
     ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
@@ -128,7 +128,7 @@ def test_what_has_no_partitions_went_into_all(
         assert [(one.asset, one.partition) for one in found] == [("plain", None), ("up", key)]
 
 
-def test_an_asset_without_partitions_is_made_from_all_it_loaded(
+def test_asset_without_partitions_is_made_from_all_it_loaded(
     ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.asset
@@ -141,7 +141,7 @@ def test_an_asset_without_partitions_is_made_from_all_it_loaded(
     assert made_from(own_catalog) == {None: ["c", "a", "b"]}
 
 
-def test_each_asset_of_a_step_and_each_op_of_a_graph_is_made_from_its_own_partition(
+def test_assets_of_one_step_and_of_a_graph_have_inputs_by_partition(
     ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance
 ) -> None:
     @dg.multi_asset(
@@ -170,13 +170,11 @@ def test_each_asset_of_a_step_and_each_op_of_a_graph_is_made_from_its_own_partit
     backfill(ours, instance, [of_partitions("up", ABC), pair, one_op, two_ops], ABC)
     for asset in ("left", "right", "one_op"):
         assert made_from(own_catalog, asset) == {key: [key] for key in "abc"}
-    # What the first op put out is one value, made from all partitions: so is what the second made from it.
+    # The first op's output is one value, made from all partitions, and so is everything made from it.
     assert made_from(own_catalog, "two_ops") == {key: ["None"] for key in "abc"}
 
 
-def test_the_ui_shows_of_each_partition_what_it_was_made_from(
-    ours: ArtifactIOManager, instance: dg.DagsterInstance
-) -> None:
+def test_ui_shows_the_inputs_of_each_partition(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
     @dg.asset(partitions_def=ABC, backfill_policy=SINGLE_RUN)
     def down(up: dict[str, str]) -> Any:
         return dict(up)
@@ -191,7 +189,7 @@ def test_the_ui_shows_of_each_partition_what_it_was_made_from(
     assert shown == {key: [key] for key in "abc"}
 
 
-def test_the_inputs_of_many_partitions_are_recorded_once_each(
+def test_inputs_of_many_partitions_are_recorded_once_each(
     ours: ArtifactIOManager, own_catalog: Catalog, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = dg.StaticPartitionsDefinition([f"{number:03}" for number in range(100)])
