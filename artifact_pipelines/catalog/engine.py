@@ -195,7 +195,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
                 yield connection
                 transaction_id = _transaction_id(connection)
         except sa.exc.DBAPIError:
-            if transaction_id is None or not _became_committed(engine, transaction_id):
+            if transaction_id is None or not became_committed(engine, transaction_id):
                 raise
 
 
@@ -207,7 +207,12 @@ def _transaction_id(connection: sa.Connection) -> str | None:
     return found
 
 
-def _became_committed(engine: sa.Engine, transaction_id: str) -> bool:
+def became_committed(engine: sa.Engine, transaction_id: str) -> bool:
+    """True if PostgreSQL committed a transaction, False if it rolled it back.
+
+    Raises:
+        CatalogUnavailableError: The outcome is unknown.
+    """
     try:
         return _outcome(engine, transaction_id) == "committed"
     except CatalogUnavailableError as error:

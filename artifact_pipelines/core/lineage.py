@@ -1,7 +1,4 @@
-"""The words of lineage, and how a tree of it grows: level by level, each node once, never without bound.
-
-Standard library only.
-"""
+"""Trees of lineage: they grow level by level, expand each node once, and have a maximum size. Standard library only."""
 
 import dataclasses
 import datetime
@@ -33,16 +30,16 @@ class Made:
 
 
 Ancestry = Sequence[tuple[int, Made]]
-"""Pairs of a materialization's ID and one that is next to it in a tree."""
+"""Pairs of a materialization's ID and one of its neighbours in a tree."""
 
 
 @dataclasses.dataclass(slots=True)
 class LineageNode:
-    """A materialization and what is below it in a tree.
+    """A materialization and the nodes below it in a tree.
 
     Attributes:
-        is_repeated: It is in the tree already, with what is below it.
-        is_cut: There may be more below it, which the tree has no room for.
+        is_repeated: True if it is elsewhere in the tree, with the nodes below it.
+        is_cut: True if there may be more below it than the tree has room for.
     """
 
     made: Made
@@ -57,14 +54,14 @@ def grow(
     max_nodes: int = MAX_NODES,
     max_depth: int = MAX_DEPTH,
 ) -> Sequence[LineageNode]:
-    """Return trees of what is above or below some materializations.
+    """Return trees of the ancestors or descendants of materializations.
 
     Args:
-        roots: Where they begin.
-        neighbours: Returns what is next to materializations with these IDs, in the order of the IDs, so many pairs at
-            the most.
-        max_nodes: How many nodes they have in all.
-        max_depth: How many levels they have below the roots.
+        roots: The materializations.
+        neighbours: Returns the neighbours of the materializations with some IDs, in the order of the IDs, and at most a
+            number of pairs.
+        max_nodes: Maximum number of nodes in all trees.
+        max_depth: Maximum number of levels below the roots.
     """
     trees = [LineageNode(made) for made in roots]
     level = {node.made.materialization_id: node for node in trees}
@@ -74,7 +71,7 @@ def grow(
             break
         room = max_nodes - count if depth < max_depth else 0
         found = neighbours(sorted(level), room + 1)
-        if len(found) > room:  # they come in the order of their owners: what did not fit belongs to these
+        if len(found) > room:  # they come in the order of their owners: these are the owners of what did not fit
             for owner in [owner for owner in level if owner >= found[room][0]]:
                 level[owner].is_cut = True
         count += len(found[:room])
@@ -83,7 +80,7 @@ def grow(
 
 
 def _attach(level: Mapping[int, LineageNode], found: Ancestry, seen: set[int]) -> dict[int, LineageNode]:
-    """Hang what was found below its owners, and return the nodes that are to be looked at next."""
+    """Add nodes below their owners, and return those to expand next."""
     below: dict[int, LineageNode] = {}
     for owner, made in found:
         node = LineageNode(made, is_repeated=made.materialization_id in seen)

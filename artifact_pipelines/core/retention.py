@@ -1,4 +1,4 @@
-"""The words of retention: what a policy is, what a version is, and what was decided. Standard library only."""
+"""Types of retention: policies, versions, and verdicts on versions. Standard library only."""
 
 import dataclasses
 import datetime
@@ -15,14 +15,14 @@ RETENTION_METADATA_KEY = "artifact/retention"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Which versions of an asset are kept: those that any of its rules keeps. The current one always is.
+    """Rules for the versions of an asset: a version is kept if any rule keeps it. The current one always is.
 
     Attributes:
-        keep_last: So many of the newest versions.
-        keep_daily: The newest version of each of so many days (UTC) that have one.
-        keep_weekly: The same of ISO weeks.
-        keep_monthly: The same of months.
-        keep_within: Versions that were made within a duration such as `30d`.
+        keep_last: Keep this many of the newest versions.
+        keep_daily: Keep the newest version of each of the last so many days (UTC) that have one.
+        keep_weekly: The same for ISO weeks.
+        keep_monthly: The same for months.
+        keep_within: Keep versions made within a duration such as `30d`.
     """
 
     keep_last: int | None = None
@@ -36,7 +36,7 @@ class RetentionPolicy:
         """Return the policy that asset metadata declare.
 
         Raises:
-            InvalidArgumentError: Not a mapping of rules to positive numbers, or there is no rule in it.
+            InvalidArgumentError: The value is no mapping of rules to positive numbers, or has no rule.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(values, Mapping) or not values or not set(values) <= set(names):
@@ -57,7 +57,7 @@ class RetentionPolicy:
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class VersionName:
-    """What names one content that an asset (or a partition of it) held: its number, as `history` shows it."""
+    """Name of one content of an asset or partition: its number, as `history` shows it."""
 
     asset: str
     partition: str | None
@@ -70,7 +70,7 @@ class VersionName:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Version:
-    """All kept materializations of one content: what retention keeps or releases as a whole.
+    """All kept materializations of one content: retention keeps or releases them as a whole.
 
     Attributes:
         made_at: When each of its materializations was recorded, oldest first.
@@ -78,7 +78,7 @@ class Version:
         publication: Whether it may be current.
         publication_reason: Why it is not published, or who published it against its checks.
         size_bytes: Size of its files.
-        is_op_output: True if an op made it that is no asset: nothing ever takes its place, so it stays current.
+        is_op_output: True if it is the output of an op and of no asset: nothing replaces it, so it stays current.
     """
 
     name: VersionName
@@ -96,7 +96,7 @@ class Version:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Use:
-    """A kept version was made from another one."""
+    """A kept version, and a version that it was made from."""
 
     consumer: VersionName
     input: VersionName
@@ -104,7 +104,7 @@ class Use:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """What retention says of a version, and why."""
+    """Retention's decision on a version, and the reason."""
 
     version: Version
     is_kept: bool

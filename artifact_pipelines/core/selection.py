@@ -1,4 +1,4 @@
-"""How people write which materialization they mean: `{"version": 3}`, `{"tag": "gold"}`. Standard library only."""
+"""Parses selections as people write them: `{"version": 3}`, `{"tag": "gold"}`. Standard library only."""
 
 import datetime
 import json
@@ -10,19 +10,19 @@ from artifact_pipelines.core.types import FileId, Selection
 
 SELECTION_KEYS = ("file_id", "version", "tag", "as_of", "run_id")
 SELECT_TAG = "artifact/select"
-"""Run tag: a JSON object of asset keys and what the run loads of each, such as `{"flights/table": {"version": 3}}`."""
+"""Run tag: a JSON object of asset keys and a selection for each, such as `{"flights/table": {"version": 3}}`."""
 
 
 def selection_from(values: Mapping[str, Any], where: str) -> Selection:
-    """Return the selection that a mapping of exactly one of `SELECTION_KEYS` means.
+    """Return the selection of a mapping with exactly one of `SELECTION_KEYS`.
 
     Args:
         values: `file_id` and `version` are positive whole numbers, `tag` and `run_id` texts, `as_of` a time with its
             zone, as ISO 8601 text or `datetime`.
-        where: What an error names: where the mapping was written.
+        where: Place of the mapping, for errors.
 
     Raises:
-        InvalidArgumentError: It is anything else.
+        InvalidArgumentError: The mapping has any other form.
     """
     if not isinstance(values, Mapping) or len(values) != 1 or not set(values) <= set(SELECTION_KEYS):
         raise InvalidArgumentError(where, values, f"exactly one of {', '.join(SELECTION_KEYS)}, and its value")
@@ -39,10 +39,10 @@ def selection_from(values: Mapping[str, Any], where: str) -> Selection:
 
 
 def selections_from_tag(text: str) -> Mapping[str, Selection]:
-    """Return the selection of each asset that the value of the run tag `artifact/select` names.
+    """Return the selection for each asset in the value of the run tag `artifact/select`.
 
     Raises:
-        InvalidArgumentError: The text is not of that form, for any of the assets.
+        InvalidArgumentError: The text does not have that form.
     """
     where = f"run tag {SELECT_TAG}"
     try:
@@ -55,7 +55,7 @@ def selections_from_tag(text: str) -> Mapping[str, Selection]:
 
 
 def _time_from(value: object, where: str) -> datetime.datetime:
-    """Return a time in UTC: databases do not all compare times of different zones."""
+    """Return a time in UTC: not every database compares times of different zones."""
     expected = "a time with its zone, such as 2026-11-24T10:00:00Z"
     try:
         time = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value

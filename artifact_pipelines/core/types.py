@@ -1,6 +1,6 @@
-"""The words that every layer shares: identities, states and the records that pass between layers.
+"""Types that every layer shares: identities, states, and the records that pass between layers.
 
-One idea: an identity is its own type, so a file ID is never mistaken for a version number. Standard library only.
+One idea: each identity has its own type, so a file ID is never mistaken for a version number. Standard library only.
 """
 
 import dataclasses
@@ -11,23 +11,22 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NewType, Self
 
 FileId = NewType("FileId", int)
-"""Primary key of a stored file in the catalog; positive, never used twice."""
+"""Primary key of a stored file in the catalog; positive, never given twice."""
 
 DatasetId = NewType("DatasetId", int)
 """Primary key of a dataset in the catalog."""
 
 VersionId = NewType("VersionId", int)
-"""Primary key of one version of a dataset in the catalog (its number is counted per dataset)."""
+"""Primary key of one version of a dataset in the catalog; its number counts within the dataset."""
 
 _STORAGE_KEY = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.([1-9][0-9]{0,18})", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoragePath:
-    """Where a file lies inside a store: `<hash[:2]>/<hash>.<file_id>`.
+    """Key of a file inside a store: `<hash[:2]>/<hash>.<file_id>`.
 
-    Named by content and by ID. IDs are never reused, so a key that was deleted is never written again.
-    No name that a user chose is ever part of it.
+    No ID is given twice, so a deleted key is never written again. No name that a user chose is part of it.
     """
 
     content_hash: str
@@ -35,7 +34,7 @@ class StoragePath:
 
     @classmethod
     def parse(cls, key: str) -> Self | None:
-        """Return the path that a key spells, or None when the key is not exactly of the form above."""
+        """Return the path of a key, or None if the key does not have exactly this form."""
         match = _STORAGE_KEY.fullmatch(key)
         return cls(match[2], FileId(int(match[3]))) if match else None
 
@@ -44,7 +43,7 @@ class StoragePath:
 
 
 class FileState(enum.StrEnum):
-    """How far a file has come: its row exists first, its bytes second; damage is found by verifying."""
+    """State of a file: its row exists first, its bytes second; verification finds damage."""
 
     PENDING = "pending"
     STORED = "stored"
@@ -53,19 +52,19 @@ class FileState(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
-    """What identifies a run of bytes."""
+    """Identity of a sequence of bytes."""
 
     content_hash: str
     size_bytes: int
 
 
 UNDESCRIBED = "artifact_store/undescribed"
-"""Key in the metadata of a file that was found in a store, until somebody says what it is; users cannot set it."""
+"""Key in the metadata of a file that was found in a store, until a writer describes it; users cannot set it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileDescription:
-    """What a writer says about a file. Kept from the first writer of the content."""
+    """A writer's description of a file. That of the first writer of the content is kept."""
 
     file_type: str
     mime_type: str | None = None
@@ -86,10 +85,10 @@ class NewArtifact:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileInfo:
-    """One row of the catalog's `files`: everything known of a stored file but its bytes.
+    """One row of the catalog's `files`: everything known about a stored file except its bytes.
 
-    Its types are those of its first creator; as a file of a materialization or of a lease it has the types that were
-    given there, for others may have stored the same bytes as something else.
+    Its types are those of its first writer. As a file of a materialization or lease it has the types given there:
+    others may have stored the same bytes as something else.
     """
 
     file_id: FileId
@@ -110,7 +109,7 @@ class FileInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that lies in a store and that no catalog knows; its description is guessed from its first bytes."""
+    """A file in a store that no catalog knows; its description is guessed from its first bytes."""
 
     path: StoragePath
     size_bytes: int
@@ -119,11 +118,11 @@ class FoundFile:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
-    """A reference that runs out: it holds a file while its bytes are on their way.
+    """A reference that expires: it holds a file while its bytes are on their way.
 
     Attributes:
-        reference_id: Row of `file_references` that counts for this lease.
-        file: The file as it was when the lease was taken; `file.state` says whether its bytes are known to lie there.
+        reference_id: Row of `file_references` for this lease.
+        file: The file as it was when the lease was taken; `file.state` shows whether its bytes were stored then.
     """
 
     reference_id: int
@@ -131,7 +130,7 @@ class Lease:
 
 
 class Publication(enum.StrEnum):
-    """Whether a materialization may be current: a candidate may not yet, a rejected one never."""
+    """Whether a materialization may be current: a candidate not yet, a rejected one never."""
 
     PUBLISHED = "published"
     CANDIDATE = "candidate"
@@ -139,11 +138,11 @@ class Publication(enum.StrEnum):
 
 
 SUPERSEDED = "superseded"
-"""With this word the reason begins why what no check has failed is rejected: it merely came too late."""
+"""First word of the reason if a candidate is rejected only because a newer version became current."""
 
 
 def publication_word(publication: Publication, reason: str | None) -> str:
-    """Return what people call a publication."""
+    """Return the word for a publication that people see."""
     is_superseded = publication == Publication.REJECTED and (reason or "").startswith(SUPERSEDED)
     return SUPERSEDED if is_superseded else publication.value
 
@@ -171,16 +170,16 @@ class LoadedInput:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MaterializationFacts:
-    """What is recorded of a materialization besides its files.
+    """The facts that are recorded with a materialization's files.
 
     Attributes:
-        asset: Asset key, its parts joined by `/`.
+        asset: Asset key, its components joined by `/`.
         partition: Partition key, or None.
-        dataset: Name of the dataset whose raw content this is: a change of it is a new dataset version.
-        schema: Names and types of the columns, where the artifact is a table.
+        dataset: Name of the dataset whose raw content this is: each change is a new dataset version.
+        schema: Names and types of the columns, if the artifact is a table.
         inputs: The materializations that were loaded to make it.
         publish_after: Names of the checks that must pass before it becomes current; empty: it becomes current at once.
-        is_op_output: True if an op made it that is no asset; its name then consists of run, step and output.
+        is_op_output: True if it is the output of an op and of no asset; `asset` then names run, step and output.
     """
 
     asset: str
@@ -200,15 +199,15 @@ class MaterializationFacts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Materialization:
-    """One materialization as the catalog has it.
+    """One materialization in the catalog.
 
     Attributes:
-        version: Number of the content within its asset and partition, counted from 1: the same content again keeps it.
-        bytes_added: What the store grew by; 0 for a duplicate.
+        version: Number of the content within its asset and partition, from 1; recorded again, a content keeps it.
+        bytes_added: Growth of the store; 0 for a duplicate.
         files: The stored files, in order.
         publication: Whether it may be current.
         publication_reason: Why it is not published, or who published it against its checks; else None.
-        is_op_output: True if an op made it that is no asset.
+        is_op_output: True if it is the output of an op and of no asset.
     """
 
     materialization_id: int
@@ -236,20 +235,20 @@ class Materialization:
 
     @property
     def publication_text(self) -> str | None:
-        """What people are told of its publication: nothing where its checks allowed it, or it had none."""
+        """The note on its publication that people see; None if its checks passed, or it has none."""
         word = publication_word(self.publication, self.publication_reason)
-        is_said = self.publication == Publication.PUBLISHED or word == SUPERSEDED
-        return self.publication_reason if is_said else f"{word}: {self.publication_reason}"
+        is_enough = self.publication == Publication.PUBLISHED or word == SUPERSEDED
+        return self.publication_reason if is_enough else f"{word}: {self.publication_reason}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rollback:
-    """What was made current again.
+    """Outcome of a rollback.
 
     Attributes:
-        now: What is current now.
+        now: The current materialization.
         source: The newest materialization of that version that a run made.
-        is_new: Whether something changed; else that version was current already.
+        is_new: True if something changed; False if that version was current already.
     """
 
     now: Materialization
@@ -259,13 +258,13 @@ class Rollback:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
-    """Which materialization of an asset or partition is meant, where it is not the current one. One field is given.
+    """Selects a materialization of an asset or partition other than the current one. Exactly one field is given.
 
     Attributes:
         file_id: The newest one that had this file.
         version: The newest one with this version number.
-        tag: The one that bears this name.
-        as_of: The one that was current at this time, by the database's clock; in UTC.
+        tag: The one with this tag.
+        as_of: The one that was current at this time of the database's clock; in UTC.
         run_id: The newest one of this run.
     """
 
@@ -282,7 +281,7 @@ class Selection:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Amount:
-    """How much is stored, or would go: a number of files and of bytes."""
+    """A number of files and their size."""
 
     files: int
     size_bytes: int
@@ -290,12 +289,12 @@ class Amount:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Garbage:
-    """A stored file that nothing holds, and why that is so.
+    """A stored file that nothing holds, and the reason.
 
     Attributes:
         unreferenced_at: When the last reference to it was dropped.
-        age_s: How long that is ago, by the database's clock.
-        asset: The asset that held it last; None when it never was of one. So are partition, run and version.
+        age_s: Seconds since then, by the database's clock.
+        asset: The last asset that held it; None if no asset ever did. So are partition, run and version.
         reason: Why nothing holds it, for people.
     """
 
@@ -313,14 +312,14 @@ class Garbage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leftover:
-    """What a writer that is gone left in a store besides files, such as a staging file."""
+    """Bytes that a dead writer left in a store besides files, such as a staging file."""
 
     name: str
     size_bytes: int
 
 
 class LandingState(enum.StrEnum):
-    """What has become of a file in the landing zone."""
+    """State of a file in the landing zone."""
 
     SEEN = "seen"
     REQUESTED = "requested"
@@ -331,13 +330,13 @@ class LandingState(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LandingFile:
-    """A file in the landing zone as it was last seen, and what became of it.
+    """A file in the landing zone as it was last seen, and its state.
 
     Attributes:
-        path: Below the landing zone, parts joined by `/`.
+        path: Path below the landing zone, its components joined by `/`.
         changed_ns: When its bytes, name or rights last changed, by the filesystem's clock.
-        attempt: How many runs were asked for it.
-        run_key: Key of the run asked for it last.
+        attempt: How many runs were requested for it.
+        run_key: Key of the last requested run.
         updated_at: When this record last changed; None before it is saved.
     """
 

@@ -1,4 +1,4 @@
-"""A catalog with something in every table, and what a copy of it must have in common with it."""
+"""A catalog with rows in every table, and functions that compare it with a copy."""
 
 import datetime
 import io
@@ -29,7 +29,7 @@ from artifact_pipelines_tests.storage.settling import put_and_settle
 def materialize(
     catalog: Catalog, producer: ArtifactProducer, content: bytes, asset: str = "flights/table", **facts: Any
 ) -> Materialization:
-    """Store a content and record it as the materialization of an asset."""
+    """Store a content and record it as a materialization of an asset."""
 
     def record(lease: Lease) -> Materialization:
         made = MaterializationFacts(asset, data_version=lease.file.content_hash, **facts)
@@ -39,7 +39,7 @@ def materialize(
 
 
 def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lease:
-    """Put something into every table, leave gaps between IDs, and one write in the middle. Returns its lease."""
+    """Fill every table, leave gaps between IDs, and one write unfinished. Returns its lease."""
     raw = materialize(catalog, producer, b"raw", "flights/raw", dataset="flights", row_count=3, schema={"a": "int64"})
     loaded = (LoadedInput.of(raw),)
     for number, partition in enumerate([None, None, "p", "q", None]):
@@ -63,7 +63,7 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
 
 
 def rows_of(engine: sa.Engine) -> Mapping[str, Any]:
-    """Return everything that a catalog holds, by table."""
+    """Return all rows of a catalog, by table."""
     with engine.connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
@@ -72,5 +72,5 @@ def rows_of(engine: sa.Engine) -> Mapping[str, Any]:
 
 
 def next_file_id(catalog: Catalog) -> FileId:
-    """Return the ID of a file that is created now."""
+    """Create a file and return its ID."""
     return catalog.files.acquire(Content("9" * 64, 1), "blake3", FileDescription("bin")).file.file_id

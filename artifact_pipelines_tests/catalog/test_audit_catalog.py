@@ -1,4 +1,4 @@
-"""What is to be verified next, and where the catalog contradicts itself, on each database."""
+"""Verification order and contradictions between rows, on each database."""
 
 import concurrent.futures
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def seven(catalog: Catalog) -> list[FileId]:
     return [stored(catalog, number) for number in range(1, 8)]
 
 
-def test_never_verified_files_come_first_then_the_longest_unverified(catalog: Catalog, seven: list[FileId]) -> None:
+def test_never_verified_files_come_first_then_least_recently_verified(catalog: Catalog, seven: list[FileId]) -> None:
     assert order(catalog) == seven
     for file_id in (seven[3], seven[0], seven[5]):
         catalog.audit.mark_verified([catalog.files.get_file(file_id)])
@@ -47,7 +47,7 @@ def test_never_verified_files_come_first_then_the_longest_unverified(catalog: Ca
     assert order(catalog) == [*rest, seven[3], seven[0], seven[5]]
 
 
-def test_files_verified_in_one_moment_are_yielded_once_each(
+def test_files_verified_at_the_same_time_are_each_yielded_once(
     catalog: Catalog, seven: list[FileId], engine: sa.Engine
 ) -> None:
     catalog.audit.mark_verified([catalog.files.get_file(file_id) for file_id in seven])
@@ -63,7 +63,7 @@ def test_pending_files_are_not_verified(catalog: Catalog, seven: list[FileId]) -
     assert catalog.audit.stored_amount() == (7, 280)
 
 
-def test_what_is_made_or_verified_meanwhile_is_left_out(catalog: Catalog, seven: list[FileId]) -> None:
+def test_files_stored_or_verified_meanwhile_are_left_out(catalog: Catalog, seven: list[FileId]) -> None:
     seen = []
     for number, file in enumerate(catalog.audit.files_to_verify(batch=1)):
         stored(catalog, 100 + number)
@@ -72,13 +72,13 @@ def test_what_is_made_or_verified_meanwhile_is_left_out(catalog: Catalog, seven:
     assert seen == seven
 
 
-def test_an_empty_catalog_has_nothing_to_verify(catalog: Catalog) -> None:
+def test_empty_catalog_has_nothing_to_verify(catalog: Catalog) -> None:
     assert order(catalog) == []
     assert catalog.audit.stored_amount() == (0, 0)
     catalog.audit.mark_verified([])
 
 
-def test_verified_is_a_time_of_the_database_and_damaged_files_are_stored_again(
+def test_verification_time_is_the_databases_and_damaged_files_become_stored(
     catalog: Catalog, seven: list[FileId]
 ) -> None:
     file = catalog.files.get_file(seven[0])
@@ -92,22 +92,22 @@ def test_verified_is_a_time_of_the_database_and_damaged_files_are_stored_again(
     assert healed.verified_at >= healed.created_at
 
 
-def test_a_file_found_damaged_after_it_was_read_stays_damaged(catalog: Catalog, seven: list[FileId]) -> None:
+def test_file_marked_damaged_after_it_was_read_stays_damaged(catalog: Catalog, seven: list[FileId]) -> None:
     file = catalog.files.get_file(seven[0])
     catalog.files.mark_damaged(file)
     catalog.audit.mark_verified([file])
     assert catalog.files.get_file(seven[0]).state == FileState.DAMAGED
 
 
-def test_a_file_verified_after_it_was_read_is_not_called_damaged(catalog: Catalog, seven: list[FileId]) -> None:
+def test_file_verified_after_it_was_read_is_not_marked_damaged(catalog: Catalog, seven: list[FileId]) -> None:
     file = catalog.files.get_file(seven[0])
     catalog.audit.mark_verified([file])
     assert not catalog.files.mark_damaged(file)
     assert catalog.files.get_file(seven[0]).state == FileState.STORED
 
 
-def test_a_row_that_someone_is_changing_is_left_as_it_is(postgresql_url: str) -> None:
-    """SQLite has one writer at a time, and nothing to wait for."""
+def test_row_locked_by_another_transaction_is_not_marked(postgresql_url: str) -> None:
+    """SQLite has one writer at a time, so nothing to wait for."""
     with Catalog(postgresql_url) as catalog:
         found = [catalog.files.get_file(stored(catalog, number)) for number in range(3)]
         engine = make_engine(postgresql_url)
@@ -119,7 +119,7 @@ def test_a_row_that_someone_is_changing_is_left_as_it_is(postgresql_url: str) ->
         assert order(catalog)[0] == found[1].file_id
 
 
-def test_a_catalog_that_agrees_with_itself_has_no_findings(catalog: Catalog, seven: list[FileId]) -> None:
+def test_consistent_catalog_has_no_findings(catalog: Catalog, seven: list[FileId]) -> None:
     made(catalog, 1)
     made(catalog, 2, "mon")
     lease(catalog, 1)
@@ -148,9 +148,7 @@ def test_wrong_counts_are_found_and_corrected(catalog: Catalog, engine: sa.Engin
     assert catalog.audit.wrong_counts() == []
 
 
-def test_a_corrected_count_of_none_starts_the_grace_period_and_another_ends_it(
-    catalog: Catalog, engine: sa.Engine
-) -> None:
+def test_count_corrected_to_zero_starts_the_grace_period(catalog: Catalog, engine: sa.Engine) -> None:
     unheld, held = stored(catalog, 1), stored(catalog, 2)
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references).where(file_references.c.file_id == unheld))
@@ -166,7 +164,7 @@ def test_a_corrected_count_of_none_starts_the_grace_period_and_another_ends_it(
     assert since is not None
 
 
-def test_references_of_nothing_are_found_and_dropped(catalog: Catalog, engine: sa.Engine) -> None:
+def test_references_of_missing_materializations_are_found_and_dropped(catalog: Catalog, engine: sa.Engine) -> None:
     file_id, kept = stored(catalog, 1, "materialization:77"), made(catalog, 2)
     released = made(catalog, 3)
     with engine.begin() as connection:
@@ -187,14 +185,14 @@ def test_references_of_nothing_are_found_and_dropped(catalog: Catalog, engine: s
 
 
 @pytest.mark.parametrize("holder", ["caller", "materialization:1", "materialization:x", "lease"])
-def test_a_reference_of_something_is_never_dropped(catalog: Catalog, holder: str) -> None:
+def test_valid_reference_is_never_dropped(catalog: Catalog, holder: str) -> None:
     made(catalog, 1)
     file_id = stored(catalog, 2, holder)
     catalog.audit.drop_reference_of_nothing(file_id, holder)
     assert catalog.files.holders(file_id) == [holder]
 
 
-def test_a_kept_materialization_without_its_reference_gets_it_back(catalog: Catalog, engine: sa.Engine) -> None:
+def test_kept_materialization_without_its_reference_gets_it_back(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = made(catalog, 1, "mon")
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references))
@@ -211,7 +209,7 @@ def test_a_kept_materialization_without_its_reference_gets_it_back(catalog: Cata
     assert [*findings(catalog)] == []
 
 
-def test_a_kept_materialization_whose_file_has_no_row_is_lost(catalog: Catalog, engine: sa.Engine) -> None:
+def test_kept_materialization_whose_file_has_no_row_is_lost(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = made(catalog, 1)
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references))
@@ -222,7 +220,7 @@ def test_a_kept_materialization_whose_file_has_no_row_is_lost(catalog: Catalog, 
     assert catalog.audit.unheld_materializations() == [finding]
 
 
-def test_a_released_materialization_misses_nothing(catalog: Catalog, engine: sa.Engine) -> None:
+def test_released_materialization_needs_no_reference(catalog: Catalog, engine: sa.Engine) -> None:
     made(catalog, 1)
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references))
@@ -233,7 +231,7 @@ def test_a_released_materialization_misses_nothing(catalog: Catalog, engine: sa.
     assert catalog.files.holders(FileId(1)) == []
 
 
-def test_who_is_hit_is_told_by_the_names_that_people_use(catalog: Catalog) -> None:
+def test_holders_are_reported_by_asset_partition_and_version(catalog: Catalog) -> None:
     made(catalog, 1)
     made(catalog, 1)
     made(catalog, 1, "mon")
@@ -247,11 +245,11 @@ def test_who_is_hit_is_told_by_the_names_that_people_use(catalog: Catalog) -> No
     ]
 
 
-def test_a_repair_waits_for_who_is_counting_up(postgresql_url: str) -> None:
-    """SQLite has one writer at a time, and nothing to wait for."""
+def test_repair_waits_for_a_writer_that_is_counting_up(postgresql_url: str) -> None:
+    """SQLite has one writer at a time, so nothing to wait for."""
     with Catalog(postgresql_url) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
         file_id, engine = stored(catalog, 1), make_engine(postgresql_url)
-        with engine.begin() as connection:  # as a writer does: first the row, then its reference
+        with engine.begin() as connection:  # in the order of a writer: first the row, then its reference
             connection.execute(sa.update(files).values(reference_count=2))
             repair = pool.submit(catalog.audit.recount, file_id)
             waiting = sa.text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
@@ -263,7 +261,7 @@ def test_a_repair_waits_for_who_is_counting_up(postgresql_url: str) -> None:
         assert catalog.files.get_file(file_id).reference_count == 2
 
 
-def test_repairs_and_writers_at_once_leave_right_counts(catalog: Catalog, engine: sa.Engine) -> None:
+def test_concurrent_repairs_and_writers_leave_correct_counts(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = stored(catalog, 1)
 
     def work(number: int) -> None:
@@ -273,7 +271,7 @@ def test_repairs_and_writers_at_once_leave_right_counts(catalog: Catalog, engine
             stored(catalog, 1, "me")
         else:
             catalog.files.abandon_all([lease(catalog, 1)])
-        assert catalog.audit.wrong_counts() == [], "half of a change was seen"
+        assert catalog.audit.wrong_counts() == [], "the audit saw half of a change"
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(60)))

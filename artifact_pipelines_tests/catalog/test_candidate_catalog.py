@@ -1,4 +1,4 @@
-"""Candidates on each database: what is current, and what has no future, whoever decides and in which order."""
+"""Candidates on each database: which one becomes current, whatever the order of decisions."""
 
 import concurrent.futures
 from typing import Any
@@ -30,7 +30,7 @@ def states(catalog: Catalog) -> list[tuple[int, str, str | None]]:
     return [(m.version, m.publication.value, m.publication_reason) for m in catalog.materializations.history(TABLE)]
 
 
-def test_a_candidate_has_a_number_and_is_not_current(catalog: Catalog) -> None:
+def test_candidate_has_a_version_number_and_is_not_current(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")
     assert (made.version, made.publication) == (2, Publication.CANDIDATE)
@@ -44,7 +44,7 @@ def test_a_candidate_has_a_number_and_is_not_current(catalog: Catalog) -> None:
     assert [m.version for m in latest.values()] == [1]
 
 
-def test_its_run_and_checks_find_a_candidate_and_nobody_else_does(catalog: Catalog) -> None:
+def test_only_its_run_and_its_checks_find_a_candidate(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b", run_id="mine")
     find = catalog.materializations.find
@@ -56,7 +56,7 @@ def test_its_run_and_checks_find_a_candidate_and_nobody_else_does(catalog: Catal
     assert find(TABLE, [None], run_id="other", to_check=True)[None].version == 1
 
 
-def test_without_anything_published_the_error_says_what_waits(catalog: Catalog) -> None:
+def test_error_without_a_published_version_names_the_waiting_one(catalog: Catalog) -> None:
     propose(catalog, "a")
     with pytest.raises(NeverPublishedError, match="waits until checks small, tidy are seen.*a step that loads it"):
         catalog.materializations.current(TABLE)
@@ -71,14 +71,14 @@ def test_publishing_moves_what_is_current_and_supersedes_older_candidates(catalo
     assert current(catalog) == 3
     assert not catalog.candidates.publish(older)
     told = catalog.materializations.version(TABLE, 2).publication_text
-    assert told == "superseded by version 3, which became current first", "no check has failed it"
+    assert told == "superseded by version 3, which became current first", "it failed no check"
     assert catalog.candidates.waiting() == [newer]
     assert states(catalog)[2] == (2, "rejected", "superseded by version 3, which became current first")
     assert catalog.candidates.publish(newer)
     assert current(catalog) == 4
 
 
-def test_what_becomes_current_without_checks_supersedes_candidates_too(catalog: Catalog) -> None:
+def test_materialization_without_checks_supersedes_older_candidates(catalog: Catalog) -> None:
     made = propose(catalog, "a")
     record(catalog, "b")
     assert not catalog.candidates.publish(made)
@@ -88,7 +88,7 @@ def test_what_becomes_current_without_checks_supersedes_candidates_too(catalog: 
     ]
 
 
-def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> None:
+def test_older_candidate_does_not_undo_a_rollback(catalog: Catalog) -> None:
     record(catalog, "a")
     record(catalog, "b")
     made = propose(catalog, "c")
@@ -98,7 +98,7 @@ def test_a_rollback_is_not_undone_by_an_older_candidate(catalog: Catalog) -> Non
     assert states(catalog)[1] == (3, "rejected", "superseded by version 1, which became current first")
 
 
-def test_what_waits_of_some_partitions_is_found_without_the_others(catalog: Catalog) -> None:
+def test_candidates_of_some_partitions_are_found_without_the_others(catalog: Catalog) -> None:
     made = {key: propose(catalog, "a", partition=key) for key in ("mon", "tue", "wed")}
     unpartitioned = propose(catalog, "a")
 
@@ -111,7 +111,7 @@ def test_what_waits_of_some_partitions_is_found_without_the_others(catalog: Cata
     assert len(waiting()) == 4
 
 
-def test_a_restore_does_not_end_what_waits(catalog: Catalog) -> None:
+def test_restore_does_not_reject_candidates(catalog: Catalog) -> None:
     record(catalog, "a")
     before = propose(catalog, "b")
     catalog.retention.wipe(TABLE)
@@ -124,7 +124,7 @@ def test_a_restore_does_not_end_what_waits(catalog: Catalog) -> None:
     assert current(catalog) == 3
 
 
-def test_a_rejected_one_is_published_by_command_only(catalog: Catalog) -> None:
+def test_rejected_candidate_is_published_only_by_command(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")
     assert catalog.candidates.reject(made, "failed check small")
@@ -136,14 +136,14 @@ def test_a_rejected_one_is_published_by_command_only(catalog: Catalog) -> None:
     assert current(catalog) == 2
 
 
-def test_of_many_that_publish_at_once_one_does(catalog: Catalog) -> None:
+def test_one_of_many_concurrent_publishers_publishes(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(lambda _: catalog.candidates.publish(made), range(12))) == 1
 
 
-def test_a_dataset_has_a_version_more_when_it_is_published(catalog: Catalog, engine: sa.Engine) -> None:
+def test_dataset_gets_its_version_when_the_candidate_is_published(catalog: Catalog, engine: sa.Engine) -> None:
     def count() -> int:
         with engine.connect() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(dataset_versions)).scalar_one()
@@ -154,7 +154,7 @@ def test_a_dataset_has_a_version_more_when_it_is_published(catalog: Catalog, eng
     assert count() == 1
 
 
-def test_which_run_checked_a_candidate_is_noted_once(catalog: Catalog) -> None:
+def test_run_that_checked_a_candidate_is_noted_once(catalog: Catalog) -> None:
     made = propose(catalog, "a", metadata={"mine": 1})
     for run_id in ("r1", "r2", "r1"):
         catalog.candidates.note_check(made, run_id)
@@ -162,7 +162,7 @@ def test_which_run_checked_a_candidate_is_noted_once(catalog: Catalog) -> None:
     assert noted.metadata == {"mine": 1, "publish_after": ["small", "tidy"], "checked_in": ["r1", "r2"]}
 
 
-def test_what_was_wiped_is_not_published_and_comes_back_as_it_was(catalog: Catalog) -> None:
+def test_wiped_candidate_is_not_published_and_is_restored_as_a_candidate(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b")
     catalog.retention.wipe(TABLE)
@@ -173,7 +173,7 @@ def test_what_was_wiped_is_not_published_and_comes_back_as_it_was(catalog: Catal
     assert [m.version for m in catalog.candidates.waiting()] == [2]
 
 
-def test_what_was_wiped_is_found_by_no_check_and_not_by_its_run(catalog: Catalog) -> None:
+def test_neither_its_checks_nor_its_run_find_a_wiped_candidate(catalog: Catalog) -> None:
     record(catalog, "a", run_id="mine")
     candidate = propose(catalog, "b", run_id="mine")
     find, it = catalog.materializations.find, (TABLE, [None])
@@ -186,7 +186,7 @@ def test_what_was_wiped_is_found_by_no_check_and_not_by_its_run(catalog: Catalog
     assert find(*it, run_id="mine") == find(*it, to_check=True) == {None: candidate}
 
 
-def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
+def test_clean_up_keeps_files_of_candidates(catalog: Catalog) -> None:
     catalog.retention.set_policy(TABLE, RetentionPolicy(keep_last=1))
     record(catalog, "a")
     made = propose(catalog, "b")
@@ -197,7 +197,7 @@ def test_clean_up_takes_no_file_of_a_candidate(catalog: Catalog) -> None:
     assert made.file.file_id not in [garbage.file_id for garbage in catalog.collection.garbage(0, 100)]
 
 
-def test_a_wipe_taken_back_leaves_current_what_was_so(catalog: Catalog) -> None:
+def test_restoring_a_wipe_keeps_the_current_version(catalog: Catalog) -> None:
     record(catalog, "a")
     catalog.candidates.reject(propose(catalog, "b"), "bad")
     record(catalog, "c")
@@ -207,7 +207,7 @@ def test_a_wipe_taken_back_leaves_current_what_was_so(catalog: Catalog) -> None:
     assert current(catalog) == 2
 
 
-def test_however_many_wait_none_is_left_out(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_candidates_than_a_page_are_all_found(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "_PAGE", 2)
     for count, partition in enumerate(("mon", "tue", "wed", "thu", "fri"), 1):
         propose(catalog, partition[0], partition=partition)

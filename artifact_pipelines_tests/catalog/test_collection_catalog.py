@@ -1,4 +1,4 @@
-"""What is collected and what never is, on each database."""
+"""Which files are collected, and which never are, on each database."""
 
 import concurrent.futures
 import time
@@ -23,7 +23,7 @@ DAY_S = 86_400.0
 
 
 def free(catalog: Catalog, content: Content = A) -> FileId:
-    """Store a file that nothing holds any more."""
+    """Store a file, and release it."""
     file_id = stored(catalog, content)
     catalog.files.release(file_id, "me")
     return file_id
@@ -44,7 +44,7 @@ def collected(catalog: Catalog, grace_s: float = 0) -> list[FileId]:
     return [garbage.file_id for garbage in catalog.collection.collect(grace_s, 1000)]
 
 
-def test_what_nothing_holds_is_collected_and_its_path_told(catalog: Catalog) -> None:
+def test_unheld_file_is_collected_and_its_path_returned(catalog: Catalog) -> None:
     file_id = free(catalog)
     path = catalog.files.get_file(file_id).storage_path
     [garbage] = catalog.collection.collect(0, 10)
@@ -55,7 +55,7 @@ def test_what_nothing_holds_is_collected_and_its_path_told(catalog: Catalog) -> 
     assert collected(catalog) == []
 
 
-def test_what_is_held_or_leased_is_never_collected(catalog: Catalog) -> None:
+def test_held_or_leased_files_are_never_collected(catalog: Catalog) -> None:
     held = stored(catalog, A)
     leased = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
     made = record(catalog, "c")
@@ -64,14 +64,14 @@ def test_what_is_held_or_leased_is_never_collected(catalog: Catalog) -> None:
         catalog.files.get_file(file_id)
 
 
-def test_a_reference_holds_even_where_the_count_is_wrong(catalog: Catalog, engine: sa.Engine) -> None:
+def test_reference_holds_a_file_even_if_the_count_is_wrong(catalog: Catalog, engine: sa.Engine) -> None:
     stored(catalog)
     with engine.begin() as connection:
         connection.execute(sa.update(files).values(reference_count=0, unreferenced_at=utc_now()))
     assert collected(catalog) == []
 
 
-def test_a_count_holds_even_where_the_reference_is_missing(catalog: Catalog, engine: sa.Engine) -> None:
+def test_count_holds_a_file_even_if_the_reference_is_missing(catalog: Catalog, engine: sa.Engine) -> None:
     stored(catalog)
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references))
@@ -90,9 +90,7 @@ def test_nothing_younger_than_the_grace_period_is_collected(catalog: Catalog, en
     assert collected(catalog, DAY_S) == [file_id]
 
 
-def test_what_came_to_be_held_again_is_not_collected_and_its_age_starts_anew(
-    catalog: Catalog, engine: sa.Engine
-) -> None:
+def test_file_held_again_is_not_collected_and_its_age_starts_again(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = free(catalog)
     age(engine, DAY_S)
     assert stored(catalog) == file_id
@@ -111,11 +109,13 @@ def test_input_of_a_kept_version_is_not_collected_even_if_it_was_released_first(
     with engine.begin() as connection:
         connection.execute(sa.update(materializations).values(released_at=utc_now()))
     assert collected(catalog) == [raw.file.file_id]
-    assert catalog.materializations.inputs(made.materialization_id) == [LoadedInput.of(raw)], "collected, yet known"
+    assert catalog.materializations.inputs(made.materialization_id) == [LoadedInput.of(raw)], (
+        "it stays known after its collection"
+    )
     catalog.files.get_file(made.file.file_id)
 
 
-def test_candidates_are_what_would_be_collected(catalog: Catalog) -> None:
+def test_garbage_is_exactly_the_files_that_collect_deletes(catalog: Catalog) -> None:
     free(catalog)
     free(catalog, Content("b" * 64, 20))
     stored(catalog, Content("c" * 64, 70))
@@ -129,7 +129,7 @@ def test_candidates_are_what_would_be_collected(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("grace_s", [0, DAY_S])
-def test_candidates_after_reaping_are_what_would_be_collected_then(
+def test_garbage_after_reaping_is_exactly_the_files_that_collect_deletes_then(
     catalog: Catalog, engine: sa.Engine, grace_s: float
 ) -> None:
     *_, leased = [expired(engine, Content(letter * 64, 1)) for letter in "abc"]
@@ -145,13 +145,13 @@ def test_candidates_after_reaping_are_what_would_be_collected_then(
     assert collected(catalog, grace_s) == [garbage.file_id for garbage in would]
 
 
-def test_batches_are_of_the_size_asked_for(catalog: Catalog) -> None:
+def test_collect_deletes_at_most_limit_files(catalog: Catalog) -> None:
     for letter in "abc":
         free(catalog, Content(letter * 64, 1))
     assert [len(catalog.collection.collect(0, 2)) for _ in range(3)] == [2, 1, 0]
 
 
-def test_garbage_names_the_materialization_that_had_it_last(catalog: Catalog, engine: sa.Engine) -> None:
+def test_garbage_names_its_last_materialization(catalog: Catalog, engine: sa.Engine) -> None:
     record(catalog, "a", asset="first", run_id="one")
     made = record(catalog, "a", asset="second", partition="p", run_id="two")
     with engine.begin() as connection:
@@ -163,7 +163,7 @@ def test_garbage_names_the_materialization_that_had_it_last(catalog: Catalog, en
     assert found == ("second", "p", "two", made.version, "wiped")
 
 
-def test_a_lease_that_has_run_out_is_reaped_and_counted_down(catalog: Catalog, engine: sa.Engine) -> None:
+def test_expired_lease_is_reaped_and_counted_down(catalog: Catalog, engine: sa.Engine) -> None:
     lease = expired(engine)
     assert catalog.collection.expired_leases() == [lease.file.file_id]
     assert catalog.collection.reap_leases() == [lease.file.file_id]
@@ -174,7 +174,7 @@ def test_a_lease_that_has_run_out_is_reaped_and_counted_down(catalog: Catalog, e
         catalog.files.settle(lease, "me")
 
 
-def test_what_a_dead_writer_left_needs_no_grace_beyond_its_lease(catalog: Catalog, engine: sa.Engine) -> None:
+def test_file_of_a_dead_writer_needs_no_grace_beyond_its_lease(catalog: Catalog, engine: sa.Engine) -> None:
     lease = expired(engine)
     assert collected(catalog, DAY_S) == []
     catalog.collection.reap_leases()
@@ -182,7 +182,7 @@ def test_what_a_dead_writer_left_needs_no_grace_beyond_its_lease(catalog: Catalo
     assert (garbage.file_id, garbage.reason) == (lease.file.file_id, "writer never finished")
 
 
-def test_a_stored_file_whose_last_holder_was_a_dead_lease_has_its_grace(catalog: Catalog, engine: sa.Engine) -> None:
+def test_stored_file_has_its_grace_after_its_last_lease_expired(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = free(catalog)
     expired(engine)
     catalog.collection.reap_leases()
@@ -190,14 +190,14 @@ def test_a_stored_file_whose_last_holder_was_a_dead_lease_has_its_grace(catalog:
     assert collected(catalog) == [file_id]
 
 
-def test_living_leases_and_lasting_references_are_not_reaped(catalog: Catalog) -> None:
+def test_valid_leases_and_lasting_references_are_not_reaped(catalog: Catalog) -> None:
     stored(catalog)
     lease = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
     assert catalog.collection.reap_leases() == []
     assert catalog.collection.is_leased(lease.file.file_id)
 
 
-def test_a_lease_counts_until_it_has_run_out(catalog: Catalog, engine: sa.Engine) -> None:
+def test_file_is_leased_until_the_lease_expires(catalog: Catalog, engine: sa.Engine) -> None:
     lease = expired(engine)
     assert not catalog.collection.is_leased(lease.file.file_id)
     catalog.files.renew_all([lease])
@@ -206,14 +206,14 @@ def test_a_lease_counts_until_it_has_run_out(catalog: Catalog, engine: sa.Engine
     assert not catalog.collection.is_leased(lease.file.file_id)
 
 
-def test_known_files_are_told_by_their_hash(catalog: Catalog) -> None:
+def test_known_files_are_returned_with_their_hash(catalog: Catalog) -> None:
     file_id = stored(catalog)
     assert catalog.collection.known([file_id, FileId(99)]) == {file_id: A.content_hash}
     assert catalog.collection.known([]) == {}
 
 
 def hold_as_rebuilt(engine: sa.Engine, *file_ids: FileId) -> None:
-    """Do as a recovery does."""
+    """Hold files as refilling a lost catalog does."""
     with writing(engine) as connection:
         for file_id in file_ids:
             connection.execute(sa.insert(file_references).values(file_id=file_id, holder="rebuilt"))
@@ -221,7 +221,7 @@ def hold_as_rebuilt(engine: sa.Engine, *file_ids: FileId) -> None:
             connection.execute(held.values(reference_count=files.c.reference_count + 1, unreferenced_at=None))
 
 
-def test_what_only_a_recovery_holds_is_released_and_nothing_else(
+def test_only_files_held_as_rebuilt_are_released(
     catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("artifact_pipelines.catalog.collection._BATCH_FILES", 2)
@@ -241,7 +241,7 @@ def test_what_only_a_recovery_holds_is_released_and_nothing_else(
     assert sorted(collected(catalog)) == sorted(found)
 
 
-def test_the_highest_id_is_that_of_files_that_are_gone_too(catalog: Catalog) -> None:
+def test_highest_id_counts_deleted_files_too(catalog: Catalog) -> None:
     assert catalog.files.highest_file_id() == 0
     last = max(free(catalog, Content(letter * 64, 1)) for letter in "abc")
     collected(catalog)
@@ -266,15 +266,13 @@ def test_many_reapers_reap_each_lease_once(catalog: Catalog, engine: sa.Engine) 
 
 
 class TestOnPostgreSQL:
-    """SQLite has one writing transaction at a time; here two can be open on the same rows."""
+    """On PostgreSQL two writing transactions can be open on the same rows; SQLite has one at a time."""
 
     @pytest.fixture
     def catalog_url(self, postgresql_url: str) -> str:
         return postgresql_url
 
-    def test_a_writer_that_comes_while_a_file_is_collected_gets_a_new_id(
-        self, catalog: Catalog, engine: sa.Engine
-    ) -> None:
+    def test_writer_during_a_collection_gets_a_new_id(self, catalog: Catalog, engine: sa.Engine) -> None:
         old = free(catalog)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             with open_transaction(engine) as collector:
@@ -286,7 +284,7 @@ class TestOnPostgreSQL:
         assert catalog.files.get_file(new).reference_count == 1
         assert collected(catalog) == []
 
-    def test_a_file_that_a_writer_is_coming_to_hold_is_not_collected(self, catalog: Catalog, engine: sa.Engine) -> None:
+    def test_file_that_a_writer_is_acquiring_is_not_collected(self, catalog: Catalog, engine: sa.Engine) -> None:
         file_id = free(catalog)
         with open_transaction(engine) as writer:
             count_up(writer, [(A, FileDescription("csv"))], "blake3")
@@ -295,7 +293,7 @@ class TestOnPostgreSQL:
         assert collected(catalog) == []
         assert catalog.files.holders(file_id) == ["me"]
 
-    def test_a_file_that_a_writer_is_coming_to_hold_stays_held_by_a_recovery_too(
+    def test_file_that_a_writer_is_acquiring_keeps_its_rebuilt_reference(
         self, catalog: Catalog, engine: sa.Engine
     ) -> None:
         file_id, other = free(catalog), free(catalog, Content("b" * 64, 10))
@@ -309,7 +307,7 @@ class TestOnPostgreSQL:
         assert catalog.files.holders(other) == []
         assert counts_agree(engine)
 
-    def test_a_lease_that_its_writer_is_just_renewing_is_not_reaped(self, catalog: Catalog, engine: sa.Engine) -> None:
+    def test_lease_that_is_being_renewed_is_not_reaped(self, catalog: Catalog, engine: sa.Engine) -> None:
         lease = expired(engine)
         with open_transaction(engine) as writer:
             writer.execute(sa.update(file_references).values(expires_at=utc_now(sa.literal(60.0))))
@@ -325,7 +323,7 @@ def open_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def wait_for_a_lock(engine: sa.Engine) -> None:
-    """Wait until somebody waits for a row."""
+    """Wait until a transaction waits for a row."""
     query = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     for _ in range(300):
         with engine.connect() as connection:

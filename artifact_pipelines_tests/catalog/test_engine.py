@@ -46,12 +46,12 @@ def test_sqlite_waits_for_another_writer(sqlite: sa.Engine) -> None:
     writer.start()
     started.wait()
     with writing(sqlite) as connection:
-        # The lock was taken at BEGIN, so what is read here is what the other one wrote.
+        # BEGIN took the lock, so this reads the rows of the other transaction.
         assert connection.exec_driver_sql("SELECT count(*) FROM numbers").scalar_one() == 1
     writer.join()
 
 
-def test_a_block_that_raises_writes_nothing(sqlite: sa.Engine) -> None:
+def test_transaction_that_raises_writes_nothing(sqlite: sa.Engine) -> None:
     with pytest.raises(ZeroDivisionError), writing(sqlite) as connection:
         connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
         _ = 1 / 0
@@ -68,14 +68,14 @@ def test_other_urls_are_refused_and_hide_the_password(url: str) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
-def test_a_server_that_does_not_answer_is_a_typed_error_without_the_password(scheme: str) -> None:
+def test_unreachable_server_raises_a_typed_error_without_the_password(scheme: str) -> None:
     with pytest.raises(CatalogUnavailableError, match="did not answer") as caught:
         Catalog(f"{scheme}://me:secret@127.0.0.1:1/db")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("before", ["", "me@", "me:other@"])
-def test_a_password_among_the_options_of_a_url_is_used_and_never_shown(before: str) -> None:
+def test_password_in_url_options_is_used_and_never_shown(before: str) -> None:
     engine = make_engine(f"postgresql://{before}127.0.0.1:1/db?user=me&password=secret&sslmode=disable")
     assert engine.url.password == "secret"
     assert "secret" not in engine.url.render_as_string(hide_password=True)
@@ -95,19 +95,19 @@ def test_a_password_among_the_options_of_a_url_is_used_and_never_shown(before: s
         "postgresql://me:not@secret@127.0.0.1:1/db",
     ],
 )
-def test_other_secrets_among_the_options_of_a_url_are_refused_and_never_shown(url: str) -> None:
+def test_other_secrets_in_url_options_are_refused_and_never_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_engine(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: pathlib.Path) -> None:
+def test_file_that_is_no_database_raises_a_typed_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.db").write_text("this is not a database, but long enough to be read as one" * 100)
     with pytest.raises(CatalogUnavailableError, match="not a database"):
         Catalog(f"sqlite:///{tmp_path / 'x.db'}")
 
 
-def test_a_role_without_rights_is_told_which_it_needs(postgresql_url: str) -> None:
+def test_error_of_a_role_without_rights_names_the_rights_it_needs(postgresql_url: str) -> None:
     name = f"reader_{secrets.token_hex(6)}"
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:
@@ -123,16 +123,16 @@ def test_a_role_without_rights_is_told_which_it_needs(postgresql_url: str) -> No
     engine.dispose()
 
 
-def test_a_commit_that_the_database_knows_nothing_of_is_unknown(postgresql_url: str) -> None:
-    """Failed over to a server that had not received it yet: its number is in that one's future."""
+def test_commit_unknown_to_the_database_is_reported_as_unknown(postgresql_url: str) -> None:
+    """After a fail-over to a server that never received the commit, its transaction ID lies in the future."""
     engine = make_engine(postgresql_url)
     with pytest.raises(CatalogUnavailableError, match=r"whether it took place is unknown.*in the future") as caught:
-        engine_module._became_committed(engine, "99999999")
+        engine_module.became_committed(engine, "99999999")
     assert not caught.value.may_pass
     engine.dispose()
 
 
-def test_sqlite_on_a_network_filesystem_is_refused_naming_postgresql(
+def test_sqlite_on_a_network_filesystem_is_refused_and_postgresql_named(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "filesystem_of", lambda folder: "nfs4")
@@ -140,7 +140,7 @@ def test_sqlite_on_a_network_filesystem_is_refused_naming_postgresql(
         make_engine(f"sqlite:///{tmp_path / 'x.db'}")
 
 
-def test_the_filesystem_is_that_of_the_nearest_mount(tmp_path: pathlib.Path) -> None:
+def test_filesystem_is_that_of_the_nearest_mount(tmp_path: pathlib.Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"a / ext4 rw\nb {tmp_path} xfs rw\nc {tmp_path}/my\\040share nfs4 rw\nd {tmp_path} btrfs rw\n")
     assert filesystem_of(tmp_path / "my share" / "deep", mounts) == "nfs4"
@@ -149,7 +149,7 @@ def test_the_filesystem_is_that_of_the_nearest_mount(tmp_path: pathlib.Path) -> 
     assert filesystem_of(tmp_path, tmp_path / "no such file") == ""
 
 
-def test_a_transaction_that_reads_sees_one_state(catalog: Catalog, engine: sa.Engine) -> None:
+def test_reading_transaction_sees_one_state(catalog: Catalog, engine: sa.Engine) -> None:
     count = sa.select(sa.func.count()).select_from(files)
     with reading(engine) as connection:
         before = connection.execute(count).scalar_one()

@@ -30,7 +30,7 @@ def stored(catalog: Catalog, content: Content = A, holder: str = "me") -> FileId
 
 
 def reap(engine: sa.Engine, lease: Lease) -> None:
-    """Do what the reaper of leases does."""
+    """Drop a lease as the reaper does."""
     with engine.begin() as connection:
         connection.execute(sa.delete(file_references).where(file_references.c.reference_id == lease.reference_id))
         connection.execute(sa.update(files).values(reference_count=files.c.reference_count - 1))
@@ -42,7 +42,7 @@ def counts_agree(engine: sa.Engine) -> bool:
         return connection.execute(sa.select(files.c.file_id).where(files.c.reference_count != held)).all() == []
 
 
-def test_a_new_content_is_a_pending_row_under_lease(catalog: Catalog) -> None:
+def test_new_content_gets_a_pending_row_and_a_lease(catalog: Catalog) -> None:
     file = acquire(catalog).file
     assert file.state == FileState.PENDING
     assert file.reference_count == 1
@@ -52,7 +52,7 @@ def test_a_new_content_is_a_pending_row_under_lease(catalog: Catalog) -> None:
     assert catalog.files.holders(file.file_id) == [LEASE_HOLDER]
 
 
-def test_settling_makes_it_stored_and_the_reference_lasting(catalog: Catalog) -> None:
+def test_settling_makes_the_file_stored_and_the_reference_lasting(catalog: Catalog) -> None:
     file = catalog.files.get_file(stored(catalog))
     assert (file.state, file.reference_count) == (FileState.STORED, 1)
     assert file.stored_at is not None
@@ -60,7 +60,7 @@ def test_settling_makes_it_stored_and_the_reference_lasting(catalog: Catalog) ->
     assert catalog.files.holders(file.file_id) == ["me"]
 
 
-def test_the_same_content_is_the_same_file_and_one_reference_more(catalog: Catalog, engine: sa.Engine) -> None:
+def test_same_content_gets_the_same_file_and_one_more_reference(catalog: Catalog, engine: sa.Engine) -> None:
     first, second = stored(catalog), stored(catalog, holder="you")
     assert first == second
     assert catalog.files.get_file(first).reference_count == 2
@@ -68,20 +68,20 @@ def test_the_same_content_is_the_same_file_and_one_reference_more(catalog: Catal
     assert counts_agree(engine)
 
 
-def test_the_description_of_the_first_writer_stays(catalog: Catalog) -> None:
+def test_first_writers_description_is_kept(catalog: Catalog) -> None:
     file_id = stored(catalog)
     catalog.files.settle(catalog.files.acquire(A, "blake3", FileDescription("parquet")), "you")
     assert catalog.files.get_file(file_id).file_type == "csv"
 
 
-def test_a_second_writer_finds_the_file_pending_until_the_first_has_settled(catalog: Catalog) -> None:
+def test_file_is_pending_for_a_second_writer_until_the_first_settles(catalog: Catalog) -> None:
     first, second = acquire(catalog), acquire(catalog)
     assert second.file.state == FileState.PENDING
     catalog.files.settle(first, "me")
     assert acquire(catalog).file.state == FileState.STORED
 
 
-def test_abandoning_the_only_lease_leaves_no_row_and_names_what_to_delete(catalog: Catalog) -> None:
+def test_abandoning_the_only_lease_deletes_the_row_and_returns_the_path(catalog: Catalog) -> None:
     lease = acquire(catalog)
     assert catalog.files.abandon_all([lease]) == [lease.file.storage_path]
     with pytest.raises(UnknownFileError):
@@ -111,14 +111,14 @@ def test_abandoning_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) 
     assert counts_agree(engine)
 
 
-def test_a_settled_lease_can_no_longer_be_abandoned(catalog: Catalog) -> None:
+def test_settled_lease_can_not_be_abandoned(catalog: Catalog) -> None:
     lease = acquire(catalog)
     catalog.files.settle(lease, "me")
     assert catalog.files.abandon_all([lease]) == []
     assert catalog.files.holders(lease.file.file_id) == ["me"]
 
 
-def test_more_leases_are_given_back_than_a_statement_takes_values(catalog: Catalog, engine: sa.Engine) -> None:
+def test_more_leases_than_a_statement_takes_values_are_abandoned(catalog: Catalog, engine: sa.Engine) -> None:
     commits: list[sa.Connection] = []
 
     @sa.event.listens_for(engine, "connect")
@@ -135,13 +135,13 @@ def test_more_leases_are_given_back_than_a_statement_takes_values(catalog: Catal
     assert catalog.files.list_files(10) == []
 
 
-def test_a_file_id_is_never_used_again(catalog: Catalog) -> None:
+def test_file_id_is_never_used_again(catalog: Catalog) -> None:
     lease = acquire(catalog)
     catalog.files.abandon_all([lease])
     assert acquire(catalog).file.file_id > lease.file.file_id
 
 
-def test_a_lease_that_was_reaped_can_not_be_used(catalog: Catalog, engine: sa.Engine) -> None:
+def test_reaped_lease_can_not_be_used(catalog: Catalog, engine: sa.Engine) -> None:
     lease = acquire(catalog)
     reap(engine, lease)
     catalog.files.renew_all([lease])
@@ -151,7 +151,7 @@ def test_a_lease_that_was_reaped_can_not_be_used(catalog: Catalog, engine: sa.En
     assert catalog.files.get_file(lease.file.file_id).state == FileState.PENDING
 
 
-def test_a_lease_runs_on_the_clock_of_the_database(engine: sa.Engine, catalog: Catalog) -> None:
+def test_lease_expires_by_the_clock_of_the_database(engine: sa.Engine, catalog: Catalog) -> None:
     lease = FileCatalog(engine, lease_s=600).acquire(A, "blake3", CSV)
     assert 599 < _seconds_left(engine, lease) < 600.01
 
@@ -163,7 +163,7 @@ def test_renewing_gives_a_lease_its_full_time(engine: sa.Engine, catalog: Catalo
     assert 599 < _seconds_left(engine, lease) < 600.01
 
 
-def test_leases_are_renewed_also_where_one_of_them_was_reaped_or_is_being_settled(
+def test_leases_are_renewed_although_others_are_reaped_or_being_settled(
     engine: sa.Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("artifact_pipelines.catalog.files._RENEWED_AT_ONCE", 2)
@@ -171,7 +171,7 @@ def test_leases_are_renewed_also_where_one_of_them_was_reaped_or_is_being_settle
     leases = [short.acquire(A, "blake3", CSV) for _ in range(5)]
     reap(engine, leases[1])
     with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":  # on SQLite one waits for the other
+        if engine.dialect.name == "postgresql":  # on SQLite one writer waits for the other
             held = sa.select(file_references).where(file_references.c.reference_id == leases[2].reference_id)
             connection.execute(held.with_for_update())
         long.renew_all(leases)
@@ -189,7 +189,7 @@ def _seconds_left(engine: sa.Engine, lease: Lease) -> float:
         return float(connection.execute(query, {"id": lease.reference_id}).scalar_one())
 
 
-def test_releasing_counts_down_and_notes_when_nothing_holds_it_any_more(catalog: Catalog, engine: sa.Engine) -> None:
+def test_release_counts_down_and_notes_when_the_last_reference_went(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = stored(catalog)
     stored(catalog)
     catalog.files.release(file_id, "me")
@@ -206,7 +206,7 @@ def _unreferenced_at(engine: sa.Engine) -> Any:
         return connection.execute(sa.select(files.c.unreferenced_at)).scalar_one()
 
 
-def test_releasing_what_is_not_held_says_who_holds_it(catalog: Catalog, engine: sa.Engine) -> None:
+def test_error_of_releasing_an_unheld_file_names_its_holders(catalog: Catalog, engine: sa.Engine) -> None:
     file_id = stored(catalog, holder="you")
     with pytest.raises(NotHeldError, match="held by: you"):
         catalog.files.release(file_id, "me")
@@ -214,26 +214,26 @@ def test_releasing_what_is_not_held_says_who_holds_it(catalog: Catalog, engine: 
     assert counts_agree(engine)
 
 
-def test_a_lease_can_not_be_released_as_if_it_were_the_callers(catalog: Catalog) -> None:
+def test_lease_can_not_be_released_by_a_caller(catalog: Catalog) -> None:
     lease = acquire(catalog)
     with pytest.raises(NotHeldError):
         catalog.files.release(lease.file.file_id, "me")
 
 
 @pytest.mark.parametrize("file_id", [0, -1, 2**63, True, "1", 1.0, None])
-def test_what_is_no_file_id_is_refused(catalog: Catalog, file_id: Any) -> None:
+def test_invalid_file_id_is_refused(catalog: Catalog, file_id: Any) -> None:
     for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
         with pytest.raises(InvalidFileIdError, match="positive whole number"):
             use(file_id)
 
 
-def test_an_unknown_file_id_is_not_found(catalog: Catalog) -> None:
+def test_unknown_file_id_is_not_found(catalog: Catalog) -> None:
     for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
         with pytest.raises(UnknownFileError, match="12345"):
             use(FileId(12345))
 
 
-def test_sizes_that_are_known(catalog: Catalog) -> None:
+def test_has_size_finds_stored_sizes(catalog: Catalog) -> None:
     stored(catalog)
     assert catalog.files.has_size(10)
     assert not catalog.files.has_size(11)
@@ -245,7 +245,7 @@ def test_files_are_listed_newest_first(catalog: Catalog) -> None:
     assert [file.file_id for file in catalog.files.list_files(1)] == [second]
 
 
-def test_many_writers_of_one_content_agree_on_one_file(catalog: Catalog, engine: sa.Engine) -> None:
+def test_concurrent_writers_of_one_content_get_one_file(catalog: Catalog, engine: sa.Engine) -> None:
     def write(number: int) -> FileId:
         lease = acquire(catalog)
         if number % 4 == 0:
@@ -262,12 +262,12 @@ def test_many_writers_of_one_content_agree_on_one_file(catalog: Catalog, engine:
     assert counts_agree(engine)
 
 
-def test_a_count_can_not_fall_below_zero(catalog: Catalog, engine: sa.Engine) -> None:
+def test_reference_count_can_not_fall_below_zero(catalog: Catalog, engine: sa.Engine) -> None:
     stored(catalog)
     with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
         connection.execute(sa.update(files).values(reference_count=-1))
 
 
-def test_an_open_catalog_prints_no_password(tmp_path: pathlib.Path) -> None:
+def test_repr_of_a_catalog_hides_the_password(tmp_path: pathlib.Path) -> None:
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
         assert "x.db" in repr(catalog)

@@ -6,7 +6,7 @@ from artifact_pipelines.core.types import LandingFile, LandingState
 FILE = LandingFile("flights", "a/flights.csv", 10, 123456789, LandingState.SEEN)
 
 
-def test_what_was_saved_is_read_back(catalog: Catalog) -> None:
+def test_saved_landing_files_are_read_back(catalog: Catalog) -> None:
     other = dataclasses.replace(FILE, path="b.csv", state=LandingState.FAILED, reason="because", attempt=2)
     catalog.landing.save([FILE, other])
     known = catalog.landing.files_of("flights")
@@ -17,7 +17,7 @@ def test_what_was_saved_is_read_back(catalog: Catalog) -> None:
     assert known["b.csv"].updated_at is not None
 
 
-def test_saving_again_replaces(catalog: Catalog) -> None:
+def test_saving_a_landing_file_again_replaces_it(catalog: Catalog) -> None:
     catalog.landing.save([FILE])
     catalog.landing.save([dataclasses.replace(FILE, state=LandingState.INGESTED, content_hash="c" * 64)])
     [file] = catalog.landing.files_of("flights").values()

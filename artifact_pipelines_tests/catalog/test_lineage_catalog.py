@@ -1,4 +1,4 @@
-"""What was made from what, on each database."""
+"""Lineage on each database."""
 
 import pytest
 import sqlalchemy as sa
@@ -7,7 +7,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.lineage import LineageNode, grow
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileId, LoadedInput, Materialization
-from artifact_pipelines_tests.catalog.plans import plans_of
+from artifact_pipelines_tests.catalog.statements import plans_of
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
 
@@ -43,20 +43,20 @@ def flights(catalog: Catalog) -> Catalog:
     return catalog
 
 
-def test_what_something_was_made_from_is_found_up_to_its_roots(flights: Catalog) -> None:
+def test_inputs_are_found_up_to_the_roots(flights: Catalog) -> None:
     assert up(flights, "report") == [["report 1", ["table 1", "raw 1!"], "raw 1"]]
     assert up(flights, "table") == [["table 2", "raw 2"]]
     assert up(flights, "table", version=1) == [["table 1", "raw 1"]]
     assert up(flights, "raw") == ["raw 2"]
 
 
-def test_what_was_made_from_something_is_found_down_to_its_leaves(flights: Catalog) -> None:
+def test_consumers_are_found_down_to_the_leaves(flights: Catalog) -> None:
     assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
     assert down(flights, "raw") == [["raw 2", "table 2"]]
     assert down(flights, "report") == ["report 1"]
 
 
-def test_the_same_content_of_another_asset_is_not_taken_for_an_input(catalog: Catalog) -> None:
+def test_same_content_of_another_asset_is_no_input(catalog: Catalog) -> None:
     mine, others = record(catalog, "a", asset="mine"), record(catalog, "a", asset="others")
     assert mine.file.file_id == others.file.file_id
     record(catalog, "b", asset="table", inputs=loaded(mine))
@@ -72,7 +72,7 @@ def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> Non
     assert up(catalog, "daily") == ["daily[mon] 1", "daily[tue] 1"]
 
 
-def test_partitions_made_from_those_before_end_at_the_first(catalog: Catalog) -> None:
+def test_chain_of_partitions_ends_at_the_first(catalog: Catalog) -> None:
     before: tuple[LoadedInput, ...] = ()
     for day in ("1", "2", "3"):
         before = loaded(record(catalog, "a", asset="sum", partition=day, inputs=before))
@@ -80,17 +80,17 @@ def test_partitions_made_from_those_before_end_at_the_first(catalog: Catalog) ->
     assert down(catalog, "sum", "1") == [["sum[1] 1", ["sum[2] 1", "sum[3] 1"]]]
 
 
-def test_of_what_was_made_again_the_newest_is_shown_and_inputs_are_those_before(catalog: Catalog) -> None:
+def test_newest_materialization_of_a_version_is_shown_with_its_own_inputs(catalog: Catalog) -> None:
     raw = record(catalog, "a", asset="raw")
     made = [record(catalog, "b", asset="table", inputs=loaded(raw)) for _ in range(2)]
     record(catalog, "f", asset="raw")
     record(catalog, "a", asset="raw")
     [(source, found)] = catalog.lineage.consumers([raw.materialization_id], 10)
     assert (source, found.materialization_id) == (raw.materialization_id, made[1].materialization_id)
-    assert up(catalog, "table") == [["table 1", "raw 1"]], "version 3 has the same file, but came later"
+    assert up(catalog, "table") == [["table 1", "raw 1"]], "version 3 has the same file, but was not loaded"
 
 
-def test_what_was_loaded_is_told_from_another_version_of_the_same_content(catalog: Catalog) -> None:
+def test_versions_with_the_same_file_are_different_inputs(catalog: Catalog) -> None:
     raw = [record(catalog, letter, asset="raw") for letter in "aba"]
     assert raw[0].file.file_id == raw[2].file.file_id
     source = LoadedInput.of(raw[0])
@@ -104,7 +104,7 @@ def test_what_was_loaded_is_told_from_another_version_of_the_same_content(catalo
     assert down(catalog, "raw", version=3) == [["raw 3", "report 1"]]
 
 
-def test_all_that_ever_had_a_file_are_found(catalog: Catalog) -> None:
+def test_every_asset_that_ever_had_a_file_is_found(catalog: Catalog) -> None:
     for asset, partition in (("b", "2"), ("b", "1"), ("a", None), ("a", None)):
         made = record(catalog, "a", asset=asset, partition=partition)
     found = catalog.lineage.holders(made.file.file_id, 10)
@@ -116,7 +116,7 @@ def test_all_that_ever_had_a_file_are_found(catalog: Catalog) -> None:
     assert len(catalog.lineage.holders(made.file.file_id, 2)) == 2
 
 
-def test_what_was_released_and_collected_stays_in_the_lineage(flights: Catalog) -> None:
+def test_collected_versions_stay_in_the_lineage(flights: Catalog) -> None:
     for asset in ("table", "raw"):
         flights.retention.wipe(asset)
     flights.retention.wipe("report")
@@ -131,14 +131,14 @@ def test_what_was_released_and_collected_stays_in_the_lineage(flights: Catalog) 
     ]
 
 
-def test_a_rollback_keeps_what_its_version_was_made_from(flights: Catalog) -> None:
+def test_rollback_keeps_the_inputs_of_its_version(flights: Catalog) -> None:
     flights.materializations.roll_back("table", 1)
     assert up(flights, "table") == [["table 1", "raw 1"]]
     assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
 
 
 @pytest.mark.parametrize("neighbours", ["inputs", "consumers"])
-def test_every_level_of_a_tree_is_found_by_indexes(flights: Catalog, engine: sa.Engine, neighbours: str) -> None:
+def test_every_level_of_a_tree_is_read_by_indexes(flights: Catalog, engine: sa.Engine, neighbours: str) -> None:
     plans = "\n".join(plans_of(engine, lambda: getattr(flights.lineage, neighbours)([1, 2, 3], 10)))
     assert "SCAN" not in plans
     assert "Seq Scan" not in plans

@@ -21,7 +21,7 @@ from artifact_pipelines.core.types import (
     Publication,
     Selection,
 )
-from artifact_pipelines_tests.catalog.plans import plans_of
+from artifact_pipelines_tests.catalog.statements import at_each_statement, plans_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 
 PARQUET = FileDescription("parquet")
@@ -35,7 +35,7 @@ def record(
     return catalog.materializations.record(made, [lease])
 
 
-def test_a_materialization_holds_its_file(catalog: Catalog) -> None:
+def test_materialization_holds_its_file(catalog: Catalog) -> None:
     made = record(catalog, "a", run_id="run", step_key="step", code_version="1", row_count=5, schema={"x": "int64"})
     assert made.file.state == FileState.STORED
     assert catalog.files.holders(made.file.file_id) == [holder_of(made.materialization_id)]
@@ -44,7 +44,7 @@ def test_a_materialization_holds_its_file(catalog: Catalog) -> None:
     assert catalog.materializations.current("flights/table") == made
 
 
-def test_nothing_is_recorded_when_the_lease_is_gone(catalog: Catalog) -> None:
+def test_nothing_is_recorded_if_the_lease_is_gone(catalog: Catalog) -> None:
     lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET)
     catalog.files.abandon_all([lease])
     with pytest.raises(LeaseExpiredError):
@@ -53,11 +53,11 @@ def test_nothing_is_recorded_when_the_lease_is_gone(catalog: Catalog) -> None:
         catalog.materializations.current("flights/table")
 
 
-def test_bytes_are_added_once(catalog: Catalog) -> None:
+def test_only_new_bytes_count_as_added(catalog: Catalog) -> None:
     assert [record(catalog, x).bytes_added for x in "aab"] == [100, 0, 100]
 
 
-def test_of_two_that_put_the_same_bytes_at_once_one_adds_them(catalog: Catalog) -> None:
+def test_one_of_two_concurrent_writers_adds_the_bytes(catalog: Catalog) -> None:
     leases = [catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET) for _ in range(2)]
     made = [
         catalog.materializations.record(MaterializationFacts(f"asset {number}", "v"), [lease])
@@ -80,7 +80,7 @@ def test_history_is_complete_and_newest_first(catalog: Catalog) -> None:
     assert catalog.materializations.history("never") == []
 
 
-def test_an_old_version_stays_in_reach(catalog: Catalog) -> None:
+def test_old_version_is_found_by_its_number(catalog: Catalog) -> None:
     record(catalog, "a")
     again = record(catalog, "a")
     record(catalog, "b")
@@ -88,14 +88,14 @@ def test_an_old_version_stays_in_reach(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 3, -1, 10**18])
-def test_an_unknown_version_is_an_error_that_tells_the_newest(catalog: Catalog, version: int) -> None:
+def test_error_of_an_unknown_version_names_the_newest(catalog: Catalog, version: int) -> None:
     record(catalog, "a")
     record(catalog, "b")
     with pytest.raises(UnknownVersionError, match="the newest is 2"):
         catalog.materializations.version("flights/table", version)
 
 
-def test_the_newest_version_is_the_highest_also_when_an_older_one_is_current(catalog: Catalog) -> None:
+def test_newest_version_is_the_highest_even_if_an_older_one_is_current(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
     catalog.materializations.roll_back("flights/table", 1)
@@ -103,7 +103,7 @@ def test_the_newest_version_is_the_highest_also_when_an_older_one_is_current(cat
         catalog.materializations.version("flights/table", 7)
 
 
-def test_partitions_have_versions_of_their_own(catalog: Catalog) -> None:
+def test_each_partition_counts_its_own_versions(catalog: Catalog) -> None:
     for partition, letter in (("1", "a"), ("2", "b"), ("1", "c")):
         record(catalog, letter, partition=partition)
     assert catalog.materializations.current("flights/table", "1").version == 2
@@ -123,14 +123,14 @@ def test_a_run_reads_its_own_writes(catalog: Catalog) -> None:
     assert catalog.materializations.current("flights/table", run_id="third") == others
 
 
-def test_the_current_state_is_listed_by_name(catalog: Catalog) -> None:
+def test_current_materializations_are_listed_by_name(catalog: Catalog) -> None:
     record(catalog, "a", asset="b/two")
     second = record(catalog, "b", asset="b/two")
     first = record(catalog, "a", asset="a/one", partition="x")
     assert catalog.materializations.list_current() == [first, second]
 
 
-def test_outputs_of_ops_are_listed_only_when_they_are_asked_for(catalog: Catalog) -> None:
+def test_outputs_of_ops_are_listed_only_on_request(catalog: Catalog) -> None:
     of_op = record(catalog, "a", asset="1f/step/result", run_id="1f", is_op_output=True)
     assets = [
         record(catalog, letter, asset=asset, run_id=run_id)
@@ -141,24 +141,22 @@ def test_outputs_of_ops_are_listed_only_when_they_are_asked_for(catalog: Catalog
     assert catalog.materializations.list_current(with_ops=True) == [assets[0], of_op, *assets[1:]]
 
 
-def test_inputs_are_recorded_once_each(catalog: Catalog) -> None:
+def test_input_loaded_twice_is_recorded_once(catalog: Catalog) -> None:
     raw = record(catalog, "a", asset="flights/raw")
     loaded = LoadedInput.of(raw)
     made = record(catalog, "b", inputs=(loaded, loaded))
     assert catalog.materializations.inputs(made.materialization_id) == [loaded]
 
 
-def test_inputs_are_recorded_with_what_was_made_of_them_or_nothing_is(catalog: Catalog, engine: sa.Engine) -> None:
+def test_materialization_and_inputs_are_recorded_together_or_not_at_all(catalog: Catalog, engine: sa.Engine) -> None:
     raw = record(catalog, "a", asset="flights/raw")
 
-    @sa.event.listens_for(catalog._engine, "before_cursor_execute")
     def crash(*arguments: object) -> None:
         if str(arguments[2]).startswith("INSERT INTO materialization_inputs"):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with at_each_statement("before", crash), pytest.raises(KeyboardInterrupt):
         record(catalog, "b", inputs=(LoadedInput.of(raw),))
-    sa.event.remove(catalog._engine, "before_cursor_execute", crash)
     with pytest.raises(NeverMaterializedError):
         catalog.materializations.current("flights/table")
     assert counts_agree(engine)
@@ -172,7 +170,7 @@ def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> Non
     assert catalog.materializations.inputs(made.materialization_id) == loaded
 
 
-def test_each_new_content_of_a_dataset_is_a_version_of_it(catalog: Catalog, engine: sa.Engine) -> None:
+def test_each_new_content_of_a_dataset_is_a_dataset_version(catalog: Catalog, engine: sa.Engine) -> None:
     made = [record(catalog, x, asset="flights/raw", dataset="flights") for x in "aab"]
     with engine.connect() as connection:
         assert connection.execute(sa.select(datasets.c.name)).scalars().all() == ["flights"]
@@ -183,7 +181,7 @@ def test_each_new_content_of_a_dataset_is_a_version_of_it(catalog: Catalog, engi
         ]
 
 
-def test_versions_are_counted_without_gaps_or_repeats_by_many_writers(catalog: Catalog) -> None:
+def test_concurrent_writers_count_versions_without_gaps_or_repeats(catalog: Catalog) -> None:
     letters = [f"{number:064d}" for number in range(24)]
 
     def write(content_hash: str) -> int:
@@ -202,7 +200,7 @@ def test_look_ups_use_an_index(catalog: Catalog, engine: sa.Engine) -> None:
     assert "Sort" not in newest
 
 
-def test_what_is_listed_and_what_was_wiped_is_found_past_no_outputs_of_ops(catalog: Catalog, engine: sa.Engine) -> None:
+def test_listing_and_finding_wiped_assets_read_no_outputs_of_ops(catalog: Catalog, engine: sa.Engine) -> None:
     made = record(catalog, "a", asset="zoo", run_id="run")
     with engine.begin() as connection:
         row = dict(connection.execute(sa.select(materializations)).mappings().one())
@@ -221,16 +219,16 @@ def test_what_is_listed_and_what_was_wiped_is_found_past_no_outputs_of_ops(catal
     assert catalog.retention.wiped_assets() == ["zoo"]
 
 
-def test_what_is_recorded_in_the_middle_of_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
+def test_record_during_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
     first = record(catalog, "a")
     later = iter("b")
 
-    @sa.event.listens_for(catalog._engine, "after_cursor_execute")
     def record_another(*arguments: object) -> None:
         if str(arguments[2]).startswith("SELECT materializations") and (letter := next(later, None)):
             record(catalog, letter)
 
-    assert catalog.materializations.history("flights/table", limit=1) == [first]
+    with at_each_statement("after", record_another):
+        assert catalog.materializations.history("flights/table", limit=1) == [first]
     assert len(catalog.materializations.history("flights/table")) == 2
 
 
@@ -241,7 +239,7 @@ def test_other_bytes_of_the_same_table_are_the_same_version(catalog: Catalog) ->
     assert (encoded_anew.version, encoded_anew.file.content_hash) == (1, "b" * 64)
 
 
-def test_partitions_are_found_at_once_those_of_a_run_first(catalog: Catalog) -> None:
+def test_partitions_are_found_together_and_those_of_the_run_first(catalog: Catalog) -> None:
     one, two = (record(catalog, letter, partition=letter, run_id="first") for letter in "ab")
     others = record(catalog, "c", partition="a", run_id="second")
     find = catalog.materializations.find
@@ -250,7 +248,7 @@ def test_partitions_are_found_at_once_those_of_a_run_first(catalog: Catalog) -> 
     assert find("flights/table", [None]) == {}
 
 
-def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> None:
+def test_selection_finds_another_version_than_the_current_one(catalog: Catalog) -> None:
     first, again, other = record(catalog, "a", run_id="1"), record(catalog, "a", run_id="2"), record(catalog, "b")
     catalog.pins_and_tags.tag("flights/table", "good", version=1)
 
@@ -267,7 +265,7 @@ def test_a_selection_means_another_than_the_current_one(catalog: Catalog) -> Non
     assert found(Selection(version=9)) == []
 
 
-def test_what_was_current_at_a_time_is_found_and_never_what_was_before_it(catalog: Catalog, engine: sa.Engine) -> None:
+def test_selection_by_time_finds_the_version_that_was_current_then(catalog: Catalog, engine: sa.Engine) -> None:
     made = []
     for letter in "abcd":
         made.append(record(catalog, letter))
@@ -280,17 +278,17 @@ def test_what_was_current_at_a_time_is_found_and_never_what_was_before_it(catalo
 
     assert [found(moment) for moment in times] == [1, 2, 3, 4]
     assert catalog.retention.release(VersionName("flights/table", None, 2), "test")
-    assert [found(moment) for moment in times] == [1, None, 3, 4], "not 1, which was not current any more"
+    assert [found(moment) for moment in times] == [1, None, 3, 4], "not 1, which was no longer current"
     with engine.begin() as connection:
         third = sa.update(materializations).where(materializations.c.version == 3)
         connection.execute(third.values(publication=Publication.REJECTED, current_since=None))
-    assert found(times[2]) is None, "a candidate that was rejected never was current; what was then is released"
+    assert found(times[2]) is None, "the rejected candidate never was current, and version 2 is released"
     catalog.retention.wipe("flights/table")
     assert found(times[3]) == 4
     assert found(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)) is None
 
 
-def test_a_candidate_is_current_from_when_it_is_published(catalog: Catalog, engine: sa.Engine) -> None:
+def test_candidate_is_current_from_its_publication_on(catalog: Catalog, engine: sa.Engine) -> None:
     made = []
     for letter in "abc":
         made.append(record(catalog, letter))
@@ -306,7 +304,7 @@ def test_a_candidate_is_current_from_when_it_is_published(catalog: Catalog, engi
     assert find("flights/table", [None], Selection(as_of=since))[None].version == candidate.version
 
 
-def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
+def test_error_names_possible_selections_with_their_tags(catalog: Catalog) -> None:
     for letter in "aab":
         record(catalog, letter)
     catalog.pins_and_tags.tag("flights/table", "good", version=1)
@@ -319,7 +317,7 @@ def test_what_could_be_selected_is_told_with_its_tags(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("partition", [None, "p"])
-def test_there_is_one_current_materialization_of_an_asset_or_partition(
+def test_asset_or_partition_has_one_current_materialization(
     catalog: Catalog, engine: sa.Engine, partition: str | None
 ) -> None:
     for content in "aba":

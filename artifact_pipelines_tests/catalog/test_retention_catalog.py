@@ -1,4 +1,4 @@
-"""Policies, marks, and taking back what was wiped or released, on each database."""
+"""Policies, pins, tags, wipes, releases and restores, on each database."""
 
 import concurrent.futures
 import contextlib
@@ -45,7 +45,7 @@ def numbers(catalog: Catalog) -> list[int]:
     return [m.version for m in catalog.materializations.history(TABLE)]
 
 
-def test_a_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
+def test_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
     catalog.retention.set_policy("a", RetentionPolicy(keep_last=3, keep_within="30d"))
     assert catalog.retention.policies() == {"a": RetentionPolicy(keep_last=3, keep_within="30d")}
     catalog.retention.set_policy("a", RetentionPolicy(keep_daily=1))
@@ -55,7 +55,7 @@ def test_a_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
     assert catalog.retention.policies() == {}
 
 
-def test_a_policy_is_remembered_with_what_is_recorded_or_not_at_all(catalog: Catalog) -> None:
+def test_policy_and_materialization_are_recorded_together_or_not_at_all(catalog: Catalog) -> None:
     facts, policy = MaterializationFacts(TABLE, "v"), RetentionPolicy(keep_last=3)
     lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", FileDescription("parquet"))
     catalog.materializations.record_all([(facts, [lease])], {TABLE: policy})
@@ -64,7 +64,7 @@ def test_a_policy_is_remembered_with_what_is_recorded_or_not_at_all(catalog: Cat
     assert catalog.retention.policies() == {TABLE: policy}
 
 
-def test_many_that_remember_a_policy_at_once_remember_one(catalog: Catalog) -> None:
+def test_concurrent_writers_of_a_policy_leave_one(catalog: Catalog) -> None:
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda n: catalog.retention.set_policy("a", RetentionPolicy(keep_last=1 + n % 2)), range(24)))
     assert len(catalog.retention.policies()) == 1
@@ -74,12 +74,12 @@ def test_many_that_remember_a_policy_at_once_remember_one(catalog: Catalog) -> N
     "values",
     [{}, {"keep_last": 0}, {"keep_last": True}, {"keep_last": "3"}, {"keep_yearly": 1}, {"keep_within": "soon"}, 3],
 )
-def test_what_is_no_policy_is_refused(values: Any) -> None:
+def test_invalid_policy_is_refused(values: Any) -> None:
     with pytest.raises(InvalidArgumentError):
         RetentionPolicy.from_mapping(values)
 
 
-def test_a_version_is_all_of_its_materializations(catalog: Catalog) -> None:
+def test_version_has_all_materializations_of_its_content(catalog: Catalog) -> None:
     first, again, other = (record(catalog, letter, run_id=letter) for letter in "aab")
     catalog.pins_and_tags.tag(TABLE, "gold", version=1)
     old, new = catalog.retention.versions(TABLE)
@@ -88,7 +88,7 @@ def test_a_version_is_all_of_its_materializations(catalog: Catalog) -> None:
     assert (new.name, new.is_current, new.run_id, new.size_bytes) == (name(2), True, "b", other.file.size_bytes)
 
 
-def test_a_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalog) -> None:
+def test_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalog) -> None:
     for letter in "aab":
         record(catalog, letter)
     assert catalog.pins_and_tags.pin(TABLE) == name(2)
@@ -98,7 +98,7 @@ def test_a_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalo
     assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, False]
 
 
-def test_a_tag_moves_and_is_one_of_its_partition(catalog: Catalog) -> None:
+def test_tag_moves_within_its_partition(catalog: Catalog) -> None:
     for partition, letter in (("p", "a"), ("p", "b"), ("q", "c")):
         record(catalog, letter, partition=partition)
     for version in (1, 2):
@@ -112,13 +112,13 @@ def test_a_tag_moves_and_is_one_of_its_partition(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", "3", "a b", "x" * 64, "a/b", "é", None])
-def test_what_is_no_tag_is_refused(catalog: Catalog, tag: Any) -> None:
+def test_invalid_tag_is_refused(catalog: Catalog, tag: Any) -> None:
     record(catalog, "a")
     with pytest.raises(InvalidArgumentError, match="beginning with a letter|begins with a letter"):
         catalog.pins_and_tags.tag(TABLE, tag)
 
 
-def test_what_is_not_there_can_not_be_marked(catalog: Catalog) -> None:
+def test_missing_versions_can_not_be_pinned_or_tagged(catalog: Catalog) -> None:
     with pytest.raises(NeverMaterializedError):
         catalog.pins_and_tags.pin(TABLE)
     with pytest.raises(NeverMaterializedError):
@@ -132,7 +132,7 @@ def test_what_is_not_there_can_not_be_marked(catalog: Catalog) -> None:
         catalog.pins_and_tags.pin(TABLE, version=1)
 
 
-def test_the_last_wipe_is_taken_back_with_what_was_current(catalog: Catalog, engine: sa.Engine) -> None:
+def test_restore_takes_back_the_last_wipe_and_what_was_current(catalog: Catalog, engine: sa.Engine) -> None:
     for letter in "abc":
         current = record(catalog, letter)
     release(catalog, 1)
@@ -149,7 +149,7 @@ def test_the_last_wipe_is_taken_back_with_what_was_current(catalog: Catalog, eng
         catalog.retention.restore(TABLE)
 
 
-def test_what_was_made_after_the_wipe_stays_current(catalog: Catalog) -> None:
+def test_version_made_after_the_wipe_stays_current(catalog: Catalog) -> None:
     record(catalog, "a")
     catalog.retention.wipe(TABLE)
     newer = record(catalog, "b")
@@ -158,7 +158,7 @@ def test_what_was_made_after_the_wipe_stays_current(catalog: Catalog) -> None:
     assert numbers(catalog) == [2, 1]
 
 
-def test_wipes_are_taken_back_one_by_one_the_last_one_first(catalog: Catalog) -> None:
+def test_wipes_are_restored_one_by_one_the_last_first(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
         catalog.retention.wipe(TABLE)
@@ -167,7 +167,7 @@ def test_wipes_are_taken_back_one_by_one_the_last_one_first(catalog: Catalog) ->
     assert catalog.materializations.current(TABLE).version == 2
 
 
-def test_what_is_restored_comes_by_partition_and_number(catalog: Catalog) -> None:
+def test_restored_versions_are_sorted_by_partition_and_number(catalog: Catalog) -> None:
     for number in range(11):
         record(catalog, f"{number:x}", partition="mon")
         record(catalog, f"{number:x}", partition="a" if number % 2 else "tue")
@@ -177,7 +177,7 @@ def test_what_is_restored_comes_by_partition_and_number(catalog: Catalog) -> Non
     assert catalog.retention.restore(TABLE) == expected
 
 
-def test_one_partition_or_all_are_restored(catalog: Catalog) -> None:
+def test_restore_takes_one_partition_or_all(catalog: Catalog) -> None:
     for partition in "pqr":
         record(catalog, "a", partition=partition)
     catalog.retention.wipe(TABLE)
@@ -186,7 +186,7 @@ def test_one_partition_or_all_are_restored(catalog: Catalog) -> None:
     assert len(catalog.materializations.list_current()) == 3
 
 
-def test_a_version_that_retention_released_is_restored_by_its_number(catalog: Catalog, engine: sa.Engine) -> None:
+def test_released_version_is_restored_by_its_number(catalog: Catalog, engine: sa.Engine) -> None:
     for letter in "aab":
         record(catalog, letter)
     release(catalog, 1)
@@ -198,7 +198,7 @@ def test_a_version_that_retention_released_is_restored_by_its_number(catalog: Ca
     assert counts_agree(engine)
 
 
-def test_what_was_collected_can_not_come_back_and_nothing_is_changed(catalog: Catalog, engine: sa.Engine) -> None:
+def test_collected_version_can_not_be_restored_and_nothing_changes(catalog: Catalog, engine: sa.Engine) -> None:
     for letter in "abc":
         record(catalog, letter)
     catalog.retention.wipe(TABLE)
@@ -222,7 +222,7 @@ def test_releasing_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -
     assert counts_agree(engine)
 
 
-def test_a_version_of_more_materializations_than_a_statement_takes_values_is_released_and_restored(
+def test_version_with_more_materializations_than_a_statement_takes_is_released_and_restored(
     catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @sa.event.listens_for(engine, "connect")
@@ -243,7 +243,7 @@ def test_a_version_of_more_materializations_than_a_statement_takes_values_is_rel
     assert counts_agree(engine)
 
 
-def test_many_that_release_and_restore_at_once_leave_counts_that_agree(catalog: Catalog, engine: sa.Engine) -> None:
+def test_concurrent_releases_and_restores_leave_correct_counts(catalog: Catalog, engine: sa.Engine) -> None:
     for number in range(6):
         record(catalog, f"{number}")
 
@@ -262,14 +262,14 @@ def test_many_that_release_and_restore_at_once_leave_counts_that_agree(catalog: 
 
 
 class TestOnPostgreSQL:
-    """SQLite has one writing transaction at a time; here someone may be marking what is just being released."""
+    """On PostgreSQL a version can get a pin or tag during its release; SQLite has one writing transaction at a time."""
 
     @pytest.fixture
     def catalog_url(self, postgresql_url: str) -> str:
         return postgresql_url
 
     @pytest.mark.parametrize("mark", ["pin", "tag"])
-    def test_a_release_waits_for_who_is_marking_the_version_and_sees_the_mark(
+    def test_release_waits_for_a_concurrent_pin_or_tag_and_respects_it(
         self, catalog: Catalog, engine: sa.Engine, mark: str
     ) -> None:
         first, _ = (record(catalog, letter) for letter in "ab")
@@ -286,15 +286,13 @@ class TestOnPostgreSQL:
 
 
 @pytest.mark.parametrize("partition", [None, "mon"])
-def test_what_was_current_before_between_and_after_wipes_and_restores_stays_known(
-    catalog: Catalog, engine: sa.Engine, partition: str | None
-) -> None:
+def test_selection_by_time_knows_wipes_and_restores(catalog: Catalog, engine: sa.Engine, partition: str | None) -> None:
     moments = []
 
     def then(act: Callable[[], object]) -> None:
         act()
         moments.append(catalog.retention.now())
-        time.sleep(0.005)  # SQLite's clock shows milliseconds
+        time.sleep(0.005)  # SQLite's clock has a resolution of milliseconds
 
     def found() -> list[int | None]:
         held = [catalog.materializations.find(TABLE, [partition], Selection(as_of=moment)) for moment in moments]
@@ -306,7 +304,7 @@ def test_what_was_current_before_between_and_after_wipes_and_restores_stays_know
     then(lambda: catalog.retention.restore(TABLE, partition, version=1))
     assert found() == [1, 2, None, 1]
     then(lambda: catalog.retention.restore(TABLE, partition))
-    assert found() == [1, 2, None, 1, 1], "what came back later is not current, though it was so later"
+    assert found() == [1, 2, None, 1, 1], "the restored version was not current in between"
     assert catalog.materializations.current(TABLE, partition).version == 1
     then(lambda: catalog.retention.wipe(TABLE))
     then(lambda: catalog.retention.restore(TABLE, partition))
@@ -315,7 +313,7 @@ def test_what_was_current_before_between_and_after_wipes_and_restores_stays_know
     assert counts_agree(engine)
 
 
-def test_what_was_released_before_a_wipe_was_not_current_between_it_and_the_restore(catalog: Catalog) -> None:
+def test_version_released_before_a_wipe_was_not_current_until_the_restore(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Which errors of a database are tried again, and for how long. A real connection is lost in stress/."""
+"""Which database errors are retried, and for how long. Tests in stress/ lose a real connection."""
 
 import pathlib
 import sqlite3
@@ -19,7 +19,7 @@ LASTING = CatalogUnavailableError("here", "broken")
 
 
 class Flaky:
-    """Raises these errors in turn, then works."""
+    """A transaction that raises these errors in turn, then works."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -33,21 +33,21 @@ class Flaky:
         return "done"
 
 
-def test_what_may_pass_is_tried_again() -> None:
+def test_passing_error_is_retried() -> None:
     flaky = Flaky(PASSING, PASSING)
     assert flaky.use() == "done"
     assert flaky.calls == 3
 
 
 @pytest.mark.parametrize("error", [LASTING, ValueError("ours")])
-def test_what_lasts_is_told_at_once(error: Exception) -> None:
+def test_lasting_error_is_raised_at_once(error: Exception) -> None:
     flaky = Flaky(error)
     with pytest.raises(type(error)):
         flaky.use()
     assert flaky.calls == 1
 
 
-def test_it_is_tried_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_end_after_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.2)
     flaky, start = Flaky(*[PASSING] * 1000), time.monotonic()
     with pytest.raises(CatalogUnavailableError):
@@ -56,7 +56,7 @@ def test_it_is_tried_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None
     assert flaky.calls > 2
 
 
-def test_a_lock_that_is_let_go_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_released_lock_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0)
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
         other = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
@@ -69,7 +69,9 @@ def test_a_lock_that_is_let_go_is_waited_for(tmp_path: pathlib.Path, monkeypatch
         other.close()
 
 
-def test_a_lock_that_is_never_let_go_is_a_typed_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_that_is_never_released_raises_a_typed_error(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0)
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.1)
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
@@ -81,7 +83,7 @@ def test_a_lock_that_is_never_let_go_is_a_typed_error(tmp_path: pathlib.Path, mo
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "53300", "57P01"])
-def test_a_transaction_that_gave_way_is_run_again(postgresql_url: str, state: str) -> None:
+def test_deadlocked_transaction_is_run_again(postgresql_url: str, state: str) -> None:
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
@@ -103,7 +105,7 @@ def test_a_transaction_that_gave_way_is_run_again(postgresql_url: str, state: st
     engine.dispose()
 
 
-def test_a_statement_that_is_refused_for_good_is_told_at_once(postgresql_url: str) -> None:
+def test_refused_statement_is_raised_at_once(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     raised = "DO $$ BEGIN RAISE EXCEPTION 'a test' USING ERRCODE = '53100'; END $$"
     with pytest.raises(CatalogUnavailableError, match="a test") as caught, writing(engine) as connection:
@@ -112,7 +114,7 @@ def test_a_statement_that_is_refused_for_good_is_told_at_once(postgresql_url: st
     engine.dispose()
 
 
-def test_a_dead_host_is_noticed_unless_the_url_says_otherwise() -> None:
+def test_dead_host_is_noticed_by_timeouts_that_the_url_can_override() -> None:
     url = "postgresql://me@host/db"
     _, arguments = make_engine(url).dialect.create_connect_args(sa.make_url(url))
     assert arguments == {"host": "host", "dbname": "db", "user": "me"}

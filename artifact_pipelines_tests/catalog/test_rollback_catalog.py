@@ -1,4 +1,4 @@
-"""An older version becomes current again, on each database."""
+"""Rollbacks, on each database."""
 
 import concurrent.futures
 
@@ -18,7 +18,7 @@ TABLE = "flights/table"
 
 
 @pytest.mark.parametrize("partition", [None, "mon"])
-def test_an_older_version_is_current_again_with_all_that_it_was(
+def test_rollback_makes_an_older_version_current_with_all_its_facts(
     catalog: Catalog, engine: sa.Engine, partition: str | None
 ) -> None:
     raw = record(catalog, "f", asset="flights/raw")
@@ -38,7 +38,7 @@ def test_an_older_version_is_current_again_with_all_that_it_was(
     assert counts_agree(engine)
 
 
-def test_what_is_current_already_stays_as_it_is(catalog: Catalog) -> None:
+def test_rollback_to_the_current_version_changes_nothing(catalog: Catalog) -> None:
     record(catalog, "a")
     second = record(catalog, "b")
     assert not catalog.materializations.roll_back(TABLE, 2).is_new
@@ -48,15 +48,15 @@ def test_what_is_current_already_stays_as_it_is(catalog: Catalog) -> None:
     assert len(catalog.materializations.history(TABLE)) == 3
 
 
-def test_after_a_rollback_the_next_change_gets_a_number_of_its_own(catalog: Catalog) -> None:
+def test_next_change_after_a_rollback_gets_a_new_number(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
     catalog.materializations.roll_back(TABLE, 1)
     assert record(catalog, "a").version == 1
-    assert record(catalog, "b").version == 3, "numbers count changes, and a number is never used for another change"
+    assert record(catalog, "b").version == 3, "numbers count changes, and no number is used twice"
 
 
-def test_the_source_is_what_a_run_made_also_when_it_was_rolled_back_to_before(catalog: Catalog) -> None:
+def test_source_of_a_second_rollback_is_the_materialization_of_the_run(catalog: Catalog) -> None:
     first = record(catalog, "a", run_id="one")
     record(catalog, "b", run_id="two")
     catalog.materializations.roll_back(TABLE, 1)
@@ -64,7 +64,7 @@ def test_the_source_is_what_a_run_made_also_when_it_was_rolled_back_to_before(ca
     assert catalog.materializations.roll_back(TABLE, 1).source.run_id == first.run_id
 
 
-def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> None:
+def test_run_does_not_read_a_rollback_as_its_own_write(catalog: Catalog) -> None:
     record(catalog, "a", run_id="one")
     second = record(catalog, "b", run_id="two")
     catalog.materializations.roll_back(TABLE, 1)
@@ -74,8 +74,8 @@ def test_a_run_does_not_take_a_rollback_for_its_own_write(catalog: Catalog) -> N
     assert find(TABLE, [None], Selection(as_of=second.created_at)) == {None: second}
 
 
-def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
-    for letter in "ab":  # tried twice
+def test_rolled_back_output_of_an_op_keeps_its_run(catalog: Catalog) -> None:
+    for letter in "ab":  # the op ran twice
         record(catalog, letter, asset="run 1/step/result", run_id="run 1", is_op_output=True)
     now = catalog.materializations.roll_back("run 1/step/result", 1).now
     assert (now.version, now.run_id, now.is_op_output) == (1, "run 1", True)
@@ -83,7 +83,7 @@ def test_the_output_of_an_op_stays_that_of_its_run(catalog: Catalog) -> None:
     assert catalog.materializations.list_current() == []
 
 
-def test_what_was_rolled_back_to_is_never_released(catalog: Catalog) -> None:
+def test_version_that_was_rolled_back_to_is_not_released(catalog: Catalog) -> None:
     for letter in "abc":
         record(catalog, letter)
     catalog.materializations.roll_back(TABLE, 1)
@@ -93,7 +93,7 @@ def test_what_was_rolled_back_to_is_never_released(catalog: Catalog) -> None:
     assert catalog.collection.collect(0, 10)[0].version == 2
 
 
-def test_after_a_wipe_an_older_version_can_be_made_current(catalog: Catalog) -> None:
+def test_rollback_after_a_wipe_makes_an_older_version_current(catalog: Catalog) -> None:
     for letter in "ab":
         record(catalog, letter)
     catalog.retention.wipe(TABLE)
@@ -101,7 +101,7 @@ def test_after_a_wipe_an_older_version_can_be_made_current(catalog: Catalog) -> 
     assert catalog.materializations.current(TABLE).version == 1
 
 
-def test_what_is_released_unpublished_or_was_never_made_can_not_be_current(catalog: Catalog, engine: sa.Engine) -> None:
+def test_released_unpublished_and_unknown_versions_can_not_become_current(catalog: Catalog, engine: sa.Engine) -> None:
     for letter in "abc":
         record(catalog, letter)
     assert catalog.retention.release(VersionName(TABLE, None, 1), "test")
@@ -119,7 +119,7 @@ def test_what_is_released_unpublished_or_was_never_made_can_not_be_current(catal
     assert counts_agree(engine)
 
 
-def test_many_that_roll_back_and_write_at_once_leave_one_current_and_counts_that_agree(
+def test_concurrent_rollbacks_and_writes_leave_one_current_and_correct_counts(
     catalog: Catalog, engine: sa.Engine
 ) -> None:
     for letter in "abc":

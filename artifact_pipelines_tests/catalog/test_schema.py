@@ -1,4 +1,4 @@
-"""The schema is made and upgraded without losing a row, and the tables of the code are those of the migrations."""
+"""The schema is created and upgraded without losing a row, and migrations create the tables of the code."""
 
 import pathlib
 import shutil
@@ -21,18 +21,18 @@ from artifact_pipelines_tests.catalog.filled import rows_of
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
 
-def test_the_revision_written_down_is_the_newest_migration() -> None:
+def test_head_revision_is_the_newest_migration() -> None:
     folder = pathlib.Path(str(migrations.__file__)).parent
     assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD_REVISION
 
 
-def test_migrations_make_the_tables_that_the_code_uses(catalog: Catalog, engine: sa.Engine) -> None:
+def test_migrations_create_the_tables_of_the_code(catalog: Catalog, engine: sa.Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_a_new_sqlite_catalog_is_made_by_opening_it(settings: object, tmp_path: pathlib.Path) -> None:
+def test_opening_creates_a_new_sqlite_catalog(settings: object, tmp_path: pathlib.Path) -> None:
     url = f"sqlite:///{tmp_path / 'deep' / 'er' / 'new.db'}"
     Catalog(url).close()
     engine = make_engine(url)
@@ -45,7 +45,7 @@ def test_upgrading_twice_changes_nothing(catalog: Catalog, engine: sa.Engine) ->
     assert schema.current_revision(engine) == schema.HEAD_REVISION
 
 
-def test_an_empty_postgresql_names_the_command_and_is_left_alone(postgresql_url: str) -> None:
+def test_empty_postgresql_is_refused_with_the_command_to_run(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:
         metadata.drop_all(connection)
@@ -70,7 +70,7 @@ schema.upgrade(engine)
 """
 
 
-def test_of_two_that_upgrade_at_once_one_waits_for_the_other(postgresql_url: str) -> None:
+def test_concurrent_upgrades_wait_for_each_other(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:
         metadata.drop_all(connection)
@@ -91,7 +91,7 @@ def test_of_two_that_upgrade_at_once_one_waits_for_the_other(postgresql_url: str
     engine.dispose()
 
 
-def test_a_catalog_of_a_newer_package_is_refused(catalog: Catalog, engine: sa.Engine, catalog_url: str) -> None:
+def test_catalog_of_a_newer_package_is_refused(catalog: Catalog, engine: sa.Engine, catalog_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(OutdatedCatalogError, match="9999.*install the newer package"):

@@ -1,4 +1,4 @@
-"""A catalog moves to another database and back, and nothing of it changes."""
+"""A catalog moves to another database and back without a change."""
 
 import pathlib
 import threading
@@ -27,7 +27,7 @@ from artifact_pipelines_tests.catalog.filled import fill, materialize, next_file
 
 @pytest.fixture
 def target_url(postgresql_url: str, tmp_path: pathlib.Path, catalog_url: str) -> str:
-    """An empty place on the other database than the source."""
+    """Return the URL of an empty catalog on another database than the source."""
     return postgresql_url if catalog_url.startswith("sqlite") else f"sqlite:///{tmp_path / 'target.db'}"
 
 
@@ -38,7 +38,7 @@ def target(target_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def test_every_row_and_the_highest_ids_arrive(
+def test_migration_copies_every_row_and_the_highest_ids(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -50,15 +50,15 @@ def test_every_row_and_the_highest_ids_arrive(
     before = rows_of(engine)
     census = migrate(catalog_url, target_url, lambda _: None)
     assert rows_of(target) == before == rows_of(engine)
-    assert all(before.values()), "every table holds something"
+    assert all(before.values()), "every table has rows"
     assert census == {**{name: len(rows) for name, rows in before.items()}, "files counted wrong": 0}
     with Catalog(target_url) as copy:
         assert copy.materializations.current("flights/table").version == 3
         assert copy.materializations.history("flights/table") == catalog.materializations.history("flights/table")
-        assert next_file_id(copy) == lease.file.file_id + 2, "also the IDs of files that are gone are not given again"
+        assert next_file_id(copy) == lease.file.file_id + 2, "IDs of deleted files are not given again either"
 
 
-def test_there_and_back_is_the_same(
+def test_migration_there_and_back_is_the_same(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -77,7 +77,7 @@ def test_there_and_back_is_the_same(
     back.dispose()
 
 
-def test_a_target_without_tables_gets_them(
+def test_target_without_tables_gets_them(
     catalog: Catalog, catalog_url: str, target_url: str, target: sa.Engine
 ) -> None:
     if target.dialect.name == "postgresql":
@@ -88,7 +88,7 @@ def test_a_target_without_tables_gets_them(
     assert schema.current_revision(target) == schema.HEAD_REVISION
 
 
-def test_a_target_that_holds_rows_is_left_alone(
+def test_target_with_rows_is_refused(
     catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer, catalog_url: str, tmp_path: pathlib.Path
 ) -> None:
     Catalog(f"sqlite:///{tmp_path / 'empty.db'}").close()
@@ -100,7 +100,7 @@ def test_a_target_that_holds_rows_is_left_alone(
 
 
 @pytest.mark.parametrize("batch", [1, 4, 9])
-def test_a_crash_in_the_middle_leaves_the_target_empty(
+def test_crash_during_a_migration_leaves_the_target_empty(
     catalog: Catalog,
     engine: sa.Engine,
     producer: ArtifactProducer,
@@ -125,7 +125,7 @@ def test_a_crash_in_the_middle_leaves_the_target_empty(
     assert rows_of(target) == rows_of(engine)
 
 
-def test_a_copy_that_is_not_the_same_is_not_kept(
+def test_unequal_copy_is_not_kept(
     catalog: Catalog,
     producer: ArtifactProducer,
     catalog_url: str,
@@ -163,7 +163,7 @@ def test_writers_wait_until_the_copy_is_complete(
     assert catalog.materializations.current("other").version == 1
 
 
-def test_a_copy_gives_way_to_a_writer_and_tries_again(
+def test_copy_gives_way_to_a_writer_and_tries_again(
     postgresql_url: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "_LOCK_ATTEMPTS", 1)
@@ -177,13 +177,13 @@ def test_a_copy_gives_way_to_a_writer_and_tries_again(
     writer.dispose()
 
 
-def test_a_source_that_is_not_there_is_not_made(tmp_path: pathlib.Path, target_url: str) -> None:
+def test_missing_source_is_not_created(tmp_path: pathlib.Path, target_url: str) -> None:
     with pytest.raises(NoCatalogError, match="no catalog at"):
         migrate(f"sqlite:///{tmp_path / 'typo.db'}", target_url, lambda _: None)
     assert not (tmp_path / "typo.db").exists()
 
 
-def test_a_snapshot_sees_one_state(catalog: Catalog, producer: ArtifactProducer) -> None:
+def test_snapshot_sees_one_state(catalog: Catalog, producer: ArtifactProducer) -> None:
     materialize(catalog, producer, b"before")
     with catalog.transfer.snapshot() as snapshot:
         materialize(catalog, producer, b"after", "other")
@@ -204,7 +204,7 @@ def test_a_snapshot_sees_one_state(catalog: Catalog, producer: ArtifactProducer)
         ({"stranger": 1}, "stranger"),
     ],
 )
-def test_what_is_no_row_is_refused_and_nothing_is_kept(
+def test_invalid_row_is_refused_and_nothing_is_kept(
     catalog: Catalog, engine: sa.Engine, changes: dict[str, Any], reason: str
 ) -> None:
     row = {"dataset_id": 1, "name": "flights", "created_at": "2026-01-01T00:00:00+00:00"}
@@ -214,7 +214,7 @@ def test_what_is_no_row_is_refused_and_nothing_is_kept(
     assert not any(rows_of(engine).values())
 
 
-def test_rows_of_no_table_and_rows_without_their_file_are_refused(catalog: Catalog) -> None:
+def test_rows_of_unknown_tables_and_rows_without_their_file_are_refused(catalog: Catalog) -> None:
     with pytest.raises(RefusedRowsError, match="no such table"), catalog.transfer.loading() as loading:
         loading.insert("sqlite_master", [{"x": 1}])
     row = {"reference_id": 1, "file_id": 7, "holder": "me", "created_at": "2026-01-01T00:00:00Z", "expires_at": None}

@@ -1,9 +1,20 @@
-"""How a database finds rows: which statements it gets, and whether an index answers each of them."""
+"""The statements that a database gets: what they are, what happens between them, and how it answers them."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+
+
+@contextlib.contextmanager
+def at_each_statement(moment: str, act: Callable[..., None]) -> Iterator[None]:
+    """Call a function before or after each statement; its third argument is the statement's text."""
+    sa.event.listen(sa.Engine, f"{moment}_cursor_execute", act)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, f"{moment}_cursor_execute", act)
 
 
 def statements_of(ask: Callable[[], object]) -> Sequence[tuple[str, Any]]:
@@ -13,11 +24,8 @@ def statements_of(ask: Callable[[], object]) -> Sequence[tuple[str, Any]]:
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
         executed.append((statement, parameters))
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
+    with at_each_statement("before", note):
         ask()
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
     return executed
 
 
