@@ -4,13 +4,14 @@ One idea: the transaction that deletes a file's row decides whether the file may
 bytes go afterwards; a crash in between leaves bytes without a row, which are garbage by construction.
 """
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, retried, writing
-from artifact_pipelines.catalog.files import REBUILT, count_down, drop_rebuilt
+from artifact_pipelines.catalog.files import REBUILT, count_down
 from artifact_pipelines.catalog.materialization_rows import is_newest_of_its_version
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -92,7 +93,7 @@ class CollectionCatalog:
         some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
             chosen = connection.scalars(some).all()
-            drop_rebuilt(connection, chosen)
+            _drop_rebuilt(connection, chosen)
         return chosen
 
     @retried
@@ -163,6 +164,13 @@ class CollectionCatalog:
         )
         with reading(self._engine) as connection:
             return connection.execute(lease.limit(1)).first() is not None
+
+
+def _drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
+    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
+    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
+    for file_id, count in sorted(collections.Counter(gone).items()):
+        count_down(connection, FileId(file_id), count)
 
 
 def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:

@@ -111,7 +111,7 @@ class FileCatalog:
             return connection.execute(query).first() is not None
 
     def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
-        """See `IFileCatalog`."""
+        """Lease the file of one content, as `acquire_all` does."""
         return self.acquire_all([(content, description)], hash_algorithm)[0]
 
     @retried
@@ -138,14 +138,15 @@ class FileCatalog:
                 connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
 
     def settle(self, lease: Lease, holder: str) -> None:
-        """See `IFileCatalog`."""
+        """Settle one lease, as `settle_all` does."""
         self.settle_all([lease], holder)
 
     @retried
     def settle_all(self, leases: Sequence[Lease], holder: str) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            settle_leases(connection, leases, holder)
+            make_lasting(connection, leases, holder)
+            note_put(connection, leases)
 
     @retried
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
@@ -204,12 +205,6 @@ class FileCatalog:
         query = sa.select(files).order_by(files.c.file_id.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [file_from(row) for row in connection.execute(query)]
-
-
-def settle_leases(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
-    """Settle leases inside a transaction."""
-    make_lasting(connection, leases, holder)
-    note_put(connection, leases)
 
 
 def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
@@ -273,14 +268,6 @@ def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str
             return False
         connection.execute(sa.insert(file_references).values(file_id=file_id, holder=holder))
     return True
-
-
-def drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:
-    """Drop the references that files have had since a lost catalog was refilled, and count them down."""
-    held = (file_references.c.file_id.in_(file_ids), file_references.c.holder == REBUILT)
-    gone = connection.scalars(sa.delete(file_references).where(*held).returning(file_references.c.file_id))
-    for file_id, count in sorted(collections.Counter(gone).items()):
-        count_down(connection, FileId(file_id), count)
 
 
 def file_from(row: sa.Row[Any]) -> FileInfo:

@@ -1,8 +1,8 @@
-"""The contract of `IFileCatalog`, on each database."""
+"""Files, leases and references, on each database."""
 
-import concurrent.futures
 import pathlib
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,12 +11,18 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import LEASE_HOLDER, FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
-from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
-from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, StoragePath
+from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, UnknownFileError
+from artifact_pipelines.core.types import Content, FileId, FileState, Lease
+from artifact_pipelines_tests.catalog.file_catalog_contract import CSV, A, B, FileCatalogContract
 
-CSV = FileDescription("csv", "text/csv", "gzip", {"from": "a test"})
-A = Content("a" * 64, 10)
-B = Content("b" * 64, 20)
+
+class TestFileCatalog(FileCatalogContract):
+    """`FileCatalog` on each database; whatever happens, counts agree with references."""
+
+    @pytest.fixture
+    def files(self, catalog: Catalog, engine: sa.Engine) -> Iterator[FileCatalog]:
+        yield catalog.files
+        assert counts_agree(engine)
 
 
 def acquire(catalog: Catalog, content: Content = A) -> Lease:
@@ -42,80 +48,14 @@ def counts_agree(engine: sa.Engine) -> bool:
         return connection.execute(sa.select(files.c.file_id).where(files.c.reference_count != held)).all() == []
 
 
-def test_new_content_gets_a_pending_row_and_a_lease(catalog: Catalog) -> None:
-    file = acquire(catalog).file
-    assert file.state == FileState.PENDING
-    assert file.reference_count == 1
-    assert file.storage_path == StoragePath(A.content_hash, file.file_id)
-    assert (file.size_bytes, file.file_type, file.mime_type, file.compression_type) == (10, "csv", "text/csv", "gzip")
-    assert file.metadata == {"from": "a test"}
-    assert catalog.files.holders(file.file_id) == [LEASE_HOLDER]
-
-
-def test_settling_makes_the_file_stored_and_the_reference_lasting(catalog: Catalog) -> None:
-    file = catalog.files.get_file(stored(catalog))
-    assert (file.state, file.reference_count) == (FileState.STORED, 1)
-    assert file.stored_at is not None
-    assert file.stored_at >= file.created_at
-    assert catalog.files.holders(file.file_id) == ["me"]
-
-
-def test_same_content_gets_the_same_file_and_one_more_reference(catalog: Catalog, engine: sa.Engine) -> None:
-    first, second = stored(catalog), stored(catalog, holder="you")
-    assert first == second
-    assert catalog.files.get_file(first).reference_count == 2
-    assert catalog.files.holders(first) == ["me", "you"]
-    assert counts_agree(engine)
-
-
-def test_first_writers_description_is_kept(catalog: Catalog) -> None:
+def test_holders_are_named_oldest_first(catalog: Catalog) -> None:
     file_id = stored(catalog)
-    catalog.files.settle(catalog.files.acquire(A, "blake3", FileDescription("parquet")), "you")
-    assert catalog.files.get_file(file_id).file_type == "csv"
-
-
-def test_file_is_pending_for_a_second_writer_until_the_first_settles(catalog: Catalog) -> None:
-    first, second = acquire(catalog), acquire(catalog)
-    assert second.file.state == FileState.PENDING
-    catalog.files.settle(first, "me")
-    assert acquire(catalog).file.state == FileState.STORED
-
-
-def test_abandoning_the_only_lease_deletes_the_row_and_returns_the_path(catalog: Catalog) -> None:
-    lease = acquire(catalog)
-    assert catalog.files.abandon_all([lease]) == [lease.file.storage_path]
-    with pytest.raises(UnknownFileError):
-        catalog.files.get_file(lease.file.file_id)
-
-
-def test_abandoning_one_of_two_leases_keeps_the_row(catalog: Catalog, engine: sa.Engine) -> None:
-    first, second = acquire(catalog), acquire(catalog)
-    assert catalog.files.abandon_all([first]) == []
-    catalog.files.settle(second, "me")
-    assert catalog.files.get_file(second.file.file_id).reference_count == 1
-    assert counts_agree(engine)
-
-
-def test_abandoning_a_lease_on_a_stored_file_keeps_its_bytes(catalog: Catalog) -> None:
-    file_id = stored(catalog)
-    catalog.files.release(file_id, "me")
-    assert catalog.files.abandon_all([acquire(catalog)]) == []
-    assert catalog.files.get_file(file_id).state == FileState.STORED
-
-
-def test_abandoning_twice_counts_down_once(catalog: Catalog, engine: sa.Engine) -> None:
-    stored(catalog)
-    lease = acquire(catalog)
-    catalog.files.abandon_all([lease])
-    assert catalog.files.abandon_all([lease]) == []
-    assert counts_agree(engine)
-
-
-def test_settled_lease_can_not_be_abandoned(catalog: Catalog) -> None:
-    lease = acquire(catalog)
-    catalog.files.settle(lease, "me")
-    assert catalog.files.abandon_all([lease]) == []
-    assert catalog.files.holders(lease.file.file_id) == ["me"]
+    stored(catalog, holder="you")
+    acquire(catalog)
+    assert catalog.files.holders(file_id) == ["me", "you", LEASE_HOLDER]
+    for unknown, error in ((FileId(12345), UnknownFileError), (FileId(0), InvalidFileIdError)):
+        with pytest.raises(error):
+            catalog.files.holders(unknown)
 
 
 def test_more_leases_than_a_statement_takes_values_are_abandoned(catalog: Catalog, engine: sa.Engine) -> None:
@@ -133,12 +73,6 @@ def test_more_leases_than_a_statement_takes_values_are_abandoned(catalog: Catalo
     assert sorted(unstored, key=str) == sorted((lease.file.storage_path for lease in leases), key=str)
     assert len(commits) == 1, "all, or none"
     assert catalog.files.list_files(10) == []
-
-
-def test_file_id_is_never_used_again(catalog: Catalog) -> None:
-    lease = acquire(catalog)
-    catalog.files.abandon_all([lease])
-    assert acquire(catalog).file.file_id > lease.file.file_id
 
 
 def test_reaped_lease_can_not_be_used(catalog: Catalog, engine: sa.Engine) -> None:
@@ -206,60 +140,10 @@ def _unreferenced_at(engine: sa.Engine) -> Any:
         return connection.execute(sa.select(files.c.unreferenced_at)).scalar_one()
 
 
-def test_error_of_releasing_an_unheld_file_names_its_holders(catalog: Catalog, engine: sa.Engine) -> None:
-    file_id = stored(catalog, holder="you")
-    with pytest.raises(NotHeldError, match="held by: you"):
-        catalog.files.release(file_id, "me")
-    assert catalog.files.get_file(file_id).reference_count == 1
-    assert counts_agree(engine)
-
-
-def test_lease_can_not_be_released_by_a_caller(catalog: Catalog) -> None:
-    lease = acquire(catalog)
-    with pytest.raises(NotHeldError):
-        catalog.files.release(lease.file.file_id, "me")
-
-
-@pytest.mark.parametrize("file_id", [0, -1, 2**63, True, "1", 1.0, None])
-def test_invalid_file_id_is_refused(catalog: Catalog, file_id: Any) -> None:
-    for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
-        with pytest.raises(InvalidFileIdError, match="positive whole number"):
-            use(file_id)
-
-
-def test_unknown_file_id_is_not_found(catalog: Catalog) -> None:
-    for use in (catalog.files.get_file, catalog.files.holders, lambda i: catalog.files.release(i, "me")):
-        with pytest.raises(UnknownFileError, match="12345"):
-            use(FileId(12345))
-
-
-def test_has_size_finds_stored_sizes(catalog: Catalog) -> None:
-    stored(catalog)
-    assert catalog.files.has_size(10)
-    assert not catalog.files.has_size(11)
-
-
 def test_files_are_listed_newest_first(catalog: Catalog) -> None:
     first, second = stored(catalog, A), stored(catalog, B)
     assert [file.file_id for file in catalog.files.list_files(10)] == [second, first]
     assert [file.file_id for file in catalog.files.list_files(1)] == [second]
-
-
-def test_concurrent_writers_of_one_content_get_one_file(catalog: Catalog, engine: sa.Engine) -> None:
-    def write(number: int) -> FileId:
-        lease = acquire(catalog)
-        if number % 4 == 0:
-            catalog.files.abandon_all([lease])
-        else:
-            catalog.files.settle(lease, f"writer {number}")
-        return lease.file.file_id
-
-    stored(catalog)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        ids = set(pool.map(write, range(80)))
-    [file_id] = ids
-    assert catalog.files.get_file(file_id).reference_count == 61
-    assert counts_agree(engine)
 
 
 def test_reference_count_can_not_fall_below_zero(catalog: Catalog, engine: sa.Engine) -> None:
