@@ -25,6 +25,7 @@ from artifact_pipelines.sampling.registry import SamplingDesign
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
 _Name = Annotated[str, pydantic.Field(pattern=_NAME)]
+_Count = Annotated[int, pydantic.Field(gt=0)] | None
 
 
 def _checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
@@ -51,21 +52,13 @@ def _check_cron(cron: str) -> None:
 class RetentionSpec(dg.Model):
     """Versions of each asset that clean-up keeps besides the current one; without a rule, all of them."""
 
-    keep_last: int | None = pydantic.Field(default=None, gt=0)
-    keep_daily: int | None = pydantic.Field(default=None, gt=0)
-    keep_weekly: int | None = pydantic.Field(default=None, gt=0)
-    keep_monthly: int | None = pydantic.Field(default=None, gt=0)
-    keep_within: str | None = pydantic.Field(default=None, description="A duration such as 36h, 30d or 8w.")
-
-    @pydantic.field_validator("keep_within")
-    @classmethod
-    def _is_a_duration(cls, value: str | None) -> str | None:
-        try:
-            if value is not None:
-                parse_duration_s(value, "keep_within")
-        except InvalidArgumentError as error:
-            raise ValueError(str(error)) from error
-        return value
+    keep_last: _Count = pydantic.Field(default=None, description="Newest versions.")
+    keep_daily: _Count = pydantic.Field(default=None, description="Days of which the last version is kept.")
+    keep_weekly: _Count = pydantic.Field(default=None, description="Weeks of which the last version is kept.")
+    keep_monthly: _Count = pydantic.Field(default=None, description="Months of which the last version is kept.")
+    keep_within: Annotated[str, _checked_by(lambda text: parse_duration_s(text, "keep_within"))] | None = (
+        pydantic.Field(default=None, description="A duration such as 36h, 30d or 8w.")
+    )
 
 
 class DatasetPipeline(dg.Component, dg.Model):
@@ -79,7 +72,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
         min_length=1, description="E-mail addresses or `team:name`; at least one."
     )
-    format: FileFormat = ByExtension()
+    format: FileFormat = pydantic.Field(
+        default=ByExtension(), description="How the files are read; without a type, by their extension."
+    )
     columns: Mapping[str, Annotated[str, _checked_by(check_column_type)]] = pydantic.Field(
         default={}, description="Required columns with their DuckDB types."
     )

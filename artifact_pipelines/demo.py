@@ -51,7 +51,7 @@ class Daemon:
         self.cursor = self._evaluate_conditions(None).cursor if cursor is None else cursor
 
     def settle(self) -> tuple[Sequence[dg.DagsterRun], Mapping[str, str]]:
-        """Tick all sensors and conditions until they request no more runs.
+        """Tick all sensors and conditions until they request no further run.
 
         Returns:
             The finished runs, and each landing sensor's last reason to request none.

@@ -52,8 +52,8 @@ class LandingWatch:
         folder: The landing zone.
         dataset: Name of the dataset.
         source: Its glob below the landing zone.
-        raw_asset: Asset key under which its contents are recorded.
-        settle_s: How long a file must stay unchanged to count as complete.
+        raw_asset: Key of the asset that stores its files.
+        settle_s: Seconds that a file must stay unchanged to count as complete.
     """
 
     catalog: Catalog
@@ -70,7 +70,7 @@ class LandingWatch:
         A file that is newly in state requested needs a run under its `run_key`.
 
         Raises:
-            LandingZoneMissingError: The landing zone is not a folder that can be read.
+            LandingZoneMissingError: The landing zone is not a readable folder.
         """
         sightings = list_files(self.folder, self.source)
         known = self.catalog.landing.files_of(self.dataset)
@@ -138,11 +138,11 @@ class LandingWatch:
         history = self.catalog.materializations.history(self.raw_asset)
         version_of: dict[str, int] = {}
         failed_as: dict[str, FileType] = {}
-        for made in history:  # newest first: an old content that returned counts as its newest version
-            content_hash, file_type = made.file.content_hash, (made.file.file_type, made.file.compression_type)
-            if made.file.state == FileState.DAMAGED or content_hash in version_of:
+        for version in history:  # newest first: an old content that returned counts as its newest version
+            content_hash, file_type = version.file.content_hash, (version.file.file_type, version.file.compression_type)
+            if version.file.state == FileState.DAMAGED or content_hash in version_of:
                 continue  # dropping a damaged file again repairs it
-            version_of[content_hash] = made.version
+            version_of[content_hash] = version.version
             if (content_hash, file_type) in failed:
                 failed_as[content_hash] = file_type
         return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)

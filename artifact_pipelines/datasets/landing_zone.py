@@ -1,4 +1,4 @@
-"""Lists the files of the landing zone, and decides what becomes of each. A decision reads no file and no catalog.
+"""Lists the files of the landing zone and decides which need a run. A decision reads no file and no catalog.
 
 One idea: a file's identity is its content. Its path, size and time only show that it may be worth reading.
 """
@@ -63,7 +63,7 @@ def list_files(folder: pathlib.Path, source: str) -> Sequence[Sighting]:
     """Return the regular files that match a dataset's source, without hidden ones.
 
     Raises:
-        LandingZoneMissingError: The landing zone is not a folder that can be read.
+        LandingZoneMissingError: The landing zone is not a readable folder.
     """
     check_source(source)
     try:
@@ -105,7 +105,7 @@ def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> 
 
 
 def decide(file: LandingFile, content_hash: str | None, known: KnownContent, paths: Collection[str]) -> LandingFile:
-    """Decide what becomes of a complete file: it needs a run, or it is a duplicate, and the reason names the version.
+    """Decide whether a complete file needs a run or is a duplicate; the reason names the version that it repeats.
 
     Args:
         file: Its record, in state seen.

@@ -22,7 +22,7 @@ class _ByExtension(IFileFormat):
 
     def code_version(self) -> str:
         """Return a version that changes with the fields and with the code of any format."""
-        changed = "".join(f" {chosen.tag()}={chosen.CODE_VERSION}" for chosen in FORMATS if chosen.CODE_VERSION != "1")
+        changed = "".join(f" {each.tag()}={each.CODE_VERSION}" for each in FORMATS if each.CODE_VERSION != "1")
         return f"by_extension{changed} {self.model_dump_json(exclude_none=True)}"
 
     def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
@@ -31,24 +31,24 @@ class _ByExtension(IFileFormat):
         Raises:
             UnparsableSourceError: No format has this extension.
         """
-        for chosen in FORMATS:
-            if file.file_type in chosen.EXTENSIONS:
-                options = self.model_dump(include=set(chosen.model_fields), exclude_none=True)
-                return chosen.model_validate(options).open(file, columns)
-        supported = ", ".join(chosen.tag() for chosen in FORMATS)
+        for each in FORMATS:
+            if file.file_type in each.EXTENSIONS:
+                options = self.model_dump(include=set(each.model_fields), exclude_none=True)
+                return each.model_validate(options).open(file, columns)
+        supported = ", ".join(each.tag() for each in FORMATS)
         raise UnparsableSourceError(file.label, file.file_type, f"supported are {supported}, plain or .gz")
 
 
 def _options() -> Mapping[str, Any]:
-    """Return the fields of all formats, none of them required."""
+    """Return the fields of all formats that have extensions, none of them required."""
     return {
         name: (
             Annotated[(field.annotation, *field.metadata, None)] | None,  # Annotated takes two or more
             pydantic.Field(default=None, description=field.description),
         )
-        for chosen in FORMATS
-        for name, field in chosen.model_fields.items()
-        if name != chosen.TAG
+        for each in reversed(FORMATS)  # the first format that has a field describes it
+        for name, field in each.model_fields.items()
+        if each.EXTENSIONS and name != each.TAG
     }
 
 

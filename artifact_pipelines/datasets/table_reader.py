@@ -1,4 +1,4 @@
-"""Reads a raw file of any format as a table that fits what its dataset declares."""
+"""Reads a raw file of any format as a table, and checks the columns that its dataset declares."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

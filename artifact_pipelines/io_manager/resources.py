@@ -44,7 +44,7 @@ class S3Config(dg.Config):
     @pydantic.field_validator(*_SECRETS, mode="before")
     @classmethod
     def _comes_from_the_environment(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # When a run starts, Dagster makes the resource anew with the variable's value.
+        # When a run starts, Dagster creates the resource again with the variable's value.
         if value is None or isinstance(value, dg.EnvVar) or value in os.environ.values():
             return value
         raise _shown_secret(info.field_name)
@@ -74,7 +74,7 @@ class S3Config(dg.Config):
 
 
 def _refuse_written_out(url: object) -> object:
-    # When a run starts, Dagster makes the resource anew with the variable's value.
+    # When a run starts, Dagster creates the resource again with the variable's value.
     if url not in os.environ.values():
         _refuse_shown_password(url)
     return url
