@@ -14,11 +14,18 @@ import artifact_pipelines
 from artifact_pipelines import Artifact, ArtifactIOManager, NewArtifact, Store, open_store
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
 from artifact_pipelines.core.exceptions import InvalidArgumentError, InvalidFileIdError, UnknownFileError
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.storage.exceptions import SourceVanishedError
+from artifact_pipelines.storage.factory import open_producer
 
 
 @pytest.fixture
-def flights(store: Store) -> Store:
+def io_manager(store: Store, settings: Settings) -> ArtifactIOManager:
+    return ArtifactIOManager(store.catalog, open_producer(store.catalog.files, settings.storage_url))
+
+
+@pytest.fixture
+def flights(store: Store, io_manager: ArtifactIOManager) -> Store:
     """A store in which `flights` has two versions and three materializations."""
     frames = iter([pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})])
 
@@ -27,7 +34,7 @@ def flights(store: Store) -> Store:
         return next(frames)
 
     for _ in range(3):
-        dg.materialize([flights], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+        dg.materialize([flights], resources={"io_manager": io_manager})
     return store
 
 
@@ -74,12 +81,14 @@ def test_load_returns_the_requested_type(flights: Store) -> None:
         (pathlib.Path(__file__), pathlib.Path),
     ],
 )
-def test_load_returns_the_stored_type_by_default(store: Store, value: object, kind: type) -> None:
+def test_load_returns_the_stored_type_by_default(
+    store: Store, io_manager: ArtifactIOManager, value: object, kind: type
+) -> None:
     @dg.asset
     def source() -> Any:
         return value
 
-    dg.materialize([source], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+    dg.materialize([source], resources={"io_manager": io_manager})
     assert isinstance(store.load("source"), kind)
     assert isinstance(store.load("source", version=1), kind)
 

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from artifact_pipelines.maintenance.clean_up import CleanUpReport
 
 Row = Mapping[str, Any]
+_GARBAGE_COLUMNS = (
+    "asset",
+    "partition",
+    "version",
+    "run_id",
+    "file_id",
+    "size_bytes",
+    "unreferenced_at",
+    "age_s",
+    "reason",
+)
 
 
 @click.command()
@@ -113,28 +124,11 @@ def _as_json(report: "CleanUpReport", grace_s: float) -> Row:
 
 def _garbage_rows(collected: "Sequence[Garbage]") -> Iterator[Row]:
     for garbage in collected:
-        yield {
-            "asset": garbage.asset,
-            "partition": garbage.partition,
-            "version": garbage.version,
-            "run_id": garbage.run_id,
-            "file_id": garbage.file_id,
-            "size_bytes": garbage.size_bytes,
-            "unreferenced_at": garbage.unreferenced_at,
-            "age_s": round(garbage.age_s),
-            "reason": garbage.reason,
-        }
+        yield {**{name: getattr(garbage, name) for name in _GARBAGE_COLUMNS}, "age_s": round(garbage.age_s)}
 
 
 def _verdict_rows(verdicts: "Sequence[Verdict]") -> Iterator[Row]:
     for verdict in verdicts:
         version = verdict.version
-        yield {
-            "asset": version.name.asset,
-            "partition": version.name.partition,
-            "version": version.name.version,
-            "run_id": version.run_id,
-            "size_bytes": version.size_bytes,
-            "created_at": version.made_at[-1],
-            "reason": verdict.reason,
-        }
+        facts = {"run_id": version.run_id, "size_bytes": version.size_bytes, "created_at": version.made_at[-1]}
+        yield {**dataclasses.asdict(version.name), **facts, "reason": verdict.reason}

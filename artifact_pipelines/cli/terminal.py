@@ -31,6 +31,7 @@ from artifact_pipelines.core.durations import spell_duration
 from artifact_pipelines.core.types import FileInfo, Materialization
 
 _ABBREVIATED = ("content_hash", "run_id")
+_FOLDED = ("asset", "expected", "found", "hits", "where")  # too long for a line; the others are never broken
 _TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -82,8 +83,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = ())
     for name in names:
         numeric = any(isinstance(row[name], int) for row in rows)
         title = _TITLES.get(name, name.removesuffix("_bytes"))
-        # A long name is folded, never cut off.
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=name != "asset", overflow="fold")
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=name not in _FOLDED, overflow="fold")
     for row in rows:
         table.add_row(*(cell(name, row[name]) for name in names))
     console().print(table)

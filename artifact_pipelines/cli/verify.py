@@ -1,14 +1,13 @@
 """The command that checks every stored byte: verify."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.filesize import decimal
-from rich.table import Table
 
 from artifact_pipelines.cli.environment import open_catalog
-from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, console, count, print_json
+from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, count, print_json, print_rows
 from artifact_pipelines.core.findings import Finding, shorten_hashes
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _print_report(report: "VerificationReport") -> None:
     verified = f"{count(report.files, 'file')}, {decimal(report.size_bytes)}"
     if not report.findings:
         return click.echo(f"{verified}: all bytes are intact, and the catalog is consistent.")
-    console().print(_table(report.findings))
+    print_rows([_row(finding) for finding in report.findings])
     repaired = sum(finding.is_repaired for finding in report.findings)
     click.echo(f"\n{verified}: {count(len(report.findings), 'finding')}, {repaired:,} repaired.")
     for kind in dict.fromkeys(finding.kind for finding in report.findings if not finding.is_repaired):
@@ -75,18 +74,13 @@ def _print_report(report: "VerificationReport") -> None:
     return None
 
 
-def _table(findings: Sequence[Finding]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for title in ("finding", "file", "expected", "found", "hits", "repaired", "where"):
-        table.add_column(title, justify="right" if title == "file" else "left", overflow="fold")
-    for finding in findings:
-        table.add_row(
-            finding.kind,
-            str(finding.file_id),
-            shorten_hashes(finding.expected),
-            shorten_hashes(finding.found),
-            ", ".join(finding.holders),
-            "yes" if finding.is_repaired else "no",
-            finding.where,
-        )
-    return table
+def _row(finding: Finding) -> Mapping[str, Any]:
+    return {
+        "finding": finding.kind.value,
+        "file_id": finding.file_id,
+        "expected": shorten_hashes(finding.expected),
+        "found": shorten_hashes(finding.found),
+        "hits": ", ".join(finding.holders),
+        "repaired": "yes" if finding.is_repaired else "no",
+        "where": finding.where,
+    }

@@ -1,5 +1,6 @@
 """The jobs of maintenance, and their nightly schedules, which are off until someone switches them on."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -147,11 +148,5 @@ def _deleted_rows(report: CleanUpReport) -> Iterator[Mapping[str, Any]]:
 def _verdict_rows(verdicts: Sequence[Verdict]) -> Iterator[Mapping[str, Any]]:
     for verdict in verdicts:
         version = verdict.version
-        yield {
-            "asset": version.name.asset,
-            "partition": version.name.partition,
-            "version": version.name.version,
-            "made": version.made_at[-1].isoformat(timespec="seconds"),
-            "size_bytes": version.size_bytes,
-            "reason": verdict.reason,
-        }
+        facts = {"made": version.made_at[-1].isoformat(timespec="seconds"), "size_bytes": version.size_bytes}
+        yield {**dataclasses.asdict(version.name), **facts, "reason": verdict.reason}

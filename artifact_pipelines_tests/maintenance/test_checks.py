@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE
@@ -53,9 +54,9 @@ def test_damage_fails_the_check_and_is_listed_in_a_table(
     assert "restore" in record.data["what_to_do"]
 
 
-def test_check_repairs_only_if_configured(resource: ArtifactStore, store: Store) -> None:
+def test_check_repairs_only_if_configured(resource: ArtifactStore, store: Store, settings: Settings) -> None:
     file_id = store.create_artifact(io.BytesIO(b"data"), "txt")
-    with store.catalog._engine.begin() as connection:
+    with make_engine(settings.catalog_url).begin() as connection:
         connection.exec_driver_sql("UPDATE files SET reference_count = 9")
     assert not run_check(resource).passed
     evaluation = run_check(resource, repair=True)

@@ -11,7 +11,6 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager import publishing
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.resources import ArtifactStore
@@ -194,13 +193,13 @@ def test_tick_logs_every_undecidable_candidate(
 def test_tick_stops_when_the_catalog_does_not_answer(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def decide(*arguments: object) -> list[str]:
+    def find(*arguments: object) -> None:
         asked.append(arguments)
         raise CatalogUnavailableError("the catalog", "it is locked", True)
 
     for partition in ("1", "2"):
         propose(project.catalog, "a", partition)
-    monkeypatch.setattr(publishing, "_decide", decide)
+    monkeypatch.setattr(CheckFindings, "of", find)
     with pytest.raises(CatalogUnavailableError):
         project.tick()
     assert len(asked) == 1
