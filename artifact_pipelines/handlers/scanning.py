@@ -21,7 +21,7 @@ from artifact_pipelines.storage.local_copies import lasting_path, stored_path
 if TYPE_CHECKING:
     import polars as pl
 
-_ASK_AGAIN_S = 300
+ASK_AGAIN_S = 300
 """Temporary credentials are renewed ten minutes before they expire, so those asked for this often are always valid."""
 
 VERIFIED_BYTES = 64 << 20
@@ -61,7 +61,7 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
         glob=False,
         hive_partitioning=False,
         storage_options=options,
-        credential_provider=_credentials_for_polars(access),
+        credential_provider=polars_credentials(access),
     )
 
 
@@ -75,7 +75,7 @@ def open_dataset(artifact: Artifact) -> "pyarrow.dataset.Dataset":
 
 
 @functools.lru_cache(maxsize=100)
-def _credentials_for_polars(access: S3Access) -> "_CredentialsForPolars":
+def polars_credentials(access: S3Access) -> "_CredentialsForPolars":
     """Return the provider of a store. The cache keeps it alive: polars releases its own reference on another thread."""
     return _CredentialsForPolars(access)
 
@@ -91,7 +91,7 @@ class _CredentialsForPolars:
         keys = {"aws_access_key_id": now.access_key_id, "aws_secret_access_key": now.secret_access_key}
         if now.session_token:
             keys["aws_session_token"] = now.session_token
-        return keys, int(time.time()) + _ASK_AGAIN_S
+        return keys, int(time.time()) + ASK_AGAIN_S
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A scan of a stored file on S3 works only in the process that loaded it.")

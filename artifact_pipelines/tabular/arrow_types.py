@@ -14,10 +14,9 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """True if the values are lists of any kind; maps are not lists."""
+    """True if the values are lists; maps and views of lists are not."""
     types = pa.types
-    is_view = types.is_list_view(kind) or types.is_large_list_view(kind)
-    return bool(is_view or types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def storage_type(kind: pa.DataType) -> pa.DataType:

@@ -62,9 +62,7 @@ def preview(source: BinaryIO, rows: int = 10) -> list[dict[str, Cell]]:
     return [dict(zip(first.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def distinct_at_most(
-    kind: pa.DataType, value_count: int, minimum: Any, maximum: Any, counted: Sequence[int | None] = ()
-) -> int:
+def distinct_at_most(kind: pa.DataType, value_count: int, minimum: Any, maximum: Any) -> int:
     """Return an upper bound of the number of different values, not counting null.
 
     Args:
@@ -72,17 +70,12 @@ def distinct_at_most(
         value_count: Number of values that are not null.
         minimum: Lower bound of the values; None if unknown. Dates and times are numbers of units.
         maximum: Upper bound of the values; None if unknown.
-        counted: Number of different values of each row group as its writer counted it; None if it did not.
     """
-    bounds = [value_count]
-    if counted and all(count is not None for count in counted):
-        bounds.append(sum(count for count in counted if count is not None))
-    if minimum is not None and maximum is not None and not pa.types.is_floating(kind):
-        if minimum == maximum:
-            bounds.append(1)
-        elif isinstance(minimum, int):  # also a boolean
-            bounds.append(maximum - minimum + 1)
-    return min(bounds)
+    if minimum is None or maximum is None or pa.types.is_floating(kind):
+        return value_count
+    if minimum == maximum:
+        return min(value_count, 1)
+    return min(value_count, maximum - minimum + 1) if isinstance(minimum, int) else value_count  # also a boolean
 
 
 def _statistics(chunks: Sequence[pq.ColumnChunkMetaData], kind: pa.DataType) -> dict[str, Any]:
@@ -95,13 +88,12 @@ def _statistics(chunks: Sequence[pq.ColumnChunkMetaData], kind: pa.DataType) -> 
     if with_values and all(statistics.has_min_max for statistics in with_values):
         extremes = [_extremes(statistics, kind) for statistics in with_values]
         minimum, maximum = min(low for low, _ in extremes), max(high for _, high in extremes)
-    counts = [statistics.distinct_count if statistics.has_distinct_count else None for statistics in with_values]
     value_count = sum(statistics.num_values for statistics in with_values)
     return {
         "null_count": sum(statistics.null_count for statistics in known),
         "minimum": _format_extreme(minimum, kind),
         "maximum": _format_extreme(maximum, kind),
-        "distinct_at_most": distinct_at_most(kind, value_count, minimum, maximum, counts),
+        "distinct_at_most": distinct_at_most(kind, value_count, minimum, maximum),
     }
 
 

@@ -14,10 +14,10 @@ and value 0.
     times, timestamps, durations               time[us], timestamp[us, zone], ...  64 bits, time[ms] 32; seconds are ms
     text: large, view or not                   string                              their bytes; lengths
     binary: large, view, of fixed size or not  binary                              their bytes; lengths
-    lists: large, view, of fixed size or not   ["list", type]                      a column of all elements; lengths
+    lists: large, of fixed size or not         ["list", type]                      a column of all elements; lengths
     structs                                    ["struct", [[name, type], ...]]     a column each, null in null structs
     maps, with unique keys                     lists of structs of key and value   the same
-    dictionaries, categories, run ends         the type of their values            the same
+    dictionaries, categories                   the type of their values            the same
     extension types                            their storage type                  the same
     nulls                                      null                                none
 
@@ -119,7 +119,7 @@ def canonical_type(kind: pa.DataType) -> Any:
     """
     if isinstance(kind, pa.BaseExtensionType):
         return canonical_type(kind.storage_type)
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+    if pa.types.is_dictionary(kind):
         return canonical_type(kind.value_type)
     if pa.types.is_map(kind):
         return canonical_type(entries_type(kind))
@@ -210,8 +210,6 @@ def _encoded_plainly(array: pa.Array) -> pa.Array:
         return _encoded_plainly(array.storage)
     if pa.types.is_dictionary(kind):
         return _encoded_plainly(decode_dictionary(array))
-    if pa.types.is_run_end_encoded(kind):
-        return _encoded_plainly(pc.run_end_decode(array))
     if pa.types.is_map(kind):
         lists = array.cast(entries_type(kind))
         if not pa.types.is_nested(kind.key_type):

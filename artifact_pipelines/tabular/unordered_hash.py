@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.arrow_types import change_types, entries_type
-from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 
@@ -33,7 +32,7 @@ def unordered_hash(source: BinaryIO, make_hasher: MakeHasher, memory_limit_bytes
         memory_limit_bytes: Memory of the sort; the rest spills to the system's folder for temporary files.
 
     Raises:
-        UnsupportedTypeError: A column has a type without a hash rule, or one that cannot be sorted.
+        UnsupportedTypeError: A column has a type without a hash rule.
     """
     file = pq.ParquetFile(source, pre_buffer=False)
     hasher = TableHasher(file.schema_arrow, make_hasher)
@@ -66,8 +65,6 @@ def _sortable_type(kind: pa.DataType) -> pa.DataType:
         return _sortable_type(kind.value_type)
     if types.is_map(kind):  # DuckDB refuses a map with a duplicate key
         return entries_type(kind)
-    if types.is_list_view(kind) or types.is_large_list_view(kind):
-        raise UnsupportedTypeError("sort rows by", str(kind), ["list"])  # Arrow's casts lose elements of them
     if types.is_temporal(kind):
         return pa.int64() if kind.bit_width == _WORD_BITS else pa.int32()
     if types.is_decimal(kind):

@@ -1,4 +1,4 @@
-"""Tables on S3 are read where they lie: no copy is made, no more is fetched than a query needs, no secret is shown."""
+"""Tables on S3 are scanned in place: without a copy, fetching only what a query needs, and showing no secret."""
 
 import copy
 import datetime
@@ -6,7 +6,6 @@ import io
 import pathlib
 import pickle
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,16 +15,15 @@ import pyarrow.dataset
 import pyarrow.fs
 import pytest
 
-from artifact_pipelines import Store, open_store
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import S3Settings, Settings
-from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.handlers import scanning
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.storage import local_copies
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.backends.s3_client import S3Client
 from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
+from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.faulty_proxy import Proxy
@@ -51,29 +49,32 @@ FILTERED: list[tuple[Any, Callable[[Any, int], pl.DataFrame]]] = [
 
 
 @pytest.fixture
-def remote(settings: Settings, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)  # which sees every request
-    with open_store(storage_url=s3_url) as store:
-        yield store
+def catalog(settings: Settings) -> Iterator[Catalog]:
+    with Catalog(settings.catalog_url) as catalog:
+        yield catalog
+
+
+def put_table(catalog: Catalog, storage_url: str) -> Artifact:
+    """Store `WIDE`."""
+    sink, producer = io.BytesIO(), open_producer(catalog.files, storage_url)
+    write_frame(WIDE, sink)
+    file_id = producer.create_artifact(io.BytesIO(sink.getvalue()), "parquet")
+    return producer.artifact(catalog.files.get_file(file_id))
 
 
 @pytest.fixture
-def file(remote: Store) -> FileInfo:
-    sink = io.BytesIO()
-    write_frame(WIDE, sink)
-    return remote.info(remote.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
+def artifact(catalog: Catalog, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Artifact:
+    """A table on S3, behind a proxy that records every request."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    return put_table(catalog, s3_url)
 
 
-def opened(store: Store, file: FileInfo) -> Artifact:
-    return store._producer.artifact(file)
-
-
-def load(store: Store, file: FileInfo, kind: Any, columns: list[str] | None = None) -> Any:
-    return TypeHandlers().read(opened(store, file), kind, columns)
+def load(artifact: Artifact, kind: Any, columns: list[str] | None = None) -> Any:
+    return TypeHandlers().read(artifact, kind, columns)
 
 
 def fetched_bytes(proxy: Proxy) -> int:
-    """Return how many bytes were asked for; an answer without a range would be all."""
+    """Return how many bytes were requested; every request must name a range."""
     asked = 0
     for request in proxy.requests:
         if request.line.startswith("GET"):
@@ -88,42 +89,40 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("a local copy was made")
 
-    monkeypatch.setattr(local_copies, "_copy", fail)
+    monkeypatch.setattr(scanning, "lasting_path", fail)
 
 
-def test_local_file_itself_is_scanned_and_filtered(settings: Settings) -> None:
-    with open_store() as store:
-        sink = io.BytesIO()
-        write_frame(WIDE, sink)
-        file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
-        path = str(pathlib.Path(settings.storage_url) / str(file.storage_path))
-        dataset = load(store, file, pyarrow.dataset.Dataset)
-        assert isinstance(dataset, pyarrow.dataset.FileSystemDataset)
-        assert dataset.files == [path]
-        plan = load(store, file, pl.LazyFrame).filter(pl.col("x") < 9).select("x").explain()
-        for said in (f"Parquet SCAN [{path}]", "PROJECT 1/9 COLUMNS", "SELECTION: "):
-            assert said in plan
+def test_local_file_itself_is_scanned_and_filtered(catalog: Catalog, settings: Settings) -> None:
+    artifact = put_table(catalog, settings.storage_url)
+    path = str(pathlib.Path(settings.storage_url) / str(artifact.info.storage_path))
+    dataset = load(artifact, pyarrow.dataset.Dataset)
+    assert isinstance(dataset, pyarrow.dataset.FileSystemDataset)
+    assert dataset.files == [path]
+    plan = load(artifact, pl.LazyFrame).filter(pl.col("x") < 9).select("x").explain()
+    for step in (f"Parquet SCAN [{path}]", "PROJECT 1/9 COLUMNS", "SELECTION: "):
+        assert step in plan
+    assert artifact.s3_access() is None
 
 
 @pytest.mark.usefixtures("no_copies")
 @pytest.mark.parametrize(("kind", "column"), KINDS)
 def test_scan_of_one_column_fetches_a_fraction_of_the_bytes(
-    remote: Store, file: FileInfo, proxy: Proxy, kind: Any, column: Callable[[Any], pl.DataFrame]
+    artifact: Artifact, proxy: Proxy, kind: Any, column: Callable[[Any], pl.DataFrame]
 ) -> None:
     proxy.reset()
-    assert column(load(remote, file, kind)).equals(WIDE.select("c3"))
-    assert 0 < fetched_bytes(proxy) < file.size_bytes / 4
+    assert column(load(artifact, kind)).equals(WIDE.select("c3"))
+    assert 0 < fetched_bytes(proxy) < artifact.info.size_bytes / 4
     proxy.reset()
-    assert column(load(remote, file, kind, ["c3", "c5"])).equals(WIDE.select("c3"))
-    assert 0 < fetched_bytes(proxy) < file.size_bytes / 4
+    assert column(load(artifact, kind, ["c3", "c5"])).equals(WIDE.select("c3"))
+    assert 0 < fetched_bytes(proxy) < artifact.info.size_bytes / 4
 
 
 @pytest.mark.usefixtures("no_copies")
 @pytest.mark.parametrize(("kind", "first_rows"), FILTERED)
 def test_filter_skips_row_groups(
-    remote: Store, file: FileInfo, proxy: Proxy, kind: Any, first_rows: Callable[[Any, int], pl.DataFrame]
+    artifact: Artifact, proxy: Proxy, kind: Any, first_rows: Callable[[Any, int], pl.DataFrame]
 ) -> None:
-    table, fetched = load(remote, file, kind), []
+    table, fetched = load(artifact, kind), []
     for rows in (10, ROWS):
         proxy.reset()
         assert first_rows(table, rows).equals(WIDE.select("x", "c3").head(rows))
@@ -133,19 +132,19 @@ def test_filter_skips_row_groups(
 
 @pytest.mark.parametrize(("kind", "column"), KINDS)
 def test_missing_or_truncated_file_is_reported_before_the_scan(
-    remote: Store, file: FileInfo, s3_back_door: S3BackDoor, kind: Any, column: object
+    artifact: Artifact, s3_back_door: S3BackDoor, kind: Any, column: object
 ) -> None:
-    s3_back_door.put(file.storage_path, b"short")
+    s3_back_door.put(artifact.info.storage_path, b"short")
     with pytest.raises(DamagedBytesError):
-        load(remote, file, kind)
-    s3_back_door.delete(file.storage_path)
+        load(artifact, kind)
+    s3_back_door.delete(artifact.info.storage_path)
     for columns in (None, ["c3"]):
         with pytest.raises(MissingBytesError):
-            load(remote, file, kind, columns)
+            load(artifact, kind, columns)
 
 
 class Secrets:
-    """Credentials that are others whenever they are asked for."""
+    """Credentials that change at every call."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -160,17 +159,19 @@ def secrets() -> Secrets:
     return Secrets()
 
 
-@pytest.fixture
-def guarded(remote: Store, file: FileInfo, proxy: Proxy, secrets: Secrets) -> Artifact:
-    producer = remote._producer
+def with_credentials(artifact: Artifact, proxy: Proxy, secrets: Secrets) -> Artifact:
+    """Return an artifact of the same file that engines read with these credentials."""
     access = S3Access(proxy.endpoint_url, "eu-central-1", secrets)
-    return Artifact(
-        file, lambda: producer.uri(file), lambda verify: producer.open(file.file_id, verify), True, lambda: access
-    )
+    return Artifact(artifact.info, artifact.uri, artifact.open, True, lambda: access)
+
+
+@pytest.fixture
+def guarded(artifact: Artifact, proxy: Proxy, secrets: Secrets) -> Artifact:
+    return with_credentials(artifact, proxy, secrets)
 
 
 def used_credentials(proxy: Proxy) -> set[tuple[str, str]]:
-    """Return access keys and tokens that requests came with."""
+    """Return the access keys and tokens of all requests."""
     used = set()
     for request in proxy.requests:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -192,7 +193,7 @@ def test_dataset_asks_for_credentials_at_every_scan(guarded: Artifact, secrets: 
 
 
 def test_polars_asks_again_when_credentials_may_have_expired(
-    guarded: Artifact, secrets: Secrets, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    artifact: Artifact, guarded: Artifact, secrets: Secrets, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lazy = scanning.scan_with_polars(guarded)
     assert secrets.asked == 0
@@ -202,15 +203,15 @@ def test_polars_asks_again_when_credentials_may_have_expired(
     assert first
     assert used_credentials(proxy) <= {(f"KEY{n}", f"token-{n}") for n in range(1, first + 1)}
     lazy.select("c1").collect()
-    assert secrets.asked == first, "good for some minutes"
-    monkeypatch.setattr(scanning, "_ASK_AGAIN_S", 1)
-    scanning._credentials_for_polars.cache_clear()  # polars has asked the one before, and will not for minutes
-    again = scanning.scan_with_polars(guarded)
+    assert secrets.asked == first, "they are valid for some minutes"
+    monkeypatch.setattr(scanning, "ASK_AGAIN_S", 1)
+    brief = Secrets()
+    again = scanning.scan_with_polars(with_credentials(artifact, proxy, brief))
     again.select("c2").collect()
-    asked = secrets.asked
+    asked = brief.asked
     time.sleep(1.1)
     again.select("c3").collect()
-    assert secrets.asked > asked
+    assert brief.asked > asked
 
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
@@ -238,7 +239,7 @@ def test_secrets_are_not_shown_and_do_not_leave_the_process(
     shown += repr(access) + repr(access.credentials()) + repr(guarded) + "".join(capfd.readouterr())
     assert not re.search(r"hidden-|token-|KEY\d", shown)
     with pytest.raises(TypeError, match="only in the process that loaded it"):
-        pickle.dumps(scanning._CredentialsForPolars(access))
+        pickle.dumps(scanning.polars_credentials(access))
     with pytest.raises(Exception) as refused:  # noqa: PT011 - of polars or pyarrow
         serialize()
     assert not re.search(r"hidden-|token-|KEY\d", str(refused.value))
@@ -293,11 +294,4 @@ echo '{{"Version": 1, "AccessKeyId": "key'$N'", "SecretAccessKey": "s", "Session
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     access = S3Client("bucket", S3Settings(s3_server)).access()
     first, second = access.credentials(), access.credentials()
-    assert first.access_key_id != second.access_key_id, "they run out within ten minutes"
-
-
-@pytest.mark.local
-def test_local_store_has_no_s3_access(store: Store) -> None:
-    file = store.info(store.create_artifact(io.BytesIO(b"x"), "txt"))
-    assert opened(store, file).s3_access() is None
-    assert tempfile.gettempdir()
+    assert first.access_key_id != second.access_key_id, "they expire within ten minutes"

@@ -1,4 +1,4 @@
-"""What a value reads as."""
+"""Values as they are shown."""
 
 import datetime
 import decimal

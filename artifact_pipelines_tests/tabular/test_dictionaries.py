@@ -1,4 +1,4 @@
-"""Categories and dictionaries, wherever they are in a table: they come back, and their encoding does not show."""
+"""Categories and dictionaries at any depth come back, and their encoding does not change bytes or hash."""
 
 import io
 from typing import Any

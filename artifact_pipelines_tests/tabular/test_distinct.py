@@ -1,4 +1,4 @@
-"""Bounds of the number of different values, from footers that polars and pyarrow write."""
+"""Upper bounds of the number of different values, from the footers that polars and pyarrow write."""
 
 import datetime
 import io
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.tabular import parquet
-from artifact_pipelines.tabular.footer import describe_parquet, distinct_at_most
+from artifact_pipelines.tabular.footer import describe_parquet
 from artifact_pipelines.tabular.parquet import write_batches, write_frame
 
 DAY = datetime.date(2026, 1, 1)
@@ -103,8 +103,3 @@ def test_column_is_not_confused_with_a_field_of_the_same_path() -> None:
 def test_nested_columns_have_no_distinct_bound() -> None:
     [column] = describe_parquet(written_by_polars(pl.Series([[1], [2]]))).columns
     assert column.distinct_at_most is None
-
-
-def test_distinct_counts_of_writers_add_up_over_row_groups() -> None:
-    assert distinct_at_most(pa.string(), 100, "a", "z", [3, 4]) == 7
-    assert distinct_at_most(pa.string(), 100, "a", "z", [3, None]) == 100

@@ -1,4 +1,4 @@
-"""What is told of a table from its footer, and of its first rows."""
+"""Facts of a table from its footer, and its first rows."""
 
 import datetime
 import decimal

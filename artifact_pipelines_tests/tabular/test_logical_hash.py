@@ -1,4 +1,4 @@
-"""The logical hash: the same for the same table however it lies, another one for any other table."""
+"""The logical hash: equal for equal tables in any layout, different for different tables."""
 
 import datetime
 import decimal
@@ -77,8 +77,8 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 def recut(table: pa.Table, cuts: list[int]) -> pa.Table:
     places = sorted({0, table.num_rows, *(cut % (table.num_rows + 1) for cut in cuts)})
-    parts = [table.slice(start, end - start) for start, end in itertools.pairwise(places)]
-    return pa.concat_tables(parts) if parts else table
+    slices = [table.slice(start, end - start) for start, end in itertools.pairwise(places)]
+    return pa.concat_tables(slices) if slices else table
 
 
 @hypothesis.given(tables(), st.lists(st.integers(0, 40), max_size=5))
@@ -196,7 +196,7 @@ def test_types_change_the_hash() -> None:
         ([[1, 2], None, [3, 4]], [pa.list_(pa.int64()), pa.list_(pa.int64(), 2)]),
         (
             [[1, 2], None, [3, 4]],
-            [make(pa.int64()) for make in (pa.list_, pa.large_list, pa.list_view, pa.large_list_view)],
+            [make(pa.int64()) for make in (pa.list_, pa.large_list)],
         ),
     ],
 )
@@ -218,8 +218,7 @@ def test_map_has_the_hash_of_a_list_of_structs() -> None:
     assert column(pairs) == column(records) == column(pa.concat_arrays([pairs, pairs]).slice(3))
 
 
-def test_run_ends_and_extensions_have_the_hash_of_their_values() -> None:
-    assert column(pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])) == column(["a", "a", "b"])
+def test_extensions_have_the_hash_of_their_values() -> None:
     uuids = pa.array([b"0123456789abcdef"], pa.uuid())
     assert column(uuids) == column([b"0123456789abcdef"])
 
@@ -267,9 +266,17 @@ def test_number_of_rows_changes_the_hash_of_empty_columns() -> None:
     assert hash_of(pa.table({})) != column([], pa.null())
 
 
-@pytest.mark.parametrize("kind", [pa.month_day_nano_interval(), pa.list_(pa.month_day_nano_interval())])
-def test_type_without_a_rule_is_refused_by_name(kind: pa.DataType) -> None:
-    with pytest.raises(UnsupportedTypeError, match="month_day_nano_interval"):
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (pa.month_day_nano_interval(), "month_day_nano_interval"),
+        (pa.list_(pa.month_day_nano_interval()), "month_day_nano_interval"),
+        (pa.list_view(pa.int64()), "list_view"),
+        (pa.run_end_encoded(pa.int32(), pa.int64()), "run_end_encoded"),
+    ],
+)
+def test_type_without_a_rule_is_refused_by_name(kind: pa.DataType, name: str) -> None:
+    with pytest.raises(UnsupportedTypeError, match=name):
         canonical_type(kind)
 
 
@@ -300,10 +307,9 @@ GOLDEN = pa.table(
 
 
 def test_golden_hashes_never_change() -> None:
-    """When this fails, everything that was ever stored becomes stale: mend the code, not the test."""
+    """A change would make all stored data stale: fix the code, not the test."""
     assert hash_of(GOLDEN) == "9bdfa0dd70baf3d142b0948c40d1eafe0eb6a915079cf8125576fbb6fb4ababa"
-    parts = {name: hash_of(GOLDEN.select([name]))[:8] for name in GOLDEN.column_names}
-    assert parts == {
+    assert {name: hash_of(GOLDEN.select([name]))[:8] for name in GOLDEN.column_names} == {
         "int8": "a1dcd227",
         "uint64": "5834b1e5",
         "bool": "313d39c1",
