@@ -38,7 +38,7 @@ def stored_path(artifact: Artifact) -> pathlib.Path | None:
 @contextmanager
 def brief_copy(artifact: Artifact) -> Iterator[pathlib.Path]:
     """Yield the path of a copy that is deleted when the block ends."""
-    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=copies_folder()) as folder:
         yield _copy(artifact, pathlib.Path(folder))
 
 
@@ -51,7 +51,7 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
     if path is not None:
         return path
     # Named by content and ID, so that files of two stores are never confused.
-    folder = _folder() / str(artifact.info.storage_path).replace("/", "-")
+    folder = copies_folder() / str(artifact.info.storage_path).replace("/", "-")
     with _copy_locks.setdefault(folder.name, threading.Lock()):  # atomic: two threads at once get the same lock
         copy = folder / "file"
         if not copy.exists():
@@ -91,14 +91,15 @@ def _copy_errors(artifact: Artifact, folder: pathlib.Path) -> Iterator[None]:
         raise LocalCopyError(artifact.info.file_id, str(folder), error.strerror or str(error)) from error
 
 
-def _folder() -> pathlib.Path:
+def copies_folder() -> pathlib.Path:
+    """Return the folder of this process's copies; the first call makes it, and removes those of dead processes."""
     with _folder_lock:  # or the first threads would make one each
-        return _made_folder()
+        return _made_folder(tempfile.gettempdir())
 
 
 @functools.cache
-def _made_folder() -> pathlib.Path:
-    _remove_abandoned(pathlib.Path(tempfile.gettempdir()))
+def _made_folder(parent: str) -> pathlib.Path:
+    remove_abandoned_folders(pathlib.Path(parent))
     folder = _claimed_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -118,7 +119,7 @@ def _claimed_folder() -> pathlib.Path:
         # Another process removed it before it was locked: try another name.
 
 
-def _remove_abandoned(parent: pathlib.Path) -> None:
+def remove_abandoned_folders(parent: pathlib.Path) -> None:
     """Remove the folders of this user's dead processes: those without a lock, whatever the clock says."""
     for path in parent.iterdir():
         if not _NAME.fullmatch(path.name):

@@ -1,4 +1,4 @@
-"""Stores behind their backs: damage done as disks and people do it, and what really lies there, left-overs too."""
+"""Back doors of stores: they read and damage the stored bytes without a backend, as disks and people do."""
 
 import functools
 import pathlib
@@ -14,19 +14,19 @@ class BackDoor(Protocol):
     """Objects of a store, without its backend."""
 
     def get(self, path: StoragePath) -> bytes:
-        """Return what lies there."""
+        """Return the bytes under a path."""
         ...
 
     def put(self, path: StoragePath, data: bytes) -> None:
-        """Put other bytes there."""
+        """Put bytes under a path."""
         ...
 
     def delete(self, path: StoragePath) -> None:
-        """Take it away."""
+        """Remove a path."""
         ...
 
     def everything(self) -> Sequence[str]:
-        """Return everything that takes space in the store, by name: files, what is staged, uploads."""
+        """Return the names of everything that takes space in the store: files, staging files, uploads."""
         ...
 
 
@@ -79,7 +79,7 @@ class S3BackDoor:
         return [upload["Key"] for upload in self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])]
 
     def empty(self) -> None:
-        """Delete the bucket and all that is in it."""
+        """Delete the bucket with everything in it."""
         while keys := [{"Key": x["Key"]} for x in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]:
             self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})
         for upload in self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
@@ -87,7 +87,7 @@ class S3BackDoor:
         self.client.delete_bucket(Bucket=self.bucket)
 
 
-@functools.cache  # to make one takes longer than most tests
+@functools.cache  # making one takes longer than most tests
 def _client(endpoint_url: str) -> Any:
     return boto3.client(
         "s3",

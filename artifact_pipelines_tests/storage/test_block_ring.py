@@ -1,4 +1,7 @@
+"""The ring of blocks, and the hash of the bytes that go through it."""
+
 import hashlib
+import threading
 
 import blake3
 import hypothesis
@@ -21,7 +24,7 @@ def test_the_hash_is_blake3() -> None:
 
 
 def filled(data: bytes, pieces: list[int]) -> tuple[bytes, Content]:
-    """Send data through a ring in pieces of these sizes, over and over, and return what came out of it."""
+    """Send data through a ring in pieces of these sizes, repeatedly; return the bytes and content that come out."""
     ring, out, sent, turn = BlockRing(), [], 0, 0
     while sent < len(data):
         space = ring.space()
@@ -39,7 +42,7 @@ def filled(data: bytes, pieces: list[int]) -> tuple[bytes, Content]:
 @hypothesis.given(
     st.integers(0, 6 * BLOCK_BYTES), st.lists(st.integers(1, 2 * BLOCK_BYTES), min_size=1, max_size=5), st.integers()
 )
-def test_what_goes_in_comes_out_and_is_hashed(size: int, pieces: list[int], seed: int) -> None:
+def test_bytes_come_out_unchanged_and_hashed(size: int, pieces: list[int], seed: int) -> None:
     pieces = [max(piece, size // 500) for piece in pieces]
     data = hashlib.shake_128(str(seed).encode()).digest(min(size, 4096)) * (size // 4096 + 1)
     out, content = filled(data[:size], pieces)
@@ -49,7 +52,11 @@ def test_what_goes_in_comes_out_and_is_hashed(size: int, pieces: list[int], seed
 
 def test_stopping_early_ends_the_thread() -> None:
     ring = BlockRing()
-    while ring._thread is None:
+    while not hashing_threads():
         ring.advance(ring.space().nbytes)
     ring.stop()
-    assert ring._thread is None
+    assert hashing_threads() == 0
+
+
+def hashing_threads() -> int:
+    return sum(thread.name == "content-hasher" for thread in threading.enumerate())

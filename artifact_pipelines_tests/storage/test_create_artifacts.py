@@ -55,7 +55,7 @@ def nothing_held(catalog: Catalog, engine: sa.Engine, tmp_path: pathlib.Path) ->
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_ids_come_in_order_and_what_they_name_is_stored(producer: ArtifactProducer, catalog: Catalog) -> None:
+def test_ids_come_in_the_order_of_the_items(producer: ArtifactProducer, catalog: Catalog) -> None:
     contents = [b"a", b"b" * 3_000_000, b"", b"c", b"d"]
     file_ids = producer.create_artifacts(items(*contents))
     assert read(producer, file_ids) == contents
@@ -70,7 +70,7 @@ def test_no_items_are_no_files(producer: ArtifactProducer) -> None:
 
 
 @pytest.mark.parametrize("batch_files", [2, 100])
-def test_the_same_content_is_the_same_file_and_one_reference_each(
+def test_equal_items_are_one_file_with_a_reference_each(
     producer: ArtifactProducer,
     catalog: Catalog,
     backend: IStorageBackend,
@@ -99,7 +99,7 @@ def test_bytes_that_are_missing_are_healed(
 
 @pytest.mark.usefixtures("small_batches", "nothing_held")
 @pytest.mark.parametrize("good", [1, 2, 3])
-def test_a_stream_that_raises_leaves_nothing_held_and_its_error_is_told(producer: ArtifactProducer, good: int) -> None:
+def test_a_stream_that_raises_leaves_no_references(producer: ArtifactProducer, good: int) -> None:
     class Broken(io.RawIOBase):
         def readinto(self, _: object) -> int:
             raise OSError("the network is down")
@@ -113,24 +113,24 @@ def test_a_stream_that_raises_leaves_nothing_held_and_its_error_is_told(producer
 
 
 @pytest.mark.usefixtures("small_batches", "nothing_held")
-def test_items_that_raise_midway_leave_nothing_held(producer: ArtifactProducer, backend: IStorageBackend) -> None:
+def test_items_that_raise_midway_leave_no_references(producer: ArtifactProducer, backend: IStorageBackend) -> None:
     def some() -> Iterator[NewArtifact]:
         yield from items(b"a", b"b", b"c")
         raise KeyError("no more")
 
     with pytest.raises(KeyError):
         producer.create_artifacts(some())
-    assert len(list(backend.list_files())) == 2, "the bytes of the first batch wait for the collector"
+    assert len(list(backend.list_files())) == 2, "the bytes of the first batch stay until they are collected"
 
 
 @pytest.mark.usefixtures("small_batches", "nothing_held")
-def test_an_item_that_is_malformed_leaves_nothing_held(producer: ArtifactProducer) -> None:
+def test_a_malformed_item_leaves_no_references(producer: ArtifactProducer) -> None:
     with pytest.raises(InvalidArgumentError):
         producer.create_artifacts([*items(b"a", b"b", b"c"), NewArtifact(io.BytesIO(b"d"), "No Type!")])
 
 
 @pytest.mark.usefixtures("small_batches", "nothing_held")
-def test_a_backend_that_fails_leaves_nothing_held(
+def test_a_failing_backend_leaves_no_references(
     producer: ArtifactProducer, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, calls = backend.write_streams, []
@@ -148,7 +148,7 @@ def test_a_backend_that_fails_leaves_nothing_held(
     assert len(list(backend.list_files())) == 2
 
 
-def test_the_first_error_is_told_when_giving_back_fails_too(
+def test_the_first_error_is_raised_even_if_giving_back_fails(
     producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -171,7 +171,7 @@ def test_the_first_error_is_told_when_giving_back_fails_too(
 
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("obstacle", [CatalogUnavailableError("there", "gone"), NotHeldError(1, CALLER, [])])
-def test_a_reference_that_can_not_be_dropped_holds_no_other_one_up(
+def test_a_release_that_fails_does_not_stop_the_others(
     producer: ArtifactProducer, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, obstacle: Exception
 ) -> None:
     release, tried = catalog.files.release, []
@@ -193,7 +193,7 @@ def test_a_reference_that_can_not_be_dropped_holds_no_other_one_up(
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_a_catalog_that_stays_away_is_not_waited_for_once_for_each_reference(
+def test_releases_end_after_three_failures_of_the_catalog(
     producer: ArtifactProducer, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
@@ -212,7 +212,7 @@ def test_a_catalog_that_stays_away_is_not_waited_for_once_for_each_reference(
     assert len(tried) == 3
 
 
-def test_a_writer_whose_leases_are_gone_gets_an_error_and_its_keys_are_never_written_again(
+def test_expired_leases_are_an_error_and_their_keys_are_never_written_again(
     producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, written = backend.write_streams, []
@@ -241,7 +241,7 @@ def test_a_writer_whose_leases_are_gone_gets_an_error_and_its_keys_are_never_wri
     assert read(producer, file_ids) == [b"a", b"b"]
 
 
-def test_a_long_batch_keeps_all_its_leases(
+def test_a_long_batch_renews_all_its_leases(
     engine: sa.Engine, catalog: Catalog, backend: IStorageBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = FileCatalog(engine, lease_s=0.3)
@@ -264,7 +264,7 @@ def test_a_long_batch_keeps_all_its_leases(
     assert read(producer, producer.create_artifacts(items(*contents))) == contents
 
 
-def test_one_lease_that_is_gone_settles_none(catalog: Catalog, producer: ArtifactProducer) -> None:
+def test_one_expired_lease_settles_none(catalog: Catalog, producer: ArtifactProducer) -> None:
     file_ids = producer.create_artifacts(items(b"a", b"b"))
     found = [catalog.files.get_file(file_id) for file_id in file_ids]
     wanted = [(Content(file.content_hash, file.size_bytes), FileDescription("txt")) for file in found]
@@ -276,8 +276,8 @@ def test_one_lease_that_is_gone_settles_none(catalog: Catalog, producer: Artifac
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_items_are_taken_as_they_are_stored(producer: ArtifactProducer, catalog: Catalog) -> None:
-    """Streams can be opened and closed one after the other, however many there are."""
+def test_items_are_read_batch_by_batch(producer: ArtifactProducer, catalog: Catalog) -> None:
+    """Any number of streams can be opened and closed one after the other."""
     stored: list[int] = []
 
     def some() -> Iterator[NewArtifact]:
@@ -306,6 +306,6 @@ def test_a_batch_is_bounded_in_bytes(
     assert batches == [2, 2, 2]
 
 
-def test_two_threads_have_no_more_files_open_than_half_of_what_a_process_may_have() -> None:
+def test_two_batches_open_at_most_half_the_files_of_a_process() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert min(soft, 1024) / 2 >= 2 * holding.BATCH_FILES

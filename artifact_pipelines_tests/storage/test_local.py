@@ -53,7 +53,7 @@ def test_staging_files_of_a_dead_writer_are_leftovers(backend: LocalStorage, tmp
     assert get(backend) == b"data"
 
 
-def test_a_writer_that_was_killed_leaves_a_leftover(backend: LocalStorage, tmp_path: pathlib.Path) -> None:
+def test_a_killed_writer_leaves_a_leftover(backend: LocalStorage, tmp_path: pathlib.Path) -> None:
     code = (
         "import os, pathlib, sys; from artifact_pipelines.storage.backends.local import LocalStorage\n"
         "sink = LocalStorage(pathlib.Path(sys.argv[1])).stage(); sink.write(b'x' * 3_000_000)\n"
@@ -65,10 +65,10 @@ def test_a_writer_that_was_killed_leaves_a_leftover(backend: LocalStorage, tmp_p
     assert list((tmp_path / "store" / ".staging").iterdir()) == []
 
 
-def test_a_left_over_is_locked_until_it_is_gone(
+def test_a_leftover_is_locked_until_it_is_removed(
     backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a writer could make the file, get its lock in between, and lose it all the same."""
+    """Else a writer could create the file, get its lock in between, and lose it all the same."""
     (tmp_path / "store" / ".staging").mkdir(parents=True)
     (tmp_path / "store" / ".staging" / ("ab" * 16)).touch()
     unlink = pathlib.Path.unlink
@@ -82,13 +82,13 @@ def test_a_left_over_is_locked_until_it_is_gone(
     assert len(backend.clear_leftovers(lambda file_id: False)) == 1
 
 
-def test_a_writer_whose_new_file_is_taken_for_a_dead_ones_takes_another(
+def test_a_writer_whose_new_file_was_removed_makes_another(
     backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, cleared = fcntl.flock, list[bool]()
 
     def lock_late(descriptor: int, operation: int) -> None:
-        if operation == fcntl.LOCK_EX and not cleared:  # a collector comes between making the file and locking it
+        if operation == fcntl.LOCK_EX and not cleared:  # a clean-up runs between creating and locking the file
             cleared.append(True)
             assert len(backend.clear_leftovers(lambda file_id: False)) == 1
         lock(descriptor, operation)
@@ -109,13 +109,13 @@ def test_only_well_formed_keys_are_listed(backend: LocalStorage, settings: objec
     assert list(backend.list_files()) == [PATH]
 
 
-def test_a_stored_file_can_not_be_written_to(backend: LocalStorage) -> None:
+def test_a_stored_file_is_read_only(backend: LocalStorage) -> None:
     put(backend, b"data")
     path = pathlib.Path(urlsplit(backend.uri(PATH)).path)
     assert oct(path.stat().st_mode & 0o777) == "0o444"
 
 
-def test_a_folder_in_place_of_a_file_is_no_file(backend: LocalStorage, tmp_path: pathlib.Path) -> None:
+def test_a_folder_at_a_path_is_no_file(backend: LocalStorage, tmp_path: pathlib.Path) -> None:
     (tmp_path / "store" / str(PATH)).mkdir(parents=True)
     assert not backend.exists(PATH)
     with pytest.raises(StorageUnavailableError):
@@ -123,17 +123,17 @@ def test_a_folder_in_place_of_a_file_is_no_file(backend: LocalStorage, tmp_path:
 
 
 @pytest.mark.parametrize("size", [-1, 10, 1_000_000])
-def test_a_disk_that_fails_while_a_file_is_read_is_an_error_of_the_store(
+def test_a_disk_error_while_reading_is_an_error_of_the_store(
     backend: LocalStorage, tmp_path: pathlib.Path, size: int
 ) -> None:
     path = tmp_path / "store" / str(PATH)
     path.parent.mkdir(parents=True)
-    path.symlink_to("/proc/self/mem")  # which nobody can read at its start
+    path.symlink_to("/proc/self/mem")  # which cannot be read at its start
     with backend.read_stream(PATH) as stream, pytest.raises(StorageUnavailableError, match="Input/output error"):
         stream.read(size)
 
 
-def test_file_and_folders_are_synced_before_it_returns(
+def test_a_put_syncs_the_file_and_its_folders(
     backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = _recorded(monkeypatch, tmp_path)
@@ -147,9 +147,7 @@ def test_file_and_folders_are_synced_before_it_returns(
     ]
 
 
-def test_a_file_system_that_can_not_sync_folders_will_do(
-    backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_filesystem_that_cannot_sync_folders_works(backend: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", _failing_on_folders(22))
     put(backend, b"data")
     assert get(backend) == b"data"
@@ -161,9 +159,7 @@ def test_a_sync_that_fails_is_an_error(backend: LocalStorage, monkeypatch: pytes
         put(backend, b"data")
 
 
-def test_a_sync_of_the_whole_file_system_that_fails_is_an_error(
-    backend: LocalStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_sync_of_the_filesystem_is_an_error(backend: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def fail(descriptor: int) -> None:
@@ -179,14 +175,14 @@ def test_a_sync_of_the_whole_file_system_that_fails_is_an_error(
     content.discard()
 
 
-def test_syncing_the_file_system_of_no_file_is_an_error() -> None:
+def test_syncing_the_filesystem_of_a_bad_descriptor_is_an_error() -> None:
     sync = local.find_syncfs()
     assert sync is not None
     with pytest.raises(OSError, match="Bad file descriptor"):
         sync(-1)
 
 
-def test_without_a_sync_of_the_whole_file_system_each_file_is_synced(
+def test_each_file_is_synced_where_the_filesystem_cannot_be(
     backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "sync_filesystem", None)
@@ -198,7 +194,7 @@ def test_without_a_sync_of_the_whole_file_system_each_file_is_synced(
     content.discard()
 
 
-def test_its_name_says_where_it_is(backend: LocalStorage) -> None:
+def test_the_repr_shows_the_folder(backend: LocalStorage) -> None:
     assert "store" in repr(backend)
 
 

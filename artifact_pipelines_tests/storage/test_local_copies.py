@@ -1,4 +1,4 @@
-"""Copies on local disk go with the process that made them, however it ends."""
+"""Local copies disappear with their process, however it ends."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -36,38 +36,36 @@ with brief_copy(artifact) as brief:
 
 
 @pytest.fixture
-def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
-    """The folder for temporary files of this process, which has made no copy yet."""
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A folder for temporary files, in which this process has made no copy yet."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    local_copies._made_folder.cache_clear()
-    yield folder
-    local_copies._made_folder.cache_clear()
+    return folder
 
 
 def reader(folder: pathlib.Path) -> tuple["subprocess.Popen[str]", list[pathlib.Path]]:
-    """Start a process that makes copies, and return it and the copies when they are made."""
+    """Start a process that makes copies; return it with the paths of its copies."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", _CHILD], env={**os.environ, "TMPDIR": str(folder)}, **pipes)  # type: ignore[call-overload]
     assert process.stdout
     return process, [pathlib.Path(name) for name in process.stdout.readline().split()]
 
 
-def test_copies_of_a_process_that_was_killed_are_removed_by_the_next_one(folder: pathlib.Path) -> None:
+def test_the_next_process_removes_copies_of_a_killed_one(folder: pathlib.Path) -> None:
     (dead, left), (alive, used) = reader(folder), reader(folder)
     with dead, alive:
         dead.kill()
         dead.wait()
         assert [copy.read_bytes() for copy in left + used] == [b"12345"] * 4
-        mine = local_copies._folder()
+        mine = local_copies.copies_folder()
         assert set(folder.iterdir()) == {mine, used[0].parents[1]}
         assert [copy.read_bytes() for copy in used] == [b"12345"] * 2
         alive.communicate()
     assert list(folder.iterdir()) == [mine]
 
 
-def test_what_is_no_folder_of_copies_is_left_alone(folder: pathlib.Path) -> None:
+def test_other_folders_are_left_alone(folder: pathlib.Path) -> None:
     target = folder / "notes"
     names = (
         "notes",
@@ -84,7 +82,7 @@ def test_what_is_no_folder_of_copies_is_left_alone(folder: pathlib.Path) -> None
     (folder / "artifact-copies-cccccccc").mkdir()
     (folder / "artifact-copies-cccccccc" / "link").symlink_to(target)
     before = set(folder.iterdir())
-    mine = local_copies._folder()
+    mine = local_copies.copies_folder()
     assert before - set(folder.iterdir()) == {folder / "artifact-copies-cccccccc"}
     assert mine.parent == folder
     assert all((folder / name / "file").exists() for name in names)
@@ -95,7 +93,7 @@ def test_folders_of_another_user_are_left_alone(folder: pathlib.Path, monkeypatc
     other.mkdir()
     user = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: user + 1)
-    local_copies._remove_abandoned(folder)
+    local_copies.remove_abandoned_folders(folder)
     assert other.exists()
 
 
@@ -123,12 +121,12 @@ def swept_before_it_is_locked(folder: pathlib.Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("swept", [swept_before_it_is_opened, swept_before_it_is_locked])
-def test_a_folder_that_was_taken_for_abandoned_before_it_was_locked_is_not_used(
+def test_a_folder_removed_before_it_is_locked_is_not_used(
     folder: pathlib.Path, swept: Callable[[pathlib.Path, pytest.MonkeyPatch], None]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         swept(folder, patch)
-        mine = local_copies._folder()
+        mine = local_copies.copies_folder()
     assert list(folder.iterdir()) == [mine]
 
 
@@ -138,7 +136,7 @@ def remote(name: str, open_stream: Callable[[], BinaryIO]) -> Any:
     return SimpleNamespace(uri=lambda: f"s3://bucket/{name}", open=open_stream, info=info)
 
 
-def test_who_wants_another_file_does_not_wait_for_a_slow_download(folder: pathlib.Path) -> None:
+def test_a_slow_copy_does_not_delay_copies_of_other_files(folder: pathlib.Path) -> None:
     goes_on, opened = threading.Event(), list[str]()
 
     def slowly() -> BinaryIO:
@@ -158,17 +156,17 @@ def test_who_wants_another_file_does_not_wait_for_a_slow_download(folder: pathli
     assert (path.read_bytes(), path, opened) == (b"slow", same, ["slow"])
 
 
-def test_those_who_ask_first_and_at_once_get_one_folder(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, claim = threading.Barrier(2), local_copies._claimed_folder
+def test_threads_that_start_at_once_share_one_folder(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, make = threading.Barrier(2), tempfile.mkdtemp
 
-    def claim_slowly() -> pathlib.Path:
+    def make_slowly(prefix: str) -> str:
         with contextlib.suppress(threading.BrokenBarrierError):
-            asked.wait(1)  # for the other one, should it get here
-        return claim()
+            asked.wait(1)  # for the other thread, should it get here
+        return make(prefix=prefix)
 
-    monkeypatch.setattr(local_copies, "_claimed_folder", claim_slowly)
+    monkeypatch.setattr(tempfile, "mkdtemp", make_slowly)
     with ThreadPoolExecutor() as pool:
-        [mine, same] = [made.result() for made in [pool.submit(local_copies._folder) for _ in range(2)]]
+        [mine, same] = [made.result() for made in [pool.submit(local_copies.copies_folder) for _ in range(2)]]
     assert mine == same
     assert list(folder.iterdir()) == [mine]
 
@@ -190,7 +188,7 @@ class Breaking(io.RawIOBase):
 
 
 @pytest.mark.parametrize("error", [OSError("connection lost"), DamagedBytesError(1, "s3://bucket/ab/cd/1", "a", "b")])
-def test_a_copy_whose_source_fails_leaves_nothing_and_says_what_failed(folder: pathlib.Path, error: Exception) -> None:
+def test_a_copy_whose_source_fails_leaves_nothing_and_names_the_source(folder: pathlib.Path, error: Exception) -> None:
     artifact = remote("ab/cd/1", lambda: Breaking(error))  # type: ignore[arg-type, return-value]
     with pytest.raises((StorageUnavailableError, DamagedBytesError), match="s3://bucket/ab/cd/1") as caught:
         local_copies.lasting_path(artifact)
@@ -200,7 +198,7 @@ def test_a_copy_whose_source_fails_leaves_nothing_and_says_what_failed(folder: p
     assert local_copies.lasting_path(whole).read_bytes() == b"whole"
 
 
-def test_a_copy_that_finds_no_room_leaves_nothing_and_says_where(
+def test_a_copy_on_a_full_disk_leaves_nothing_and_names_the_folder(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full(io.BytesIO):

@@ -53,7 +53,7 @@ def backend(proxy: Proxy, s3_url: str) -> S3Storage:
         ("s3://My_Bucket.1/a/b-c_d.e!(f)/", "s3://My_Bucket.1/a/b-c_d.e!(f)/"),
     ],
 )
-def test_a_url_is_a_bucket_and_perhaps_a_prefix(url: str, name: str) -> None:
+def test_a_url_names_a_bucket_and_optionally_a_prefix(url: str, name: str) -> None:
     backend = open_backend(url)
     assert backend.uri(PATH) == f"{name}{PATH}"
     assert repr(backend) == f"S3Storage('{name}')"
@@ -73,7 +73,7 @@ def test_a_url_is_a_bucket_and_perhaps_a_prefix(url: str, name: str) -> None:
         ),
     ],
 )
-def test_another_url_is_refused_and_not_repeated(url: str) -> None:
+def test_a_malformed_url_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match="ARTIFACT_STORAGE_URL") as caught:
         open_backend(url)
     assert "hunter2" not in str(caught.value)
@@ -87,9 +87,7 @@ def test_stores_in_one_bucket_never_see_each_others_files(s3_back_door: S3BackDo
     assert [[path.file_id for path in backend.list_files()] for backend in backends] == [[n] for n in range(1, 7)]
 
 
-def test_a_second_store_does_not_load_again_what_botocore_knows_of_s3(
-    s3_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_store_reuses_the_data_files_of_botocore(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not open_backend(s3_url).exists(PATH)
     monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", lambda *_: pytest.fail("it was loaded again"))
     assert not open_backend(s3_url).exists(PATH)
@@ -100,7 +98,7 @@ def test_a_small_file_is_one_request(backend: S3Storage, proxy: Proxy) -> None:
     assert [request.line.split()[0] for request in proxy.requests] == ["PUT"]
 
 
-def test_a_larger_file_goes_in_parts_a_few_at_a_time(backend: S3Storage, proxy: Proxy) -> None:
+def test_a_larger_file_is_uploaded_in_parts_several_at_a_time(backend: S3Storage, proxy: Proxy) -> None:
     sending, most = [0], [0]
 
     def count(request: object) -> None:
@@ -119,15 +117,13 @@ def test_a_larger_file_goes_in_parts_a_few_at_a_time(backend: S3Storage, proxy: 
 @pytest.mark.parametrize(
     ("size_bytes", "parts"), [(PART_BYTES + 1, 2), (PART_BYTES * MOST_PARTS, MOST_PARTS), (5 << 40, 9987)]
 )
-def test_parts_are_larger_where_there_would_be_too_many(size_bytes: int, parts: int) -> None:
+def test_parts_grow_when_there_would_be_too_many(size_bytes: int, parts: int) -> None:
     part_bytes = part_size(size_bytes, PART_BYTES)
     assert part_bytes % (1 << 20) == 0
     assert -(-size_bytes // part_bytes) == parts <= MOST_PARTS
 
 
-def test_requests_carry_a_checksum_that_every_server_knows_and_nothing_that_only_some_do(
-    backend: S3Storage, proxy: Proxy
-) -> None:
+def test_requests_use_only_checksums_and_headers_that_every_server_knows(backend: S3Storage, proxy: Proxy) -> None:
     put(backend, b"small")
     put(backend, IN_PARTS)
     get(backend)
@@ -139,7 +135,7 @@ def test_requests_carry_a_checksum_that_every_server_knows_and_nothing_that_only
             assert request.headers["Content-MD5"] == expected
 
 
-def test_what_was_damaged_on_its_way_is_sent_again(
+def test_bytes_damaged_in_transit_are_sent_again(
     backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(vars(s3_client), "FIRST_DELAY_S", 0)
@@ -148,7 +144,7 @@ def test_what_was_damaged_on_its_way_is_sent_again(
     assert len(proxy.requests) == 3
 
 
-def test_a_failure_for_ever_sleeps_for_a_bounded_time(
+def test_a_lasting_failure_sleeps_for_a_bounded_time(
     backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -165,9 +161,7 @@ def test_a_failure_for_ever_sleeps_for_a_bounded_time(
     assert len(set(slept)) == 5, "not jittered"
 
 
-def test_a_server_that_hangs_is_not_asked_again_for_ever(
-    backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retries_end_when_patience_is_over(backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "PATIENCE_S", 0.0)
     proxy.reset(fail_from(0, Fault("reset")))
     with pytest.raises(StorageUnavailableError, match="failed 1 times, the last time with"):
@@ -176,38 +170,36 @@ def test_a_server_that_hangs_is_not_asked_again_for_ever(
 
 @pytest.fixture
 def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
-    """One that waits as others do, ten times as fast."""
+    """A backend with a tenth of the usual patience."""
     for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_TIMEOUT_S", "ASSEMBLY_PATIENCE_S"):
         monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 10)
     backend = S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
-    assert not backend.exists(PATH)  # the first request is a slow one
+    assert not backend.exists(PATH)  # the first request is slow
     return backend
 
 
 @pytest.mark.parametrize("number", [3, 11], ids=["part", "completion"])
-def test_an_answer_that_hangs_is_asked_for_again(hasty_backend: S3Storage, proxy: Proxy, number: int) -> None:
+def test_a_request_whose_answer_hangs_is_sent_again(hasty_backend: S3Storage, proxy: Proxy, number: int) -> None:
     proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=1))
     put(hasty_backend, IN_PARTS)
     assert get(hasty_backend) == IN_PARTS
 
 
-def test_a_server_that_is_silent_while_it_puts_a_file_together_is_waited_for(
-    hasty_backend: S3Storage, proxy: Proxy
-) -> None:
+def test_a_server_silent_during_assembly_gets_more_time(hasty_backend: S3Storage, proxy: Proxy) -> None:
     proxy.reset(lambda request: time.sleep(3) if request.number == 11 else None)
     put(hasty_backend, IN_PARTS)
     assert len(proxy.requests) == 13, "the completion was sent twice"
 
 
-def test_a_server_that_hangs_for_ever_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
+def test_a_hanging_server_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
     proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(10))))
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError, match="failed 2 times, the last time with ReadTimeoutError"):
         get(hasty_backend)
-    assert time.monotonic() - started < 6  # 3, and some for a busy machine
+    assert time.monotonic() - started < 6  # 3 s, and some for a busy machine
 
 
-def test_a_server_that_is_not_there_is_an_error_within_seconds(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_server_is_an_error_within_seconds(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "FIRST_DELAY_S", 0.01)
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError, match="AWS_ENDPOINT_URL"):
@@ -225,7 +217,7 @@ def test_a_server_that_is_not_there_is_an_error_within_seconds(s3_url: str, monk
         ("NoSuchBucket", "Create the bucket"),
     ],
 )
-def test_what_waiting_does_not_mend_is_said_at_once_with_a_remedy(
+def test_lasting_problems_are_errors_at_once_with_a_remedy(
     backend: S3Storage, proxy: Proxy, kind: str, remedy: str
 ) -> None:
     proxy.reset(fail_from(0, Fault(kind)))
@@ -236,14 +228,14 @@ def test_what_waiting_does_not_mend_is_said_at_once_with_a_remedy(
 
 
 @pytest.mark.parametrize("kind", ["NotImplemented", "EntityTooSmall"])
-def test_an_answer_that_no_one_expects_is_an_error_at_once(backend: S3Storage, proxy: Proxy, kind: str) -> None:
+def test_an_unexpected_answer_is_an_error_at_once(backend: S3Storage, proxy: Proxy, kind: str) -> None:
     proxy.reset(fail_from(0, Fault(kind)))
     with pytest.raises(StorageUnavailableError, match=kind):
         put(backend, b"data")
     assert len(proxy.requests) == 1
 
 
-def test_a_missing_bucket_is_not_taken_for_a_missing_file(proxy: Proxy) -> None:
+def test_a_missing_bucket_is_not_reported_as_a_missing_file(proxy: Proxy) -> None:
     backend = S3Storage("s3://no-such-bucket/prefix", S3Settings(endpoint_url=proxy.endpoint_url))
     for look in (backend.exists, backend.size_bytes, backend.read_stream):
         with pytest.raises(ConfigurationError, match="Create the bucket"):
@@ -262,7 +254,7 @@ def test_missing_credentials_are_an_error_that_names_them(
 
 
 @pytest.mark.parametrize("kind", ["503", "reset", "AccessDenied", "SignatureDoesNotMatch"])
-def test_no_secret_is_seen_in_an_error_a_log_or_a_name(
+def test_errors_logs_and_names_show_no_secret(
     proxy: Proxy, s3_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(s3_client, "FIRST_DELAY_S", 0)
@@ -274,19 +266,19 @@ def test_no_secret_is_seen_in_an_error_a_log_or_a_name(
     proxy.reset(fail_from(0, Fault(kind)))
     with pytest.raises(ArtifactError) as caught:
         get(backend)
-    shown = caplog.text + repr(backend) + repr(backend._client) + repr(settings) + backend.uri(PATH)
+    shown = caplog.text + repr(backend) + repr(backend.client) + repr(settings) + backend.uri(PATH)
     shown += "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert not any(secret in shown for secret in ("the-key", "the-secret", "the-token"))
 
 
 def test_an_interrupted_upload_is_aborted(backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor) -> None:
-    # Once polars has run a query, its own handler is there, and lets the call that waits end first.
+    # A query of polars installs its own handler, which lets the waiting call end first.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(request: Any) -> Fault | None:
         if request.number == 3:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as Ctrl-C does
-            time.sleep(2)  # all other requests wait, however busy the machine is
+            time.sleep(2)  # all other requests wait, even on a busy machine
         return None
 
     proxy.reset(interrupt)
@@ -298,19 +290,17 @@ def test_an_interrupted_upload_is_aborted(backend: S3Storage, proxy: Proxy, s3_b
     assert get(backend) == IN_PARTS
 
 
-def test_an_upload_that_someone_aborted_is_not_taken_for_done(
+def test_an_upload_aborted_by_someone_is_an_error_even_if_old_bytes_exist(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
 ) -> None:
-    s3_back_door.put(PATH, b"?" * len(IN_PARTS))  # damaged bytes of the right size lie there from before
+    s3_back_door.put(PATH, b"?" * len(IN_PARTS))  # damaged bytes of the right size exist already
     proxy.reset(lambda request: Fault("NoSuchUpload") if request.number == 11 else None)
     with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
         put(backend, IN_PARTS)
     assert s3_back_door.uploads() == []
 
 
-def test_an_upload_that_someone_aborted_before_anything_was_there_is_an_error(
-    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
-) -> None:
+def test_an_upload_aborted_by_someone_is_an_error(backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor) -> None:
     proxy.reset(lambda request: Fault("NoSuchUpload") if request.number == 11 else None)
     with pytest.raises(StorageUnavailableError, match="aborted by someone else"):
         put(backend, IN_PARTS)
@@ -318,7 +308,7 @@ def test_an_upload_that_someone_aborted_before_anything_was_there_is_an_error(
 
 
 @pytest.mark.parametrize("first", [1, 5])
-def test_an_upload_that_someone_aborts_while_parts_are_sent_is_an_error(
+def test_an_upload_aborted_while_parts_are_sent_is_an_error(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, first: int
 ) -> None:
     proxy.reset(fail_at(first, Fault("NoSuchUpload")))
@@ -329,33 +319,33 @@ def test_an_upload_that_someone_aborts_while_parts_are_sent_is_an_error(
 
 @pytest.fixture
 def last_part_is_lost(backend: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    send = backend._client.send
+    send = backend.client.send
 
     async def one_part_short(method: str, **parameters: Any) -> Mapping[str, Any]:
         if method == "complete_multipart_upload":
             parameters["MultipartUpload"] = {"Parts": parameters["MultipartUpload"]["Parts"][:-1]}
         return await send(method, **parameters)
 
-    monkeypatch.setattr(backend._client, "send", one_part_short)
+    monkeypatch.setattr(backend.client, "send", one_part_short)
 
 
 @pytest.mark.usefixtures("last_part_is_lost")
-def test_a_server_that_put_the_parts_together_wrongly_is_found_out(
+def test_a_wrongly_assembled_object_is_found_and_removed(
     settings: Settings, backend: S3Storage, s3_back_door: S3BackDoor
 ) -> None:
     with Catalog(settings.catalog_url) as catalog:
         producer = ArtifactProducer(catalog.files, backend)
         with pytest.raises(StorageUnavailableError, match="the server stored 90,000 of 99,999 bytes"):
             producer.create_artifact(io.BytesIO(IN_PARTS), "bin")
-    assert s3_back_door.everything() == [], "whose write it was did not clean up"
+    assert s3_back_door.everything() == [], "the writer did not clean up"
 
 
 @pytest.mark.usefixtures("last_part_is_lost")
-def test_what_lies_there_is_never_deleted_for_another_writer_may_have_healed_it(
+def test_a_wrong_object_that_another_writer_replaced_is_kept(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor
 ) -> None:
     def heal(request: Request) -> None:
-        if proxy.requests[-2:-1] and proxy.requests[-2].line.startswith("HEAD"):  # right after the look at the size
+        if proxy.requests[-2:-1] and proxy.requests[-2].line.startswith("HEAD"):  # right after the check of the size
             s3_back_door.put(PATH, IN_PARTS)
 
     proxy.reset(heal)
@@ -364,7 +354,7 @@ def test_what_lies_there_is_never_deleted_for_another_writer_may_have_healed_it(
     assert s3_back_door.get(PATH) == IN_PARTS
 
 
-def test_a_file_that_is_deleted_while_it_is_read_is_an_error(backend: S3Storage) -> None:
+def test_a_file_deleted_while_read_is_an_error(backend: S3Storage) -> None:
     put(backend, IN_PARTS)
     with backend.read_stream(PATH) as stream:
         backend.delete_file(PATH)
@@ -373,7 +363,7 @@ def test_a_file_that_is_deleted_while_it_is_read_is_an_error(backend: S3Storage)
 
 
 @pytest.mark.parametrize("data", [b"", IN_PARTS[:-1], IN_PARTS + b"more", IN_PARTS[:60_000]])
-def test_a_stream_ends_where_the_object_does_by_now(
+def test_a_stream_ends_where_a_replaced_object_ends(
     backend: S3Storage, s3_back_door: S3BackDoor, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     monkeypatch.setattr(s3_stream, "READ_BYTES", 50_000)
@@ -388,13 +378,13 @@ def test_long_listings_come_in_pages(backend: S3Storage, monkeypatch: pytest.Mon
     paths = [StoragePath("ab" * 32, FileId(number)) for number in range(1, 8)]
     for path in paths:
         put(backend, b"", path)
-    call = backend._client.call
+    call = backend.client.call
     short = {
         "list_objects_v2": {"MaxKeys": 2},
         "list_multipart_uploads": {"MaxUploads": 2},
         "list_parts": {"MaxParts": 2},
     }
-    monkeypatch.setattr(backend._client, "call", lambda method, **given: call(method, **given, **short.get(method, {})))
+    monkeypatch.setattr(backend.client, "call", lambda method, **given: call(method, **given, **short.get(method, {})))
     assert list(backend.list_files()) == paths
     for path in paths:
         begin_upload(backend, f"a/store/{path}", parts=5)
@@ -403,14 +393,12 @@ def test_long_listings_come_in_pages(backend: S3Storage, monkeypatch: pytest.Mon
 
 
 def begin_upload(backend: S3Storage, key: str, parts: int = 1) -> None:
-    upload = {"Key": key, "UploadId": backend._client.call("create_multipart_upload", Key=key)["UploadId"]}
+    upload = {"Key": key, "UploadId": backend.client.call("create_multipart_upload", Key=key)["UploadId"]}
     for number in range(1, parts + 1):
-        backend._client.call("upload_part", Body=lambda: io.BytesIO(b"x"), PartNumber=number, **upload)
+        backend.client.call("upload_part", Body=lambda: io.BytesIO(b"x"), PartNumber=number, **upload)
 
 
-def test_uploads_of_dead_writers_are_cleared_and_others_are_left_alone(
-    backend: S3Storage, s3_back_door: S3BackDoor
-) -> None:
+def test_only_uploads_of_dead_writers_are_aborted(backend: S3Storage, s3_back_door: S3BackDoor) -> None:
     leased, dead = StoragePath("ab" * 32, FileId(1)), StoragePath("cd" * 32, FileId(2))
     others = ["a/store/notes.txt", f"a/store2/{dead}", str(dead)]
     for key in (f"a/store/{leased}", f"a/store/{dead}", *others):
@@ -425,7 +413,7 @@ def test_uploads_of_dead_writers_are_cleared_and_others_are_left_alone(
 
 
 @pytest.mark.parametrize("names_next", [True, False], ids=["next page named", "not named"])
-def test_uploads_are_found_on_servers_that_list_none_for_a_prefix(
+def test_uploads_are_found_on_servers_that_ignore_prefixes(
     backend: S3Storage, monkeypatch: pytest.MonkeyPatch, s3_back_door: S3BackDoor, names_next: bool
 ) -> None:
     paths = [StoragePath("ab" * 32, FileId(number)) for number in range(1, 4)]
@@ -433,7 +421,7 @@ def test_uploads_are_found_on_servers_that_list_none_for_a_prefix(
     others = ["a/another", "a/store2/another", "b"]
     for key in (*keys, *others):
         begin_upload(backend, key)
-    call = backend._client.call
+    call = backend.client.call
 
     def like_minio(method: str, **parameters: Any) -> Mapping[str, Any]:
         if method != "list_multipart_uploads":
@@ -446,6 +434,6 @@ def test_uploads_are_found_on_servers_that_list_none_for_a_prefix(
             answer.pop(name, None)
         return answer
 
-    monkeypatch.setattr(backend._client, "call", like_minio)
+    monkeypatch.setattr(backend.client, "call", like_minio)
     assert len(backend.clear_leftovers(lambda file_id: False)) == len(paths)
     assert sorted(s3_back_door.uploads()) == others

@@ -1,3 +1,5 @@
+"""Source files that change, disappear or cannot be read are errors."""
+
 import os
 import pathlib
 from typing import Any
@@ -15,19 +17,19 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_a_file_at_rest_is_read_whole(path: pathlib.Path) -> None:
+def test_an_unchanged_file_is_read_whole(path: pathlib.Path) -> None:
     with SourceFile(path) as stream:
         assert stream.read() == path.read_bytes()
         stream.seek(5)
         assert stream.read(5) == b"56789"
 
 
-def test_a_missing_file_has_vanished(tmp_path: pathlib.Path) -> None:
+def test_a_missing_file_is_reported_as_vanished(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SourceVanishedError, match="Check the path"):
         SourceFile(tmp_path / "none")
 
 
-def test_a_file_that_is_removed_while_read_has_vanished(path: pathlib.Path) -> None:
+def test_a_file_removed_while_read_is_reported_as_vanished(path: pathlib.Path) -> None:
     with SourceFile(path) as stream:
         stream.read(10)
         path.unlink()
@@ -35,7 +37,7 @@ def test_a_file_that_is_removed_while_read_has_vanished(path: pathlib.Path) -> N
             stream.read()
 
 
-def test_a_file_that_grows_while_read_has_changed(path: pathlib.Path) -> None:
+def test_a_file_that_grows_while_read_is_reported_as_changed(path: pathlib.Path) -> None:
     with SourceFile(path) as stream:
         stream.read(10)
         with path.open("ab") as other:
@@ -44,7 +46,7 @@ def test_a_file_that_grows_while_read_has_changed(path: pathlib.Path) -> None:
             stream.read()
 
 
-def test_a_file_that_is_replaced_while_read_has_changed(path: pathlib.Path) -> None:
+def test_a_file_replaced_while_read_is_reported_as_changed(path: pathlib.Path) -> None:
     with SourceFile(path) as stream:
         stream.read(10)
         other = path.with_name("other")
@@ -54,22 +56,22 @@ def test_a_file_that_is_replaced_while_read_has_changed(path: pathlib.Path) -> N
             stream.readall()
 
 
-def test_a_pipe_is_no_file_to_read(tmp_path: pathlib.Path) -> None:
+def test_a_pipe_is_refused(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceUnreadableError, match="not a regular file"):
         SourceFile(tmp_path / "pipe")
 
 
-def test_a_file_that_may_not_be_read(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_an_error_with_a_remedy(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, whom no mode stops
+    monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, who may read every file
     with pytest.raises(SourceUnreadableError, match=r"Permission denied\. Give the pipeline's user read permission"):
         SourceFile(path)
 
 
 @pytest.mark.parametrize(("name", "shown"), [("a\0b", r"a\\x00b"), ("a\ud800b", r"a\\ud800b")])
-def test_a_name_that_no_file_can_have_is_none_to_read(tmp_path: pathlib.Path, name: str, shown: str) -> None:
+def test_an_impossible_file_name_is_refused(tmp_path: pathlib.Path, name: str, shown: str) -> None:
     with pytest.raises(SourceUnreadableError, match=f"{shown} cannot be read: .* NUL"):
         SourceFile(tmp_path / name)

@@ -1,3 +1,5 @@
+"""Staging files: bytes are hashed and written once, and nothing is left when that fails."""
+
 import contextlib
 import errno
 import fcntl
@@ -24,7 +26,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 class Odd(io.RawIOBase):
-    """A stream that reads in odd pieces, or only through `read`, or fails."""
+    """A stream that reads in odd pieces, and may end with an error."""
 
     def __init__(self, data: bytes, error: Exception | None = None, most: int = 777_777) -> None:
         self._inner = io.BytesIO(data)
@@ -61,12 +63,12 @@ def staged(folder: pathlib.Path, stream: Any) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, len(DATA)])
-def test_what_a_stream_yields_is_staged(folder: pathlib.Path, size: int) -> None:
+def test_the_bytes_of_a_stream_are_staged(folder: pathlib.Path, size: int) -> None:
     assert staged(folder, Odd(DATA[:size])) == DATA[:size]
     assert list(folder.iterdir()) == []
 
 
-def test_a_stream_that_only_reads_is_enough(folder: pathlib.Path) -> None:
+def test_a_stream_needs_only_a_read_method(folder: pathlib.Path) -> None:
     assert staged(folder, OnlyRead(b"ab", bytearray(b"cd"), memoryview(b"ef"))) == b"abcdef"
 
 
@@ -82,7 +84,7 @@ def test_writes_of_any_size_are_staged(folder: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["kernel without the flag", "no posix_fadvise", "as it is"])
-def test_large_files_bypass_the_cache_where_the_system_can(
+def test_large_files_bypass_the_page_cache_on_every_system(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(staging, "CACHED_BYTES", BLOCK_BYTES)
@@ -93,9 +95,7 @@ def test_large_files_bypass_the_cache_where_the_system_can(
     assert staged(folder, io.BytesIO(DATA)) == DATA
 
 
-def test_an_error_of_the_uncached_write_is_not_taken_for_a_missing_feature(
-    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_io_error_of_an_uncached_write_is_raised(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "CACHED_BYTES", 0)
     monkeypatch.setattr(os, "pwritev", _raise(errno.EIO))
     with pytest.raises(StorageUnavailableError, match="Input/output error"):
@@ -103,7 +103,7 @@ def test_an_error_of_the_uncached_write_is_not_taken_for_a_missing_feature(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_an_error_that_leaves_nothing(
+def test_a_full_disk_is_an_error_and_leaves_nothing(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     monkeypatch.setattr(os, "pwrite", _raise(code))
@@ -126,26 +126,26 @@ def test_a_short_write_is_continued(folder: pathlib.Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("size", [0, 10, BLOCK_BYTES + 10])
-def test_a_stream_that_raises_midway_says_where_and_leaves_nothing(folder: pathlib.Path, size: int) -> None:
+def test_a_stream_that_raises_midway_gives_its_offset_and_leaves_nothing(folder: pathlib.Path, size: int) -> None:
     with pytest.raises(SourceStreamError, match="the network is down") as caught:
         staged(folder, Odd(DATA[:size], OSError("the network is down")))
     assert caught.value.offset_bytes == size
     assert list(folder.iterdir()) == []
 
 
-def test_an_error_of_this_package_passes_as_it_is(folder: pathlib.Path) -> None:
+def test_errors_of_this_package_pass_unchanged(folder: pathlib.Path) -> None:
     with pytest.raises(EmptySourceError):
         staged(folder, Odd(b"", EmptySourceError("x.csv")))
 
 
 @pytest.mark.parametrize("stream", [io.StringIO("text"), OnlyRead("text"), OnlyRead(None), object()])
-def test_what_is_no_binary_stream_is_an_error(folder: pathlib.Path, stream: Any) -> None:
+def test_a_text_stream_or_no_stream_is_an_error(folder: pathlib.Path, stream: Any) -> None:
     with pytest.raises(SourceStreamError):
         staged(folder, stream)
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_can_not_be_made_is_an_error(folder: pathlib.Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(folder: pathlib.Path) -> None:
     folder.mkdir()
     (folder / "file").touch()
     with pytest.raises(StorageUnavailableError, match="Check the disk"):
@@ -179,7 +179,7 @@ def test_a_nameless_file_has_no_name_at_any_moment(folder: pathlib.Path, monkeyp
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EISDIR, None])
-def test_a_nameless_file_is_staged_and_read_wherever_it_lies(
+def test_a_nameless_file_works_on_every_filesystem(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int | None
 ) -> None:
     if code:
@@ -208,25 +208,25 @@ def _refuse_to_open(monkeypatch: pytest.MonkeyPatch, refused: Callable[[int], bo
 
 @pytest.fixture
 def left(folder: pathlib.Path) -> pathlib.Path:
-    """A file that a writer which is gone has left."""
+    """A file of a dead writer."""
     folder.mkdir()
     path = folder / "left"
     path.touch()
     return path
 
 
-def test_a_file_of_another_user_is_not_ours_to_clear(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_not_removed(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _refuse_to_open(monkeypatch, lambda flags: True, errno.EACCES)
     assert not remove_abandoned(left)
     assert left.exists()
 
 
-def test_a_folder_of_another_user_is_not_ours_to_clear(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_a_folder_of_another_user_is_not_removed(left: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pathlib.Path, "unlink", _raise(errno.EPERM))
     assert not remove_abandoned(left)
 
 
-def test_a_filesystem_that_locks_only_what_can_be_written_is_cleared(
+def test_abandoned_files_are_removed_where_only_writable_files_can_be_locked(
     left: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lock_like_nfs(monkeypatch)
@@ -234,13 +234,13 @@ def test_a_filesystem_that_locks_only_what_can_be_written_is_cleared(
     assert not left.exists()
 
 
-def test_a_file_that_was_read_only_already_is_cleared_where_it_can_be_locked(
+def test_an_abandoned_read_only_file_is_removed_where_it_can_be_locked(
     left: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _refuse_to_open(monkeypatch, lambda flags: bool(flags & os.O_RDWR), errno.EACCES)
     with monkeypatch.context() as nfs:
         _lock_like_nfs(nfs)
-        assert not remove_abandoned(left), "nobody can tell"
+        assert not remove_abandoned(left), "it cannot be locked"
     assert remove_abandoned(left)
 
 
@@ -255,7 +255,7 @@ def _lock_like_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", lock_what_is_writable)
 
 
-def test_hashing_a_stream_holds_no_thread_when_it_raises() -> None:
+def test_hashing_a_stream_that_raises_leaves_no_thread() -> None:
     import threading
 
     before = threading.active_count()

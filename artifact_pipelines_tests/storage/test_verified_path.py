@@ -1,11 +1,12 @@
-"""What is read by its path is never handed over with wrong bytes."""
+"""Readers that take a path never return a result of wrong bytes."""
 
 import gc
 import io
 import pathlib
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import duckdb
 import polars as pl
@@ -13,14 +14,16 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileInfo, FileState
 from artifact_pipelines.handlers import scanning
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.storage import verified_path as module
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.verified_path import verified_path
-from artifact_pipelines.store import Store, open_store
+from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.handlers.writing import write_value
 from artifact_pipelines_tests.storage.back_door import BackDoor
@@ -35,8 +38,10 @@ def file(store: Store) -> FileInfo:
     return store.info(store.create_artifact(io.BytesIO(sink.getvalue()), "parquet"))
 
 
-def artifact(store: Store, file: FileInfo) -> Artifact:
-    return store._producer.artifact(file)
+def artifact(store: Store, file: FileInfo, verify: bool = True) -> Artifact:
+    return ArtifactProducer(
+        store.catalog.files, open_backend(Settings.from_environment().storage_url), verify
+    ).artifact(file)
 
 
 def load(store: Store, file: FileInfo, annotation: Any) -> Any:
@@ -62,7 +67,7 @@ def test_a_sound_file_is_read(store: Store, file: FileInfo, annotation: Any, row
 
 @pytest.mark.parametrize(("annotation", "rows"), READERS)
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 0.999])
-def test_a_damaged_file_is_damage_whatever_its_reader_says(
+def test_damage_is_reported_instead_of_the_error_of_its_reader(
     store: Store, file: FileInfo, back_door: BackDoor, annotation: Any, rows: Callable[[Any], int], place: float
 ) -> None:
     data = bytearray(back_door.get(file.storage_path))
@@ -77,7 +82,7 @@ def test_a_damaged_file_is_damage_whatever_its_reader_says(
 
 
 @pytest.mark.parametrize("annotation", [pl.LazyFrame, pyarrow.dataset.Dataset, duckdb.DuckDBPyRelation])
-def test_only_a_small_file_is_read_before_it_is_scanned(
+def test_only_small_files_are_verified_before_a_scan(
     store: Store, file: FileInfo, back_door: BackDoor, annotation: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = bytearray(back_door.get(file.storage_path))
@@ -91,7 +96,7 @@ def test_only_a_small_file_is_read_before_it_is_scanned(
 
 
 @pytest.mark.parametrize("content", ["text ü" * 100, {"a": [1, 2]}])
-def test_text_and_json_are_verified_before_they_are_understood(store: Store, back_door: BackDoor, content: Any) -> None:
+def test_text_and_json_are_verified_before_they_are_decoded(store: Store, back_door: BackDoor, content: Any) -> None:
     handler, sink = TypeHandlers().for_value(content), io.BytesIO()
     write_value(content, sink)
     file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), handler.describe(content).file_type))
@@ -100,19 +105,15 @@ def test_text_and_json_are_verified_before_they_are_understood(store: Store, bac
         load(store, file, type(content))
 
 
-def test_what_can_be_read_from_damaged_bytes_is_not_verified_when_that_is_switched_off(
-    store: Store, file: FileInfo, back_door: BackDoor
-) -> None:
+def test_paths_are_not_verified_when_verification_is_off(store: Store, file: FileInfo, back_door: BackDoor) -> None:
     back_door.put(file.storage_path, back_door.get(file.storage_path).replace(b"polars", b"POLARS", 1))
-    with open_store(verify_reads=False) as plain:
-        assert isinstance(load(plain, file, pathlib.Path), pathlib.Path)
-        with verified_path(artifact(plain, file)) as read:
-            read.check()
+    unverified = artifact(store, file, verify=False)
+    assert isinstance(TypeHandlers().read(unverified, pathlib.Path), pathlib.Path)
+    with verified_path(unverified) as read:
+        read.check()
 
 
-def test_any_error_of_a_reader_over_damaged_bytes_becomes_the_damage(
-    store: Store, file: FileInfo, back_door: BackDoor
-) -> None:
+def test_damage_replaces_any_error_of_a_reader(store: Store, file: FileInfo, back_door: BackDoor) -> None:
     class Panic(BaseException):
         pass
 
@@ -125,7 +126,7 @@ def test_any_error_of_a_reader_over_damaged_bytes_becomes_the_damage(
     assert isinstance(caught.value.__cause__, Panic)
 
 
-def test_bytes_that_are_gone_are_missing(store: Store, file: FileInfo, back_door: BackDoor) -> None:
+def test_every_reader_reports_missing_bytes(store: Store, file: FileInfo, back_door: BackDoor) -> None:
     back_door.delete(file.storage_path)
     for kind, rows in READERS:
         with pytest.raises(MissingBytesError):
@@ -134,22 +135,20 @@ def test_bytes_that_are_gone_are_missing(store: Store, file: FileInfo, back_door
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit])
 @pytest.mark.local
-def test_who_leaves_early_waits_for_no_hash(
-    store: Store, file: FileInfo, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopped = threading.Event()
+def test_an_early_exit_does_not_wait_for_the_hash(store: Store, file: FileInfo, error: type[BaseException]) -> None:
+    class Endless(io.RawIOBase):
+        def readinto(self, _: object) -> int:
+            time.sleep(0.01)
+            return 1 if time.monotonic() < until else 0
 
-    def read(stream: object, stop: threading.Event) -> None:
-        if stop.wait(20):
-            stopped.set()
-
-    monkeypatch.setattr(module, "_read_to_end", read)
-    with pytest.raises(error), verified_path(artifact(store, file)):
+    until = time.monotonic() + 20
+    endless = Artifact(file, artifact(store, file).uri, lambda verify: cast("BinaryIO", Endless()))
+    with pytest.raises(error), verified_path(endless):
         raise error
-    assert stopped.is_set()
+    assert time.monotonic() < until
 
 
-def test_batches_that_are_read_to_their_end_are_verified(store: Store, file: FileInfo, back_door: BackDoor) -> None:
+def test_batches_are_verified_at_their_end(store: Store, file: FileInfo, back_door: BackDoor) -> None:
     def batches(fail: bool) -> Any:
         yield pa.record_batch({"x": [1]})
         if fail:
@@ -174,7 +173,7 @@ def test_batches_that_are_read_to_their_end_are_verified(store: Store, file: Fil
     assert len(at_the_end) == 2, "at the end of the batches, not only at the end of the block"
 
 
-def test_a_reader_that_is_dropped_midway_leaves_no_thread_behind(store: Store, file: FileInfo) -> None:
+def test_a_reader_dropped_midway_leaves_no_thread(store: Store, file: FileInfo) -> None:
     reader = load(store, file, pa.RecordBatchReader)
     reader.read_next_batch()
     del reader

@@ -1,4 +1,4 @@
-"""Whoever reads a stored file from its start to its end gets its bytes or an error."""
+"""A read of a stored file from start to end gives its bytes or an error."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ DATA = b"".join(b"line %07d %s\n" % (number, b"." * 110) for number in range(26_
 
 @pytest.fixture
 def catalog_url(settings: Settings) -> str:
-    """One is enough: a stream does not know which database its file is known to."""
+    """One database is enough: a stream knows none."""
     return settings.catalog_url
 
 
@@ -50,7 +50,7 @@ def into_a_buffer(stream: BinaryIO) -> bytes:
 
 
 def exactly(stream: BinaryIO) -> bytes:
-    """As many bytes as there are, and not one read more."""
+    """All bytes in one read, and no read after it."""
     return stream.read(len(DATA))
 
 
@@ -106,7 +106,7 @@ def test_a_whole_file_is_read_in_any_way(
         assert stream.read() == b""
 
 
-# Every way meets the damage that comes last; those that begin in another place than at the start, or stop, meet all.
+# Every way is tried with damage at the end; those that seek or stop are tried with every damage.
 _MEETINGS = [
     pytest.param(damage, way, id=f"{damage}-{name}")
     for damage in DAMAGES
@@ -127,16 +127,12 @@ def test_a_damaged_file_is_never_read_to_its_end(
         way(stream)
 
 
-def test_an_error_that_is_kept_leads_to_no_memory_that_is_gone(
-    producer: ArtifactProducer, file: FileInfo, back_door: BackDoor
-) -> None:
+def test_a_kept_error_holds_no_buffer(producer: ArtifactProducer, file: FileInfo, back_door: BackDoor) -> None:
     back_door.put(file.storage_path, DATA[:-1] + b"x")
     with pytest.raises(DamagedBytesError) as raised, producer.open(file.file_id) as stream:
         stream.read(len(DATA))
     seen = [item for entry in raised.traceback for item in entry.frame.f_locals.items()]
-    views = [
-        value for name, value in seen if isinstance(value, memoryview) and name != "buffer"
-    ]  # that is Python's own
+    views = [value for name, value in seen if isinstance(value, memoryview) and name != "buffer"]  # Python's own
     assert views
     for view in views:
         with pytest.raises(ValueError, match="released"):
@@ -146,7 +142,7 @@ def test_an_error_that_is_kept_leads_to_no_memory_that_is_gone(
 @pytest.mark.parametrize(
     ("data", "found"), [(DATA[:-1], f"{len(DATA) - 1:,} bytes"), (DATA + b"x", "more bytes"), (b"", "0 bytes")]
 )
-def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
+def test_a_file_whose_size_changes_after_opening_is_damaged(
     producer: ArtifactProducer,
     file: FileInfo,
     back_door: BackDoor,
@@ -163,31 +159,39 @@ def test_a_file_of_another_size_than_it_had_when_it_was_opened_is_damaged(
             way(stream)
 
 
-def test_a_byte_more_behind_a_read_that_ends_where_the_file_should_is_seen(
-    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+def test_a_surplus_byte_after_the_last_read_is_found(
+    producer: ArtifactProducer,
+    catalog: Catalog,
+    backend: IStorageBackend,
+    back_door: BackDoor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = bytes(2 << 20)  # two buffers
     file = catalog.files.get_file(producer.create_artifact(io.BytesIO(data), "bin"))
     back_door.put(file.storage_path, data + b"x")
-    monkeypatch.setattr(producer, "_check_size", lambda file: None)
+    monkeypatch.setattr(backend, "size_bytes", lambda path: file.size_bytes)
     with pytest.raises(DamagedBytesError, match="more bytes"), producer.artifact(file).open() as stream:
         in_pieces(stream)
 
 
 def test_an_empty_file_that_has_grown_is_damaged(
-    producer: ArtifactProducer, catalog: Catalog, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
+    producer: ArtifactProducer,
+    catalog: Catalog,
+    backend: IStorageBackend,
+    back_door: BackDoor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = catalog.files.get_file(producer.create_artifact(io.BytesIO(b""), "txt"))
     with producer.open(file.file_id) as stream:
         assert stream.read() == b""
     back_door.put(file.storage_path, b"x")
-    monkeypatch.setattr(producer, "_check_size", lambda file: None)
+    monkeypatch.setattr(backend, "size_bytes", lambda path: file.size_bytes)
     for way in (WAYS[0], in_pieces, into_a_buffer):
         with pytest.raises(DamagedBytesError, match="more bytes"), producer.artifact(file).open() as stream:
             way(stream)
 
 
-def test_who_swallows_the_error_does_not_get_the_rest(
+def test_a_reader_that_swallows_the_error_gets_no_more_bytes(
     producer: ArtifactProducer, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
@@ -199,7 +203,7 @@ def test_who_swallows_the_error_does_not_get_the_rest(
             stream.seek(len(DATA) - 5)
 
 
-def test_reading_here_and_there_is_possible_and_verifies_nothing(
+def test_partial_reads_work_and_verify_nothing(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["first bit"])
@@ -223,11 +227,11 @@ def test_verification_can_be_switched_off(
     with pytest.raises(DamagedBytesError), plain.open(file.file_id, verify=True) as stream:
         stream.read()
     with ArtifactProducer(catalog.files, backend).open(file.file_id, verify=False) as stream:
-        assert stream.read() == DAMAGES["first bit"], "known to be damaged by now, and read all the same"
+        assert stream.read() == DAMAGES["first bit"], "known to be damaged, and read all the same"
     assert plain.uri(catalog.files.get_file(file.file_id))
 
 
-def test_what_was_found_damaged_is_refused_at_once_and_healed_by_creating_it_again(
+def test_known_damage_is_refused_and_healed_by_creating_the_content_again(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
@@ -246,7 +250,7 @@ def test_what_was_found_damaged_is_refused_at_once_and_healed_by_creating_it_aga
         assert stream.read() == DATA
 
 
-def test_of_a_file_that_was_looked_up_before_later_damage_and_later_healing_are_seen(
+def test_an_artifact_made_earlier_shows_later_damage_and_healing(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
@@ -265,7 +269,7 @@ def test_of_a_file_that_was_looked_up_before_later_damage_and_later_healing_are_
         producer.artifact(file).open()
 
 
-def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
+def test_a_reader_of_old_bytes_does_not_mark_a_healed_file_damaged(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
     back_door.put(file.storage_path, DAMAGES["last bit"])
@@ -273,7 +277,7 @@ def test_a_reader_of_the_old_bytes_does_not_call_a_healed_file_damaged(
     with producer.open(file.file_id) as slow:
         assert catalog.files.mark_damaged(file)
         producer.create_artifact(io.BytesIO(DATA), "txt")
-        # An open file stays the one that was opened; on S3 each range is of the object that lies there by then.
+        # An open file keeps its bytes; on S3 each range comes from the current object.
         with pytest.raises(DamagedBytesError) if is_local else contextlib.nullcontext():
             in_pieces(slow)
     assert catalog.files.get_file(file.file_id).state == FileState.STORED
@@ -288,7 +292,7 @@ def create_many(producer: ArtifactProducer) -> None:
 
 
 @pytest.mark.parametrize("create", [create_one, create_many])
-def test_a_reader_of_damaged_bytes_that_were_lost_and_put_again_does_not_call_them_damaged(
+def test_a_reader_of_old_damaged_bytes_does_not_mark_new_ones_damaged(
     producer: ArtifactProducer,
     catalog: Catalog,
     file: FileInfo,
@@ -303,7 +307,7 @@ def test_a_reader_of_damaged_bytes_that_were_lost_and_put_again_does_not_call_th
 
 
 @pytest.mark.parametrize("create", [create_one, create_many])
-def test_a_mark_on_the_old_bytes_that_comes_between_putting_and_settling_does_not_stay(
+def test_damage_of_old_bytes_found_between_put_and_settlement_is_dropped(
     producer: ArtifactProducer,
     catalog: Catalog,
     file: FileInfo,
@@ -326,7 +330,7 @@ def test_a_mark_on_the_old_bytes_that_comes_between_putting_and_settling_does_no
 def test_a_duplicate_that_puts_no_bytes_heals_nothing(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found damaged between a writer's look and its settlement: the damage stays known."""
+    """Damage that is found between a writer's check and its settlement stays recorded."""
     settle = catalog.files.settle_all
 
     def found_meanwhile(*arguments: object) -> None:
@@ -338,7 +342,7 @@ def test_a_duplicate_that_puts_no_bytes_heals_nothing(
     assert catalog.files.get_file(file.file_id).state == FileState.DAMAGED
 
 
-def test_damage_is_reported_even_when_the_catalog_does_not_answer(
+def test_damage_is_reported_even_if_the_catalog_does_not_answer(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(file: FileInfo) -> bool:
@@ -350,7 +354,7 @@ def test_damage_is_reported_even_when_the_catalog_does_not_answer(
         stream.read()
 
 
-def test_a_disk_that_can_not_be_read_is_an_error_of_the_store(
+def test_an_unreadable_disk_is_an_error_of_the_store(
     producer: ArtifactProducer, backend: IStorageBackend, file: FileInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken(io.BytesIO):
@@ -362,14 +366,14 @@ def test_a_disk_that_can_not_be_read_is_an_error_of_the_store(
         stream.read()
 
 
-def test_a_pending_file_is_never_marked(catalog: Catalog, engine: sa.Engine, file: FileInfo) -> None:
+def test_a_pending_file_is_never_marked_damaged(catalog: Catalog, engine: sa.Engine, file: FileInfo) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE files SET state = 'pending'")
     assert not catalog.files.mark_damaged(catalog.files.get_file(file.file_id))
     assert not catalog.files.mark_damaged(file)
 
 
-def test_the_handle_is_closed_with_the_stream(
+def test_closing_the_stream_closes_its_file(
     producer: ArtifactProducer, backend: IStorageBackend, file: FileInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = io.BytesIO(DATA)

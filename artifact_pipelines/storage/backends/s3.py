@@ -41,13 +41,16 @@ class S3Storage:
         settings: How to reach the server.
         part_bytes: Size of the parts of a multipart upload; servers accept 5 MiB or more.
 
+    Attributes:
+        client: Sends its requests.
+
     Raises:
         ConfigurationError: The URL has another form.
     """
 
     def __init__(self, storage_url: str, settings: S3Settings, part_bytes: int = PART_BYTES) -> None:
         self._bucket, self._prefix = _location(storage_url)
-        self._client = S3Client(self._bucket, settings)
+        self.client = S3Client(self._bucket, settings)
         self._part_bytes = part_bytes
 
     def __repr__(self) -> str:
@@ -59,24 +62,24 @@ class S3Storage:
 
     def write_stream(self, content: StagedFile, path: StoragePath) -> None:
         """See `IStorageBackend`."""
-        self._client.run(self._put(content, path))
+        self.client.run(self._put(content, path))
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         """See `IStorageBackend`. Several at a time, because a request for a small file mostly waits."""
-        self._client.run(self._put_all(contents))
+        self.client.run(self._put_all(contents))
 
     def read_stream(self, path: StoragePath) -> io.BufferedReader:
         """See `IStorageBackend`."""
         size_bytes = self.size_bytes(path)
         if size_bytes is None:
             raise FileNotFoundError(self.uri(path))
-        stream = ObjectStream(self._client, self._key(path), size_bytes)
+        stream = ObjectStream(self.client, self._key(path), size_bytes)
         return io.BufferedReader(stream, FIRST_READ_BYTES)
 
     def delete_file(self, path: StoragePath) -> None:
         """See `IStorageBackend`."""
         with suppress(NoSuchThingError):
-            self._client.call("delete_object", Key=self._key(path))
+            self.client.call("delete_object", Key=self._key(path))
 
     def exists(self, path: StoragePath) -> bool:
         """See `IStorageBackend`."""
@@ -85,7 +88,7 @@ class S3Storage:
     def size_bytes(self, path: StoragePath) -> int | None:
         """See `IStorageBackend`."""
         try:
-            return int(self._client.call("head_object", Key=self._key(path))["ContentLength"])
+            return int(self.client.call("head_object", Key=self._key(path))["ContentLength"])
         except NoSuchThingError:
             return None
 
@@ -95,13 +98,13 @@ class S3Storage:
 
     def s3_access(self) -> S3Access:
         """See `IReadInPlace`."""
-        return self._client.access()
+        return self.client.access()
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
         page: dict[str, str] = {}
         while True:
-            answer = self._client.call("list_objects_v2", Prefix=self._prefix, **page)
+            answer = self.client.call("list_objects_v2", Prefix=self._prefix, **page)
             for entry in answer.get("Contents", ()):
                 path = self._parse(entry["Key"])
                 if path is not None:
@@ -120,7 +123,7 @@ class S3Storage:
             with suppress(NoSuchThingError):  # finished or cleared in the meantime
                 leftover = Leftover(f"multipart upload {upload_id} of {key}", self._uploaded_bytes(key, upload_id))
                 if not dry_run:
-                    self._client.call("abort_multipart_upload", Key=key, UploadId=upload_id)
+                    self.client.call("abort_multipart_upload", Key=key, UploadId=upload_id)
                 cleared.append(leftover)
         return cleared
 
@@ -134,7 +137,7 @@ class S3Storage:
         """Yield all uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix."""
         page: dict[str, str] = {}
         while True:
-            answer = self._client.call("list_multipart_uploads", **page)
+            answer = self.client.call("list_multipart_uploads", **page)
             uploads = answer.get("Uploads", ())
             for upload in uploads:
                 yield upload["Key"], upload["UploadId"]
@@ -147,7 +150,7 @@ class S3Storage:
     def _uploaded_bytes(self, key: str, upload_id: str) -> int:
         size_bytes = page = 0
         while True:
-            answer = self._client.call("list_parts", Key=key, UploadId=upload_id, PartNumberMarker=page)
+            answer = self.client.call("list_parts", Key=key, UploadId=upload_id, PartNumberMarker=page)
             size_bytes += sum(int(part["Size"]) for part in answer.get("Parts", ()))
             if not answer.get("IsTruncated"):
                 return size_bytes
@@ -171,20 +174,18 @@ class S3Storage:
 
     async def _send_part(self, method: str, part: FileRange, **parameters: Any) -> Any:
         length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
-        return await self._client.send(
-            method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters
-        )
+        return await self.client.send(method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters)
 
     async def _put_in_parts(self, content: StagedFile, key: str) -> None:
         token = secrets.token_hex(16)
-        begun = await self._client.send("create_multipart_upload", Key=key, Metadata={_TOKEN: token})
+        begun = await self.client.send("create_multipart_upload", Key=key, Metadata={_TOKEN: token})
         upload = {"Key": key, "UploadId": begun["UploadId"]}
         try:
             parts = await self._send_parts(content, upload)
             await self._complete(upload, parts, content.content.size_bytes, token)
         except BaseException:
             with suppress(NoSuchThingError, BackendError):  # `clear_leftovers` finds it later
-                await self._client.send("abort_multipart_upload", **upload)
+                await self.client.send("abort_multipart_upload", **upload)
             raise
 
     async def _send_parts(self, content: StagedFile, upload: dict[str, str]) -> list[dict[str, Any]]:
@@ -209,11 +210,11 @@ class S3Storage:
     async def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]], size_bytes: int, token: str) -> None:
         is_known_complete = True
         try:
-            await self._client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
+            await self.client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
         except NoSuchThingError:  # completed by an attempt whose answer was lost, or aborted by someone
             is_known_complete = False
         try:
-            found = await self._client.send("head_object", Key=upload["Key"])
+            found = await self.client.send("head_object", Key=upload["Key"])
         except NoSuchThingError as error:
             raise self._aborted_by_another(upload["Key"]) from error
         if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
