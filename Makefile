@@ -32,9 +32,10 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http:/
 test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m slipcover --dont-wrap-pytest --json --out .coverage.json -m pytest -n 2
+	$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under 90 --skip-covered
 	@echo "All checks passed"
 
 .PHONY: stress
