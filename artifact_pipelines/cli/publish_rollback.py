@@ -32,7 +32,8 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
     command reports to Dagster; if the report fails, run the same command again.
     """
     with open_store() as store:
-        uri = store.uri(store.catalog.materializations.version(asset, version, partition).file.file_id)
+        files = store.catalog.materializations.version(asset, version, partition).files
+        uri, *_ = [store.uri(file.file_id) for file in files]  # an error if bytes are missing, before any change
         made = store.catalog.candidates.publish_version(asset, version, partition)
         if not as_json:
             click.echo(f"{_name(asset, partition)} version {version} is current.")

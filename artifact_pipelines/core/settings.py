@@ -105,13 +105,13 @@ def folder_from(url: str, setting: str) -> pathlib.Path:
     Raises:
         ConfigurationError: It is another kind of URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return pathlib.Path(unquote(parts.path))
-    if parts.scheme or not url:
+    split = urlsplit(url)
+    if split.scheme == "file" and split.netloc in ("", "localhost"):
+        return pathlib.Path(unquote(split.path))
+    if split.scheme or not url:
         raise ConfigurationError(
             setting,
-            f"{parts.scheme + '://…' if parts.scheme else 'an empty text'} is not a folder",
+            f"{split.scheme + '://…' if split.scheme else 'an empty text'} is not a folder",
             "Use a path or file:///folder" + (", or s3://bucket/prefix." if setting == STORAGE_URL else "."),
         )
     return pathlib.Path(url).absolute()

@@ -18,8 +18,8 @@ def csv(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def lose_the_catalog(folder: pathlib.Path) -> None:
-    for part in folder.glob("catalog.db*"):
-        part.unlink()
+    for file in folder.glob("catalog.db*"):
+        file.unlink()
 
 
 def test_lost_catalog_is_restored_from_its_newest_backup(tmp_path: pathlib.Path, csv: pathlib.Path) -> None:

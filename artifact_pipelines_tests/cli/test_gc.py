@@ -17,8 +17,8 @@ def test_gc_of_an_empty_store_deletes_nothing(store: Store) -> None:
 @pytest.mark.usefixtures("numbers")
 def test_dry_run_lists_what_would_be_deleted_with_reasons() -> None:
     text = run("gc", "--dry-run", "--explain")
-    for part in ("Would be released", "not among the last 2", "Kept by retention", "current, one of the last 2"):
-        assert part in text
+    for expected in ("Would be released", "not among the last 2", "Kept by retention", "current, one of the last 2"):
+        assert expected in text
     assert "Dry run, nothing was changed" in text
     assert len(run_json("history", "numbers")) == 4
 

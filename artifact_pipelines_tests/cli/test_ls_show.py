@@ -61,5 +61,5 @@ def test_ls_without_assets_mentions_files(csv: pathlib.Path) -> None:
 def test_show_prints_everything_known_about_a_file(csv: pathlib.Path) -> None:
     run("put", csv)
     text = run("show", 1)
-    for part in ("text/csv", "stored", "caller", "8 bytes"):
-        assert part in text
+    for expected in ("text/csv", "stored", "caller", "8 bytes"):
+        assert expected in text

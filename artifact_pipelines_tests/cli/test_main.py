@@ -47,8 +47,8 @@ def test_missing_catalog_is_an_error_and_is_not_created(
     url = f"sqlite:///{tmp_path / 'a' / 'typo.db'}"
     monkeypatch.setenv("ARTIFACT_CATALOG_URL", url)
     text = run(*arguments.split(), code=3)
-    for part in ("NoCatalogError", url, "ARTIFACT_CATALOG_URL", "make demo"):
-        assert part in text
+    for expected in ("NoCatalogError", url, "ARTIFACT_CATALOG_URL", "make demo"):
+        assert expected in text
     assert [path.name for path in tmp_path.iterdir()] == ["landing"]
 
 

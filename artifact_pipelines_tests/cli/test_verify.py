@@ -30,8 +30,8 @@ def test_intact_store_exits_with_0(file: FileInfo) -> None:
 def test_damage_is_listed_with_a_remedy_and_exits_with_4(file: FileInfo, back_door: BackDoor) -> None:
     back_door.put(file.storage_path, b"Data")
     text = run("verify", code=4)
-    for part in ("corrupt bytes", file.content_hash[:12], "caller", str(file.storage_path), "restore the object"):
-        assert part in text
+    for expected in ("corrupt bytes", file.content_hash[:12], "caller", str(file.storage_path), "restore the object"):
+        assert expected in text
     assert "1 finding, 0 repaired" in text
 
 

@@ -106,8 +106,8 @@ def test_dry_run_changes_nothing_and_lists_the_same_files(
     assert _rows(engine) == before
     assert stored(backend) == files
     assert (len(report.reaped), len(report.orphans), len(report.released)) == (1, 1, 2)
-    told = [(garbage.asset, garbage.reason, garbage.size_bytes) for garbage in report.collected]
-    assert told == [(None, "released by its caller", 8), (None, "writer never finished", 4)]
+    collected = [(garbage.asset, garbage.reason, garbage.size_bytes) for garbage in report.collected]
+    assert collected == [(None, "released by its caller", 8), (None, "writer never finished", 4)]
     kept = {v.version.name.version: v.reason for v in report.verdicts if v.is_kept}
     assert kept == {3: "current, one of the last 1"}
 
@@ -344,10 +344,10 @@ def test_large_clean_up_works_in_batches_and_reports_progress(
     monkeypatch.setattr("artifact_pipelines.maintenance.clean_up.BATCH_FILES", 2)
     for number in range(5):
         producer.release(create(producer, f"{number}"))
-    said: list[str] = []
-    report = clean_up(catalog, backend, grace_s=0, progress=said.append)
+    steps: list[str] = []
+    report = clean_up(catalog, backend, grace_s=0, progress=steps.append)
     assert report.freed == Amount(5, 5)
-    assert [text for text in said if text.startswith("Collecting")] == [
+    assert [text for text in steps if text.startswith("Collecting")] == [
         "Collecting: 2 of 5 files",
         "Collecting: 4 of 5 files",
         "Collecting: 5 of 5 files",

@@ -137,7 +137,7 @@ def test_large_store_is_compared_in_batches(
 
 
 @pytest.mark.parametrize(
-    ("going", "of", "is_refused"),
+    ("deleted", "total", "is_refused"),
     [
         (Amount(100, 1000), Amount(100, 1000), False),  # few files may always be deleted
         (Amount(101, 101), Amount(1010, 1010), False),  # exactly the share
@@ -146,12 +146,12 @@ def test_large_store_is_compared_in_batches(
         (Amount(0, 0), Amount(0, 0), False),
     ],
 )
-def test_share_limits_both_files_and_bytes(going: Amount, of: Amount, is_refused: bool) -> None:
+def test_share_limits_both_files_and_bytes(deleted: Amount, total: Amount, is_refused: bool) -> None:
     if is_refused:
         with pytest.raises(TooMuchToDeleteError, match=r"share of 10%\."):
-            check_share("garbage", going, of)
+            check_share("garbage", deleted, total)
     else:
-        check_share("garbage", going, of)
+        check_share("garbage", deleted, total)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

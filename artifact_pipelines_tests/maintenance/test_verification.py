@@ -162,11 +162,11 @@ def test_share_out_of_range_is_refused(catalog: Catalog, backend: IStorageBacken
 
 
 def test_progress_is_reported_in_bytes(catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo]) -> None:
-    told: list[tuple[int, int]] = []
-    verify(catalog, backend, on_progress=lambda read, expected: told.append((read, expected)))
+    reports: list[tuple[int, int]] = []
+    verify(catalog, backend, on_progress=lambda read, expected: reports.append((read, expected)))
     total = sum(file.size_bytes for file in stored)
-    assert told[-1] == (total, total)
-    assert [read for read, _ in told] == sorted(read for read, _ in told)
+    assert reports[-1] == (total, total)
+    assert [read for read, _ in reports] == sorted(read for read, _ in reports)
 
 
 def test_wrong_rows_are_found_and_repaired(
