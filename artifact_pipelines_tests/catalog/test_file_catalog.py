@@ -13,7 +13,7 @@ from artifact_pipelines.catalog.files import LEASE_HOLDER, FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.types import Content, FileId, FileState, Lease
-from artifact_pipelines_tests.catalog.file_catalog_contract import CSV, A, B, FileCatalogContract
+from artifact_pipelines_tests.contracts.file_catalog import CSV, A, B, FileCatalogContract
 
 
 class TestFileCatalog(FileCatalogContract):

@@ -5,9 +5,15 @@
         def place(self, tmp_path):
             return BackendPlace(MyStorage(tmp_path), MyBackDoor(tmp_path))
 
-A back door reads and changes what is stored without the class under test.
+StorageBackendContract     what `IStorageBackend` promises
+FileCatalogContract        what `IFileCatalog` promises
+ArtifactProducerContract   what a producer promises, and each backend and catalog below it makes possible
+
+A back door reads and changes stored bytes without the class under test. `test_memory.py` is an example.
 """
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.artifact_producer", f"{__name__}.storage_backend")
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{name}" for name in ("artifact_producer", "file_catalog", "storage_backend"))
+)
