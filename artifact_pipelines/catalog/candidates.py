@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import CHECKED_IN, IS_CANDIDATE, make_current, reject, superseded_by
 from artifact_pipelines.catalog.engine import reading, retried, writing
-from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     materialization_of,
+    missing_version,
     of_asset,
     of_partitions,
     select_materializations,
@@ -127,15 +127,12 @@ class CandidateCatalog:
             UnknownVersionError: It has no version of that number, or no longer has it.
             InvalidArgumentError: The version was published before: going back to it is a rollback.
         """
-        which = of_asset(asset, partition)
+        which = [*of_asset(asset, partition), *_IS_HELD, _TABLE.version == version]
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
-            found = select_materializations(connection, [*which, *_IS_HELD, _TABLE.version == version], limit=1)
+            found = select_materializations(connection, which, limit=1)
             if not found:
-                highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*which)).scalar()
-                if highest is None:
-                    raise NeverMaterializedError(asset, partition)
-                raise UnknownVersionError(asset, version, highest, partition)
+                raise missing_version(connection, asset, partition, version)
             made = found[0]
             this = _ID.in_([made.materialization_id])
             is_current = connection.execute(sa.select(_TABLE.is_current).where(this)).scalar_one()

@@ -23,7 +23,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
 
-_BATCH_FILES = 500
+BATCH_FILES = 500
 _NOW = sa.select(utc_now()).scalar_subquery()
 _HAS_EXPIRED = file_references.c.expires_at <= _NOW
 _IS_REFERENCE = file_references.c.file_id == files.c.file_id
@@ -90,7 +90,7 @@ class CollectionCatalog:
     def _release_rebuilt_after(self, file_id: int) -> Sequence[int]:
         """Release the next files by ID. Waiting for a busy one while others are locked might be a deadlock."""
         held = sa.select(files.c.file_id).where(files.c.file_id > file_id, *_IS_HELD_AS_REBUILT_ONLY)
-        some = held.order_by(files.c.file_id).limit(_BATCH_FILES).with_for_update(skip_locked=True)
+        some = held.order_by(files.c.file_id).limit(BATCH_FILES).with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
             chosen = connection.scalars(some).all()
             _drop_rebuilt(connection, chosen)

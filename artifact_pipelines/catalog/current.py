@@ -9,9 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.catalog.files import hold_again
-from artifact_pipelines.catalog.materialization_rows import TYPES, holder_of, materialization_of, of_asset
+from artifact_pipelines.catalog.materialization_rows import (
+    TYPES,
+    holder_of,
+    materialization_of,
+    missing_version,
+    of_asset,
+)
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
     datasets,
@@ -149,8 +154,7 @@ def roll_back(connection: sa.Connection, asset: str, version: int, partition: st
     )
     found = connection.execute(kept.order_by(_ID.desc())).all()
     if not found:
-        highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*which)).scalar()
-        raise UnknownVersionError(asset, version, highest or 0, partition)
+        raise missing_version(connection, asset, partition, version)
     published = [row for row in found if row.publication == Publication.PUBLISHED]
     if not published:
         publish = f"`artifact-pipelines publish {asset} --version {version}`"

@@ -79,28 +79,30 @@ class LineageCatalog:
 
 
 def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:
-    source, same, made = (materializations.alias(name) for name in ("source", "same", "made"))
-    source_id = source.c.materialization_id
+    same, made = _same_versions(ids).c, materializations.alias("made")
+    order = (same.source, made.c.asset_key, made.c.partition_key, made.c.version)
     return (
-        sa.select(source_id.label("source"), sa.func.max(made.c.materialization_id).label("consumer"))
-        .join_from(source, same, _is_same_version(source, same))
-        .join(materialization_inputs, _inputs.input_id == same.c.materialization_id)
+        sa.select(same.source, sa.func.max(made.c.materialization_id).label("consumer"))
+        .join(materialization_inputs, _inputs.input_id == same.loaded)
         .join(made, made.c.materialization_id == _inputs.materialization_id)
-        .where(source_id.in_(ids))
-        .group_by(source_id, made.c.asset_key, made.c.partition_key, made.c.version)
-        .order_by(source_id, made.c.asset_key, made.c.partition_key, made.c.version)
+        .group_by(*order)
+        .order_by(*order)
         .limit(limit)
     )
 
 
-def _is_same_version(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """True if two materializations have one version: a consumer of either is a consumer of both."""
-    same = (other.c.asset_key == one.c.asset_key, other.c.version == one.c.version)
-    # Not "is not distinct from", which PostgreSQL answers from no index.
-    return sa.or_(
-        sa.and_(*same, other.c.partition_key == one.c.partition_key),
-        sa.and_(*same, other.c.partition_key.is_(None), one.c.partition_key.is_(None)),
+def _same_versions(ids: Sequence[int]) -> sa.Subquery:
+    """Select each materialization with all those of its version: a consumer of one is a consumer of all."""
+    source, other = materializations.alias("source"), materializations.alias("other")
+    pairs = sa.select(source.c.materialization_id.label("source"), other.c.materialization_id.label("loaded")).where(
+        source.c.materialization_id.in_(ids),
+        other.c.asset_key == source.c.asset_key,
+        other.c.version == source.c.version,
     )
+    # Two queries, because PostgreSQL uses no index for "is not distinct from".
+    partitioned = pairs.where(other.c.partition_key == source.c.partition_key)
+    unpartitioned = pairs.where(other.c.partition_key.is_(None), source.c.partition_key.is_(None))
+    return sa.union_all(partitioned, unpartitioned).subquery("same")
 
 
 def _by_name(found: Iterable[Made]) -> Sequence[Made]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.tables import files, materialization_files, materializations
+from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.types import FileInfo, Materialization, Publication
 
 _ID = materializations.c.materialization_id
@@ -111,6 +113,14 @@ def highest_version(connection: sa.Connection, which: Sequence[sa.ColumnElement[
     # Ordered by the one partition too: PostgreSQL walks an index only in an order that is the index's own.
     highest = sa.select(_VERSION).where(*which).order_by(_PARTITION.desc(), _VERSION.desc()).limit(1)
     return connection.execute(highest).scalar() or 0
+
+
+def missing_version(connection: sa.Connection, asset: str, partition: str | None, version: int | None) -> NotFoundError:
+    """Return the error for a version that an asset or partition does not have; None: it has no current one."""
+    highest = highest_version(connection, of_asset(asset, partition))
+    if version is None or not highest:
+        return NeverMaterializedError(asset, partition)
+    return UnknownVersionError(asset, version, highest, partition)
 
 
 def is_newest_of_its_version(made: sa.FromClause) -> sa.ColumnElement[bool]:

@@ -105,7 +105,8 @@ class MaterializationCatalog:
 
         Raises:
             UnknownVersionError: No materialization of that number is kept.
-            InvalidArgumentError: One is kept, and was never published.
+            NeverMaterializedError: The asset or partition has no version at all.
+            InvalidArgumentError: The version is kept, and was never published.
         """
         with writing(self._engine) as connection:
             lock_asset(connection, asset)

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import retried, writing
-from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownTagError, UnknownVersionError
-from artifact_pipelines.catalog.materialization_rows import lock_asset, of_asset
+from artifact_pipelines.catalog.exceptions import UnknownTagError
+from artifact_pipelines.catalog.materialization_rows import lock_asset, missing_version, of_asset
 from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
@@ -93,9 +93,6 @@ def _kept(connection: sa.Connection, asset: str, partition: str | None, version:
         version = connection.execute(sa.select(_TABLE.version).where(*this, _TABLE.is_current)).scalar()
     kept = sa.select(materializations).where(*this, _TABLE.released_at.is_(None), _TABLE.version == version)
     rows = connection.execute(kept.order_by(_TABLE.materialization_id.desc())).all()
-    if rows:
-        return rows
-    highest = connection.execute(sa.select(sa.func.max(_TABLE.version)).where(*this)).scalar()
-    if version is None or highest is None:
-        raise NeverMaterializedError(asset, partition)
-    raise UnknownVersionError(asset, version, highest, partition)
+    if not rows:
+        raise missing_version(connection, asset, partition, version)
+    return rows

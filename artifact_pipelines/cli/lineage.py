@@ -76,11 +76,9 @@ def _branch(node: LineageNode, branch: Tree) -> Tree:
 def _text(node: LineageNode) -> str:
     made = node.made
     name = made.asset if made.partition is None else f"{made.asset}[{made.partition}]"
-    facts = [f"file {made.file_id}", cell("created_at", made.created_at)]
-    if made.version is not None:
-        facts.insert(0, f"version {made.version}")
+    facts = [f"version {made.version}", f"file {made.file_id}", cell("created_at", made.created_at)]
     marks = [*(["also elsewhere in this tree"] if node.is_repeated else []), *(["…"] if node.is_cut else [])]
-    return ", ".join([name, *filter(None, facts), *marks])
+    return ", ".join([name, *facts, *marks])
 
 
 def _all(trees: Iterable[LineageNode]) -> Iterable[LineageNode]:

@@ -224,7 +224,7 @@ def hold_as_rebuilt(engine: sa.Engine, *file_ids: FileId) -> None:
 def test_only_files_held_as_rebuilt_are_released(
     catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.catalog.collection._BATCH_FILES", 2)
+    monkeypatch.setattr("artifact_pipelines.catalog.collection.BATCH_FILES", 2)
     contents = [Content(letter * 64, 10) for letter in "abcde"]
     found = [free(catalog, content) for content in contents]
     needed = stored(catalog, Content("f" * 64, 10))

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.exceptions import UnknownVersionError
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.tables import materializations
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
@@ -113,7 +113,7 @@ def test_released_unpublished_and_unknown_versions_can_not_become_current(catalo
             catalog.materializations.roll_back(TABLE, version)
     with pytest.raises(InvalidArgumentError, match=f"publish {TABLE} --version 2` makes current what is rejected"):
         catalog.materializations.roll_back(TABLE, 2)
-    with pytest.raises(UnknownVersionError):
+    with pytest.raises(NeverMaterializedError):
         catalog.materializations.roll_back(TABLE, 3, "mon")
     assert catalog.materializations.current(TABLE).version == 3
     assert counts_agree(engine)
