@@ -41,7 +41,7 @@ BUILT_IN: Sequence[IReader] = (
     ArtifactHandler(),
 )
 WRITTEN_AS = "written_as"
-"""Key in a materialization's metadata: the value's `TypeHandlers.type_of`."""
+"""Key in a materialization's metadata: the name of the type that loads it without an annotation."""
 
 _DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
 _READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
@@ -100,29 +100,20 @@ class TypeHandlers:
     def _handlers(self) -> Sequence[IReader]:
         return (*self._own, *_registered, *BUILT_IN)
 
-    def for_value(self, value: object) -> ITypeHandler | IStreamHandler:
-        """Return the handler that stores a value.
+    def find_writer(self, value: object) -> tuple[ITypeHandler | IStreamHandler, str | None]:
+        """Return the handler that stores a value, and the name of the type that loads it without an annotation.
+
+        The name is None if the default of the file type loads it.
 
         Raises:
             UnsupportedTypeError: No handler stores it.
         """
-        return self._writer(value)[0]
-
-    def type_of(self, value: object) -> str | None:
-        """Return the name of the type that loads a value without an annotation; None: the default of its file type.
-
-        Raises:
-            UnsupportedTypeError: No handler stores it.
-        """
-        handler, name = self._writer(value)
-        return name if name in handler.reads and name not in _READ_ONCE else None
-
-    def _writer(self, value: object) -> tuple[ITypeHandler | IStreamHandler, str]:
         is_stream = hasattr(value, "read") or hasattr(value, "readinto")
         for name in (*type_names(type(value)), *([STREAM] if is_stream else [])):
             for handler in self._handlers:
                 if name in handler.writes:
-                    return cast("ITypeHandler | IStreamHandler", handler), name
+                    is_default = name in handler.reads and name not in _READ_ONCE
+                    return cast("ITypeHandler | IStreamHandler", handler), name if is_default else None
         raise UnsupportedTypeError("store", type_title(type(value)), list_types([h.writes for h in self._handlers]))
 
     def read(
@@ -138,8 +129,8 @@ class TypeHandlers:
             artifact: The stored file.
             annotation: The type to return. The first member of a union that fits the file wins.
             columns: Columns to read of a table; None: all.
-            written_as: The value's `type_of` when it was stored. If unknown or not installed here, the type of the file
-                decides.
+            written_as: The name that `find_writer` returned when it was stored. If unknown or not installed here, the
+                type of the file decides.
 
         Raises:
             InvalidArgumentError: `columns` are not names of columns.

@@ -95,7 +95,7 @@ class OutputWriter:
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> "_Put":
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
-        handler, written_as = self._handlers.for_value(value), self._handlers.type_of(value)
+        handler, written_as = self._handlers.find_writer(value)
         description = handler.describe(value)
         unordered = is_unordered(asked.metadata, description)
         logical_hash = None

@@ -43,7 +43,7 @@ class Everything:
     amount: decimal.Decimal
     key: uuid.UUID
     colour: Colour
-    parts: tuple[Point, ...]
+    points: tuple[Point, ...]
     nested: Optional["Everything"] = None
 
 

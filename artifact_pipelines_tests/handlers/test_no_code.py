@@ -107,7 +107,7 @@ def test_hostile_schema_runs_no_code(folder: pathlib.Path, trap: pathlib.Path, n
                     _use(TypeHandlers().read(artifact, kind))
                     read += 1
                 except (ArtifactError, pl.exceptions.PolarsError, ValueError):
-                    continue  # to refuse it is fine
+                    continue  # refusing it is fine too
     assert read, "some are read"
     assert not trap.exists()
 

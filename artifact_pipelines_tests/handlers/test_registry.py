@@ -91,12 +91,12 @@ def test_registered_type_and_its_subclasses_round_trip(folder: pathlib.Path, reg
     for annotation, kind in ((Polygon, Polygon), (Polygon | None, Polygon), (Square, Square)):
         found = handlers.read(artifact, annotation)
         assert (type(found), found.corners) == (kind, (4, 4))
-    assert handlers.type_of(Square(4, 4)) == f"{__name__}.Polygon"
+    assert handlers.find_writer(Square(4, 4))[1] == f"{__name__}.Polygon"
 
 
 def test_error_for_unknown_type_explains_how_to_register_a_handler() -> None:
     with pytest.raises(UnsupportedTypeError, match="register_type_handler"):
-        TypeHandlers().for_value(Polygon())
+        TypeHandlers().find_writer(Polygon())
 
 
 def test_registered_handler_precedes_built_in_ones(folder: pathlib.Path, register: Register) -> None:
@@ -109,13 +109,13 @@ def test_newest_handler_comes_first_and_replaces_one_of_its_class(register: Regi
     first, other, again = PolygonHandler(), LoudText(), PolygonHandler()
     for handler in (first, other, again):
         register(handler)
-    assert TypeHandlers().for_value(Square()) is again
-    assert TypeHandlers().for_value("text") is other
+    assert TypeHandlers().find_writer(Square())[0] is again
+    assert TypeHandlers().find_writer("text")[0] is other
     unregister_type_handler(again)
     with pytest.raises(UnsupportedTypeError):
-        TypeHandlers().for_value(Square())  # the first one is gone
+        TypeHandlers().find_writer(Square())  # the first one is gone
     own = PolygonHandler()
-    assert TypeHandlers([own]).for_value(Square()) is own
+    assert TypeHandlers([own]).find_writer(Square())[0] is own
 
 
 class _NoFacts(PolygonHandler):
@@ -145,7 +145,7 @@ def test_incomplete_handler_is_refused(handler: Any, reason: str) -> None:
         with pytest.raises(InvalidArgumentError, match=reason):
             take(handler)
     with pytest.raises(UnsupportedTypeError):
-        TypeHandlers().for_value(Polygon())
+        TypeHandlers().find_writer(Polygon())
 
 
 def test_everything_that_a_handler_needs_is_public() -> None:
@@ -156,7 +156,7 @@ def test_everything_that_a_handler_needs_is_public() -> None:
 def test_supported_types_are_listed_by_handler_without_those_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def message() -> str:
         with pytest.raises(UnsupportedTypeError) as caught:
-            TypeHandlers().for_value(object())
+            TypeHandlers().find_writer(object())
         return str(caught.value)
 
     assert (
@@ -186,7 +186,7 @@ def test_every_stored_type_has_a_sample_value() -> None:
 @pytest.mark.parametrize("value", [object(), {1, 2}, print, 1j])
 def test_value_of_unknown_type_is_refused_with_a_list_of_supported_types(value: object) -> None:
     with pytest.raises(UnsupportedTypeError, match=r"polars\.DataFrame.*register a handler"):
-        TypeHandlers().for_value(value)
+        TypeHandlers().find_writer(value)
 
 
 @pytest.mark.parametrize("annotation", [set, complex, "SomeForwardReference"])
@@ -225,7 +225,7 @@ def test_compressed_file_is_not_read_as_its_uncompressed_type(
 
 def test_artifact_cannot_be_stored(folder: pathlib.Path) -> None:
     with pytest.raises(UnsupportedTypeError):
-        TypeHandlers().for_value(stored(folder, "text"))
+        TypeHandlers().find_writer(stored(folder, "text"))
 
 
 def test_subclass_is_stored_as_its_base() -> None:

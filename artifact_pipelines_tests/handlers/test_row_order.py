@@ -30,7 +30,7 @@ def test_order_of_rows_does_not_change_the_version(folder: pathlib.Path, lazy: b
 
 
 def test_order_counts_unless_declared_otherwise() -> None:
-    description = TypeHandlers().for_value(FRAME).describe(FRAME)
+    description = TypeHandlers().find_writer(FRAME)[0].describe(FRAME)
     assert is_unordered(ANY, description)
     assert not is_unordered({}, description)
 
@@ -38,13 +38,13 @@ def test_order_counts_unless_declared_otherwise() -> None:
 @pytest.mark.parametrize("row_order", ["random", "", 1, True])
 def test_other_word_is_refused(row_order: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="artifact/row_order must be 'any'"):
-        is_unordered({"artifact/row_order": row_order}, TypeHandlers().for_value(FRAME).describe(FRAME))
+        is_unordered({"artifact/row_order": row_order}, TypeHandlers().find_writer(FRAME)[0].describe(FRAME))
 
 
 @pytest.mark.parametrize("value", ["text", {"a": 1}, b"bytes", pathlib.Path("x.csv")])
 def test_value_without_rows_is_refused(value: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="not a table"):
-        is_unordered(ANY, TypeHandlers().for_value(value).describe(value))
+        is_unordered(ANY, TypeHandlers().find_writer(value)[0].describe(value))
 
 
 def test_damaged_file_gives_no_version(catalog: Catalog, producer: ArtifactProducer, back_door: BackDoor) -> None:

@@ -1,4 +1,4 @@
-"""Values that Python or pandas has no type for are stored all the same, and shown as text."""
+"""Values that Python or pandas has no type for are still stored, and shown as text."""
 
 import datetime
 import io

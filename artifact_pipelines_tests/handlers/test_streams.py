@@ -66,14 +66,14 @@ def test_text_streams_and_foreign_stream_classes_are_not_read(folder: pathlib.Pa
 @pytest.mark.parametrize("value", [lambda: io.StringIO("text"), lambda: open(__file__)])  # noqa: PTH123, SIM115
 def test_text_stream_is_refused(value: Any) -> None:
     with value() as stream, pytest.raises(InvalidArgumentError, match="mode 'rb'"):
-        TypeHandlers().for_value(stream).describe(stream)
+        TypeHandlers().find_writer(stream)[0].describe(stream)
 
 
 def test_closed_stream_is_refused() -> None:
     stream = io.BytesIO(b"data")
     stream.close()
     with pytest.raises(InvalidArgumentError, match="return it without closing it"):
-        TypeHandlers().for_value(stream).describe(stream)
+        TypeHandlers().find_writer(stream)[0].describe(stream)
 
 
 class _ReadOnly:

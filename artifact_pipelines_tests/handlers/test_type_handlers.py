@@ -117,7 +117,7 @@ def test_every_file_can_be_read_as_a_path_or_an_artifact(folder: pathlib.Path) -
 )
 def test_file_type_of_a_path_is_its_extension(name: str, file_type: str, compression_type: str | None) -> None:
     path = pathlib.Path(name)
-    description = TypeHandlers().for_value(path).describe(path)
+    description = TypeHandlers().find_writer(path)[0].describe(path)
     assert (description.file_type, description.compression_type) == (file_type, compression_type)
 
 
@@ -140,7 +140,7 @@ def test_text_in_another_encoding_is_refused_with_its_position(folder: pathlib.P
 
 def test_facts_describe_the_stored_file(folder: pathlib.Path) -> None:
     def facts(value: Any) -> Any:
-        return TypeHandlers().for_value(value).facts(stored(folder, value))
+        return TypeHandlers().find_writer(value)[0].facts(stored(folder, value))
 
     assert facts(FRAME)["row_count"] == 3
     assert [column.name for column in facts(FRAME)["columns"]] == FRAME.columns

@@ -15,7 +15,7 @@ _NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 def write_value(value: Any, sink: BinaryIO) -> str | None:
     """Write the bytes of a value; return its logical hash, if it has one."""
-    handler = TypeHandlers().for_value(value)
+    handler = TypeHandlers().find_writer(value)[0]
     if hasattr(handler, "write"):
         return handler.write(value, sink)
     with handler.open(value) as stream:
@@ -25,7 +25,7 @@ def write_value(value: Any, sink: BinaryIO) -> str | None:
 
 def written(value: Any) -> tuple[FileDescription, bytes]:
     """Return the description and the bytes of a value."""
-    description, sink = TypeHandlers().for_value(value).describe(value), io.BytesIO()
+    description, sink = TypeHandlers().find_writer(value)[0].describe(value), io.BytesIO()
     write_value(value, sink)
     return description, sink.getvalue()
 

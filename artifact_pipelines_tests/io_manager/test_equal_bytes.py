@@ -1,4 +1,4 @@
-"""The same bytes are one file, whatever they are to the assets that hold them."""
+"""Equal bytes are one file, whatever their types; each asset keeps its own type."""
 
 import pathlib
 from typing import Any
@@ -9,16 +9,10 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 
-@pytest.fixture
-def io_manager(catalog: Catalog, producer: ArtifactProducer) -> ArtifactIOManager:
-    return ArtifactIOManager(catalog, producer)
-
-
-def run(io_manager: ArtifactIOManager, *assets: dg.AssetsDefinition, **options: Any) -> dg.ExecuteInProcessResult:
-    return dg.materialize([*assets], resources={"io_manager": io_manager}, **options)
+def run(ours: ArtifactIOManager, *assets: dg.AssetsDefinition, **options: Any) -> dg.ExecuteInProcessResult:
+    return dg.materialize([*assets], resources={"io_manager": ours}, **options)
 
 
 @dg.asset
@@ -41,26 +35,26 @@ def total(text: str, parsed: dict[str, int]) -> list[object]:
     return [text, parsed]
 
 
-def test_assets_with_equal_bytes_load_their_own_types(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
-    result = run(io_manager, raw, text, parsed, total)
+def test_assets_with_equal_bytes_load_their_own_types(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+    result = run(ours, raw, text, parsed, total)
     assert result.asset_value("total") == ['{"n":1}', {"n": 1}]
-    current = {made.asset: made.file for made in catalog.materializations.list_current()}
+    current = {made.asset: made.file for made in own_catalog.materializations.list_current()}
     assert len({current[name].file_id for name in ("raw", "text", "parsed")}) == 1
     assert [current[name].file_type for name in ("raw", "text", "parsed")] == ["bin", "txt", "json"]
     shown = result.asset_materializations_for_node("text")[0].metadata
     assert (shown["artifact/file_type"].value, shown["artifact/duplicate"].value) == ("txt", True)
 
 
-def test_empty_file_is_new_only_once(io_manager: ArtifactIOManager) -> None:
+def test_empty_file_is_new_only_once(ours: ArtifactIOManager) -> None:
     @dg.asset
     def empty() -> bytes:
         return b""
 
-    told = [run(io_manager, empty).asset_materializations_for_node("empty")[0].metadata for _ in range(2)]
-    assert [metadata["artifact/duplicate"].value for metadata in told] == [False, True]
+    shown = [run(ours, empty).asset_materializations_for_node("empty")[0].metadata for _ in range(2)]
+    assert [metadata["artifact/duplicate"].value for metadata in shown] == [False, True]
 
 
-def test_change_of_type_with_equal_bytes_is_a_new_version(io_manager: ArtifactIOManager, catalog: Catalog) -> None:
+def test_change_of_type_with_equal_bytes_is_a_new_version(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     value: list[object] = ["1"]
 
     @dg.asset
@@ -71,19 +65,17 @@ def test_change_of_type_with_equal_bytes_is_a_new_version(io_manager: ArtifactIO
     def kind(number: Any) -> str:
         return type(number).__name__
 
-    assert run(io_manager, number, kind).asset_value("kind") == "str"
+    assert run(ours, number, kind).asset_value("kind") == "str"
     value[0] = 1
-    assert run(io_manager, number, kind).asset_value("kind") == "int"
-    first, second = reversed(catalog.materializations.history("number"))
+    assert run(ours, number, kind).asset_value("kind") == "int"
+    first, second = reversed(own_catalog.materializations.history("number"))
     assert (first.version, second.version) == (1, 2)
     assert first.data_version != second.data_version
     assert first.file.file_id == second.file.file_id
-    assert catalog.materializations.roll_back("number", 1).now.file.file_type == "txt"
+    assert own_catalog.materializations.roll_back("number", 1).now.file.file_type == "txt"
 
 
-def test_equal_bytes_under_another_extension_get_that_type(
-    io_manager: ArtifactIOManager, tmp_path: pathlib.Path
-) -> None:
+def test_equal_bytes_under_another_extension_get_that_type(ours: ArtifactIOManager, tmp_path: pathlib.Path) -> None:
     paths = [tmp_path / "flights.dat", tmp_path / "flights.csv"]
     for path in paths:
         path.write_text("a,b\n1,2\n")
@@ -96,13 +88,13 @@ def test_equal_bytes_under_another_extension_get_that_type(
     def extension(dropped: Artifact) -> str:
         return dropped.info.file_type
 
-    assert run(io_manager, dropped, extension).asset_value("extension") == "dat"
+    assert run(ours, dropped, extension).asset_value("extension") == "dat"
     paths.reverse()
-    assert run(io_manager, dropped, extension).asset_value("extension") == "csv"
+    assert run(ours, dropped, extension).asset_value("extension") == "csv"
 
 
 @pytest.mark.parametrize("first", ["text", "bytes"])
-def test_first_writer_of_bytes_does_not_decide_their_type(io_manager: ArtifactIOManager, first: str) -> None:
+def test_first_writer_of_bytes_does_not_decide_their_type(ours: ArtifactIOManager, first: str) -> None:
     @dg.asset
     def as_text() -> str:
         return "same"
@@ -116,5 +108,5 @@ def test_first_writer_of_bytes_does_not_decide_their_type(io_manager: ArtifactIO
         return [as_text, as_bytes.decode()]
 
     earlier, later = (as_text, as_bytes) if first == "text" else (as_bytes, as_text)
-    run(io_manager, earlier)
-    assert run(io_manager, earlier, later, both).asset_value("both") == ["same", "same"]
+    run(ours, earlier)
+    assert run(ours, earlier, later, both).asset_value("both") == ["same", "same"]

@@ -97,7 +97,7 @@ def test_only_small_files_are_verified_before_a_scan(
 
 @pytest.mark.parametrize("content", ["text ü" * 100, {"a": [1, 2]}])
 def test_text_and_json_are_verified_before_they_are_decoded(store: Store, back_door: BackDoor, content: Any) -> None:
-    handler, sink = TypeHandlers().for_value(content), io.BytesIO()
+    handler, sink = TypeHandlers().find_writer(content)[0], io.BytesIO()
     write_value(content, sink)
     file = store.info(store.create_artifact(io.BytesIO(sink.getvalue()), handler.describe(content).file_type))
     back_door.put(file.storage_path, bytes([sink.getvalue()[0] ^ 0x80]) + sink.getvalue()[1:])

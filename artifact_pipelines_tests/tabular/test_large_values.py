@@ -109,7 +109,7 @@ def test_logical_size_of_a_dictionary_needs_no_decoding() -> None:
     texts = pa.DictionaryArray.from_arrays(rows, pa.array(["x" * 100_000, "y" * 50_000]))
     batch = pa.record_batch({"x": texts, "lists": pa.ListArray.from_arrays(range(100_001), texts)})
     before = pa.default_memory_pool().max_memory()
-    assert logical_bytes(batch) == 2 * 50_000 * 150_000, "15 GB, of which Arrow makes no array"
+    assert logical_bytes(batch) == 2 * 50_000 * 150_000, "15 GB, which Arrow must not allocate"
     assert next(cut_row_groups(batch.schema, [batch], 100_000, 1 << 20)).num_rows == 6
     assert pa.default_memory_pool().max_memory() - before < 64 << 20
 
