@@ -24,10 +24,10 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 
 BACKUP_ASSET = "artifact_store/catalog_backup"
 RETENTION = RetentionPolicy(keep_last=7)
-PEEKED_FILES = 100_000
-MOST_UNREADABLE = 20
+PEEKED_FILES = 100_000  # paths held in memory at once
+MOST_UNREADABLE = 20  # more unreadable files mean that the store does not answer
 MOST_OLDER_BACKUPS = 5
-FILES_SEARCHED = 2_000
+FILES_SEARCHED = 2_000  # for older backups
 
 
 def back_up(

@@ -18,11 +18,11 @@ from artifact_pipelines.maintenance.retention import plan_retention, release_ver
 CANDIDATES_PER_TICK = 100
 """Each candidate costs a few queries to the event log for every check, and one more for each page of results."""
 
-_RUNLESS = ""  # Dagster files events that belong to no run under this run ID
+WIPES_PER_TICK = 100
+_EVENTS_PER_PAGE = 1_000
+_RUNLESS = ""  # Dagster's run ID of events without a run
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _UNFINISHED = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
-WIPES_PER_TICK = 100
-_EVENTS_A_PAGE = 1_000
 
 
 @dg.sensor(
@@ -39,12 +39,12 @@ def artifact_wipes(context: dg.SensorEvaluationContext, artifact_store: Artifact
         return dg.SensorResult(skip_reason="Nothing was wiped.")
     reports, cursor = [], context.cursor
     with artifact_store.open() as (catalog, _):
-        for event, cursor_behind in wipes:
-            is_over, text = _follow(context.instance, catalog, event)
+        for event, cursor_after in wipes:
+            is_over, text = _release_wiped(context.instance, catalog, event)
             reports.append(text)
             if not is_over:
                 break
-            cursor = cursor_behind
+            cursor = cursor_after
     return dg.SensorResult(skip_reason="; ".join(reports), cursor=cursor)
 
 
@@ -57,7 +57,7 @@ def _wipes(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[tuple[d
         yield page.records[0].event_log_entry, cursor
 
 
-def _follow(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
+def _release_wiped(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
     """Release an asset that was wiped. Returns whether that is done, and a report for people."""
     event = entry.get_dagster_event().asset_wiped_data
     asset = event.asset_key.to_user_string()
@@ -81,7 +81,7 @@ def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]
     runs: set[str] = set()
     cursor, has_more = None, True
     while has_more:
-        page = instance.fetch_materializations(key, limit=_EVENTS_A_PAGE, cursor=cursor)
+        page = instance.fetch_materializations(key, limit=_EVENTS_PER_PAGE, cursor=cursor)
         runs.update(record.run_id for record in page.records)
         cursor, has_more = page.cursor, page.has_more
     return runs
