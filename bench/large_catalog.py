@@ -155,12 +155,16 @@ class Questions:
         return self._random.randrange(1, self._number - 10)
 
     def _duplicate(self) -> None:
-        lease = self._catalog.files.acquire(Content(next(self._hashes), 1), "blake3", FileDescription("parquet"))
-        self._catalog.files.settle(lease, LEASE_HOLDER)
+        lease = self._catalog.files.acquire_all(
+            [(Content(next(self._hashes), 1), FileDescription("parquet"))], "blake3"
+        )[0]
+        self._catalog.files.settle_all([lease], LEASE_HOLDER)
         self._catalog.files.release(lease.file.file_id, LEASE_HOLDER)
 
     def _record(self) -> None:
-        lease = self._catalog.files.acquire(Content(next(self._hashes), 1), "blake3", FileDescription("parquet"))
+        lease = self._catalog.files.acquire_all(
+            [(Content(next(self._hashes), 1), FileDescription("parquet"))], "blake3"
+        )[0]
         self._catalog.materializations.record(MaterializationFacts(_HISTORY, "v"), [lease])
 
 

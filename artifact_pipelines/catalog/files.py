@@ -110,10 +110,6 @@ class FileCatalog:
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
 
-    def acquire(self, content: Content, hash_algorithm: str, description: FileDescription) -> Lease:
-        """Lease the file of one content, as `acquire_all` does."""
-        return self.acquire_all([(content, description)], hash_algorithm)[0]
-
     @retried
     def acquire_all(self, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str) -> Sequence[Lease]:
         """See `IFileCatalog`."""
@@ -136,10 +132,6 @@ class FileCatalog:
                 # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
                 free = connection.scalars(_FREE_LEASES, {"reference_ids": ids}).all()
                 connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
-
-    def settle(self, lease: Lease, holder: str) -> None:
-        """Settle one lease, as `settle_all` does."""
-        self.settle_all([lease], holder)
 
     @retried
     def settle_all(self, leases: Sequence[Lease], holder: str) -> None:

@@ -55,9 +55,9 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
         connection.execute(pinned.values(pinned_at=utc_now()))
         rejected = sa.update(materializations).where(materializations.c.materialization_id == 2)
         connection.execute(rejected.values(publication=Publication.REJECTED, publication_reason="a check failed"))
-    gone = catalog.files.acquire(Content("e" * 64, 1), "blake3", FileDescription("bin"))
-    lease = catalog.files.acquire(Content("f" * 64, 1), "blake3", FileDescription("bin"))
-    later = catalog.files.acquire(Content("d" * 64, 1), "blake3", FileDescription("bin"))
+    gone = catalog.files.acquire_all([(Content("e" * 64, 1), FileDescription("bin"))], "blake3")[0]
+    lease = catalog.files.acquire_all([(Content("f" * 64, 1), FileDescription("bin"))], "blake3")[0]
+    later = catalog.files.acquire_all([(Content("d" * 64, 1), FileDescription("bin"))], "blake3")[0]
     catalog.files.abandon_all([gone, later])
     return lease
 
@@ -73,4 +73,4 @@ def rows_of(engine: sa.Engine) -> Mapping[str, Any]:
 
 def next_file_id(catalog: Catalog) -> FileId:
     """Create a file and return its ID."""
-    return catalog.files.acquire(Content("9" * 64, 1), "blake3", FileDescription("bin")).file.file_id
+    return catalog.files.acquire_all([(Content("9" * 64, 1), FileDescription("bin"))], "blake3")[0].file.file_id

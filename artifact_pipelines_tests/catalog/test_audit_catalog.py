@@ -14,12 +14,12 @@ from artifact_pipelines.core.types import Content, FileDescription, FileId, File
 
 
 def lease(catalog: Catalog, number: int) -> Lease:
-    return catalog.files.acquire(Content(f"{number:064x}", 10 * number), "blake3", FileDescription("csv"))
+    return catalog.files.acquire_all([(Content(f"{number:064x}", 10 * number), FileDescription("csv"))], "blake3")[0]
 
 
 def stored(catalog: Catalog, number: int, holder: str = "caller") -> FileId:
     taken = lease(catalog, number)
-    catalog.files.settle(taken, holder)
+    catalog.files.settle_all([taken], holder)
     return taken.file.file_id
 
 

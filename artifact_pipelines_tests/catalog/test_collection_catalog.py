@@ -30,7 +30,7 @@ def free(catalog: Catalog, content: Content = A) -> FileId:
 
 
 def expired(engine: sa.Engine, content: Content = A) -> Lease:
-    return FileCatalog(engine, lease_s=-1).acquire(content, "blake3", FileDescription("csv"))
+    return FileCatalog(engine, lease_s=-1).acquire_all([(content, FileDescription("csv"))], "blake3")[0]
 
 
 def age(engine: sa.Engine, seconds: float) -> None:
@@ -57,7 +57,7 @@ def test_unheld_file_is_collected_and_its_path_returned(catalog: Catalog) -> Non
 
 def test_held_or_leased_files_are_never_collected(catalog: Catalog) -> None:
     held = stored(catalog, A)
-    leased = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
+    leased = catalog.files.acquire_all([(Content("b" * 64, 1), FileDescription("csv"))], "blake3")[0]
     made = record(catalog, "c")
     assert collected(catalog) == []
     for file_id in (held, leased.file.file_id, made.file.file_id):
@@ -133,7 +133,7 @@ def test_garbage_after_reaping_is_exactly_the_files_that_collect_deletes_then(
     catalog: Catalog, engine: sa.Engine, grace_s: float
 ) -> None:
     *_, leased = [expired(engine, Content(letter * 64, 1)) for letter in "abc"]
-    catalog.files.acquire(Content("a" * 64, 1), "blake3", FileDescription("csv"))
+    catalog.files.acquire_all([(Content("a" * 64, 1), FileDescription("csv"))], "blake3")[0]
     with engine.begin() as connection:
         this = files.c.file_id == leased.file.file_id
         connection.execute(sa.update(files).where(this).values(state=FileState.STORED))
@@ -171,7 +171,7 @@ def test_expired_lease_is_reaped_and_counted_down(catalog: Catalog, engine: sa.E
     assert catalog.files.get_file(lease.file.file_id).reference_count == 0
     assert counts_agree(engine)
     with pytest.raises(LeaseExpiredError):
-        catalog.files.settle(lease, "me")
+        catalog.files.settle_all([lease], "me")
 
 
 def test_file_of_a_dead_writer_needs_no_grace_beyond_its_lease(catalog: Catalog, engine: sa.Engine) -> None:
@@ -192,7 +192,7 @@ def test_stored_file_has_its_grace_after_its_last_lease_expired(catalog: Catalog
 
 def test_valid_leases_and_lasting_references_are_not_reaped(catalog: Catalog) -> None:
     stored(catalog)
-    lease = catalog.files.acquire(Content("b" * 64, 1), "blake3", FileDescription("csv"))
+    lease = catalog.files.acquire_all([(Content("b" * 64, 1), FileDescription("csv"))], "blake3")[0]
     assert catalog.collection.reap_leases() == []
     assert catalog.collection.is_leased(lease.file.file_id)
 
@@ -202,7 +202,7 @@ def test_file_is_leased_until_the_lease_expires(catalog: Catalog, engine: sa.Eng
     assert not catalog.collection.is_leased(lease.file.file_id)
     catalog.files.renew_all([lease])
     assert catalog.collection.is_leased(lease.file.file_id)
-    catalog.files.settle(lease, "me")
+    catalog.files.settle_all([lease], "me")
     assert not catalog.collection.is_leased(lease.file.file_id)
 
 
@@ -228,7 +228,7 @@ def test_only_files_held_as_rebuilt_are_released(
     contents = [Content(letter * 64, 10) for letter in "abcde"]
     found = [free(catalog, content) for content in contents]
     needed = stored(catalog, Content("f" * 64, 10))
-    leased = catalog.files.acquire(Content("9" * 64, 10), "blake3", FileDescription("csv")).file.file_id
+    leased = catalog.files.acquire_all([(Content("9" * 64, 10), FileDescription("csv"))], "blake3")[0].file.file_id
     hold_as_rebuilt(engine, *found, found[0], needed, leased)
     assert collected(catalog) == []
     assert catalog.collection.rebuilt_amount() == Amount(5, 50)

@@ -153,7 +153,7 @@ def test_reading_transaction_sees_one_state(catalog: Catalog, engine: sa.Engine)
     count = sa.select(sa.func.count()).select_from(files)
     with reading(engine) as connection:
         before = connection.execute(count).scalar_one()
-        catalog.files.acquire(Content("a" * 64, 100), "blake3", FileDescription("parquet"))
+        catalog.files.acquire_all([(Content("a" * 64, 100), FileDescription("parquet"))], "blake3")[0]
         assert connection.execute(count).scalar_one() == before
     with reading(engine) as connection:
         assert connection.execute(count).scalar_one() == before + 1

@@ -26,12 +26,12 @@ class TestFileCatalog(FileCatalogContract):
 
 
 def acquire(catalog: Catalog, content: Content = A) -> Lease:
-    return catalog.files.acquire(content, "blake3", CSV)
+    return catalog.files.acquire_all([(content, CSV)], "blake3")[0]
 
 
 def stored(catalog: Catalog, content: Content = A, holder: str = "me") -> FileId:
     lease = acquire(catalog, content)
-    catalog.files.settle(lease, holder)
+    catalog.files.settle_all([lease], holder)
     return lease.file.file_id
 
 
@@ -80,19 +80,19 @@ def test_reaped_lease_can_not_be_used(catalog: Catalog, engine: sa.Engine) -> No
     reap(engine, lease)
     catalog.files.renew_all([lease])
     with pytest.raises(LeaseExpiredError):
-        catalog.files.settle(lease, "me")
+        catalog.files.settle_all([lease], "me")
     assert catalog.files.holders(lease.file.file_id) == []
     assert catalog.files.get_file(lease.file.file_id).state == FileState.PENDING
 
 
 def test_lease_expires_by_the_clock_of_the_database(engine: sa.Engine, catalog: Catalog) -> None:
-    lease = FileCatalog(engine, lease_s=600).acquire(A, "blake3", CSV)
+    lease = FileCatalog(engine, lease_s=600).acquire_all([(A, CSV)], "blake3")[0]
     assert 599 < _seconds_left(engine, lease) < 600.01
 
 
 def test_renewing_gives_a_lease_its_full_time(engine: sa.Engine, catalog: Catalog) -> None:
     short, long = FileCatalog(engine, lease_s=10), FileCatalog(engine, lease_s=600)
-    lease = short.acquire(A, "blake3", CSV)
+    lease = short.acquire_all([(A, CSV)], "blake3")[0]
     long.renew_all([lease])
     assert 599 < _seconds_left(engine, lease) < 600.01
 
@@ -102,7 +102,7 @@ def test_leases_are_renewed_although_others_are_reaped_or_being_settled(
 ) -> None:
     monkeypatch.setattr("artifact_pipelines.catalog.files.RENEWED_AT_ONCE", 2)
     short, long = FileCatalog(engine, lease_s=10), FileCatalog(engine, lease_s=600)
-    leases = [short.acquire(A, "blake3", CSV) for _ in range(5)]
+    leases = [short.acquire_all([(A, CSV)], "blake3")[0] for _ in range(5)]
     reap(engine, leases[1])
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":  # on SQLite one writer waits for the other

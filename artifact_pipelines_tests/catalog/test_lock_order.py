@@ -31,7 +31,7 @@ def catalog_url(postgresql_url: str) -> str:
 
 
 def lease(catalog: Catalog, content_hash: str) -> Lease:
-    return catalog.files.acquire(Content(content_hash, 100), "blake3", CSV)
+    return catalog.files.acquire_all([(Content(content_hash, 100), CSV)], "blake3")[0]
 
 
 def leases(catalog: Catalog) -> Sequence[Lease]:
@@ -143,6 +143,6 @@ def test_concurrent_records_of_the_same_contents_in_other_orders_succeed(catalog
 
 def test_single_file_needs_no_locking_statement(catalog: Catalog) -> None:
     one = lease(catalog, FIRST)
-    executed = statements_of(lambda: catalog.files.settle(one, "me"))
+    executed = statements_of(lambda: catalog.files.settle_all([one], "me"))
     own = [text.split()[0] for text, _ in executed if not text.startswith("SELECT pg_current_xact_id")]
     assert own == ["UPDATE", "UPDATE"]

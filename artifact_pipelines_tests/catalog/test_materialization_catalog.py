@@ -30,7 +30,7 @@ PARQUET = FileDescription("parquet")
 def record(
     catalog: Catalog, letter: str, asset: str = "flights/table", partition: str | None = None, **facts: object
 ) -> Materialization:
-    lease = catalog.files.acquire(Content(letter * 64, 100), "blake3", PARQUET)
+    lease = catalog.files.acquire_all([(Content(letter * 64, 100), PARQUET)], "blake3")[0]
     made = MaterializationFacts(asset, f"version of {letter}", partition, **facts)  # type: ignore[arg-type]
     return catalog.materializations.record(made, [lease])
 
@@ -45,7 +45,7 @@ def test_materialization_holds_its_file(catalog: Catalog) -> None:
 
 
 def test_nothing_is_recorded_if_the_lease_is_gone(catalog: Catalog) -> None:
-    lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET)
+    lease = catalog.files.acquire_all([(Content("a" * 64, 100), PARQUET)], "blake3")[0]
     catalog.files.abandon_all([lease])
     with pytest.raises(LeaseExpiredError):
         catalog.materializations.record(MaterializationFacts("flights/table", "v"), [lease])
@@ -58,7 +58,7 @@ def test_only_new_bytes_count_as_added(catalog: Catalog) -> None:
 
 
 def test_one_of_two_concurrent_writers_adds_the_bytes(catalog: Catalog) -> None:
-    leases = [catalog.files.acquire(Content("a" * 64, 100), "blake3", PARQUET) for _ in range(2)]
+    leases = [catalog.files.acquire_all([(Content("a" * 64, 100), PARQUET)], "blake3")[0] for _ in range(2)]
     made = [
         catalog.materializations.record(MaterializationFacts(f"asset {number}", "v"), [lease])
         for number, lease in enumerate(leases)
@@ -185,7 +185,7 @@ def test_concurrent_writers_count_versions_without_gaps_or_repeats(catalog: Cata
     letters = [f"{number:064d}" for number in range(24)]
 
     def write(content_hash: str) -> int:
-        lease = catalog.files.acquire(Content(content_hash, 100), "blake3", PARQUET)
+        lease = catalog.files.acquire_all([(Content(content_hash, 100), PARQUET)], "blake3")[0]
         return catalog.materializations.record(MaterializationFacts("flights/table", content_hash), [lease]).version
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -234,7 +234,7 @@ def test_record_during_a_look_up_does_not_disturb_it(catalog: Catalog) -> None:
 
 def test_other_bytes_of_the_same_table_are_the_same_version(catalog: Catalog) -> None:
     first = record(catalog, "a")
-    lease = catalog.files.acquire(Content("b" * 64, 100), "blake3", PARQUET)
+    lease = catalog.files.acquire_all([(Content("b" * 64, 100), PARQUET)], "blake3")[0]
     encoded_anew = catalog.materializations.record(MaterializationFacts("flights/table", first.data_version), [lease])
     assert (encoded_anew.version, encoded_anew.file.content_hash) == (1, "b" * 64)
 

@@ -57,7 +57,7 @@ def test_policy_is_remembered_changed_and_forgotten(catalog: Catalog) -> None:
 
 def test_policy_and_materialization_are_recorded_together_or_not_at_all(catalog: Catalog) -> None:
     facts, policy = MaterializationFacts(TABLE, "v"), RetentionPolicy(keep_last=3)
-    lease = catalog.files.acquire(Content("a" * 64, 100), "blake3", FileDescription("parquet"))
+    lease = catalog.files.acquire_all([(Content("a" * 64, 100), FileDescription("parquet"))], "blake3")[0]
     catalog.materializations.record_all([(facts, [lease])], {TABLE: policy})
     with pytest.raises(LeaseExpiredError):  # the lease is settled already
         catalog.materializations.record_all([(facts, [lease])], {TABLE: None})

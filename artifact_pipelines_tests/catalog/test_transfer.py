@@ -226,6 +226,6 @@ def test_ids_are_never_lowered(catalog: Catalog) -> None:
     for highest, expected in ((50, 51), (10, 52), (0, 53)):
         with catalog.transfer.connection_to_empty() as connection:
             Loading(connection).raise_ids({"files": highest})
-        lease = catalog.files.acquire(Content("a" * 64, 1), "blake3", FileDescription("bin"))
+        lease = catalog.files.acquire_all([(Content("a" * 64, 1), FileDescription("bin"))], "blake3")[0]
         assert lease.file.file_id == expected
         catalog.files.abandon_all([lease])

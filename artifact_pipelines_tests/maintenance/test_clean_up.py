@@ -78,7 +78,7 @@ def full(catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM files WHERE file_id = :id"), {"id": lost})
     assert backend.exists(path)
-    FileCatalog(engine, lease_s=-1).acquire(Content("f" * 64, 4), "blake3", FileDescription("txt"))
+    FileCatalog(engine, lease_s=-1).acquire_all([(Content("f" * 64, 4), FileDescription("txt"))], "blake3")[0]
     return [held, versions[-1]]
 
 
@@ -310,7 +310,7 @@ def test_clock_of_the_host_does_not_matter(
     for clock in ("time", "monotonic"):
         monkeypatch.setattr(time, clock, _shifted(getattr(time, clock), shift_s))
     monkeypatch.setattr(datetime, "datetime", _shifted_datetime(shift_s))
-    catalog.files.acquire(Content(leased, 4), "blake3", FileDescription("txt"))
+    catalog.files.acquire_all([(Content(leased, 4), FileDescription("txt"))], "blake3")[0]
     producer.release(young := create(producer, "young"))
     for number in range(2):
         materialize(catalog, producer, f"{number}")

@@ -149,7 +149,7 @@ def test_write_completed_after_the_backup_is_kept(
 ) -> None:
     def back_up_before_it_is_settled(lease: Any) -> FileId:
         back_up(catalog, producer)
-        catalog.files.settle(lease, "me")
+        catalog.files.settle_all([lease], "me")
         return FileId(lease.file.file_id)
 
     file_id = put_and_settle(producer, io.BytesIO(b"slow"), describe("txt"), back_up_before_it_is_settled)
@@ -177,7 +177,7 @@ def test_files_that_may_be_held_since_the_backup_are_not_collected(
         long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
         connection.execute(sa.update(files).values(unreferenced_at=long_ago))
     if has_lease:
-        catalog.files.acquire(Content(file.content_hash, 1), "blake3", FileDescription("bin"))
+        catalog.files.acquire_all([(Content(file.content_hash, 1), FileDescription("bin"))], "blake3")[0]
     back_up(catalog, producer)
     assert materialize(catalog, producer, b"x").file.file_id == file.file_id
     restore_catalog(empty, backend)

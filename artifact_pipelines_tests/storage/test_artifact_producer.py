@@ -119,7 +119,7 @@ def test_a_long_settlement_keeps_its_lease(
 
     def settle(lease: Lease) -> None:
         assert renewed.wait(10)
-        rows.settle(lease, "caller")
+        rows.settle_all([lease], "caller")
 
     monkeypatch.setattr(rows, "renew_all", note)
     producer = ArtifactProducer(rows, backend)

@@ -62,7 +62,9 @@ def main(shift_s: str, catalog_url: str, storage_url: str, held: str) -> None:
 
     with Place(catalog_url, storage_url).open() as opened:
         created = opened.producer.create_artifact(io.BytesIO(b"made by a host with a wrong clock"), "bin")
-        leased = opened.catalog.files.acquire(Content("cd" * 32, 5), "blake3", FileDescription("bin")).file.file_id
+        leased = opened.catalog.files.acquire_all([(Content("cd" * 32, 5), FileDescription("bin"))], "blake3")[
+            0
+        ].file.file_id
         opened.read(FileId(int(held)))
         report = clean_up(opened.catalog, opened.backend, max_share=1)
         collected: list[int] = [garbage.file_id for garbage in report.collected]

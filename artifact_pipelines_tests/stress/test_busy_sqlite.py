@@ -33,11 +33,11 @@ while time.monotonic() < end:
             uses += 1
             number = chance.randrange(50)
             content = Content(f"{number:064x}", number)
-            lease = catalog.files.acquire(content, "blake3", FileDescription("bin"))
+            lease = catalog.files.acquire_all([(content, FileDescription("bin"))], "blake3")[0]
             if chance.random() < 0.2:
                 catalog.files.abandon_all([lease])
                 continue
-            catalog.files.settle(lease, f"writer {seed}")
+            catalog.files.settle_all([lease], f"writer {seed}")
             held += 1
             assert catalog.files.get_file(lease.file.file_id).reference_count > 0
             if chance.random() < 0.5:

@@ -38,7 +38,7 @@ def test_a_host_clock_ten_days_off_changes_nothing(place: Place, engine: sa.Engi
             return file_id
 
         def leased(digits: str) -> FileId:
-            lease = opened.catalog.files.acquire(Content(digits * 32, 5), "blake3", FileDescription("bin"))
+            lease = opened.catalog.files.acquire_all([(Content(digits * 32, 5), FileDescription("bin"))], "blake3")[0]
             return lease.file.file_id
 
         held = opened.producer.create_artifact(io.BytesIO(b"held"), "bin")

@@ -55,7 +55,9 @@ def leave_everything_behind(place: Place) -> None:
     place.release_all(place.create(b"stored"))
     with place.open() as opened:
         leases = {
-            data: opened.catalog.files.acquire(hash_stream(io.BytesIO(data)), "blake3", FileDescription("bin"))
+            data: opened.catalog.files.acquire_all([(hash_stream(io.BytesIO(data)), FileDescription("bin"))], "blake3")[
+                0
+            ]
             for data in (b"stored", b"put", b"taken back")
         }
         opened.catalog.files.abandon_all([leases[b"taken back"]])

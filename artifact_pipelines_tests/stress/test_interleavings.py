@@ -66,7 +66,7 @@ def missing(opened: OpenPlace, data: bytes) -> int:
 def half_done(opened: OpenPlace, data: bytes) -> int:
     """A writer died with the bytes in place, and its lease has run out."""
     content = hash_stream(io.BytesIO(data))
-    lease = opened.catalog.files.acquire(content, "blake3", FileDescription("bin"))
+    lease = opened.catalog.files.acquire_all([(content, FileDescription("bin"))], "blake3")[0]
     put(opened.backend, data, lease.file.storage_path)
     return 0
 

@@ -162,7 +162,7 @@ class TestAConnectionThatIsLost:
         content = Content(file.content_hash, file.size_bytes)
 
         def lease_and_abandon(_: int) -> None:
-            lease = world.catalog.files.acquire(content, "blake3", FileDescription("txt"))
+            lease = world.catalog.files.acquire_all([(content, FileDescription("txt"))], "blake3")[0]
             world.catalog.files.renew_all([lease])
             assert world.catalog.files.abandon_all([lease]) == []
 
