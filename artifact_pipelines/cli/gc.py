@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from artifact_pipelines.maintenance.clean_up import CleanUpReport
 
 Row = Mapping[str, Any]
-_GARBAGE_COLUMNS = (
-    "asset",
-    "partition",
-    "version",
-    "run_id",
-    "file_id",
-    "size_bytes",
-    "unreferenced_at",
-    "age_s",
-    "reason",
-)
+_HOLDER_COLUMNS = ("asset", "partition", "version", "run_id")
+_GARBAGE_COLUMNS = (*_HOLDER_COLUMNS, "file_id", "size_bytes", "unreferenced_at", "age_s", "reason")
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """The command that shows the origin and the use of a version or file: lineage."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -88,15 +89,7 @@ def _all(trees: Iterable[LineageNode]) -> Iterable[LineageNode]:
 
 
 def _as_json(node: LineageNode) -> Mapping[str, Any]:
-    made = node.made
-    return {
-        "asset": made.asset,
-        "partition": made.partition,
-        "version": made.version,
-        "file_id": made.file_id,
-        "created_at": made.created_at,
-        "run_id": made.run_id,
-        "repeated": node.is_repeated,
-        "cut": node.is_cut,
-        "children": [_as_json(child) for child in node.children],
-    }
+    facts = dataclasses.asdict(node.made)
+    del facts["materialization_id"]
+    children = [_as_json(child) for child in node.children]
+    return {**facts, "repeated": node.is_repeated, "cut": node.is_cut, "children": children}

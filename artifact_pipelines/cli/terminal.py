@@ -12,19 +12,9 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
+from rich import progress as bars
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
 from artifact_pipelines.core.durations import spell_duration
@@ -127,17 +117,9 @@ def _plain(value: object) -> object:
 
 def file_row(info: FileInfo) -> dict[str, Any]:
     """Return the columns of a file."""
-    return {
-        "file_id": info.file_id,
-        "content_hash": info.content_hash,
-        "size_bytes": info.size_bytes,
-        "file_type": info.file_type,
-        "compression_type": info.compression_type,
-        "mime_type": info.mime_type,
-        "state": info.state.value,
-        "reference_count": info.reference_count,
-        "created_at": info.created_at,
-    }
+    types = ("file_type", "compression_type", "mime_type")
+    names = ("file_id", "content_hash", "size_bytes", *types, "state", "reference_count", "created_at")
+    return {name: getattr(info, name) for name in names}
 
 
 def asset_row(materialization: Materialization) -> dict[str, Any]:
@@ -165,7 +147,7 @@ def waiting(text: str) -> Iterator[Callable[[str], object]]:
 @contextmanager
 def row_progress(text: str) -> Iterator[Callable[[int], object]]:
     """Count rows while a person watches. Yields a function that takes the number of further rows."""
-    with _progress(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+    with _progress(bars.MofNCompleteColumn(), bars.TimeElapsedColumn()) as progress:
         task = progress.add_task(text, total=None)
         yield lambda rows: progress.advance(task, rows)
 
@@ -198,12 +180,12 @@ def stream_progress(text: str, is_piped: bool = False) -> Iterator[Callable[[Bin
         yield counted
 
 
-def _progress(*columns: ProgressColumn, is_hidden: bool = False) -> Progress:
+def _progress(*columns: bars.ProgressColumn, is_hidden: bool = False) -> bars.Progress:
     """Return a progress display on standard error, which prints nothing where nobody watches."""
     is_watched = sys.stderr.isatty() and not is_hidden
-    label = TextColumn("{task.description}", markup=False)
-    return Progress(label, *columns, console=Console(stderr=True), transient=True, disable=not is_watched)
+    label = bars.TextColumn("{task.description}", markup=False)
+    return bars.Progress(label, *columns, console=Console(stderr=True), transient=True, disable=not is_watched)
 
 
-def _byte_columns() -> Sequence[ProgressColumn]:
-    return BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+def _byte_columns() -> Sequence[bars.ProgressColumn]:
+    return bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn()

@@ -50,7 +50,7 @@ def verify(
     *,
     share: float = 1.0,
     repair: bool = False,
-    on_progress: Callable[[int, int], object] | None = None,
+    on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> VerificationReport:
     """Read stored files and compare them with the catalog, and check the catalog itself.
 
@@ -72,7 +72,7 @@ def verify(
     if not 0 < share <= 1:
         raise InvalidArgumentError("share", share, "above 0 and at most 1")
     orphans = _orphans(catalog, backend, repair)  # first: shows in seconds whether catalog and store belong together
-    scrub = _Scrub(catalog, backend, share, on_progress or _ignore)
+    scrub = _Scrub(catalog, backend, share, on_progress)
     findings = [*scrub.run(), *_audited(catalog.audit, repair), *orphans]
     return VerificationReport(scrub.files, scrub.size_bytes, findings)
 
@@ -134,7 +134,7 @@ class _Scrub:
             if found is not None and found != file.size_bytes:
                 return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
             stream = self._backend.read_stream(file.storage_path)
-            with verified_stream(stream, file, uri, on_damage=_ignore) as verified:
+            with verified_stream(stream, file, uri, on_damage=lambda _: None) as verified:
                 while piece := verified.read(_PIECE_BYTES):
                     self._advance(len(piece))
         except FileNotFoundError:
@@ -168,10 +168,6 @@ def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequen
         Finding(FindingKind.ORPHAN, path.file_id, backend.uri(path), "a row in the catalog", "none", (), repair)
         for path in paths
     ]
-
-
-def _ignore(*_: object) -> None:
-    """Do nothing."""
 
 
 def _audited(audit: AuditCatalog, repair: bool) -> Iterator[Finding]:
