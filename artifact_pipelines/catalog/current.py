@@ -1,4 +1,4 @@
-"""What is current. Only this module writes `is_current`, `current_since`, `current_until` and `publication`.
+"""Changes which materialization is current; no other module writes `is_current`, `current_*` and `publication`.
 
 One idea: at most one materialization of an asset or partition is current, and candidates are always newer than it.
 Every function runs inside the caller's transaction, which has locked the asset.

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -75,8 +77,8 @@ def test_concurrent_upgrades_wait_for_each_other(postgresql_url: str) -> None:
     with engine.begin() as connection:
         metadata.drop_all(connection)
         connection.execute(sa.text("DROP TABLE alembic_version"))
-    command = [sys.executable, "-c", _UPGRADE, postgresql_url]
-    upgrades = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    arguments = [sys.executable, "-c", _UPGRADE, postgresql_url]
+    upgrades = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
     for process in upgrades:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -99,14 +101,6 @@ def test_catalog_of_a_newer_package_is_refused(catalog: Catalog, engine: sa.Engi
 
 
 _NEXT = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-
-
-def upgrade() -> None:
     op.create_table("notes", sa.Column("asset_key", sa.Text()))
     op.execute("INSERT INTO notes SELECT DISTINCT asset_key FROM materializations")
 """
@@ -119,8 +113,11 @@ def next_migration(catalog: Catalog, tmp_path: pathlib.Path, monkeypatch: pytest
     shutil.copytree(pathlib.Path(str(migrations.__file__)).parent, folder)
     monkeypatch.setattr(schema, "MIGRATIONS", str(folder))
     monkeypatch.setattr(schema, "HEAD_REVISION", "0002")
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    command.revision(config, "next", rev_id="0002")
     path = folder / "versions" / "0002_next.py"
-    path.write_text(_NEXT)
+    path.write_text(path.read_text().replace("\n    pass\n", _NEXT))
     return path
 
 
@@ -143,7 +140,7 @@ def test_older_catalog_is_upgraded_and_keeps_its_rows(catalog: Catalog, engine: 
 def test_migration_that_fails_changes_nothing(
     catalog: Catalog, engine: sa.Engine, next_migration: pathlib.Path
 ) -> None:
-    next_migration.write_text(f"{_NEXT}    raise KeyboardInterrupt\n")
+    next_migration.write_text(f"{next_migration.read_text()}    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         schema.upgrade(engine)
     assert schema.current_revision(engine) == "0001"

@@ -1,4 +1,4 @@
-"""How alembic reaches the catalog: on the connection it is handed, inside the caller's transaction."""
+"""Runs migrations on the caller's connection, inside its transaction."""
 
 from alembic import context
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from artifact_pipelines.catalog.clock import UtcDateTime
+from artifact_pipelines.catalog.tables import UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
