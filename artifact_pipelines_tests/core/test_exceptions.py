@@ -28,7 +28,7 @@ def _value(field: "dataclasses.Field[object]") -> object:
     return ["one", "two"] if typing.get_origin(field.type) else f"the {field.name}"
 
 
-def test_the_documented_tree_is_the_tree_of_classes() -> None:
+def test_documented_tree_of_errors_matches_the_classes() -> None:
     documented = (pathlib.Path(__file__).parents[2] / "docs/errors.md").read_text()
     assert "\n".join(_drawn()) in documented, "\n".join(_drawn())
 
@@ -43,7 +43,7 @@ def _drawn() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", LEAVES)
-def test_an_error_tells_all_that_it_knows(kind: type[ArtifactError]) -> None:
+def test_message_contains_every_field_of_an_error(kind: type[ArtifactError]) -> None:
     error = _made(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if not field.repr:  # for programs
@@ -54,7 +54,7 @@ def test_an_error_tells_all_that_it_knows(kind: type[ArtifactError]) -> None:
 
 
 @pytest.mark.parametrize("kind", LEAVES)
-def test_an_error_crosses_processes(kind: type[ArtifactError]) -> None:
+def test_error_survives_pickling(kind: type[ArtifactError]) -> None:
     error = _made(kind)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
@@ -63,10 +63,10 @@ def test_an_error_crosses_processes(kind: type[ArtifactError]) -> None:
     ("type_name", "remedy"),
     [("timestamp[s]", "milliseconds"), ("date64[ms]", "whole days"), ("large_list<item: int64>", "split the value")],
 )
-def test_the_remedy_for_a_value_that_cannot_be_stored_is_one_for_its_type(type_name: str, remedy: str) -> None:
+def test_remedy_for_a_refused_value_fits_the_type_of_its_column(type_name: str, remedy: str) -> None:
     assert remedy in str(ColumnValueError("c", type_name, "too large"))
 
 
-def test_an_argument_of_more_digits_than_python_writes_is_told() -> None:
+def test_message_describes_an_integer_with_too_many_digits_by_its_bits() -> None:
     for value in (10**5000, [10**5000], {"n": 10**5000}):
         assert "a number of 16,610 bits" in str(InvalidArgumentError("seed", value, "a whole number"))

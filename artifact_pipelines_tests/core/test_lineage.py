@@ -1,4 +1,4 @@
-"""Trees of lineage grow level by level, and no graph makes them endless."""
+"""Lineage trees grow level by level, and end in every graph."""
 
 import datetime
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ def made(number: int) -> Made:
 
 
 class Graph:
-    """Edges from a number to others; counts how often it was asked."""
+    """Edges from a number to others; counts its queries."""
 
     def __init__(self, **edges: Sequence[int]) -> None:
         self._edges = {int(key[1:]): values for key, values in edges.items()}
-        self.asked = 0
+        self.queries = 0
 
     def neighbours(self, ids: Sequence[int], limit: int) -> Ancestry:
-        self.asked += 1
+        self.queries += 1
         return [(key, made(other)) for key in sorted(ids) for other in self._edges.get(key, ())][:limit]
 
 
@@ -36,27 +36,27 @@ def grown(graph: Graph, **bounds: int) -> object:
     return drawn(tree)
 
 
-def test_a_tree_has_every_node_with_one_question_for_each_level() -> None:
+def test_tree_has_every_node_with_one_query_for_each_level() -> None:
     graph = Graph(_1=[2, 3], _2=[4], _3=[5])
     assert grown(graph) == ["1", ["2", "4"], ["3", "5"]]
-    assert graph.asked == 3
+    assert graph.queries == 3
 
 
-def test_what_is_reached_twice_is_shown_with_what_is_below_it_once() -> None:
+def test_node_reached_twice_shows_its_branch_once() -> None:
     assert grown(Graph(_1=[2, 3], _2=[3], _3=[4])) == ["1", ["2", "3!"], ["3", "4"]]
 
 
-def test_a_circle_ends() -> None:
+def test_tree_of_a_circular_graph_ends() -> None:
     assert grown(Graph(_1=[2], _2=[1, 2])) == ["1", ["2", "1!", "2!"]]
 
 
-def test_a_tree_that_is_too_deep_is_cut_and_says_where() -> None:
+def test_too_deep_tree_is_cut_at_marked_nodes() -> None:
     chain = Graph(_1=[2], _2=[3], _3=[4])
     assert grown(chain, max_depth=2) == ["1", ["2", "3…"]]
     assert grown(chain, max_depth=3) == ["1", ["2", ["3", "4"]]]
 
 
-def test_a_tree_that_is_too_large_is_cut_and_says_where() -> None:
+def test_too_large_tree_is_cut_at_marked_nodes() -> None:
     graph = Graph(_1=[2, 3, 4], _2=[5, 6], _3=[7])
     assert grown(graph, max_nodes=3) == ["1…", "2…", "3…"]
     assert grown(graph, max_nodes=5) == ["1", ["2…", "5"], "3…", "4…"]

@@ -9,12 +9,12 @@ hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
 @hypothesis.given(hashes, st.integers(1, 2**63 - 1))
-def test_a_path_that_was_spelled_is_read_back(content_hash: str, file_id: int) -> None:
+def test_storage_path_is_parsed_from_its_text(content_hash: str, file_id: int) -> None:
     path = StoragePath(content_hash, FileId(file_id))
     assert StoragePath.parse(str(path)) == path
 
 
-def test_a_key_names_the_content_and_the_id() -> None:
+def test_storage_path_contains_content_hash_and_file_id() -> None:
     assert str(StoragePath(HASH, FileId(7))) == f"01/{HASH}.7"
 
 
@@ -38,11 +38,11 @@ def test_a_key_names_the_content_and_the_id() -> None:
         f"01/{HASH}.99999999999999999999",
     ],
 )
-def test_whatever_else_is_no_path(key: str) -> None:
+def test_malformed_key_is_not_a_storage_path(key: str) -> None:
     assert StoragePath.parse(key) is None
 
 
 @hypothesis.given(st.text())
-def test_no_text_is_read_as_a_path_that_spells_otherwise(key: str) -> None:
+def test_parsed_storage_path_has_the_same_text(key: str) -> None:
     path = StoragePath.parse(key)
     assert path is None or str(path) == key
