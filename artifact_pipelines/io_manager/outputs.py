@@ -9,7 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import FileInfo, FileState, Lease, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import FileInfo, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.row_order import is_unordered, unordered_version
@@ -21,6 +21,8 @@ from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.verified_path import damage_blamed
 
+_Put = tuple[Lease, MaterializationFacts, Mapping[str, Any]]
+
 MOST_NAME_BYTES = 2_500
 """Limit of asset key and partition key together: PostgreSQL's indexes hold 2,704 bytes."""
 
@@ -30,22 +32,16 @@ class Written:
     """A value that was stored and recorded.
 
     Attributes:
-        lease: The lease that held its file; `lease.file` is the file as it was before.
-        described: What was recorded, with its inputs.
-        facts: What the handler reports of the stored file.
         record: The materialization.
+        facts: What the handler reports of the stored file.
+        inputs: What it was made from.
+        is_duplicate: True if the content was stored before; a new file may have no bytes at all.
     """
 
-    lease: Lease
-    described: MaterializationFacts
-    facts: Mapping[str, Any]
     record: Materialization
-
-    @property
-    def is_duplicate(self) -> bool:
-        """True if the content was stored before; a new file may have no bytes at all."""
-        was_new = self.lease.file.state == FileState.PENDING
-        return not self.record.bytes_added and (not was_new or self.lease.file.size_bytes > 0)
+    facts: Mapping[str, Any]
+    inputs: tuple[LoadedInput, ...]
+    is_duplicate: bool
 
 
 class OutputWriter:
@@ -93,7 +89,7 @@ class OutputWriter:
                 put.append(self._put(holding, asked, partition, one))
             return self._record(holding, asked, put)
 
-    def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> "_Put":
+    def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
         handler, written_as = self._handlers.find_writer(value)
         description = handler.describe(value)
@@ -114,30 +110,21 @@ class OutputWriter:
         data_version = logical_hash or typed_version(lease.file)
         if value is None and asked.annotation is Any and asked.run_id is not None:
             data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
-        described = _describe(asked, partition, data_version, facts)
-        described = dataclasses.replace(described, metadata={WRITTEN_AS: written_as} if written_as else {})
-        return _Put(lease, described, facts)
+        return lease, _describe(asked, partition, data_version, facts, written_as), facts
 
-    def _record(self, holding: Holding, asked: OutputAsked, put: Sequence["_Put"]) -> Sequence[Written]:
+    def _record(self, holding: Holding, asked: OutputAsked, put: Sequence[_Put]) -> Sequence[Written]:
         loaded = self._step_inputs.of(asked.step)
-        made_from = inputs_by_partition([one.described.partition for one in put], loaded, asked.upstream)
-        described = [
-            dataclasses.replace(one.described, inputs=inputs) for one, inputs in zip(put, made_from, strict=True)
+        made_from = inputs_by_partition([described.partition for _, described, _ in put], loaded, asked.upstream)
+        new = [
+            (dataclasses.replace(described, inputs=inputs), [lease])
+            for (lease, described, _), inputs in zip(put, made_from, strict=True)
         ]
-        new = [(facts, [one.lease]) for facts, one in zip(described, put, strict=True)]
         policies = {asked.asset: asked.retention}
         records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
         return [
-            Written(one.lease, facts, one.facts, record)
-            for one, facts, record in zip(put, described, records, strict=True)
+            Written(record, facts, inputs, _is_duplicate(record, lease.file))
+            for (lease, _, facts), inputs, record in zip(put, made_from, records, strict=True)
         ]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Put:
-    lease: Lease
-    described: MaterializationFacts
-    facts: Mapping[str, Any]
 
 
 def report_written(
@@ -147,7 +134,7 @@ def report_written(
     for one in written:
         metadata = {
             **materialization_metadata(one.record, producer.location(one.record.file), one.facts, one.is_duplicate),
-            **inputs_metadata(one.described.inputs),
+            **inputs_metadata(one.inputs),
             **publication_metadata(one.record),
         }
         if len(written) == 1:
@@ -173,7 +160,7 @@ def typed_version(file: FileInfo) -> str:
 
 
 def _describe(
-    asked: OutputAsked, partition: str | None, data_version: str, facts: Mapping[str, Any]
+    asked: OutputAsked, partition: str | None, data_version: str, facts: Mapping[str, Any], written_as: str | None
 ) -> MaterializationFacts:
     columns = facts.get("columns")
     return MaterializationFacts(
@@ -186,9 +173,14 @@ def _describe(
         dataset=asked.dataset,
         row_count=facts.get("row_count"),
         schema={column.name: str(column.type) for column in columns} if columns is not None else None,
+        metadata={WRITTEN_AS: written_as} if written_as else {},
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
     )
+
+
+def _is_duplicate(record: Materialization, leased: FileInfo) -> bool:
+    return not record.bytes_added and (leased.state != FileState.PENDING or leased.size_bytes > 0)
 
 
 def _data_version(recorded: Sequence[Materialization]) -> str:
