@@ -137,7 +137,8 @@ class CandidateCatalog:
             this = _ID.in_([made.materialization_id])
             is_current = connection.execute(sa.select(_TABLE.is_current).where(this)).scalar_one()
             if made.publication == Publication.PUBLISHED and not is_current:
-                expected = f"a candidate or a rejected version; `artifact-pipelines rollback {asset} --to {version}`"
+                undo = f"`artifact-pipelines rollback {asset} --to {version}` makes an older version current again"
+                expected = f"a candidate or a rejected version ({undo})"
                 raise InvalidArgumentError("version", version, expected)
             if not is_current:
                 make_current(connection, made, _BY_COMMAND)
