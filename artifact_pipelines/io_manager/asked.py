@@ -1,4 +1,4 @@
-"""Which value a step asks to load: an `InputContext` of Dagster, read once.
+"""Reads an `InputContext` of Dagster into an `InputAsked`: which value a step asks to load.
 
 One idea: this module and `asked_outputs` alone read Dagster's contexts, once for each load and each write, and return
 frozen objects of plain values. What is known only inside a run is None or empty for contexts that people build by hand,
@@ -68,7 +68,7 @@ class InputAsked:
 
 
 def read_input_context(context: dg.InputContext) -> InputAsked:
-    """Return what an input asks for.
+    """Return the request that an input makes.
 
     Raises:
         InvalidArgumentError: The input's metadata or the run's tag `artifact/select` are not of the required form.
@@ -152,7 +152,7 @@ def plain_value(value: Any) -> Any:
 
 
 def _name_of_input(context: dg.InputContext) -> tuple[dg.AssetKey | None, str]:
-    """Return key and name of what an input loads; Dagster's `output_for_node` gives the key of the output only."""
+    """Return asset key and name of an input; Dagster's `output_for_node` gives only the key of the output."""
     upstream = context.upstream_output
     if context.has_asset_key or (upstream and upstream.has_asset_key):
         key = context.asset_key if context.has_asset_key else typing.cast("dg.OutputContext", upstream).asset_key

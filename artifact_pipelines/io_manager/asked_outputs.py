@@ -1,4 +1,4 @@
-"""Which value a step asks to store, and as what: an `OutputContext` of Dagster, read once, as `asked` reads inputs."""
+"""Reads an `OutputContext` of Dagster into an `OutputAsked`: what a step asks to store, and how."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
@@ -81,7 +81,7 @@ class OutputAsked:
 
 
 def read_output_context(context: dg.OutputContext) -> OutputAsked:
-    """Return what is to be stored, and as what.
+    """Return the request that an output makes.
 
     Raises:
         InvalidArgumentError: The asset's metadata are not of the required form, or the context names nothing.

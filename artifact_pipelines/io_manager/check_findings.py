@@ -1,4 +1,4 @@
-"""Finds what asset checks have found, and about which materialization.
+"""Finds the evaluations of asset checks that are about a materialization.
 
 One idea: however many candidates look for their evaluations, each page of a check's evaluations is queried once, and
 once all materializations that they are about.

@@ -1,4 +1,4 @@
-"""What this package imports from the inside of Dagster, which may move with any release: all of it is here.
+"""All imports of this package from the inside of Dagster, which may move with any release.
 
 Seen with Dagster 1.13.27. `import dagster` has imported each of these modules already, so naming them costs nothing.
 """

@@ -1,4 +1,4 @@
-"""Reads what Dagster's event log has of an asset: by partition, newest first, and no more than needed."""
+"""Reads materializations from Dagster's event log, by asset and partition, newest first, a page at a time."""
 
 from collections.abc import Collection, Iterator
 

@@ -25,7 +25,7 @@ class InputLoader:
         catalog: Where to look.
         artifact: Returns a stored file as handlers read it.
         handlers: Handlers of all types.
-        step_inputs: Where to note what was loaded.
+        step_inputs: Notes the loaded materializations.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class InputLoader:
         return gather_partitions(loaded, asked.annotation, asked.metadata)
 
     def _find(self, asked: InputAsked) -> Mapping[str | None, Materialization]:
-        """Find what to load, by partition, and note it."""
+        """Find the materialization of each partition and note it."""
         publish_due(self._catalog, asked)
         find = self._catalog.materializations.find
         found = find(asked.asset, asked.keys, asked.selection, asked.run_read, asked.is_check)
@@ -67,7 +67,7 @@ class InputLoader:
         return found
 
     def _accept_missing(self, asked: InputAsked, missing: Sequence[str | None]) -> None:
-        """Warn about what holds nothing, where the input's metadata or its annotation (`Optional[T]`) allow it.
+        """Warn about missing values where the input's metadata or its annotation (`Optional[T]`) allow them.
 
         Raises:
             NotFoundError: They do not.

@@ -1,4 +1,4 @@
-"""Which materializations a step has loaded, and which partitions of its output were made from which of them.
+"""Knows the materializations that a step has loaded, and which partition of its output each of them belongs to.
 
 One idea: a step's inputs are known as long as the step is. Dagster loads an input with the IO manager of the upstream
 asset and stores the output with another one, so all IO managers of a process share what they note.
@@ -28,14 +28,14 @@ class StepInputs:
         self._catalog = catalog
 
     def add(self, step: object | None, loaded: Iterable[LoadedInput]) -> None:
-        """Note what a step has loaded. Outside of a step (None) nothing is noted."""
+        """Note materializations that a step has loaded. Outside of a step (None) nothing is noted."""
         if step is None:
             return
         with _lock:
             _loaded.setdefault(step, {}).setdefault(self._catalog, []).extend(loaded)
 
     def of(self, step: object | None) -> Sequence[LoadedInput]:
-        """Return what a step has loaded so far."""
+        """Return the materializations that a step has loaded so far."""
         with _lock:
             return tuple(_loaded.get(step, {}).get(self._catalog, ())) if step is not None else ()
 
@@ -43,7 +43,7 @@ class StepInputs:
 def inputs_by_partition(
     partitions: Sequence[str | None], loaded: Sequence[LoadedInput], upstream: Mapping[str, Upstream]
 ) -> Sequence[tuple[LoadedInput, ...]]:
-    """Return what each partition of an output was made from, in the order in which it was loaded.
+    """Return the inputs of each partition of an output, in the order in which they were loaded.
 
     A run over several partitions loads the inputs of all of them at once. The partition mappings of the asset tell them
     apart again. An input that no mapping covers was loaded by the code of the step: it belongs to the partition of its

@@ -34,7 +34,7 @@ class Written:
     Attributes:
         record: The materialization.
         facts: What the handler reports of the stored file.
-        inputs: What it was made from.
+        inputs: The materializations that it was made from.
         is_duplicate: True if the content was stored before; a new file may have no bytes at all.
     """
 
@@ -45,13 +45,13 @@ class Written:
 
 
 class OutputWriter:
-    """Stores the outputs of steps, and records what they were made from.
+    """Stores the outputs of steps, and records them with their inputs.
 
     Args:
         catalog: Where materializations are recorded.
         producer: The one place that creates files.
         handlers: Handlers of all types.
-        step_inputs: What the step has loaded.
+        step_inputs: Knows the inputs of the step.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class OutputWriter:
         if asked.partitions:
             several = split_by_partition(asked.asset, asked.partitions, value, asked.may_cover_several)
         values = [(asked.partitions[0] if asked.partitions else None, value)] if several is None else several
-        # A generator that is not read to its end holds what it has opened.
+        # An unfinished generator keeps its files open.
         is_generated = several is not None and isinstance(value, Generator)
         with (
             contextlib.closing(value) if is_generated else contextlib.nullcontext(),  # type: ignore[type-var]

@@ -1,7 +1,7 @@
-"""Reports to Dagster what became current outside of its runs: rollbacks, publications, rejections.
+"""Reports changes of the current version to Dagster that no run of its own made: rollbacks, publications, rejections.
 
-One idea: Dagster takes its newest event of an asset for the current version. Where that is no longer so, an event that
-belongs to no run repeats what the run reported that made the current version.
+One idea: Dagster takes its newest event of an asset for the current version. Where another version is current, an event
+that belongs to no run repeats the report of the run that made it.
 """
 
 import pathlib
@@ -74,7 +74,7 @@ def report_rejection(
     current: Materialization,
     evaluations: Sequence[dg.AssetCheckEvaluation | None],
 ) -> None:
-    """Report that a candidate was rejected and what stays current, so that nothing downstream is stale because of it.
+    """Report a rejected candidate and the version that stays current, so that nothing downstream becomes stale.
 
     Reports nothing where Dagster has a newer event than the candidate's.
 

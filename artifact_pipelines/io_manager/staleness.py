@@ -1,6 +1,6 @@
 """Corrects the version of an input that Dagster compares to find out whether an asset is stale.
 
-When a step starts, Dagster notes the newest event of each input as what the step loads.
+When a step starts, Dagster notes the newest event of each input as its version.
 
 One idea: where a step loads something else (a version that its run selects, one that its own run wrote, the current one
 while a candidate waits), find the event of that one, and note it instead.
@@ -107,10 +107,10 @@ def _find_places(
     wanted: Collection[str | None],
     loaded: Mapping[str | None, Materialization],
 ) -> Mapping[str | None, _Place]:
-    """Find the events of what was loaded, reading the log from its end and no further than needed.
+    """Find the events of the loaded materializations, reading the log from its end and no further than needed.
 
-    A partition that held nothing has no such event, and every event with content is later than what the step knows. One
-    query for the oldest finds the first.
+    A partition that held nothing has no such event. Its first event with content is later than the step; one query for
+    the oldest events finds it.
     """
     places = {partition: _Place() for partition in wanted}
     missing = [partition for partition in wanted if partition not in loaded]
