@@ -14,6 +14,7 @@ import pytest
 from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.landing_zone import find_file
@@ -23,6 +24,7 @@ from artifact_pipelines.storage.exceptions import (
     SourceVanishedError,
     StorageFullError,
 )
+from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 
@@ -46,7 +48,8 @@ def _materialize(store: Store, value: object) -> None:
     def numbers() -> Any:
         return value
 
-    dg.materialize([numbers], resources={"io_manager": ArtifactIOManager(store.catalog, store._producer)})
+    producer = open_producer(store.catalog.files, Settings.from_environment().storage_url)
+    dg.materialize([numbers], resources={"io_manager": ArtifactIOManager(store.catalog, producer)})
 
 
 def _watch(store: Store, landing: pathlib.Path) -> Any:
@@ -93,7 +96,11 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
         "Check the path",
     ),
     "an empty file": (lambda s, p, m: find_file(p, "n", "empty*", None), EmptySourceError, "Drop a file with data"),
-    "a stream that raises midway": (lambda s, p, m: s.create_artifact(Torn(), "bin"), SourceStreamError, "Mend"),  # type: ignore[arg-type]
+    "a stream that raises midway": (
+        lambda s, p, m: s.create_artifact(Torn(), "bin"),
+        SourceStreamError,
+        "Fix the source",
+    ),  # type: ignore[arg-type]
     "a path for a stream": (lambda s, p, m: s.create_artifact("x.csv", "csv"), InvalidArgumentError, "binary stream"),  # type: ignore[arg-type]
     "a full disk": (lambda s, p, m: _put_on_a_full_disk(s, m), StorageFullError, "Free space"),
     "a negative file ID": (lambda s, p, m: s.open(-1), InvalidFileIdError, "positive whole number"),

@@ -7,7 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from artifact_pipelines.core.types import FileId
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.settings import S3Settings
+from artifact_pipelines.core.types import Content, FileDescription, FileId
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.backends.s3 import S3Storage
 from artifact_pipelines_tests.stress.children import Gate
 from artifact_pipelines_tests.stress.place import Place
 
@@ -35,6 +39,45 @@ def create_many(gate: Gate, place: Place, contents: Sequence[bytes]) -> None:
     with place.open() as opened:
         gate.wait()
         gate.acknowledge(opened.create_many(contents))
+
+
+def create_in_parts(gate: Gate, place: Place, data: bytes, part_bytes: int) -> None:
+    """Create an artifact on S3, with small parts."""
+    with Catalog(place.catalog_url) as catalog:
+        producer = ArtifactProducer(catalog.files, S3Storage(place.storage_url, S3Settings(), part_bytes=part_bytes))
+        gate.wait()
+        gate.acknowledge(producer.create_artifact(io.BytesIO(data), "bin"))
+
+
+def open_catalog(gate: Gate, url: str) -> None:
+    gate.wait()
+    with Catalog(url) as catalog:
+        catalog.files.list_files(1)
+
+
+def lease_at_random(gate: Gate, url: str, seed: int, seconds: float) -> None:
+    """Lease, settle, give back and release files of shared contents; acknowledge how many are held and were leased."""
+    chance, holder = random.Random(seed), f"writer {seed}"
+    held = leased = 0
+    gate.wait()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with Catalog(url) as catalog:
+            for _ in range(chance.randint(1, 20)):
+                leased += 1
+                number = chance.randrange(SHARED_CONTENTS)
+                content = Content(f"{number:064x}", number)
+                [lease] = catalog.files.acquire_all([(content, FileDescription("bin"))], "blake3")
+                if chance.random() < 0.2:
+                    catalog.files.abandon_all([lease])
+                    continue
+                catalog.files.settle_all([lease], holder)
+                held += 1
+                assert catalog.files.get_file(lease.file.file_id).reference_count > 0
+                if chance.random() < 0.5:
+                    catalog.files.release(lease.file.file_id, holder)
+                    held -= 1
+    gate.acknowledge((held, leased))
 
 
 def open_and_create(gate: Gate, place: Place, data: bytes) -> None:

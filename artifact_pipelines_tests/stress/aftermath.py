@@ -4,6 +4,7 @@ Nothing here trusts the clean-up or the verification that it judges.
 """
 
 import contextlib
+import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
@@ -105,7 +106,7 @@ class Aftermath:
     def _unfinished(self) -> Sequence[str]:
         if not isinstance(self._backend, LocalStorage):
             return [leftover.name for leftover in self._backend.clear_leftovers(lambda _: False, dry_run=True)]
-        files_there = (path for path in self._backend._root.rglob("*") if path.is_file())
+        files_there = (path for path in pathlib.Path(self._place.storage_url).rglob("*") if path.is_file())
         return [f"staging file {path}" for path in files_there if STAGING in path.parts]
 
     @contextlib.contextmanager

@@ -8,9 +8,11 @@ import contextlib
 import ctypes
 import dataclasses
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -98,6 +100,12 @@ class Child:
 
     def go(self) -> None:
         self._connection.send("go")
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, and wait until it is dead. Any thread may call this."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        multiprocessing.connection.wait([self.process.sentinel], TIMEOUT_S)
 
     def outcome(self) -> Outcome:
         """Wait for its end."""

@@ -25,9 +25,9 @@ from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.interfaces import IStorageBackend
-from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines.storage.staging import StagedFile, hash_stream
 from artifact_pipelines_tests.stress.aftermath import Aftermath
-from artifact_pipelines_tests.stress.place import OpenPlace, Place, put
+from artifact_pipelines_tests.stress.place import OpenPlace, Place, create_and_collect, put
 from artifact_pipelines_tests.stress.turns import Choice, Stepwise, Turns, at_random, by_plan
 
 Collector = Callable[[Catalog, IStorageBackend], object]
@@ -88,7 +88,7 @@ class Meeting:
         self._bare_backend = backend or opened.backend
         self._backend = cast("IStorageBackend", Stepwise(self._bare_backend, self.turns, "bytes"))
         self._producer = ArtifactProducer(self._catalog.files, self._backend)
-        self._producer._is_own_store = True  # looked at once in a process, and deletes nothing
+        create_and_collect(self._producer, opened.catalog, self._bare_backend)
 
     def run(self, start: Start, collectors: Iterable[Collector]) -> None:
         self._holders = start(self._opened, self._data)
@@ -182,13 +182,26 @@ def test_no_order_of_steps_loses_anything_or_leaves_anything_behind(
 
 
 class BareKeys(LocalStorage):
-    """Wrong: a key is named by content alone, so it is written again after it was deleted."""
+    """Wrong: the key names the content alone, so a deleted key is written again."""
 
-    def _locate(self, path: StoragePath) -> pathlib.Path:
-        return super()._locate(StoragePath(path.content_hash, FileId(1)))
+    def write_stream(self, content: StagedFile, path: StoragePath) -> None:
+        super().write_stream(content, _bare(path))
+
+    def read_stream(self, path: StoragePath) -> io.BufferedReader:
+        return super().read_stream(_bare(path))
+
+    def delete_file(self, path: StoragePath) -> None:
+        super().delete_file(_bare(path))
+
+    def size_bytes(self, path: StoragePath) -> int | None:
+        return super().size_bytes(_bare(path))
 
     def list_files(self) -> Iterator[StoragePath]:
         return iter(())
+
+
+def _bare(path: StoragePath) -> StoragePath:
+    return StoragePath(path.content_hash, FileId(1))
 
 
 def bytes_before_rows(catalog: Catalog, backend: IStorageBackend) -> None:
@@ -207,10 +220,10 @@ def ask_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
 
 
 def is_found(place: Place, collect: Collector, backend: LocalStorage | None = None) -> bool:
-    """Tell whether an order of steps shows that something is lost; one after the other, nothing is."""
+    """True if an order of steps loses something. One after the other, the same actors lose nothing."""
     one_after_the_other = by_plan([("writer 1", 99), ("writer 2", 99), ("collector 1", 99)])
     with place.open() as opened:
-        after = Aftermath(place, opened.catalog._engine, backend)
+        after = Aftermath(place, backend=backend)
         meeting = Meeting(opened, after, one_after_the_other, backend)
         meeting.run(new, [collect])
         assert not meeting.losses()

@@ -26,7 +26,7 @@ def test_32_processes_that_create_the_same_content_share_one_file(place: Place, 
 
 
 def test_a_mix_of_everything_on_shared_contents(place: Place, is_stress: bool) -> None:
-    processes, seconds = (16, 60.0) if is_stress else (6 if place.is_fast else 3, 2.0)
+    processes, seconds = (16, 60.0) if is_stress else (6 if place.is_fast else 3, 1.0)
     outcomes = run_at_once([(acts.mix, place, seed, seconds) for seed in range(processes)])
     assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * processes
     held: collections.Counter[FileId] = collections.Counter()

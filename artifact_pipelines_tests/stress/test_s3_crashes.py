@@ -2,10 +2,6 @@
 
 import datetime
 import io
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 import sqlalchemy as sa
@@ -19,25 +15,11 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.s3 import S3Storage
 from artifact_pipelines_tests.faulty_proxy import Fault, Plan, Proxy
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
+from artifact_pipelines_tests.stress import acts
+from artifact_pipelines_tests.stress.children import Child
+from artifact_pipelines_tests.stress.place import Place
 
 PART_BYTES = 10_000
-_CHILD = """
-import io, sys
-from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.settings import S3Settings, Settings
-from artifact_pipelines.maintenance.orphans import find_orphans
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines.storage.backends.s3 import S3Storage
-
-catalog_url, storage_url, part_bytes = sys.argv[1:]
-with Catalog(catalog_url) as catalog:
-    producer = ArtifactProducer(catalog.files, S3Storage(storage_url, S3Settings(), part_bytes=int(part_bytes)))
-    print("ready", flush=True)
-    while size := int(sys.stdin.readline() or 0):
-        print(producer.create_artifact(io.BytesIO(b"x" * size), "bin"), flush=True)
-"""
-
-
 POINTS = [
     (size_bytes, number, is_done)
     for size_bytes, requests in ((PART_BYTES, 1), (3 * PART_BYTES - 5, 6))
@@ -47,35 +29,22 @@ POINTS = [
 """Size of the content (whole, or in three parts), number of the request, and whether it is done."""
 
 
-class Child:
-    """A process that creates what it is told to, through the proxy, until it is killed."""
+def start_child(place: Place, size_bytes: int, proxy: Proxy) -> Child:
+    """Start a process that will create an artifact through the proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+        child = Child(acts.create_in_parts, place, b"x" * size_bytes, PART_BYTES)
+    child.wait_until_ready()
+    return child
 
-    def __init__(self, catalog_url: str, storage_url: str, proxy: Proxy) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, catalog_url, storage_url, str(PART_BYTES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "AWS_ENDPOINT_URL": proxy.endpoint_url},
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
 
-    def create(self, size_bytes: int) -> str:
-        """Return what it said: a file ID, or nothing when it was killed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{size_bytes}\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
-
-    def kill(self) -> None:
-        os.kill(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+def die_at(number: int, is_done: bool, child: Child, proxy: Proxy) -> None:
+    """Let a child go, and kill it at a request."""
+    proxy.reset(kill_at(number, is_done, child))
+    child.go()
+    outcome = child.outcome()
+    assert outcome.was_killed
+    assert not outcome.acknowledged
 
 
 def kill_at(number: int, is_done: bool, child: Child) -> Plan:
@@ -125,10 +94,7 @@ def test_a_killed_create_leaves_nothing_that_clean_up_does_not_find_and_can_be_r
     producer = ArtifactProducer(catalog.files, backend)
     acknowledged = producer.create_artifact(io.BytesIO(b"acknowledged"), "bin")
 
-    child = Child(catalog_url, s3_url, proxy)
-    proxy.reset(kill_at(number, is_done, child))
-    assert child.create(size_bytes) == "", "it was to be killed before it could answer"
-    child.close()
+    die_at(number, is_done, start_child(Place(catalog_url, s3_url), size_bytes, proxy), proxy)
 
     [killed] = [file for file in catalog.files.list_files(10) if file.file_id != acknowledged]
     assert killed.state == FileState.PENDING
@@ -152,10 +118,7 @@ def test_clean_up_after_a_kill_leaves_nothing(
     point: tuple[int, int, bool],
 ) -> None:
     size_bytes, number, is_done = point
-    child = Child(catalog_url, s3_url, proxy)
-    proxy.reset(kill_at(number, is_done, child))
-    assert child.create(size_bytes) == ""
-    child.close()
+    die_at(number, is_done, start_child(Place(catalog_url, s3_url), size_bytes, proxy), proxy)
     backend = S3Storage(s3_url, S3Settings())
     assert backend.clear_leftovers(catalog.collection.is_leased) == [], "its lease has not run out"
     collect(catalog, engine, backend)

@@ -12,7 +12,7 @@ from artifact_pipelines.maintenance.verification import verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
-_SHORT_S, _LONG_S = 2, 60
+_SHORT_S, _LONG_S = 1, 60
 
 
 def test_a_sound_store_has_no_finding_whoever_writes_and_collects(
