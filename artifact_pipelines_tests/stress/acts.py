@@ -61,7 +61,7 @@ def lease_at_random(gate: Gate, url: str, seed: int, seconds: float) -> None:
     held = leased = 0
     gate.wait()
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end or leased < 20:
         with Catalog(url) as catalog:
             for _ in range(chance.randint(1, 20)):
                 leased += 1
