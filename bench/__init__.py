@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and structure: `make bench`, `make house`."""
