@@ -6,7 +6,7 @@ before bytes go, so a crash leaves garbage and never a gap.
 Words:
 - file: stored bytes, one row for each content; its ID is never given again.
 - reference: one holder's claim on a file. A file with a reference is never deleted.
-- holder: whoever has a reference: a materialization, a caller of `create_artifact`, or a lease.
+- holder: the owner of a reference: a materialization, a caller of `create_artifact`, or a lease.
 - lease: a reference that expires; it holds a file while its bytes are on their way.
 - settle: turn leases into lasting references; abandon: give them back.
 - materialization: one recorded output of an asset, a partition or an op, with its files and its inputs.

@@ -211,7 +211,7 @@ def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[i
     """State that the bytes of leased files are stored.
 
     Returns:
-        IDs of the files that were not stored before. Of several writers that put the same bytes at once, one gets it.
+        IDs of the files that were not stored before. If several writers put the same bytes at once, one gets the ID.
     """
     # If a lease has a file that was not stored, its writer put the bytes, whatever the state is by now. The other
     # writers put nothing: damage that was found meanwhile still exists.

@@ -130,7 +130,7 @@ class Lease:
 
 
 class Publication(enum.StrEnum):
-    """Whether a materialization may be current: a candidate not yet, a rejected one never."""
+    """State of a materialization on its way to become current: a candidate not yet, a rejected one never."""
 
     PUBLISHED = "published"
     CANDIDATE = "candidate"

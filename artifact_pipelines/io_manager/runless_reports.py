@@ -52,7 +52,7 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
         uri: Where the file lies.
 
     Returns:
-        Whether anything was reported.
+        True if anything was reported.
     """
     now, source = rollback.now, rollback.source
     its_own = _tags_of(find_event_of_run(instance, source), now)[DATA_VERSION_TAG]
@@ -98,7 +98,7 @@ def report_pass(
     """Report that a candidate has passed its checks, if Dagster has a newer event of other content.
 
     Returns:
-        Whether anything was reported.
+        True if anything was reported.
     """
     latest = find_latest(instance, candidate)
     if latest is None or is_report_of(latest, candidate):
@@ -150,7 +150,7 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
         uri: Where the file lies.
 
     Returns:
-        Whether anything was reported.
+        True if anything was reported.
     """
     if made.publication_reason is None:  # its checks have published it
         return False
