@@ -1,4 +1,4 @@
-"""What all tests share: a catalog on each database, a store on each backend, and an environment of their own."""
+"""Fixtures of all tests: a catalog on each database, a store on each backend, and a separate environment."""
 
 import collections
 import gc
@@ -26,10 +26,10 @@ from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
 from artifact_pipelines_tests.quick_catalog import tables_made_once
 from artifact_pipelines_tests.quick_dagster import quick_instances
-from artifact_pipelines_tests.quick_disk import nothing_synced
+from artifact_pipelines_tests.quick_disk import no_syncs
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes longer, and that is no error
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine takes longer
 hypothesis.settings.load_profile("any machine")
 _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
@@ -41,14 +41,14 @@ _SET_BY_EVERY_TEST = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-# Here before there is a second thread: the C library moves its table of variables when a name is added, and polars,
-# once it has scanned S3, looks into the table every moment on a thread of its own. What replaces a value moves nothing.
+# Add the names before a second thread starts: the C library moves its table of variables when a name is added, and
+# polars, once it has scanned S3, keeps reading the table in its own thread. Replacing a value moves nothing.
 for _name in (CATALOG_URL, STORAGE_URL, LANDING_URL, *_SET_BY_EVERY_TEST):
     os.environ.setdefault(_name, "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--stress", action="store_true", help="run long proofs in their long form (make stress)")
+    parser.addoption("--stress", action="store_true", help="run long tests too, and others in their long form")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,16 +69,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--stress"):
         return
     cases = collections.defaultdict[object, dict[object, int]](dict)
-    long = {item for item in items if item.get_closest_marker("long") or _shows_no_more(item, cases)}
+    long = {item for item in items if item.get_closest_marker("long") or _is_redundant_pair(item, cases)}
     config.hook.pytest_deselected(items=list(long))
     items[:] = [item for item in items if item not in long]
 
 
-def _shows_no_more(item: pytest.Item, cases: Mapping[object, dict[object, int]]) -> bool:
-    """Tell whether a test is left to `make stress` because it is on a pair of catalog and storage that shows no more.
+def _is_redundant_pair(item: pytest.Item, cases: Mapping[object, dict[object, int]]) -> bool:
+    """True if only `make stress` runs a test on this pair of catalog and storage.
 
-    Few tests depend on both at once. The others run on SQLite with local disk and on PostgreSQL with S3, and of those
-    with several cases, each case on one of these in turn.
+    Few tests depend on both at once. `make test` runs each test on SQLite with local disk and on PostgreSQL with S3.
+    If a test has several cases, it runs each case on one of these pairs, in turn.
     """
     if (
         not isinstance(item, pytest.Function)
@@ -98,19 +98,22 @@ def _shows_no_more(item: pytest.Item, cases: Mapping[object, dict[object, int]])
 
 @pytest.fixture(scope="session")
 def is_stress(pytestconfig: pytest.Config) -> bool:
-    """Whether long proofs run in their long form (`make stress`); `make test` runs the short one."""
+    """True if tests run in their long form (`make stress`)."""
     return bool(pytestconfig.getoption("--stress"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_takes_long_that_no_test_looks_at(sqlite_template: pathlib.Path) -> Iterator[None]:
-    with nothing_synced(), quick_instances(), tables_made_once(sqlite_template):
+def skip_work_that_no_test_observes(sqlite_template: pathlib.Path) -> Iterator[None]:
+    with no_syncs(), quick_instances(), tables_made_once(sqlite_template):
         yield
 
 
 @pytest.fixture(autouse=True)
 def settings(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Every test has its own places, whoever asks the environment for them: on SQLite and local disk, if not told."""
+    """Point the environment at a catalog, a store and a landing zone of the test's own, on SQLite and local disk.
+
+    With the parameter `production`, catalog and store are on PostgreSQL and S3.
+    """
     monkeypatch.setenv(CATALOG_URL, f"sqlite:///{tmp_path / 'catalog.db'}")
     monkeypatch.setenv(STORAGE_URL, str(tmp_path / "store"))
     monkeypatch.setenv(LANDING_URL, str(tmp_path / "landing"))
@@ -132,34 +135,34 @@ def landing(settings: Settings) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
-    """A real PostgreSQL server, for as long as the tests run."""
+    """A real PostgreSQL server that runs as long as the tests."""
     with running_server() as server:
         yield server
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
-    """A catalog of its own on the server."""
+    """A separate catalog on the server."""
     with postgresql_server.database() as url:
         yield url
 
 
 @pytest.fixture
 def second_postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
-    """Another one, to copy to."""
+    """A second catalog on the server."""
     with postgresql_server.database() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where a SQLite catalog is made to copy: to make its tables takes longer than most tests do."""
+    """Path of an empty SQLite catalog to copy. Creating the tables anew would take longer than most tests."""
     return tmp_path_factory.mktemp("template") / "catalog.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def catalog_url(request: pytest.FixtureRequest, settings: Settings) -> str:
-    """A catalog on each database that is supported, empty."""
+    """An empty catalog on each supported database."""
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgresql_url"))
     template, path = request.getfixturevalue("sqlite_template"), sa.make_url(settings.catalog_url).database
@@ -175,19 +178,19 @@ def catalog(catalog_url: str) -> Iterator[Catalog]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that does not answer is given up almost at once."""
+    """Give up almost at once on a database that does not answer."""
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.1)
 
 
 @pytest.fixture
 def engine(catalog: Catalog, catalog_url: str) -> Iterator[sa.Engine]:
-    """The catalog's database by the back door, for what its interface does not show."""
+    """The catalog's database, past its interface."""
     engine = make_engine(catalog_url)
     yield engine
     engine.dispose()
 
 
-# A process of its own: coverage would look at its every step, and it would wait for the tests' own threads.
+# In a separate process, so that it does not wait for the threads of the tests.
 _S3_SERVER = """
 import logging, sys
 import moto.s3.models
@@ -198,16 +201,16 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print("http://%s:%s" % server.get_host_and_port(), flush=True)
-sys.stdin.read()  # until the tests end, however they do
+sys.stdin.read()  # until the tests end
 server.stop()
 """
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """A real S3 server on the loopback interface, for as long as the tests run. Returns its endpoint.
+    """Endpoint of a real S3 server on the loopback interface that runs as long as the tests.
 
-    Another one, whose keys are `test-key` and `test-secret`, can be named in ARTIFACT_TEST_S3_ENDPOINT.
+    ARTIFACT_TEST_S3_ENDPOINT can name another server with the keys `test-key` and `test-secret`.
     """
     if os.environ.get("ARTIFACT_TEST_S3_ENDPOINT"):
         yield os.environ["ARTIFACT_TEST_S3_ENDPOINT"]
@@ -216,13 +219,13 @@ def s3_server() -> Iterator[str]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         endpoint = server.stdout.readline().strip()
-        assert endpoint.startswith("http://127.0.0.1:"), "else the tests would ask the real AWS"
+        assert endpoint.startswith("http://127.0.0.1:"), "or the tests would reach the real AWS"
         yield endpoint
 
 
 @pytest.fixture
 def s3_back_door(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3BackDoor]:
-    """A bucket of its own on the server, which the environment names from here on."""
+    """Direct access to a separate bucket. From now on, the environment names its server."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     back_door = S3BackDoor(s3_server, f"bucket-{secrets.token_hex(6)}", "a/store/")
     back_door.client.create_bucket(Bucket=back_door.bucket)
@@ -236,7 +239,7 @@ def s3_url(s3_back_door: S3BackDoor) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on each backend that is supported, unless it uses the store that the environment names."""
+    """Run a test on each supported backend, unless it uses the local store of the environment."""
     if "storage_url" in metafunc.fixturenames:
         backends = ["local"] if _is_local(metafunc.fixturenames) else ["local", "s3"]
         metafunc.parametrize("storage_url", backends, indirect=True)
@@ -248,13 +251,13 @@ def _is_local(fixture_names: Sequence[str]) -> bool:
 
 @pytest.fixture
 def storage_url(request: pytest.FixtureRequest, settings: Settings) -> str:
-    """A store on each backend that is supported."""
+    """URL of an empty store on each supported backend."""
     return settings.storage_url if request.param == "local" else str(request.getfixturevalue("s3_url"))
 
 
 @pytest.fixture
 def back_door(request: pytest.FixtureRequest, storage_url: str) -> BackDoor:
-    """The store's objects behind its back."""
+    """Direct access to the stored objects."""
     if storage_url.startswith("s3://"):
         back_door: BackDoor = request.getfixturevalue("s3_back_door")
         return back_door
@@ -273,7 +276,7 @@ def producer(catalog: Catalog, backend: IStorageBackend) -> ArtifactProducer:
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    """The store as notebooks open it, on SQLite."""
+    """The store as notebooks open it, on SQLite and local disk."""
     from artifact_pipelines import open_store
 
     with open_store() as store:

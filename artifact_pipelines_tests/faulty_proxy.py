@@ -1,4 +1,4 @@
-"""A proxy in front of an S3 server that breaks requests: which, how, and before or after they are done."""
+"""A proxy in front of an S3 server that makes chosen requests fail, before or after the server handles them."""
 
 import dataclasses
 import http.client
@@ -29,7 +29,7 @@ _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "keep-alive"
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A request that came: its number, counted from 0, its first line and the rest."""
+    """A received request, numbered from 0."""
 
     number: int
     line: str
@@ -39,11 +39,12 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What goes wrong with a request.
+    """One way for a request to fail.
 
     Attributes:
         kind: An error code, `reset`, `truncated`, or `hook`.
-        is_done: Whether the server gets the request, and does what it says, before it goes wrong.
+        is_done: True if the server handles the request before it fails.
+        hook: Called for the kind `hook`; then the connection is closed.
     """
 
     kind: str
@@ -61,12 +62,12 @@ Plan = Callable[[Request], Fault | None]
 
 
 class Proxy:
-    """What the proxy has seen, and what it is to do.
+    """The requests that the proxy received, and its plan for the next ones.
 
     Attributes:
         endpoint_url: Where it listens.
-        requests: All that came so far.
-        plan: Chooses what goes wrong with a request, if anything.
+        requests: All requests so far.
+        plan: Chooses the fault of a request, or None.
     """
 
     def __init__(self, server_url: str, endpoint_url: str) -> None:
@@ -77,7 +78,7 @@ class Proxy:
         self._lock = threading.Lock()
 
     def reset(self, plan: Plan | None = None) -> None:
-        """Begin anew: count from 0, and follow another plan."""
+        """Count from 0 again and follow another plan."""
         self.requests.clear()
         self.plan = plan or (lambda request: None)
 
@@ -111,7 +112,7 @@ def faulty_proxy(server_url: str) -> Iterator[Proxy]:
 
 
 def fail_at(number: int, fault: Fault, times: int | None = None) -> Plan:
-    """Return a plan in which the request of this number, and its repetitions, fail: so many times, or for ever."""
+    """Return a plan in which the request of this number and its repetitions fail, a number of times or always."""
     failing: list[str] = []
 
     def plan(request: Request) -> Fault | None:
@@ -127,7 +128,7 @@ def fail_at(number: int, fault: Fault, times: int | None = None) -> Plan:
 
 
 def fail_from(number: int, fault: Fault) -> Plan:
-    """Return a plan in which the server is down from this request on."""
+    """Return a plan in which all requests from this number on fail."""
     return lambda request: fault if request.number >= number else None
 
 
@@ -187,4 +188,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

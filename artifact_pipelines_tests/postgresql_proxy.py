@@ -1,7 +1,7 @@
-"""Stands between a client and a PostgreSQL server, and cuts the connection at a chosen message.
+"""A proxy between a client and a PostgreSQL server that cuts the connection at a chosen message.
 
-It speaks just enough of the protocol to know where a message and its answer end: clients must use simple queries and no
-encryption, as psycopg2 does with the URL that it gives.
+It knows just enough of the protocol to find the end of a message and of its answer. Clients must use simple queries
+without encryption, as psycopg2 does with the proxy's URL.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ class PostgresqlProxy:
     """A proxy on a loopback port.
 
     Args:
-        url: The server's, as `postgresql_url` gives it.
+        url: URL of the server, as `postgresql_url` returns it.
 
     Attributes:
-        url: What a client connects to.
-        messages: How many messages clients have sent.
+        url: URL for clients.
+        messages: Number of messages that clients have sent.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,13 +53,19 @@ class PostgresqlProxy:
         self.go_down()
 
     def cut(self, message: int, how: Cut, then_down: bool = False) -> None:
-        """Cut the connection once, at the n-th message from now on, and refuse new ones if that is wanted."""
+        """Cut the connection once, at the n-th message from now on.
+
+        Args:
+            message: Number of the message, from 1.
+            how: The moment of the cut.
+            then_down: Refuse new connections from then on.
+        """
         self._then_down = then_down
         self._cut = (self.messages + message, how)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the cut that was asked for has happened."""
+        """True if the requested cut has happened."""
         return self._cut is None
 
     def go_down(self) -> None:
@@ -70,13 +76,13 @@ class PostgresqlProxy:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def come_up(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self._listener = socket.create_server(("127.0.0.1", self._port))
         self._accept()
 
     def _refuse(self) -> None:
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # or the one that waits in accept() takes one more
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the thread in accept() takes one more
         self._listener.close()
 
     def _accept(self) -> None:
@@ -128,16 +134,15 @@ class PostgresqlProxy:
 
 def _read_answer(server: socket.socket) -> bytes:
     answer = b""
-    while part := _read(server):
-        answer += part
-        # Asked for a password, the client has to speak: authentication is by trust here.
-        if part[:1] == _READY:
+    while message := _read(server):
+        answer += message
+        if message[:1] == _READY:
             return answer
     return answer
 
 
 def _read(connection: socket.socket, typed: bool = True) -> bytes:
-    """Read one message: its type, unless it is a client's first one, its length, and the rest."""
+    """Read one message: its type (missing in a client's first one), its length, and the rest."""
     head = _exactly(connection, 5 if typed else 4)
     return head and head + _exactly(connection, int.from_bytes(head[-4:]) - 4)
 
@@ -145,8 +150,8 @@ def _read(connection: socket.socket, typed: bool = True) -> bytes:
 def _exactly(connection: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
-        part = connection.recv(count - len(data))
-        if not part:
+        received = connection.recv(count - len(data))
+        if not received:
             return b""
-        data += part
+        data += received
     return data

