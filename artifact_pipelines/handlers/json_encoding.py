@@ -79,7 +79,7 @@ def _to_plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value, key=_ENCODER.encode)
     if pydantic.dataclasses.is_pydantic_dataclass(type(value)):
-        return _normalized(_dump_dataclass(value), value)
+        return _normalize(_dump_dataclass(value), value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {name: _check_no_secret(item, item) for name, item in fields.items()}
@@ -98,7 +98,7 @@ def _dump_model(model: "pydantic.BaseModel", include: set[str] | None = None) ->
     plain = model.model_dump(
         mode="json", round_trip=True, warnings="error", polymorphic_serialization=True, include=include
     )
-    return _normalized(plain, model)
+    return _normalize(plain, model)
 
 
 def _dump_dataclass(value: object) -> Any:
@@ -109,21 +109,21 @@ def _dump_dataclass(value: object) -> Any:
     return adapter.dump_python(value, mode="json", round_trip=True, warnings="error", polymorphic_serialization=True)
 
 
-def _normalized(plain: Any, value: Any) -> Any:
+def _normalize(plain: Any, value: Any) -> Any:
     """Return pydantic's dump of a value with sets in order and dataclasses in full."""
     import pydantic
 
     if isinstance(value, pydantic.RootModel):
-        return _normalized(plain, value.root)
+        return _normalize(plain, value.root)
     if isinstance(plain, list) and isinstance(value, Collection) and len(plain) == len(value):
-        items = [_normalized(item, source) for item, source in zip(plain, value, strict=True)]
+        items = [_normalize(item, source) for item, source in zip(plain, value, strict=True)]
         return sorted(items, key=_ENCODER.encode) if isinstance(value, set | frozenset) else items
     if isinstance(plain, dict) and isinstance(value, Mapping) and len(plain) == len(value):
         pairs = zip(plain.items(), value.values(), strict=True)
-        return {key: _normalized(item, source) for (key, item), source in pairs}
+        return {key: _normalize(item, source) for (key, item), source in pairs}
     if isinstance(plain, dict):
         whole = _dump_dataclass(value) if _lacks_fields(plain, value) else plain
-        return {key: _normalized(item, _field(value, key)) for key, item in whole.items()}
+        return {key: _normalize(item, _field(value, key)) for key, item in whole.items()}
     return _check_no_secret(plain, value)
 
 

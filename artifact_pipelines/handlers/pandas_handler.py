@@ -166,11 +166,11 @@ def _restore_categories(frame: "pd.DataFrame", schema: "pa.Schema") -> "pd.DataF
     }
     for label in frame.columns:
         if (dtype := dtypes.get(str(label))) is not None:
-            frame[label] = _categorized(frame[label], dtype)
+            frame[label] = _categorize(frame[label], dtype)
     names = _index_columns(schema)
     if dtypes.keys() & {*names} and {*names} <= {*schema.names}:
         levels = [frame.index.get_level_values(number) for number in range(frame.index.nlevels)]
-        levels = [_categorized(level, dtypes.get(name)) for level, name in zip(levels, names, strict=True)]
+        levels = [_categorize(level, dtypes.get(name)) for level, name in zip(levels, names, strict=True)]
         frame.index = levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
     return frame
 
@@ -188,6 +188,6 @@ def _index_columns(schema: "pa.Schema") -> list[str]:
     return [level for level in levels if isinstance(level, str)]
 
 
-def _categorized(values: Any, dtype: "pd.CategoricalDtype | None") -> Any:
+def _categorize(values: Any, dtype: "pd.CategoricalDtype | None") -> Any:
     fits = dtype is not None and values[values.notna()].isin(dtype.categories).all()
     return values.astype(dtype) if fits else values

@@ -50,18 +50,18 @@ def decode_dictionary(array: pa.DictionaryArray) -> pa.Array:
 
 def change_types(schema: pa.Schema, change: ChangeType) -> pa.Schema:
     """Return the schema with every type changed: first lists, structs and maps themselves, then the types inside."""
-    return pa.schema([_changed(field, change) for field in schema], schema.metadata)
+    return pa.schema([_change_field(field, change) for field in schema], schema.metadata)
 
 
-def _changed(field: pa.Field, change: ChangeType) -> pa.Field:
+def _change_field(field: pa.Field, change: ChangeType) -> pa.Field:
     kind, types = change(field.type), pa.types
     if types.is_struct(kind):
-        return field.with_type(pa.struct([_changed(inner, change) for inner in kind]))
+        return field.with_type(pa.struct([_change_field(inner, change) for inner in kind]))
     if types.is_map(kind):
-        return field.with_type(pa.map_(_changed(kind.key_field, change), _changed(kind.item_field, change)))
+        return field.with_type(pa.map_(_change_field(kind.key_field, change), _change_field(kind.item_field, change)))
     if types.is_fixed_size_list(kind):
-        return field.with_type(pa.list_(_changed(kind.value_field, change), kind.list_size))
+        return field.with_type(pa.list_(_change_field(kind.value_field, change), kind.list_size))
     if types.is_list(kind) or types.is_large_list(kind):
         make = pa.list_ if types.is_list(kind) else pa.large_list
-        return field.with_type(make(_changed(kind.value_field, change)))
+        return field.with_type(make(_change_field(kind.value_field, change)))
     return field.with_type(kind)

@@ -50,7 +50,7 @@ def regroup_chunks(chunks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.Dat
 def detach_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a frame whose lists own their items: Arrow would copy everything that they are slices of."""
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    return _gathered(frame, nested) if nested else frame
+    return _gather(frame, nested) if nested else frame
 
 
 def normalize_lists(frame: pl.DataFrame) -> pl.DataFrame:
@@ -59,11 +59,11 @@ def normalize_lists(frame: pl.DataFrame) -> pl.DataFrame:
     lists = [name for name, kind in nested.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
     deep = [name for name in nested if name not in lists]
     if lists:
-        frame = _gathered(frame, lists)
+        frame = _gather(frame, lists)
     return frame.with_columns(_read_back(frame.select(pl.selectors.by_name(deep)))) if deep else frame
 
 
-def _gathered(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+def _gather(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(pl.selectors.by_name(columns).gather(pl.int_range(pl.len())))
 
 

@@ -164,7 +164,7 @@ class _Column:
     def update(self, array: pa.Array) -> None:
         if not len(array) or self._kind == "null":
             return
-        array = _encoded_plainly(array)
+        array = _encode_plainly(array)
         if array.null_count:
             positions = pc.indices_nonzero(array.is_null())
             self._nulls.update(_fixed_bytes(pc.add(positions, pa.scalar(self._rows, pa.uint64()))))
@@ -203,13 +203,13 @@ class _Column:
         self._lengths.update(_fixed_bytes(lengths.cast(pa.int32())))
 
 
-def _encoded_plainly(array: pa.Array) -> pa.Array:
+def _encode_plainly(array: pa.Array) -> pa.Array:
     """Return the same values in the one encoding of their canonical type."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _encoded_plainly(array.storage)
+        return _encode_plainly(array.storage)
     if pa.types.is_dictionary(kind):
-        return _encoded_plainly(decode_dictionary(array))
+        return _encode_plainly(decode_dictionary(array))
     if pa.types.is_map(kind):
         lists = array.cast(entries_type(kind))
         if not pa.types.is_nested(kind.key_type):
@@ -221,7 +221,7 @@ def _encoded_plainly(array: pa.Array) -> pa.Array:
 
 def _check_keys(maps: pa.ListArray) -> None:
     """Refuse a map with a duplicate key: readers disagree about its value."""
-    keys = _encoded_plainly(maps.flatten().flatten()[0])  # without keys under nulls
+    keys = _encode_plainly(maps.flatten().flatten()[0])  # without keys under nulls
     if pa.types.is_floating(keys.type):
         keys = _canonical_numbers(keys)
     rows = pc.list_parent_indices(maps)

@@ -37,12 +37,12 @@ def cut_row_groups(
             left = left.slice(count)
             room_rows, room_bytes = room_rows - count, room_bytes - logical_bytes(held[-1])
             if left.num_rows or not room_rows:
-                group = _normalized(pa.Table.from_batches(held, schema))
+                group = _normalize(pa.Table.from_batches(held, schema))
                 held, room_rows, room_bytes = [], rows, size_bytes
                 yield group
                 del group  # free it before the next one is built
     if held:
-        yield _normalized(pa.Table.from_batches(held, schema))
+        yield _normalize(pa.Table.from_batches(held, schema))
 
 
 def stored_schema(schema: pa.Schema) -> pa.Schema:
@@ -80,7 +80,7 @@ def _fitting_rows(batch: pa.RecordBatch, rows: int, size_bytes: int) -> int:
     return bisect.bisect_right(counts, size_bytes, key=lambda count: logical_bytes(first.slice(0, count)))
 
 
-def _normalized(table: pa.Table) -> pa.Table:
+def _normalize(table: pa.Table) -> pa.Table:
     """Return the table in one chunk, with fresh dictionaries."""
     decodable = change_types(table.schema, decodable_type)
     decoded = change_types(decodable, lambda kind: kind.value_type if pa.types.is_dictionary(kind) else kind)
