@@ -1,4 +1,4 @@
-"""What children do. Each function runs in a process of its own; its imports are all that such a process needs."""
+"""The work of child processes. Each function runs in a separate process, which imports only this module."""
 
 import collections
 import io
@@ -81,7 +81,7 @@ def lease_at_random(gate: Gate, url: str, seed: int, seconds: float) -> None:
 
 
 def open_and_create(gate: Gate, place: Place, data: bytes) -> None:
-    """The first process of all: it makes the catalog and the store."""
+    """Create an artifact as the first process of all, which also creates the catalog and the store."""
     gate.wait()
     with place.open() as opened:
         gate.acknowledge(opened.producer.create_artifact(io.BytesIO(data), "bin"))
@@ -115,7 +115,7 @@ def shared_content(number: int) -> bytes:
 
 
 def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
-    """Do everything at random, each at least once; say at the end what is held and was done."""
+    """Do all steps in random order, each at least once; acknowledge the held files and the number of each step."""
     chance = random.Random(seed)
     held: list[tuple[FileId, int]] = []
     done = collections.Counter[str]()
@@ -140,14 +140,14 @@ def mix(gate: Gate, place: Place, seed: int, seconds: float) -> None:
                 if step == "release":
                     opened.producer.release(file_id)
                 else:
-                    assert opened.read(file_id) == shared_content(number), f"file {file_id} holds other bytes"
+                    assert opened.read(file_id) == shared_content(number), f"file {file_id} has wrong bytes"
                     held.append((file_id, number))
             done[step] += 1
         gate.acknowledge((held, done))
 
 
 class Unseekable(io.BytesIO):
-    """A stream that cannot be read twice, as from a pipe."""
+    """A stream that can be read only once, like a pipe."""
 
     def seekable(self) -> bool:
         return False

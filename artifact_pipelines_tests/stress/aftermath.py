@@ -1,6 +1,6 @@
-"""What must be true of a store after anything, looked at by the back door: rows with SQL, bytes with the backend.
+"""Checks that must pass on a store after anything. They read rows with SQL and bytes with the backend.
 
-Nothing here trusts the clean-up or the verification that it judges.
+They use neither the clean-up nor the verification, which are under test themselves.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from artifact_pipelines_tests.stress.place import Place
 
 
 class Aftermath:
-    """A place, judged.
+    """Checks a place.
 
     Args:
         place: Where to look.
-        engine: A connection to look through; without one every look has its own, and leaves the place closed.
-        backend: Where bytes are, if they are not where the place says.
+        engine: Engine for all checks; None: each check opens and closes its own.
+        backend: The backend that holds the bytes; None: the one at the URL of the place.
     """
 
     def __init__(self, place: Place, engine: sa.Engine | None = None, backend: IStorageBackend | None = None) -> None:
@@ -36,7 +36,7 @@ class Aftermath:
         self._backend = backend or open_backend(place.storage_url)
 
     def wait_until_alone(self) -> None:
-        """PostgreSQL ends the transaction of a client that was killed when it notices; SQLite has no server."""
+        """Wait until PostgreSQL notices that a client was killed, and ends its transaction. SQLite has no server."""
         if self._place.catalog_url.startswith("sqlite"):
             return
         others = sa.text(
@@ -58,7 +58,7 @@ class Aftermath:
         return rows, sorted(map(str, self._backend.list_files())), self._unfinished()
 
     def expire_leases(self) -> None:
-        """Let the time pass that every lease has."""
+        """Make every lease expire now."""
         with self._connection() as connection:
             connection.execute(
                 sa.update(file_references)
@@ -67,7 +67,7 @@ class Aftermath:
             )
 
     def unreadable(self) -> Sequence[str]:
-        """Name each file that the catalog calls stored and that is not there, and each key whose bytes are others."""
+        """Name each file that the catalog lists as stored but is missing, and each key with wrong bytes."""
         with self._connection() as connection:
             stored = connection.execute(sa.select(files.c.storage_key).where(files.c.state == FileState.STORED))
             promised = stored.scalars().all()
@@ -79,11 +79,11 @@ class Aftermath:
             except FileNotFoundError:
                 found.append(f"{path} is missing")
             else:
-                found += [] if is_right else [f"{path} holds other bytes"]
+                found += [] if is_right else [f"{path} has wrong bytes"]
         return found
 
     def miscounted(self) -> Sequence[str]:
-        """Name each file whose count is not its number of references, and each reference to nothing."""
+        """Name each file whose count differs from its number of references, and each dangling reference."""
         counted = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
         nothing = sa.select(file_references).where(file_references.c.file_id.not_in(sa.select(files.c.file_id)))
         with self._connection() as connection:
@@ -92,13 +92,13 @@ class Aftermath:
         return [*(f"{row.storage_key} counts {row.reference_count}" for row in wrong), *map(str, dangling)]
 
     def left_over(self) -> Sequence[str]:
-        """Name everything that no lasting reference holds: rows, leases, keys, staging files."""
+        """Name every row, lease, key and staging file that belongs to no lasting reference."""
         with self._connection() as connection:
             rows = connection.execute(sa.select(files)).all()
             leases = connection.execute(sa.select(file_references).where(file_references.c.expires_at.is_not(None)))
             found = [f"lease {row}" for row in leases]
         found += [f"{row.state} row {row.storage_key}" for row in rows if row.state != "stored"]
-        found += [f"row {row.storage_key} that nothing holds" for row in rows if row.reference_count == 0]
+        found += [f"row {row.storage_key} without a holder" for row in rows if row.reference_count == 0]
         known = {row.storage_key for row in rows}
         found += [f"key {path} without a row" for path in self._backend.list_files() if str(path) not in known]
         return [*found, *self._unfinished()]

@@ -1,7 +1,7 @@
-"""Child processes that can be killed and starved at any system call.
+"""Child processes that can be killed, or have a call fail, at any system call.
 
-They are forked from a server that has everything imported, so a child costs milliseconds; strace is attached when the
-child stands at its gate, so calls are counted from there and nothing of starting a process is among them.
+A server that has imported everything forks them, so a child costs milliseconds. Strace attaches while the child waits
+at its gate, so the counted calls include none of the process's start.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from typing import Any
 from artifact_pipelines.core.exceptions import ArtifactError
 
 TIMEOUT_S = 120
-_SET_PTRACER = 0x59616D61  # linux/prctl.h: who is not an ancestor may trace this process only when it says so
+_SET_PTRACER = 0x59616D61  # linux/prctl.h: a process that is no ancestor may trace this one only with its permission
 _CALL = re.compile(r"^(\d+) +([a-z0-9_]+)\(", re.MULTILINE)
 
 fork_server = multiprocessing.get_context("forkserver")
@@ -34,7 +34,7 @@ fork_server.set_forkserver_preload(
 
 
 class Gate:
-    """The child's end: it waits here until it may begin, and says here what it has been promised."""
+    """The child's end of the connection: it waits here for its start, and reports results that were promised to it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -54,7 +54,7 @@ Act = Callable[..., None]
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """The n-th call of one name that a child's main thread makes; calls of other names are not counted."""
+    """The n-th system call of one name by a child's main thread."""
 
     name: str
     n: int
@@ -68,9 +68,9 @@ class Outcome:
     """How a child ended.
 
     Attributes:
-        acknowledged: What it had been promised by then.
-        error: Name of the error that it met, if it is one of this package; `reason` is its text.
-        calls: What its main thread called, in order, where that was traced.
+        acknowledged: The results that it reported until then.
+        error: Name of the package's error that it raised, if any; `reason` is its message.
+        calls: System calls of its main thread, in order, if they were traced.
     """
 
     exit_code: int | None
@@ -85,11 +85,11 @@ class Outcome:
 
 
 class Child:
-    """One process that runs an act of `acts.py`."""
+    """A process that runs a function of `acts.py`."""
 
     def __init__(self, act: Act, *arguments: object) -> None:
         self._connection, theirs = fork_server.Pipe()
-        # The server was started by an earlier test, in another environment.
+        # An earlier test may have started the server in another environment.
         started = (theirs, dict(os.environ), act, arguments)
         self.process: ForkServerProcess = fork_server.Process(target=_run, args=started, daemon=True)
         self.process.start()
@@ -108,7 +108,7 @@ class Child:
         multiprocessing.connection.wait([self.process.sentinel], TIMEOUT_S)
 
     def outcome(self) -> Outcome:
-        """Wait for its end."""
+        """Wait for the end of the process."""
         said = []
         with contextlib.suppress(EOFError, ConnectionResetError):
             while True:
@@ -121,7 +121,7 @@ class Child:
     def _receive(self) -> Any:
         if not self._connection.poll(TIMEOUT_S):
             self.process.kill()
-            raise TimeoutError(f"the child said nothing for {TIMEOUT_S} s")
+            raise TimeoutError(f"the child reported nothing for {TIMEOUT_S} s")
         return self._connection.recv()
 
 
@@ -141,11 +141,11 @@ def _run(connection: Connection, environment: Mapping[str, str], act: Act, argum
     except ArtifactError as error:
         gate.acknowledge(_Failure(type(error).__name__, str(error)))
         os._exit(1)
-    os._exit(0)  # what an interpreter does at its end is no part of any act
+    os._exit(0)  # skip the exit of the interpreter: its calls belong to no act
 
 
 def run_at_once(acts: Sequence[tuple[Any, ...]]) -> Sequence[Outcome]:
-    """Run acts, each with its arguments, in processes of their own that begin at one moment."""
+    """Run acts with their arguments in separate processes that start at the same moment."""
     children = [Child(*act) for act in acts]
     for child in children:
         child.wait_until_ready()
@@ -158,10 +158,10 @@ def run_traced(calls: Sequence[str], inject: str | None, act: Act, *arguments: o
     """Run an act under strace from its gate on.
 
     Args:
-        calls: Names of the system calls to record; those that this kind of machine has not are left out.
-        inject: What to do at which of them, as `strace -e inject=` takes it.
+        calls: Names of the system calls to record; names unknown on this machine are skipped.
+        inject: The fault and its call, as for `strace -e inject=`.
         act: A function of `acts.py`.
-        *arguments: What it is called with, after its gate.
+        *arguments: Its arguments after the gate.
     """
     child = Child(act, *arguments)
     child.wait_until_ready()
@@ -180,7 +180,7 @@ def run_traced(calls: Sequence[str], inject: str | None, act: Act, *arguments: o
 
 
 def run_killed(call: Call, act: Act, *arguments: object) -> Outcome:
-    """Run an act that is killed (SIGKILL) as it makes a call, before the call does anything."""
+    """Run an act and kill it (SIGKILL) at a call, before the call does anything."""
     return run_traced([call.name], f"{call.name}:signal=KILL:when={call.n}", act, *arguments)
 
 

@@ -1,7 +1,7 @@
-"""A program: a host whose clock is some days off creates, reads and cleans up, and prints what it did.
+"""A program that creates, reads and cleans up on a host whose clock is some days off, and prints the results.
 
-Every clock that Python code can ask is changed before the package is imported. SQLite's own clock cannot be: it is the
-host's, and all processes on a SQLite catalog are on one host.
+It changes every clock of Python before it imports the package. SQLite's clock stays right, which is realistic: all
+processes on a SQLite catalog share one host.
 """
 
 import dataclasses
@@ -74,7 +74,7 @@ def main(shift_s: str, catalog_url: str, storage_url: str, held: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What it did, and the time it took it to be."""
+    """The results, and the time that its clock showed."""
 
     time_s: float
     created: int

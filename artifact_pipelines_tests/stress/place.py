@@ -1,4 +1,4 @@
-"""A catalog and a store, as processes pass them to each other: by where they are."""
+"""A catalog and a store as processes pass them to each other: their URLs."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class OpenPlace:
-    """Catalog and store as one process has them open."""
+    """A catalog and a store, opened by one process."""
 
     def __init__(self, place: "Place") -> None:
         self.catalog = Catalog(place.catalog_url)
@@ -32,32 +32,32 @@ class OpenPlace:
         return self.producer.create_artifacts(NewArtifact(io.BytesIO(data), "bin") for data in contents)
 
     def materialize(self, asset: str, data: bytes) -> FileId:
-        """Store content and record it as what an asset holds now, as the IO manager does."""
+        """Store content and record it as a materialization of an asset, as the IO manager does."""
         facts = MaterializationFacts(asset, data_version=data.hex())
         record = self.catalog.materializations.record
         stream, description = io.BytesIO(data), FileDescription("bin")
         return put_and_settle(self.producer, stream, description, lambda lease: record(facts, [lease])).file.file_id
 
     def clean_up(self) -> int:
-        """Let everything go that nothing holds, without any grace. Returns how many files were collected."""
+        """Collect everything without a holder, with no grace period. Return the number of collected files."""
         return len(clean_up(self.catalog, self.backend, grace_s=0, max_share=1).collected)
 
     def verify(self) -> Sequence[Finding]:
-        """Read everything that is stored, and return what is wrong; bytes without a row are not."""
+        """Read all stored files and return the findings. Bytes without a row are no finding."""
         report = verify(self.catalog, self.backend)
         return () if report.is_clean else report.findings
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a catalog and a store are. Each method opens them anew, as another process would."""
+    """The URLs of a catalog and a store. Each method opens them anew, as another process would."""
 
     catalog_url: str
     storage_url: str
 
     @property
     def is_fast(self) -> bool:
-        """Whether the short form of a proof can do much here: nothing waits for a server."""
+        """True if nothing waits for a server, so that the short form of a test can do more."""
         return self.catalog_url.startswith("sqlite") and not self.storage_url.startswith("s3")
 
     @contextlib.contextmanager
@@ -89,14 +89,14 @@ class Place:
 
 
 def create_and_collect(producer: ArtifactProducer, catalog: Catalog, backend: IStorageBackend) -> None:
-    """Leave nothing behind, except that the producer no longer checks whether the store is its catalog's own."""
+    """Make a producer's first create, which checks that the store belongs to the catalog, and remove the file."""
     producer.release(producer.create_artifact(io.BytesIO(b"the first of all"), "bin"))
     for garbage in catalog.collection.collect(grace_s=0, limit=1000):
         backend.delete_file(garbage.storage_path)
 
 
 def put(backend: IStorageBackend, data: bytes, path: StoragePath) -> None:
-    """Put bytes under a path past the catalog."""
+    """Put bytes under a path, without the catalog."""
     with backend.stage() as sink:
         sink.write(data)
         staged = sink.finish()

@@ -1,8 +1,8 @@
-"""A process is killed (SIGKILL) at each of its system calls: nothing that it was promised is lost or left over.
+"""A process is killed (SIGKILL) at each of its system calls. Nothing promised is lost, and nothing is left over.
 
-The calls of an act are recorded once, then the act is run again for each of them, in a child that dies there. SQLite's
-own writes and syncs are among them, and what goes to PostgreSQL: to die before a `sendto` is to die between two
-statements, before a `recvfrom` to die with a commit under way.
+One run records the calls of an act. Then the act runs again for each call, in a child that dies there. The calls
+include SQLite's writes and syncs, and messages to PostgreSQL: a death before a `sendto` is one between two statements,
+a death before a `recvfrom` one during a commit.
 """
 
 import io
@@ -36,7 +36,7 @@ POINTS_OF_SHORT_FORM = 3
 
 
 def points(outcome: Outcome, is_stress: bool) -> Sequence[Call]:
-    """Return the calls to die at: all, or a few of those between which most happens, the same ones every time."""
+    """Return the calls to die at: all, or a fixed sample of the most telling ones."""
     assert outcome.exit_code == 0
     calls = outcome.calls
     if is_stress:
@@ -50,8 +50,8 @@ def put_half(backend: IStorageBackend, path: StoragePath) -> None:
         put(backend, stream.read(50), path)
 
 
-def leave_everything_behind(place: Place) -> None:
-    """Leave what dead writers leave: a lease with a row and bytes, a lease on stored bytes, a key, a staging file."""
+def leave_leftovers(place: Place) -> None:
+    """Create the leftovers of dead writers: leases with and without new bytes, a key without a row, a staging file."""
     place.release_all(place.create(b"stored"))
     with place.open() as opened:
         leases = {
@@ -75,13 +75,13 @@ def one_clean_up(place: Place) -> None:
 def die_at_each(
     is_stress: bool, act: Act, prepare: Callable[[], tuple[Any, ...]], check: Callable[[Outcome, tuple[Any, ...]], None]
 ) -> None:
-    """Run an act for each of its calls, on arguments prepared for it, kill it there, and check what is left."""
+    """For each call of an act: prepare its arguments, run it, kill it at the call, and check the result."""
     chosen = points(run_traced(CALLS, None, act, *prepare()), is_stress)
     deaths = 0
     for call in chosen:
         arguments = prepare()
         outcome = run_killed(call, act, *arguments)
-        # Contents that happen to share a folder take a call less, so the last one of a name may not come.
+        # Contents in the same folder need a call less, so the last call of a name may not happen.
         assert outcome.was_killed or outcome.exit_code == 0
         deaths += outcome.was_killed
         check(outcome, arguments)
@@ -97,7 +97,7 @@ def check_nothing_is_wrong(place: Place) -> None:
 
 
 def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged: Sequence[FileId]) -> None:
-    """Create the same content again; clean up once; let go, and clean up once more."""
+    """Create the same content again and clean up; then release all and clean up again."""
     file_id = place.create(data)
     assert acknowledged in ([], [file_id])
     one_clean_up(place)
@@ -105,7 +105,7 @@ def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged:
     with place.open() as opened:
         assert opened.read(file_id) == data
         promised = holders + len(acknowledged) + 1
-        # A process that dies between its last commit and its caller's thanks leaves a reference that it does not know.
+        # A process that dies between its last commit and its answer leaves a reference that nobody knows of.
         in_doubt = 0 if acknowledged else 1
         assert promised <= opened.catalog.files.get_file(file_id).reference_count <= promised + in_doubt
     place.release_all(file_id)
@@ -118,7 +118,9 @@ def check_create_is_whole(place: Place, data: bytes, holders: int, acknowledged:
     [(acts.create, 100), (acts.create_from_pipe, 5_000_000)],
     ids=["small-seekable", "large-from-a-pipe"],
 )
-def test_a_create_of_new_content(local_place: Place, act: Act, size_bytes: int, is_stress: bool) -> None:
+def test_killed_create_of_new_content_loses_nothing(
+    local_place: Place, act: Act, size_bytes: int, is_stress: bool
+) -> None:
     held = local_place.create(b"held throughout")
 
     def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
@@ -130,7 +132,7 @@ def test_a_create_of_new_content(local_place: Place, act: Act, size_bytes: int, 
 
 
 @pytest.mark.parametrize("act", [acts.create, acts.create_from_pipe])
-def test_a_create_of_content_that_another_holds(local_place: Place, act: Act, is_stress: bool) -> None:
+def test_killed_create_of_held_content_loses_nothing(local_place: Place, act: Act, is_stress: bool) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
         local_place.create(data)
@@ -146,7 +148,9 @@ def test_a_create_of_content_that_another_holds(local_place: Place, act: Act, is
 @pytest.mark.parametrize(
     "damage", [lambda backend, path: backend.delete_file(path), put_half], ids=["missing", "short"]
 )
-def test_a_create_that_heals(local_place: Place, damage: Callable[..., None], is_stress: bool) -> None:
+def test_killed_create_that_heals_loses_nothing(
+    local_place: Place, damage: Callable[..., None], is_stress: bool
+) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
         file_id = local_place.create(data)
@@ -164,7 +168,7 @@ def test_a_create_that_heals(local_place: Place, damage: Callable[..., None], is
     die_at_each(is_stress, acts.create, prepare, check)
 
 
-def test_a_create_of_many(local_place: Place, is_stress: bool) -> None:
+def test_killed_create_of_many_files_loses_nothing(local_place: Place, is_stress: bool) -> None:
     held = local_place.create(b"held throughout")
 
     def prepare() -> tuple[Any, ...]:
@@ -189,7 +193,7 @@ def test_a_create_of_many(local_place: Place, is_stress: bool) -> None:
     assert local_place.read(held) == b"held throughout"
 
 
-def test_a_materialization(local_place: Place, is_stress: bool) -> None:
+def test_killed_materialization_leaves_the_old_or_the_new_version(local_place: Place, is_stress: bool) -> None:
     earlier: dict[str, FileId] = {}
 
     def prepare() -> tuple[Any, ...]:
@@ -214,13 +218,13 @@ def test_a_materialization(local_place: Place, is_stress: bool) -> None:
     die_at_each(is_stress, acts.materialize, prepare, check)
 
 
-def test_a_release(local_place: Place, is_stress: bool) -> None:
+def test_killed_release_can_be_repeated(local_place: Place, is_stress: bool) -> None:
     def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
         check_nothing_is_wrong(local_place)
         with local_place.open() as opened:
             is_done = not opened.catalog.files.holders(arguments[1])
             assert is_done or not outcome.acknowledged
-            if not is_done:  # who was not told that it is done does it again
+            if not is_done:  # without an answer, the caller tries again
                 opened.producer.release(arguments[1])
         one_clean_up(local_place)
         assert not Aftermath(local_place).left_over()
@@ -228,13 +232,13 @@ def test_a_release(local_place: Place, is_stress: bool) -> None:
     die_at_each(is_stress, acts.release, lambda: (local_place, local_place.create(secrets.token_bytes(100))), check)
 
 
-def test_a_clean_up(local_place: Place, is_stress: bool) -> None:
+def test_killed_clean_up_can_be_repeated(local_place: Place, is_stress: bool) -> None:
     held = local_place.create(b"held throughout")
 
     def prepare() -> tuple[Any, ...]:
         for _ in range(2):
             local_place.release_all(local_place.create(secrets.token_bytes(100)))
-        leave_everything_behind(local_place)
+        leave_leftovers(local_place)
         return (local_place,)
 
     def check(outcome: Outcome, arguments: tuple[Any, ...]) -> None:
@@ -248,8 +252,8 @@ def test_a_clean_up(local_place: Place, is_stress: bool) -> None:
         assert opened.catalog.files.get_file(held).reference_count == 1
 
 
-def test_there_are_at_least_200_points_to_die_at(local_place: Place) -> None:
-    leave_everything_behind(local_place)
+def test_acts_make_at_least_200_calls_to_die_at(local_place: Place) -> None:
+    leave_leftovers(local_place)
     data = b"new"
     steps: list[tuple[Any, ...]] = [(acts.create, data), (acts.create, data), (acts.materialize, "asset", data)]
     steps += [(acts.create_from_pipe, secrets.token_bytes(5_000_000)), (acts.collect,)]
@@ -257,7 +261,7 @@ def test_there_are_at_least_200_points_to_die_at(local_place: Place) -> None:
     assert sum(map(len, calls)) >= 200
 
 
-def test_the_making_of_a_catalog(tmp_path: pathlib.Path, is_stress: bool) -> None:
+def test_killed_creation_of_a_catalog_can_be_repeated(tmp_path: pathlib.Path, is_stress: bool) -> None:
     numbers = itertools.count()
 
     def prepare() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Random damage: verification finds all of it and nothing else, no read returns a wrong byte, all of it heals."""
+"""Verification finds all random damage and nothing else, no read returns a wrong byte, and all of it heals."""
 
 import dataclasses
 import io
@@ -55,7 +55,7 @@ def _remove(chance: random.Random, door: BackDoor, file: FileInfo) -> FindingKin
 
 
 def _blank(chance: random.Random, door: BackDoor, file: FileInfo) -> FindingKind:
-    """A run of zeros, as a lost block of a disk reads."""
+    """Write a run of zeros, as a lost block of a disk reads."""
     data = door.get(file.storage_path)
     start = chance.randrange(len(data) - 1)
     length = chance.randrange(1, len(data) - start)
@@ -77,7 +77,7 @@ def _swap(door: BackDoor, one: FileInfo, other: FileInfo) -> Mapping[int, Findin
 
 @dataclasses.dataclass
 class Sample:
-    """A stored table or run of bytes, and how to make it again."""
+    """A stored table or run of bytes, and its content."""
 
     file: FileInfo
     content: bytes
@@ -97,7 +97,7 @@ def _sample(chance: random.Random, producer: ArtifactProducer, catalog: Catalog,
 
 
 def _readings(producer: ArtifactProducer, sample: Sample) -> Iterator[Callable[[], Any]]:
-    """Every way to read a file from start to end, as if no one had found damage before; each raises or is right."""
+    """Yield every way to read a whole file, with an artifact that does not know of damage found before."""
     file = sample.file
 
     def pieces(size: int) -> bytes:
@@ -136,7 +136,7 @@ def test_random_damage_is_found_never_read_and_healed(
         for sample in damaged[2:]:
             expected[sample.file.file_id] = chance.choice(DAMAGES)(chance, back_door, sample.file)
         done += len(damaged)
-        if chance.random() < 0.5:  # found by verifying, or by reading
+        if chance.random() < 0.5:  # found by verification first, or by reading
             assert _found(catalog, backend) == expected
         for sample in damaged:
             for read in _readings(producer, sample):
@@ -155,14 +155,13 @@ def test_random_damage_is_found_never_read_and_healed(
 def _found(catalog: Catalog, backend: IStorageBackend) -> Mapping[int, FindingKind]:
     findings = verify(catalog, backend).findings
     found = {int(finding.file_id): finding.kind for finding in findings}
-    assert len(found) == len(findings), "each once"
+    assert len(found) == len(findings), "a file was found twice"
     return found
 
 
-def test_damage_to_a_key_of_another_file_is_not_mistaken(
+def test_bytes_of_another_file_of_the_same_size_are_damage(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, back_door: BackDoor
 ) -> None:
-    """The bytes of one file under the key of another, of which they are not a bit different in size."""
     one, other = (producer.create_artifact(io.BytesIO(bytes([number]) * 500), "bin") for number in range(2))
     paths: list[StoragePath] = [catalog.files.get_file(file_id).storage_path for file_id in (one, other)]
     back_door.put(paths[0], back_door.get(paths[1]))

@@ -1,4 +1,4 @@
-"""The disk is full, or fails, at each call of a create that may meet it: a typed error, and nothing has happened."""
+"""The disk is full or fails at each call of a create: the error is typed, and nothing has changed."""
 
 import itertools
 import random
@@ -17,15 +17,15 @@ FAULTS = {
     **dict.fromkeys(("fsync", "fdatasync"), "EIO"),
 }
 ERRORS = {"StorageFullError", "StorageUnavailableError", "CatalogUnavailableError"}
-# Two calls may fail without harm: to make a folder that is there fails anyway, and of the sync of its folder, after it
-# has made its log anew, SQLite takes no answer.
+# Two calls may fail without harm: making a folder that exists fails anyway, and SQLite ignores the result when it syncs
+# its folder after creating its log.
 SYNC_OF_SQLITE_FOLDER = Call("fdatasync", 2)
 POINTS_OF_SHORT_FORM = 5
 CREATES = [(acts.create, 100), (acts.create_from_pipe, 5_000_000)]
 
 
 def faulty_calls(place: Place, act: Act, size_bytes: int, is_stress: bool) -> Sequence[Call]:
-    """Return the calls that can fail until the create is acknowledged, which is the only `write`; or some of them."""
+    """Return the calls, or a sample of them, that can fail before the child reports its result, its only `write`."""
     place.create(b"the first, which makes the folders")
     outcome = run_traced([*FAULTS, "write"], None, act, place, secrets.token_bytes(size_bytes))
     assert outcome.exit_code == 0
@@ -34,7 +34,7 @@ def faulty_calls(place: Place, act: Act, size_bytes: int, is_stress: bool) -> Se
 
 
 def meet(call: Call, lasting: bool, act: Act, place: Place, data: bytes) -> Outcome:
-    """Run a create on a disk that fails at a call, and from then on if it is a lasting failure."""
+    """Run a create on a disk that fails at a call and, for a lasting failure, from then on."""
     inject = f"{call.name}:error={FAULTS[call.name]}:when={call.n}{'+' if lasting else ''}"
     outcome = run_traced([call.name], inject, act, place, data)
     if outcome.error is None:
@@ -47,9 +47,7 @@ def meet(call: Call, lasting: bool, act: Act, place: Place, data: bytes) -> Outc
 
 
 @pytest.mark.parametrize(("act", "size_bytes"), CREATES, ids=["small-seekable", "large-from-a-pipe"])
-def test_a_create_that_meets_a_fault_once_leaves_everything_as_it_was(
-    local_place: Place, act: Act, size_bytes: int, is_stress: bool
-) -> None:
+def test_create_that_fails_once_changes_nothing(local_place: Place, act: Act, size_bytes: int, is_stress: bool) -> None:
     after = Aftermath(local_place)
     for call in faulty_calls(local_place, act, size_bytes, is_stress):
         before = after.everything()
@@ -60,7 +58,7 @@ def test_a_create_that_meets_a_fault_once_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize(("act", "size_bytes"), CREATES, ids=["small-seekable", "large-from-a-pipe"])
-def test_a_create_on_a_disk_that_stays_faulty_leaves_at_most_what_one_clean_up_removes(
+def test_create_on_a_broken_disk_leaves_only_what_one_clean_up_removes(
     local_place: Place, act: Act, size_bytes: int, is_stress: bool
 ) -> None:
     after = Aftermath(local_place)

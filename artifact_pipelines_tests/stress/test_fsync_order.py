@@ -1,4 +1,4 @@
-"""Seen from outside, with strace: whatever a create does, its file and folders are synced before its commit is."""
+"""Strace shows that a create syncs its file and folders before it commits."""
 
 import collections
 import pathlib
@@ -45,10 +45,8 @@ Call = tuple[str, Sequence[str]]
 
 @pytest.fixture(scope="module")
 def creates(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[Call]]:
-    """The system calls of each create: their names and the paths they are about."""
-    assert shutil.which("strace"), (
-        "strace is not installed, and this can be seen in no other way: apt-get install strace"
-    )
+    """The system calls of each create: their names and paths."""
+    assert shutil.which("strace"), "strace is not installed, and nothing else shows syncs: apt-get install strace"
     folder = tmp_path_factory.mktemp("traced")
     trace = folder / "trace"
     command = ["strace", "-f", "-y", "-s", "0", "-e", f"trace={_CALLS}", "-o", str(trace)]
@@ -64,7 +62,7 @@ def creates(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[C
 
 
 def _calls(trace: str, root: pathlib.Path) -> Sequence[Call]:
-    """Read the calls that succeeded, each where it ended, with their paths below a folder."""
+    """Return the successful calls in the order in which they ended, with their paths below a folder."""
     calls: list[Call] = []
     begun: dict[str, str] = {}
     for line in trace.splitlines():
@@ -82,9 +80,9 @@ def _calls(trace: str, root: pathlib.Path) -> Sequence[Call]:
 
 
 def unsynced_at_commits(calls: Sequence[Call]) -> Sequence[set[str]]:
-    """Return which names on the way to a stored file were not durable at each commit.
+    """Return the names on the way to a stored file that were not durable at each commit.
 
-    A commit is a sync of SQLite's log. A name is durable when its folder was synced after it was made.
+    A commit is a sync of SQLite's log. A name is durable if its folder was synced after its creation.
     """
     unsynced_bytes: set[str] = set()
     unsynced_names: set[str] = set()
@@ -104,7 +102,7 @@ def unsynced_at_commits(calls: Sequence[Call]) -> Sequence[set[str]]:
         elif name == "mkdir":
             unsynced_names.add(paths[0])
         elif name == "rename":
-            assert paths[0] not in unsynced_bytes, "its name would be there before its bytes"
+            assert paths[0] not in unsynced_bytes, "its name may be durable before its bytes"
             unsynced_names.add(paths[1])
             stored.add(paths[1])
     return commits
@@ -116,13 +114,12 @@ def test_file_and_folders_are_durable_before_every_commit(creates: Mapping[str, 
     names = [name for name, _ in calls]
     assert names.count("rename") == _WRITTEN[title]
     commits = unsynced_at_commits(calls)
-    assert commits == [set()] * 2, "a lease, and a settlement"
+    assert commits == [set()] * 2, "one commit for the lease and one for the settlement"
     last_commit = max(i for i, (_, paths) in enumerate(calls) if paths[0] == "catalog.db-wal")
     assert "rename" not in names[last_commit:]
 
 
-def test_bytes_or_names_that_are_not_synced_are_seen() -> None:
-    """What proves the proof: a trace with a sync left out is not in order."""
+def test_trace_without_a_sync_is_out_of_order() -> None:
     put = [
         ("mkdir", ["store/ab"]),
         ("pwrite64", ["store/.staging/x"]),

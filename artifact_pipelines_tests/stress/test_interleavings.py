@@ -1,6 +1,6 @@
-"""Writers, collectors, an orphan sweep and a verification, without any grace, forced to meet at every step.
+"""Writers, collectors, an orphan sweep and a verification run without grace, in orders that meet at every step.
 
-The same orders find what is wrong with the obvious protocols: that is shown first, or the proof would prove nothing.
+The same orders must find the faults of the obvious protocols; otherwise the test would prove nothing.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from artifact_pipelines_tests.stress.turns import Choice, Stepwise, Turns, at_ra
 Collector = Callable[[Catalog, IStorageBackend], object]
 Start = Callable[[OpenPlace, bytes], int]
 WRITER_STEPS, COLLECTOR_STEPS = 10, 15
-"""A little more than each makes: with all pairs of these, one breaks in upon the other at every step of both."""
+"""A few more than each makes, so that all pairs of these interrupt each actor at each of its steps."""
 
 
 def collect_all(catalog: Catalog, backend: IStorageBackend) -> None:
@@ -46,25 +46,25 @@ def sweep(catalog: Catalog, backend: IStorageBackend) -> None:
 
 
 def new(opened: OpenPlace, data: bytes) -> int:
-    """Nobody has created the content before."""
+    """Prepare nothing: the content is new."""
     return 0
 
 
 def unheld(opened: OpenPlace, data: bytes) -> int:
-    """It is stored, and its last holder has let go."""
+    """Store the content and release it."""
     opened.producer.release(opened.producer.create_artifact(io.BytesIO(data), "bin"))
     return 0
 
 
 def missing(opened: OpenPlace, data: bytes) -> int:
-    """It is held and its bytes are gone: the next create heals it."""
+    """Store the content and remove its bytes, which the next create heals."""
     file_id = opened.producer.create_artifact(io.BytesIO(data), "bin")
     opened.backend.delete_file(opened.catalog.files.get_file(file_id).storage_path)
     return 1
 
 
 def half_done(opened: OpenPlace, data: bytes) -> int:
-    """A writer died with the bytes in place, and its lease has run out."""
+    """Leave the bytes and the lease of a dead writer."""
     content = hash_stream(io.BytesIO(data))
     lease = opened.catalog.files.acquire_all([(content, FileDescription("bin"))], "blake3")[0]
     put(opened.backend, data, lease.file.storage_path)
@@ -72,12 +72,12 @@ def half_done(opened: OpenPlace, data: bytes) -> int:
 
 
 class Meeting:
-    """Two writers of one content, who read what they were given, and others who clean up meanwhile."""
+    """Two writers of the same content, who also read it, and others who clean up meanwhile."""
 
     def __init__(
         self, opened: OpenPlace, after: Aftermath, choose: Choice, backend: IStorageBackend | None = None
     ) -> None:
-        self.turns = Turns(choose, self._look_at_what_is_held)
+        self.turns = Turns(choose, self._check_held_files)
         self.held: list[FileId] = []
         self._lost: set[str] = set()
         self._opened = opened
@@ -107,17 +107,17 @@ class Meeting:
         return act
 
     def losses(self) -> Sequence[str]:
-        """Name everything that must not have happened."""
+        """Name every violated invariant."""
         if self.turns.errors:
             return [repr(error) for error in self.turns.errors]
         found = [*self._lost, *self._after.unreadable(), *self._after.miscounted()]
         with contextlib.suppress(UnknownFileError):
             if self._count() == self._holders + len(self.held):
                 return found
-        return [*found, f"{self.held} are not all that hold it"]
+        return [*found, f"{self.held} are not all its references"]
 
     def end(self) -> Sequence[str]:
-        """Clean up once more, then let go and clean up again. Returns what is left over, or wrong, at either time."""
+        """Clean up, then release all and clean up again. Return leftovers and findings of both."""
         self._after.expire_leases()
         self._opened.clean_up()
         left = [*self._after.left_over(), *map(str, self._opened.verify())]
@@ -127,7 +127,7 @@ class Meeting:
         self._opened.clean_up()
         return [*left, *self._after.left_over(), *map(str, self._opened.backend.list_files())]
 
-    def _look_at_what_is_held(self) -> None:
+    def _check_held_files(self) -> None:
         for file_id in set(self.held):
             path = StoragePath(self._content_hash, file_id)
             if self._bare_backend.size_bytes(path) != len(self._data):
@@ -154,7 +154,7 @@ class Meeting:
 
 
 def choices(pairs: int, random_ones: int) -> Iterator[Choice]:
-    """Yield orders of steps: one side broken into by the other at so many pairs of steps, and random ones."""
+    """Yield orders of steps: some in which a collector interrupts a writer, and random ones."""
     all_pairs = list(itertools.product(range(WRITER_STEPS), range(COLLECTOR_STEPS)))
     for k, j in random.Random(1).sample(all_pairs, min(pairs, len(all_pairs))):
         yield by_plan(
@@ -164,7 +164,7 @@ def choices(pairs: int, random_ones: int) -> Iterator[Choice]:
 
 
 @pytest.mark.parametrize("start", [new, unheld, missing, half_done])
-def test_no_order_of_steps_loses_anything_or_leaves_anything_behind(
+def test_no_order_of_steps_loses_or_leaves_anything(
     place: Place, engine: sa.Engine, start: Start, is_stress: bool
 ) -> None:
     pairs, random_ones = (150, 200) if is_stress else (4, 4) if place.is_fast else (0, 1)
@@ -205,14 +205,14 @@ def _bare(path: StoragePath) -> StoragePath:
 
 
 def bytes_before_rows(catalog: Catalog, backend: IStorageBackend) -> None:
-    """Wrong: a writer may come to hold the row before it goes."""
+    """Wrong: a writer may reference the row before it is deleted."""
     for garbage in catalog.collection.garbage(grace_s=0, limit=100):
         backend.delete_file(garbage.storage_path)
     catalog.collection.collect(grace_s=0, limit=100)
 
 
-def ask_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
-    """Wrong: what is written in between has a row that nobody asked for."""
+def query_before_listing(catalog: Catalog, backend: IStorageBackend) -> None:
+    """Wrong: files written in between are missing from the answer."""
     known = {file.file_id for file in catalog.files.list_files(limit=1000)}
     for path in backend.list_files():
         if path.file_id not in known:
@@ -238,11 +238,11 @@ def is_found(place: Place, collect: Collector, backend: LocalStorage | None = No
     return False
 
 
-@pytest.mark.parametrize("collect", [bytes_before_rows, ask_before_listing])
-def test_the_same_orders_find_a_collector_that_is_wrong(settings: Settings, collect: Collector) -> None:
+@pytest.mark.parametrize("collect", [bytes_before_rows, query_before_listing])
+def test_same_orders_find_wrong_collectors(settings: Settings, collect: Collector) -> None:
     assert is_found(Place(settings.catalog_url, settings.storage_url), collect)
 
 
-def test_the_same_orders_find_keys_that_are_wrong(settings: Settings) -> None:
+def test_same_orders_find_wrong_keys(settings: Settings) -> None:
     backend = BareKeys(pathlib.Path(settings.storage_url))
     assert is_found(Place(settings.catalog_url, settings.storage_url), collect_all, backend)

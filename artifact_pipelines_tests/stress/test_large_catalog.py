@@ -1,7 +1,7 @@
 """The cost of a look-up does not grow with the number of files.
 
-Counted in work, which no busy machine changes: steps of SQLite's virtual machine, blocks and rows that PostgreSQL
-touches. In the long form also in time, with one million files against ten thousand.
+The cost is counted in work, which a busy machine does not change: steps of SQLite's virtual machine, blocks and rows
+that PostgreSQL touches. The long form also measures time, with one million files against ten thousand.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ from artifact_pipelines.catalog.catalog import Catalog
 from bench.large_catalog import Questions, compare, fill
 
 _STEPS = 10
-_ASKED = 2
+_ROUNDS = 2
 _FACTOR = 2
 
 
 class Work:
-    """Counts what a database does for a catalog.
+    """Counts the work of a catalog's database.
 
-    Reading a small table through is less work than finding many rows in it one by one, and PostgreSQL knows it. Here it
-    may not, so that the same is compared; what it does by itself among a million files is the long form's to measure.
+    PostgreSQL scans a small table rather than use its index. Here it must use the index, so that both sizes compare.
+    The long form measures its own choice among a million files.
     """
 
     def __init__(self, url: str) -> None:
@@ -82,7 +82,7 @@ def urls(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Any) -> tup
     return catalog_url, str(request.getfixturevalue("second_postgresql_url"))
 
 
-def test_no_look_up_works_harder_for_more_files(urls: tuple[str, str], is_stress: bool) -> None:
+def test_work_of_a_look_up_does_not_grow_with_the_files(urls: tuple[str, str], is_stress: bool) -> None:
     small, large = (10_000, 1_000_000) if is_stress else (10_000, 40_000)
     with filled(urls[0], small) as few, filled(urls[1], large) as many:
         least, most = _work(urls[0], few, small), _work(urls[1], many, large)
@@ -94,18 +94,18 @@ def _work(url: str, catalog: Catalog, number: int) -> Mapping[str, float]:
 
 
 def _work_of(url: str, ask: Callable[[], object]) -> float:
-    ask()  # the first one connects
+    ask()  # the first call connects
     work = Work(url)
     try:
-        for _ in range(_ASKED):
+        for _ in range(_ROUNDS):
             ask()
     finally:
         work.stop()
-    return work.done / _ASKED
+    return work.done / _ROUNDS
 
 
-@pytest.mark.long  # it takes minutes to fill a catalog with a million files
-def test_no_look_up_takes_longer_among_a_million_files(urls: tuple[str, str]) -> None:
+@pytest.mark.long  # filling a catalog with a million files takes minutes
+def test_look_ups_take_no_longer_among_a_million_files(urls: tuple[str, str]) -> None:
     with filled(urls[0], 10_000), filled(urls[1], 1_000_000):
         medians = compare(*urls, rounds=7)
     slower = {name: (small, large) for name, (small, large) in medians.items() if large > _FACTOR * small}

@@ -1,4 +1,4 @@
-"""The connection to the catalog's database is lost: at every message of every operation, in every way, or for good."""
+"""The connection to the catalog's database is lost at every message of every operation, in every way, or for good."""
 
 import io
 import pathlib
@@ -31,7 +31,7 @@ from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
 class World:
-    """A producer whose catalog is behind a proxy, and a look past it."""
+    """A producer whose catalog is behind a proxy, and an engine that bypasses it."""
 
     def __init__(self, postgresql_url: str, proxy: PostgresqlProxy, folder: pathlib.Path) -> None:
         self.proxy = proxy
@@ -68,7 +68,7 @@ class World:
             return int(connection.execute(query).scalar_one())
 
     def check(self, references: int) -> None:
-        """As many references as were acknowledged, no lease, counts that agree, and nothing on its way."""
+        """Check that references are as many as acknowledged, counts agree, and no lease or staging file is left."""
         held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
         assert self.count(files, files.c.reference_count != held) == 0
         assert self.leases() == 0
@@ -83,7 +83,7 @@ class World:
         return list(staging.iterdir()) if staging.exists() else []
 
     def reap(self) -> None:
-        """Do what clean-up does when leases have run out."""
+        """Do what clean-up does after leases have expired."""
         with self.engine.begin() as connection:
             connection.execute(sa.delete(file_references).where(file_references.c.expires_at.is_not(None)))
             held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
@@ -102,12 +102,12 @@ def world(postgresql_url: str, tmp_path: pathlib.Path) -> Iterator[World]:
 
 
 def cut_at_every_message(world: World, how: Cut, act: Callable[[int], None]) -> int:
-    """Do something with its connection cut at each of its messages in turn; return how often it was done."""
+    """Act twice undisturbed, then once for each message with the connection cut there; return the number of acts."""
     act(0)
     before = world.proxy.messages
     act(1)
     messages = world.proxy.messages - before
-    assert messages >= 4, "nothing much was said"
+    assert messages >= 4, "too few messages to show anything"
     for number in range(messages):
         world.proxy.cut(number + 1, how)
         act(number + 2)
@@ -116,7 +116,7 @@ def cut_at_every_message(world: World, how: Cut, act: Callable[[int], None]) -> 
 
 
 @pytest.mark.parametrize("how", CUTS)
-class TestAConnectionThatIsLost:
+class TestLostConnection:
     def test_creating_counts_once(self, world: World, how: Cut) -> None:
         made: list[FileId] = []
         done = cut_at_every_message(world, how, lambda number: made.append(world.create(b"%d" % number)))
@@ -156,7 +156,7 @@ class TestAConnectionThatIsLost:
         assert world.catalog.files.get_file(file_id).reference_count == 50 - done
         world.check(references=50 - done)
 
-    def test_renewing_and_giving_back_a_lease(self, world: World, how: Cut) -> None:
+    def test_leases_are_renewed_and_given_back(self, world: World, how: Cut) -> None:
         file_id = world.create(b"data")
         file = world.catalog.files.get_file(file_id)
         content = Content(file.content_hash, file.size_bytes)
@@ -169,7 +169,7 @@ class TestAConnectionThatIsLost:
         cut_at_every_message(world, how, lease_and_abandon)
         world.check(references=1)
 
-    def test_reading_is_answered(self, world: World, how: Cut) -> None:
+    def test_reading_works(self, world: World, how: Cut) -> None:
         file_id = world.create(b"data")
 
         def read(_: int) -> None:
@@ -183,7 +183,7 @@ class TestAConnectionThatIsLost:
         cut_at_every_message(world, how, lambda _: Catalog(world.proxy.url).close())
 
 
-def test_a_server_that_is_gone_for_good_is_a_typed_error_within_seconds(world: World) -> None:
+def test_dead_server_is_a_typed_error_within_seconds(world: World) -> None:
     world.create(b"kept")
     world.proxy.go_down()
     start = time.monotonic()
@@ -197,7 +197,7 @@ def test_a_server_that_is_gone_for_good_is_a_typed_error_within_seconds(world: W
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_server_that_goes_while_bytes_move_leaves_a_lease_that_runs_out(
+def test_server_that_dies_while_bytes_move_leaves_a_lease_that_expires(
     world: World, monkeypatch: pytest.MonkeyPatch, many: bool
 ) -> None:
     monkeypatch.setattr(catalog_engine, "RETRY_S", 1.0)
@@ -222,9 +222,7 @@ def test_a_server_that_goes_while_bytes_move_leaves_a_lease_that_runs_out(
     world.check(references=1)
 
 
-def test_the_first_error_is_told_when_the_catalog_is_lost_as_well(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_error_is_reported_when_the_catalog_is_lost_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.3)
 
     def fail(lease: Lease) -> None:
@@ -236,20 +234,20 @@ def test_the_first_error_is_told_when_the_catalog_is_lost_as_well(
     assert world.staged() == []
 
 
-def test_a_commit_of_unknown_outcome_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is lost in the commit, and the server does not come back to be asked."""
+def test_commit_of_unknown_outcome_is_not_retried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is lost in the commit, and the server stays away, so nothing can tell the outcome."""
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.5)
     file_id = world.create_copies(30)
     before = world.proxy.messages
     world.producer.release(file_id)
     outcomes = [_release_and_lose(world, file_id, number + 1) for number in range(world.proxy.messages - before)]
-    assert len([told for told in outcomes if "is unknown" in told]) == 1
-    committed = 1 + len([told for told in outcomes if told == "" or "is unknown" in told])
+    assert len([message for message in outcomes if "is unknown" in message]) == 1
+    committed = 1 + len([message for message in outcomes if message == "" or "is unknown" in message])
     world.check(references=30 - committed)
 
 
 def _release_and_lose(world: World, file_id: FileId, message: int) -> str:
-    """Release with the server gone from a message on; return what was told."""
+    """Release with the server gone from a message on; return the error's message, if any."""
     world.proxy.cut(message, "before the client has the answer", then_down=True)
     try:
         world.producer.release(file_id)
@@ -260,7 +258,7 @@ def _release_and_lose(world: World, file_id: FileId, message: int) -> str:
     return ""
 
 
-def test_what_cannot_pass_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_that_last_are_not_retried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     file_id = world.create(b"data")
     world.producer.release(file_id)
     before = world.proxy.messages

@@ -1,4 +1,4 @@
-"""Random sequences of what can happen to a store, against a model that fits in a dictionary."""
+"""Random sequences of operations and crashes on a store, against a model that fits in a dictionary."""
 
 import io
 from collections.abc import Callable
@@ -29,11 +29,11 @@ NAMES = strategies.sampled_from(sorted(CONTENTS))
 
 
 class PowerCut(BaseException):
-    """The process ends here: whatever it would have done afterwards does not happen."""
+    """The process ends here."""
 
 
 class Doomed:
-    """A collaborator whose process dies at the n-th call of any of them, before or after the call did its work."""
+    """A collaborator whose process dies before or after the n-th call, counted over all collaborators."""
 
     def __init__(self, inner: object, calls: list[int], last: int, is_done: bool) -> None:
         self._inner = inner
@@ -49,7 +49,7 @@ class Doomed:
         def call(*args: Any, **kwargs: Any) -> Any:
             self._calls[0] += 1
             if self._calls[0] > self._last or (self._calls[0] == self._last and not self._is_done):
-                raise PowerCut  # also from then on: a dead process takes nothing back
+                raise PowerCut  # also from then on: a dead process undoes nothing
             result = value(*args, **kwargs)
             if self._calls[0] == self._last:
                 raise PowerCut
@@ -59,14 +59,14 @@ class Doomed:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: how many references each content certainly has, and how many more it may have."""
+    """The model: the number of certain references to each content, and how many more there may be."""
 
     place: ClassVar[Place]
     opened: ClassVar[OpenPlace]
     engine: ClassVar[sa.Engine]
 
     @initialize()
-    def nothing_is_there(self) -> None:
+    def start_empty(self) -> None:
         self.after = Aftermath(self.place, self.engine)
         self.held: dict[str, int] = dict.fromkeys(CONTENTS, 0)
         self.in_doubt: dict[str, int] = dict.fromkeys(CONTENTS, 0)
@@ -103,14 +103,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.ids)
     @rule(data=strategies.data())
-    def release_what_nobody_holds(self, data: strategies.DataObject) -> None:
+    def release_without_a_reference(self, data: strategies.DataObject) -> None:
         name = data.draw(strategies.sampled_from(sorted(self.ids)))
         if not self.held[name] and not self.in_doubt[name]:
             with pytest.raises((NotHeldError, UnknownFileError)):
                 self.opened.producer.release(self.ids[name])
 
     @rule()
-    def let_leases_run_out(self) -> None:
+    def expire_leases(self) -> None:
         self.after.expire_leases()
 
     @rule()
@@ -123,13 +123,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.held.values()))
     @rule(data=strategies.data())
-    def lose_bytes_and_heal_them(self, data: strategies.DataObject) -> None:
+    def lose_and_heal_bytes(self, data: strategies.DataObject) -> None:
         name = data.draw(strategies.sampled_from([name for name, count in self.held.items() if count]))
         self.opened.backend.delete_file(self.opened.catalog.files.get_file(self.ids[name]).storage_path)
         self.create(name, io.BytesIO)
 
     @invariant()
-    def what_is_held_is_readable(self) -> None:
+    def held_files_are_readable(self) -> None:
         for name, count in self.held.items():
             if count:
                 assert self.opened.read(self.ids[name]) == CONTENTS[name]
@@ -137,16 +137,16 @@ class StoreMachine(RuleBasedStateMachine):
                 assert count <= references <= count + self.in_doubt[name]
 
     @invariant()
-    def counts_are_the_references(self) -> None:
+    def counts_match_references(self) -> None:
         assert not self.after.miscounted()
 
     @invariant()
-    def ids_are_never_used_again(self) -> None:
+    def ids_are_never_reused(self) -> None:
         highest = self.opened.catalog.files.highest_file_id()
         assert highest >= max(self.ids.values(), default=FileId(0))
 
     def teardown(self) -> None:
-        """In the end one clean-up removes all that nothing holds, and letting go of the rest removes that too."""
+        """Check that a clean-up removes everything without a holder, and one after releasing all the rest."""
         self.after.expire_leases()
         self.opened.clean_up()
         assert not self.after.left_over()
@@ -158,7 +158,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert not list(self.opened.backend.list_files())
 
 
-def test_a_store_does_what_its_model_does(place: Place, engine: sa.Engine, is_stress: bool) -> None:
+def test_store_agrees_with_its_model(place: Place, engine: sa.Engine, is_stress: bool) -> None:
     with place.open() as opened:
         machine = type("Machine", (StoreMachine,), {"place": place, "opened": opened, "engine": engine})
         run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""Many processes at once on one catalog and one store, and nothing is lost, doubled or miscounted."""
+"""Many processes use one catalog and store at once, and nothing is lost, doubled or miscounted."""
 
 import collections
 import secrets
@@ -10,7 +10,7 @@ from artifact_pipelines_tests.stress.children import run_at_once
 from artifact_pipelines_tests.stress.place import Place
 
 
-def test_32_processes_that_create_the_same_content_share_one_file(place: Place, is_stress: bool) -> None:
+def test_processes_that_create_the_same_content_share_one_file(place: Place, is_stress: bool) -> None:
     processes = 32 if is_stress or place.is_fast else 8
     data = secrets.token_bytes(200_000)
     outcomes = run_at_once([(act, place, data) for act in (acts.create, acts.create_from_pipe)] * (processes // 2))
@@ -25,7 +25,7 @@ def test_32_processes_that_create_the_same_content_share_one_file(place: Place, 
     assert not Aftermath(place).left_over()
 
 
-def test_a_mix_of_everything_on_shared_contents(place: Place, is_stress: bool) -> None:
+def test_random_steps_of_many_processes_keep_counts_right(place: Place, is_stress: bool) -> None:
     processes, seconds = (16, 60.0) if is_stress else (6 if place.is_fast else 3, 1.0)
     outcomes = run_at_once([(acts.mix, place, seed, seconds) for seed in range(processes)])
     assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * processes

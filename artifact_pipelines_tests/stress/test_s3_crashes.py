@@ -1,4 +1,4 @@
-"""A process that creates an artifact on S3 is killed before and after each of its requests, and before each commit."""
+"""A process that creates an artifact on S3 is killed before and after each of its requests."""
 
 import datetime
 import io
@@ -26,7 +26,7 @@ POINTS = [
     for number in range(requests)
     for is_done in (False, True)
 ]
-"""Size of the content (whole, or in three parts), number of the request, and whether it is done."""
+"""Size of the content (one or three S3 parts), number of the request, and whether the server handles it."""
 
 
 def start_child(place: Place, size_bytes: int, proxy: Proxy) -> Child:
@@ -39,7 +39,7 @@ def start_child(place: Place, size_bytes: int, proxy: Proxy) -> Child:
 
 
 def die_at(number: int, is_done: bool, child: Child, proxy: Proxy) -> None:
-    """Let a child go, and kill it at a request."""
+    """Start a child's work and kill it at a request."""
     proxy.reset(kill_at(number, is_done, child))
     child.go()
     outcome = child.outcome()
@@ -53,7 +53,7 @@ def kill_at(number: int, is_done: bool, child: Child) -> Plan:
 
 
 def collect(catalog: Catalog, engine: sa.Engine, backend: S3Storage) -> None:
-    """Do what clean-up does once the leases of dead writers have run out."""
+    """Do what clean-up does after the leases of dead writers have expired."""
     with engine.begin() as connection:
         is_lease = file_references.c.expires_at.is_not(None)
         connection.execute(sa.update(file_references).where(is_lease).values(expires_at=datetime.datetime(2000, 1, 1)))
@@ -61,7 +61,7 @@ def collect(catalog: Catalog, engine: sa.Engine, backend: S3Storage) -> None:
     for garbage in catalog.collection.collect(grace_s=0, limit=100):
         backend.delete_file(garbage.storage_path)
     backend.clear_leftovers(catalog.collection.is_leased)
-    assert find_orphans(catalog, backend) == {}, "bytes without a row are only there when their row is gone"
+    assert find_orphans(catalog, backend) == {}, "bytes without a row"
 
 
 def read(producer: ArtifactProducer, file_id: int) -> bytes:
@@ -80,7 +80,7 @@ def catalog_url(request: pytest.FixtureRequest, settings: Settings, database: st
     return settings.catalog_url if database == "sqlite" else str(request.getfixturevalue("postgresql_url"))
 
 
-def test_a_killed_create_leaves_nothing_that_clean_up_does_not_find_and_can_be_repeated(
+def test_killed_create_can_be_repeated_and_clean_up_removes_its_leftovers(
     catalog: Catalog,
     catalog_url: str,
     engine: sa.Engine,
@@ -120,7 +120,7 @@ def test_clean_up_after_a_kill_leaves_nothing(
     size_bytes, number, is_done = point
     die_at(number, is_done, start_child(Place(catalog_url, s3_url), size_bytes, proxy), proxy)
     backend = S3Storage(s3_url, S3Settings())
-    assert backend.clear_leftovers(catalog.collection.is_leased) == [], "its lease has not run out"
+    assert backend.clear_leftovers(catalog.collection.is_leased) == [], "its lease has not expired"
     collect(catalog, engine, backend)
     assert s3_back_door.everything() == []
     assert catalog.files.list_files(10) == []

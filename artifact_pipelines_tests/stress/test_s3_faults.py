@@ -1,4 +1,4 @@
-"""Every request to S3 fails in every way, twice and for ever: a right result or a typed error, and nothing left."""
+"""Every request to S3 fails in every way, twice or always. The result is right or a typed error; nothing is left."""
 
 import io
 import secrets
@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     is_stress = metafunc.config.getoption("--stress")
     if "fault" in metafunc.fixturenames:
         metafunc.parametrize("fault", FAULTS if is_stress else FAULTS[1:8:3] + FAULTS[-1:], ids=str)
-    if "last_fault" in metafunc.fixturenames:  # the last that is seen of a server: nothing was done, or all was
+    if "last_fault" in metafunc.fixturenames:  # the last answer of a dying server: it did nothing, or all
         metafunc.parametrize("last_fault", FAULTS if is_stress else (FAULTS[4], FAULTS[-1]), ids=str)
 
 
@@ -53,7 +53,7 @@ def backend(proxy: Proxy, s3_url: str) -> S3Storage:
 @pytest.fixture
 def producer(catalog: Catalog, backend: S3Storage) -> ArtifactProducer:
     producer = ArtifactProducer(catalog.files, backend)
-    create_and_collect(producer, catalog, backend)  # none of its requests is counted here
+    create_and_collect(producer, catalog, backend)  # these requests are not counted
     return producer
 
 
@@ -71,7 +71,7 @@ def read(producer: ArtifactProducer, file_id: int) -> bytes:
         return stream.read()
 
 
-def test_a_create_makes_as_many_requests_as_these_tests_think(
+def test_create_and_read_make_the_expected_number_of_requests(
     producer: ArtifactProducer, proxy: Proxy, backend: S3Storage
 ) -> None:
     for data in (WHOLE, IN_PARTS):
@@ -83,7 +83,7 @@ def test_a_create_makes_as_many_requests_as_these_tests_think(
     assert len(proxy.requests) == READ_REQUESTS
 
 
-def test_a_create_that_fails_twice_succeeds(
+def test_create_that_fails_twice_succeeds(
     producer: ArtifactProducer, backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, fault: Fault
 ) -> None:
     for count, (data, number) in enumerate(CREATES, start=1):
@@ -92,13 +92,13 @@ def test_a_create_that_fails_twice_succeeds(
         file_id = put(producer, content)
         proxy.reset()
         assert read(producer, file_id) == content
-        # An upload whose begin was done and not answered is known to no one: only clearing up finds it.
+        # An upload that began without an answer is known to nobody: only `clear_leftovers` finds it.
         if fault.is_done and data is IN_PARTS and number == 0:
             assert len(backend.clear_leftovers(lambda file_id: False)) == 2
         assert len(s3_back_door.everything()) == count, f"request {number}"
 
 
-def test_a_create_that_fails_for_ever_leaves_nothing(
+def test_create_that_always_fails_leaves_nothing(
     producer: ArtifactProducer,
     backend: S3Storage,
     engine: sa.Engine,
@@ -119,7 +119,7 @@ def test_a_create_that_fails_for_ever_leaves_nothing(
         assert s3_back_door.everything() == [], f"request {number}"
 
 
-def test_a_server_that_goes_down_leaves_the_catalog_unchanged_and_nothing_that_clearing_up_does_not_find(
+def test_dying_server_leaves_the_catalog_unchanged_and_only_removable_bytes(
     producer: ArtifactProducer,
     backend: S3Storage,
     engine: sa.Engine,
@@ -140,7 +140,7 @@ def test_a_server_that_goes_down_leaves_the_catalog_unchanged_and_nothing_that_c
         assert s3_back_door.everything() == []
 
 
-def test_a_read_that_fails_twice_gives_the_right_bytes_and_for_ever_a_typed_error(
+def test_read_that_fails_twice_is_right_and_one_that_always_fails_is_a_typed_error(
     producer: ArtifactProducer, backend: S3Storage, proxy: Proxy, fault: Fault
 ) -> None:
     file_id = put(producer, IN_PARTS)
@@ -160,7 +160,7 @@ def test_a_read_that_fails_twice_gives_the_right_bytes_and_for_ever_a_typed_erro
     ],
     ids=["list", "clear"],
 )
-def test_listings_that_fail_twice_are_whole_and_for_ever_are_an_error(
+def test_listing_that_fails_twice_is_complete_and_one_that_always_fails_is_an_error(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, use: Callable[[S3Storage], object], fault: Fault
 ) -> None:
     key = f"a/store/ab/{'ab' * 32}"

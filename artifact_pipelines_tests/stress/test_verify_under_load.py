@@ -1,4 +1,4 @@
-"""Verifiers, writers, releasers and collectors at once: a sound store has no finding, at no moment."""
+"""Verification of a sound store finds nothing, while others write, release and collect."""
 
 import concurrent.futures
 import io
@@ -15,7 +15,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 _SHORT_S, _LONG_S = 1, 60
 
 
-def test_a_sound_store_has_no_finding_whoever_writes_and_collects(
+def test_sound_store_has_no_finding_while_others_write_and_collect(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, is_stress: bool
 ) -> None:
     until = time.monotonic() + (_LONG_S if is_stress else _SHORT_S)
@@ -39,7 +39,7 @@ def test_a_sound_store_has_no_finding_whoever_writes_and_collects(
 
     def look(chance: random.Random) -> None:
         report = verify(catalog, backend, share=chance.choice([0.3, 1.0]), repair=chance.random() < 0.2)
-        # A collector between row and bytes leaves such for a moment: no damage, and safe to remove for anyone.
+        # A collector that has deleted a row but not yet its bytes makes an orphan for a moment. It is no damage.
         findings.extend(finding for finding in report.findings if finding.kind != FindingKind.ORPHAN)
         done["verified"] += report.files
 

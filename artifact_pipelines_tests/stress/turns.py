@@ -1,4 +1,4 @@
-"""Threads that run one at a time and hand over at every step, in an order that a test chooses.
+"""Threads that run one at a time and switch at every step, in an order that a test chooses.
 
 A step is a call of catalog or backend: one transaction, or one operation on bytes. So an order of steps is one way in
 which processes can meet, and it can be forced, repeated and counted.
@@ -15,7 +15,7 @@ from artifact_pipelines.core.exceptions import ArtifactError
 TIMEOUT_S = 60
 
 Choice = Callable[[Sequence[str]], str]
-"""Says which of the actors that are waiting goes on."""
+"""Chooses the next of the waiting actors."""
 
 
 def at_random(seed: int) -> Choice:
@@ -23,7 +23,7 @@ def at_random(seed: int) -> Choice:
 
 
 def by_plan(plan: Sequence[tuple[str, int]]) -> Choice:
-    """Let actors make so many steps each, one after another; then who is left finishes, in the same order."""
+    """Let actors make a number of steps each, one after another; then let each finish, in the same order."""
     steps = [name for name, count in plan for _ in range(count)]
     order = [*steps, *(name for name, _ in plan)]
 
@@ -41,12 +41,12 @@ class Turns:
     """One run of several actors.
 
     Args:
-        choose: Who goes on.
-        between: Called between any two steps, while no actor does anything.
+        choose: Chooses the next actor.
+        between: Called between any two steps, while no actor runs.
 
     Attributes:
-        made: The steps, in the order in which they were made.
-        errors: What actors raised; errors of other kinds than an assertion or one of the package's end the test.
+        made: All steps so far, in order.
+        errors: Assertions and errors of the package that actors raised. Other errors end the test.
     """
 
     def __init__(self, choose: Choice, between: Callable[[], None]) -> None:
@@ -78,11 +78,11 @@ class Turns:
             thread.join(TIMEOUT_S)
 
     def step(self, what: str, do: Callable[[], Any]) -> Any:
-        """Wait for the next turn of the actor that is running, then do something."""
+        """Wait for the next turn of the running actor, then do something."""
         actor = self._current
-        if not actor:  # before and after the run
+        if not actor:  # before or after the run
             return do()
-        with self._locks[actor]:  # an actor's own threads go one after another
+        with self._locks[actor]:  # threads of one actor run one after another
             self._back.release()
             self._take_turn(actor)
             self.made.append(f"{actor}: {what}")
@@ -103,7 +103,7 @@ class Turns:
 
 
 class Stepwise:
-    """An object whose every method call is a step, and every item of a stream that it returns as well."""
+    """Makes every method call of an object a step, and every item of a generator that it returns."""
 
     def __init__(self, inner: object, turns: Turns, name: str = "") -> None:
         self._inner = inner
