@@ -21,7 +21,7 @@ from artifact_pipelines.core.settings import STORAGE_URL, Settings
 from artifact_pipelines.definitions import build_resources
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup
-from artifact_pipelines.maintenance.jobs import build_clean_up
+from artifact_pipelines.maintenance.definitions import build_maintenance
 from artifact_pipelines_tests.project import ALL, CSV, NO_LOGS, Project
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
@@ -167,9 +167,10 @@ def test_maintenance_reaches_the_server_that_the_io_manager_reaches(
         monkeypatch.delenv(aws)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     s3 = S3Config(endpoint_url=s3_server, access_key_id=dg.EnvVar("MY_KEY"), secret_access_key=dg.EnvVar("MY_SECRET"))
+    store = ArtifactStore(catalog_url=settings.catalog_url, storage_url=s3_url, s3=s3)
     resources = {
         "io_manager": ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=s3_url, s3=s3),
-        "artifact_store": ArtifactStore(catalog_url=settings.catalog_url, storage_url=s3_url, s3=s3),
+        "artifact_store": store,
     }
 
     @dg.asset
@@ -177,8 +178,7 @@ def test_maintenance_reaches_the_server_that_the_io_manager_reaches(
         return "a"
 
     assert dg.materialize([text, catalog_backup], resources=resources).success
-    definitions = dg.Definitions.merge(build_clean_up([]), dg.Definitions(resources=resources))
-    assert definitions.resolve_job_def("artifact_clean_up").execute_in_process().success
+    assert build_maintenance(store).resolve_job_def("artifact_clean_up").execute_in_process().success
 
 
 def test_a_secret_that_is_written_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

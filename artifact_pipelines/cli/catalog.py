@@ -1,11 +1,11 @@
-"""Commands on the catalog as a whole: catalog migrate, backup, restore, rebuild."""
+"""Commands on the whole catalog: catalog migrate, backup, restore, rebuild, and on its schema: db upgrade, current."""
 
 import dataclasses
 
 import click
 from rich.filesize import decimal
 
-from artifact_pipelines.cli.environment import open_catalog
+from artifact_pipelines.cli.environment import open_catalog, open_engine
 from artifact_pipelines.cli.terminal import as_json_option, count, print_json, row_progress, waiting
 from artifact_pipelines.core.types import FileId
 
@@ -110,3 +110,35 @@ def rebuild(as_json: bool) -> None:
         "until you release it: `artifact-pipelines release`."
     )
     return click.echo(_VERIFY)
+
+
+@click.group()
+def db() -> None:
+    """Create or upgrade the catalog's tables."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the catalog's schema up to date.
+
+    A new catalog gets its tables.
+    """
+    from artifact_pipelines.catalog import schema
+
+    with open_engine(may_be_new=True) as engine:
+        before = schema.current_revision(engine)
+        schema.upgrade(engine)
+    click.echo(f"Schema: {before or 'none'} -> {schema.HEAD_REVISION}")
+
+
+@db.command()
+@as_json_option
+def current(as_json: bool) -> None:
+    """Print the present and the required revision of the schema."""
+    from artifact_pipelines.catalog import schema
+
+    with open_engine() as engine:
+        found = schema.current_revision(engine)
+    if as_json:
+        return print_json({"current": found, "needed": schema.HEAD_REVISION})
+    return click.echo(f"{found or 'none'} (needed: {schema.HEAD_REVISION})")

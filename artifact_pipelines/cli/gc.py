@@ -1,8 +1,6 @@
 """The command that deletes files which nothing holds: gc."""
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.filesize import decimal
@@ -12,13 +10,7 @@ from artifact_pipelines.cli.terminal import Share, as_json_option, count, print_
 from artifact_pipelines.core.durations import spell_duration
 
 if TYPE_CHECKING:
-    from artifact_pipelines.core.retention import Verdict
-    from artifact_pipelines.core.types import Garbage
     from artifact_pipelines.maintenance.clean_up import CleanUpReport
-
-Row = Mapping[str, Any]
-_HOLDER_COLUMNS = ("asset", "partition", "version", "run_id")
-_GARBAGE_COLUMNS = (*_HOLDER_COLUMNS, "file_id", "size_bytes", "unreferenced_at", "age_s", "reason")
 
 
 @click.command()
@@ -59,21 +51,29 @@ def gc(
             progress=progress,
         )
     if as_json:
-        return print_json(_as_json(report, grace_s))
+        tables, freed = dict(report.tables()), report.freed
+        del tables["remains"]
+        facts = {"dry_run": report.is_dry_run, "grace_s": grace_s, "files": freed.files, "size_bytes": freed.size_bytes}
+        bare = {"orphans": report.orphans, "leftovers": report.leftovers, "reaped_leases": report.reaped}
+        return print_json({**facts, **tables, **bare})
     return _print_report(report, grace_s, explain)
 
 
 def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> None:
     would = "Would be " if report.is_dry_run else ""
-    bare_bytes = [
-        {"name": left.name, "size_bytes": left.size_bytes, "reason": reason} for left, reason in report.bare_bytes
-    ]
-    released = f"released; their files are deleted when nothing has held them for {spell_duration(grace_s)}"
-    _print_section(f"{would}deleted: nothing holds them", _garbage_rows(report.collected))
-    _print_section(f"{would}{released}", _verdict_rows(report.released))
-    _print_section(f"{would}deleted: left by a crash", bare_bytes)
-    if explain:
-        _print_section("kept by retention", _verdict_rows(report.kept))
+    grace = spell_duration(grace_s)
+    titles = {
+        "collected": f"{would}deleted: nothing holds them",
+        "released": f"{would}released; their files are deleted when nothing has held them for {grace}",
+        "remains": f"{would}deleted: left by a crash",
+        **({"kept": "kept by retention"} if explain else {}),
+    }
+    tables = report.tables()
+    for name, title in titles.items():
+        if tables[name]:
+            click.secho(title[0].upper() + title[1:], bold=True)
+            print_rows(tables[name], only_json=("unreferenced_at",))
+            click.echo()
     click.echo(_summary(report))
     if report.released and report.is_dry_run and not grace_s:
         click.echo("Without a grace period, the files of the released versions would be deleted too.")
@@ -83,43 +83,9 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
         )
 
 
-def _print_section(title: str, rows: Iterable[Row]) -> None:
-    if listed := list(rows):
-        click.secho(title[0].upper() + title[1:], bold=True)
-        print_rows(listed, only_json=("unreferenced_at",))
-        click.echo()
-
-
 def _summary(report: "CleanUpReport") -> str:
     facts = [f"{count(report.freed.files, 'file')}, {decimal(report.freed.size_bytes)} deleted"]
     facts.append(f"{count(len(report.released), 'version')} released")
     if report.reaped:
         facts.append(f"{count(len(report.reaped), 'expired lease')} dropped")
     return ("Dry run, nothing was changed. Would be: " if report.is_dry_run else "") + "; ".join(facts) + "."
-
-
-def _as_json(report: "CleanUpReport", grace_s: float) -> Row:
-    return {
-        "dry_run": report.is_dry_run,
-        "grace_s": grace_s,
-        "files": report.freed.files,
-        "size_bytes": report.freed.size_bytes,
-        "collected": list(_garbage_rows(report.collected)),
-        "released": list(_verdict_rows(report.released)),
-        "kept": list(_verdict_rows(report.kept)),
-        "orphans": [dataclasses.asdict(orphan) for orphan in report.orphans],
-        "leftovers": [dataclasses.asdict(leftover) for leftover in report.leftovers],
-        "reaped_leases": list(report.reaped),
-    }
-
-
-def _garbage_rows(collected: "Sequence[Garbage]") -> Iterator[Row]:
-    for garbage in collected:
-        yield {**{name: getattr(garbage, name) for name in _GARBAGE_COLUMNS}, "age_s": round(garbage.age_s)}
-
-
-def _verdict_rows(verdicts: "Sequence[Verdict]") -> Iterator[Row]:
-    for verdict in verdicts:
-        version = verdict.version
-        facts = {"run_id": version.run_id, "size_bytes": version.size_bytes, "created_at": version.made_at[-1]}
-        yield {**dataclasses.asdict(version.name), **facts, "reason": verdict.reason}

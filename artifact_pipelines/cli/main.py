@@ -11,8 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from artifact_pipelines.cli.catalog import catalog
-from artifact_pipelines.cli.db import db
+from artifact_pipelines.cli.catalog import catalog, db
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
 from artifact_pipelines.cli.lineage import lineage

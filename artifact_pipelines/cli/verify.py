@@ -1,5 +1,6 @@
 """The command that checks every stored byte: verify."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,6 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog
 from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, count, print_json, print_rows
-from artifact_pipelines.core.findings import Finding, shorten_hashes
 
 if TYPE_CHECKING:
     from artifact_pipelines.maintenance.verification import VerificationReport
@@ -46,19 +46,11 @@ def verify(context: click.Context, share: float, repair: bool, as_json: bool) ->
 
 
 def _as_json(report: "VerificationReport") -> Mapping[str, Any]:
-    findings = [
-        {
-            "kind": finding.kind.value,
-            "file_id": finding.file_id,
-            "where": finding.where,
-            "expected": finding.expected,
-            "found": finding.found,
-            "holders": list(finding.holders),
-            "repaired": finding.is_repaired,
-            "remedy": "" if finding.is_repaired else finding.kind.remedy,
-        }
-        for finding in report.findings
-    ]
+    findings = []
+    for finding in report.findings:
+        facts = dataclasses.asdict(finding)
+        is_repaired = facts.pop("is_repaired")
+        findings.append({**facts, "repaired": is_repaired, "remedy": "" if is_repaired else finding.kind.remedy})
     return {"files": report.files, "size_bytes": report.size_bytes, "findings": findings}
 
 
@@ -66,21 +58,9 @@ def _print_report(report: "VerificationReport") -> None:
     verified = f"{count(report.files, 'file')}, {decimal(report.size_bytes)}"
     if not report.findings:
         return click.echo(f"{verified}: all bytes are intact, and the catalog is consistent.")
-    print_rows([_row(finding) for finding in report.findings])
+    print_rows([{**finding.row(), "repaired": "yes" if finding.is_repaired else "no"} for finding in report.findings])
     repaired = sum(finding.is_repaired for finding in report.findings)
     click.echo(f"\n{verified}: {count(len(report.findings), 'finding')}, {repaired:,} repaired.")
     for kind in dict.fromkeys(finding.kind for finding in report.findings if not finding.is_repaired):
         click.echo(f"  {kind}: {kind.remedy}")
     return None
-
-
-def _row(finding: Finding) -> Mapping[str, Any]:
-    return {
-        "finding": finding.kind.value,
-        "file_id": finding.file_id,
-        "expected": shorten_hashes(finding.expected),
-        "found": shorten_hashes(finding.found),
-        "hits": ", ".join(finding.holders),
-        "repaired": "yes" if finding.is_repaired else "no",
-        "where": finding.where,
-    }

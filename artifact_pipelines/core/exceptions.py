@@ -17,17 +17,7 @@ import reprlib
 from collections.abc import Sequence
 
 MOST_NAMES = 50
-_MOST_BITS = 2_000  # sys.set_int_max_str_digits allows no less than 640 digits
-
-
-class _Short(reprlib.Repr):
-    """Shows an argument that may be huge, endlessly nested, or a number with more digits than Python prints."""
-
-    def repr_int(self, x: int, level: int) -> str:
-        return super().repr_int(x, level) if x.bit_length() < _MOST_BITS else f"a number of {x.bit_length():,} bits"
-
-
-_SHORT = _Short()
+_SHORT = reprlib.Repr()  # an argument may be huge or endlessly nested
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 

@@ -45,11 +45,6 @@ _REMEDIES = {
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
-def shorten_hashes(text: str) -> str:
-    """Return a text with each content hash cut to its first 12 digits, for tables."""
-    return _HASH.sub(r"\1", text)
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
     """One piece of damage.
@@ -69,3 +64,9 @@ class Finding:
     found: str
     holders: Sequence[str] = ()
     is_repaired: bool = False
+
+    def row(self) -> dict[str, object]:
+        """Return the columns of a table for people, with each content hash cut to its first 12 digits."""
+        expected, found = _HASH.sub(r"\1", self.expected), _HASH.sub(r"\1", self.found)
+        facts = {"finding": self.kind.value, "file_id": self.file_id, "expected": expected, "found": found}
+        return {**facts, "hits": ", ".join(self.holders), "where": self.where}

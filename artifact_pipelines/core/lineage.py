@@ -3,13 +3,11 @@
 import dataclasses
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 from artifact_pipelines.core.types import FileId
 
 MAX_NODES = 1000
 MAX_DEPTH = 25
-Direction = Literal["up", "down"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Parses selections as people write them: `{"version": 3}`, `{"tag": "gold"}`. Standard library only."""
 
+import contextlib
 import datetime
 import json
 from collections.abc import Mapping
@@ -56,14 +57,8 @@ def selections_from_tag(text: str) -> Mapping[str, Selection]:
 
 def _time_from(value: object, where: str) -> datetime.datetime:
     """Return a time in UTC: not every database compares times of different zones."""
-    expected = "a time with its zone, such as 2026-11-24T10:00:00Z"
-    try:
+    with contextlib.suppress(ValueError, OverflowError):
         time = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise InvalidArgumentError(where, value, expected) from error
-    if not isinstance(time, datetime.datetime) or time.tzinfo is None:
-        raise InvalidArgumentError(where, value, expected)
-    try:
-        return time.astimezone(datetime.UTC)
-    except OverflowError as error:
-        raise InvalidArgumentError(where, value, expected) from error
+        if isinstance(time, datetime.datetime) and time.tzinfo is not None:
+            return time.astimezone(datetime.UTC)
+    raise InvalidArgumentError(where, value, "a time with its zone, such as 2026-11-24T10:00:00Z")

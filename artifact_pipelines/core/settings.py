@@ -80,11 +80,7 @@ class S3Settings:
 
 
 def refuse_password(url: str, setting: str) -> None:
-    """Refuse a URL with credentials: logs, metadata and errors show it.
-
-    Raises:
-        ConfigurationError: The URL has a user or password.
-    """
+    """Refuse a URL with credentials by a `ConfigurationError`: logs, metadata and errors show it."""
     if "://" in url and "@" in urlsplit(url).netloc:
         raise ConfigurationError(
             setting,
@@ -100,11 +96,7 @@ def state_folder() -> pathlib.Path:
 
 
 def folder_from(url: str, setting: str) -> pathlib.Path:
-    """Return the folder that a path or a `file://` URL names.
-
-    Raises:
-        ConfigurationError: It is another kind of URL.
-    """
+    """Return the folder that a path or a `file://` URL names. Any other URL is a `ConfigurationError`."""
     split = urlsplit(url)
     if split.scheme == "file" and split.netloc in ("", "localhost"):
         return pathlib.Path(unquote(split.path))

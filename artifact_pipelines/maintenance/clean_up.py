@@ -5,8 +5,9 @@ clean-up finishes the work after a crash. Several clean-ups may run at once, and
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.durations import parse_duration_s
@@ -16,6 +17,9 @@ from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, Sto
 from artifact_pipelines.maintenance.orphans import MAX_SHARE, check_share, find_orphans
 from artifact_pipelines.maintenance.retention import Policies, plan_retention, release_versions
 from artifact_pipelines.storage.interfaces import IStorageBackend
+
+Row = Mapping[str, Any]
+_GARBAGE_COLUMNS = ("asset", "partition", "version", "run_id", "file_id", "size_bytes", "unreferenced_at")
 
 GRACE_S = 86_400.0
 _SHORTEST_GRACE_S = 3_600.0  # readers of a file that was just released are done by then
@@ -47,20 +51,35 @@ class CleanUpReport:
     leftovers: Sequence[Leftover]
 
     @property
-    def kept(self) -> Sequence[Verdict]:
-        """The verdicts that keep a version."""
-        return [verdict for verdict in self.verdicts if verdict.is_kept]
-
-    @property
-    def bare_bytes(self) -> Iterator[tuple[Leftover, str]]:
-        """Deleted bytes that were not files of the catalog, each with the reason."""
-        yield from ((orphan, "bytes without a row") for orphan in self.orphans)
-        yield from ((leftover, "its writer is gone") for leftover in self.leftovers)
-
-    @property
     def freed(self) -> Amount:
         """The number and size of everything that was deleted."""
         return _amount_of([*self.collected, *self.orphans, *self.leftovers])
+
+    def tables(self) -> Mapping[str, Sequence[Row]]:
+        """Return tables of the deleted files, the released and the kept versions, and the deleted remains of crashes.
+
+        Each row has the asset, its size and the reason.
+        """
+        return {
+            "collected": [_garbage_row(garbage) for garbage in self.collected],
+            "released": [_verdict_row(verdict) for verdict in self.released],
+            "kept": [_verdict_row(verdict) for verdict in self.verdicts if verdict.is_kept],
+            "remains": [
+                *({**dataclasses.asdict(orphan), "reason": "bytes without a row"} for orphan in self.orphans),
+                *({**dataclasses.asdict(leftover), "reason": "its writer is gone"} for leftover in self.leftovers),
+            ],
+        }
+
+
+def _garbage_row(garbage: Garbage) -> Row:
+    facts = {name: getattr(garbage, name) for name in _GARBAGE_COLUMNS}
+    return {**facts, "age_s": round(garbage.age_s), "reason": garbage.reason}
+
+
+def _verdict_row(verdict: Verdict) -> Row:
+    version = verdict.version
+    facts = {"run_id": version.run_id, "size_bytes": version.size_bytes, "created_at": version.made_at[-1]}
+    return {**dataclasses.asdict(version.name), **facts, "reason": verdict.reason}
 
 
 def _amount_of(deleted: Sequence[Garbage | Leftover]) -> Amount:
@@ -73,10 +92,7 @@ def parse_grace_s(text: str, parameter: str, may_be_short: bool = False) -> floa
     Args:
         text: A duration such as `24h`.
         parameter: Name of the setting, for errors.
-        may_be_short: True if the caller accepts that steps which still read a released file may fail.
-
-    Raises:
-        InvalidArgumentError: It is not a duration, or below one hour without the caller's consent.
+        may_be_short: True if less than an hour is no error.
     """
     grace_s = parse_duration_s(text, parameter)
     if grace_s < _SHORTEST_GRACE_S and not may_be_short:
@@ -104,7 +120,7 @@ def clean_up(
 
     Args:
         catalog: The catalog.
-        backend: The store that belongs to it.
+        backend: Its store.
         grace_s: How long nothing must have held a file.
         dry_run: Change nothing, and report the changes. Files of versions that would be released are not included,
             though without a grace period they would be deleted at once.
@@ -116,8 +132,7 @@ def clean_up(
     Raises:
         InvalidArgumentError: `ops_within` is not a duration of a day or more. Nothing was deleted.
         TooMuchToDeleteError: More would be deleted. Nothing was deleted.
-        CatalogOlderThanStoreError: Catalog and store do not belong together. Nothing was deleted.
-        ForeignStoreError: The same.
+        CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together. Nothing was deleted.
         BackendError: Storage or catalog did not answer.
     """
     progress("Reading the store")

@@ -1,14 +1,58 @@
 """Everything that keeps a store in order, for any Dagster project that uses the IO manager."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
+import pydantic
 
+from artifact_pipelines.core.retention import RetentionPolicy
+from artifact_pipelines.io_manager.asked_outputs import retention_policy
+from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, catalog_backup
-from artifact_pipelines.maintenance.checks import bytes_intact
-from artifact_pipelines.maintenance.jobs import backup_schedule, build_clean_up, verification_job, verification_schedule
+from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup
+from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
+from artifact_pipelines.maintenance.orphans import MAX_SHARE
 from artifact_pipelines.maintenance.sensors import artifact_publisher, artifact_wipes
+
+_ROWS_SHOWN = 500
+
+verification_job = dg.define_asset_job(
+    "verify_artifact_store",
+    selection=dg.AssetSelection.checks(bytes_intact),
+    description="Verifies a share of the stored files, those verified longest ago first.",
+)
+verification_schedule = dg.ScheduleDefinition(
+    name="verify_artifact_store_daily",
+    job=verification_job,
+    cron_schedule="17 3 * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+backup_schedule = dg.ScheduleDefinition(
+    name="catalog_backup_nightly",
+    target=dg.AssetSelection.assets(catalog_backup),
+    cron_schedule="30 3 * * *",
+    description="Backs up the catalog into its store every night. Off until switched on.",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+
+
+class CleanUpConfig(dg.Config):
+    """How much to delete."""
+
+    grace: str = pydantic.Field(
+        default="24h", description="Delete files that nothing has held for this long; at least 1h."
+    )
+    dry_run: bool = pydantic.Field(
+        default=False, description="Change nothing; list what would be deleted and released."
+    )
+    max_share: float = pydantic.Field(
+        default=MAX_SHARE, ge=0, le=1, description="Refuse to delete more than this share of the files or bytes."
+    )
+    ops_within: str | None = pydantic.Field(
+        default=None,
+        description="Keep outputs of ops that are not assets for this long: 1d or more, such as 30d. Default: forever.",
+    )
 
 
 def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg.Definitions:
@@ -19,14 +63,69 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
 
     Args:
         store: Where the IO manager keeps rows and bytes; it becomes the resource `artifact_store`.
-        assets: The project's assets. Clean-up follows the retention policies in their present metadata.
+        assets: The project's assets. Clean-up follows the retention policies in their present metadata, even if they
+            were not materialized since. The policies of other code locations stay as the catalog has them.
     """
-    own = dg.Definitions(
+    clean_up_job = _clean_up_job(assets)
+    clean_up_schedule = dg.ScheduleDefinition(
+        name="artifact_clean_up_nightly",
+        job=clean_up_job,
+        cron_schedule="47 3 * * *",
+        description="Cleans up the artifact store every night. Off until switched on.",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    return dg.Definitions(
         assets=[ARTIFACT_STORE, catalog_backup],
         asset_checks=[bytes_intact],
-        jobs=[verification_job],
-        schedules=[verification_schedule, backup_schedule],
+        jobs=[verification_job, clean_up_job],
+        schedules=[verification_schedule, backup_schedule, clean_up_schedule],
         sensors=[artifact_publisher, artifact_wipes],
         resources={"artifact_store": store},
     )
-    return dg.Definitions.merge(build_clean_up(assets), own)
+
+
+def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
+    policies = dict(_declared_policies(assets))
+
+    @dg.op(
+        name="clean_up_artifacts",
+        description="Releases the versions that retention does not keep, and deletes files that nothing holds.",
+    )
+    def clean_up_artifacts(
+        context: dg.OpExecutionContext, config: CleanUpConfig, artifact_store: ArtifactStore
+    ) -> None:
+        with failures_explained(), artifact_store.open() as (catalog, backend):
+            for asset, policy in () if config.dry_run else policies.items():
+                catalog.retention.set_policy(asset, policy)
+            report = clean_up(
+                catalog,
+                backend,
+                grace_s=parse_grace_s(config.grace, "grace"),
+                dry_run=config.dry_run,
+                max_share=config.max_share,
+                declared=policies,
+                ops_within=config.ops_within,
+                progress=context.log.info,
+            )
+        tables = {name: table_metadata(rows[:_ROWS_SHOWN]) for name, rows in report.tables().items()}
+        counts = {
+            "dry_run": report.is_dry_run,
+            "deleted_files": report.freed.files,
+            "deleted_bytes": report.freed.size_bytes,
+            "released_versions": len(report.released),
+            "kept_versions": sum(verdict.is_kept for verdict in report.verdicts),
+            "reaped_leases": len(report.reaped),
+        }
+        context.add_output_metadata({**counts, **tables})
+
+    @dg.job(name="artifact_clean_up", description="Cleans up the artifact store: retention, collection, left-overs.")
+    def job() -> None:
+        clean_up_artifacts()
+
+    return job
+
+
+def _declared_policies(assets: Iterable[object]) -> Iterator[tuple[str, RetentionPolicy | None]]:
+    for asset in assets:
+        for spec in asset.specs if isinstance(asset, dg.AssetsDefinition) else ():
+            yield spec.key.to_user_string(), retention_policy(spec.metadata)

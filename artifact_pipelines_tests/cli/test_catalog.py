@@ -1,10 +1,11 @@
-"""The commands that move, back up, restore and rebuild the catalog."""
+"""The commands that move, back up, restore, rebuild and upgrade the catalog."""
 
 import pathlib
 
 import pytest
 
 from artifact_pipelines import open_store
+from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines_tests.cli.commands import run, run_json
 
@@ -87,3 +88,9 @@ def test_errors_never_show_a_password(source: str, target: str, code: int, tmp_p
 
 def test_migrate_refuses_the_same_url_twice(settings: Settings) -> None:
     assert "are the same" in run("catalog", "migrate", settings.catalog_url, settings.catalog_url, code=2)
+
+
+def test_upgrade_reports_revisions_before_and_after(tmp_path: pathlib.Path) -> None:
+    lose_the_catalog(tmp_path)
+    assert run("db", "upgrade") == f"Schema: none -> {HEAD_REVISION}\n"
+    assert run("db", "upgrade") == f"Schema: {HEAD_REVISION} -> {HEAD_REVISION}\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import artifact_pipelines
-from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError
+from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.tabular.exceptions import ColumnValueError
 
 for path in pathlib.Path(artifact_pipelines.__file__).parent.glob("*/exceptions.py"):
@@ -65,8 +65,3 @@ def test_error_survives_pickling(kind: type[ArtifactError]) -> None:
 )
 def test_remedy_for_a_refused_value_fits_the_type_of_its_column(type_name: str, remedy: str) -> None:
     assert remedy in str(ColumnValueError("c", type_name, "too large"))
-
-
-def test_message_describes_an_integer_with_too_many_digits_by_its_bits() -> None:
-    for value in (10**5000, [10**5000], {"n": 10**5000}):
-        assert "a number of 16,610 bits" in str(InvalidArgumentError("seed", value, "a whole number"))

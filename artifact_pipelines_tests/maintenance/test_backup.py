@@ -11,10 +11,10 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, back_up, find_backup
+from artifact_pipelines.maintenance.definitions import backup_schedule
 from artifact_pipelines.maintenance.exceptions import (
     NoBackupError,
 )
-from artifact_pipelines.maintenance.jobs import backup_schedule
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend

@@ -49,7 +49,7 @@ def test_damage_fails_the_check_and_is_listed_in_a_table(
     table: Any = evaluation.metadata["what_was_found"].value
     [record] = table.records
     assert record.data["finding"] == "corrupt bytes"
-    assert (record.data["file"], record.data["hits"]) == (file.file_id, "caller")
+    assert (record.data["file_id"], record.data["hits"]) == (file.file_id, "caller")
     assert record.data["where"].endswith(str(file.storage_path))
     assert "restore" in record.data["what_to_do"]
 
