@@ -205,7 +205,7 @@ class Materialization:
         version: Number of the content within its asset and partition, from 1; recorded again, a content keeps it.
         bytes_added: Growth of the store; 0 for a duplicate.
         files: The stored files, in order.
-        publication: Whether it may be current.
+        publication: State on its way to become current.
         publication_reason: Why it is not published, or who published it against its checks; else None.
         is_op_output: True if it is the output of an op and of no asset.
     """

@@ -152,7 +152,7 @@ def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bo
 
     Args:
         columns: Columns to read; None: all.
-        for_pandas: Whether to add the columns of a pandas index.
+        for_pandas: True to add the columns of a pandas index.
     """
     import pyarrow.parquet
 
