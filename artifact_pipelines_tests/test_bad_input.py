@@ -1,4 +1,4 @@
-"""What users get wrong: each is a typed error that says what to do, and catalog and store are as they were."""
+"""Mistakes of users: each is a typed error with a remedy, and changes neither catalog nor store."""
 
 import errno
 import io
@@ -86,10 +86,10 @@ def _store_an_unknown_type(store: Store) -> None:
 
 BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object], type[ArtifactError], str]] = {
     "a missing landing folder": (lambda s, p, m: _watch(s, p / "gone"), LandingZoneMissingError, "Create it"),
-    # A regular file that opens, and then gives an input/output error to everyone, root too.
+    # A regular file that opens, but cannot be read even by root.
     "an unreadable file": (lambda s, p, m: s.put(pathlib.Path("/proc/self/mem")), SourceUnreadableError, "permission"),
     "a folder for a file": (lambda s, p, m: s.put(p), SourceUnreadableError, "drop the file again"),
-    "a file that is not there": (lambda s, p, m: s.put(p / "gone.csv"), SourceVanishedError, "Check the path"),
+    "a file that does not exist": (lambda s, p, m: s.put(p / "gone.csv"), SourceVanishedError, "Check the path"),
     "a file that vanishes while read": (
         lambda s, p, m: _put_vanishing(s, p / "x"),
         SourceVanishedError,
@@ -106,7 +106,7 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
     "a negative version": (lambda s, p, m: s.load("numbers", version=-1), InvalidArgumentError, "from 1 up"),
     "an unknown asset": (lambda s, p, m: s.load("letters"), NeverMaterializedError, "Materialize it first"),
     "a value of unknown type": (lambda s, p, m: _store_an_unknown_type(s), UnsupportedTypeError, "register a handler"),
-    "a type that nothing reads as": (
+    "a type without a reader": (
         lambda s, p, m: s.load("numbers", as_type=Torn),
         UnsupportedTypeError,
         "Supported",
@@ -116,7 +116,7 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
 
 def _everything(tmp_path: pathlib.Path) -> tuple[list[str], list[tuple[str, int]]]:
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
-        # The counter of used-up file IDs may go on: they are never given twice.
+        # The counter of file IDs may grow: they are never reused.
         rows = [line for line in connection.iterdump() if 'INTO "sqlite_sequence"' not in line]
     connection.close()
     return rows, [(str(path), path.stat().st_size) for path in sorted((tmp_path / "store").rglob("*"))]
@@ -137,7 +137,7 @@ def test_bad_input_is_a_typed_error_with_its_remedy_and_changes_nothing(
     assert store.load("numbers") == {"n": 1}
 
 
-def test_an_empty_file_that_is_dropped_is_recorded_as_failed_and_nothing_else(
+def test_dropped_empty_file_is_only_recorded_as_failed(
     store: Store, landing: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     (landing / "numbers.csv").touch()

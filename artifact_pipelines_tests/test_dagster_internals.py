@@ -1,4 +1,4 @@
-"""What is used of Dagster's inside is where it was. Nothing here imports it by way of the package."""
+"""The internals of Dagster that the package uses exist. These tests import them directly, not through the package."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ INTERNALS = PACKAGE / "io_manager" / "dagster_internals.py"
 
 
 def private_imports(path: pathlib.Path) -> Iterator[tuple[str, str]]:
-    """Yield module and name of what a file imports from the inside of Dagster."""
+    """Yield module and name of every internal of Dagster that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         for name in names:
@@ -23,22 +23,22 @@ def private_imports(path: pathlib.Path) -> Iterator[tuple[str, str]]:
                 yield module, name
 
 
-def test_what_is_used_of_dagsters_inside_is_where_it_was() -> None:
+def test_used_internals_of_dagster_exist() -> None:
     used = list(private_imports(INTERNALS))
     assert used
-    moved = [f"{name} of {module}" for module, name in used if not _is_there(module, name)]
+    moved = [f"{name} of {module}" for module, name in used if not _exists(module, name)]
     assert not moved, (
-        f"Dagster {dg.__version__} has moved {', '.join(moved)}. Look in its source for where that is now, or for a "
-        f"public name, and mend {INTERNALS.name}; until then users need an older Dagster."
+        f"Dagster {dg.__version__} has moved {', '.join(moved)}. Find the new place, or a public name, in its source, "
+        f"and fix {INTERNALS.name}. Until then, users need an older Dagster."
     )
 
 
-def test_nothing_else_imports_dagsters_inside() -> None:
+def test_one_module_imports_all_internals_of_dagster() -> None:
     found = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if [*private_imports(path)]}
     assert found == {"io_manager/dagster_internals.py"}
 
 
-def _is_there(module: str, name: str) -> bool:
+def _exists(module: str, name: str) -> bool:
     try:
         return hasattr(importlib.import_module(module), name)
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""A whole project on S3 and PostgreSQL does as it does on local disk and SQLite."""
+"""A whole project on S3 and PostgreSQL works as on local disk and SQLite."""
 
 import io
 import os
@@ -29,7 +29,7 @@ MORE = CSV + "AA,4,9\n"
 
 
 def history_of(settings: Settings) -> object:
-    """Run the project through two drops; return all that can be told of its artifacts."""
+    """Run the project through three drops; return its runs, and the history and content of its artifacts."""
     with dg.DagsterInstance.ephemeral() as instance:
         project = Project(settings, instance)
         made = []
@@ -37,16 +37,16 @@ def history_of(settings: Settings) -> object:
             project.drop(text)
             made.append(sorted(project.settle()[0]))
     with open_store(settings.catalog_url, settings.storage_url) as store:
-        told = []
+        history = []
         for asset in ALL:
             for found in store.history(f"flights/{asset}"):
                 with store.open(found.file.file_id) as stream:
-                    told.append((asset, found.version, found.file.content_hash, found.row_count, stream.read()))
+                    history.append((asset, found.version, found.file.content_hash, found.row_count, stream.read()))
         profile = store.load("flights/analyses/profile", pl.DataFrame)
-    return made, told, profile.to_dicts()
+    return made, history, profile.to_dicts()
 
 
-def test_a_project_on_s3_and_postgresql_gives_the_same_as_on_local_disk_and_sqlite(
+def test_project_on_s3_and_postgresql_equals_one_on_local_disk_and_sqlite(
     settings: Settings, s3_url: str, postgresql_url: str, s3_back_door: S3BackDoor, tmp_path: pathlib.Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -96,13 +96,13 @@ with open_store() as store:
     path = store.load("table", pathlib.Path)
     assert path.read_bytes()[:4] == b"PAR1"
     assert oct(path.stat().st_mode & 0o777) == "0o444"
-    assert store.load("table", pathlib.Path) == path, "a second copy"
+    assert store.load("table", pathlib.Path) == path, "a second copy was made"
     store.load("table")
     store.load("table", "polars.LazyFrame")
 """
 
 
-def test_copies_for_readers_by_path_go_with_their_process(
+def test_local_copies_are_removed_when_their_process_ends(
     factory: ArtifactIOManagerFactory, s3_url: str, tmp_path: pathlib.Path
 ) -> None:
     @dg.asset
@@ -117,14 +117,14 @@ def test_copies_for_readers_by_path_go_with_their_process(
 
 
 def configured_values(resources: dict[str, object]) -> str:
-    """Return what the UI shows of how resources are configured."""
+    """Return the configuration of resources as the UI shows it."""
     from dagster._core.remote_representation.external_data import RepositorySnap
 
     repository = dg.Definitions(resources=resources).get_repository_def()
     return str([snap.configured_values for snap in RepositorySnap.from_def(repository).resources or ()])
 
 
-def test_credentials_from_config_reach_the_server_and_no_eye(
+def test_configured_credentials_appear_nowhere(
     s3_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -159,7 +159,7 @@ def test_credentials_from_config_reach_the_server_and_no_eye(
     assert not re.search("the-(key|secret|token)-1", shown)
 
 
-def test_maintenance_reaches_the_server_that_the_io_manager_reaches(
+def test_maintenance_uses_the_server_of_the_io_manager(
     s3_url: str, s3_server: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for ours, aws in (("MY_KEY", "AWS_ACCESS_KEY_ID"), ("MY_SECRET", "AWS_SECRET_ACCESS_KEY")):
@@ -181,13 +181,13 @@ def test_maintenance_reaches_the_server_that_the_io_manager_reaches(
     assert build_maintenance(store).resolve_job_def("artifact_clean_up").execute_in_process().success
 
 
-def test_a_secret_that_is_written_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_literal_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"s3.secret_access_key.*dg.EnvVar") as caught:
         S3Config(secret_access_key="written-out")
     assert "written-out" not in str(caught.value)
 
 
-def test_a_storage_url_with_a_password_is_refused_before_anything_shows_it(settings: Settings) -> None:
+def test_storage_url_with_a_password_is_refused_without_showing_it(settings: Settings) -> None:
     for refused in (
         lambda url: Settings(settings.catalog_url, url, settings.landing_url),
         lambda url: ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=url),
@@ -200,6 +200,6 @@ def test_a_storage_url_with_a_password_is_refused_before_anything_shows_it(setti
         assert "hunter2" not in str(caught.value) + repr(caught.value)
 
 
-def test_the_project_s_own_definitions_name_no_credentials(s3_url: str, settings: Settings) -> None:
+def test_projects_definitions_contain_no_credentials(s3_url: str, settings: Settings) -> None:
     remote = Settings(settings.catalog_url, s3_url, settings.landing_url)
     assert "test-secret" not in configured_values(build_resources(remote))

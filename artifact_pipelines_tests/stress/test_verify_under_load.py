@@ -45,11 +45,10 @@ def test_sound_store_has_no_finding_while_others_write_and_collect(
 
     def repeat(work: Callable[[random.Random], None], seed: int) -> None:
         chance = random.Random(seed)
-        while time.monotonic() < until:
+        while time.monotonic() < until or not all(done.values()):  # a busy machine may take longer
             work(chance)
 
     works = [write, write, write, collect, look, look]
     with concurrent.futures.ThreadPoolExecutor(len(works)) as pool:
         list(pool.map(repeat, works, range(len(works))))
     assert findings == []
-    assert min(done.values()) > 0, done
