@@ -25,7 +25,7 @@ class Square(Shape):
 
 class Drawing(pydantic.BaseModel):
     shapes: dict[str, Annotated[Shape, OneOf((Circle, Square))]]
-    frame: Annotated[Shape, OneOf((Circle, Square), untagged=Square)] = Square()
+    frame: Annotated[Shape, OneOf((Circle, Square), default=Square)] = Square()
 
 
 def errors_of(value: Any) -> list[tuple[str, str]]:
@@ -64,7 +64,7 @@ def test_declaration_survives_a_dump() -> None:
         ({"shapes": {"a": {"shape": "star"}}}, "shapes.a.shape", "Input should be 'circle' or 'square'"),
         ({"shapes": {"a": {"shape": ["star"]}}}, "shapes.a.shape", "Input should be 'circle' or 'square'"),
         ({"shapes": {"a": {"radius": 1}}}, "shapes.a.shape", "Input should be 'circle' or 'square'"),
-        ({"shapes": {"a": "circle"}}, "shapes.a.shape", "Input should be 'circle' or 'square'"),
+        ({"shapes": {"a": "circle"}}, "shapes.a", "Input should be a valid dictionary"),
         ({"shapes": {"a": {"shape": "circle"}}}, "shapes.a.radius", "Field required"),
         ({"shapes": {"a": {"shape": "circle", "radius": 0}}}, "shapes.a.radius", "Input should be greater than 0"),
         ({"shapes": {"a": {"shape": "square", "radius": 1}}}, "shapes.a.radius", "Extra inputs are not permitted"),

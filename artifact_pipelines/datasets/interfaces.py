@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import pyarrow as pa
 
@@ -27,11 +27,6 @@ class RawFile:
     file_type: str
     compression_type: str | None
     label: str
-
-    @property
-    def compression(self) -> Literal["gzip", "none"]:
-        """The compression as DuckDB names it."""
-        return "gzip" if self.compression_type == "gzip" else "none"
 
 
 class IFileFormat(Declaration, abc.ABC):

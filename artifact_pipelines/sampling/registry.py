@@ -8,4 +8,4 @@ from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 DESIGNS = (SimpleRandom,)
 
-SamplingDesign = Annotated[ISamplingDesign, OneOf(DESIGNS, untagged=SimpleRandom)]
+SamplingDesign = Annotated[ISamplingDesign, OneOf(DESIGNS, default=SimpleRandom)]

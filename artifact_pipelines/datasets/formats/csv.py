@@ -1,47 +1,46 @@
 """CSV and TSV."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import duckdb
-import pyarrow as pa
 import pydantic
 
-from artifact_pipelines.datasets.duckdb_scan import scan
-from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.datasets.duckdb_format import DuckDbFormat
+from artifact_pipelines.datasets.interfaces import RawFile
+
+Delimiter = Annotated[str, pydantic.Field(min_length=1, max_length=1, description="Separates values.")]
+NullValues = Annotated[
+    Sequence[str], pydantic.Field(description="Texts that mean null in CSV and TSV, besides the empty one.")
+]
 
 
-class Csv(IFileFormat):
+class Csv(DuckDbFormat):
     """Text with a row on each line, and names of columns on the first."""
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("csv",)
     type: Literal["csv"] = "csv"
-    delimiter: str = pydantic.Field(
-        default=",", min_length=1, max_length=1, description="Separates values; left out: a comma, or a tab in TSV."
-    )
-    null_values: Sequence[str] = pydantic.Field(default=(), description="Texts that mean null, besides the empty one.")
+    delimiter: Delimiter = ","
+    null_values: NullValues = ()
 
-    def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """See `IFileFormat`."""
-
+    def relation(
+        self, connection: duckdb.DuckDBPyConnection, file: RawFile, columns: Mapping[str, str]
+    ) -> duckdb.DuckDBPyRelation:
+        """See `DuckDbFormat`."""
         # DuckDB may detect types only, from all rows. Otherwise it skips rows or picks another delimiter to make a torn
         # file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
-        def relate(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-            return connection.read_csv(
-                str(file.path),
-                sep=self.delimiter,
-                quotechar='"',
-                skiprows=0,
-                header=True,
-                compression=file.compression,
-                na_values=["", *self.null_values],
-                dtype=dict(columns) or None,
-                sample_size=-1,
-                hive_partitioning=False,  # a folder `env=prod` in the store's path is no column
-            )
-
-        return scan(file, self.type, relate)
+        return connection.read_csv(
+            str(file.path),
+            sep=self.delimiter,
+            quotechar='"',
+            skiprows=0,
+            header=True,
+            compression="gzip" if file.compression_type else "none",
+            na_values=["", *self.null_values],
+            dtype=dict(columns) or None,
+            sample_size=-1,
+            hive_partitioning=False,
+        )
 
 
 class Tsv(Csv):
@@ -49,6 +48,4 @@ class Tsv(Csv):
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("tsv",)
     type: Literal["tsv"] = "tsv"  # type: ignore[assignment]  # another literal
-    delimiter: str = pydantic.Field(
-        default="\t", min_length=1, max_length=1, description="Separates values; left out: a tab."
-    )
+    delimiter: Delimiter = "\t"

@@ -1,0 +1,60 @@
+"""Reads raw files with a DuckDB that can open no other file, and translates DuckDB's errors."""
+
+import abc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
+
+_BATCH_ROWS = 8_192  # they may hold long texts
+
+
+class DuckDbFormat(IFileFormat):
+    """A format that DuckDB can read."""
+
+    @abc.abstractmethod
+    def relation(
+        self, connection: duckdb.DuckDBPyConnection, file: RawFile, columns: Mapping[str, str]
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the file's rows; see `IFileFormat.open`.
+
+        Without Hive partitioning: a folder `env=prod` in the store's path is no column.
+        """
+
+    @contextmanager
+    def open(self, file: RawFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+        """See `IFileFormat`."""
+        with locked_duckdb([file.path]) as connection, self._explained(file):
+            reader = self.relation(connection, file, columns).to_arrow_reader(_BATCH_ROWS)
+            yield pa.RecordBatchReader.from_batches(reader.schema, self._checked(reader, file))
+
+    def _checked(self, reader: pa.RecordBatchReader, file: RawFile) -> Iterator[pa.RecordBatch]:
+        with self._explained(file):
+            yield from reader
+
+    @contextmanager
+    def _explained(self, file: RawFile) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.BinderException as error:  # a declared column is missing
+            raise SchemaMismatchError(file.label, _first_lines(error)) from error
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise UnparsableSourceError(file.label, self.tag(), _first_lines(error)) from error
+
+
+def cast(relation: duckdb.DuckDBPyRelation, columns: Mapping[str, str]) -> duckdb.DuckDBPyRelation:
+    """Return a relation whose columns have the declared types."""
+    quoted = {'"' + name.replace('"', '""') + '"': kind for name, kind in columns.items()}
+    casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in quoted.items())
+    return relation.project(f"* REPLACE ({casts})") if casts else relation
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A line that ends with a colon introduces a list, which would be cut off.
+    return " ".join(line.rstrip(".") for line in lines[:3] if not line.endswith(":"))[:500]
