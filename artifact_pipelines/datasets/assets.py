@@ -1,4 +1,4 @@
-"""The assets of a dataset: its raw file, and the table read from it."""
+"""The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -7,17 +7,37 @@ from typing import Any
 import dagster as dg
 import pydantic
 
+from artifact_pipelines.core.settings import LANDING_URL, folder_from
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
-from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.table_reader import TableContract, open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.verified_path import verified_path
 
 RAW_CODE_VERSION = "1"
 TABLE_CODE_VERSION = "1"
+
+
+class LandingZone(dg.ConfigurableResource[None]):
+    """Where people drop files.
+
+    Attributes:
+        landing_url: The folder, as a path or `file:///folder`.
+        store: Its catalog remembers the files and their states.
+        settle_s: Seconds that a file must stay unchanged to count as complete.
+    """
+
+    landing_url: str
+    store: ArtifactStore
+    settle_s: float = 1.0
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """The landing zone's folder."""
+        return folder_from(self.landing_url, LANDING_URL)
 
 
 class LandedFile(dg.Config):
@@ -32,8 +52,8 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
     """Return the asset that stores a dropped file unchanged.
 
     Args:
-        source: Glob of the dataset's files below the landing zone.
-        attributes: Group, owners and tags.
+        source: The dataset's glob.
+        attributes: Further arguments of `dg.asset`, such as the group.
     """
 
     @dg.asset(
@@ -54,13 +74,7 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
 def build_table_asset(
     dataset: str, description: str, contract: TableContract, attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that reads the raw file into a typed table, in a stream.
-
-    Args:
-        description: Describes the dataset to its users.
-        contract: Columns, types and format that the dataset declares.
-        attributes: Group, owners, tags and the automation condition.
-    """
+    """Return the asset that reads the raw file into a typed table, in a stream."""
 
     @dg.asset(
         key=[dataset, "table"],

@@ -6,8 +6,8 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
-from artifact_pipelines.datasets.resources import LandingZone
 
 _FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _RUN_KEY_TAG = "dagster/run_key"

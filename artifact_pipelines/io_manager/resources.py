@@ -26,6 +26,30 @@ _SECRETS = ("access_key_id", "secret_access_key", "session_token")
 _WITH_PASSWORD = re.compile(r"[\w+]+://([^:/]*:[^@]+@|.*[?&](ssl)?password=.)")
 
 
+def _secret_from_environment(value: object, info: pydantic.ValidationInfo) -> object:
+    # When a run starts, Dagster creates the resource again with the variable's value.
+    if value is None or isinstance(value, dg.EnvVar) or value in os.environ.values():
+        return value
+    raise _shown_secret(str(info.field_name))
+
+
+def _url_from_environment(url: object) -> object:
+    if url not in os.environ.values():
+        _refuse_shown(url, None)
+    return url
+
+
+def _without_password(setting: str) -> pydantic.AfterValidator:
+    def check(url: str | None) -> str | None:
+        refuse_password(url or "", setting)
+        return url
+
+    return pydantic.AfterValidator(check)
+
+
+_Secret = Annotated[str | None, pydantic.BeforeValidator(_secret_from_environment), pydantic.Field(repr=False)]
+
+
 class S3Config(dg.Config):
     """How to reach an S3 server; a missing value comes from the standard AWS variables, files and roles.
 
@@ -35,49 +59,17 @@ class S3Config(dg.Config):
         access_key_id: Goes with `secret_access_key`, and perhaps `session_token`; each a `dg.EnvVar`.
     """
 
-    endpoint_url: str | None = None
+    endpoint_url: Annotated[str | None, _without_password(ENDPOINT_URL)] = None
     region: str | None = None
-    access_key_id: str | None = pydantic.Field(default=None, repr=False)
-    secret_access_key: str | None = pydantic.Field(default=None, repr=False)
-    session_token: str | None = pydantic.Field(default=None, repr=False)
-
-    @pydantic.field_validator(*_SECRETS, mode="before")
-    @classmethod
-    def _comes_from_the_environment(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # When a run starts, Dagster creates the resource again with the variable's value.
-        if value is None or isinstance(value, dg.EnvVar) or value in os.environ.values():
-            return value
-        raise _shown_secret(info.field_name)
-
-    @pydantic.field_validator("endpoint_url")
-    @classmethod
-    def _shows_no_password(cls, endpoint_url: str | None) -> str | None:
-        refuse_password(endpoint_url or "", ENDPOINT_URL)
-        return endpoint_url
-
-    def refuse_shown_secrets(self) -> None:
-        """Check that definitions hold a secret only as the name of its variable.
-
-        Raises:
-            ConfigurationError: A value came from `os.environ`.
-        """
-        for name in _SECRETS:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, dg.EnvVar):
-                raise _shown_secret(name)
+    access_key_id: _Secret = None
+    secret_access_key: _Secret = None
+    session_token: _Secret = None
 
     def settings(self) -> S3Settings:
         """Return the settings that the storage takes."""
         return S3Settings(
             self.endpoint_url, self.region, self.access_key_id, self.secret_access_key, self.session_token
         )
-
-
-def _refuse_written_out(url: object) -> object:
-    # When a run starts, Dagster creates the resource again with the variable's value.
-    if url not in os.environ.values():
-        _refuse_shown_password(url)
-    return url
 
 
 class ArtifactStore(dg.ConfigurableResource[None]):
@@ -89,15 +81,9 @@ class ArtifactStore(dg.ConfigurableResource[None]):
         s3: How to reach the S3 server; a missing value comes from the standard AWS variables.
     """
 
-    catalog_url: Annotated[str, pydantic.BeforeValidator(_refuse_written_out), pydantic.Field(repr=False)]
-    storage_url: str
+    catalog_url: Annotated[str, pydantic.BeforeValidator(_url_from_environment), pydantic.Field(repr=False)]
+    storage_url: Annotated[str, _without_password(STORAGE_URL)]
     s3: S3Config = S3Config()
-
-    @pydantic.field_validator("storage_url")
-    @classmethod
-    def _shows_no_password(cls, storage_url: str) -> str:
-        refuse_password(storage_url, STORAGE_URL)
-        return storage_url
 
     @contextmanager
     def open(self) -> Iterator[tuple[Catalog, IStorageBackend]]:
@@ -114,27 +100,22 @@ class ArtifactStore(dg.ConfigurableResource[None]):
         try:
             self.get_resource_context()  # the copy made for a run holds the secrets, and nobody sees it
         except CheckError:
-            _refuse_shown_password(self.catalog_url)
-            self.s3.refuse_shown_secrets()
+            _refuse_shown(self.catalog_url, self.s3)
         return super().get_resource_definition()
 
     @classmethod
     def configure_at_launch(cls, **given: Any) -> Any:
         """Return the resource with some of its fields, which Dagster shows; a run's configuration adds the others."""
-        _refuse_shown_password(given.get("catalog_url"))
-        if isinstance(s3 := given.get("s3"), S3Config):
-            s3.refuse_shown_secrets()
+        _refuse_shown(given.get("catalog_url"), given.get("s3"))
         return super().configure_at_launch(**given)
 
 
 class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager]):
     """Makes the IO manager of a store.
 
-    `ArtifactIOManagerFactory(store=store)` shares the store with other resources. A project that needs no other
-    writes its fields here: `ArtifactIOManagerFactory(catalog_url=..., storage_url=...)`.
-
     Attributes:
-        store: Where rows and bytes lie.
+        store: May be shared with other resources. A project that has no other writes the store's fields here instead:
+            `ArtifactIOManagerFactory(catalog_url=..., storage_url=...)`.
         verify_reads: Whether reading a whole file checks its hash.
     """
 
@@ -168,16 +149,21 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
         return ArtifactIOManager(catalog, producer)
 
 
-def _refuse_shown_password(url: object) -> None:
-    if isinstance(url, str) and not isinstance(url, dg.EnvVar) and _WITH_PASSWORD.match(url):
+def _refuse_shown(catalog_url: object, s3: object) -> None:
+    """Refuse secrets that are not given as the names of their variables."""
+    if isinstance(catalog_url, str) and not isinstance(catalog_url, dg.EnvVar) and _WITH_PASSWORD.match(catalog_url):
         raise ConfigurationError(
             "catalog_url",
             "its password is written out or comes from os.environ, and the Dagster UI would show it",
             f'Use dg.EnvVar("{CATALOG_URL}"), or leave the password out and set PGPASSWORD or write it in ~/.pgpass.',
         )
+    for name in _SECRETS if isinstance(s3, S3Config) else ():
+        value = getattr(s3, name)
+        if value is not None and not isinstance(value, dg.EnvVar):
+            raise _shown_secret(name)
 
 
-def _shown_secret(name: str | None) -> ConfigurationError:
+def _shown_secret(name: str) -> ConfigurationError:
     return ConfigurationError(
         f"s3.{name}",
         "it is written out or comes from os.environ, and the Dagster UI would show it",
