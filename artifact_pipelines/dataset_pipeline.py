@@ -22,9 +22,8 @@ from artifact_pipelines.datasets.table_reader import TableContract, check_column
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
 
-_NAME = r"^[a-z][a-z0-9_]{0,62}$"
-_OWNER = r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$"
-_Name = Annotated[str, pydantic.Field(pattern=_NAME)]
+_Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+_Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
 
 
@@ -64,12 +63,12 @@ class RetentionSpec(dg.Model):
 class DatasetPipeline(dg.Component, dg.Model):
     """A dataset, from the landing zone to its samples and analyses."""
 
-    name: str = pydantic.Field(pattern=_NAME, description="Name of the dataset, with which its asset keys begin.")
+    name: _Name = pydantic.Field(description="Name of the dataset, with which its asset keys begin.")
     description: str = pydantic.Field(min_length=1, description="Describes the dataset to its users, in Markdown.")
     source: Annotated[str, _checked_by(check_source)] = pydantic.Field(
         description="Glob of the dataset's files below the landing zone."
     )
-    owners: Sequence[Annotated[str, pydantic.Field(pattern=_OWNER)]] = pydantic.Field(
+    owners: Sequence[_Owner] = pydantic.Field(
         min_length=1, description="E-mail addresses or `team:name`; at least one."
     )
     format: FileFormat = pydantic.Field(
@@ -125,10 +124,8 @@ class DatasetPipeline(dg.Component, dg.Model):
             selection=dg.AssetSelection.groups(self.name),
             description=f"Materializes all assets of dataset {self.name} from the file that changed last.",
         )
-        samples = [
-            build_sample_asset(self.name, name, design, self.key, shared) for name, design in self.samples.items()
-        ]
-        analyses = [build_analysis_asset(self.name, name, kind, shared) for name, kind in self.analyses.items()]
+        samples = [build_sample_asset(self.name, name, each, self.key, shared) for name, each in self.samples.items()]
+        analyses = [build_analysis_asset(self.name, name, each, shared) for name, each in self.analyses.items()]
         assets = [raw, table, *samples, *analyses]
         return dg.Definitions(
             assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
@@ -156,17 +153,18 @@ def on_changed_content() -> dg.AutomationCondition[Any]:
     A change in the run that also materialized the asset does not count. The condition waits until all blocking checks
     of the dependencies have passed for their latest materializations.
     """
-    changed = dg.AutomationCondition.data_version_changed() & ~dg.AutomationCondition.executed_with_root_target()
+    when = dg.AutomationCondition
+    changed = when.data_version_changed() & ~when.executed_with_root_target()
     reasons = (
-        (dg.AutomationCondition.missing() & ~dg.AutomationCondition.execution_failed())
-        | dg.AutomationCondition.code_version_changed().since(dg.AutomationCondition.newly_requested())
-        | dg.AutomationCondition.any_deps_match(changed).since(dg.AutomationCondition.newly_requested())
+        (when.missing() & ~when.execution_failed())
+        | when.code_version_changed().since(when.newly_requested())
+        | when.any_deps_match(changed).since(when.newly_requested())
     )
     condition = (
         reasons
-        & ~dg.AutomationCondition.any_deps_missing()
-        & ~dg.AutomationCondition.any_deps_in_progress()
-        & dg.AutomationCondition.all_deps_blocking_checks_passed()
-        & ~dg.AutomationCondition.in_progress()
+        & ~when.any_deps_missing()
+        & ~when.any_deps_in_progress()
+        & when.all_deps_blocking_checks_passed()
+        & ~when.in_progress()
     )
     return condition.with_label("content changed")

@@ -15,11 +15,7 @@ from artifact_pipelines.storage.verified_path import verified_path
 def build_analysis_asset(
     dataset: str, analysis: str, kind: IAnalysisKind, attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that answers an analysis of a dataset's table.
-
-    Args:
-        attributes: Group, owners, tags and the automation condition.
-    """
+    """Return the asset that answers an analysis of a dataset's table."""
 
     @dg.asset(
         key=[dataset, "analyses", analysis],

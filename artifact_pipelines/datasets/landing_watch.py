@@ -49,9 +49,6 @@ class LandingWatch:
     """Watches one dataset's files.
 
     Attributes:
-        folder: The landing zone.
-        dataset: Name of the dataset.
-        source: Its glob below the landing zone.
         raw_asset: Key of the asset that stores its files.
         settle_s: Seconds that a file must stay unchanged to count as complete.
     """
@@ -62,7 +59,6 @@ class LandingWatch:
     source: str
     raw_asset: str
     settle_s: float
-    hash_limit_bytes: int = HASH_LIMIT_BYTES
 
     def tick(self, outcome_of: Callable[[str], RunOutcome]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
@@ -112,7 +108,7 @@ class LandingWatch:
     ) -> Mapping[str, LandingFile]:
         """Decide on files until one needs a run; the others wait for it."""
         decided: dict[str, LandingFile] = {}
-        contents = self._known_content(files.values()) if complete else KnownContent(None, {})
+        contents = self._known_content(files.values()) if complete else KnownContent(None, {}, {})
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         for sighting in complete:
             file = files[sighting.path]
@@ -122,16 +118,15 @@ class LandingWatch:
                 continue  # still changing: the next tick looks again
             except SourceError as error:
                 decided[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
-            else:
-                if decided[file.path].state == LandingState.REQUESTED:
-                    break
+            if decided[file.path].state == LandingState.REQUESTED:
+                break
         return decided
 
     def _hash(self, sighting: Sighting) -> str | None:
         if sighting.size_bytes == 0:
             raise EmptySourceError(str(self.folder / sighting.path))
         with SourceFile(self.folder / sighting.path) as stream:
-            return hash_stream(stream).content_hash if sighting.size_bytes <= self.hash_limit_bytes else None
+            return hash_stream(stream).content_hash if sighting.size_bytes <= HASH_LIMIT_BYTES else None
 
     def _known_content(self, files: Iterable[LandingFile]) -> KnownContent:
         failed = {(file.content_hash, type_of(file.path)) for file in files if file.state == LandingState.FAILED}

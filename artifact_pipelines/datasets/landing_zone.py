@@ -39,7 +39,7 @@ class KnownContent:
 
     current: str | None
     version_of: Mapping[str, int]
-    failed_as: Mapping[str, FileType] = dataclasses.field(default_factory=dict)
+    failed_as: Mapping[str, FileType]
 
 
 def type_of(path: str) -> FileType:
@@ -52,7 +52,7 @@ def check_source(source: str) -> None:
     """Check that a dataset's source is a glob below the landing zone.
 
     Raises:
-        InvalidArgumentError: The glob is absolute, empty, or leaves the landing zone.
+        InvalidArgumentError: It is absolute, empty, or leaves the landing zone.
     """
     parts = pathlib.PurePosixPath(source)
     if not source or parts.is_absolute() or ".." in parts.parts:
@@ -65,7 +65,6 @@ def list_files(folder: pathlib.Path, source: str) -> Sequence[Sighting]:
     Raises:
         LandingZoneMissingError: The landing zone is not a readable folder.
     """
-    check_source(source)
     try:
         next(folder.iterdir(), None)
     except OSError as error:
@@ -110,7 +109,6 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     Args:
         file: Its record, in state seen.
         content_hash: Hash of its content; None: the file is too large to be hashed here, so its run finds out.
-        known: Contents that the dataset already had.
         paths: Paths that were handled before. An old content at another path is a copy.
     """
     failed_before = file.attempt > 0 and file.content_hash is None
@@ -123,20 +121,13 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     elif version is not None and content_hash == file.content_hash:
         reason = f"touched only, still the content of version {version}"
     elif version is not None and file.path not in paths:
-        reason = (
-            f"a copy of version {version}, which is not the current one; drop it under the old name to return to it"
-        )
+        reason = f"a copy of version {version}, not the current one; drop it under the old name to return to it"
     if reason is not None:
         return dataclasses.replace(file, state=LandingState.DUPLICATE, content_hash=content_hash, reason=reason)
     attempt = file.attempt + 1
     run_key = f"{file.dataset}/{file.path}#{attempt}-{(content_hash or str(file.changed_ns))[:16]}"
     return dataclasses.replace(
-        file,
-        state=LandingState.REQUESTED,
-        attempt=attempt,
-        content_hash=content_hash,
-        run_key=run_key,
-        reason=None,
+        file, state=LandingState.REQUESTED, attempt=attempt, content_hash=content_hash, run_key=run_key
     )
 
 

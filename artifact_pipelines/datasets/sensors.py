@@ -9,8 +9,11 @@ from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 
-_FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-_RUN_KEY_TAG = "dagster/run_key"
+_OUTCOMES = {
+    dg.DagsterRunStatus.SUCCESS: RunOutcome.SUCCEEDED,
+    dg.DagsterRunStatus.FAILURE: RunOutcome.FAILED,
+    dg.DagsterRunStatus.CANCELED: RunOutcome.FAILED,
+}
 
 
 def build_landing_sensor(
@@ -29,37 +32,29 @@ def build_landing_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def landing_sensor(context: dg.SensorEvaluationContext, landing_zone: LandingZone) -> dg.SensorResult:
-        def outcome_of(run_key: str) -> RunOutcome:
-            return _outcome(context.instance, run_key)
-
         with Catalog(landing_zone.store.catalog_url) as catalog:
             watch = LandingWatch(
                 catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
             )
             before = {file.run_key for file in catalog.landing.files_of(dataset).values()}
-            files = watch.tick(outcome_of)
-        requested = [f for f in files if f.state == LandingState.REQUESTED and f.run_key not in before]
-        requests = [_run_request(file, raw.node_def.name) for file in requested]
+            files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
+        requests = [
+            dg.RunRequest(
+                run_key=file.run_key,
+                run_config={"ops": {raw.node_def.name: {"config": {"path": file.path}}}},
+                tags={"artifact/dataset": file.dataset},
+            )
+            for file in files
+            if file.state == LandingState.REQUESTED and file.run_key not in before
+        ]
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
 
     return landing_sensor
 
 
-def _run_request(file: LandingFile, raw_op: str) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=file.run_key,
-        run_config={"ops": {raw_op: {"config": {"path": file.path}}}},
-        tags={"artifact/dataset": file.dataset},
-    )
-
-
 def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome:
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={_RUN_KEY_TAG: run_key}), limit=1)
-    if not runs:
-        return RunOutcome.UNKNOWN
-    if runs[0].status == dg.DagsterRunStatus.SUCCESS:
-        return RunOutcome.SUCCEEDED
-    return RunOutcome.FAILED if runs[0].status in _FAILED else RunOutcome.IN_PROGRESS
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={"dagster/run_key": run_key}), limit=1)
+    return _OUTCOMES.get(runs[0].status, RunOutcome.IN_PROGRESS) if runs else RunOutcome.UNKNOWN
 
 
 def _explain(source: str, files: Sequence[LandingFile]) -> str:

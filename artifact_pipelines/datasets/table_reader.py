@@ -45,12 +45,10 @@ def check_column_type(kind: str) -> None:
 
 @contextmanager
 def open_table(file: RawFile, contract: TableContract) -> Iterator[pa.RecordBatchReader]:
-    """Open a raw file as batches, in the order of its rows; taking a batch reads it.
+    """Open a raw file with the declared columns, as `IFileFormat.open` does.
 
     Raises:
-        UnparsableSourceError: The file is not of its format, its format is not supported, or a value does not have the
-            declared type.
-        SchemaMismatchError: A declared column is missing.
+        UnparsableSourceError: Also: its compression is not supported.
     """
     if file.compression_type not in (None, "gzip"):
         kind = f"{file.file_type}.{file.compression_type}"

@@ -13,12 +13,7 @@ from artifact_pipelines.sampling.interfaces import ISamplingDesign
 def build_sample_asset(
     dataset: str, sample: str, design: ISamplingDesign, key: Sequence[str], attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that draws a sample from a dataset's table.
-
-    Args:
-        key: Columns that identify a row; if empty, its position does.
-        attributes: Group, owners, tags and the automation condition.
-    """
+    """Return the asset that draws a sample from a dataset's table."""
 
     @dg.asset(
         key=[dataset, "samples", sample],

@@ -1,4 +1,3 @@
-import dataclasses
 import datetime
 import io
 import pathlib
@@ -193,8 +192,8 @@ def test_file_that_changes_while_it_is_hashed_is_requested_later(
     assert zone.requested().path == "a.csv"
 
 
-def test_file_too_large_to_hash_is_requested_without_a_hash(zone: Zone) -> None:
-    zone.watch = dataclasses.replace(zone.watch, hash_limit_bytes=3)
+def test_file_too_large_to_hash_is_requested_without_a_hash(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_watch, "HASH_LIMIT_BYTES", 3)
     zone.drop("a.csv", "1234")
     file = zone.requested()
     assert file.content_hash is None

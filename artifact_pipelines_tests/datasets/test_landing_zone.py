@@ -22,7 +22,7 @@ from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceV
 
 SEEN = LandingFile("flights", "flights.csv", 10, 1, LandingState.SEEN)
 OLD, NOW, NEW = "a" * 64, "b" * 64, "c" * 64
-KNOWN = KnownContent(current=NOW, version_of={OLD: 1, NOW: 2})
+KNOWN = KnownContent(current=NOW, version_of={OLD: 1, NOW: 2}, failed_as={})
 
 
 @pytest.mark.parametrize("source", ["*.csv", "sub/*.csv", "**/*.parquet", "flights.csv"])

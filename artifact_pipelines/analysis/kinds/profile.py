@@ -5,7 +5,6 @@ number of threads.
 """
 
 import dataclasses
-import functools
 import math
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -125,17 +124,15 @@ def measure(column: pl.Series) -> ColumnSummary:
 def merge(left: ColumnSummary, right: ColumnSummary) -> ColumnSummary:
     """Merge: return the statistics of two runs of batches together."""
     mean, squares = _merged_moments(left, right)
-    smallest = (
-        _smallest(left.smallest.append(right.smallest))
-        if left.smallest is not None and right.smallest is not None
-        else None
-    )
+    smallest = None
+    if left.smallest is not None and right.smallest is not None:
+        smallest = _smallest(left.smallest.append(right.smallest))
     return ColumnSummary(
         type=left.type,
         row_count=left.row_count + right.row_count,
         count=left.count + right.count,
-        minimum=_extreme(min, left.minimum, right.minimum),
-        maximum=_extreme(max, left.maximum, right.maximum),
+        minimum=min(_known(left.minimum, right.minimum), default=None),
+        maximum=max(_known(left.maximum, right.maximum), default=None),
         mean=mean,
         squares=squares,
         smallest=smallest,
@@ -183,6 +180,5 @@ def _distinct(smallest: pl.Series | None) -> tuple[int | None, bool | None]:
     return round((DISTINCT_LIMIT - 1) * 2**64 / int(smallest[-1])), False
 
 
-def _extreme(choose: Any, left: Any, right: Any) -> Any:
-    known = [value for value in (left, right) if value is not None]
-    return functools.reduce(choose, known) if known else None
+def _known(*values: Any) -> list[Any]:
+    return [value for value in values if value is not None]

@@ -31,13 +31,10 @@ class Sql(IAnalysisKind):
 
     @contextmanager
     def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pa.RecordBatchReader]:
-        """Open the answer as batches.
+        """See `IAnalysisKind`.
 
         Without an ORDER BY of its own the answer is ordered by all its columns, so the same question to the same tables
         has the same answer.
-
-        Args:
-            tables: Parquet files by the name that the query uses for them.
 
         Raises:
             UnsafeQueryError: The query is not one SELECT, or tries to reach something else.

@@ -36,15 +36,11 @@ class SimpleRandom(ISamplingDesign):
         )
 
     def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-        """Draw in one pass with only n rows in memory.
-
-        Args:
-            population: N rows.
-            key: Columns that identify a row; if empty, its position does.
+        """Draw in one pass with only n rows in memory; see `ISamplingDesign`.
 
         Returns:
-            min(n, N) rows in the order of their permanent random numbers, so that a smaller sample with the same seed
-            is the head of a larger one. Added columns: `inclusion_probability` π = min(n, N) / N, and
+            min(n, N) of the N rows, ordered by their permanent random numbers, so that a smaller sample with the same
+            seed is the head of a larger one. Added columns: `inclusion_probability` π = min(n, N) / N, and
             `sampling_weight` 1 / π.
 
         Raises:
