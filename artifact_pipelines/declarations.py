@@ -36,7 +36,7 @@ class Declaration(pydantic.BaseModel):
 
 @dataclasses.dataclass(frozen=True)
 class OneOf:
-    """Annotates a field that takes one of several declarations: `Annotated[ISamplingDesign, OneOf(DESIGNS)]`.
+    """Annotates a field that takes one of several declarations: `Annotated[IAnalysisKind, OneOf([Profile, Sql])]`.
 
     pydantic's own tagged union would put the tag into the path of an error, where no YAML file has a line for it, and
     its JSON schema would report a wrong field as a wrong member.

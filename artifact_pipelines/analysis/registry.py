@@ -7,6 +7,4 @@ from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.declarations import OneOf
 
-KINDS = (Profile, Sql)
-
-AnalysisKind = Annotated[IAnalysisKind, OneOf(KINDS)]
+AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql])]

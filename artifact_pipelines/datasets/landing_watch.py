@@ -9,7 +9,7 @@ import datetime
 import enum
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
@@ -128,18 +128,16 @@ class LandingWatch:
         with SourceFile(self.folder / sighting.path) as stream:
             return hash_stream(stream).content_hash if sighting.size_bytes <= HASH_LIMIT_BYTES else None
 
-    def _known_content(self, files: Iterable[LandingFile]) -> KnownContent:
-        failed = {(file.content_hash, type_of(file.path)) for file in files if file.state == LandingState.FAILED}
+    def _known_content(self, files: Collection[LandingFile]) -> KnownContent:
         history = self.catalog.materializations.history(self.raw_asset)
-        version_of: dict[str, int] = {}
-        failed_as: dict[str, FileType] = {}
-        for version in history:  # newest first: an old content that returned counts as its newest version
-            content_hash, file_type = version.file.content_hash, (version.file.file_type, version.file.compression_type)
-            if version.file.state == FileState.DAMAGED or content_hash in version_of:
-                continue  # dropping a damaged file again repairs it
-            version_of[content_hash] = version.version
-            if (content_hash, file_type) in failed:
-                failed_as[content_hash] = file_type
+        # Newest first: an old content that returned has its newest number. A damaged file is repaired by another drop.
+        stored = [version for version in history if version.file.state != FileState.DAMAGED]
+        version_of = {version.file.content_hash: version.version for version in reversed(stored)}
+        ingested = {file.content_hash for file in files if file.state == LandingState.INGESTED}
+        failed_as: dict[str, set[FileType]] = {}
+        for file in files:
+            if file.state == LandingState.FAILED and file.content_hash and file.content_hash not in ingested:
+                failed_as.setdefault(file.content_hash, set()).add(type_of(file.path))
         return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)
 
 

@@ -34,12 +34,12 @@ class KnownContent:
     Attributes:
         current: Hash of the current version.
         version_of: Version numbers, by hash.
-        failed_as: By hash, the file type of a content whose last run failed; as another type it gets a new run.
+        failed_as: By hash, file types of a content whose runs all failed; as another type it gets a new run.
     """
 
     current: str | None
     version_of: Mapping[str, int]
-    failed_as: Mapping[str, FileType]
+    failed_as: Mapping[str, Collection[FileType]]
 
 
 def type_of(path: str) -> FileType:
@@ -91,16 +91,11 @@ def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
 
 def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
     """Return the record of a file that is new or has changed."""
-    return LandingFile(
-        dataset=dataset,
-        path=sighting.path,
-        size_bytes=sighting.size_bytes,
-        changed_ns=sighting.changed_ns,
-        state=LandingState.SEEN,
-        attempt=known.attempt if known else 0,
-        # The last content of the path shows whether a touch changed anything. A failed file gets a second chance.
-        content_hash=known.content_hash if known and known.state != LandingState.FAILED else None,
-    )
+    # The last content of the path shows whether a touch changed anything. A failed file gets a second chance.
+    last_hash = known.content_hash if known and known.state != LandingState.FAILED else None
+    attempt = known.attempt if known else 0
+    seen = (sighting.path, sighting.size_bytes, sighting.changed_ns)
+    return LandingFile(dataset, *seen, LandingState.SEEN, attempt, last_hash)
 
 
 def decide(file: LandingFile, content_hash: str | None, known: KnownContent, paths: Collection[str]) -> LandingFile:
@@ -112,8 +107,8 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
         paths: Paths that were handled before. An old content at another path is a copy.
     """
     failed_before = file.attempt > 0 and file.content_hash is None
-    failed_as = known.failed_as.get(content_hash or "")
-    needs_retry = failed_before or (failed_as is not None and failed_as != type_of(file.path))
+    failed_as = known.failed_as.get(content_hash or "", ())
+    needs_retry = failed_before or (failed_as and type_of(file.path) not in failed_as)
     version = known.version_of.get(content_hash) if content_hash and not needs_retry else None
     reason = None
     if version is not None and content_hash == known.current:

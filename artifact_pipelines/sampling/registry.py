@@ -6,6 +6,4 @@ from artifact_pipelines.declarations import OneOf
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
-DESIGNS = (SimpleRandom,)
-
-SamplingDesign = Annotated[ISamplingDesign, OneOf(DESIGNS, default=SimpleRandom)]
+SamplingDesign = Annotated[ISamplingDesign, OneOf([SimpleRandom], default=SimpleRandom)]

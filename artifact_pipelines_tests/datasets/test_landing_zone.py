@@ -121,7 +121,7 @@ def test_complete_file_is_requested_or_a_duplicate(
     ],
 )
 def test_content_that_failed_as_one_type_is_requested_as_another(path: str, state: LandingState) -> None:
-    known = dataclasses.replace(KNOWN, failed_as={NOW: type_of("flights.dat")})
+    known = dataclasses.replace(KNOWN, failed_as={NOW: {type_of("flights.dat")}})
     assert decide(dataclasses.replace(SEEN, path=path), NOW, known, set()).state == state
 
 

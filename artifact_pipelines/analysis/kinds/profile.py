@@ -52,8 +52,7 @@ class Profile(IAnalysisKind):
     def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pl.DataFrame]:
         """See `IAnalysisKind`."""
         [table] = tables.values()
-        with table.open("rb") as stream:
-            yield profile(stream)
+        yield profile(table)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,11 +76,8 @@ class ColumnSummary:
     smallest: pl.Series | None
 
 
-def profile(source: BinaryIO) -> pl.DataFrame:
+def profile(source: pathlib.Path | BinaryIO) -> pl.DataFrame:
     """Describe every column of a Parquet file.
-
-    Args:
-        source: Seekable stream of the file.
 
     Returns:
         One row for each column: `column`, `type`, `row_count`, `null_count`, `distinct_count` (without nulls; see
@@ -91,12 +87,12 @@ def profile(source: BinaryIO) -> pl.DataFrame:
         Moments: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
         1979. Distinct values: Bar-Yossef et al., "Counting distinct elements in a data stream", RANDOM 2002.
     """
-    file = pq.ParquetFile(source)
-    empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-    summaries = {column.name: measure(column) for column in empty.iter_columns()}
-    for batch in file.iter_batches(batch_size=BATCH_ROWS):
-        for column in pl.DataFrame(pl.from_arrow(batch)).iter_columns():
-            summaries[column.name] = merge(summaries[column.name], measure(column))
+    with pq.ParquetFile(source) as file:
+        empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+        summaries = {column.name: measure(column) for column in empty.iter_columns()}
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            for column in pl.DataFrame(pl.from_arrow(batch)).iter_columns():
+                summaries[column.name] = merge(summaries[column.name], measure(column))
     return pl.DataFrame([finish(name, summary) for name, summary in summaries.items()], schema=_SCHEMA, orient="row")
 
 
