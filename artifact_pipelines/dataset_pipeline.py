@@ -18,7 +18,7 @@ from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asse
 from artifact_pipelines.datasets.landing_zone import check_source
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor
-from artifact_pipelines.datasets.table_reader import TableContract, check_column_type
+from artifact_pipelines.datasets.table_reader import check_column_type
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
 
@@ -117,8 +117,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         }
         raw = build_raw_asset(self.name, self.source, shared)
         shared["automation_condition"] = on_changed_content()
-        contract = TableContract(self.format, dict(self.columns), tuple(self.key))
-        table = build_table_asset(self.name, self.description, contract, shared)
+        table = build_table_asset(self.name, self.description, self.format, self.columns, self.key, shared)
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),

@@ -16,7 +16,7 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError, Unknow
 from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
-from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing_watch import LandingWatch
 from artifact_pipelines.datasets.landing_zone import find_file
 from artifact_pipelines.storage.exceptions import (
     SourceStreamError,
@@ -54,7 +54,7 @@ def _materialize(store: Store, value: object) -> None:
 
 def _watch(store: Store, landing: pathlib.Path) -> Any:
     watch = LandingWatch(store.catalog, landing, "numbers", "numbers*.csv", "numbers/raw", settle_s=0)
-    return watch.tick(lambda run_key: RunOutcome.UNKNOWN)
+    return watch.tick(lambda run_key: None)
 
 
 def _put_vanishing(store: Store, path: pathlib.Path) -> None:

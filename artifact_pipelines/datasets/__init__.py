@@ -8,5 +8,4 @@ The one idea: a file's identity is its content. A new content becomes one versio
     duplicate     a complete file with a content that the dataset already has
     raw file      the stored copy of a dropped file, byte for byte
     format        the rules that read a raw file as a table: a class in `formats/`
-    contract      the format, columns and key that a dataset declares for its table
 """

@@ -1,16 +1,16 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import pydantic
 
 from artifact_pipelines.core.settings import LANDING_URL, folder_from
-from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
-from artifact_pipelines.datasets.table_reader import TableContract, open_table
+from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.failures import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore
@@ -72,26 +72,33 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
 
 
 def build_table_asset(
-    dataset: str, description: str, contract: TableContract, attributes: Mapping[str, Any]
+    dataset: str,
+    description: str,
+    file_format: IFileFormat,
+    columns: Mapping[str, str],
+    key: Sequence[str],
+    attributes: Mapping[str, Any],
 ) -> dg.AssetsDefinition:
-    """Return the asset that reads the raw file into a typed table, in a stream."""
+    """Return the asset that reads the raw file into a typed table, in a stream.
+
+    Args:
+        columns: Required columns with their DuckDB types.
+        key: Required columns that identify a row.
+    """
 
     @dg.asset(
         key=[dataset, "table"],
         ins={"raw": dg.AssetIn(key=[dataset, "raw"])},
         description=description,
         kinds={"parquet", "duckdb"},
-        code_version=f"{TABLE_CODE_VERSION} {contract.code_version()}",
+        code_version=f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(columns)} key={list(key)}",
         **attributes,
     )
     def table(raw: Artifact) -> Iterator[dg.Output[Any]]:
         info = raw.info
-        label = f"{dataset}/raw (file {info.file_id})"
-        with (
-            failures_explained(),
-            verified_path(raw) as file,
-            open_table(RawFile(file.path, info.file_type, info.compression_type, label), contract) as batches,
-        ):
-            yield dg.Output(file.batches(batches))
+        with failures_explained(), verified_path(raw) as file:
+            source = RawFile(file.path, info.file_type, info.compression_type, f"{dataset}/raw (file {info.file_id})")
+            with open_table(source, file_format, columns, key) as batches:
+                yield dg.Output(file.batches(batches))
 
     return table

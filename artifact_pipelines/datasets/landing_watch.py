@@ -6,26 +6,24 @@ are ingested one at a time, in the order in which they stopped changing.
 
 import dataclasses
 import datetime
-import enum
 import pathlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.core.types import FileState, LandingFile, LandingState
+from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState
 from artifact_pipelines.datasets.exceptions import EmptySourceError
 from artifact_pipelines.datasets.landing_zone import (
-    FileType,
     KnownContent,
     Sighting,
     decide,
     is_unchanged,
     list_files,
     record_seen,
-    type_of,
 )
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
+from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
 
@@ -33,15 +31,6 @@ HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
 _LOST_AFTER = datetime.timedelta(minutes=5)
-
-
-class RunOutcome(enum.Enum):
-    """State of a requested run."""
-
-    UNKNOWN = "no run with this key"
-    IN_PROGRESS = "queued or running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed or canceled"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +49,13 @@ class LandingWatch:
     raw_asset: str
     settle_s: float
 
-    def tick(self, outcome_of: Callable[[str], RunOutcome]) -> Sequence[LandingFile]:
+    def tick(self, state_of: Callable[[str], LandingState | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
 
         A file that is newly in state requested needs a run under its `run_key`.
+
+        Args:
+            state_of: Returns the state of a file by the run with its run key; None: there is no such run.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
@@ -71,7 +63,7 @@ class LandingWatch:
         sightings = list_files(self.folder, self.source)
         known = self.catalog.landing.files_of(self.dataset)
         settled = self._settled(sightings, known)
-        updated = {path: self._followed_up(file, outcome_of) for path, file in known.items()}
+        updated = {path: self._followed_up(file, state_of) for path, file in known.items()}
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
@@ -90,18 +82,14 @@ class LandingWatch:
             resting |= fresh & set(list_files(self.folder, self.source))
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
-    def _followed_up(self, file: LandingFile, outcome_of: Callable[[str], RunOutcome]) -> LandingFile:
+    def _followed_up(self, file: LandingFile, state_of: Callable[[str], LandingState | None]) -> LandingFile:
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
-        match outcome_of(file.run_key):
-            case RunOutcome.SUCCEEDED:
-                return dataclasses.replace(file, state=LandingState.INGESTED)
-            case RunOutcome.FAILED:
-                reason = "its run failed; see the run, fix the file and drop it again"
-                return dataclasses.replace(file, state=LandingState.FAILED, reason=reason)
-            case RunOutcome.UNKNOWN if _is_lost(file):  # the daemon died before it started the run
-                return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None)
-        return file
+        state = state_of(file.run_key)
+        if state is None:  # after a while: the daemon died before it started the run
+            return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None) if _is_lost(file) else file
+        reason = "its run failed; see the run, fix the file and drop it again" if state == LandingState.FAILED else None
+        return dataclasses.replace(file, state=state, reason=reason)
 
     def _decided(
         self, complete: Sequence[Sighting], files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]
@@ -134,10 +122,10 @@ class LandingWatch:
         stored = [version for version in history if version.file.state != FileState.DAMAGED]
         version_of = {version.file.content_hash: version.version for version in reversed(stored)}
         ingested = {file.content_hash for file in files if file.state == LandingState.INGESTED}
-        failed_as: dict[str, set[FileType]] = {}
+        failed_as: dict[str, list[FileDescription]] = {}
         for file in files:
             if file.state == LandingState.FAILED and file.content_hash and file.content_hash not in ingested:
-                failed_as.setdefault(file.content_hash, set()).add(type_of(file.path))
+                failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
         return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)
 
 

@@ -9,13 +9,10 @@ import stat
 from collections.abc import Collection, Mapping, Sequence
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.core.types import FileDescription, LandingFile, LandingState
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError, NothingLandedError
 from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
-
-FileType = tuple[str, str | None]
-"""Type and compression of a file by its name, such as `csv` and `gzip`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,13 +36,7 @@ class KnownContent:
 
     current: str | None
     version_of: Mapping[str, int]
-    failed_as: Mapping[str, Collection[FileType]]
-
-
-def type_of(path: str) -> FileType:
-    """Return the type that a file at this path is stored with."""
-    described = describe_by_name(pathlib.PurePath(path).name)
-    return described.file_type, described.compression_type
+    failed_as: Mapping[str, Collection[FileDescription]]
 
 
 def check_source(source: str) -> None:
@@ -108,7 +99,7 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     """
     failed_before = file.attempt > 0 and file.content_hash is None
     failed_as = known.failed_as.get(content_hash or "", ())
-    needs_retry = failed_before or (failed_as and type_of(file.path) not in failed_as)
+    needs_retry = failed_before or (failed_as and describe_by_name(file.path) not in failed_as)
     version = known.version_of.get(content_hash) if content_hash and not needs_retry else None
     reason = None
     if version is not None and content_hash == known.current:

@@ -7,12 +7,12 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
-from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing_watch import LandingWatch
 
-_OUTCOMES = {
-    dg.DagsterRunStatus.SUCCESS: RunOutcome.SUCCEEDED,
-    dg.DagsterRunStatus.FAILURE: RunOutcome.FAILED,
-    dg.DagsterRunStatus.CANCELED: RunOutcome.FAILED,
+_STATES = {
+    dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
+    dg.DagsterRunStatus.FAILURE: LandingState.FAILED,
+    dg.DagsterRunStatus.CANCELED: LandingState.FAILED,
 }
 
 
@@ -37,7 +37,7 @@ def build_landing_sensor(
                 catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
             )
             before = {file.run_key for file in catalog.landing.files_of(dataset).values()}
-            files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
+            files = watch.tick(lambda run_key: _state_of(context.instance, run_key))
         requests = [
             dg.RunRequest(
                 run_key=file.run_key,
@@ -52,9 +52,9 @@ def build_landing_sensor(
     return landing_sensor
 
 
-def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome:
+def _state_of(instance: dg.DagsterInstance, run_key: str) -> LandingState | None:
     runs = instance.get_runs(filters=dg.RunsFilter(tags={"dagster/run_key": run_key}), limit=1)
-    return _OUTCOMES.get(runs[0].status, RunOutcome.IN_PROGRESS) if runs else RunOutcome.UNKNOWN
+    return _STATES.get(runs[0].status, LandingState.REQUESTED) if runs else None
 
 
 def _explain(source: str, files: Sequence[LandingFile]) -> str:

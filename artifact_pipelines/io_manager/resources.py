@@ -67,9 +67,7 @@ class S3Config(dg.Config):
 
     def settings(self) -> S3Settings:
         """Return the settings that the storage takes."""
-        return S3Settings(
-            self.endpoint_url, self.region, self.access_key_id, self.secret_access_key, self.session_token
-        )
+        return S3Settings(**self.model_dump())
 
 
 class ArtifactStore(dg.ConfigurableResource[None]):

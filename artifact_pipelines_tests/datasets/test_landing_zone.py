@@ -16,9 +16,9 @@ from artifact_pipelines.datasets.landing_zone import (
     is_unchanged,
     list_files,
     record_seen,
-    type_of,
 )
 from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.file_types import describe_by_name
 
 SEEN = LandingFile("flights", "flights.csv", 10, 1, LandingState.SEEN)
 OLD, NOW, NEW = "a" * 64, "b" * 64, "c" * 64
@@ -121,7 +121,7 @@ def test_complete_file_is_requested_or_a_duplicate(
     ],
 )
 def test_content_that_failed_as_one_type_is_requested_as_another(path: str, state: LandingState) -> None:
-    known = dataclasses.replace(KNOWN, failed_as={NOW: {type_of("flights.dat")}})
+    known = dataclasses.replace(KNOWN, failed_as={NOW: [describe_by_name("flights.dat")]})
     assert decide(dataclasses.replace(SEEN, path=path), NOW, known, set()).state == state
 
 

@@ -12,7 +12,7 @@ from artifact_pipelines.datasets import registry
 from artifact_pipelines.datasets.formats.csv import Csv
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.registry import ByExtension
-from artifact_pipelines.datasets.table_reader import TableContract, open_table
+from artifact_pipelines.datasets.table_reader import open_table
 
 
 class Words(IFileFormat):
@@ -33,7 +33,7 @@ def file(tmp_path: pathlib.Path) -> RawFile:
 
 
 def test_format_in_one_class_reads_a_table(file: RawFile) -> None:
-    with open_table(file, TableContract(Words(), key=["word"])) as batches:
+    with open_table(file, Words(), {}, ["word"]) as batches:
         assert batches.read_all()["word"].to_pylist() == ["a", "b"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.registry import FileFormat
-from artifact_pipelines.datasets.table_reader import TableContract, open_table
+from artifact_pipelines.datasets.table_reader import open_table
 
 FORMAT: pydantic.TypeAdapter[IFileFormat] = pydantic.TypeAdapter(FileFormat)
 CSV = "carrier,delay,day\nUA,5,2013-01-01\nAA,NA,2013-01-02\n"
@@ -29,8 +29,8 @@ def read(
 ) -> pa.Table:
     path = folder / "stored"
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    contract = TableContract(FORMAT.validate_python(file_format), columns or {}, key)
-    with open_table(RawFile(path, file_type, compression, "flights/raw (file 1)"), contract) as batches:
+    file = RawFile(path, file_type, compression, "flights/raw (file 1)")
+    with open_table(file, FORMAT.validate_python(file_format), columns or {}, key) as batches:
         return batches.read_all()
 
 

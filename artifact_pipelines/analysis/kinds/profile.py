@@ -141,18 +141,9 @@ def finish(name: str, summary: ColumnSummary) -> tuple[Any, ...]:
     deviation = (
         math.sqrt(summary.squares / (summary.count - 1)) if summary.mean is not None and summary.count > 1 else None
     )
-    return (
-        name,
-        summary.type,
-        summary.row_count,
-        summary.row_count - summary.count,
-        distinct,
-        exact,
-        None if summary.minimum is None else str(summary.minimum),
-        None if summary.maximum is None else str(summary.maximum),
-        summary.mean,
-        deviation,
-    )
+    nulls = summary.row_count - summary.count
+    minimum, maximum = (None if value is None else str(value) for value in (summary.minimum, summary.maximum))
+    return name, summary.type, summary.row_count, nulls, distinct, exact, minimum, maximum, summary.mean, deviation
 
 
 def _merged_moments(left: ColumnSummary, right: ColumnSummary) -> tuple[float | None, float]:

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 import duckdb
 import pydantic
 
-from artifact_pipelines.datasets.duckdb_format import DuckDbFormat
 from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.table_reader import DuckDbFormat
 
 Delimiter = Annotated[str, pydantic.Field(min_length=1, max_length=1, description="Separates values.")]
 NullValues = Annotated[

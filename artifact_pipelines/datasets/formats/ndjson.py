@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 import duckdb
 
-from artifact_pipelines.datasets.duckdb_format import DuckDbFormat, cast
 from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.table_reader import DuckDbFormat, cast
 
 
 class Ndjson(DuckDbFormat):
