@@ -5,7 +5,6 @@ are ingested one at a time, in the order in which they stopped changing.
 """
 
 import dataclasses
-import datetime
 import pathlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,8 +29,6 @@ from artifact_pipelines.storage.staging import hash_stream
 HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
-_LOST_AFTER = datetime.timedelta(minutes=5)
-
 
 @dataclasses.dataclass(frozen=True)
 class LandingWatch:
@@ -55,7 +52,7 @@ class LandingWatch:
         A file that is newly in state requested needs a run under its `run_key`.
 
         Args:
-            state_of: Returns the state of a file by the run with its run key; None: there is no such run.
+            state_of: Returns the state of a requested file, by the run with its run key; None: it has no run.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
@@ -86,8 +83,8 @@ class LandingWatch:
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
         state = state_of(file.run_key)
-        if state is None:  # after a while: the daemon died before it started the run
-            return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None) if _is_lost(file) else file
+        if state is None:  # the daemon died before it started the run: a tick ends when its runs are created
+            return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None)
         reason = "its run failed; see the run, fix the file and drop it again" if state == LandingState.FAILED else None
         return dataclasses.replace(file, state=state, reason=reason)
 
@@ -127,7 +124,3 @@ class LandingWatch:
             if file.state == LandingState.FAILED and file.content_hash and file.content_hash not in ingested:
                 failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
         return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)
-
-
-def _is_lost(file: LandingFile) -> bool:
-    return file.updated_at is not None and datetime.datetime.now(datetime.UTC) - file.updated_at > _LOST_AFTER

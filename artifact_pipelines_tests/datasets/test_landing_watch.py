@@ -1,14 +1,11 @@
-import datetime
 import io
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.tables import landing_files
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
 from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
@@ -27,7 +24,7 @@ class Zone:
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, folder: pathlib.Path) -> None:
         self.watch = LandingWatch(catalog, folder, "flights", "*.csv", "flights/raw", settle_s=0)
         self.catalog = catalog
-        self.outcomes: dict[str, LandingState] = {}
+        self.outcomes: dict[str, LandingState | None] = {}
         self._producer = producer
         self._folder = folder
 
@@ -35,7 +32,7 @@ class Zone:
         (self._folder / name).write_text(text)
 
     def tick(self) -> Mapping[str, LandingFile]:
-        files = self.watch.tick(self.outcomes.get)
+        files = self.watch.tick(lambda run_key: self.outcomes.get(run_key, LandingState.REQUESTED))
         return {file.path: file for file in files}
 
     def states(self) -> Mapping[str, str]:
@@ -200,17 +197,19 @@ def test_file_too_large_to_hash_is_requested_without_a_hash(zone: Zone, monkeypa
     assert str(file.run_key).endswith(str(file.changed_ns)[:16])
 
 
-def test_request_that_never_started_a_run_is_repeated(
-    zone: Zone, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_request_that_never_started_a_run_is_repeated(zone: Zone) -> None:
     """The daemon died between the sensor's commit and the run."""
     zone.drop("a.csv", "1")
-    first = zone.requested()
-    assert zone.requested().run_key == first.run_key
-    long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=6)
-    with engine.begin() as connection:
-        connection.execute(sa.update(landing_files).values(updated_at=long_ago))
+    zone.outcomes[str(zone.requested().run_key)] = None
     assert zone.requested().attempt == 2
+
+
+def test_request_without_a_run_for_a_deleted_file_blocks_no_other(zone: Zone, landing: pathlib.Path) -> None:
+    zone.drop("a.csv", "1")
+    zone.outcomes[str(zone.requested().run_key)] = None
+    (landing / "a.csv").unlink()
+    zone.drop("b.csv", "2")
+    assert zone.requested().path == "b.csv"
 
 
 def test_deleted_file_is_not_reported(zone: Zone, landing: pathlib.Path) -> None:
