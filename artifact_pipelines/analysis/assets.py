@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
-from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.verified_path import verified_path
 

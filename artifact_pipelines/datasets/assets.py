@@ -12,7 +12,7 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.landing_zone import find_file
 from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
-from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.verified_path import verified_path

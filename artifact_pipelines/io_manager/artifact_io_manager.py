@@ -15,9 +15,8 @@ from artifact_pipelines.handlers.interfaces import ITypeHandler
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.asked import read_input_context
 from artifact_pipelines.io_manager.asked_outputs import read_output_context
-from artifact_pipelines.io_manager.failures import failures_explained
-from artifact_pipelines.io_manager.inputs import InputLoader
-from artifact_pipelines.io_manager.loaded_inputs import StepInputs
+from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.inputs import InputLoader, StepInputs
 from artifact_pipelines.io_manager.outputs import OutputWriter, report_written
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -57,7 +56,7 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
         """Store a value, record its materialization, and report its data version and metadata to Dagster."""
         with failures_explained():
             asked = read_output_context(context)
-            report_written(context, asked, self._outputs.write(asked, obj), self._producer)
+            report_written(context, asked, self._outputs.write(asked, obj))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the artifact of an upstream asset as the type that the input is annotated with."""

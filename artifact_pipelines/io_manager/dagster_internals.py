@@ -13,7 +13,6 @@ from dagster._core.definitions.data_version import (
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD as SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
 )
 from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
-from dagster._core.execution.context.data_version_cache import InputAssetVersionInfo as InputAssetVersionInfo
 from dagster._core.execution.context.output import RUN_ID_PLACEHOLDER as RUN_ID_PLACEHOLDER
 from dagster._core.execution.context.system import StepExecutionContext as StepExecutionContext
 from dagster._core.execution.plan.inputs import FromMultipleSources as FromMultipleSources

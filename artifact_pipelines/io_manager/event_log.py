@@ -18,16 +18,13 @@ def key_of(made: Materialization) -> dg.AssetKey:
 def newest_first(
     instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str | None]
 ) -> Iterator[dg.EventLogRecord]:
-    """Yield the materializations of an asset: first as many as it has partitions, then page by page.
+    """Yield the materializations of partitions of an asset: first as many as there are partitions, then page by page.
 
-    Args:
-        instance: Dagster's instance.
-        key: Key of the asset.
-        partitions: Its partitions; `[None]`: it has none. The caller may remove those that it no longer needs.
+    The partitions are `[None]` if the asset has none. The caller may remove those that it no longer needs.
     """
     before, limit = None, len(partitions)
     while partitions:
-        which = dg.AssetRecordsFilter(key, _filter_of(partitions), before_storage_id=before)
+        which = dg.AssetRecordsFilter(key, keys_of(partitions), before_storage_id=before)
         records = instance.fetch_materializations(which, limit=limit).records
         yield from records
         if len(records) < limit:
@@ -35,18 +32,9 @@ def newest_first(
         before, limit = records[-1].storage_id, PAGE_EVENTS
 
 
-def oldest_first(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str | None], limit: int
-) -> Iterator[dg.EventLogRecord]:
-    """Yield the first materializations of some partitions of an asset, at most `limit` of them."""
-    which = dg.AssetRecordsFilter(key, _filter_of(partitions))
-    yield from instance.fetch_materializations(which, limit=limit, ascending=True).records
-
-
 def find_latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:
     """Return the newest event of a materialization's asset and partition."""
-    which = dg.AssetRecordsFilter(key_of(made), _filter_of([made.partition]))
-    return next(iter(instance.fetch_materializations(which, limit=1).records), None)
+    return next(newest_first(instance, key_of(made), [made.partition]), None)
 
 
 def find_event_of_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:
@@ -76,5 +64,6 @@ def data_version_of(event: dg.EventLogRecord | None) -> str | None:
     return ((reported.tags if reported else None) or {}).get(DATA_VERSION_TAG)
 
 
-def _filter_of(partitions: Collection[str | None]) -> list[str] | None:
+def keys_of(partitions: Collection[str | None]) -> list[str] | None:
+    """Return partitions as Dagster's filters want them: None for an asset without partitions."""
     return None if None in partitions else [key for key in partitions if key is not None]

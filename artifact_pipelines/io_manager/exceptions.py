@@ -1,8 +1,31 @@
-"""Errors of io_manager: assets that Dagster and this package see differently."""
+"""Errors of io_manager, and the edge to Dagster: errors that a retry cannot fix must not be retried."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from artifact_pipelines.core.exceptions import BackendError, UsageError
+import dagster as dg
+
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError, UsageError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceStreamError
+
+_RETRIED = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
+
+
+@contextmanager
+def failures_explained(where: Callable[[], str] = str) -> Iterator[None]:
+    """Turn errors that a retry cannot fix into `dg.Failure(allow_retries=False)`; other errors pass through.
+
+    Args:
+        where: Returns the beginning of the message, where the error itself does not know its place.
+    """
+    try:
+        yield
+    except _RETRIED:
+        raise
+    except ArtifactError as error:
+        name = type(error).__name__
+        raise dg.Failure(f"{name}: {where()}{error}", metadata={"artifact/error": name}, allow_retries=False) from error
 
 
 @dataclasses.dataclass(eq=False)

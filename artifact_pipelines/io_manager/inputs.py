@@ -1,21 +1,54 @@
 """Loading: find the materialization of each partition that an input covers, and read it as the annotated type."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import VersionName
-from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization
+from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.annotations import allows_none
 from artifact_pipelines.handlers.exceptions import MissingPartitionsError
 from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.io_manager.asked import InputAsked
-from artifact_pipelines.io_manager.failures import explained, failures_explained
-from artifact_pipelines.io_manager.loaded_inputs import StepInputs
-from artifact_pipelines.io_manager.publishing import note_checked, publish_due
+from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.staleness import correct_input_version
 from artifact_pipelines.storage.artifact import Artifact
+
+_MOST_QUERIED = 500
+"""Above this many partitions, query all candidates of the asset."""
+
+_loaded: WeakKeyDictionary[object, dict[str, list[LoadedInput]]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+class StepInputs:
+    """The materializations of a catalog that steps have loaded, known as long as the step is. Threads may share it.
+
+    A step is Dagster's context of one attempt at it, the same object when it loads and when it stores. Dagster loads an
+    input with the IO manager of the upstream asset and stores the output with another one, so all IO managers of a
+    process share what they note.
+
+    Args:
+        catalog: Identity of the catalog; IDs of other catalogs mean nothing in this one.
+    """
+
+    def __init__(self, catalog: str) -> None:
+        self._catalog = catalog
+
+    def add(self, step: object | None, loaded: Iterable[LoadedInput]) -> None:
+        """Note materializations that a step has loaded. Outside of a step (None) nothing is noted."""
+        if step is not None:
+            with _lock:
+                _loaded.setdefault(step, {}).setdefault(self._catalog, []).extend(loaded)
+
+    def of(self, step: object | None) -> Sequence[LoadedInput]:
+        """Return the materializations that a step has loaded so far."""
+        with _lock:
+            return tuple(_loaded.get(step, {}).get(self._catalog, ())) if step is not None else ()
 
 
 class InputLoader:
@@ -48,23 +81,39 @@ class InputLoader:
         partitions = [partition for partition in asked.partitions if partition in found]
 
         def values(annotation: Any) -> Iterator[tuple[str, Any]]:
-            return explained((key, self._read(asked, found[key], annotation)) for key in partitions)
+            return ((key, self._read(asked, found[key], annotation)) for key in partitions)
 
         loaded = LoadedPartitions(asked.name, asked.asset, asked.partitions, len(found), values)
         return gather_partitions(loaded, asked.annotation, asked.metadata)
 
     def _find(self, asked: InputAsked) -> Mapping[str | None, Materialization]:
         """Find the materialization of each partition and note it."""
-        publish_due(self._catalog, asked)
+        self._publish_due(asked)
         find = self._catalog.materializations.find
         found = find(asked.asset, asked.keys, asked.selection, asked.run_read, asked.is_check)
         if len(found) < len(asked.keys):
             self._accept_missing(asked, [key for key in asked.keys if key not in found])
         if not asked.is_own_output:
             self._step_inputs.add(asked.step, map(LoadedInput.of, found.values()))
-        note_checked(self._catalog, asked, found.values())
+        if asked.step is not None and asked.is_check:  # the findings of a check in another run are about those it loads
+            for made in found.values():
+                if made.publication == Publication.CANDIDATE and made.run_id != asked.step.run_id:
+                    self._catalog.candidates.note_check(made, asked.step.run_id)
         correct_input_version(asked, found)
         return found
+
+    def _publish_due(self, asked: InputAsked) -> None:
+        """Publish candidates that have passed their checks, so that the step need not wait for a sensor.
+
+        A check of the asset loads the asset as it is.
+        """
+        if asked.step is None or asked.key is None or asked.is_check:
+            return
+        few = asked.keys if len(asked.keys) <= _MOST_QUERIED else None
+        wanted = set(asked.keys)
+        due = [one for one in self._catalog.candidates.waiting(asked.asset, few) if one.partition in wanted]
+        if due:
+            publish_candidates(asked.step.instance, self._catalog, due)
 
     def _accept_missing(self, asked: InputAsked, missing: Sequence[str | None]) -> None:
         """Warn about missing values where the input's metadata or its annotation (`Optional[T]`) allow them.

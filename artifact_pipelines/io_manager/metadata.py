@@ -1,12 +1,15 @@
 """Metadata of a materialization in the Dagster UI: Dagster's own keys where they exist, ours under `artifact/`."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from artifact_pipelines.core.types import LoadedInput, Materialization, Publication
+
+Metadata = dict[str, dg.MetadataValue[Any]]
 
 _CELL_CHARACTERS = 80
 MOST_COLUMNS = 100
@@ -18,10 +21,10 @@ _LEVELS_SHOWN = 10  # Dagster walks metadata with several calls a level
 
 def materialization_metadata(
     recorded: Materialization, uri: str, facts: Mapping[str, Any], is_duplicate: bool
-) -> dict[str, dg.MetadataValue[Any]]:
+) -> Metadata:
     """Return the metadata of a materialization from its catalog record and its handler's facts."""
     file = recorded.file
-    metadata: dict[str, dg.MetadataValue[Any]] = {
+    metadata: Metadata = {
         "artifact/file_id": dg.MetadataValue.int(file.file_id),
         "artifact/version": dg.MetadataValue.int(recorded.version),
         "artifact/content_hash": dg.MetadataValue.text(file.content_hash),
@@ -43,10 +46,12 @@ def materialization_metadata(
             metadata["artifact/columns_shown"] = dg.MetadataValue.text(shown)
     if "preview" in facts:
         metadata["artifact/preview"] = _preview(facts["preview"])
+    if recorded.publication != Publication.PUBLISHED:
+        metadata["artifact/publication"] = dg.MetadataValue.text(str(recorded.publication_text))
     return metadata
 
 
-def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue[Any]]:
+def inputs_metadata(inputs: Sequence[LoadedInput]) -> Metadata:
     """Return the inputs of a materialization: a table of the first ones, and the number of the others."""
     once = list(dict.fromkeys(inputs))
     if not once:
@@ -55,26 +60,19 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> dict[str, dg.MetadataValue
         {"asset": i.asset, "partition": i.partition, "version": i.version, "file ID": i.file_id}
         for i in once[:_INPUTS_SHOWN]
     ]
-    metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
+    metadata: Metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
     if len(once) > _INPUTS_SHOWN:
         metadata["artifact/more_inputs"] = dg.MetadataValue.int(len(once) - _INPUTS_SHOWN)
     return metadata
 
 
-def publication_metadata(recorded: Materialization) -> Mapping[str, dg.MetadataValue[Any]]:
-    """Return why a materialization is not current yet; nothing where it is."""
-    if recorded.publication == Publication.PUBLISHED:
-        return {}
-    return {"artifact/publication": dg.MetadataValue.text(str(recorded.publication_text))}
-
-
 def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CELL_CHARACTERS) -> dg.MetadataValue[Any]:
     """Return rows as a table in the UI; values that it cannot show become text, cut after `cell_characters`."""
-    records = [dg.TableRecord({name: _cell(value, cell_characters) for name, value in row.items()}) for row in rows]
-    if not records:
+    if not rows:
         return dg.MetadataValue.text("none")
-    columns = [dg.TableColumn(name, _kind([row.data[name] for row in records])) for name in records[0].data]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+    cells = [{name: _cell(value, cell_characters) for name, value in row.items()} for row in rows]
+    columns = [dg.TableColumn(name, _kind([row[name] for row in cells])) for name in cells[0]]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in cells], schema=dg.TableSchema(columns))
 
 
 def _preview(found: Any) -> dg.MetadataValue[Any]:
@@ -102,14 +100,9 @@ def _first_levels(value: Any, levels: int) -> Any:
 
 
 def _column_schema(columns: Sequence[Any]) -> dg.MetadataValue[Any]:
-    return dg.MetadataValue.table_schema(
-        dg.TableSchema(
-            [
-                dg.TableColumn(c.name, str(c.type), constraints=dg.TableColumnConstraints(nullable=c.nullable))
-                for c in columns
-            ]
-        )
-    )
+    limits = [dg.TableColumnConstraints(nullable=column.nullable) for column in columns]
+    shown = [dg.TableColumn(c.name, str(c.type), constraints=limit) for c, limit in zip(columns, limits, strict=True)]
+    return dg.MetadataValue.table_schema(dg.TableSchema(shown))
 
 
 def _column_row(column: Any) -> dict[str, Any]:
@@ -129,16 +122,11 @@ def _text(value: object) -> str | None:
 
 
 def _cell(value: object, characters: int) -> str | int | float | bool | None:
-    if isinstance(value, float) and value != value:  # NaN is no JSON
-        return "NaN"
-    if value is None or isinstance(value, bool | int | float):
-        return value if not isinstance(value, float) or abs(value) != float("inf") else str(value)
-    return str(value)[:characters]
+    if isinstance(value, float) and not math.isfinite(value):  # no JSON
+        return "NaN" if math.isnan(value) else str(value)
+    return value if value is None or isinstance(value, bool | int | float) else str(value)[:characters]
 
 
 def _kind(cells: Sequence[object]) -> str:
     kinds = {type(cell) for cell in cells if cell is not None}
-    for kind, name in ((bool, "bool"), (int, "int"), (float, "float")):
-        if kinds == {kind}:
-            return name
-    return "string"
+    return kinds.pop().__name__ if kinds in ({bool}, {int}, {float}) else "string"

@@ -9,39 +9,24 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import FileInfo, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import FileState, Lease, LoadedInput, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.row_order import is_unordered, unordered_version
-from artifact_pipelines.io_manager.asked_outputs import OutputAsked
-from artifact_pipelines.io_manager.loaded_inputs import StepInputs, inputs_by_partition
-from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata, publication_metadata
+from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
+from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.verified_path import damage_blamed
 
 _Put = tuple[Lease, MaterializationFacts, Mapping[str, Any]]
+Written = tuple[Materialization, Metadata]
+"""A materialization, and its metadata for Dagster."""
 
 MOST_NAME_BYTES = 2_500
 """Limit of asset key and partition key together: PostgreSQL's indexes hold 2,704 bytes."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Written:
-    """A value that was stored and recorded.
-
-    Attributes:
-        record: The materialization.
-        facts: What the handler reports of the stored file.
-        inputs: The materializations that it was made from.
-        is_duplicate: True if the content was stored before; a new file may have no bytes at all.
-    """
-
-    record: Materialization
-    facts: Mapping[str, Any]
-    inputs: tuple[LoadedInput, ...]
-    is_duplicate: bool
 
 
 class OutputWriter:
@@ -63,10 +48,9 @@ class OutputWriter:
         self._step_inputs = step_inputs
 
     def write(self, asked: OutputAsked, value: object) -> Sequence[Written]:
-        """Store a value and record its materialization.
+        """Store a value, or one for each partition that the run covers, and record a materialization of each.
 
-        In a run over several partitions each one has a value, a file and a materialization of its own. All of them are
-        recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
+        All are recorded in one transaction, or none: if the third cannot be stored, the first two are given back.
 
         Raises:
             InvalidArgumentError: A name is too long.
@@ -78,16 +62,11 @@ class OutputWriter:
         if asked.partitions:
             several = split_by_partition(asked.asset, asked.partitions, value, asked.may_cover_several)
         values = [(asked.partitions[0] if asked.partitions else None, value)] if several is None else several
-        # An unfinished generator keeps its files open.
-        is_generated = several is not None and isinstance(value, Generator)
-        with (
-            contextlib.closing(value) if is_generated else contextlib.nullcontext(),  # type: ignore[type-var]
-            self._producer.holding(is_brief=several is None) as holding,
-        ):
-            put = []
-            for partition, one in values:
-                put.append(self._put(holding, asked, partition, one))
-            return self._record(holding, asked, put)
+        with contextlib.ExitStack() as stack:
+            if several is not None and isinstance(value, Generator):
+                stack.callback(value.close)  # an unfinished generator keeps its files open
+            holding = stack.enter_context(self._producer.holding(is_brief=several is None))
+            return self._record(holding, asked, [self._put(holding, asked, key, one) for key, one in values])
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
@@ -107,7 +86,8 @@ class OutputWriter:
             facts = handler.facts(stored)
             if unordered:
                 logical_hash = unordered_version(stored)
-        data_version = logical_hash or typed_version(lease.file)
+        # A value that is no table is its bytes and their type, for the text `1` is no number.
+        data_version = logical_hash or f"{lease.file.content_hash}.{lease.file.file_type}"
         if value is None and asked.annotation is Any and asked.run_id is not None:
             data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
         return lease, _describe(asked, partition, data_version, facts, written_as), facts
@@ -121,42 +101,60 @@ class OutputWriter:
         ]
         policies = {asked.asset: asked.retention}
         records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
-        return [
-            Written(record, facts, inputs, _is_duplicate(record, lease.file))
-            for (lease, _, facts), inputs, record in zip(put, made_from, records, strict=True)
-        ]
+        written = []
+        for (lease, _, facts), inputs, record in zip(put, made_from, records, strict=True):
+            was_stored = lease.file.state != FileState.PENDING or lease.file.size_bytes > 0  # a new file may be empty
+            is_duplicate = not record.bytes_added and was_stored
+            uri = self._producer.location(record.file)
+            metadata = materialization_metadata(record, uri, facts, is_duplicate) | inputs_metadata(inputs)
+            written.append((record, metadata))
+        return written
 
 
-def report_written(
-    context: dg.OutputContext, asked: OutputAsked, written: Sequence[Written], producer: ArtifactProducer
-) -> None:
-    """Report metadata and data version of an output to Dagster, as part of the step's own event."""
-    for one in written:
-        metadata = {
-            **materialization_metadata(one.record, producer.location(one.record.file), one.facts, one.is_duplicate),
-            **inputs_metadata(one.inputs),
-            **publication_metadata(one.record),
-        }
-        if len(written) == 1:
-            context.add_output_metadata(metadata)
-        elif asked.step is not None:
-            asked.step.add_asset_metadata(metadata, asked.key, one.record.partition)
-    set_data_version(asked, _data_version([one.record for one in written]))
+def report_written(context: dg.OutputContext, asked: OutputAsked, written: Sequence[Written]) -> None:
+    """Report metadata and data version of an output to Dagster, as part of the step's own event.
 
-
-def set_data_version(asked: OutputAsked, data_version: str) -> None:
-    """Set the data version of the output's asset, unless the user's code has set its own.
-
-    The one place that uses this semi-public call of Dagster's; a test shows that it works.
+    Dagster has one data version for all partitions of a run. A version that the user's code has set stays. This is the
+    one place that uses these semi-public calls of Dagster's; tests show that they work.
     """
     step, key = asked.step, asked.key
+    for record, metadata in written:
+        if len(written) == 1:
+            context.add_output_metadata(metadata)
+        elif step is not None:
+            step.add_asset_metadata(metadata, key, record.partition)
     if step is not None and key is not None and not step.has_data_version(key):
-        step.set_data_version(key, dg.DataVersion(data_version))
+        versions = {str(record.partition): record.data_version for record, _ in written}
+        version = written[0][0].data_version if len(written) == 1 else combined_version(versions)
+        step.set_data_version(key, dg.DataVersion(version))
 
 
-def typed_version(file: FileInfo) -> str:
-    """Return the data version of a value that is no table: its bytes and their type, for the text `1` is no number."""
-    return f"{file.content_hash}.{file.file_type}"
+def inputs_by_partition(
+    partitions: Sequence[str | None], loaded: Sequence[LoadedInput], upstream: Mapping[str, Upstream]
+) -> Sequence[tuple[LoadedInput, ...]]:
+    """Return the inputs of each partition of an output, in the order in which they were loaded.
+
+    A run over several partitions loads the inputs of all of them at once. The partition mappings of the asset tell them
+    apart again. An input that no mapping covers was loaded by the code of the step: it belongs to the partition of its
+    own key. An input without partitions, or of a partition that none of the output's depends on, went into each.
+
+    Args:
+        partitions: Partitions of the output; one alone was made from everything that was loaded.
+        loaded: What the step has loaded.
+        upstream: By upstream asset, its partitions that a partition of the output depends on.
+    """
+    if len(partitions) == 1:
+        return [tuple(loaded)]
+    places: dict[str, dict[str, list[int]]] = {}
+    for place, one in enumerate(loaded):
+        if one.partition is not None:
+            places.setdefault(one.asset, {}).setdefault(one.partition, []).append(place)
+    of_each: list[set[int]] = []
+    for partition in map(str, partitions):
+        keys = {asset: upstream[asset](partition) if asset in upstream else (partition,) for asset in places}
+        of_each.append({place for asset in places for key in keys[asset] for place in places[asset].get(key, ())})
+    of_all = set(range(len(loaded))).difference(*of_each)
+    return [tuple(loaded[place] for place in sorted(mine | of_all)) for mine in of_each]
 
 
 def _describe(
@@ -172,32 +170,18 @@ def _describe(
         code_version=asked.code_version,
         dataset=asked.dataset,
         row_count=facts.get("row_count"),
-        schema={column.name: str(column.type) for column in columns} if columns is not None else None,
+        schema=None if columns is None else {column.name: str(column.type) for column in columns},
         metadata={WRITTEN_AS: written_as} if written_as else {},
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
     )
 
 
-def _is_duplicate(record: Materialization, leased: FileInfo) -> bool:
-    return not record.bytes_added and (leased.state != FileState.PENDING or leased.size_bytes > 0)
-
-
-def _data_version(recorded: Sequence[Materialization]) -> str:
-    """Return the data version of a step's output: Dagster has one for all partitions of a run."""
-    if len(recorded) == 1:
-        return recorded[0].data_version
-    return combined_version({str(made.partition): made.data_version for made in recorded})
-
-
 def _check_lengths(asset: str, partitions: Sequence[str]) -> None:
-    """Refuse names that an index of PostgreSQL may not hold, on SQLite too: a catalog can be migrated.
-
-    Raises:
-        InvalidArgumentError: A name is too long.
-    """
-    room = MOST_NAME_BYTES - len(asset.encode())
-    for name, value in [("asset key", asset), *(("partition key", str(one)) for one in partitions)]:
-        if len(value.encode()) > (MOST_NAME_BYTES if name == "asset key" else room):
+    """Refuse names that an index of PostgreSQL may not hold, on SQLite too: a catalog can be migrated."""
+    names = [("asset key", asset, MOST_NAME_BYTES)]
+    names += [("partition key", str(one), MOST_NAME_BYTES - len(asset.encode())) for one in partitions]
+    for name, value, most in names:
+        if len(value.encode()) > most:
             expected = f"at most {MOST_NAME_BYTES:,} bytes of UTF-8, asset key and partition key together"
             raise InvalidArgumentError(name, value, expected)

@@ -5,7 +5,7 @@ ask decides: the sensor `artifact_publisher`, or the next step that loads the as
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -13,23 +13,14 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.current import PUBLISH_AFTER, waits_for
 from artifact_pipelines.core.exceptions import BackendError
 from artifact_pipelines.core.retention import VersionName
-from artifact_pipelines.core.types import Materialization, Publication
-from artifact_pipelines.io_manager.asked import InputAsked
+from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.runless_reports import report_current, report_pass, report_rejection
-
-_MOST_QUERIED = 500
-"""Above this many partitions, query all candidates of the asset."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decided:
-    """The outcome of deciding on candidates.
-
-    Attributes:
-        done: A sentence for each candidate that was published or rejected.
-        errors: Why others are left as they are, in order.
-    """
+    """A sentence for each candidate that was published or rejected, and errors about others, which are left."""
 
     done: Sequence[str]
     errors: Sequence[Exception]
@@ -45,18 +36,10 @@ class Decided:
 def publish_candidates(
     instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequence[Materialization] | None = None
 ) -> Sequence[str]:
-    """Publish or reject the candidates whose checks have been evaluated.
+    """Publish or reject candidates, by default all that wait, whose checks have been evaluated; return what was done.
 
     A check that crashed or never ran has found nothing: its candidate waits, and its reason names the check. An error
     about one candidate is raised after all others are decided.
-
-    Args:
-        instance: Its event log has the checks' evaluations.
-        catalog: Where the candidates are.
-        candidates: Only these; None: all that wait.
-
-    Returns:
-        A sentence for each candidate that was published or rejected.
     """
     decided = decide_on(instance, catalog, catalog.candidates.waiting() if candidates is None else candidates)
     decided.raise_first()
@@ -79,45 +62,22 @@ def decide_on(instance: dg.DagsterInstance, catalog: Catalog, candidates: Sequen
     return Decided(done, errors)
 
 
-def publish_due(catalog: Catalog, asked: InputAsked) -> None:
-    """Publish candidates that have passed their checks before a step loads them, so that no one waits for a sensor.
-
-    A check of the asset loads the asset as it is.
-    """
-    if asked.step is None or asked.key is None or asked.is_check:
-        return
-    few = asked.keys if len(asked.keys) <= _MOST_QUERIED else None
-    waiting = catalog.candidates.waiting(asked.asset, few)
-    wanted = set(asked.keys)
-    due = [candidate for candidate in waiting if candidate.partition in wanted]
-    if due:
-        publish_candidates(asked.step.instance, catalog, due)
-
-
-def note_checked(catalog: Catalog, asked: InputAsked, loaded: Iterable[Materialization]) -> None:
-    """Note which candidates a check in another run has loaded: its findings are about those."""
-    if asked.step is None or not asked.is_check:
-        return
-    run_id = asked.step.run_id
-    for made in loaded:
-        if made.publication == Publication.CANDIDATE and made.run_id != run_id:
-            catalog.candidates.note_check(made, run_id)
-
-
 def _decide(
     instance: dg.DagsterInstance, catalog: Catalog, candidate: Materialization, findings: CheckFindings
 ) -> Iterator[str]:
-    """Publish or reject one candidate, or note which checks it waits for."""
+    """Publish or reject one candidate, or note which checks it waits for.
+
+    Dagster comes first: after a crash in between, the next decision finds that Dagster knows already.
+    """
     what = _title(candidate)
     required: Sequence[str] = candidate.metadata[PUBLISH_AFTER]
     found = {name: findings.of(candidate, name) for name in required}
-    failed = [name for name, evaluation in found.items() if evaluation and _blocks(evaluation)]
+    blocking = dg.AssetCheckSeverity.ERROR
+    failed = [name for name, of_it in found.items() if of_it and not of_it.passed and of_it.severity == blocking]
     missing = [name for name, evaluation in found.items() if evaluation is None]
     if failed:
         reason = f"failed {'checks' if len(failed) > 1 else 'check'} {', '.join(failed)}"
-        # Dagster first: after a crash in between, the next decision finds that Dagster knows already.
-        current = _current(catalog, candidate)
-        if current is not None:
+        if current := _current(catalog, candidate):
             of_current = [findings.of(current, name) for name in required]
             report_rejection(instance, candidate, reason, current, of_current)
         if catalog.candidates.reject(candidate, reason):
@@ -125,33 +85,18 @@ def _decide(
     elif missing:
         if candidate.publication_reason != waits_for(missing):
             catalog.candidates.explain(candidate, waits_for(missing))
-    elif _publish(instance, catalog, candidate, list(found.values())):
-        yield f"{what} is published"
-
-
-def _publish(
-    instance: dg.DagsterInstance,
-    catalog: Catalog,
-    candidate: Materialization,
-    evaluations: Sequence[dg.AssetCheckEvaluation | None],
-) -> bool:
-    """Make a candidate current, Dagster first, as above; return whether that was done."""
-    is_reported = report_pass(instance, candidate, evaluations)
-    is_done = catalog.candidates.publish(candidate)
-    current = _current(catalog, candidate) if is_reported and not is_done else None
-    if current is not None:  # something newer became current meanwhile
-        report_current(instance, current, f"Version {current.version} is current.")
-    return is_done
+    else:
+        is_reported = report_pass(instance, candidate, list(found.values()))
+        if catalog.candidates.publish(candidate):
+            yield f"{what} is published"
+        elif is_reported and (current := _current(catalog, candidate)):  # something newer became current meanwhile
+            report_current(instance, current, f"Version {current.version} is current.")
 
 
 def _current(catalog: Catalog, candidate: Materialization) -> Materialization | None:
     """Return the current version of a candidate's asset and partition, as the run made it that Dagster knows."""
     found = catalog.materializations.find(candidate.asset, [candidate.partition]).get(candidate.partition)
     return None if found is None else catalog.materializations.origin(found)
-
-
-def _blocks(evaluation: dg.AssetCheckEvaluation) -> bool:
-    return not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
 
 
 def _title(made: Materialization) -> str:

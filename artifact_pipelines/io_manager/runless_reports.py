@@ -5,9 +5,8 @@ that belongs to no run repeats the report of the run that made it.
 """
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 
@@ -22,7 +21,7 @@ from artifact_pipelines.io_manager.event_log import (
     key_of,
 )
 from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
-from artifact_pipelines.io_manager.metadata import materialization_metadata
+from artifact_pipelines.io_manager.metadata import Metadata, materialization_metadata
 
 
 @contextmanager
@@ -44,12 +43,8 @@ def open_instance(home: pathlib.Path) -> Iterator[dg.DagsterInstance]:
 def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) -> bool:
     """Report which version is current again, with its data version and the versions of its inputs.
 
-    So the asset shows as stale where its code or an upstream asset has changed since.
-
-    Args:
-        instance: Dagster's instance.
-        rollback: The change in the catalog. Reported a second time, it adds nothing that Dagster knows already.
-        uri: Where the file lies.
+    So the asset shows as stale where its code or an upstream asset has changed since. A rollback that Dagster knows
+    already is not reported again.
 
     Returns:
         True if anything was reported.
@@ -76,14 +71,7 @@ def report_rejection(
 ) -> None:
     """Report a rejected candidate and the version that stays current, so that nothing downstream becomes stale.
 
-    Reports nothing where Dagster has a newer event than the candidate's.
-
-    Args:
-        instance: Dagster's instance.
-        candidate: The rejected candidate.
-        reason: Why it was rejected.
-        current: What stays current.
-        evaluations: What the checks found of `current`; None where nothing is known.
+    Reports nothing where Dagster has a newer event than the candidate's. The evaluations are those of `current`.
     """
     latest = find_latest(instance, candidate)
     if latest is None or latest.run_id != candidate.run_id or not is_report_of(latest, candidate):
@@ -95,11 +83,7 @@ def report_rejection(
 def report_pass(
     instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation | None]
 ) -> bool:
-    """Report that a candidate has passed its checks, if Dagster has a newer event of other content.
-
-    Returns:
-        True if anything was reported.
-    """
+    """Report that a candidate has passed its checks, if Dagster has a newer event of other content; return whether."""
     latest = find_latest(instance, candidate)
     if latest is None or is_report_of(latest, candidate):
         return False
@@ -119,10 +103,10 @@ def report_current(
     although there is one. A check that did not pass is not repeated.
 
     Args:
-        instance: Dagster's instance.
+        instance: Where to report.
         current: The current version, as its run made it.
         message: Why it is reported again.
-        evaluations: What the checks found of it; None where nothing is known.
+        evaluations: The checks' evaluations of it; None where nothing is known.
     """
     metadata = {
         "artifact/file_id": dg.MetadataValue.int(current.file.file_id),
@@ -142,12 +126,7 @@ def report_current(
 
 
 def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
-    """Report that a version was published by command. No check is reported as passed.
-
-    Args:
-        instance: Dagster's instance.
-        made: The published version. Reported a second time, it adds nothing.
-        uri: Where the file lies.
+    """Report, once, that a version was published by command. No check is reported as passed.
 
     Returns:
         True if anything was reported.
@@ -169,16 +148,11 @@ def _repeat_report(
     now: Materialization,
     source: Materialization,
     message: str | None,
-    metadata: Mapping[str, dg.MetadataValue[Any]],
+    metadata: Metadata,
 ) -> None:
-    """Report the current version as its run reported it: data version, versions of inputs, metadata.
+    """Report the current version as the run of `source` reported it: data version, versions of inputs, metadata.
 
-    Args:
-        instance: Dagster's instance.
-        now: What is current.
-        source: A materialization of the same version that a run made.
-        message: Text in the UI, in place of the earlier one about its publication.
-        metadata: Metadata to add.
+    The message replaces the earlier one about the publication.
     """
     former = find_event_of_run(instance, source)
     reported = {**(former.metadata if former else {}), **metadata}

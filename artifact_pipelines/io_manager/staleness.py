@@ -17,9 +17,8 @@ from artifact_pipelines.io_manager.asked import InputAsked
 from artifact_pipelines.io_manager.dagster_internals import (
     NULL_DATA_VERSION,
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
-    InputAssetVersionInfo,
 )
-from artifact_pipelines.io_manager.event_log import data_version_of, is_report_of, newest_first, oldest_first
+from artifact_pipelines.io_manager.event_log import data_version_of, is_report_of, keys_of, newest_first
 from artifact_pipelines.storage.hashing import version_of_partitions
 
 _MOST_EVENTS = 1000
@@ -31,12 +30,7 @@ _OLDEST_EVENTS = 20
 
 @dataclasses.dataclass(slots=True)
 class _Place:
-    """Where a loaded materialization stands among the events of its asset and partition.
-
-    Attributes:
-        event: The newest event of its content, if there is one.
-        next: The first event after that one with other content, if there is one.
-    """
+    """The newest event of a loaded materialization's content, and the first event after that with other content."""
 
     event: dg.EventLogRecord | None = None
     next: dg.EventLogRecord | None = None
@@ -46,39 +40,39 @@ def correct_input_version(asked: InputAsked, loaded: Mapping[str | None, Materia
     """Note which version a step loaded, where that is not the version that Dagster noted at its start.
 
     Queries nothing if the noted version is the loaded one. Otherwise it queries the event log, once where everything
-    that was loaded is the newest of its partition.
-
-    The one place that uses this cache of Dagster's; tests show that it works.
+    that was loaded is the newest of its partition. This is the one place that uses this cache of Dagster's; tests show
+    that it works.
 
     Args:
         asked: The input.
-        loaded: What was loaded, by partition, without those that held nothing.
+        loaded: The loaded materializations by partition, without partitions that held nothing.
     """
-    noted, step, key, wanted = _noted_version(asked), asked.step, asked.key, asked.keys
-    if noted is None or noted.data_version is None or step is None or key is None:
+    step, key = asked.step, asked.key
+    if step is None or key is None or not _is_compared(asked):
+        return
+    noted = (step.input_asset_records or {}).get(key)
+    if noted is None or noted.data_version is None:
         return
     versions = {partition: made.data_version for partition, made in loaded.items()}
     if asked.partitions is None:
         versions.setdefault(None, NULL_DATA_VERSION.value)
     if noted.data_version.value == _version_of(versions):
         return
-    places = _find_places(step.instance, key, wanted, loaded)
+    places = _find_places(step.instance, key, asked.keys, loaded)
     reported = {partition: data_version_of(place.event) for partition, place in places.items()}
     noted.data_version = dg.DataVersion(_version_of({key: reported[key] or versions[key] for key in versions}))
     noted.storage_id = _pointer(noted.storage_id, list(places.values()))
 
 
-def _noted_version(asked: InputAsked) -> InputAssetVersionInfo | None:
-    """Return the version of an input that Dagster noted when the step started, if it can be corrected.
+def _is_compared(asked: InputAsked) -> bool:
+    """True if Dagster compares the version of an input that it noted when the step started, and that can be corrected.
 
     An input whose metadata select a version would be stale for ever. For partitions that the code of the step loads,
     Dagster notes all that the step depends on. Above a number of partitions it compares none.
     """
     is_by_hand = not asked.is_declared and asked.partitions is not None
-    is_compared = len(asked.keys) < SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD
-    if asked.step is None or asked.key is None or asked.is_pinned or is_by_hand or not is_compared:
-        return None
-    return (asked.step.input_asset_records or {}).get(asked.key)
+    is_few = len(asked.keys) < SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD
+    return is_few and not asked.is_pinned and not is_by_hand
 
 
 def _version_of(versions: Mapping[str | None, str]) -> str:
@@ -115,17 +109,16 @@ def _find_places(
     places = {partition: _Place() for partition in wanted}
     missing = [partition for partition in wanted if partition not in loaded]
     if missing:
-        oldest = oldest_first(instance, key, missing, _OLDEST_EVENTS)
+        which = dg.AssetRecordsFilter(key, keys_of(missing))
+        oldest = instance.fetch_materializations(which, limit=_OLDEST_EVENTS, ascending=True).records
         places[missing[0]].next = next((event for event in oldest if data_version_of(event)), None)
     left = dict.fromkeys(loaded)
     for event in itertools.islice(newest_first(instance, key, left.keys()), _MOST_EVENTS):
         partition = event.partition_key
-        if partition not in left:
-            continue
-        if _is_of(event, loaded[partition]):
+        if partition in left and _is_of(event, loaded[partition]):
             places[partition].event = event
             del left[partition]
-        elif data_version_of(event):  # else a user reported it, without any content
+        elif partition in left and data_version_of(event):  # else a user reported it, without any content
             places[partition].next = event
     return places
 

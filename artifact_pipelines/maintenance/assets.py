@@ -7,7 +7,7 @@ import pydantic
 
 from artifact_pipelines.core.findings import Finding
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
-from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up

@@ -7,7 +7,7 @@ import pydantic
 
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
-from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from artifact_pipelines.io_manager.failures import failures_explained
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 

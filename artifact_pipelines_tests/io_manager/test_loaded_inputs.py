@@ -11,7 +11,8 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileId, LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.loaded_inputs import StepInputs, inputs_by_partition
+from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.outputs import inputs_by_partition
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from artifact_pipelines.storage.factory import open_producer
 
