@@ -66,7 +66,10 @@ class OutputWriter:
             if several is not None and isinstance(value, Generator):
                 stack.callback(value.close)  # an unfinished generator keeps its files open
             holding = stack.enter_context(self._producer.holding(is_brief=several is None))
-            return self._record(holding, asked, [self._put(holding, asked, key, one) for key, one in values])
+            put = []
+            for partition, one in values:
+                put.append(self._put(holding, asked, partition, one))
+            return self._record(holding, asked, put)
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
