@@ -6,12 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from artifact_pipelines.core.exceptions import (
-    ArtifactError,
-    BackendError,
-    CatalogUnavailableError,
-    InvalidArgumentError,
-)
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError, InvalidArgumentError
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, NewArtifact
 from artifact_pipelines.storage.artifact import Artifact
@@ -24,7 +19,6 @@ from artifact_pipelines.storage.verified_stream import verified_stream
 CALLER = "caller"
 """Holder of the references that `create_artifact` gives; its caller releases them."""
 
-_RELEASES_TRIED = 3
 _YOUNG_IDS = 1000
 _SEEN_BEFORE = "other bytes when it was last read"
 
@@ -79,7 +73,9 @@ class ArtifactProducer(IArtifactProducer):
                     holding.settle(CALLER)
                 created += [lease.file.file_id for lease in batch]
         except BaseException:
-            self._release_all(created)
+            with contextlib.suppress(ArtifactError):  # the caller needs the error before this one
+                for file_id in created:
+                    self.release(file_id)
             raise
 
     async def create_artifact_async(
@@ -159,19 +155,6 @@ class ArtifactProducer(IArtifactProducer):
             NotHeldError: All references that callers had on it are dropped already.
         """
         self._catalog.release(file_id, CALLER)
-
-    def _release_all(self, file_ids: Sequence[FileId]) -> None:
-        """Release as many as possible without raising: the caller needs the error before this."""
-        tries = _RELEASES_TRIED
-        for file_id in file_ids:
-            try:
-                self.release(file_id)
-            except CatalogUnavailableError:  # each try took seconds, and there may be a hundred thousand
-                tries -= 1
-                if not tries:
-                    return
-            except ArtifactError:
-                continue
 
     def _open_found(self, file: FileInfo, verify: bool) -> BinaryIO:
         # Its bytes show any later change. Only a damaged file needs another look: it may be healed by now.

@@ -115,18 +115,3 @@ class StorageUnavailableError(BackendError):
 
     def __str__(self) -> str:
         return f"Storage failed at {self.where}: {self.reason}. Nothing new was stored. {self.remedy}"
-
-
-@dataclasses.dataclass(eq=False)
-class LocalCopyError(BackendError):
-    """A stored file could not be copied to local disk, for programs that read a path."""
-
-    file_id: int
-    where: str
-    reason: str
-
-    def __str__(self) -> str:
-        return (
-            f"File {self.file_id} could not be copied to {self.where}: {self.reason}. The stored file is unchanged. "
-            "Free space there, or set another folder for temporary files (TMPDIR), and run again."
-        )

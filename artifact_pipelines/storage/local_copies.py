@@ -15,11 +15,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.exceptions import LocalCopyError, StorageUnavailableError
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 
 _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # a name that tempfile makes
@@ -63,32 +62,17 @@ def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
     """Copy under another name first, so that the final name always holds a complete copy."""
     partial = folder / "partial"
     try:
-        with artifact.open() as source, _copy_errors(artifact, folder):
+        with artifact.open() as source:
             folder.mkdir(exist_ok=True)
             with partial.open("wb") as sink:
-                sink.writelines(_pieces(artifact, source))
+                shutil.copyfileobj(source, sink, _PIECE_BYTES)
             partial.chmod(0o444)
             return partial.replace(folder / "file")
+    except OSError as error:  # not of the store: its streams raise errors of their own
+        remedy = "Free space there, or set another folder for temporary files (TMPDIR), and run again."
+        raise StorageUnavailableError(str(folder), error.strerror or str(error), remedy) from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _pieces(artifact: Artifact, source: BinaryIO) -> Iterator[bytes]:
-    """Yield the stored bytes. An error of the store is not one of the copy."""
-    try:
-        while piece := source.read(_PIECE_BYTES):
-            yield piece
-    except OSError as error:
-        remedy = "Check that it can be reached, and run again."
-        raise StorageUnavailableError(artifact.uri(), error.strerror or str(error), remedy) from error
-
-
-@contextmanager
-def _copy_errors(artifact: Artifact, folder: pathlib.Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LocalCopyError(artifact.info.file_id, str(folder), error.strerror or str(error)) from error
 
 
 def copies_folder() -> pathlib.Path:

@@ -25,13 +25,12 @@ class SourceFile(io.FileIO):
 
     Raises:
         SourceVanishedError: There is no such file, or it was gone at the end.
-        SourceUnreadableError: It is not a regular file or not readable, or no file can have its name.
+        SourceUnreadableError: It is not a regular file or not readable.
         SourceChangedError: Its size, time or identity had changed at the end.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
-        _check_name(path)
         with _translated(path):
             if not path.is_file():
                 # A pipe or device would block or never end; a missing file raises here.
@@ -67,18 +66,6 @@ class SourceFile(io.FileIO):
 
 def _signature(stat: os.stat_result) -> tuple[int, int, int, int]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _check_name(path: pathlib.Path) -> None:
-    try:
-        is_name = b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        is_name = False
-    if not is_name:
-        shown = repr(str(path))[1:-1]
-        raise SourceUnreadableError(
-            shown, "its name has a NUL character or an invalid one, which no file name can have"
-        )
 
 
 @contextmanager

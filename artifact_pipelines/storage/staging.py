@@ -4,20 +4,22 @@ Only a ring of blocks is in memory. A large file does not stay in the page cache
 is throttled, and evicts the pages of all others.
 """
 
+import dataclasses
 import errno
 import fcntl
 import io
 import os
 import pathlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.core.types import Content
-from artifact_pipelines.storage.block_ring import BLOCK_BYTES, BlockRing
 from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError, StorageUnavailableError
+from artifact_pipelines.storage.hashing import BlockRing
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 CACHED_BYTES = 64 << 20
 # Each write allocates cache pages of its own size, and large ones are expensive in fragmented memory.
 _PIECE_BYTES = 256 << 10
+_UNCACHE_LAG_BYTES = 64 << 20
 _RWF_DONTCACHE = 0x80  # Linux 6.14, include/uapi/linux/fs.h; os does not name it yet
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -36,17 +39,13 @@ class StagingFile(io.RawIOBase):
     Args:
         folder: Where it lies; created if it is missing.
         nameless: Give it no name there, so that nothing of it outlives its process.
-
-    Raises:
-        StorageFullError: No space is left.
-        StorageUnavailableError: The filesystem failed in another way.
     """
 
     def __init__(self, folder: pathlib.Path, nameless: bool = False) -> None:
         self._path = folder
         self._fd = -1
         self._offset = 0
-        self._dontcache = hasattr(os, "pwritev")
+        self._dontcache = True
         self._ring = BlockRing()
         make = _nameless_file if nameless else _claimed_file
         with storage_errors(folder):
@@ -62,7 +61,7 @@ class StagingFile(io.RawIOBase):
 
     def tell(self) -> int:
         """Return the number of bytes written."""
-        return self._offset + self._ring.pending
+        return self._ring.size_bytes
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write all of `data`."""
@@ -78,12 +77,8 @@ class StagingFile(io.RawIOBase):
             return view.nbytes
 
     def copy_from(self, stream: BinaryIO) -> None:
-        """Write the bytes of a stream, to its end.
-
-        Raises:
-            SourceStreamError: The stream raised. Errors of this package pass unchanged.
-        """
-        while count := read_into(stream, self._ring.space(), self.tell()):
+        """Write the bytes of a stream, to its end; see `hash_stream` for its errors."""
+        while count := _read_into(stream, self._ring.space(), self.tell()):
             if (block := self._ring.advance(count)) is not None:
                 self._write_out(block)
 
@@ -124,31 +119,22 @@ class StagingFile(io.RawIOBase):
                     raise
                 self._dontcache = False
         count = os.pwrite(self._fd, data, self._offset)
-        self._uncache(self._offset, count)
+        # The first call starts writing these dirty pages back; the second drops older ones, which are clean by now.
+        for offset in (self._offset, max(0, self._offset - _UNCACHE_LAG_BYTES)):
+            os.posix_fadvise(self._fd, offset, count, os.POSIX_FADV_DONTNEED)
         return count
 
-    def _uncache(self, offset: int, count: int) -> None:
-        if not hasattr(os, "posix_fadvise"):
-            return
-        # The first call starts writing these dirty pages back; the second drops older ones, which are clean by now.
-        lag = 32 * BLOCK_BYTES
-        os.posix_fadvise(self._fd, offset, count, os.POSIX_FADV_DONTNEED)
-        os.posix_fadvise(self._fd, max(0, offset - lag), count, os.POSIX_FADV_DONTNEED)
 
-
+@dataclasses.dataclass
 class StagedFile:
-    """A complete staging file and its content. While it is open, its bytes outlive a rename and a deletion.
+    """A complete staging file: its path until a backend moves it, its open descriptor, and hash and size of its bytes.
 
-    Attributes:
-        path: Its path until a backend moves it.
-        fd: Its open descriptor.
-        content: Hash and size of its bytes.
+    While it is open, its bytes outlive a rename and a deletion.
     """
 
-    def __init__(self, path: pathlib.Path, fd: int, content: Content) -> None:
-        self.path = path
-        self.fd = fd
-        self.content = content
+    path: pathlib.Path
+    fd: int
+    content: Content
 
     def __enter__(self) -> Self:
         return self
@@ -168,54 +154,34 @@ def remove_abandoned(path: pathlib.Path, dry_run: bool = False) -> bool:
     """Remove a staging file if its process is dead, and return whether it is.
 
     A living process holds a lock on it; clocks play no role, because they disagree. A file of another user, or on a
-    filesystem without locks, stays.
-
-    Args:
-        path: The staging file.
-        dry_run: Remove nothing.
+    filesystem without locks, stays. `dry_run` removes nothing.
 
     Raises:
         FileNotFoundError: The file is gone as well.
     """
-    try:
-        descriptor = _open_to_lock(path)
-    except PermissionError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not dry_run:
-            path.unlink()  # still locked: a writer that made it and waits for the lock must find it gone
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError as error:
-        if error.errno != errno.EBADF:
-            raise
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _open_to_lock(path: pathlib.Path) -> int:
     flags = os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(path, os.O_RDWR | flags)  # NFS locks only files that are open for writing
-    except PermissionError:  # its writer has made it read-only already
-        return os.open(path, os.O_RDONLY | flags)
+        try:
+            descriptor = os.open(path, os.O_RDWR | flags)  # NFS locks only files that are open for writing
+        except PermissionError:  # its writer has made it read-only already
+            descriptor = os.open(path, os.O_RDONLY | flags)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not dry_run:
+                path.unlink()  # still locked: a writer that made it and waits for the lock must find it gone
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EPERM, errno.EBADF):
+            raise
+        return False
+    return True
 
 
 def _nameless_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
     """Create a file without a name, so that a killed process leaves nothing. The returned path does not exist."""
-    if hasattr(os, "O_TMPFILE"):
-        try:
-            descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            return folder / secrets.token_hex(16), descriptor
-        except OSError as error:  # a filesystem without it, or one that ignores the flag
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
-                raise
-    path, descriptor = _claimed_file(folder)
-    path.unlink()
-    return path, descriptor
+    with tempfile.TemporaryFile(buffering=0, dir=folder) as file:
+        return folder / secrets.token_hex(16), os.dup(file.fileno())
 
 
 def _claimed_file(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
@@ -236,28 +202,22 @@ def hash_stream(stream: BinaryIO) -> Content:
         SourceStreamError: The stream raised. Errors of this package pass unchanged.
     """
     ring = BlockRing()
-    read_bytes = 0
     try:
-        while count := read_into(stream, ring.space(), read_bytes):
+        while count := _read_into(stream, ring.space(), ring.size_bytes):
             ring.advance(count)
-            read_bytes += count
         return ring.finish()[1]
     finally:
         ring.stop()
 
 
-def read_into(stream: BinaryIO, space: memoryview, offset_bytes: int) -> int:
+def _read_into(stream: BinaryIO, space: memoryview, offset_bytes: int) -> int:
     """Read once from any binary stream into `space`, and return the number of bytes; 0 at the end."""
     try:
         if hasattr(stream, "readinto"):
-            count = stream.readinto(space)
-            if count is not None:
-                return int(count)
-            data = None
-        else:
-            data = stream.read(space.nbytes)
+            return int(stream.readinto(space))
+        data = stream.read(space.nbytes)
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"it gave {type(data).__name__}, not bytes: open it in binary, blocking mode")
+            raise TypeError(f"it gave {type(data).__name__}, not bytes: open it in binary mode")
         space[: len(data)] = data
         return len(data)
     except ArtifactError:

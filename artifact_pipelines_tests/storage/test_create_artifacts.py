@@ -17,7 +17,6 @@ from artifact_pipelines.core.exceptions import (
     CatalogUnavailableError,
     InvalidArgumentError,
     LeaseExpiredError,
-    NotHeldError,
 )
 from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, NewArtifact, StoragePath
 from artifact_pipelines.storage import holding
@@ -167,49 +166,6 @@ def test_the_first_error_is_raised_even_if_giving_back_fails(
         producer.create_artifacts(items(b"a", b"b"))
     with pytest.raises(StorageFullError):
         producer.create_artifact(io.BytesIO(b"b"), "txt")
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("obstacle", [CatalogUnavailableError("there", "gone"), NotHeldError(1, CALLER, [])])
-def test_a_release_that_fails_does_not_stop_the_others(
-    producer: ArtifactProducer, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, obstacle: Exception
-) -> None:
-    release, tried = catalog.files.release, []
-
-    def fail_once(file_id: FileId, holder: str) -> None:
-        tried.append(file_id)
-        if len(tried) == 1:
-            raise obstacle
-        release(file_id, holder)
-
-    def some() -> Iterator[NewArtifact]:
-        yield from items(b"a", b"b", b"c", b"d")
-        raise KeyError("the first error")
-
-    monkeypatch.setattr(catalog.files, "release", fail_once)
-    with pytest.raises(KeyError, match="the first error"):
-        producer.create_artifacts(some())
-    assert [catalog.files.get_file(file_id).reference_count for file_id in tried] == [1, 0, 0, 0]
-
-
-@pytest.mark.usefixtures("small_batches")
-def test_releases_end_after_three_failures_of_the_catalog(
-    producer: ArtifactProducer, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried = []
-
-    def fail(file_id: FileId, holder: str) -> None:
-        tried.append(file_id)
-        raise CatalogUnavailableError("there", "gone")
-
-    def some() -> Iterator[NewArtifact]:
-        yield from items(*[b"%d" % number for number in range(10)])
-        raise KeyError("the first error")
-
-    monkeypatch.setattr(catalog.files, "release", fail)
-    with pytest.raises(KeyError, match="the first error"):
-        producer.create_artifacts(some())
-    assert len(tried) == 3
 
 
 def test_expired_leases_are_an_error_and_their_keys_are_never_written_again(

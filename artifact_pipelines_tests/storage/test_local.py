@@ -176,22 +176,8 @@ def test_a_failed_sync_of_the_filesystem_is_an_error(backend: LocalStorage, monk
 
 
 def test_syncing_the_filesystem_of_a_bad_descriptor_is_an_error() -> None:
-    sync = local.find_syncfs()
-    assert sync is not None
     with pytest.raises(OSError, match="Bad file descriptor"):
-        sync(-1)
-
-
-def test_each_file_is_synced_where_the_filesystem_cannot_be(
-    backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local, "sync_filesystem", None)
-    events = _recorded(monkeypatch, tmp_path)
-    content = stage(backend, b"data")
-    backend.write_streams([(content, PATH)])
-    assert events[0] == "sync the staged file"
-    assert events[-2:] == ["move", "sync store/ab"]
-    content.discard()
+        local.sync_filesystem(-1)
 
 
 def test_the_repr_shows_the_folder(backend: LocalStorage) -> None:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from artifact_pipelines.storage import local_copies
-from artifact_pipelines.storage.exceptions import DamagedBytesError, LocalCopyError, StorageUnavailableError
+from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 
 _CHILD = """
 import io, sys
@@ -187,12 +187,17 @@ class Breaking(io.RawIOBase):
         raise self._error
 
 
-@pytest.mark.parametrize("error", [OSError("connection lost"), DamagedBytesError(1, "s3://bucket/ab/cd/1", "a", "b")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageUnavailableError("s3://bucket/ab/cd/1", "connection lost"),
+        DamagedBytesError(1, "s3://bucket/ab/cd/1", "a", "b"),
+    ],
+)
 def test_a_copy_whose_source_fails_leaves_nothing_and_names_the_source(folder: pathlib.Path, error: Exception) -> None:
     artifact = remote("ab/cd/1", lambda: Breaking(error))  # type: ignore[arg-type, return-value]
-    with pytest.raises((StorageUnavailableError, DamagedBytesError), match="s3://bucket/ab/cd/1") as caught:
+    with pytest.raises(type(error), match="s3://bucket/ab/cd/1"):
         local_copies.lasting_path(artifact)
-    assert "disk" not in str(caught.value)
     assert not [path for path in folder.rglob("*") if path.is_file()]
     whole = remote("ab/cd/1", lambda: io.BytesIO(b"whole"))
     assert local_copies.lasting_path(whole).read_bytes() == b"whole"
@@ -202,7 +207,7 @@ def test_a_copy_on_a_full_disk_leaves_nothing_and_names_the_folder(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full(io.BytesIO):
-        def writelines(self, pieces: Any, /) -> None:
+        def write(self, piece: Any, /) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def open_full(path: pathlib.Path, mode: str) -> Full:
@@ -210,6 +215,6 @@ def test_a_copy_on_a_full_disk_leaves_nothing_and_names_the_folder(
         return Full()
 
     monkeypatch.setattr(pathlib.Path, "open", open_full)
-    with pytest.raises(LocalCopyError, match=f"File 7 .*{folder}.* No space left on device.*TMPDIR"):
+    with pytest.raises(StorageUnavailableError, match=f"{folder}.* No space left on device.*TMPDIR"):
         local_copies.lasting_path(remote("ab/cd/1", lambda: io.BytesIO(b"12345")))
     assert not [path for path in folder.rglob("*") if path.is_file()]

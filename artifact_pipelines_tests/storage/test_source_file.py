@@ -69,9 +69,3 @@ def test_an_unreadable_file_is_an_error_with_a_remedy(path: pathlib.Path, monkey
     monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, who may read every file
     with pytest.raises(SourceUnreadableError, match=r"Permission denied\. Give the pipeline's user read permission"):
         SourceFile(path)
-
-
-@pytest.mark.parametrize(("name", "shown"), [("a\0b", r"a\\x00b"), ("a\ud800b", r"a\\ud800b")])
-def test_an_impossible_file_name_is_refused(tmp_path: pathlib.Path, name: str, shown: str) -> None:
-    with pytest.raises(SourceUnreadableError, match=f"{shown} cannot be read: .* NUL"):
-        SourceFile(tmp_path / name)

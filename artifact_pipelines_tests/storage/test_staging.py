@@ -13,8 +13,8 @@ import pytest
 
 from artifact_pipelines.datasets.exceptions import EmptySourceError
 from artifact_pipelines.storage import staging
-from artifact_pipelines.storage.block_ring import BLOCK_BYTES
 from artifact_pipelines.storage.exceptions import SourceStreamError, StorageFullError, StorageUnavailableError
+from artifact_pipelines.storage.hashing import BLOCK_BYTES
 from artifact_pipelines.storage.staging import StagedFile, StagingFile, hash_stream, remove_abandoned
 
 DATA = bytes(range(256)) * (BLOCK_BYTES // 64)  # four blocks
@@ -83,15 +83,13 @@ def test_writes_of_any_size_are_staged(folder: pathlib.Path) -> None:
     result.discard()
 
 
-@pytest.mark.parametrize("how", ["kernel without the flag", "no posix_fadvise", "as it is"])
-def test_large_files_bypass_the_page_cache_on_every_system(
+@pytest.mark.parametrize("how", ["kernel without the flag", "as it is"])
+def test_large_files_bypass_the_page_cache_on_every_kernel(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(staging, "CACHED_BYTES", BLOCK_BYTES)
     if how != "as it is":
         monkeypatch.setattr(os, "pwritev", _raise(errno.EOPNOTSUPP))
-    if how == "no posix_fadvise":
-        monkeypatch.delattr(os, "posix_fadvise")
     assert staged(folder, io.BytesIO(DATA)) == DATA
 
 

@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import stat
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STAGING = ".staging"
+_syncfs = ctypes.CDLL(None, use_errno=True).syncfs  # os has no such call
 _STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -65,10 +65,6 @@ class LocalStorage:
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         """See `IStorageBackend`. Two syncs of the whole filesystem replace three for each file."""
-        if sync_filesystem is None:
-            for content, path in contents:
-                self.write_stream(content, path)
-            return
         if not contents:
             return
         targets = [self._locate(path) for _, path in contents]
@@ -154,23 +150,11 @@ class LocalStorage:
             self._durable_folders.add(folder)
 
 
-def find_syncfs() -> Callable[[int], None] | None:
-    """Return Linux's call that syncs the filesystem of a descriptor, and raises errors of earlier write-backs."""
-    if not sys.platform.startswith("linux"):
-        return None
-    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if call is None:
-        return None
-
-    def sync(descriptor: int) -> None:
-        if call(descriptor) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-
-    return sync
-
-
-sync_filesystem = find_syncfs()
+def sync_filesystem(descriptor: int) -> None:
+    """Sync the whole filesystem of a descriptor. Errors of earlier write-backs are raised too."""
+    if _syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def _entries(folder: pathlib.Path) -> list[str]:

@@ -10,7 +10,7 @@ import pathlib
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -102,29 +102,24 @@ class S3Storage:
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
-        page: dict[str, str] = {}
-        while True:
-            answer = self.client.call("list_objects_v2", Prefix=self._prefix, **page)
-            for entry in answer.get("Contents", ()):
-                path = self._parse(entry["Key"])
-                if path is not None:
-                    yield path
-            if not answer.get("IsTruncated"):
-                return
-            page = {"ContinuationToken": answer["NextContinuationToken"]}
+        for entry in self._listed("list_objects_v2", "Contents", Prefix=self._prefix):
+            if (path := self._parse(entry["Key"])) is not None:
+                yield path
 
     def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
         """See `IStorageBackend`. A dead writer leaves its multipart upload."""
         cleared = []
-        for key, upload_id in list(self._uploads()):
-            path = self._parse(key)
+        # All uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix.
+        for listed in list(self._listed("list_multipart_uploads", "Uploads")):
+            upload = {"Key": listed["Key"], "UploadId": listed["UploadId"]}
+            path = self._parse(upload["Key"])
             if path is None or is_leased(path.file_id):
                 continue
             with suppress(NoSuchThingError):  # finished or cleared in the meantime
-                leftover = Leftover(f"multipart upload {upload_id} of {key}", self._uploaded_bytes(key, upload_id))
+                size_bytes = sum(int(part["Size"]) for part in self._listed("list_parts", "Parts", **upload))
                 if not dry_run:
-                    self.client.call("abort_multipart_upload", Key=key, UploadId=upload_id)
-                cleared.append(leftover)
+                    self.client.call("abort_multipart_upload", **upload)
+                cleared.append(Leftover("multipart upload {UploadId} of {Key}".format(**upload), size_bytes))
         return cleared
 
     def _key(self, path: StoragePath) -> str:
@@ -133,28 +128,15 @@ class S3Storage:
     def _parse(self, key: str) -> StoragePath | None:
         return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
 
-    def _uploads(self) -> Iterator[tuple[str, str]]:
-        """Yield all uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix."""
-        page: dict[str, str] = {}
+    def _listed(self, method: str, entries: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries of a listing, page by page. Each page names the parameters of the next one."""
+        page: dict[str, Any] = {}
         while True:
-            answer = self.client.call("list_multipart_uploads", **page)
-            uploads = answer.get("Uploads", ())
-            for upload in uploads:
-                yield upload["Key"], upload["UploadId"]
-            if not answer.get("IsTruncated") or not uploads:
+            answer = self.client.call(method, **parameters, **page)
+            yield from answer.get(entries, ())
+            page = {name.removeprefix("Next"): answer[name] for name in answer if name.startswith("Next")}
+            if not answer.get("IsTruncated") or not page:
                 return
-            # Some servers omit where the next page begins.
-            last_key, last_id = answer.get("NextKeyMarker"), answer.get("NextUploadIdMarker")
-            page = {"KeyMarker": last_key or uploads[-1]["Key"], "UploadIdMarker": last_id or uploads[-1]["UploadId"]}
-
-    def _uploaded_bytes(self, key: str, upload_id: str) -> int:
-        size_bytes = page = 0
-        while True:
-            answer = self.client.call("list_parts", Key=key, UploadId=upload_id, PartNumberMarker=page)
-            size_bytes += sum(int(part["Size"]) for part in answer.get("Parts", ()))
-            if not answer.get("IsTruncated"):
-                return size_bytes
-            page = answer["NextPartNumberMarker"]
 
     async def _put_all(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         waiting = iter(contents)

@@ -8,8 +8,7 @@ import hypothesis
 import hypothesis.strategies as st
 
 from artifact_pipelines.core.types import Content
-from artifact_pipelines.storage.block_ring import BLOCK_BYTES, BlockRing
-from artifact_pipelines.storage.hashing import ContentHasher
+from artifact_pipelines.storage.hashing import BLOCK_BYTES, BlockRing, ContentHasher
 
 # https://github.com/BLAKE3-team/BLAKE3/blob/master/test_vectors/test_vectors.json: the first 32 bytes for 0 and 1 byte
 EMPTY = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
