@@ -13,7 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import dagster as dg
 from rich.console import Console
@@ -51,11 +51,7 @@ class Daemon:
         self.cursor = self._evaluate_conditions(None).cursor if cursor is None else cursor
 
     def settle(self) -> tuple[Sequence[dg.DagsterRun], Mapping[str, str]]:
-        """Tick all sensors and conditions until they request no further run.
-
-        Returns:
-            The finished runs, and each landing sensor's last reason to request none.
-        """
+        """Tick all until no run is requested. Returns the runs, and each sensor's last reason to request none."""
         runs: list[dg.DagsterRun] = []
         while True:
             finished, reasons = self._tick_sensors()
@@ -141,32 +137,18 @@ def correct_delays(flights: BinaryIO) -> bytes:
     """Return the flights with departure delays of over 1,000 minutes, five rows, set to missing."""
     lines = flights.read().splitlines(keepends=True)
     column = lines[0].split(b",").index(b"dep_delay")
-    return b"".join(_corrected_line(line, column) for line in lines)
-
-
-def _corrected_line(line: bytes, column: int) -> bytes:
-    values = line.split(b",")
-    if values[column].isdigit() and int(values[column]) > _IMPLAUSIBLE_MIN:
-        values[column] = b"NA"
-    return b",".join(values)
-
-
-_COLUMNS: Sequence[tuple[str, Literal["left", "right"]]] = (
-    ("Asset", "left"),
-    ("File ID", "right"),
-    ("Content", "left"),
-    ("Rows", "right"),
-    ("Size", "right"),
-    ("Stored", "left"),
-    ("Seconds", "right"),
-)
+    for place, line in enumerate(lines):
+        values = line.split(b",")
+        if values[column].isdigit() and int(values[column]) > _IMPLAUSIBLE_MIN:
+            lines[place] = b",".join([*values[:column], b"NA", *values[column + 1 :]])
+    return b"".join(lines)
 
 
 def run_table(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> Table:
     """Return a table to print, with a row for each artifact that the runs materialized."""
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for name, justify in _COLUMNS:
-        table.add_column(name, justify=justify, no_wrap=True)
+    for name in ("Asset", "File ID", "Content", "Rows", "Size", "Stored", "Seconds"):
+        table.add_column(name, justify="left" if name in ("Asset", "Content", "Stored") else "right", no_wrap=True)
     for run in runs:
         for row in _rows_of(instance, run.run_id):
             table.add_row(*row)
@@ -193,11 +175,7 @@ def _rows_of(instance: dg.DagsterInstance, run_id: str) -> Iterator[Sequence[str
 
 
 def play(console: Console, daemon: Daemon, landing: pathlib.Path, headline: str, files: Mapping[str, BinaryIO]) -> None:
-    """Drop files and print the artifacts that follow, or the reason for none.
-
-    Raises:
-        SystemExit: A run failed.
-    """
+    """Drop files and print the artifacts that follow, or the reason for none. Exits if a run failed."""
     console.print(f"\n[bold]{headline}[/]\n", soft_wrap=True)
     for name, content in files.items():
         drop(landing, name, content)

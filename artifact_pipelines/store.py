@@ -44,6 +44,8 @@ def open_store(catalog_url: str | None = None, storage_url: str | None = None, v
 class Store(IArtifactProducer):
     """Stored files and the artifacts of assets, outside of Dagster.
 
+    A file ID that is not a positive whole number is an `InvalidFileIdError`, one without a file an `UnknownFileError`.
+
     Attributes:
         catalog: The catalog of the store.
     """
@@ -111,29 +113,16 @@ class Store(IArtifactProducer):
                 None: the setting of `open_store`.
 
         Raises:
-            InvalidFileIdError: The ID is not a positive whole number.
-            UnknownFileError: There is no such file.
             IntegrityError: The bytes are missing, have another size or are known to be damaged.
         """
         return self._producer.open(FileId(file_id), verify)
 
     def info(self, file_id: FileId | int) -> FileInfo:
-        """Return the facts about a file: size, content hash, type, state.
-
-        Raises:
-            InvalidFileIdError: The ID is not a positive whole number.
-            UnknownFileError: There is no such file.
-        """
+        """Return the facts about a file: size, content hash, type, state."""
         return self.catalog.files.get_file(FileId(file_id))
 
     def uri(self, file_id: FileId | int) -> str:
-        """Return the URI of a file's bytes (`file:///…` or `s3://…`), after a check that they exist.
-
-        Raises:
-            InvalidFileIdError: The ID is not a positive whole number.
-            UnknownFileError: There is no such file.
-            IntegrityError: The bytes are missing, have another size or are known to be damaged.
-        """
+        """Return the URI of a file's bytes (`file:///…` or `s3://…`). Raises an `IntegrityError` as `open` does."""
         return self._producer.uri(self.info(file_id))
 
     def release(self, file_id: FileId | int) -> None:
@@ -142,8 +131,6 @@ class Store(IArtifactProducer):
         If there is none, drop the reference that the recovery of a lost catalog made for an unknown holder.
 
         Raises:
-            InvalidFileIdError: The ID is not a positive whole number.
-            UnknownFileError: There is no such file.
             NotHeldError: No such reference is left.
         """
         try:

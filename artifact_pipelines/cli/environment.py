@@ -43,15 +43,7 @@ def open_store(may_be_new: bool = False) -> "Store":
 
 
 def _catalog_url(may_be_new: bool) -> str:
-    """Return the URL of the catalog.
-
-    Args:
-        may_be_new: True if the command may create the catalog. Any other command fails, so that a mistyped URL leaves
-            no empty catalog behind.
-
-    Raises:
-        NoCatalogError: There is no catalog, and the command may not create one.
-    """
+    """Return the URL of the catalog, which must exist unless the command may create it: URLs may be mistyped."""
     from artifact_pipelines.catalog.engine import check_is_there
 
     url = Settings.from_environment().catalog_url

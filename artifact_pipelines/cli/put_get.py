@@ -51,11 +51,10 @@ def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
     if output is not None and not output.parent.is_dir():
         raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
-    target = "standard output" if output is None else output.name
     with open_store() as store, store.open(file_id) as source:
-        with stream_progress(f"Writing {target}", is_piped=output is None) as counted:
-            if output is None:
-                return _write_to_standard_output(counted(source))
+        if output is None:  # without a bar: the other end of a pipe may print on the same terminal
+            return _write_to_standard_output(source)
+        with stream_progress(f"Writing {output.name}") as counted:
             _write_whole(counted(source), output)
         info = store.info(file_id)
     if as_json:

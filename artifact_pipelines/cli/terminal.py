@@ -4,8 +4,6 @@ import dataclasses
 import datetime
 import io
 import json
-import os
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,11 +30,7 @@ version_option = click.option(
 
 
 class Share(click.ParamType[float]):
-    """A percentage or a fraction: `10%` or `0.1`.
-
-    Args:
-        may_be_zero: True if 0 is allowed.
-    """
+    """A percentage or a fraction: `10%` or `0.1`."""
 
     name = "share"
 
@@ -62,12 +56,7 @@ def console() -> Console:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = ()) -> None:
-    """Print rows as a table.
-
-    Args:
-        rows: At least one row. All have the same columns.
-        only_json: Columns to leave out. Columns that are empty in every row are left out as well.
-    """
+    """Print rows, at least one, as a table without the columns `only_json` and those that are empty in every row."""
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     names = [name for name in rows[0] if name not in only_json and any(row[name] is not None for row in rows)]
     for name in names:
@@ -124,17 +113,10 @@ def file_row(info: FileInfo) -> dict[str, Any]:
 
 def asset_row(materialization: Materialization) -> dict[str, Any]:
     """Return the columns of a materialization."""
-    return {
-        "asset": materialization.asset,
-        "partition": materialization.partition,
-        "version": materialization.version,
-        "file_id": materialization.file.file_id,
-        "content_hash": materialization.file.content_hash,
-        "rows": materialization.row_count,
-        "size_bytes": materialization.file.size_bytes,
-        "bytes_added": materialization.bytes_added,
-        "created_at": materialization.created_at,
-    }
+    m, file = materialization, materialization.file
+    names = {"asset": m.asset, "partition": m.partition, "version": m.version}
+    sizes = {"rows": m.row_count, "size_bytes": file.size_bytes, "bytes_added": m.bytes_added}
+    return {**names, "file_id": file.file_id, "content_hash": file.content_hash, **sizes, "created_at": m.created_at}
 
 
 @contextmanager
@@ -155,22 +137,15 @@ def row_progress(text: str) -> Iterator[Callable[[int], object]]:
 @contextmanager
 def byte_progress(text: str) -> Iterator[Callable[[int, int], object]]:
     """Show a bar of bytes while a person watches. Yields a function that takes the bytes done and those expected."""
-    with _progress(*_byte_columns()) as progress:
+    with _progress() as progress:
         task = progress.add_task(text)
         yield lambda done, expected: progress.update(task, completed=done, total=max(done, expected))
 
 
 @contextmanager
-def stream_progress(text: str, is_piped: bool = False) -> Iterator[Callable[[BinaryIO], BinaryIO]]:
-    """Show a bar of bytes while a person watches. Yields a function that makes a seekable stream count its reads.
-
-    Args:
-        text: Label of the bar.
-        is_piped: True if the bytes go to standard output. There is no bar beside a pipe, whose other end may print
-            the bytes on the same terminal.
-    """
-    is_hidden = is_piped and stat.S_ISFIFO(os.fstat(1).st_mode)
-    with _progress(*_byte_columns(), is_hidden=is_hidden) as progress:
+def stream_progress(text: str) -> Iterator[Callable[[BinaryIO], BinaryIO]]:
+    """Show a bar of bytes while a person watches. Yields a function that makes a seekable stream count its reads."""
+    with _progress() as progress:
 
         def counted(stream: BinaryIO) -> BinaryIO:
             size_bytes = stream.seek(0, io.SEEK_END)
@@ -180,12 +155,10 @@ def stream_progress(text: str, is_piped: bool = False) -> Iterator[Callable[[Bin
         yield counted
 
 
-def _progress(*columns: bars.ProgressColumn, is_hidden: bool = False) -> bars.Progress:
-    """Return a progress display on standard error, which prints nothing where nobody watches."""
-    is_watched = sys.stderr.isatty() and not is_hidden
+def _progress(*columns: bars.ProgressColumn) -> bars.Progress:
+    """Return a display on standard error, by default of bytes, which prints nothing where nobody watches."""
+    of_bytes = (bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
     label = bars.TextColumn("{task.description}", markup=False)
-    return bars.Progress(label, *columns, console=Console(stderr=True), transient=True, disable=not is_watched)
-
-
-def _byte_columns() -> Sequence[bars.ProgressColumn]:
-    return bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn()
+    return bars.Progress(
+        label, *(columns or of_bytes), console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    )

@@ -5,7 +5,6 @@ A backup is an ordinary artifact: it is verified, and kept by its retention poli
 """
 
 import contextlib
-import dataclasses
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
@@ -35,11 +34,7 @@ def back_up(
 ) -> Materialization:
     """Store one state of the catalog as a materialization of `BACKUP_ASSET`. Other writers are not blocked.
 
-    Args:
-        catalog: The catalog to back up, which also records the backup.
-        producer: Stores the backup.
-        run_id: The Dagster run that makes it, if any.
-        code_version: The code version of the asset, if a run makes it.
+    The catalog records its own backup. `run_id` and `code_version` describe the Dagster run that makes it, if any.
 
     Raises:
         BackendError: Catalog or store did not answer, or the store is full. Nothing was recorded.
@@ -61,20 +56,11 @@ def back_up(
     return made
 
 
-@dataclasses.dataclass(frozen=True)
-class FoundBackup:
-    """A backup in a store.
+def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> tuple[StoragePath, Sequence[FileId]]:
+    """Find the newest backup in a store, or the file with an ID, without a catalog.
 
-    Attributes:
-        unreadable: Newer files whose first bytes cannot be read. A newer backup may be among them.
-    """
-
-    path: StoragePath
-    unreadable: Sequence[FileId] = ()
-
-
-def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> FoundBackup:
-    """Return the newest backup in a store, or the file with an ID, without a catalog.
+    Returns:
+        Its path, and the newer files whose first bytes cannot be read. A newer backup may be among them.
 
     Raises:
         NoBackupError: There is none.
@@ -83,13 +69,13 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
     if file_id is not None:
         for path in backend.list_files():
             if path.file_id == file_id:
-                return FoundBackup(path)
+                return path, ()
         raise NoBackupError(repr(backend), file_id)
     unreadable: list[FileId] = []
     for path in _newest_first(backend):
         try:
             if _is_backup(backend, path):
-                return FoundBackup(path, unreadable)
+                return path, unreadable
         except StorageUnavailableError:  # one file: a bad block; many: the store does not answer
             unreadable.append(path.file_id)
             if len(unreadable) > MOST_UNREADABLE:
@@ -99,9 +85,8 @@ def find_backup(backend: IStorageBackend, file_id: FileId | None = None) -> Foun
 
 def find_older_backups(backend: IStorageBackend, path: StoragePath) -> Sequence[FileId]:
     """Return the newest few backups before this one. Searches only files with IDs just below it."""
-    near = itertools.islice(_newest_first(backend, path.file_id), FILES_SEARCHED)
     found: list[FileId] = []
-    for older in near:
+    for older in itertools.islice(_newest_first(backend, path.file_id), FILES_SEARCHED):
         with contextlib.suppress(StorageUnavailableError):
             if _is_backup(backend, older):
                 found.append(older.file_id)

@@ -119,17 +119,8 @@ def _line(value: object) -> bytes:
 
 @contextlib.contextmanager
 def _damage() -> Iterator[None]:
-    """Translate every error that the standard library raises on hostile bytes. Errors of a consumer pass unchanged."""
+    """Translate the errors that the standard library raises on bytes that are not a backup."""
     try:
         yield
-    except (
-        gzip.BadGzipFile,
-        EOFError,
-        zlib.error,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        RecursionError,
-    ) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError, LookupError, AttributeError, TypeError) as error:
         raise BadBackup(str(error) or type(error).__name__) from error

@@ -48,34 +48,17 @@ class DamagedBackupError(IntegrityError):
 
 @dataclasses.dataclass(eq=False)
 class ForeignStoreError(IntegrityError):
-    """The store and the catalog have different contents under the same file ID."""
+    """Store and catalog have different contents under one file ID, or both have files and none in common."""
 
-    key: str
     where: str
-    expected_hash: str
+    stored: str
+    known: str
 
     def __str__(self) -> str:
         return (
-            f"{self.where} holds {self.key}, but in this catalog the file with that ID has content hash "
-            f"{self.expected_hash}: the catalog belongs to another store, or is an old backup. Nothing was deleted. "
-            "Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or restore the right catalog: "
-            "`artifact-pipelines catalog restore`."
-        )
-
-
-@dataclasses.dataclass(eq=False)
-class NoCommonFileError(IntegrityError):
-    """Store and catalog both have files, and none in common."""
-
-    where: str
-    stored_files: int
-    known_files: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.where} holds {self.stored_files} files, the catalog knows {self.known_files}, and they have none in "
-            "common: the catalog belongs to another store. Nothing was deleted. Check ARTIFACT_CATALOG_URL and "
-            "ARTIFACT_STORAGE_URL."
+            f"{self.where} holds {self.stored}, but the catalog knows {self.known}: it belongs to another store, or is "
+            "an old backup. Nothing was deleted. Check ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL, or restore the "
+            "right catalog: `artifact-pipelines catalog restore`."
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, StoragePath
-from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError, TooMuchToDeleteError
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, TooMuchToDeleteError
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
@@ -33,8 +33,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
 
     Raises:
         CatalogOlderThanStoreError: The store has files with IDs that this catalog has not given yet.
-        ForeignStoreError: The store has another content under an ID of this catalog.
-        NoCommonFileError: Store and catalog both have files, and none in common.
+        ForeignStoreError: The store has another content under an ID of this catalog, or no file in common with it.
         TooMuchToDeleteError: The orphans are more than `max_share` of the store.
     """
     orphans: list[StoragePath] = []
@@ -45,7 +44,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
         orphans += _unknown(catalog, backend, batch)
         listed += len(batch)
     if listed == len(orphans) > FEW_FILES and (known := catalog.audit.stored_amount()[0]):
-        raise NoCommonFileError(repr(backend), listed, known)
+        raise ForeignStoreError(repr(backend), f"{listed} files", f"none of them and {known} others")
     if orphans:
         named = catalog.audit.lost_files()
         orphans = [path for path in orphans if path.file_id not in named]
@@ -64,22 +63,18 @@ def _unknown(catalog: Catalog, backend: IStorageBackend, paths: Sequence[Storage
         if path.file_id > highest:
             raise CatalogOlderThanStoreError(str(path), repr(backend), highest)
         if expected is not None and expected != path.content_hash:
-            raise ForeignStoreError(str(path), repr(backend), expected)
+            raise ForeignStoreError(repr(backend), str(path), f"file {path.file_id} with content hash {expected}")
     return [path for path in paths if path.file_id not in known]
 
 
 def check_share(kind: str, deleted: Amount, total: Amount, max_share: float = MAX_SHARE) -> None:
-    """Refuse to delete an unexpectedly large share of the store.
+    """Refuse to delete more than a share of the store's files or bytes by a `TooMuchToDeleteError`.
 
     Args:
-        kind: What would be deleted, for people.
-        deleted: How much would be deleted.
-        total: How much the store holds.
-        max_share: The share of files, and of bytes, that may be deleted; from 0 to 1.
-
-    Raises:
-        TooMuchToDeleteError: More would be deleted.
-        InvalidArgumentError: The share is out of range.
+        kind: The things to delete, for people.
+        deleted: Their amount.
+        total: The amount that the store holds.
+        max_share: From 0 to 1; anything else is an `InvalidArgumentError`.
     """
     if not 0 <= max_share <= 1:
         raise InvalidArgumentError("max_share", max_share, "a share from 0 to 1")

@@ -7,10 +7,9 @@ import array
 import bisect
 import dataclasses
 import datetime
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
@@ -27,9 +26,6 @@ from artifact_pipelines.maintenance.exceptions import (
 from artifact_pipelines.maintenance.rebuild import adopt
 from artifact_pipelines.storage.hashing import ContentHasher
 from artifact_pipelines.storage.interfaces import IStorageBackend
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _PIECE_BYTES = 1 << 20
 
@@ -87,36 +83,28 @@ def restore(
         CatalogNotEmptyError: The catalog holds rows.
         BackendError: Catalog or store did not answer.
     """
-    found = find_backup(backend, file_id)
-    path = found.path
+    path, unreadable = find_backup(backend, file_id)
+    found = _hash_of(backend, path)
+    if found != path.content_hash:
+        expected, older = f"hash {path.content_hash}", find_older_backups(backend, path)
+        raise DamagedBackupError(path.file_id, backend.uri(path), expected, f"hash {found}", older)
     try:
-        stream = backend.read_stream(path)
+        with backend.read_stream(path) as stream, refilling(catalog.transfer) as refill:
+            report = _Restoring(refill, backend, path, advance).run(stream)
+    except BadBackup as error:
+        raise UnreadableBackupError(backend.uri(path), str(error), find_older_backups(backend, path)) from error
+    return dataclasses.replace(report, unreadable=unreadable)
+
+
+def _hash_of(backend: IStorageBackend, path: StoragePath) -> str:
+    hasher = ContentHasher()
+    try:
+        with backend.read_stream(path) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                hasher.update(piece)
     except FileNotFoundError as error:
         raise NoBackupError(repr(backend), path.file_id) from error
-    try:
-        with stream, refilling(catalog.transfer) as refill:
-            report = _restore_from(stream, refill, backend, path, advance)
-    except (DamagedBackupError, UnreadableBackupError) as error:
-        raise dataclasses.replace(error, older=find_older_backups(backend, path)) from error
-    return dataclasses.replace(report, unreadable=found.unreadable)
-
-
-def _restore_from(
-    stream: BinaryIO,
-    refill: CatalogRefill,
-    backend: IStorageBackend,
-    path: StoragePath,
-    advance: Callable[[int], object],
-) -> RestoreReport:
-    checked = _HashingReader(stream)
-    uri = backend.uri(path)
-    try:
-        report = _Restoring(refill, backend, path, advance).run(cast("BinaryIO", checked))
-    except BadBackup as error:
-        checked.check(path, uri)  # damaged bytes explain any other error
-        raise UnreadableBackupError(uri, str(error)) from error
-    checked.check(path, uri)
-    return report
+    return hasher.hexdigest()
 
 
 class _Restoring:
@@ -195,32 +183,3 @@ class _Restoring:
     def _has_all_bytes(self, row: Mapping[str, Any]) -> bool:
         path = StoragePath.parse(str(row["storage_key"]))
         return path is not None and self._backend.size_bytes(path) == row["size_bytes"]
-
-
-class _HashingReader(io.RawIOBase):
-    """Hashes all bytes read through it, so that a backup is checked while it is restored."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hasher = ContentHasher()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        data = self._stream.read(memoryview(buffer).nbytes)
-        memoryview(buffer)[: len(data)] = data
-        self._hasher.update(data)
-        return len(data)
-
-    def check(self, path: StoragePath, uri: str) -> None:
-        """Read to the end, and compare the hash.
-
-        Raises:
-            DamagedBackupError: The content does not have the hash in its key.
-        """
-        while self.read(_PIECE_BYTES):
-            pass
-        found = self._hasher.hexdigest()
-        if found != path.content_hash:
-            raise DamagedBackupError(path.file_id, uri, f"hash {path.content_hash}", f"hash {found}")

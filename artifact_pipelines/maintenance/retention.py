@@ -95,11 +95,7 @@ def plan_retention(
         catalog: The catalog.
         assets: Restricts the verdicts to these assets.
         declared: Policies that override those in the catalog.
-        ops_within: How long to keep outputs of ops that are not assets, such as `30d`; None: forever. Younger outputs
-            get no verdict.
-
-    Raises:
-        InvalidArgumentError: `ops_within` is not a duration of a day or more.
+        ops_within: See `clean_up`. Younger outputs get no verdict.
     """
     policies = {**catalog.retention.policies(), **(declared or {}), **_policies_of_old_op_outputs(catalog, ops_within)}
     if assets is None:

@@ -5,7 +5,7 @@ only when its run has ended, or when Dagster has the materialization. Until then
 """
 
 import datetime
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from itertools import islice
 
 import dagster as dg
@@ -112,13 +112,11 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
     last = candidates[-1].materialization_id if len(candidates) == CANDIDATES_PER_TICK else 0
     if last == place:
         decided.raise_first()
-    reports = [*_summary(decided.errors), *decided.done] or ["Nothing was published or rejected."]
-    return dg.SensorResult(skip_reason="; ".join(reports), cursor=str(last))
-
-
-def _summary(errors: Sequence[Exception]) -> Sequence[str]:
-    """Return one sentence about all errors, if there are any."""
-    return [f"{len(errors)} could not be decided, the first because of {_explained(error)}" for error in errors[:1]]
+    reports = [*decided.done]
+    if decided.errors:
+        first = _explained(decided.errors[0])
+        reports.insert(0, f"{len(decided.errors)} could not be decided, the first because of {first}")
+    return dg.SensorResult(skip_reason="; ".join(reports) or "Nothing was published or rejected.", cursor=str(last))
 
 
 def _explained(error: Exception) -> str:

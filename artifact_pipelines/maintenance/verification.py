@@ -26,13 +26,7 @@ _REFUSED_AT_MOST = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """The result of a verification.
-
-    Attributes:
-        files: Number of files examined.
-        size_bytes: Bytes read.
-        findings: All damage found, repaired or not.
-    """
+    """The number of files examined, the bytes read, and all damage found, repaired or not."""
 
     files: int
     size_bytes: int
@@ -130,7 +124,9 @@ class _Scrub:
     def _compare(self, file: FileInfo) -> Finding | None:
         uri, expected = self._backend.uri(file.storage_path), f"{file.size_bytes:,} bytes"
         try:
-            found = self._size_bytes(file)
+            self._refused_in_a_row += 1
+            found = self._backend.size_bytes(file.storage_path)
+            self._refused_in_a_row = 0
             if found is not None and found != file.size_bytes:
                 return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
             stream = self._backend.read_stream(file.storage_path)
@@ -141,18 +137,11 @@ class _Scrub:
             return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
         except DamagedBytesError as error:
             return Finding(FindingKind.CORRUPT, file.file_id, uri, error.expected, error.found)
-        except StorageUnavailableError as error:  # bad blocks, of which several files may be affected
+        except StorageUnavailableError as error:  # bad blocks; several refusals in a row: the store is down
             if self._refused_in_a_row > _REFUSED_AT_MOST:
                 raise
             return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
         return None
-
-    def _size_bytes(self, file: FileInfo) -> int | None:
-        """Return the size of a file in the store. Counts refusals: several in a row mean that the store is down."""
-        self._refused_in_a_row += 1
-        found = self._backend.size_bytes(file.storage_path)
-        self._refused_in_a_row = 0
-        return found
 
     def _advance(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes

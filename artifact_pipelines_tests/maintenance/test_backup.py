@@ -46,7 +46,7 @@ def test_newest_backup_is_found_among_many_files(
     made = back_up(catalog, producer)
     for number in range(10):
         create(producer, gzip.compress(b"%d" % number) if number % 2 else b"%d" % number)
-    assert find_backup(backend).path.file_id == made.file.file_id
+    assert find_backup(backend)[0].file_id == made.file.file_id
 
 
 def test_missing_backup_error_names_unreadable_files(

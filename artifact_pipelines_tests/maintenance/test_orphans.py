@@ -16,7 +16,7 @@ from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, FileId, StoragePath
 from artifact_pipelines.maintenance import orphans
-from artifact_pipelines.maintenance.exceptions import ForeignStoreError, NoCommonFileError, TooMuchToDeleteError
+from artifact_pipelines.maintenance.exceptions import ForeignStoreError, TooMuchToDeleteError
 from artifact_pipelines.maintenance.orphans import check_share, find_orphans
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends.local import LocalStorage
@@ -62,7 +62,7 @@ def test_store_without_a_common_file_is_refused(
     first, second = create(producer, "of another catalog", "of this one")
     forget(engine, first)
     backend.delete_file(catalog.files.get_file(second).storage_path)
-    with pytest.raises(NoCommonFileError, match="1 files, the catalog knows 1, and they have none in common"):
+    with pytest.raises(ForeignStoreError, match="holds 1 files, but the catalog knows none of them and 1 others"):
         find_orphans(catalog, backend)
 
 

@@ -382,7 +382,7 @@ def test_error_of_a_damaged_backup_names_older_backups(
         create(producer, b"%d" % number)
         backups.append(back_up(catalog, producer).file)
     put(backend, backups[3].storage_path, gzip.compress(b"damaged")[:10])
-    bad_start = find_backup(backend).path
+    bad_start = find_backup(backend)[0]
     assert bad_start == backups[2].storage_path, "a file with another beginning is not a backup"
     put(backend, backups[3].storage_path, packed(lines_of(producer, backups[2].file_id)))
     named = f"--file-id N. Older backups: {backups[2].file_id}, {backups[1].file_id}."
