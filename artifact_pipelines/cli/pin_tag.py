@@ -56,6 +56,4 @@ def untag(asset: str, name: str, partition: str | None, as_json: bool) -> None:
 
 
 def _report(as_json: bool, text: str, facts: object) -> None:
-    if as_json:
-        return print_json(facts)
-    return click.echo(text)
+    print_json(facts) if as_json else click.echo(text)

@@ -58,7 +58,8 @@ def _print_report(report: "VerificationReport") -> None:
     verified = f"{count(report.files, 'file')}, {decimal(report.size_bytes)}"
     if not report.findings:
         return click.echo(f"{verified}: all bytes are intact, and the catalog is consistent.")
-    print_rows([{**finding.row(), "repaired": "yes" if finding.is_repaired else "no"} for finding in report.findings])
+    rows = [{**finding.row(), "repaired": "yes" if finding.is_repaired else "no"} for finding in report.findings]
+    print_rows(rows, only_json=("what_to_do",))
     repaired = sum(finding.is_repaired for finding in report.findings)
     click.echo(f"\n{verified}: {count(len(report.findings), 'finding')}, {repaired:,} repaired.")
     for kind in dict.fromkeys(finding.kind for finding in report.findings if not finding.is_repaired):

@@ -68,5 +68,6 @@ class Finding:
     def row(self) -> dict[str, object]:
         """Return the columns of a table for people, with each content hash cut to its first 12 digits."""
         expected, found = _HASH.sub(r"\1", self.expected), _HASH.sub(r"\1", self.found)
-        facts = {"finding": self.kind.value, "file_id": self.file_id, "expected": expected, "found": found}
-        return {**facts, "hits": ", ".join(self.holders), "where": self.where}
+        facts = {"finding": self.kind.value, "file_id": self.file_id, "hits": ", ".join(self.holders)}
+        remedy = "repaired" if self.is_repaired else self.kind.remedy
+        return {**facts, "what_to_do": remedy, "expected": expected, "found": found, "where": self.where}

@@ -12,11 +12,7 @@ MAX_DEPTH = 25
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """A materialization in a tree of lineage.
-
-    Attributes:
-        file_id: Its first file.
-    """
+    """A materialization in a tree of lineage, with its first file."""
 
     materialization_id: int
     asset: str
@@ -69,9 +65,9 @@ def grow(
             break
         room = max_nodes - count if depth < max_depth else 0
         found = neighbours(sorted(level), room + 1)
-        if len(found) > room:  # they come in the order of their owners: these are the owners of what did not fit
-            for owner in [owner for owner in level if owner >= found[room][0]]:
-                level[owner].is_cut = True
+        if len(found) > room:  # they come in the order of their owners, so these are the owners of the rest
+            for owner, node in level.items():
+                node.is_cut = owner >= found[room][0]
         count += len(found[:room])
         level = _attach(level, found[:room], seen)
     return trees

@@ -75,9 +75,7 @@ class Version:
     Attributes:
         made_at: When each of its materializations was recorded, oldest first.
         run_id: The run that made it last.
-        publication: State on its way to become current.
         publication_reason: Why it is not published, or who published it against its checks.
-        size_bytes: Size of its files.
         is_op_output: True if it is the output of an op and of no asset: nothing replaces it, so it stays current.
     """
 

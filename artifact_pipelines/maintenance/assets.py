@@ -5,7 +5,6 @@ import collections
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.core.findings import Finding
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
@@ -89,15 +88,10 @@ def bytes_intact(config: VerificationConfig, artifact_store: ArtifactStore) -> d
             "size_bytes": report.size_bytes,
             "findings": len(report.findings),
             "what_was_found": table_metadata(
-                [{**finding.row(), "what_to_do": _remedy(finding)} for finding in report.findings[:_FINDINGS_SHOWN]],
-                cell_characters=200,
+                [finding.row() for finding in report.findings[:_FINDINGS_SHOWN]], cell_characters=200
             ),
         },
     )
-
-
-def _remedy(finding: Finding) -> str:
-    return "repaired" if finding.is_repaired else finding.kind.remedy
 
 
 def _summary(report: VerificationReport) -> str:

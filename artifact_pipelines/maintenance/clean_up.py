@@ -5,7 +5,7 @@ clean-up finishes the work after a crash. Several clean-ups may run at once, and
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -130,7 +130,7 @@ def clean_up(
         progress: Called with the name of each step.
 
     Raises:
-        InvalidArgumentError: `ops_within` is not a duration of a day or more. Nothing was deleted.
+        InvalidArgumentError: `max_share` or `ops_within` is out of range. Nothing was deleted.
         TooMuchToDeleteError: More would be deleted. Nothing was deleted.
         CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together. Nothing was deleted.
         BackendError: Storage or catalog did not answer.
@@ -144,14 +144,17 @@ def clean_up(
     if dry_run:
         reaped = catalog.collection.expired_leases()
         released = [verdict for verdict in verdicts if not verdict.is_kept]
-        collected += _candidates(catalog, grace_s)
+        limit = catalog.collection.garbage_amount(grace_s).files
+        collected += catalog.collection.garbage(grace_s, limit)
+        collected += catalog.collection.garbage_after_reaping(grace_s)
         _check_share(catalog, _amount_of(collected), max_share)
     else:
         reaped = catalog.collection.reap_leases()
         released = list(release_versions(catalog, verdicts))
         amount = catalog.collection.garbage_amount(grace_s)
         _check_share(catalog, amount, max_share)
-        for batch in _collect(catalog, backend, grace_s):
+        while batch := catalog.collection.collect(grace_s, BATCH_FILES):
+            _delete(backend, [garbage.storage_path for garbage in batch])  # orphans by now: nobody can read them
             collected += batch
             progress(f"Collecting: {len(collected):,} of {amount.files:,} files")
         progress("Removing orphans and left-overs")
@@ -162,19 +165,6 @@ def clean_up(
 
 def _check_share(catalog: Catalog, amount: Amount, max_share: float) -> None:
     check_share("files that nothing holds", amount, catalog.collection.total_amount(), max_share)
-
-
-def _candidates(catalog: Catalog, grace_s: float) -> Sequence[Garbage]:
-    """Return the files that would be collected: those that nothing holds, or only expired leases."""
-    limit = catalog.collection.garbage_amount(grace_s).files
-    return [*catalog.collection.garbage(grace_s, limit), *catalog.collection.garbage_after_reaping(grace_s)]
-
-
-def _collect(catalog: Catalog, backend: IStorageBackend, grace_s: float) -> Iterator[Sequence[Garbage]]:
-    """Delete rows, then bytes. In between the bytes are orphans, which nobody can read any longer."""
-    while batch := catalog.collection.collect(grace_s, BATCH_FILES):
-        _delete(backend, [garbage.storage_path for garbage in batch])
-        yield batch
 
 
 def _delete(backend: IStorageBackend, paths: Iterable[StoragePath]) -> None:

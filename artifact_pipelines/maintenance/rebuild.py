@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
-from artifact_pipelines.core.types import FileDescription, FoundFile, StoragePath
+from artifact_pipelines.core.types import FoundFile, StoragePath
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
@@ -85,11 +85,6 @@ def _examine(backend: IStorageBackend, path: StoragePath) -> FoundFile | None:
         return None
     except StorageUnavailableError:  # a bad block: adopt the file all the same, `verify` reports it
         start = b""
-    return FoundFile(path, size_bytes, _guess(start))
-
-
-def _guess(start: bytes) -> FileDescription:
-    """Describe a file by its first bytes, where they leave no doubt. Creating the content again corrects it."""
-    if start == b"PAR1":
-        return describe("parquet")
-    return describe("bin", compression_type="gzip" if start[:2] == b"\x1f\x8b" else None)
+    # A guess where the first bytes leave no doubt. Creating the content again corrects it.
+    compression_type = "gzip" if start[:2] == b"\x1f\x8b" else None
+    return FoundFile(path, size_bytes, describe("parquet" if start == b"PAR1" else "bin", None, compression_type))

@@ -132,7 +132,8 @@ class _Scrub:
             stream = self._backend.read_stream(file.storage_path)
             with verified_stream(stream, file, uri, on_damage=lambda _: None) as verified:
                 while piece := verified.read(_PIECE_BYTES):
-                    self._advance(len(piece))
+                    self.size_bytes += len(piece)
+                    self._on_progress(self.size_bytes, self._expected_bytes)
         except FileNotFoundError:
             return Finding(FindingKind.MISSING, file.file_id, uri, expected, "nothing")
         except DamagedBytesError as error:
@@ -142,10 +143,6 @@ class _Scrub:
                 raise
             return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
         return None
-
-    def _advance(self, size_bytes: int) -> None:
-        self.size_bytes += size_bytes
-        self._on_progress(self.size_bytes, self._expected_bytes)
 
 
 def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:
