@@ -1,11 +1,10 @@
 """Everything that keeps a store in order, for any Dagster project that uses the IO manager."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
@@ -85,7 +84,8 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
 
 
 def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
-    policies = dict(_declared_policies(assets))
+    specs = [spec for asset in assets if isinstance(asset, dg.AssetsDefinition) for spec in asset.specs]
+    policies = {spec.key.to_user_string(): retention_policy(spec.metadata) for spec in specs}
 
     @dg.op(
         name="clean_up_artifacts",
@@ -123,9 +123,3 @@ def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
         clean_up_artifacts()
 
     return job
-
-
-def _declared_policies(assets: Iterable[object]) -> Iterator[tuple[str, RetentionPolicy | None]]:
-    for asset in assets:
-        for spec in asset.specs if isinstance(asset, dg.AssetsDefinition) else ():
-            yield spec.key.to_user_string(), retention_policy(spec.metadata)
