@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.materialization_rows import AS_HOLDER, HOLDER_PREFIX
 from artifact_pipelines.catalog.tables import (
@@ -29,19 +29,8 @@ _materialization_id = materializations.c.materialization_id
 _HOLDERS_SHOWN = 20
 
 
-class AuditCatalog:
+class AuditCatalog(CatalogSection):
     """Questions of verification and repairs, on SQLite and PostgreSQL."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-    @retried
-    def stored_amount(self) -> tuple[int, int]:
-        """Return the number of stored files, and their total size in bytes."""
-        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_IS_STORED)
-        with reading(self._engine) as connection:
-            count, size_bytes = connection.execute(query).one()
-        return int(count), int(size_bytes)
 
     def files_to_verify(self, batch: int = 500) -> Iterator[FileInfo]:
         """Yield every stored file once: first those never verified, by ID, then the least recently verified.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import CHECKED_IN, IS_CANDIDATE, make_current, reject, superseded_by
-from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     materialization_of,
@@ -29,11 +29,8 @@ _BY_COMMAND = "published by command"
 _PAGE = 1000
 
 
-class CandidateCatalog:
+class CandidateCatalog(CatalogSection):
     """Candidates on SQLite and PostgreSQL. Every method but `waiting` is one transaction."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     def waiting(
         self, asset: str | None = None, partitions: Sequence[str | None] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.files import REBUILT, count_down
 from artifact_pipelines.catalog.materialization_rows import is_newest_of_its_version
 from artifact_pipelines.catalog.tables import (
@@ -40,11 +40,8 @@ _GARBAGE: Sequence[sa.Column[Any]] = (
 )
 
 
-class CollectionCatalog:
+class CollectionCatalog(CatalogSection):
     """Expired leases and garbage, on SQLite and PostgreSQL. Every method is one transaction or more."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     @retried
     def expired_leases(self) -> Sequence[FileId]:
@@ -122,6 +119,10 @@ class CollectionCatalog:
     def total_amount(self) -> Amount:
         """Return how much the catalog has in all."""
         return self._amount(())
+
+    def stored_amount(self) -> Amount:
+        """Return how much of that is stored."""
+        return self._amount([files.c.state != FileState.PENDING])
 
     @retried
     def _amount(self, which: Sequence[sa.ColumnElement[bool]]) -> Amount:

@@ -9,9 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.files import hold_again
+from artifact_pipelines.catalog.files import TYPES, hold_again
 from artifact_pipelines.catalog.materialization_rows import (
-    TYPES,
     holder_of,
     materialization_of,
     missing_version,
@@ -46,27 +45,16 @@ CHECKED_IN = "checked_in"
 # Built once: building it takes longer than SQLite takes to run it.
 _INSERT = sa.insert(materializations).returning(materializations)
 # The columns that describe the content of a materialization, not who made it.
-_CONTENT = (
-    "asset_key",
-    "partition_key",
-    "version",
-    "data_version",
-    "code_version",
-    "row_count",
-    "schema",
-    "metadata",
-    "is_op_output",
-)
+CONTENT = ("data_version", "code_version", "row_count", "schema", "is_op_output")
+_COPIED = ("asset_key", "partition_key", "version", "metadata", *CONTENT)
 # A copy belongs to no run, or that run would take it for its own; only outputs of ops are named after their run.
 _RUN = {name: sa.case((_TABLE.is_op_output, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
 
 
 def insert_current(connection: sa.Connection, values: Mapping[str, Any], replaces: bool) -> sa.Row[Any]:
-    """Insert a materialization that is current from its `created_at` on.
+    """Insert a materialization with these other columns, current from its `created_at` on.
 
     Args:
-        connection: In a transaction that has locked the asset.
-        values: Its other columns.
         replaces: False if the asset or partition has nothing current and no candidates.
     """
     if replaces:
@@ -78,14 +66,7 @@ def insert_current(connection: sa.Connection, values: Mapping[str, Any], replace
 def insert_candidate(
     connection: sa.Connection, values: Mapping[str, Any], checks: Sequence[str], dataset: str | None
 ) -> sa.Row[Any]:
-    """Insert a materialization that waits until checks have passed.
-
-    Args:
-        connection: In a transaction that has locked the asset.
-        values: Its other columns.
-        checks: Names of the checks.
-        dataset: The dataset of which it becomes a version when it is published.
-    """
+    """Insert a materialization that waits until checks have passed; then it becomes a version of the dataset."""
     metadata = {**values["metadata"], **({} if dataset is None else {DATASET: dataset}), PUBLISH_AFTER: list(checks)}
     state = {"publication": Publication.CANDIDATE, "publication_reason": waits_for(checks), "metadata": metadata}
     return connection.execute(_INSERT, {**values, "is_current": False, **state}).one()
@@ -130,9 +111,9 @@ def insert_copy(connection: sa.Connection, source_id: int) -> int:
     """
     now = connection.execute(sa.select(utc_now())).scalar_one()
     state = {"bytes_added": 0, "is_current": True, "created_at": now, "current_since": now}
-    content = [_TABLE[name] for name in _CONTENT]
+    content = [_TABLE[name] for name in _COPIED]
     same = sa.select(*content, *_RUN.values(), *map(sa.literal, state.values())).where(_ID.in_([source_id]))
-    insert = sa.insert(materializations).from_select([*_CONTENT, *_RUN, *state], same, include_defaults=False)
+    insert = sa.insert(materializations).from_select([*_COPIED, *_RUN, *state], same, include_defaults=False)
     new_id: int = connection.execute(insert.returning(_ID)).scalar_one()
     for table, names in (
         (materialization_files, ["position", "file_id", *TYPES]),
@@ -187,14 +168,7 @@ def _replace_current(
     version: int,
     materialization_id: int | None = None,
 ) -> None:
-    """End the current materialization and reject older candidates.
-
-    Args:
-        connection: In a transaction that has locked the asset.
-        which: The asset and partition.
-        version: Number of the version that becomes current.
-        materialization_id: The materialization that becomes current; None: it is about to be inserted.
-    """
+    """End the current materialization and reject candidates older than the new one, or all if it has no ID yet."""
     rows = sa.update(materializations).where(*which)
     connection.execute(rows.where(_TABLE.is_current).values(is_current=False))
     older = rows.where(IS_CANDIDATE)

@@ -12,7 +12,7 @@ import pathlib
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ RETRY_S = 4.0
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 _SQLITE_SEQUENCE = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
 # A dead host does not answer: without these, a statement sent to it waits for hours. A slow statement is not cut off.
 _POSTGRESQL_TIMEOUTS = {
@@ -46,6 +47,18 @@ _GRANT = (
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
+class CatalogSection:
+    """A group of transactions on one catalog."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+
+def in_batches(values: Sequence[Value], size: int = 1000) -> Iterator[Sequence[Value]]:
+    """Yield values in groups that fit into one statement."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 def make_engine(catalog_url: str) -> sa.Engine:
     """Return an engine for `sqlite:///…` or `postgresql://…`, without connecting.
 
@@ -53,9 +66,11 @@ def make_engine(catalog_url: str) -> sa.Engine:
         ConfigurationError: The URL is not one of these, or names SQLite on a network filesystem.
     """
     try:
-        url = _with_hidden_password(sa.make_url(catalog_url))
+        url = sa.make_url(catalog_url)
     except (sa.exc.ArgumentError, ValueError):
         raise _bad_url("it is not a database URL") from None  # the cause quotes the URL, password and all
+    if {"password", "sslpassword"} & url.query.keys():  # shown with the URL
+        raise _bad_url("a password may not be among its options: write postgresql://user:password@host/database")
     if "@" in (url.host or ""):
         raise _bad_url("a password with @ in it is taken for the host: write %40 for @")
     if url.get_backend_name() == "postgresql":
@@ -66,18 +81,6 @@ def make_engine(catalog_url: str) -> sa.Engine:
             f"{url.set(query={}).render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL"
         )
     return _sqlite_engine(url, pathlib.Path(url.database))
-
-
-def _with_hidden_password(url: sa.URL) -> sa.URL:
-    """Move a password from the options, which libpq reads too, to where it is hidden when the URL is shown."""
-    if "sslpassword" in url.query:  # it cannot be hidden
-        raise _bad_url("sslpassword may not be part of it")
-    password = url.query.get("password")
-    if password is None:
-        return url
-    if not isinstance(password, str):
-        raise _bad_url("it has more than one password")
-    return url.difference_update_query(["password"]).set(password=password)
 
 
 def check_is_there(catalog_url: str) -> None:
@@ -209,11 +212,7 @@ def _transaction_id(connection: sa.Connection) -> str | None:
 
 
 def became_committed(engine: sa.Engine, transaction_id: str) -> bool:
-    """True if PostgreSQL committed a transaction, False if it rolled it back.
-
-    Raises:
-        CatalogUnavailableError: The outcome is unknown.
-    """
+    """True if PostgreSQL committed a transaction, False if it rolled it back; raises if that is unknown."""
     try:
         return _outcome(engine, transaction_id) == "committed"
     except CatalogUnavailableError as error:

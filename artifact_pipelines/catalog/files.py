@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from artifact_pipelines.catalog.engine import highest_id, reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, highest_id, in_batches, reading, retried, writing
 from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import (
@@ -30,6 +30,9 @@ LEASE_HOLDER = "lease"
 LEASE_S = 900
 REBUILT = "rebuilt"
 """Holder of files that were found in a store and not in a catalog: nobody knows who needs them."""
+TYPES = ("file_type", "mime_type", "compression_type")
+"""A materialization and a lease have their own types of a file: others may store the same bytes as something else."""
+_SAME_NAMES = [field.name for field in dataclasses.fields(FileInfo) if field.name not in ("storage_path", "state")]
 _COUNT = files.c.reference_count
 
 # Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
@@ -67,7 +70,6 @@ _DELETE_UNSTORED = (
     .where(files.c.file_id.in_(_FILE_IDS), _COUNT == 0, files.c.state == FileState.PENDING)
     .returning(files.c.content_hash, files.c.file_id)
 )
-_CHANGED_AT_ONCE = 1000
 _MAKE_LASTING = (
     sa.update(file_references)
     .where(*_ARE_LEASES)
@@ -90,11 +92,11 @@ _LOCK_IN_ORDER = (
 )
 
 
-class FileCatalog:
+class FileCatalog(CatalogSection):
     """`IFileCatalog` on SQLite and PostgreSQL."""
 
     def __init__(self, engine: sa.Engine, lease_s: float = LEASE_S) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self.lease_s = lease_s
 
     @retried
@@ -120,17 +122,20 @@ class FileCatalog:
             free: dict[int, list[int]] = {}
             for reference_id, file_id in connection.execute(_INSERT_LEASES, rows):
                 free.setdefault(file_id, []).append(reference_id)
-        files_of = [_of_types(found[content.content_hash], description) for content, description in wanted]
-        return [Lease(free[file.file_id].pop(), file) for file in files_of]
+        leases = []
+        for content, description in wanted:
+            own_types = {name: getattr(description, name) for name in TYPES}
+            file = dataclasses.replace(found[content.content_hash], **own_types)
+            leases.append(Lease(free[file.file_id].pop(), file))
+        return leases
 
     @retried
     def renew_all(self, leases: Sequence[Lease]) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            for start in range(0, len(leases), RENEWED_AT_ONCE):
-                ids = _ids(leases[start : start + RENEWED_AT_ONCE])
+            for some in in_batches(leases, RENEWED_AT_ONCE):
                 # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
-                free = connection.scalars(_FREE_LEASES, {"reference_ids": ids}).all()
+                free = connection.scalars(_FREE_LEASES, {"reference_ids": _ids(some)}).all()
                 connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
 
     @retried
@@ -146,16 +151,14 @@ class FileCatalog:
         counts: collections.Counter[int] = collections.Counter()
         unstored: list[StoragePath] = []
         with writing(self._engine) as connection:
-            for start in range(0, len(leases), _CHANGED_AT_ONCE):
-                ids = _ids(leases[start : start + _CHANGED_AT_ONCE])
-                counts.update(connection.execute(_ABANDON, {"reference_ids": ids}).scalars())
+            for some in in_batches(leases):
+                counts.update(connection.scalars(_ABANDON, {"reference_ids": _ids(some)}))
             file_ids = sorted(counts)
             lock_files(connection, file_ids)
             for file_id in file_ids:
                 count_down(connection, FileId(file_id), counts[file_id])
-            for start in range(0, len(file_ids), _CHANGED_AT_ONCE):
-                some = file_ids[start : start + _CHANGED_AT_ONCE]
-                rows = connection.execute(_DELETE_UNSTORED, {"file_ids": some})
+            for some_ids in in_batches(file_ids):
+                rows = connection.execute(_DELETE_UNSTORED, {"file_ids": some_ids})
                 unstored += [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
         return unstored
 
@@ -180,7 +183,9 @@ class FileCatalog:
     @retried
     def mark_damaged(self, file: FileInfo) -> bool:
         """See `IFileCatalog`."""
-        damaged = sa.update(files).where(*_is_as_it_was(file)).values(state=FileState.DAMAGED)
+        is_as_it_was = (files.c.state == file.state, files.c.verified_at.is_not_distinct_from(file.verified_at))
+        was_stored = (files.c.file_id == file.file_id, files.c.state != FileState.PENDING)
+        damaged = sa.update(files).where(*was_stored, *is_as_it_was).values(state=FileState.DAMAGED)
         with writing(self._engine) as connection:
             return bool(connection.execute(damaged).rowcount)
 
@@ -204,22 +209,20 @@ def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str
 
     With several holders, all of them come first: reaping a lease changes the lease before the file too.
     """
-    _change_leases(connection, leases, _MAKE_LASTING, new_holder=holder)
+    changed = set(connection.scalars(_MAKE_LASTING, {"reference_ids": _ids(leases), "new_holder": holder}))
+    for lease in leases:
+        if lease.reference_id not in changed:
+            raise LeaseExpiredError(lease.file.file_id)
 
 
 def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[int]:
-    """State that the bytes of leased files are stored.
-
-    Returns:
-        IDs of the files that were not stored before. If several writers put the same bytes at once, one gets the ID.
-    """
+    """State that leased files are stored, and return the IDs of those that were not; only the first writer gets one."""
     # If a lease has a file that was not stored, its writer put the bytes, whatever the state is by now. The other
     # writers put nothing: damage that was found meanwhile still exists.
     put = sorted({lease.file.file_id for lease in leases if lease.file.state != FileState.STORED})
     lock_files(connection, put)
     added: set[int] = set()
-    for start in range(0, len(put), _CHANGED_AT_ONCE):
-        some = put[start : start + _CHANGED_AT_ONCE]
+    for some in in_batches(put):
         new = connection.scalars(_MAKE_STORED, {"file_ids": some}).all()
         if healed := set(some).difference(new):
             connection.execute(_HEAL, {"file_ids": sorted(healed)})
@@ -264,42 +267,8 @@ def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str
 
 def file_from(row: sa.Row[Any]) -> FileInfo:
     """Read a file from a row that has the columns of `files`."""
-    return FileInfo(
-        file_id=FileId(row.file_id),
-        content_hash=row.content_hash,
-        hash_algorithm=row.hash_algorithm,
-        size_bytes=row.size_bytes,
-        file_type=row.file_type,
-        mime_type=row.mime_type,
-        compression_type=row.compression_type,
-        storage_path=StoragePath(row.content_hash, FileId(row.file_id)),
-        state=FileState(row.state),
-        reference_count=row.reference_count,
-        metadata=row.metadata,
-        created_at=row.created_at,
-        stored_at=row.stored_at,
-        verified_at=row.verified_at,
-    )
-
-
-def _of_types(file: FileInfo, description: FileDescription) -> FileInfo:
-    """Return a file with the types that a writer gives: others may have stored the same bytes as something else."""
-    return dataclasses.replace(
-        file,
-        file_type=description.file_type,
-        mime_type=description.mime_type,
-        compression_type=description.compression_type,
-    )
-
-
-def _is_as_it_was(file: FileInfo) -> tuple[sa.ColumnElement[bool], ...]:
-    """True if the file was neither verified nor healed since it was looked up."""
-    return (
-        files.c.file_id == file.file_id,
-        files.c.state == file.state,
-        files.c.state != FileState.PENDING,
-        files.c.verified_at.is_not_distinct_from(file.verified_at),
-    )
+    same = {name: getattr(row, name) for name in _SAME_NAMES}
+    return FileInfo(storage_path=StoragePath(row.content_hash, row.file_id), state=FileState(row.state), **same)
 
 
 def count_up(
@@ -309,7 +278,7 @@ def count_up(
     counts = collections.Counter(content.content_hash for content, _ in wanted)
     first = {content.content_hash: (content, description) for content, description in reversed(wanted)}
     # Sorted: two transactions that want the same contents wait in one direction only.
-    rows = [_row(*first[key], hash_algorithm, counts[key]) for key in sorted(counts)]
+    rows = [new_row(*first[key], hash_algorithm, counts[key]) for key in sorted(counts)]
     found = connection.execute(_UPSERTS[connection.dialect.name], rows).all()
     new = [row.file_id for row in found if not row.storage_key]
     if new:  # the key contains the ID, which is known only now
@@ -322,15 +291,11 @@ def count_up(
 
 
 def _described(description: FileDescription) -> dict[str, Any]:
-    return {
-        "file_type": description.file_type,
-        "mime_type": description.mime_type,
-        "compression_type": description.compression_type,
-        "metadata": dict(description.metadata),
-    }
+    return {name: getattr(description, name) for name in TYPES} | {"metadata": dict(description.metadata)}
 
 
-def _row(content: Content, description: FileDescription, hash_algorithm: str, count: int) -> dict[str, Any]:
+def new_row(content: Content, description: FileDescription, hash_algorithm: str, count: int) -> dict[str, Any]:
+    """Return the row of a file whose ID is not known yet."""
     return {
         "content_hash": content.content_hash,
         "hash_algorithm": hash_algorithm,
@@ -344,13 +309,6 @@ def _row(content: Content, description: FileDescription, hash_algorithm: str, co
 
 def _ids(leases: Sequence[Lease]) -> Sequence[int]:
     return [lease.reference_id for lease in leases]
-
-
-def _change_leases(connection: sa.Connection, leases: Sequence[Lease], change: sa.UpdateBase, **values: object) -> None:
-    changed = set(connection.execute(change, {"reference_ids": _ids(leases), **values}).scalars())
-    for lease in leases:
-        if lease.reference_id not in changed:
-            raise LeaseExpiredError(lease.file.file_id)
 
 
 def _holders(connection: sa.Connection, file_id: FileId) -> Sequence[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import reading, retried
+from artifact_pipelines.catalog.engine import CatalogSection, reading, retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.lineage import Ancestry, Made
 from artifact_pipelines.core.types import FileId
@@ -19,11 +19,8 @@ _inputs = materialization_inputs.c
 _owned = materialization_files.c
 
 
-class LineageCatalog:
+class LineageCatalog(CatalogSection):
     """Lineage on SQLite and PostgreSQL. Every method is one transaction."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     @retried
     def versions(self, asset: str, partition: str | None, version: int | None, limit: int) -> Sequence[Made]:

@@ -5,22 +5,24 @@ are adopted first. The rows of the backup come after, and give way where the sam
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from artifact_pipelines.catalog.engine import in_batches
 from artifact_pipelines.catalog.exceptions import RefusedRowsError
-from artifact_pipelines.catalog.files import REBUILT
+from artifact_pipelines.catalog.files import REBUILT, TYPES, new_row
 from artifact_pipelines.catalog.tables import file_references, files, utc_now
-from artifact_pipelines.catalog.transfer import BATCH_ROWS, CatalogTransfer, Loading, from_json, refusals
-from artifact_pipelines.core.types import UNDESCRIBED, FileState, FoundFile, StoragePath
+from artifact_pipelines.catalog.transfer import CatalogTransfer, Loading, from_json, refusals
+from artifact_pipelines.core.types import UNDESCRIBED, Content, FileState, FoundFile, StoragePath
 
 ID_MARGIN = 1_000_000
 """How many file IDs are skipped: files that were created after the backup, and collected before the catalog was lost,
 left neither a row nor a key."""
-_DESCRIPTION = ("file_type", "mime_type", "compression_type", "metadata", "created_at")
+_DESCRIPTION = (*TYPES, "metadata", "created_at")
 _COUNT = files.c.reference_count
 _IS_UNHELD = ~sa.exists().where(file_references.c.file_id == files.c.file_id)
 
@@ -72,9 +74,8 @@ class CatalogRefill(Loading):
 
     def forget_unheld(self, file_ids: Sequence[int]) -> None:
         """Delete the rows of those files that nothing holds."""
-        for start in range(0, len(file_ids), BATCH_ROWS):
-            gone = files.c.file_id.in_(file_ids[start : start + BATCH_ROWS])
-            self._connection.execute(sa.delete(files).where(gone, _IS_UNHELD))
+        for some in in_batches(file_ids):
+            self._connection.execute(sa.delete(files).where(files.c.file_id.in_(some), _IS_UNHELD))
 
     def insert(self, table_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """See `Loading`. Adopted content has the ID of the adopted file, wherever the backup names it.
@@ -107,43 +108,24 @@ class CatalogRefill(Loading):
             file_id = adopted.get(row["content_hash"])
             if file_id is not None:
                 self.renamed[row["file_id"]] = file_id
-                self._describe(file_id, row)
+                with refusals(files.name):
+                    known = from_json(files, row)
+                described = {name: known[name] for name in _DESCRIPTION}  # until now it was guessed from the bytes
+                self._connection.execute(sa.update(files).where(files.c.file_id == file_id).values(described))
         return [row for row in rows if row["content_hash"] not in adopted]
-
-    def _describe(self, file_id: int, row: Mapping[str, Any]) -> None:
-        """Replace the description that was guessed from a file's first bytes by that of the backup."""
-        with refusals(files.name):
-            known = from_json(files, row)
-        values = {name: known[name] for name in _DESCRIPTION}
-        self._connection.execute(sa.update(files).where(files.c.file_id == file_id).values(**values))
 
 
 @contextlib.contextmanager
 def refilling(transfer: CatalogTransfer) -> Iterator[CatalogRefill]:
-    """Refill an empty catalog from a store and a backup: all rows are there when the block ends, none if it raises.
-
-    Raises:
-        CatalogNotEmptyError: It holds rows.
-    """
+    """Refill an empty catalog from a store and a backup; else as `CatalogTransfer.loading`."""
     with transfer.connection_to_empty() as connection:
         yield CatalogRefill(connection)
 
 
 def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:
-    description = file.description
-    return {
-        "file_id": file.path.file_id,
-        "content_hash": file.path.content_hash,
-        "hash_algorithm": hash_algorithm,
-        "size_bytes": file.size_bytes,
-        "file_type": description.file_type,
-        "mime_type": description.mime_type,
-        "compression_type": description.compression_type,
-        "storage_key": str(file.path),
-        "state": FileState.STORED,
-        "reference_count": 1,
-        "metadata": {**description.metadata, UNDESCRIBED: True},
-    }
+    guessed = dataclasses.replace(file.description, metadata={**file.description.metadata, UNDESCRIBED: True})
+    row = new_row(Content(file.path.content_hash, file.size_bytes), guessed, hash_algorithm, 1)
+    return row | {"file_id": file.path.file_id, "storage_key": str(file.path), "state": FileState.STORED}
 
 
 def _check_key(row: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.engine import in_batches
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
-from artifact_pipelines.catalog.files import file_from
+from artifact_pipelines.catalog.files import TYPES, file_from
 from artifact_pipelines.catalog.tables import files, materialization_files, materializations
 from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.types import FileInfo, Materialization, Publication
@@ -19,8 +20,8 @@ _FILES_OF = 500
 HOLDER_PREFIX = "materialization:"
 AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
 """The holder that each materialization is, in SQL; `holder_of` is the same in Python."""
-TYPES = ("file_type", "mime_type", "compression_type")
-"""A materialization has its own types of a file: others may have stored the same bytes as something else."""
+_OTHER_NAMES = {"asset", "partition", "files", "publication"}
+_SAME_NAMES = {field.name for field in dataclasses.fields(Materialization)} - _OTHER_NAMES
 
 _OWNED_FILES = (
     sa.select(
@@ -61,9 +62,8 @@ def select_materializations(
 def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Materialization]:
     """Return the materializations of rows, with their files."""
     owned: dict[int, list[sa.Row[Any]]] = {}
-    for start in range(0, len(rows), _FILES_OF):
-        # By ID: the condition that found the rows may find others by now.
-        wanted = [row.materialization_id for row in rows[start : start + _FILES_OF]]
+    # By ID: the condition that found the rows may find others by now.
+    for wanted in in_batches([row.materialization_id for row in rows], _FILES_OF):
         for row in connection.execute(_OWNED_FILES, {"owner_ids": wanted}):
             owned.setdefault(row.owner_id, []).append(row)
     return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
@@ -71,23 +71,11 @@ def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequen
 
 def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) -> Materialization:
     return Materialization(
-        materialization_id=row.materialization_id,
         asset=row.asset_key,
         partition=row.partition_key,
-        version=row.version,
-        run_id=row.run_id,
-        step_key=row.step_key,
-        data_version=row.data_version,
-        code_version=row.code_version,
-        row_count=row.row_count,
-        bytes_added=row.bytes_added,
-        schema=row.schema,
-        metadata=row.metadata,
-        created_at=row.created_at,
         files=tuple(_owned_file_from(file_row) for file_row in file_rows),
         publication=Publication(row.publication),
-        publication_reason=row.publication_reason,
-        is_op_output=row.is_op_output,
+        **{name: getattr(row, name) for name in _SAME_NAMES},
     )
 
 
@@ -103,8 +91,7 @@ def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -
 
 def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
     """Return the materialization with an ID, which must exist."""
-    found = newest(connection, [_ID.in_([materialization_id])])
-    assert found is not None
+    [found] = select_materializations(connection, [_ID.in_([materialization_id])], limit=1)
     return found
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import IS_CANDIDATE, IS_NOT_REJECTED, roll_back
-from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.exceptions import (
     NeverMaterializedError,
     NeverPublishedError,
@@ -60,11 +60,8 @@ _PARTITIONS_OF = 500
 _MOST_NAMED = 20
 
 
-class MaterializationCatalog:
+class MaterializationCatalog(CatalogSection):
     """Materializations on SQLite and PostgreSQL. Every method is one transaction."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     def record(self, facts: MaterializationFacts, leases: Sequence[Lease]) -> Materialization:
         """Record a materialization and turn its files' leases into its lasting references.

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
 from artifact_pipelines.catalog.exceptions import UnknownTagError
 from artifact_pipelines.catalog.materialization_rows import lock_asset, missing_version, of_asset
 from artifact_pipelines.catalog.tables import materializations, tags, utc_now
@@ -17,7 +17,7 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _TABLE = materializations.c
 
 
-class PinAndTagCatalog:
+class PinAndTagCatalog(CatalogSection):
     """Pins and tags on SQLite and PostgreSQL. Every method is one transaction.
 
     A version is named by asset, partition and number; without a number it is the current one.
@@ -26,9 +26,6 @@ class PinAndTagCatalog:
         NeverMaterializedError: The asset or partition holds nothing.
         UnknownVersionError: It has no version of that number, or no longer has it.
     """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     def pin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
         """Keep a version until it is unpinned, and return its name."""

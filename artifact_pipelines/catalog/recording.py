@@ -7,10 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.current import insert_candidate, insert_current, insert_dataset_version
-from artifact_pipelines.catalog.files import make_lasting, note_put
+from artifact_pipelines.catalog.current import CONTENT, insert_candidate, insert_current, insert_dataset_version
+from artifact_pipelines.catalog.files import TYPES, make_lasting, note_put
 from artifact_pipelines.catalog.materialization_rows import (
-    TYPES,
     holder_of,
     lock_asset,
     materialization_of,
@@ -125,16 +124,10 @@ def _values(facts: MaterializationFacts, leases: Sequence[Lease], version: int, 
         "asset_key": facts.asset,
         "partition_key": facts.partition,
         "version": version,
-        "run_id": facts.run_id,
-        "step_key": facts.step_key,
-        "data_version": facts.data_version,
-        "code_version": facts.code_version,
-        "row_count": facts.row_count,
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
-        "schema": facts.schema,
         "metadata": dict(facts.metadata),
         "created_at": now,
-        "is_op_output": facts.is_op_output,
+        **{name: getattr(facts, name) for name in (*CONTENT, "run_id", "step_key")},
     }
 
 

@@ -5,14 +5,14 @@ One idea: a release drops references and keeps the history. Until the files are 
 
 import collections
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import end_current, insert_copy
-from artifact_pipelines.catalog.engine import reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, in_batches, reading, retried, writing
 from artifact_pipelines.catalog.exceptions import CollectedVersionsError, NothingToRestoreError
 from artifact_pipelines.catalog.files import count_down, hold_again, lock_files
 from artifact_pipelines.catalog.materialization_rows import (
@@ -40,7 +40,6 @@ from artifact_pipelines.core.types import Publication
 _TABLE = materializations.c
 _ID = _TABLE.materialization_id
 _IS_KEPT = _TABLE.released_at.is_(None)
-_AT_ONCE = 1000
 _OF_A_VERSION = (  # not the schema and the metadata, which may be large
     _ID,
     _TABLE.partition_key,
@@ -56,11 +55,8 @@ _OF_A_VERSION = (  # not the schema and the metadata, which may be large
 )
 
 
-class RetentionCatalog:
+class RetentionCatalog(CatalogSection):
     """Retention on SQLite and PostgreSQL. Every method is one transaction."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     @retried
     def now(self) -> datetime:
@@ -127,9 +123,9 @@ class RetentionCatalog:
         made = materializations.alias()
         query = (
             sa.select(
-                made.c.asset_key.label("consumer"),
-                made.c.partition_key.label("consumer_partition"),
-                made.c.version.label("consumer_version"),
+                made.c.asset_key,
+                made.c.partition_key,
+                made.c.version,
                 _TABLE.partition_key,
                 _TABLE.version,
             )
@@ -141,13 +137,7 @@ class RetentionCatalog:
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
-        return [
-            Use(
-                VersionName(row.consumer, row.consumer_partition, row.consumer_version),
-                VersionName(asset, row.partition_key, row.version),
-            )
-            for row in rows
-        ]
+        return [Use(VersionName(*row[:3]), VersionName(asset, *row[3:])) for row in rows]
 
     @retried
     def release(self, name: VersionName, reason: str) -> bool:
@@ -235,12 +225,14 @@ class RetentionCatalog:
                 raise NothingToRestoreError(asset, partition, version)
             owned = _owned_files(connection, [row.materialization_id for row in rows])
             lock_files(connection, sorted(set(itertools.chain(*owned.values()))))
-            collected = {row.version for row in rows if row.released_at and not _hold_again(connection, row, owned)}
+            released = [row for row in rows if row.released_at]
+            ids = {row.materialization_id: row.version for row in released}
+            collected = {v for id_, v in ids.items() if not hold_again(connection, owned[id_], holder_of(id_))}
             if collected:
                 left = sorted({row.version for row in rows} - collected)
                 raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])
             back = sa.update(materializations).values(wiped_at=None, released_at=None, release_reason=None)
-            for some in _in_batches([row.materialization_id for row in rows]):
+            for some in in_batches([row.materialization_id for row in rows]):
                 connection.execute(back.where(_ID.in_(some)))
             _make_latest_current(connection, rows)
         names = {VersionName(asset, row.partition_key, row.version) for row in rows}
@@ -281,14 +273,10 @@ def _note_wipe(connection: sa.Connection, asset: str, happened_at: datetime) -> 
 
 def _kept_ids(name: VersionName) -> sa.Select[tuple[int]]:
     """Select the IDs of a version's kept materializations: there may be more than a statement takes values."""
-    kept = materializations.alias("kept")
-    partition = kept.c.partition_key
-    return sa.select(kept.c.materialization_id).where(
-        kept.c.asset_key == name.asset,
-        partition.is_(None) if name.partition is None else partition == name.partition,
-        kept.c.version == name.version,
-        kept.c.released_at.is_(None),
-    )
+    kept = materializations.alias("kept").c
+    is_it = kept.partition_key.is_(None) if name.partition is None else kept.partition_key == name.partition
+    which = (kept.asset_key == name.asset, is_it, kept.version == name.version, kept.released_at.is_(None))
+    return sa.select(kept.materialization_id).where(*which)
 
 
 def _is_needed(ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
@@ -339,19 +327,10 @@ def _owned_files(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, 
     """Return the IDs of the files that materializations have or had."""
     link, owned = materialization_files.c, collections.defaultdict[int, list[int]](list)
     query = sa.select(link.materialization_id, link.file_id)
-    for some in _in_batches(ids):
+    for some in in_batches(ids):
         for row in connection.execute(query.where(link.materialization_id.in_(some))):
             owned[row.materialization_id].append(row.file_id)
     return owned
-
-
-def _in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
-
-
-def _hold_again(connection: sa.Connection, row: sa.Row[Any], owned: Mapping[int, Sequence[int]]) -> bool:
-    """Let a materialization hold its files again; False if one of them is gone."""
-    return hold_again(connection, owned[row.materialization_id], holder_of(row.materialization_id))
 
 
 def _make_latest_current(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:

@@ -66,6 +66,10 @@ def _one_of(column: str, values: type[FileState] | type[LandingState] | type[Pub
     return sa.CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
 
 
+def _of_made() -> sa.ForeignKey:
+    return sa.ForeignKey("materializations.materialization_id")
+
+
 files = sa.Table(
     "files",
     metadata,
@@ -119,13 +123,7 @@ materializations = sa.Table(
     sa.Column("schema", sa.JSON),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
-    sa.Column(
-        "is_current",
-        sa.Boolean,
-        nullable=False,
-        server_default=sa.false(),
-        comment="what the asset or partition holds now",
-    ),
+    sa.Column("is_current", sa.Boolean, nullable=False, server_default=sa.false(), comment="what readers get"),
     sa.Column("pinned_at", UtcDateTime, comment="not null: kept until it is unpinned"),
     sa.Column("wiped_at", UtcDateTime, comment="not null: its asset or partition was wiped"),
     sa.Column("released_at", UtcDateTime, comment="not null: it no longer holds its files"),
@@ -133,9 +131,7 @@ materializations = sa.Table(
     sa.Column("publication", sa.String(16), nullable=False, server_default=Publication.PUBLISHED),
     sa.Column("publication_reason", sa.Text),
     sa.Column("current_since", UtcDateTime, comment="when it became current; null: never"),
-    sa.Column(
-        "current_until", UtcDateTime, comment="when a wipe or release ended that; null: a newer one did, or nothing"
-    ),
+    sa.Column("current_until", UtcDateTime, comment="when a wipe or release ended that; else null"),
     sa.Column("is_op_output", sa.Boolean, nullable=False, comment="made by an op that is no asset"),
     _one_of("publication", Publication),
     # One index for each order in which materializations are looked up: no look-up reads a whole history.
@@ -145,58 +141,29 @@ materializations = sa.Table(
     sa.Index(None, "run_id", "asset_key", "partition_key"),
     sqlite_autoincrement=True,
 )
-# Few rows of many, which `ls` and every load look up. It serves only queries with exactly this condition.
-sa.Index(
-    "ix_materializations_current",
-    materializations.c.asset_key,
-    materializations.c.partition_key,
-    unique=True,  # a null partition key is never equal to another: the next index covers that case
-    sqlite_where=sa.text("is_current = 1"),
-    postgresql_where=sa.text("is_current"),
-)
-sa.Index(
-    "ix_materializations_current_unpartitioned",
-    materializations.c.asset_key,
-    unique=True,
-    sqlite_where=sa.text("is_current = 1 AND partition_key IS NULL"),
-    postgresql_where=sa.text("is_current AND partition_key IS NULL"),
-)
-# Each run adds outputs of ops, which stay current until they are released: without this index `ls` would read them all.
-sa.Index(
-    "ix_materializations_current_of_assets",
-    materializations.c.asset_key,
-    materializations.c.partition_key,
-    sqlite_where=sa.text("is_current = 1 AND is_op_output = 0"),
-    postgresql_where=sa.text("is_current AND NOT is_op_output"),
-)
-# Few rows, and every clean-up looks them up.
-_IS_WIPED = sa.and_(materializations.c.wiped_at.is_not(None), materializations.c.released_at.is_(None))
-sa.Index(
-    "ix_materializations_wiped",
-    materializations.c.asset_key,
-    sqlite_where=_IS_WIPED,
-    postgresql_where=_IS_WIPED,
-)
-# Partial, so that it serves only queries for a time: otherwise SQLite takes it in place of a similar index.
-sa.Index(
-    "ix_materializations_current_since",
-    materializations.c.asset_key,
-    materializations.c.partition_key,
-    materializations.c.current_since,
-    materializations.c.materialization_id,
-    sqlite_where=sa.text("current_since IS NOT NULL"),
-    postgresql_where=sa.text("current_since IS NOT NULL"),
-)
 
-# Hardly ever any rows, and every load and sensor tick asks. Again, queries must have exactly this condition.
-sa.Index(
-    "ix_materializations_candidates",
-    materializations.c.asset_key,
-    materializations.c.partition_key,
-    unique=False,
-    sqlite_where=sa.text("publication = 'candidate'"),
-    postgresql_where=sa.text("publication = 'candidate'"),
-)
+
+def _partial_index(name: str, where: sa.ColumnElement[bool], *others: str, unique: bool = False) -> None:
+    """Index the materializations of assets for which a condition holds. Only queries with exactly it are served."""
+    columns = [materializations.c[column] for column in ("asset_key", *others)]
+    name = f"ix_materializations_{name}"
+    sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_MADE = materializations.c
+# Few rows of many, which `ls` and every load look up.
+_partial_index("current", _MADE.is_current, "partition_key", unique=True)
+# A null partition key is never equal to another.
+_partial_index("current_unpartitioned", sa.and_(_MADE.is_current, _MADE.partition_key.is_(None)), unique=True)
+# Each run adds outputs of ops, which stay current until they are released: without this index `ls` would read them all.
+_partial_index("current_of_assets", sa.and_(_MADE.is_current, ~_MADE.is_op_output), "partition_key")
+# Few rows, and every clean-up looks them up.
+_partial_index("wiped", sa.and_(_MADE.wiped_at.is_not(None), _MADE.released_at.is_(None)))
+# Partial, so that it serves only queries for a time: otherwise SQLite takes it in place of a similar index.
+_SINCE = ("partition_key", "current_since", "materialization_id")
+_partial_index("current_since", _MADE.current_since.is_not(None), *_SINCE)
+# Hardly ever any rows, and every load and sensor tick asks.
+_partial_index("candidates", _MADE.publication == sa.literal_column("'candidate'"), "partition_key")
 
 tags = sa.Table(
     "tags",
@@ -205,9 +172,7 @@ tags = sa.Table(
     sa.Column("asset_key", sa.Text, nullable=False),
     sa.Column("partition_key", sa.Text),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column(
-        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
-    ),
+    sa.Column("materialization_id", _Key, _of_made(), nullable=False, index=True),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
     sa.Index(None, "asset_key", "name"),
     sqlite_autoincrement=True,
@@ -234,7 +199,7 @@ followed_wipes = sa.Table(
 materialization_files = sa.Table(
     "materialization_files",
     metadata,
-    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
+    sa.Column("materialization_id", _Key, _of_made(), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("file_id", _Key, nullable=False, index=True),
     sa.Column("file_type", sa.String(32), nullable=False),
@@ -246,15 +211,9 @@ materialization_files = sa.Table(
 materialization_inputs = sa.Table(
     "materialization_inputs",
     metadata,
-    sa.Column("materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), primary_key=True),
+    sa.Column("materialization_id", _Key, _of_made(), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column(
-        "input_id",
-        _Key,
-        sa.ForeignKey("materializations.materialization_id"),
-        nullable=False,
-        comment="the materialization that was loaded",
-    ),
+    sa.Column("input_id", _Key, _of_made(), nullable=False, comment="the materialization that was loaded"),
     sa.Index(None, "input_id", "materialization_id"),
 )
 
@@ -273,9 +232,7 @@ dataset_versions = sa.Table(
     sa.Column("version_id", _Key, primary_key=True, autoincrement=True),
     sa.Column("dataset_id", _Key, sa.ForeignKey("datasets.dataset_id"), nullable=False),
     sa.Column("number", sa.BigInteger, nullable=False),
-    sa.Column(
-        "materialization_id", _Key, sa.ForeignKey("materializations.materialization_id"), nullable=False, index=True
-    ),
+    sa.Column("materialization_id", _Key, _of_made(), nullable=False, index=True),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
     sa.UniqueConstraint("dataset_id", "number"),
     sqlite_autoincrement=True,

@@ -13,7 +13,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import check_is_there, highest_id, make_engine, raise_id, reading, writing
+from artifact_pipelines.catalog.engine import (
+    CatalogSection,
+    check_is_there,
+    highest_id,
+    make_engine,
+    raise_id,
+    reading,
+    writing,
+)
 from artifact_pipelines.catalog.exceptions import CatalogNotEmptyError, RefusedRowsError, UnequalCopyError
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
 from artifact_pipelines.catalog.tables import UtcDateTime, file_references, files, metadata, utc_now
@@ -79,11 +87,8 @@ class Loading:
         return _census(self._connection)
 
 
-class CatalogTransfer:
+class CatalogTransfer(CatalogSection):
     """All rows of a catalog, out and in."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -122,7 +127,7 @@ class CatalogTransfer:
 
 
 def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) -> Mapping[str, int]:
-    """Copy a catalog into an empty one on another database, with all IDs, and compare the two at the end.
+    """Copy a catalog into an empty one on another database, with all IDs, compare the two, and return their census.
 
     Nobody writes to the source meanwhile: writers wait, on SQLite for half a minute. The source stays unchanged. A
     target without tables gets them.
@@ -132,16 +137,10 @@ def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) 
         target_url: The empty catalog.
         advance: Called with the number of rows that were copied just now.
 
-    Returns:
-        The census of both.
-
     Raises:
-        ConfigurationError: A URL cannot work.
         NoCatalogError: There is no catalog at the source.
-        OutdatedCatalogError: One of them does not have the schema of this package.
         CatalogNotEmptyError: The target holds rows.
         UnequalCopyError: The two differ; nothing was copied.
-        CatalogUnavailableError: A database does not answer.
     """
     check_is_there(source_url)
     with _engine(source_url) as source, _engine(target_url) as target:
@@ -208,9 +207,7 @@ def _census(connection: sa.Connection) -> Mapping[str, int]:
 
 def to_json(row: Mapping[Any, Any]) -> _Row:
     """Return a row as it travels."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime.datetime) else value for name, value in dict(row).items()
-    }
+    return {name: x.isoformat() if isinstance(x, datetime.datetime) else x for name, x in row.items()}
 
 
 def from_json(table: sa.Table, row: _Row) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
         # List first, ask second: the other way round, a file written in between would look like an orphan.
         orphans += _unknown(catalog, backend, batch)
         listed += len(batch)
-    if listed == len(orphans) > FEW_FILES and (known := catalog.audit.stored_amount()[0]):
+    if listed == len(orphans) > FEW_FILES and (known := catalog.collection.stored_amount().files):
         raise ForeignStoreError(repr(backend), f"{listed} files", f"none of them and {known} others")
     if orphans:
         named = catalog.audit.lost_files()

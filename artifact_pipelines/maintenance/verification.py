@@ -81,9 +81,9 @@ class _Scrub:
         self.size_bytes = 0
         self._catalog = catalog
         self._backend = backend
-        count, size_bytes = catalog.audit.stored_amount()
-        self._wanted = math.ceil(share * count)
-        self._expected_bytes = math.ceil(share * size_bytes)
+        stored = catalog.collection.stored_amount()
+        self._wanted = math.ceil(share * stored.files)
+        self._expected_bytes = math.ceil(share * stored.size_bytes)
         self._on_progress = on_progress
         self._refused_in_a_row = 0
 

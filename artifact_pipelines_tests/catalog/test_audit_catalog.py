@@ -10,7 +10,15 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.tables import file_references, files, materializations
 from artifact_pipelines.core.findings import FindingKind
-from artifact_pipelines.core.types import Content, FileDescription, FileId, FileState, Lease, MaterializationFacts
+from artifact_pipelines.core.types import (
+    Amount,
+    Content,
+    FileDescription,
+    FileId,
+    FileState,
+    Lease,
+    MaterializationFacts,
+)
 
 
 def lease(catalog: Catalog, number: int) -> Lease:
@@ -60,7 +68,7 @@ def test_files_verified_at_the_same_time_are_each_yielded_once(
 def test_pending_files_are_not_verified(catalog: Catalog, seven: list[FileId]) -> None:
     lease(catalog, 99)
     assert order(catalog) == seven
-    assert catalog.audit.stored_amount() == (7, 280)
+    assert catalog.collection.stored_amount() == Amount(7, 280)
 
 
 def test_files_stored_or_verified_meanwhile_are_left_out(catalog: Catalog, seven: list[FileId]) -> None:
@@ -74,7 +82,7 @@ def test_files_stored_or_verified_meanwhile_are_left_out(catalog: Catalog, seven
 
 def test_empty_catalog_has_nothing_to_verify(catalog: Catalog) -> None:
     assert order(catalog) == []
-    assert catalog.audit.stored_amount() == (0, 0)
+    assert catalog.collection.stored_amount() == Amount(0, 0)
     catalog.audit.mark_verified([])
 
 

@@ -97,7 +97,7 @@ def upgrade() -> None:
             sa.Boolean(),
             server_default=sa.false(),
             nullable=False,
-            comment="what the asset or partition holds now",
+            comment="what readers get",
         ),
         sa.Column("pinned_at", UtcDateTime(), comment="not null: kept until it is unpinned"),
         sa.Column("wiped_at", UtcDateTime(), comment="not null: its asset or partition was wiped"),
@@ -109,7 +109,7 @@ def upgrade() -> None:
         sa.Column(
             "current_until",
             UtcDateTime(),
-            comment="when a wipe or release ended that; null: a newer one did, or nothing",
+            comment="when a wipe or release ended that; else null",
         ),
         sa.Column("is_op_output", sa.Boolean(), nullable=False, comment="made by an op that is no asset"),
         sa.CheckConstraint(
