@@ -137,7 +137,6 @@ class Questions:
             "history, of all partitions": lambda: assets.history(_PARTITIONED),
             "history, of a partition": lambda: assets.history(_PARTITIONED, f"day {self._id() // 10 * 10 + 1}"),
             "list_current (ls)": lambda: assets.list_current(100),
-            "inputs": lambda: assets.inputs(self._id()),
             "lineage, up": lambda: self._catalog.lineage.inputs([self._id()], 100),
             "lineage, down": lambda: self._catalog.lineage.consumers([self._id()], 100),
             "record": self._record,

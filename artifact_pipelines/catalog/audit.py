@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
 from artifact_pipelines.catalog.files import file_from
 from artifact_pipelines.catalog.materialization_rows import AS_HOLDER, HOLDER_PREFIX
 from artifact_pipelines.catalog.tables import (
@@ -37,9 +37,7 @@ class AuditCatalog(CatalogSection):
 
         No transaction is open between two files. Files that are stored or verified meanwhile are left out.
         """
-        with reading(self._engine) as connection:
-            highest = sa.func.coalesce(sa.func.max(files.c.file_id), 0)
-            started_at, newest = connection.execute(sa.select(utc_now(), highest)).one()
+        [(started_at, newest)] = self._rows(sa.select(utc_now(), sa.func.coalesce(sa.func.max(files.c.file_id), 0)))
         last: FileInfo | None = None
         while found := self._never_verified(newest, last, batch):
             yield from found
@@ -64,10 +62,8 @@ class AuditCatalog(CatalogSection):
             query = query.where(at >= last.verified_at, sa.or_(at > last.verified_at, file_id > last.file_id))
         return self._files(query.order_by(at, file_id).limit(batch))
 
-    @retried
     def _files(self, query: sa.Select[Any]) -> Sequence[FileInfo]:
-        with reading(self._engine) as connection:
-            return [file_from(row) for row in connection.execute(query)]
+        return [file_from(row) for row in self._rows(query)]
 
     @retried
     def mark_verified(self, found: Sequence[FileInfo]) -> None:
@@ -84,7 +80,6 @@ class AuditCatalog(CatalogSection):
                 verified = sa.update(files).where(files.c.file_id.in_(chosen))
                 connection.execute(verified.values(verified_at=utc_now(), state=FileState.STORED))
 
-    @retried
     def hit_by(self, file_id: FileId) -> Sequence[str]:
         """Return up to 20 holders of a file: assets with partition and version, other holders by their name."""
         query = (
@@ -96,10 +91,8 @@ class AuditCatalog(CatalogSection):
             .order_by(file_references.c.reference_id.desc())
             .limit(_HOLDERS_SHOWN)
         )
-        with reading(self._engine) as connection:
-            return list(dict.fromkeys(_holder_text(row) for row in connection.execute(query)))
+        return list(dict.fromkeys(map(_holder_text, self._rows(query))))
 
-    @retried
     def wrong_counts(self) -> Sequence[Finding]:
         """Return the files whose `reference_count` is not the number of their references."""
         counted = sa.func.count(file_references.c.reference_id)
@@ -110,24 +103,20 @@ class AuditCatalog(CatalogSection):
             .having(files.c.reference_count != counted)
             .order_by(files.c.file_id)
         )
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
         return [
             Finding(FindingKind.WRONG_COUNT, r.file_id, "catalog", f"{r.counted} references", f"{r.reference_count}")
-            for r in rows
+            for r in self._rows(query)
         ]
 
-    @retried
     def references_of_nothing(self) -> Sequence[Finding]:
         """Return the references of materializations that do not exist or were released."""
+        is_gone = sa.or_(_materialization_id.is_(None), materializations.c.released_at.is_not(None))
         query = (
             sa.select(file_references.c.file_id, _holder, materializations.c.released_at)
             .join_from(file_references, materializations, _materialization_id == _holding_id(), isouter=True)
-            .where(_holding_id().is_not(None), _is_gone())
+            .where(_holding_id().is_not(None), is_gone)
             .order_by(file_references.c.reference_id)
         )
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
         return [
             Finding(
                 FindingKind.HELD_BY_NOTHING,
@@ -136,10 +125,9 @@ class AuditCatalog(CatalogSection):
                 "a materialization that is kept",
                 "one that was released" if r.released_at else "none",
             )
-            for r in rows
+            for r in self._rows(query)
         ]
 
-    @retried
     def unheld_materializations(self) -> Sequence[Finding]:
         """Return the kept materializations that no longer hold one of their files, or whose file has no row."""
         link, holder = materialization_files, AS_HOLDER
@@ -158,8 +146,6 @@ class AuditCatalog(CatalogSection):
             .where(materializations.c.released_at.is_(None), ~held)
             .order_by(_materialization_id, link.c.position)
         )
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
         return [
             Finding(
                 FindingKind.UNHELD if r.known_id else FindingKind.LOST,
@@ -169,10 +155,9 @@ class AuditCatalog(CatalogSection):
                 "none" if r.known_id else "no such file",
                 [_holder_text(r)],
             )
-            for r in rows
+            for r in self._rows(query)
         ]
 
-    @retried
     def lost_files(self) -> Collection[FileId]:
         """Return the files of kept materializations that have no row: only their bytes are left."""
         link = materialization_files
@@ -182,8 +167,7 @@ class AuditCatalog(CatalogSection):
             .join(files, files.c.file_id == link.c.file_id, isouter=True)
             .where(materializations.c.released_at.is_(None), files.c.file_id.is_(None))
         )
-        with reading(self._engine) as connection:
-            return {FileId(file_id) for file_id in connection.scalars(query)}
+        return {FileId(row.file_id) for row in self._rows(query)}
 
     @retried
     def recount(self, file_id: FileId) -> None:
@@ -223,10 +207,6 @@ def _holding_id() -> sa.ColumnElement[int]:
     """The ID of the materialization that a reference names as its holder; null for other holders."""
     number = sa.func.substr(_holder, len(HOLDER_PREFIX) + 1)
     return sa.case((_holder.regexp_match(f"^{HOLDER_PREFIX}[0-9]{{1,18}}$"), sa.cast(number, sa.BigInteger)))
-
-
-def _is_gone() -> sa.ColumnElement[bool]:
-    return sa.or_(_materialization_id.is_(None), materializations.c.released_at.is_not(None))
 
 
 def _lock(connection: sa.Connection, file_id: FileId) -> bool:

@@ -43,11 +43,9 @@ _GARBAGE: Sequence[sa.Column[Any]] = (
 class CollectionCatalog(CatalogSection):
     """Expired leases and garbage, on SQLite and PostgreSQL. Every method is one transaction or more."""
 
-    @retried
     def expired_leases(self) -> Sequence[FileId]:
         """Return the files of expired leases, one entry a lease."""
-        with reading(self._engine) as connection:
-            return [FileId(x) for x in connection.scalars(sa.select(file_references.c.file_id).where(_HAS_EXPIRED))]
+        return [FileId(row.file_id) for row in self._rows(sa.select(file_references.c.file_id).where(_HAS_EXPIRED))]
 
     def reap_leases(self) -> Sequence[FileId]:
         """Drop every expired lease, and return the files they were on, one entry a lease."""
@@ -124,23 +122,17 @@ class CollectionCatalog(CatalogSection):
         """Return how much of that is stored."""
         return self._amount([files.c.state != FileState.PENDING])
 
-    @retried
     def _amount(self, which: Sequence[sa.ColumnElement[bool]]) -> Amount:
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).select_from(files)
-        with reading(self._engine) as connection:
-            row = connection.execute(query.where(*which)).one()
-        return Amount(row[0], int(row[1]))
+        [(count, size_bytes)] = self._rows(query.where(*which))
+        return Amount(count, int(size_bytes))
 
     @retried
     def collect(self, grace_s: float, limit: int) -> Sequence[Garbage]:
-        """Delete the rows of files that nothing has held for the grace period, and return them.
+        """Delete the rows of files that nothing has held for the grace period, and return at most `limit` of them.
 
         From then on nothing can come to hold them: a writer of the same content gets a new ID. The caller deletes the
         bytes. A file that was never stored needs no grace: its lease was its grace.
-
-        Args:
-            grace_s: How long nothing must have held a file, in seconds of the database's clock.
-            limit: Maximum number of files.
         """
         oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
         with writing(self._engine) as connection:
@@ -150,21 +142,15 @@ class CollectionCatalog(CatalogSection):
             gone = sa.delete(files).where(files.c.file_id.in_(chosen), *_is_garbage(grace_s))
             return _explained(connection, connection.execute(gone.returning(*_GARBAGE)).all())
 
-    @retried
     def known(self, file_ids: Sequence[FileId]) -> Mapping[FileId, str]:
         """Return the content hash of each of these files that the catalog has."""
         query = sa.select(files.c.file_id, files.c.content_hash).where(files.c.file_id.in_(file_ids))
-        with reading(self._engine) as connection:
-            return {FileId(row.file_id): row.content_hash for row in connection.execute(query)}
+        return {FileId(row.file_id): row.content_hash for row in self._rows(query)}
 
-    @retried
     def is_leased(self, file_id: FileId) -> bool:
         """True if a lease on a file has not expired: a writer may be putting its bytes."""
-        lease = sa.select(file_references.c.reference_id).where(
-            file_references.c.file_id == file_id, file_references.c.expires_at > _NOW
-        )
-        with reading(self._engine) as connection:
-            return connection.execute(lease.limit(1)).first() is not None
+        which = (file_references.c.file_id == file_id, file_references.c.expires_at > _NOW)
+        return bool(self._rows(sa.select(file_references.c.reference_id).where(*which).limit(1)))
 
 
 def _drop_rebuilt(connection: sa.Connection, file_ids: Sequence[int]) -> None:

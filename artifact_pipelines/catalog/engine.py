@@ -47,13 +47,6 @@ _GRANT = (
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
-class CatalogSection:
-    """A group of transactions on one catalog."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-
 def in_batches(values: Sequence[Value], size: int = 1000) -> Iterator[Sequence[Value]]:
     """Yield values in groups that fit into one statement."""
     return (values[start : start + size] for start in range(0, len(values), size))
@@ -260,6 +253,19 @@ def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
     # A connection that could not be made has no state.
     state = getattr(error.orig, "pgcode", None)
     return error.connection_invalidated or state is None or state in _PASSING_STATES
+
+
+class CatalogSection:
+    """A group of transactions on one catalog."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @retried
+    def _rows(self, query: sa.Select[Any]) -> Sequence[Any]:
+        """Run a query in a transaction of its own."""
+        with reading(self._engine) as connection:
+            return connection.execute(query).all()
 
 
 def highest_id(connection: sa.Connection, table: sa.Table) -> int:

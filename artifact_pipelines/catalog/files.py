@@ -105,12 +105,9 @@ class FileCatalog(CatalogSection):
         with reading(self._engine) as connection:
             return highest_id(connection, files)
 
-    @retried
     def has_size(self, size_bytes: int) -> bool:
         """See `IFileCatalog`."""
-        query = sa.select(files.c.file_id).where(files.c.size_bytes == size_bytes).limit(1)
-        with reading(self._engine) as connection:
-            return connection.execute(query).first() is not None
+        return bool(self._rows(sa.select(files.c.file_id).where(files.c.size_bytes == size_bytes).limit(1)))
 
     @retried
     def acquire_all(self, wanted: Sequence[tuple[Content, FileDescription]], hash_algorithm: str) -> Sequence[Lease]:
@@ -196,12 +193,9 @@ class FileCatalog(CatalogSection):
             _file_row(connection, file_id)
             return _holders(connection, file_id)
 
-    @retried
     def list_files(self, limit: int) -> Sequence[FileInfo]:
         """Return the newest files, newest first."""
-        query = sa.select(files).order_by(files.c.file_id.desc()).limit(limit)
-        with reading(self._engine) as connection:
-            return [file_from(row) for row in connection.execute(query)]
+        return [file_from(row) for row in self._rows(sa.select(files).order_by(files.c.file_id.desc()).limit(limit))]
 
 
 def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
@@ -231,10 +225,9 @@ def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[i
 
 
 def lock_files(connection: sa.Connection, file_ids: Collection[int]) -> None:
-    """Lock the rows of files before a transaction changes the first of them, always in the order of `count_up`.
+    """Lock the rows of files before the first is changed, in the order of `count_up`: two transactions cannot deadlock.
 
-    Two transactions that change the same files then wait in one direction only. One row needs no order, and on SQLite
-    every writing transaction is alone already.
+    One row needs no order, and on SQLite every writing transaction is alone already.
     """
     if len(file_ids) > 1 and connection.dialect.name == "postgresql":
         connection.execute(_LOCK_IN_ORDER, {"file_ids": file_ids})

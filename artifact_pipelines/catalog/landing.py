@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
 from artifact_pipelines.catalog.tables import landing_files, utc_now
 from artifact_pipelines.core.types import LandingFile, LandingState
 
@@ -13,13 +13,11 @@ from artifact_pipelines.core.types import LandingFile, LandingState
 class LandingCatalog(CatalogSection):
     """Rows of `landing_files`, one for each dataset and path. Every method is one transaction."""
 
-    @retried
     def files_of(self, dataset: str) -> Mapping[str, LandingFile]:
         """Return the last known state of a dataset's files, by path."""
         columns = [landing_files.c[field.name] for field in dataclasses.fields(LandingFile)]
         query = sa.select(*columns).where(landing_files.c.dataset == dataset)
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = [row._mapping for row in self._rows(query)]
         return {row["path"]: LandingFile(**{**row, "state": LandingState(row["state"])}) for row in rows}
 
     @retried

@@ -4,9 +4,8 @@ One idea: the store is the younger of the two. Files that it has and the backup 
 are adopted first. The rows of the backup come after, and give way where the same content has another ID by now.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ from artifact_pipelines.catalog.engine import in_batches
 from artifact_pipelines.catalog.exceptions import RefusedRowsError
 from artifact_pipelines.catalog.files import REBUILT, TYPES, new_row
 from artifact_pipelines.catalog.tables import file_references, files, utc_now
-from artifact_pipelines.catalog.transfer import CatalogTransfer, Loading, from_json, refusals
+from artifact_pipelines.catalog.transfer import Loading, from_json, refusals
 from artifact_pipelines.core.types import UNDESCRIBED, Content, FileState, FoundFile, StoragePath
 
 ID_MARGIN = 1_000_000
@@ -113,13 +112,6 @@ class CatalogRefill(Loading):
                 described = {name: known[name] for name in _DESCRIPTION}  # until now it was guessed from the bytes
                 self._connection.execute(sa.update(files).where(files.c.file_id == file_id).values(described))
         return [row for row in rows if row["content_hash"] not in adopted]
-
-
-@contextlib.contextmanager
-def refilling(transfer: CatalogTransfer) -> Iterator[CatalogRefill]:
-    """Refill an empty catalog from a store and a backup; else as `CatalogTransfer.loading`."""
-    with transfer.connection_to_empty() as connection:
-        yield CatalogRefill(connection)
 
 
 def _file_row(file: FoundFile, hash_algorithm: str) -> dict[str, Any]:

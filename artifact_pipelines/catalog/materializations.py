@@ -15,11 +15,10 @@ from artifact_pipelines.catalog.exceptions import (
     NeverMaterializedError,
     NeverPublishedError,
     NothingSelectedError,
-    UnknownVersionError,
 )
 from artifact_pipelines.catalog.materialization_rows import (
-    highest_version,
     lock_asset,
+    missing_version,
     newest,
     of_asset,
     of_partitions,
@@ -29,7 +28,6 @@ from artifact_pipelines.catalog.recording import record_all
 from artifact_pipelines.catalog.tables import (
     files,
     materialization_files,
-    materialization_inputs,
     materializations,
     tags,
 )
@@ -37,7 +35,6 @@ from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import (
     Lease,
-    LoadedInput,
     Materialization,
     MaterializationFacts,
     Publication,
@@ -84,11 +81,7 @@ class MaterializationCatalog(CatalogSection):
 
         Args:
             new: The materializations and the leases on their files.
-            policies: The retention policy that each asset's definition declares now; remembered with them, or not at
-                all.
-
-        Raises:
-            LeaseExpiredError: A lease was reaped meanwhile; nothing was recorded.
+            policies: The retention policy that each asset's definition declares now, to remember with them.
         """
         with writing(self._engine) as connection:
             return record_all(connection, new, policies)
@@ -181,15 +174,13 @@ class MaterializationCatalog(CatalogSection):
         """Return the newest kept materialization of a version.
 
         Raises:
-            NeverMaterializedError: The asset holds nothing now, and nothing with that number is kept.
+            NeverMaterializedError: The asset or partition never held anything.
             UnknownVersionError: It has none with that number.
         """
         with reading(self._engine) as connection:
             found = newest(connection, [*of_asset(asset, partition), _IS_KEPT, materializations.c.version == version])
-            highest = highest_version(connection, of_asset(asset, partition))
-        if found is None:
-            self.current(asset, partition)
-            raise UnknownVersionError(asset, version, highest, partition)
+            if found is None:
+                raise missing_version(connection, asset, partition, version)
         return found
 
     @retried
@@ -210,11 +201,7 @@ class MaterializationCatalog(CatalogSection):
     ) -> Sequence[Materialization]:
         """Return the kept materializations of an asset, newest first; of all its partitions if none is named.
 
-        Args:
-            asset: Asset key.
-            partition: Only this partition.
-            limit: Maximum number of materializations.
-            with_released: Include released materializations whose files still exist.
+        With released ones, if asked for, whose files still exist.
         """
         which = of_asset(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
@@ -225,29 +212,11 @@ class MaterializationCatalog(CatalogSection):
     def list_current(self, limit: int = 1000, with_ops: bool = False) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name.
 
-        Args:
-            limit: Maximum number of materializations.
-            with_ops: Include outputs of ops that are no assets. Each run adds its own, and they stay current until
-                they are released.
+        With outputs of ops, if asked for: each run adds its own, and they stay current until they are released.
         """
         which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~materializations.c.is_op_output]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit, order=_BY_NAME)
-
-    @retried
-    def inputs(self, materialization_id: int) -> Sequence[LoadedInput]:
-        """Return the materializations that were loaded to make one, by name, including those that are collected."""
-        loaded = materialization_inputs.c
-        first_file = sa.and_(materialization_files.c.materialization_id == _ID, materialization_files.c.position == 0)
-        query = (
-            sa.select(_ID, *_BY_NAME[:2], _VERSION, materialization_files.c.file_id)
-            .join_from(materialization_inputs, materializations, loaded.input_id == _ID)
-            .join(materialization_files, first_file)
-            .where(loaded.materialization_id == materialization_id)
-            .order_by(*_BY_NAME)
-        )
-        with reading(self._engine) as connection:
-            return [LoadedInput(*row) for row in connection.execute(query)]
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:

@@ -58,18 +58,14 @@ _OF_A_VERSION = (  # not the schema and the metadata, which may be large
 class RetentionCatalog(CatalogSection):
     """Retention on SQLite and PostgreSQL. Every method is one transaction."""
 
-    @retried
     def now(self) -> datetime:
         """Return the time, by the database's clock."""
-        with reading(self._engine) as connection:
-            return connection.execute(sa.select(utc_now())).scalar_one()
+        now: datetime = self._rows(sa.select(utc_now()))[0][0]
+        return now
 
-    @retried
     def policies(self) -> Mapping[str, RetentionPolicy]:
         """Return the policy of every asset that has one."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(retention_policies)).all()
-        return {row.asset_key: RetentionPolicy(**row.policy) for row in rows}
+        return {row.asset_key: RetentionPolicy(**row.policy) for row in self._rows(sa.select(retention_policies))}
 
     @retried
     def set_policy(self, asset: str, policy: RetentionPolicy | None) -> None:
@@ -78,20 +74,16 @@ class RetentionCatalog(CatalogSection):
             lock_asset(connection, asset)
             remember_policies(connection, {asset: policy})
 
-    @retried
     def wiped_assets(self) -> Sequence[str]:
         """Return the assets with wiped materializations that are not released."""
         wiped = sa.select(_TABLE.asset_key).where(_TABLE.wiped_at.is_not(None), _IS_KEPT)
-        with reading(self._engine) as connection:
-            return connection.scalars(wiped.distinct()).all()
+        return [row.asset_key for row in self._rows(wiped.distinct())]
 
-    @retried
     def outputs_of_ops(self, older_than_s: float) -> Sequence[str]:
         """Return the names of kept outputs of ops that are no assets and were made at least so many seconds ago."""
         is_old = _TABLE.created_at < utc_now(sa.literal(-older_than_s))
         outputs = sa.select(_TABLE.asset_key).where(_IS_KEPT, _TABLE.is_op_output, is_old)
-        with reading(self._engine) as connection:
-            return connection.scalars(outputs.distinct()).all()
+        return [row.asset_key for row in self._rows(outputs.distinct())]
 
     @retried
     def versions(self, asset: str) -> Sequence[Version]:
@@ -117,7 +109,6 @@ class RetentionCatalog(CatalogSection):
             tags_of.setdefault(tag.materialization_id, []).append(tag.name)
         return [_version_from(name, made, tags_of, size_of) for name, made in versions.items()]
 
-    @retried
     def uses(self, asset: str) -> Sequence[Use]:
         """Return which kept versions of any asset were made, most recently, from kept versions of this one."""
         made = materializations.alias()
@@ -135,9 +126,7 @@ class RetentionCatalog(CatalogSection):
             .where(is_newest_of_its_version(made))
             .distinct()
         )
-        with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
-        return [Use(VersionName(*row[:3]), VersionName(asset, *row[3:])) for row in rows]
+        return [Use(VersionName(*row[:3]), VersionName(asset, *row[3:])) for row in self._rows(query)]
 
     @retried
     def release(self, name: VersionName, reason: str) -> bool:
@@ -158,12 +147,10 @@ class RetentionCatalog(CatalogSection):
             connection.execute(released.values(released_at=utc_now(), release_reason=reason))
         return True
 
-    @retried
     def wipeable(self, asset: str) -> Mapping[int, str | None]:
         """Return the materializations that a wipe of an asset would take now, each with the run that made it."""
         query = sa.select(_ID, _TABLE.run_id).where(*_can_be_wiped(asset))
-        with reading(self._engine) as connection:
-            return {row.materialization_id: row.run_id for row in connection.execute(query)}
+        return {row.materialization_id: row.run_id for row in self._rows(query)}
 
     @retried
     def wipe(
@@ -173,7 +160,7 @@ class RetentionCatalog(CatalogSection):
         up_to: int | None = None,
         happened_at: datetime | None = None,
     ) -> int:
-        """Note that an asset was wiped: nothing of it is current any longer.
+        """Note that an asset was wiped: nothing of it is current any longer. Returns how many materializations.
 
         The next retention decision releases the wiped materializations, unless something else keeps them.
 
@@ -182,9 +169,6 @@ class RetentionCatalog(CatalogSection):
             except_runs: Leave materializations of these runs alone: they were made after the wipe.
             up_to: Leave materializations with a higher ID alone: nobody looked at the runs that made them.
             happened_at: Time that Dagster noted. It names the wipe: the same wipe does nothing a second time.
-
-        Returns:
-            How many materializations were wiped.
         """
         which = list(_can_be_wiped(asset))
         if except_runs:
@@ -201,7 +185,7 @@ class RetentionCatalog(CatalogSection):
 
     @retried
     def restore(self, asset: str, partition: str | None = None, version: int | None = None) -> Sequence[VersionName]:
-        """Take back the last wipe of an asset, or the wipe or release of one version.
+        """Take back the last wipe of an asset, or the wipe or release of one version; return the restored versions.
 
         Where nothing is current, the restored version that was current last becomes current again from now on, as
         after a rollback to it. The gap in between stays known.
@@ -210,9 +194,6 @@ class RetentionCatalog(CatalogSection):
             asset: Asset key.
             partition: Only this partition; with a version, the partition of that version.
             version: Number of the version; None: everything that the last wipe took.
-
-        Returns:
-            The restored versions, by partition, oldest first.
 
         Raises:
             NothingToRestoreError: Nothing like that was wiped or released.

@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -30,6 +30,7 @@ BATCH_ROWS = 1000
 _LOCK_ATTEMPTS = 60
 _LOCK_TIMEOUT = "500ms"
 _Row = Mapping[str, Any]
+LoadingKind = TypeVar("LoadingKind", bound="Loading")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +107,18 @@ class CatalogTransfer(CatalogSection):
             yield _snapshot(connection)
 
     @contextlib.contextmanager
-    def loading(self) -> Iterator[Loading]:
-        """Fill an empty catalog: all rows are there when the block ends, and none if it raises.
+    def loading(self, kind: Callable[[sa.Connection], LoadingKind]) -> Iterator[LoadingKind]:
+        """Fill an empty catalog by a kind of `Loading`: all rows are there when the block ends, none if it raises.
 
         Raises:
             CatalogNotEmptyError: It holds rows.
         """
-        with self.connection_to_empty() as connection:
-            yield Loading(connection)
-
-    @contextlib.contextmanager
-    def connection_to_empty(self) -> Iterator[sa.Connection]:
-        """The transaction behind `loading`."""
         with writing(self._engine) as connection:
             _lock_tables(connection, "EXCLUSIVE")
             for table in metadata.sorted_tables:
                 if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
                     raise CatalogNotEmptyError(self._engine.url.render_as_string(hide_password=True), table.name)
-            yield connection
+            yield kind(connection)
 
 
 def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) -> Mapping[str, int]:
@@ -146,7 +141,7 @@ def migrate(source_url: str, target_url: str, advance: Callable[[int], object]) 
     with _engine(source_url) as source, _engine(target_url) as target:
         ensure_schema(source)
         ensure_tables(target)
-        with CatalogTransfer(source).final_snapshot() as snapshot, CatalogTransfer(target).loading() as loading:
+        with CatalogTransfer(source).final_snapshot() as snapshot, CatalogTransfer(target).loading(Loading) as loading:
             loading.raise_ids(snapshot.highest_ids)
             for table, rows in snapshot.batches():
                 loading.insert(table, rows)

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
+from artifact_pipelines.catalog.lost_catalog import CatalogRefill
 from artifact_pipelines.core.types import FoundFile, StoragePath
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines.storage.file_types import describe
@@ -51,7 +51,7 @@ def rebuild(catalog: Catalog, backend: IStorageBackend, advance: Callable[[int],
         RefusedRowsError: The store holds files of several catalogs.
         BackendError: Catalog or store did not answer.
     """
-    with refilling(catalog.transfer) as refill:
+    with catalog.transfer.loading(CatalogRefill) as refill:
         found, highest = adopt(refill, backend, backend.list_files(), advance)
         held = refill.hold_unheld()
         highest = refill.raise_file_ids(highest)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.lost_catalog import CatalogRefill, refilling
+from artifact_pipelines.catalog.lost_catalog import CatalogRefill
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines.core.types import FileId, FileState, StoragePath
 from artifact_pipelines.maintenance.backup import find_backup, find_older_backups
@@ -89,7 +89,7 @@ def restore(
         expected, older = f"hash {path.content_hash}", find_older_backups(backend, path)
         raise DamagedBackupError(path.file_id, backend.uri(path), expected, f"hash {found}", older)
     try:
-        with backend.read_stream(path) as stream, refilling(catalog.transfer) as refill:
+        with backend.read_stream(path) as stream, catalog.transfer.loading(CatalogRefill) as refill:
             report = _Restoring(refill, backend, path, advance).run(stream)
     except BadBackup as error:
         raise UnreadableBackupError(backend.uri(path), str(error), find_older_backups(backend, path)) from error

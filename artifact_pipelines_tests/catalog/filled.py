@@ -38,6 +38,13 @@ def materialize(
     return put_and_settle(producer, io.BytesIO(content), describe("csv", metadata={"from": "é ☃", "n": 1.5}), record)
 
 
+def inputs_of(catalog: Catalog, materialization_id: int) -> list[LoadedInput]:
+    """Return the recorded inputs of a materialization, by name."""
+    found = [made for _, made in catalog.lineage.inputs([materialization_id], 100)]
+    found.sort(key=lambda made: (made.asset, made.partition or "", made.materialization_id))
+    return [LoadedInput(m.materialization_id, m.asset, m.partition, m.version, m.file_id) for m in found]
+
+
 def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lease:
     """Fill every table, leave gaps between IDs, and one write unfinished. Returns its lease."""
     raw = materialize(catalog, producer, b"raw", "flights/raw", dataset="flights", row_count=3, schema={"a": "int64"})

@@ -15,6 +15,7 @@ from artifact_pipelines.catalog.tables import file_references, files, materializ
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, FileState, Lease, LoadedInput
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree, stored
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -109,9 +110,7 @@ def test_input_of_a_kept_version_is_not_collected_even_if_it_was_released_first(
     with engine.begin() as connection:
         connection.execute(sa.update(materializations).values(released_at=utc_now()))
     assert collected(catalog) == [raw.file.file_id]
-    assert catalog.materializations.inputs(made.materialization_id) == [LoadedInput.of(raw)], (
-        "it stays known after its collection"
-    )
+    assert inputs_of(catalog, made.materialization_id) == [LoadedInput.of(raw)], "it stays known after its collection"
     catalog.files.get_file(made.file.file_id)
 
 

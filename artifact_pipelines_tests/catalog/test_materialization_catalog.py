@@ -21,6 +21,7 @@ from artifact_pipelines.core.types import (
     Publication,
     Selection,
 )
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.catalog.statements import at_each_statement, plans_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 
@@ -145,7 +146,7 @@ def test_input_loaded_twice_is_recorded_once(catalog: Catalog) -> None:
     raw = record(catalog, "a", asset="flights/raw")
     loaded = LoadedInput.of(raw)
     made = record(catalog, "b", inputs=(loaded, loaded))
-    assert catalog.materializations.inputs(made.materialization_id) == [loaded]
+    assert inputs_of(catalog, made.materialization_id) == [loaded]
 
 
 def test_materialization_and_inputs_are_recorded_together_or_not_at_all(catalog: Catalog, engine: sa.Engine) -> None:
@@ -167,7 +168,7 @@ def test_two_partitions_of_equal_content_are_two_inputs(catalog: Catalog) -> Non
     assert len({day.file.file_id for day in days}) == 1
     loaded = [LoadedInput.of(day) for day in days]
     made = record(catalog, "b", inputs=(*loaded, loaded[0]))
-    assert catalog.materializations.inputs(made.materialization_id) == loaded
+    assert inputs_of(catalog, made.materialization_id) == loaded
 
 
 def test_each_new_content_of_a_dataset_is_a_dataset_version(catalog: Catalog, engine: sa.Engine) -> None:

@@ -11,6 +11,7 @@ from artifact_pipelines.catalog.tables import materializations
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput, Publication, Selection
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -33,7 +34,7 @@ def test_rollback_makes_an_older_version_current_with_all_its_facts(
     assert (now.version, now.data_version, now.row_count, now.schema) == (1, first.data_version, 3, {"x": "int64"})
     assert (now.file.file_id, now.bytes_added, now.run_id) == (first.file.file_id, 0, None)
     assert now.file.reference_count == 2
-    assert catalog.materializations.inputs(now.materialization_id) == list(loaded)
+    assert inputs_of(catalog, now.materialization_id) == list(loaded)
     assert [m.version for m in catalog.materializations.history(TABLE, partition)][:3] == [1, 2, 1]
     assert counts_agree(engine)
 

@@ -208,24 +208,24 @@ def test_invalid_row_is_refused_and_nothing_is_kept(
     catalog: Catalog, engine: sa.Engine, changes: dict[str, Any], reason: str
 ) -> None:
     row = {"dataset_id": 1, "name": "flights", "created_at": "2026-01-01T00:00:00+00:00"}
-    with pytest.raises(RefusedRowsError, match=reason), catalog.transfer.loading() as loading:
+    with pytest.raises(RefusedRowsError, match=reason), catalog.transfer.loading(Loading) as loading:
         loading.insert("datasets", [row])
         loading.insert("datasets", [{**row, "dataset_id": 2, "name": "other", **changes}])
     assert not any(rows_of(engine).values())
 
 
 def test_rows_of_unknown_tables_and_rows_without_their_file_are_refused(catalog: Catalog) -> None:
-    with pytest.raises(RefusedRowsError, match="no such table"), catalog.transfer.loading() as loading:
+    with pytest.raises(RefusedRowsError, match="no such table"), catalog.transfer.loading(Loading) as loading:
         loading.insert("sqlite_master", [{"x": 1}])
     row = {"reference_id": 1, "file_id": 7, "holder": "me", "created_at": "2026-01-01T00:00:00Z", "expires_at": None}
-    with pytest.raises(RefusedRowsError, match="(?i)foreign key"), catalog.transfer.loading() as loading:
+    with pytest.raises(RefusedRowsError, match="(?i)foreign key"), catalog.transfer.loading(Loading) as loading:
         loading.insert("file_references", [row])
 
 
 def test_ids_are_never_lowered(catalog: Catalog) -> None:
     for highest, expected in ((50, 51), (10, 52), (0, 53)):
-        with catalog.transfer.connection_to_empty() as connection:
-            Loading(connection).raise_ids({"files": highest})
+        with catalog.transfer.loading(Loading) as loading:
+            loading.raise_ids({"files": highest})
         lease = catalog.files.acquire_all([(Content("a" * 64, 1), FileDescription("bin"))], "blake3")[0]
         assert lease.file.file_id == expected
         catalog.files.abandon_all([lease])

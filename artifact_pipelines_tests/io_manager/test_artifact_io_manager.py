@@ -24,6 +24,7 @@ from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.exceptions import StorageFullError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.tabular import parquet
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 FRAME = pl.DataFrame({"carrier": ["UA", "AA"], "delay": [5, None]})
@@ -79,7 +80,7 @@ def test_loaded_inputs_are_recorded(io_manager: ArtifactIOManager, catalog: Cata
     run(io_manager, flights, delays)
     source, made = catalog.materializations.current("flights"), catalog.materializations.current("delays")
     loaded = [LoadedInput.of(source)]
-    assert catalog.materializations.inputs(made.materialization_id) == loaded
+    assert inputs_of(catalog, made.materialization_id) == loaded
 
 
 def test_ui_shows_the_inputs_of_a_materialization(io_manager: ArtifactIOManager, catalog: Catalog) -> None:

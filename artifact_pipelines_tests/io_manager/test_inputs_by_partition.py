@@ -10,6 +10,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.lineage import grow
 from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines_tests.catalog.filled import inputs_of
 
 ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])
 SOUNDS = dg.StaticPartitionsDefinition(["vowel", "rest"])
@@ -124,7 +125,7 @@ def test_input_without_partitions_belongs_to_every_partition(
     backfill(ours, instance, [plain, up, down], ABC, selection=[up, down])
     for key in "abc":
         made = own_catalog.materializations.current("down", key)
-        found = own_catalog.materializations.inputs(made.materialization_id)
+        found = inputs_of(own_catalog, made.materialization_id)
         assert [(one.asset, one.partition) for one in found] == [("plain", None), ("up", key)]
 
 

@@ -15,6 +15,7 @@ from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.outputs import inputs_by_partition
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from artifact_pipelines.storage.factory import open_producer
+from artifact_pipelines_tests.catalog.filled import inputs_of
 
 
 @dg.asset(io_manager_key="first")
@@ -31,7 +32,7 @@ def make(resources: Mapping[str, Any], catalog: Catalog) -> tuple[list[LoadedInp
     """Return the recorded inputs of `copy`, and whether the UI shows any."""
     result = dg.materialize([source, copy], resources=dict(resources))
     [made] = result.asset_materializations_for_node("copy")
-    recorded = catalog.materializations.inputs(catalog.materializations.current("copy").materialization_id)
+    recorded = inputs_of(catalog, catalog.materializations.current("copy").materialization_id)
     return list(recorded), "artifact/inputs" in made.metadata
 
 

@@ -15,6 +15,7 @@ from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageFullError
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-06")
@@ -294,7 +295,7 @@ def test_metadata_of_every_partition_show_its_inputs_and_bytes_added(
         [loaded] = inputs.records
         assert (loaded.data["asset"], loaded.data["file ID"]) == ("source", file_id)
         recorded = own_catalog.materializations.current("made", key)
-        assert [one.file_id for one in own_catalog.materializations.inputs(recorded.materialization_id)] == [file_id]
+        assert [one.file_id for one in inputs_of(own_catalog, recorded.materialization_id)] == [file_id]
     added = [events[key]["artifact/bytes_added"].value for key in KEYS]
     sizes = [events[key]["artifact/size_bytes"].value for key in KEYS]
     assert added == [sizes[0], 0, *sizes[2:]]

@@ -19,6 +19,7 @@ from artifact_pipelines.handlers.table_handlers import PolarsHandler
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 ABC = dg.StaticPartitionsDefinition(["c", "a", "b"])  # not in alphabetical order
@@ -441,7 +442,7 @@ def test_loaded_partitions_are_recorded_as_inputs(
 
     dg.materialize([graph.up, down], selection=[down], resources=graph.resources, instance=instance)
     catalog = own_catalog.materializations
-    loaded = catalog.inputs(catalog.current("down").materialization_id)
+    loaded = inputs_of(own_catalog, catalog.current("down").materialization_id)
     expected = [LoadedInput.of(catalog.current("up", key)) for key in "cab"]
     assert sorted(loaded, key=str) == sorted(expected, key=str)
 

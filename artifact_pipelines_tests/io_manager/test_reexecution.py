@@ -11,6 +11,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines_tests.catalog.filled import inputs_of
 
 WORLD: dict[str, Any] = {}
 """Outputs of the steps, and whether they fail; Dagster keeps the jobs that it made from this module."""
@@ -104,7 +105,7 @@ def test_asset_made_by_reexecution_from_an_older_version_is_stale(
     assert resolver.get_status(dg.AssetKey("copy")).value == "STALE"
     made = own_catalog.materializations.current("copy")
     one = own_catalog.materializations.version("source", 1)
-    inputs = own_catalog.materializations.inputs(made.materialization_id)
+    inputs = inputs_of(own_catalog, made.materialization_id)
     assert inputs == [LoadedInput.of(one)]
 
 

@@ -21,6 +21,7 @@ from artifact_pipelines.core.selection import SELECT_TAG, selection_from
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
 DAYS = dg.StaticPartitionsDefinition(["mon", "tue"])
@@ -99,7 +100,7 @@ def test_input_loads_the_version_that_its_metadata_or_the_run_select(
     [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
     source = project.made[1]
     loaded = [LoadedInput.of(source)]
-    assert catalog.materializations.inputs(copy.materialization_id) == loaded
+    assert inputs_of(catalog, copy.materialization_id) == loaded
 
 
 def test_run_tag_wins_over_metadata_and_both_over_the_runs_own_writes(project: Project) -> None:
@@ -232,7 +233,7 @@ def test_run_loads_its_own_writes_while_another_run_writes_the_same_asset(
     assert result.asset_value("copy") == "own"
     own = catalog.materializations.version("source", 1)
     copied = catalog.materializations.current("copy").materialization_id
-    assert catalog.materializations.inputs(copied) == [LoadedInput.of(own)]
+    assert inputs_of(catalog, copied) == [LoadedInput.of(own)]
     assert dg.materialize([source_of("-"), copy], selection=[copy], resources=resources).asset_value("copy") == "other"
 
 
@@ -252,6 +253,7 @@ _KILLED_WHILE_WRITING = """
 import os, signal, sys
 import dagster as dg
 import pyarrow as pa
+from artifact_pipelines_tests.catalog.filled import inputs_of
 from artifact_pipelines import ArtifactIOManagerFactory
 
 schema = pa.schema([("x", pa.int64())])
