@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
     materialization_of,
     missing_version,
+    newest,
     of_asset,
     of_partitions,
     select_materializations,
@@ -47,14 +48,7 @@ class CandidateCatalog(CatalogSection):
     def next_waiting(
         self, after: int, limit: int, asset: str | None = None, partitions: Sequence[str | None] | None = None
     ) -> Sequence[Materialization]:
-        """Return the first candidates whose materialization ID is above one, oldest first.
-
-        Args:
-            after: That ID.
-            limit: Maximum number of candidates.
-            asset: Only those of this asset.
-            partitions: And only of these partitions, a few hundred at most; `[None]`: the asset is not partitioned.
-        """
+        """Return the first of those above a materialization ID; of a few hundred partitions at most."""
         # The sum keeps the database from walking the index of IDs, past all that are no candidates.
         place = _ID + 0
         which = [IS_CANDIDATE, *_IS_HELD, after < place]
@@ -120,17 +114,15 @@ class CandidateCatalog(CatalogSection):
         """Make a candidate or a rejected version current whatever its checks found; a current one stays current.
 
         Raises:
-            NeverMaterializedError: The asset or partition holds nothing.
-            UnknownVersionError: It has no version of that number, or no longer has it.
+            NotFoundError: The version is not kept.
             InvalidArgumentError: The version was published before: going back to it is a rollback.
         """
         which = [*of_asset(asset, partition), *_IS_HELD, _TABLE.version == version]
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
-            found = select_materializations(connection, which, limit=1)
-            if not found:
+            made = newest(connection, which)
+            if made is None:
                 raise missing_version(connection, asset, partition, version)
-            made = found[0]
             this = _ID.in_([made.materialization_id])
             is_current = connection.execute(sa.select(_TABLE.is_current).where(this)).scalar_one()
             if made.publication == Publication.PUBLISHED and not is_current:

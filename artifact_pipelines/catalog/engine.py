@@ -77,11 +77,7 @@ def make_engine(catalog_url: str) -> sa.Engine:
 
 
 def check_is_there(catalog_url: str) -> None:
-    """Check that a URL does not name a missing SQLite file: connecting would create it.
-
-    Raises:
-        NoCatalogError: It does. Other faults of a URL show when it is opened.
-    """
+    """Raise `NoCatalogError` if a URL names a missing SQLite file, which connecting would create."""
     with contextlib.suppress(sa.exc.ArgumentError, ValueError, OSError):
         url = sa.make_url(catalog_url)
         is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
@@ -140,8 +136,7 @@ def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/pr
 def retried(transaction: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Run a function that is one transaction again, for `RETRY_S` in all, while its error may pass.
 
-    An error may pass if the connection was lost or refused, a lock was busy, or the database ended this transaction to
-    resolve a deadlock. The last error is raised unchanged.
+    It may pass after a lost or refused connection, a busy lock or a deadlock. The last error is raised unchanged.
     """
 
     @functools.wraps(transaction)

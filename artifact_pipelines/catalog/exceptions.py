@@ -14,11 +14,9 @@ class NeverMaterializedError(NotFoundError):
     partition: str | None = None
 
     def __str__(self) -> str:
-        if self.partition is None:
-            what, else_ = f"Asset {self.asset} has nothing stored in this catalog", " If it has partitions, name one."
-        else:
-            what, else_ = f"Asset {self.asset}, partition {self.partition!r}, has nothing stored in this catalog", ""
-        return f"{what}. Materialize it first, or check the name: `artifact-pipelines ls`.{else_}"
+        what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        hint = " If it has partitions, name one." if self.partition is None else ""
+        return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`.{hint}"
 
 
 @dataclasses.dataclass(eq=False)

@@ -199,7 +199,7 @@ class FileCatalog(CatalogSection):
 
 
 def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str) -> None:
-    """Turn leases into references of a holder, inside a transaction that continues with `note_put`.
+    """Turn leases into references of a holder, before `note_put` in the same transaction.
 
     With several holders, all of them come first: reaping a lease changes the lease before the file too.
     """
@@ -235,13 +235,9 @@ def lock_files(connection: sa.Connection, file_ids: Collection[int]) -> None:
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
     """Lower the reference count of a file, in the transaction that drops the references."""
+    since = sa.case((_COUNT.is_not_distinct_from(by), utc_now()), else_=files.c.unreferenced_at)
     less = sa.update(files).where(files.c.file_id == file_id)
-    connection.execute(
-        less.values(
-            reference_count=_COUNT - by,
-            unreferenced_at=sa.case((_COUNT.is_not_distinct_from(by), utc_now()), else_=files.c.unreferenced_at),
-        )
-    )
+    connection.execute(less.values(reference_count=_COUNT - by, unreferenced_at=since))
 
 
 def hold_again(connection: sa.Connection, file_ids: Collection[int], holder: str) -> bool:

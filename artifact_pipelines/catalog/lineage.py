@@ -17,6 +17,7 @@ from artifact_pipelines.core.types import FileId
 _TABLE = materializations.c
 _inputs = materialization_inputs.c
 _owned = materialization_files.c
+_NAME = (_TABLE.asset_key, _TABLE.partition_key)
 
 
 class LineageCatalog(CatalogSection):
@@ -24,14 +25,7 @@ class LineageCatalog(CatalogSection):
 
     @retried
     def versions(self, asset: str, partition: str | None, version: int | None, limit: int) -> Sequence[Made]:
-        """Return the newest kept materialization of a version, by default of the current one, for each partition.
-
-        Args:
-            asset: Asset key.
-            partition: Only this partition; None: all of them.
-            version: Number of the version; None: the current one.
-            limit: Maximum number of materializations.
-        """
+        """Return the newest kept materialization of a version, by default of the current one, for each partition."""
         which = [_TABLE.asset_key == asset, _TABLE.released_at.is_(None)]
         which += [_TABLE.is_current if version is None else _TABLE.version == version]
         which += [] if partition is None else [_TABLE.partition_key == partition]
@@ -108,15 +102,7 @@ def _by_name(found: Iterable[Made]) -> Sequence[Made]:
 
 def _made(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Made]:
     first_file = sa.and_(_owned.materialization_id == _TABLE.materialization_id, _owned.position == 0)
-    columns = (
-        _TABLE.materialization_id,
-        _TABLE.asset_key,
-        _TABLE.partition_key,
-        _TABLE.version,
-        _owned.file_id,
-        _TABLE.created_at,
-        _TABLE.run_id,
-    )
+    columns = (_TABLE.materialization_id, *_NAME, _TABLE.version, _owned.file_id, _TABLE.created_at, _TABLE.run_id)
     query = sa.select(*columns).join_from(materializations, materialization_files, first_file)
     rows = connection.execute(query.where(_TABLE.materialization_id.in_(ids)))
     return {row.materialization_id: Made(*row) for row in rows}

@@ -107,8 +107,7 @@ class MaterializationCatalog(CatalogSection):
         """Return the current materialization; with a run ID the newest of that run, if it made any.
 
         Raises:
-            NeverMaterializedError: There is none.
-            NeverPublishedError: There are only candidates and rejected ones.
+            NotFoundError: There is none; see `nothing_found`.
         """
         found = self.find(asset, [partition], run_id=run_id).get(partition)
         if found is None:
@@ -131,7 +130,7 @@ class MaterializationCatalog(CatalogSection):
         Args:
             asset: Asset key.
             partitions: Partition keys, any number.
-            selection: Another materialization than the current one.
+            selection: Selects another materialization than the current one.
             run_id: Without a selection, the newest materialization of this run comes before the current one, even if it
                 is a candidate.
             to_check: For a check of the asset: without a selection, the newest candidate comes before the current one,
@@ -225,7 +224,7 @@ def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
 
 
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a selection. It finds wiped materializations too, as long as they are kept."""
+    """Return the conditions of a selection. It finds wiped materializations too."""
     if selection.file_id is not None:
         of_file = materialization_files.c.file_id == selection.file_id
         return [_IS_KEPT, _ID.in_(sa.select(materialization_files.c.materialization_id).where(of_file))]

@@ -40,7 +40,7 @@ def record_all(
     new: Sequence[tuple[MaterializationFacts, Sequence[Lease]]],
     policies: Mapping[str, RetentionPolicy | None],
 ) -> Sequence[Materialization]:
-    """Do as `MaterializationCatalog.record_all` promises."""
+    """See `MaterializationCatalog.record_all`."""
     for asset in sorted({facts.asset for facts, _ in new} | policies.keys()):
         lock_asset(connection, asset)
     remember_policies(connection, policies)
@@ -65,9 +65,8 @@ def remember_policies(connection: sa.Connection, policies: Mapping[str, Retentio
 
 
 def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> sa.Row[Any]:
-    is_partitioned = facts.partition is not None
-    this = {"asset": facts.asset} | ({"partition": facts.partition} if is_partitioned else {})
-    before = connection.execute(_before(is_partitioned), this).one()
+    this = {"asset": facts.asset, "partition": facts.partition}
+    before = connection.execute(_before(is_partitioned=facts.partition is not None), this).one()
     is_changed = before.version is None or not (
         before.data_version == facts.data_version
         # A data version that is the run's ID says nothing about the content: each run makes a new version.

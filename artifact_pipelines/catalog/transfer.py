@@ -38,7 +38,6 @@ class Snapshot:
     """One state of a catalog, readable while the transaction that sees it is open.
 
     Attributes:
-        taken_at: Time of the database's clock.
         highest_ids: The highest ID that each table ever gave, also to rows that are gone.
     """
 
@@ -174,8 +173,7 @@ def _counting_tables() -> Sequence[sa.Table]:
 def _lock_tables(connection: sa.Connection, mode: str) -> None:
     """Wait for other writers, and keep them out. On SQLite, every writing transaction is alone already.
 
-    Writers lock the tables in orders of their own. PostgreSQL ends one of two deadlocked transactions after a second,
-    and that might be the writer; so this one gives up earlier and tries again.
+    PostgreSQL ends one of two deadlocked transactions after a second: this one gives up earlier and tries again.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -206,11 +204,7 @@ def to_json(row: Mapping[Any, Any]) -> _Row:
 
 
 def from_json(table: sa.Table, row: _Row) -> dict[str, Any]:
-    """Return a row as the database expects it.
-
-    Raises:
-        TypeError: Its columns or their types are not those of the table.
-    """
+    """Return a row as the database expects it; a `TypeError` if it is not one of the table."""
     if row.keys() != set(table.columns.keys()):
         raise TypeError(f"its columns are {sorted(row)}, not {sorted(table.columns.keys())}")
     return {column.name: _value(column, row[column.name]) for column in table.columns}

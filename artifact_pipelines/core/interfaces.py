@@ -45,17 +45,14 @@ class IArtifactProducer(Protocol):
         the call raises, because storing failed or `items` did, the caller has none: the references of earlier batches
         are released. Their bytes stay until they are collected, so repeating the call is cheap.
 
-        The release is step by step, not one transaction: if the process is killed midway, or the catalog stays away,
-        references of earlier batches remain. Nobody received their IDs, so these files stay until somebody releases
-        them; repeating the call adds no bytes.
+        The release is not one transaction: if the process is killed, or the catalog stays away, references of earlier
+        batches remain, and their files stay until somebody releases them.
 
         Args:
             items: Files to create; each stream is read to its end before the next item is requested.
 
         Raises:
-            SourceStreamError: A stream raised while it was read.
-            UsageError: An item is malformed, as for `create_artifact`.
-            BackendError: Storage or catalog did not answer or is full.
+            ArtifactError: As `create_artifact` does.
         """
         ...
 
@@ -106,10 +103,9 @@ class IFileCatalog(Protocol):
         ...
 
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
-        """Give leases back, in one transaction; one that is settled or has expired is skipped.
+        """Give leases back; one that is settled or has expired is skipped.
 
-        Returns:
-            Paths to delete: those of files that were not stored, and whose rows went away with their last lease.
+        Returns the paths to delete: of files that were not stored, and whose rows went away with their last lease.
         """
         ...
 
@@ -134,10 +130,6 @@ class IFileCatalog(Protocol):
     def mark_damaged(self, file: FileInfo) -> bool:
         """Record that a stored file's bytes do not match its content hash: the next writer of the content heals it.
 
-        Args:
-            file: The file as the catalog had it before its bytes were read.
-
-        Returns:
-            False if the file was healed, verified or collected since then, and nothing was recorded.
+        False if the file was healed, verified or collected since it was looked up; then nothing is recorded.
         """
         ...

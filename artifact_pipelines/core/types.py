@@ -118,12 +118,7 @@ class FoundFile:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
-    """A reference that expires: it holds a file while its bytes are on their way.
-
-    Attributes:
-        reference_id: Row of `file_references` for this lease.
-        file: The file as it was when the lease was taken; `file.state` shows whether its bytes were stored then.
-    """
+    """A reference that expires: it holds a file, as it was then, while its bytes are on their way."""
 
     reference_id: int
     file: FileInfo
@@ -149,12 +144,7 @@ def publication_word(publication: Publication, reason: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """A materialization that a step loaded to make its output.
-
-    Attributes:
-        materialization_id: Identifies it; the other fields describe it for people.
-        file_id: Its first file.
-    """
+    """A materialization that a step loaded to make its output, with its first file."""
 
     materialization_id: int
     asset: str
@@ -164,7 +154,7 @@ class LoadedInput:
 
     @classmethod
     def of(cls, made: "Materialization") -> Self:
-        """Return a materialization as an input of what a step makes."""
+        """Return a materialization as an input."""
         return cls(made.materialization_id, made.asset, made.partition, made.version, made.file.file_id)
 
 
@@ -204,10 +194,7 @@ class Materialization:
     Attributes:
         version: Number of the content within its asset and partition, from 1; recorded again, a content keeps it.
         bytes_added: Growth of the store; 0 for a duplicate.
-        files: The stored files, in order.
-        publication: State on its way to become current.
         publication_reason: Why it is not published, or who published it against its checks; else None.
-        is_op_output: True if it is the output of an op and of no asset.
     """
 
     materialization_id: int
@@ -246,7 +233,6 @@ class Rollback:
     """Outcome of a rollback.
 
     Attributes:
-        now: The current materialization.
         source: The newest materialization of that version that a run made.
         is_new: True if something changed; False if that version was current already.
     """
@@ -258,14 +244,10 @@ class Rollback:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects a materialization of an asset or partition other than the current one. Exactly one field is given.
+    """Selects the newest materialization with a file, version, tag or run. Exactly one field is given.
 
     Attributes:
-        file_id: The newest one that had this file.
-        version: The newest one with this version number.
-        tag: The one with this tag.
-        as_of: The one that was current at this time of the database's clock; in UTC.
-        run_id: The newest one of this run.
+        as_of: Selects the one that was current at this time of the database's clock; in UTC.
     """
 
     file_id: FileId | None = None
@@ -292,10 +274,8 @@ class Garbage:
     """A stored file that nothing holds, and the reason.
 
     Attributes:
-        unreferenced_at: When the last reference to it was dropped.
-        age_s: Seconds since then, by the database's clock.
+        age_s: Seconds since the last reference to it was dropped, by the database's clock.
         asset: The last asset that held it; None if no asset ever did. So are partition, run and version.
-        reason: Why nothing holds it, for people.
     """
 
     file_id: FileId
