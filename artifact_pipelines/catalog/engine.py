@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 from artifact_pipelines.catalog.exceptions import NoCatalogError
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
+BATCH_SIZE = 1000
 BUSY_TIMEOUT_S = 30
 RETRY_S = 4.0
 """How long a transaction is run again: enough for a restart or a fail-over of the server, and callers can wait."""
@@ -47,8 +48,9 @@ _GRANT = (
 _NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
-def in_batches(values: Sequence[Value], size: int = 1000) -> Iterator[Sequence[Value]]:
+def in_batches(values: Sequence[Value], size: int | None = None) -> Iterator[Sequence[Value]]:
     """Yield values in groups that fit into one statement."""
+    size = size or BATCH_SIZE
     return (values[start : start + size] for start in range(0, len(values), size))
 
 

@@ -63,7 +63,6 @@ _INSERT_LEASES = (
 )
 _FREE_LEASES = sa.select(file_references.c.reference_id).where(*_ARE_LEASES).with_for_update(skip_locked=True)
 _RENEW = sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY)
-RENEWED_AT_ONCE = 1000
 _ABANDON = sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id)
 _DELETE_UNSTORED = (
     sa.delete(files)
@@ -130,7 +129,7 @@ class FileCatalog(CatalogSection):
     def renew_all(self, leases: Sequence[Lease]) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            for some in in_batches(leases, RENEWED_AT_ONCE):
+            for some in in_batches(leases):
                 # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
                 free = connection.scalars(_FREE_LEASES, {"reference_ids": _ids(some)}).all()
                 connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})

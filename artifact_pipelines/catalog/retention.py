@@ -206,9 +206,8 @@ class RetentionCatalog(CatalogSection):
                 raise NothingToRestoreError(asset, partition, version)
             owned = _owned_files(connection, [row.materialization_id for row in rows])
             lock_files(connection, sorted(set(itertools.chain(*owned.values()))))
-            released = [row for row in rows if row.released_at]
-            ids = {row.materialization_id: row.version for row in released}
-            collected = {v for id_, v in ids.items() if not hold_again(connection, owned[id_], holder_of(id_))}
+            released = {row.materialization_id: row.version for row in rows if row.released_at}
+            collected = {v for id_, v in released.items() if not hold_again(connection, owned[id_], holder_of(id_))}
             if collected:
                 left = sorted({row.version for row in rows} - collected)
                 raise CollectedVersionsError(asset, [str(v) for v in sorted(collected)], [str(v) for v in left])

@@ -100,7 +100,7 @@ def test_renewing_gives_a_lease_its_full_time(engine: sa.Engine, catalog: Catalo
 def test_leases_are_renewed_although_others_are_reaped_or_being_settled(
     engine: sa.Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifact_pipelines.catalog.files.RENEWED_AT_ONCE", 2)
+    monkeypatch.setattr("artifact_pipelines.catalog.engine.BATCH_SIZE", 2)
     short, long = FileCatalog(engine, lease_s=10), FileCatalog(engine, lease_s=600)
     leases = [short.acquire_all([(A, CSV)], "blake3")[0] for _ in range(5)]
     reap(engine, leases[1])

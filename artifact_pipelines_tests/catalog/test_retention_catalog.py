@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog import retention
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import (
     CollectedVersionsError,
@@ -230,7 +229,7 @@ def test_version_with_more_materializations_than_a_statement_takes_is_released_a
         if engine.dialect.name == "sqlite":
             connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 40)
 
-    monkeypatch.setattr(retention, "_AT_ONCE", 20)
+    monkeypatch.setattr("artifact_pipelines.catalog.engine.BATCH_SIZE", 20)
     made = [record(catalog, letter) for letter in [*"a" * 50, "b"]]
     limited = RetentionCatalog(engine)
     assert limited.release(name(1), "test")
