@@ -39,7 +39,7 @@ class InputAsked:
         partitions: Partition keys in the order of their definition; None: the asset has no partitions.
         keys: The partition keys as plain text for the catalog; `(None,)`: no partitions.
         annotation: Type to load; of an input that collects several outputs, the type of each.
-        metadata: Metadata of the input as plain values.
+        metadata: As plain values.
         selection: Which materialization to load; None: the current one.
         is_pinned: True if the selection comes from the input's metadata, and so holds for every run.
         run_read: The run whose own writes come before the current materialization; None outside of a run.
@@ -80,7 +80,11 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
     partitions = _partitions_of_input(context, key, step)
     where = f"metadata artifact/… of an input of {asset}"
     metadata = checked_metadata(where, context.definition_metadata or {}, _DECLARED)
-    of_run, of_input = _selection_of_run(asset, step), _selection_of_input(name, metadata)
+    # The run's tag comes first. It may serve many jobs, so assets in it that the run does not load are no error.
+    tag = step.run_tags.get(SELECT_TAG) if step else None
+    of_run = None if tag is None else selections_from_tag(tag).get(asset)
+    given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
+    of_input = selection_from(given, f"metadata artifact/… of input {name}") if given else None
     return InputAsked(
         name=name,
         asset=asset,
@@ -109,11 +113,7 @@ def known(read: Callable[[], Any], otherwise: Any = None) -> Any:
 
 
 def name_of_op_output(context: dg.OutputContext) -> str:
-    """Return the name under which the output of an op is stored.
-
-    Raises:
-        InvalidArgumentError: The context was built by hand without the parts of that name.
-    """
+    """Return the name under which the output of an op is stored; refuse a context built by hand without its parts."""
     parts = known(context.get_identifier)
     if parts is None:
         expected = "one with an asset_key, or with the step_key and the name of an op's output"
@@ -165,8 +165,7 @@ def _name_of_input(context: dg.InputContext) -> tuple[dg.AssetKey | None, str]:
 def _step_of_input(context: dg.InputContext) -> StepExecutionContext | None:
     """Return the step that loads an input.
 
-    For `context.load_asset_value` Dagster makes a context without a step, but knows which step runs on the step's own
-    thread, and in coroutines that it awaits.
+    `context.load_asset_value` has none, but Dagster knows which step runs on a thread, and in coroutines it awaits.
     """
     step: StepExecutionContext | None = known(lambda: context.step_context)
     return step or known(lambda: dg.OpExecutionContext.get().get_step_execution_context())
@@ -189,8 +188,7 @@ def _only_checks(step: StepExecutionContext, key: dg.AssetKey) -> bool:
 def _run_read(context: dg.InputContext, step: StepExecutionContext | None) -> str | None:
     """Return the run whose writes an input reads first.
 
-    That is the step's own run, or, where a run executes again without the steps upstream, the run whose outputs
-    Dagster takes instead: the parent, or a parent of that.
+    That is the step's own, or where a run executes again without the steps upstream, the run whose outputs it takes.
     """
     if step is None:
         return None
@@ -231,17 +229,3 @@ def _partitions_of_input(
     covered = step.asset_partition_key_range_for_output(upstream.name)
     is_one = covered.start == covered.end
     return (covered.start,) if is_one else tuple(definition.get_partition_keys_in_range(covered))
-
-
-def _selection_of_run(asset: str, step: StepExecutionContext | None) -> Selection | None:
-    """Return the selection in the run's tag `artifact/select`, which comes before the input's metadata.
-
-    One tag may serve many jobs, so assets in it that the run does not load are no error.
-    """
-    tag = step.run_tags.get(SELECT_TAG) if step else None
-    return selections_from_tag(tag).get(asset) if tag is not None else None
-
-
-def _selection_of_input(name: str, metadata: Mapping[str, Any]) -> Selection | None:
-    given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
-    return selection_from(given, f"metadata artifact/… of input {name}") if given else None

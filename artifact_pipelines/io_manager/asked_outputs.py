@@ -1,6 +1,7 @@
 """Reads an `OutputContext` of Dagster into an `OutputAsked`: what a step asks to store, and how."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -52,16 +53,12 @@ class OutputAsked:
         key: Asset key; None for the output of an op that is no asset.
         partitions: Partition keys in the order of their definition; None: the asset has no partitions.
         may_cover_several: True if the asset's backfill policy lets one run cover several partitions.
-        upstream: By upstream asset with partitions, which of them each partition of the output depends on.
-        annotation: Type that the output is annotated with.
+        upstream: By upstream asset, which of its partitions a partition of the output depends on, if not the same.
         metadata: Metadata of the asset as plain values.
         dataset: The dataset whose raw content the asset is.
-        retention: Retention policy of the asset.
         publish_after: Names of the checks that must pass before the output becomes current.
-        code_version: Code version of the asset.
-        run_id: The run; None outside of a run.
-        step_key: Key of the step; None outside of a run.
-        step: The running step, one object for each attempt; None outside of a run.
+        run_id: None outside of a run, as are the next two.
+        step: The running step, one object for each attempt.
     """
 
     asset: str
@@ -93,7 +90,10 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
     spec = known(lambda: context.asset_spec)
     declared = (spec.metadata if spec else context.definition_metadata) if key else {}
     metadata = checked_metadata(f"metadata artifact/… of asset {asset}", declared, _DECLARED)
-    partitions = _partitions(context, step)
+    partitions = None
+    if context.has_asset_partitions:
+        definition = context.asset_partitions_def if step else None
+        partitions = partitions_in_order(context.asset_partition_keys, definition, step.instance if step else None)
     dataset = metadata.get(DATASET_METADATA_KEY)
     if partitions and dataset is not None:  # its versions are numbered without partitions
         raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
@@ -126,13 +126,6 @@ def retention_policy(asset_metadata: Mapping[str, Any]) -> RetentionPolicy | Non
     return None if declared is None else RetentionPolicy.from_mapping(declared)
 
 
-def _partitions(context: dg.OutputContext, step: StepExecutionContext | None) -> tuple[str, ...] | None:
-    if not context.has_asset_partitions:
-        return None
-    definition = context.asset_partitions_def if step else None
-    return partitions_in_order(context.asset_partition_keys, definition, step.instance if step else None)
-
-
 def _required_checks(
     key: dg.AssetKey | None, metadata: Mapping[str, Any], step: StepExecutionContext | None
 ) -> tuple[str, ...]:
@@ -155,7 +148,7 @@ def _required_checks(
 
 
 def _upstream(context: dg.OutputContext, step: StepExecutionContext) -> Mapping[str, Upstream]:
-    """Return how the partitions of an output depend on those of the assets that its step declares as inputs."""
+    """Return how the partitions of an output depend on those of its step's declared inputs; left out where the same."""
     layer, assets = step.job_def.asset_layer, step.assets_def
     assert assets is not None  # an output with partitions is of an asset
     found: dict[str, Upstream] = {}
@@ -164,7 +157,9 @@ def _upstream(context: dg.OutputContext, step: StepExecutionContext) -> Mapping[
         definition = layer.get(key).partitions_def if key and layer.has(key) else None
         if key is not None and definition is not None:
             mapping = assets.infer_partition_mapping(context.asset_key, key, definition)
-            found[key.to_user_string()] = _mapped(mapping, context.asset_partitions_def, definition, step.instance)
+            if not isinstance(mapping, dg.IdentityPartitionMapping):  # for it Dagster may list all partitions each time
+                options = (mapping, context.asset_partitions_def, definition, step.instance)
+                found[key.to_user_string()] = functools.partial(_mapped, *options)
     return found
 
 
@@ -173,15 +168,9 @@ def _mapped(
     definition: dg.PartitionsDefinition[str],
     upstream: dg.PartitionsDefinition[str],
     instance: dg.DagsterInstance,
-) -> Upstream:
-    if isinstance(mapping, dg.IdentityPartitionMapping):  # Dagster may list all partitions for each
-        return lambda partition: (partition,)
-
-    def mapped(partition: str) -> Iterable[str]:
-        covered = definition.subset_with_partition_keys([partition])
-        found = mapping.get_upstream_mapped_partitions_result_for_partitions(
-            covered, definition, upstream, dynamic_partitions_store=instance
-        )
-        return map(str, found.partitions_subset.get_partition_keys())  # keys of several dimensions are a kind of text
-
-    return mapped
+    partition: str,
+) -> Iterable[str]:
+    found = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        definition.subset_with_partition_keys([partition]), definition, upstream, dynamic_partitions_store=instance
+    )
+    return map(str, found.partitions_subset.get_partition_keys())  # keys of several dimensions are a kind of text

@@ -6,8 +6,7 @@ once all materializations that they are about.
 
 import functools
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -29,20 +28,14 @@ _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionReco
 _RECENT_VERSIONS = 1000
 
 
-class _Evaluated(NamedTuple):
-    """An evaluation in the event log, and the materialization that it was about, according to Dagster."""
-
-    record: AssetCheckExecutionRecord
-    target: dg.EventLogRecord | None
+_Evaluated = tuple[AssetCheckExecutionRecord, dg.EventLogRecord | None]
+"""An evaluation in the event log, and the materialization that it was about, according to Dagster."""
 
 
 class CheckFindings:
     """The findings of checks until now. Pages once read are not read again, so later findings need a new object.
 
-    Args:
-        instance: Its event log has the checks' evaluations.
-        catalog: Where the candidates are.
-        candidates: The candidates to decide on, as they were before the first decision.
+    The candidates are those to decide on, as they were before the first decision.
     """
 
     def __init__(
@@ -59,18 +52,19 @@ class CheckFindings:
         key = dg.AssetCheckKey(key_of(made), check)
         partitions = dict.fromkeys([made.partition, None])  # a check of a partitioned asset need have none
         newest_first = [self._newest_first(key, partition) for partition in partitions]
-        found = heapq.merge(*newest_first, key=lambda one: one.record.id, reverse=True)
-        return next((one.record.evaluation for one in found if self._is_about(one, made)), None)
+        found = heapq.merge(*newest_first, key=lambda one: one[0].id, reverse=True)
+        return next(
+            (record.evaluation for record, target in found if self._is_about(record.run_id, target, made)), None
+        )
 
-    def _is_about(self, found: _Evaluated, made: Materialization) -> bool:
-        """True if a check has looked at a materialization.
+    def _is_about(self, run_id: str, target: dg.EventLogRecord | None, made: Materialization) -> bool:
+        """True if a check of a run has looked at a materialization.
 
         A check in the materialization's own run has, unless Dagster reports that it was about another attempt. A check
         in another run has if it loaded the candidate; if it loaded nothing that is known, it was about the
         newest event.
         """
-        run_id, target = found.record.run_id, found.target
-        is_of_run = target is not None and target.run_id == made.run_id and _partition(target) == made.partition
+        is_of_run = target is not None and target.run_id == made.run_id and target.partition_key == made.partition
         is_target = target is not None and is_of_run and is_report_of(target, made)
         if run_id == made.run_id:
             return is_target or not is_of_run
@@ -80,11 +74,10 @@ class CheckFindings:
         return is_target and not loaded
 
     def _newest_first(self, key: dg.AssetCheckKey, partition: str | None) -> Iterator[_Evaluated]:
-        """Yield the evaluations of a check of a partition; pages are read once."""
         pages = self._pages.setdefault((key, partition), [])
         for number in range(MOST_EVALUATIONS // PAGE_EVALUATIONS):
             if number == len(pages):
-                pages.append(self._fetch_page(key, partition, pages[-1][-1].record.id if pages else None))
+                pages.append(self._fetch_page(key, partition, pages[-1][-1][0].id if pages else None))
             yield from pages[number]
             if len(pages[number]) < PAGE_EVALUATIONS:
                 return
@@ -98,14 +91,11 @@ class CheckFindings:
             for record in records
             if record.evaluation and record.evaluation.target_materialization_data
         }
-        by_id = {event.storage_id: event for event in self._fetch_events(key.asset_key, set(targets.values()))}
-        return [_Evaluated(record, by_id.get(targets.get(record.id, 0))) for record in records]
-
-    def _fetch_events(self, key: dg.AssetKey, storage_ids: Collection[int]) -> Iterable[dg.EventLogRecord]:
-        if not storage_ids:
-            return ()
-        which = dg.AssetRecordsFilter(asset_key=key, storage_ids=sorted(storage_ids))
-        return self._instance.fetch_materializations(which, limit=len(storage_ids)).records
+        wanted = sorted(set(targets.values()))
+        which = dg.AssetRecordsFilter(asset_key=key.asset_key, storage_ids=wanted)
+        events = self._instance.fetch_materializations(which, limit=len(wanted)).records if wanted else ()
+        by_id = {event.storage_id: event for event in events}
+        return [(record, by_id.get(targets.get(record.id, 0))) for record in records]
 
     def _fetch_checked_in(self, asset: str) -> Mapping[str, Collection[int]]:
         """Return by run which candidates of an asset its checks have loaded, also those that no longer wait."""
@@ -114,7 +104,3 @@ class CheckFindings:
             for run_id in made.metadata.get(CHECKED_IN, ()) if made.asset == asset else ():
                 loaded.setdefault(run_id, set()).add(made.materialization_id)
         return loaded
-
-
-def _partition(event: dg.EventLogRecord) -> str | None:
-    return event.asset_materialization.partition if event.asset_materialization else None

@@ -52,14 +52,7 @@ class StepInputs:
 
 
 class InputLoader:
-    """Loads the inputs of steps and notes which materializations they were.
-
-    Args:
-        catalog: Where to look.
-        artifact: Returns a stored file as handlers read it.
-        handlers: Handlers of all types.
-        step_inputs: Notes the loaded materializations.
-    """
+    """Loads the inputs of steps and notes which materializations they were."""
 
     def __init__(
         self,

@@ -30,14 +30,7 @@ MOST_NAME_BYTES = 2_500
 
 
 class OutputWriter:
-    """Stores the outputs of steps, and records them with their inputs.
-
-    Args:
-        catalog: Where materializations are recorded.
-        producer: The one place that creates files.
-        handlers: Handlers of all types.
-        step_inputs: Knows the inputs of the step.
-    """
+    """Stores the outputs of steps, and records them with their inputs."""
 
     def __init__(
         self, catalog: Catalog, producer: ArtifactProducer, handlers: TypeHandlers, step_inputs: StepInputs
@@ -138,13 +131,13 @@ def inputs_by_partition(
     """Return the inputs of each partition of an output, in the order in which they were loaded.
 
     A run over several partitions loads the inputs of all of them at once. The partition mappings of the asset tell them
-    apart again. An input that no mapping covers was loaded by the code of the step: it belongs to the partition of its
-    own key. An input without partitions, or of a partition that none of the output's depends on, went into each.
+    apart again. An input without a mapping belongs to the partition of its own key. An input without partitions, or of
+    a partition that none of the output's depends on, went into each.
 
     Args:
         partitions: Partitions of the output; one alone was made from everything that was loaded.
         loaded: What the step has loaded.
-        upstream: By upstream asset, its partitions that a partition of the output depends on.
+        upstream: By upstream asset, its partitions that a partition of the output depends on, if not the same.
     """
     if len(partitions) == 1:
         return [tuple(loaded)]

@@ -120,7 +120,7 @@ def report_current(
         storage_id=reported.storage_id, run_id=reported.run_id, timestamp=reported.timestamp
     )
     for found in evaluations:
-        if found is not None and found.passed:
+        if found and found.passed:
             again = f"{message} This is what the check found of version {current.version} before; it did not run again."
             instance.report_runless_asset_event(replace(found, description=again, target_materialization_data=target))
 

@@ -41,11 +41,7 @@ def correct_input_version(asked: InputAsked, loaded: Mapping[str | None, Materia
 
     Queries nothing if the noted version is the loaded one. Otherwise it queries the event log, once where everything
     that was loaded is the newest of its partition. This is the one place that uses this cache of Dagster's; tests show
-    that it works.
-
-    Args:
-        asked: The input.
-        loaded: The loaded materializations by partition, without partitions that held nothing.
+    that it works. Partitions that held nothing are not in `loaded`.
     """
     step, key = asked.step, asked.key
     if step is None or key is None or not _is_compared(asked):
@@ -103,8 +99,7 @@ def _find_places(
 ) -> Mapping[str | None, _Place]:
     """Find the events of the loaded materializations, reading the log from its end and no further than needed.
 
-    A partition that held nothing has no such event. Its first event with content is later than the step; one query for
-    the oldest events finds it.
+    A partition that held nothing has no such event; its first event with content is later than the step.
     """
     places = {partition: _Place() for partition in wanted}
     missing = [partition for partition in wanted if partition not in loaded]
