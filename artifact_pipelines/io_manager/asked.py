@@ -83,7 +83,7 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
     # The run's tag comes first. It may serve many jobs, so assets in it that the run does not load are no error.
     tag = step.run_tags.get(SELECT_TAG) if step else None
     of_run = None if tag is None else selections_from_tag(tag).get(asset)
-    given = {key: metadata[f"artifact/{key}"] for key in SELECTION_KEYS if f"artifact/{key}" in metadata}
+    given = {how: metadata[f"artifact/{how}"] for how in SELECTION_KEYS if f"artifact/{how}" in metadata}
     of_input = selection_from(given, f"metadata artifact/… of input {name}") if given else None
     return InputAsked(
         name=name,
