@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.handlers.interfaces import ReadRequest
-from artifact_pipelines.handlers.json_encoding import encode_json, explain_refusal
+from artifact_pipelines.handlers.json_encoding import encode_json
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
@@ -48,11 +48,7 @@ class JsonHandler:
     def write(self, value: object, sink: BinaryIO) -> None:
         text = encode_json(value)
         for begin in range(0, len(text), _PIECE_CHARACTERS):
-            try:
-                piece = text[begin : begin + _PIECE_CHARACTERS].encode()
-            except UnicodeEncodeError:  # shows the character
-                raise explain_refusal(value) from None
-            sink.write(piece)
+            sink.write(text[begin : begin + _PIECE_CHARACTERS].encode())
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         with artifact.open() as stream:
