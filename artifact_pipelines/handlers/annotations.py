@@ -1,10 +1,14 @@
-"""The meaning of annotations: the type of a value, the form of many partitions, and conversion to a subclass."""
+"""The meaning of annotations: names of types, unions with None, and conversion to a subclass.
 
-import collections.abc
+Types are compared by name, so handlers serve types of libraries that may not be installed, without importing them.
+"""
+
 import dataclasses
-import enum
+import importlib.util
+import sys
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
@@ -14,22 +18,11 @@ from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 Value = TypeVar("Value")
 _UNIONS = (typing.Union, types.UnionType)
-
-
-class Form(enum.Enum):
-    """The form in which an input receives the values of partitions."""
-
-    BY_KEY = "mapping of partition key to value"
-    IN_ORDER = "iterator of values"
-    PAIRS_IN_ORDER = "iterator of pairs of partition key and value"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PartitionsAnnotation:
-    """An annotation for any number of partitions: their form, and the type of each value."""
-
-    form: Form
-    value: Any
+# Not listed in messages: another name of the same handler is enough.
+_UNLISTED = {
+    *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence"),
+    *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
+}
 
 
 def is_open(annotation: Any) -> bool:
@@ -50,27 +43,44 @@ def without_none(annotation: Any) -> Any:
     return given[0] if len(given) == 1 else None
 
 
-def partitions_annotation(annotation: Any) -> PartitionsAnnotation | None:
-    """Return the form of partitions that an annotation asks for; None if it is the type of one value."""
-    wanted = without_none(annotation)
-    origin, arguments = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
-    if origin in (dict, collections.abc.Mapping) and len(arguments) == 2 and arguments[0] in (str, Any):
-        return PartitionsAnnotation(Form.BY_KEY, arguments[1])
-    if origin in (collections.abc.Iterator, collections.abc.Iterable):
-        [value] = arguments or [None]
-        if typing.get_origin(value) is tuple and len(typing.get_args(value)) == 2:
-            return PartitionsAnnotation(Form.PAIRS_IN_ORDER, typing.get_args(value)[1])
-        return PartitionsAnnotation(Form.IN_ORDER, value)
-    return None
+def type_names(kind: Any) -> Sequence[str]:
+    """Return the names of a class and its bases, nearest first, as `package.Name` and as `package.module.Name`.
+
+    `dataclass` comes last for dataclasses.
+    """
+    kind = typing.get_origin(kind) or kind
+    if not isinstance(kind, type):
+        return ()
+    names: list[str] = []
+    for base in kind.__mro__:
+        names += dict.fromkeys([type_title(base), f"{base.__module__}.{base.__qualname__}"])
+    return [*names, "dataclass"] if dataclasses.is_dataclass(kind) else names
+
+
+def type_title(kind: Any) -> str:
+    """Return the name of a class as `package.Name`; of any other annotation its text."""
+    return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
+
+
+def is_installed(type_name: str) -> bool:
+    """True if the package of a type is installed."""
+    package, has_package, _ = type_name.partition(".")
+    return not has_package or package in sys.modules or importlib.util.find_spec(package) is not None
+
+
+def list_types(names_by_handler: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return the types of handlers for a message: one text for each handler, without types not installed."""
+    listed = [[name for name in names if name not in _UNLISTED and is_installed(name)] for names in names_by_handler]
+    return list(dict.fromkeys(_join(names) for names in listed if names))
+
+
+def _join(names: Sequence[str]) -> str:
+    shown = ["None" if name == "builtins.NoneType" else name.removeprefix("builtins.") for name in names]
+    return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]
 
 
 def convert_to_subclass(value: Value, artifact: Artifact, request: ReadRequest) -> Value:
-    """Return a value as the subclass `Wanted` of its type that is annotated, made by `Wanted(value)`; else unchanged.
-
-    Raises:
-        UnsupportedTypeError: The subclass cannot be made in this way.
-        ContentMismatchError: The subclass refuses this value.
-    """
+    """Return a value as the annotated subclass `Wanted` of its type, made by `Wanted(value)`; else unchanged."""
     wanted = request.annotation
     if not isinstance(wanted, type) or isinstance(value, wanted):
         return value

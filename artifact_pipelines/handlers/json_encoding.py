@@ -23,7 +23,7 @@ MOST_LEVELS = 200
 
 _NAME_CHARACTERS = 50
 _TOO_LARGE = 10**4300  # Python reads and writes no more digits
-_SECRET = "is a secret and would be stored as asterisks: exclude it, or give it a field_serializer"
+_ASTERISKS = "is a secret and would be stored as asterisks: exclude it, or give it a field_serializer"
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
@@ -67,7 +67,7 @@ def _to_plain(value: Any, source: Any, level: int) -> Any:
     else:
         return _to_plain(_represent(value), value, level)
     if source is not value and _is_secret(source) and {*str(value).strip("b'")} == {"*"}:
-        problem = _SECRET
+        problem = _ASTERISKS
     if problem:
         raise _refusal(source, problem)
     return value
@@ -119,7 +119,7 @@ def _represent(value: object) -> Any:
         return value.value
     if isinstance(value, _AS_TEXT):
         return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
-    raise _refusal(value, _SECRET if _is_secret(value) else "is not JSON")
+    raise _refusal(value, _ASTERISKS if _is_secret(value) else "is not JSON")
 
 
 def _dump_dataclass(value: object) -> Any:

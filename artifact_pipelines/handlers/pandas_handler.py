@@ -1,7 +1,7 @@
 """The handler for pandas frames. pandas is optional and is imported only where a frame exists."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import UsageError
@@ -73,10 +73,9 @@ def _to_arrow(frame: "pd.DataFrame") -> "pa.Table":
         table = pa.Table.from_pandas(frame, preserve_index=True if len(frame) and not len(frame.columns) else None)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise _explain_refusal(frame, error) from error
-    for position, name in enumerate(map(str, frame.columns)):
+    for name, kind, (_, column) in zip(table.schema.names, table.schema.types, frame.items(), strict=False):
         # Arrow makes lists of sets, in an order that differs between processes.
-        column = frame.iloc[:, position]
-        if column.dtype == object and _contain_sets(column, _nesting_depth(table.schema.field(name).type)):
+        if column.dtype == object and pa.types.is_nested(kind) and any(map(_contains_set, column)):
             raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
     _check_labels(frame)
     return _add_categories(table, frame)
@@ -97,24 +96,14 @@ def _check_labels(frame: "pd.DataFrame") -> None:
         raise UnsupportedColumnError(labels, f"labels of type {frame.columns.dtype}", remedy)
 
 
-def _nesting_depth(kind: "pa.DataType") -> int:
-    """Return how many levels of lists and structs a type has."""
-    inner = [kind.field(index).type for index in range(kind.num_fields)]
-    return 1 + max(map(_nesting_depth, inner)) if inner else 0
-
-
-def _contain_sets(values: Iterable[object], depth: int) -> bool:
-    if not depth:
-        return False
-    return any(isinstance(value, set) or _contain_sets(_elements(value), depth - 1) for value in values)
-
-
-def _elements(value: object) -> Iterable[object]:
+def _contains_set(value: object) -> bool:
     import numpy as np
 
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return False
     if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | tuple | np.ndarray) else ()
+        return any(map(_contains_set, value.values()))
+    return isinstance(value, set) or (isinstance(value, list | tuple | np.ndarray) and any(map(_contains_set, value)))
 
 
 def _explain_refusal(frame: "pd.DataFrame", error: Exception) -> UsageError:
@@ -125,8 +114,7 @@ def _explain_refusal(frame: "pd.DataFrame", error: Exception) -> UsageError:
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated:
         return DuplicateColumnsError(repeated)
-    for position, name in enumerate(names):
-        column = frame.iloc[:, position]
+    for name, (_, column) in zip(names, frame.items(), strict=True):
         try:
             pa.Array.from_pandas(column)
         except (pa.ArrowException, TypeError, ValueError):

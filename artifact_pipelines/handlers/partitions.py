@@ -3,18 +3,19 @@
 Annotation, number of partitions and input metadata alone decide the form.
 """
 
+import collections.abc
 import dataclasses
+import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
-from artifact_pipelines.handlers.annotations import Form, allows_none, is_open, partitions_annotation, without_none
+from artifact_pipelines.handlers.annotations import allows_none, is_open, type_names, type_title, without_none
 from artifact_pipelines.handlers.exceptions import (
     MissingPartitionsError,
     PartitionedOutputError,
     PartitionsAnnotationError,
 )
-from artifact_pipelines.handlers.type_names import type_names, type_title
 
 PARTITION_COLUMN_METADATA_KEY = "artifact/partition_column"
 """Input metadata: name of the column for the partition key when partitions become one table."""
@@ -41,11 +42,6 @@ class LoadedPartitions:
     found: int
     values: Callable[[Any], Iterator[tuple[str, Any]]]
 
-    @property
-    def wanted(self) -> int:
-        """Number of partitions that the input covers."""
-        return len(self.keys)
-
 
 def gather_partitions(partitions: LoadedPartitions, annotation: Any, metadata: Mapping[str, Any]) -> Any:
     """Return the values of partitions in the form that an annotation asks for.
@@ -54,24 +50,26 @@ def gather_partitions(partitions: LoadedPartitions, annotation: Any, metadata: M
         PartitionsAnnotationError: There are many partitions, and the annotation is the type of one value.
         MissingPartitionsError: No partition has a value, and the annotation does not allow None.
     """
-    wanted = partitions_annotation(annotation)
-    if wanted is not None:
-        values = partitions.values(wanted.value)
-        if wanted.form == Form.BY_KEY:
-            return dict(values)
-        return values if wanted.form == Form.PAIRS_IN_ORDER else (value for _, value in values)
-    kind = without_none(annotation)
+    kind, count = without_none(annotation), len(partitions.keys)
+    origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin in (dict, collections.abc.Mapping) and len(arguments) == 2 and arguments[0] in (str, Any):
+        return dict(partitions.values(arguments[1]))
+    if origin in (collections.abc.Iterator, collections.abc.Iterable):
+        [wanted] = arguments or [None]
+        if typing.get_origin(wanted) is tuple and len(typing.get_args(wanted)) == 2:
+            return partitions.values(typing.get_args(wanted)[1])
+        return (value for _, value in partitions.values(wanted))
     column = metadata.get(PARTITION_COLUMN_METADATA_KEY)
-    if partitions.found and kind is not None and (partitions.wanted > 1 or column is not None):
+    if partitions.found and kind is not None and (count > 1 or column is not None):
         table_type = next(iter(type_names(kind)), None)
         if table_type in _ONE_TABLE:
             return _concatenate(partitions, table_type, kind, _check_column(column))
-    if partitions.wanted > 1 and (is_open(kind) or kind is dict):
+    if count > 1 and (is_open(kind) or kind is dict):
         return dict(partitions.values(None))
-    if partitions.wanted > 1 and partitions.found:
-        raise PartitionsAnnotationError(partitions.input_name, partitions.asset, partitions.wanted, type_title(kind))
+    if count > 1 and partitions.found:
+        raise PartitionsAnnotationError(partitions.input_name, partitions.asset, count, type_title(kind))
     if not partitions.found and not is_open(annotation) and not allows_none(annotation):
-        raise MissingPartitionsError(partitions.asset, partitions.keys, partitions.wanted, type_title(annotation))
+        raise MissingPartitionsError(partitions.asset, partitions.keys, count, type_title(annotation))
     return next((value for _, value in partitions.values(annotation)), None)
 
 
@@ -132,13 +130,10 @@ def _checked_pairs(asset: str, partitions: Sequence[str], pairs: Iterator[object
 
 
 def _check_keys(asset: str, partitions: Sequence[str], keys: Sequence[object]) -> None:
-    given, wanted = dict.fromkeys(keys), dict.fromkeys(partitions)
-    missing = [str(key) for key in wanted if key not in given]
-    unknown = [str(key) for key in given if key not in wanted]
-    problems = []
+    given, wanted = {*keys}, {*partitions}
+    missing = [key for key in partitions if key not in given]
+    unknown = [str(key) for key in keys if key not in wanted]
     if missing:
-        problems.append(f"a value is missing for {first_names(missing)}")
+        raise PartitionedOutputError(asset, len(partitions), f"a value is missing for {first_names(missing)}")
     if unknown:
-        problems.append(f"{first_names(unknown)} is none of them")
-    if problems:
-        raise PartitionedOutputError(asset, len(partitions), ", and ".join(problems))
+        raise PartitionedOutputError(asset, len(partitions), f"{first_names(unknown)} is none of them")

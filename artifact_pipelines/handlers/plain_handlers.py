@@ -3,9 +3,9 @@
 import io
 import pathlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
@@ -25,12 +25,20 @@ _PREVIEW_CHARACTERS = 500
 _PIECE_BYTES = 1 << 20
 
 
-class BytesHandler:
+class _OpaqueHandler:
+    """Files of any type, of which nothing is known."""
+
+    file_types: ClassVar[Sequence[str]] = ()
+
+    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {}
+
+
+class BytesHandler(_OpaqueHandler):
     """`bytes`, stored unchanged. Reading holds the whole file in memory, unlike a stream or a path."""
 
     writes = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
     reads = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
-    file_types = ()
 
     def describe(self, value: bytes | bytearray | memoryview) -> FileDescription:
         return FileDescription("bin", "application/octet-stream")
@@ -48,33 +56,14 @@ class BytesHandler:
         found = bytearray(data) if request.type_name == "builtins.bytearray" else data
         return convert_to_subclass(found, artifact, request)
 
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        return {}
-
 
 class TextHandler:
     """`str`, stored as UTF-8."""
 
     writes = ("builtins.str",)
     reads = ("builtins.str",)
-    file_types = (
-        *(
-            "txt",
-            "csv",
-            "tsv",
-            "json",
-            "ndjson",
-            "jsonl",
-            "geojson",
-            "yaml",
-            "yml",
-            "toml",
-            "ini",
-            "xml",
-            "html",
-            "svg",
-        ),
-        *("md", "rst", "tex", "log", "sql", "py"),
+    file_types = tuple(
+        "txt csv tsv json ndjson jsonl geojson yaml yml toml ini xml html svg md rst tex log sql py".split()  # noqa: SIM905
     )
 
     def describe(self, value: str) -> FileDescription:
@@ -103,7 +92,7 @@ class TextHandler:
             return {"preview": stream.read(4 * _PREVIEW_CHARACTERS).decode(errors="replace")[:_PREVIEW_CHARACTERS]}
 
 
-class PathHandler:
+class PathHandler(_OpaqueHandler):
     """`pathlib.Path`: the file that it names is stored unchanged; on reading, the path of a read-only file.
 
     On local disk that is the stored file itself, elsewhere a copy that is removed when the process ends.
@@ -111,7 +100,6 @@ class PathHandler:
 
     writes = ("pathlib.Path",)
     reads = ("pathlib.Path",)
-    file_types = ()
 
     def describe(self, value: pathlib.Path) -> FileDescription:
         return describe_by_name(value.name)
@@ -126,11 +114,8 @@ class PathHandler:
         artifact.verify()  # later reads by path are not verified
         return path
 
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        return {}
 
-
-class StreamHandler:
+class StreamHandler(_OpaqueHandler):
     """Binary streams, stored from their current position to their end, and closed.
 
     Any object with `read` or `readinto` that returns bytes. On reading, a stream that is verified when it is read from
@@ -142,15 +127,13 @@ class StreamHandler:
         *("typing.BinaryIO", "typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase"),
         *("_io.BufferedReader", "_io.BytesIO"),
     )
-    file_types = ()
 
     def describe(self, value: Any) -> FileDescription:
         if isinstance(value, io.TextIOBase):
             raise InvalidArgumentError("stream", type(value), "binary: open the file with mode 'rb', or return a str")
         if getattr(value, "closed", False):
-            raise InvalidArgumentError(
-                "stream", type(value), "open: return it without closing it; it is closed after it is stored"
-            )
+            expected = "open: return it without closing it; it is closed after it is stored"
+            raise InvalidArgumentError("stream", type(value), expected)
         name = getattr(value, "name", None)
         return describe_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
 
@@ -162,28 +145,23 @@ class StreamHandler:
         if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" not in self.reads:
             raise UnsupportedTypeError("load", wanted.__qualname__, ["typing.BinaryIO", "io.BytesIO"])
         if str in typing.get_args(wanted):
-            raise UnsupportedTypeError(
-                "load", "a text stream", ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
-            )
+            supported = ["typing.BinaryIO, and io.TextIOWrapper around it", "str"]
+            raise UnsupportedTypeError("load", "a text stream", supported)
         if request.type_name == "_io.BytesIO":
             with artifact.open() as stream:
                 return io.BytesIO(stream.read())
         return _ArtifactStream(typing.cast("io.RawIOBase", artifact.open()), _PIECE_BYTES)
-
-    def facts(self, artifact: Artifact) -> Mapping[str, Any]:
-        return {}
 
 
 class _ArtifactStream(io.BufferedReader, typing.BinaryIO):
     """A stream that is an instance of `typing.BinaryIO`: Dagster checks that."""
 
 
-class ArtifactHandler:
+class ArtifactHandler(_OpaqueHandler):
     """`Artifact`: a handle on the stored file, with its catalog facts; reading it moves no bytes."""
 
     writes = ()
     reads = ("artifact_pipelines.Artifact",)
-    file_types = ()
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Artifact:
         return artifact

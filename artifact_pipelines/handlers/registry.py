@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.handlers.annotations import is_open
+from artifact_pipelines.handlers.annotations import is_installed, is_open, list_types, type_names, type_title
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
 from artifact_pipelines.handlers.interfaces import IReader, IStreamHandler, ITypeHandler, ReadRequest
 from artifact_pipelines.handlers.json_handler import JsonHandler
@@ -24,7 +24,6 @@ from artifact_pipelines.handlers.plain_handlers import (
     TextHandler,
 )
 from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
-from artifact_pipelines.handlers.type_names import is_installed, list_types, type_names, type_title
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 

@@ -29,11 +29,7 @@ VERIFIED_BYTES = 64 << 20
 
 
 def path_for_scan(artifact: Artifact) -> pathlib.Path:
-    """Return the path of a file to scan: the stored file, verified if it is small, or a verified copy.
-
-    Raises:
-        IntegrityError: The file is missing, of the wrong size, or damaged.
-    """
+    """Return the path of a file to scan: the stored file, verified if it is small, or a verified copy."""
     if artifact.info.size_bytes <= VERIFIED_BYTES and stored_path(artifact):
         artifact.verify()
     return lasting_path(artifact)

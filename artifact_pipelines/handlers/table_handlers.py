@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset
 
+ROW_ORDER_METADATA_KEY = "artifact/row_order"
+"""Asset metadata: `any` declares that the order of a table's rows means nothing."""
+
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
 _BATCH_ROWS = 8_192  # few, because texts may be long
 METADATA_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -200,6 +203,32 @@ def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
         problem = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         remedy = "Annotate another kind of table, or pathlib.Path to inspect it; or fix the program that writes it."
         raise ContentMismatchError(artifact.info.file_id, type_name, problem, remedy) from error
+
+
+def is_unordered(asset_metadata: Mapping[str, Any], description: FileDescription) -> bool:
+    """True if an asset's metadata declare that its rows have no order.
+
+    Raises:
+        InvalidArgumentError: The metadata hold another word, or the value to be stored is not a table.
+    """
+    declared = asset_metadata.get(ROW_ORDER_METADATA_KEY)
+    if declared is None:
+        return False
+    if declared != "any":
+        raise InvalidArgumentError(ROW_ORDER_METADATA_KEY, declared, "'any', or left out if the order counts")
+    if description.file_type != "parquet":
+        expected = f"left out of the metadata of an asset that is not a table (it is stored as {description.file_type})"
+        raise InvalidArgumentError(ROW_ORDER_METADATA_KEY, declared, expected)
+    return True
+
+
+def unordered_version(stored: Artifact) -> str:
+    """Return the data version of a stored table whose rows have no order, such as after a query without ORDER BY."""
+    from artifact_pipelines.tabular.unordered_hash import unordered_hash
+
+    stored.verify()  # the reads below seek, so they are not verified
+    with stored.open(verify=False) as stream:
+        return unordered_hash(stream, OneThreadHasher)
 
 
 def _temporary_errors() -> tuple[type[BaseException], ...]:  # imports only once there is an error

@@ -9,7 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
-from artifact_pipelines.handlers.row_order import ROW_ORDER_METADATA_KEY
+from artifact_pipelines.handlers.table_handlers import ROW_ORDER_METADATA_KEY
 from artifact_pipelines.io_manager.asked import (
     checked_metadata,
     known,

@@ -12,7 +12,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileState, Lease, LoadedInput, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
-from artifact_pipelines.handlers.row_order import is_unordered, unordered_version
+from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata

@@ -15,12 +15,7 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 def concatenate_frames(asset: str, frames: Mapping[str, Frame], column: str) -> Frame:
-    """Return polars frames as one. LazyFrames stay lazy: only their schemas are read.
-
-    Args:
-        asset: Asset of the partitions, for errors.
-        frames: Frames by partition key, in order; at least one.
-        column: Name of the column for the partition key.
+    """Return polars frames, by partition key, as one. LazyFrames stay lazy: only their schemas are read.
 
     Raises:
         PartitionSchemaError: Two frames differ in columns or types.

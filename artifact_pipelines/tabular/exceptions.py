@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from artifact_pipelines.core.exceptions import MOST_NAMES, UsageError, first_names
 
 
-def _is_type(type_name: str | None) -> str:
-    return "is missing" if type_name is None else f"is {type_name}"
-
-
 @dataclasses.dataclass(eq=False)
 class UnsupportedTypeError(UsageError):
     """No handler reads or writes values of this type."""
@@ -91,9 +87,10 @@ class PartitionSchemaError(UsageError):
     expected_of: str
 
     def __str__(self) -> str:
+        found, expected = self.found or "missing", self.expected or "missing"
         return (
-            f"Asset {self.asset}: column {self.column!r} {_is_type(self.found)} in partition {self.partition!r:.200} and "
-            f"{_is_type(self.expected)} in partition {self.expected_of!r:.200}, so they cannot become one table. Annotate the "
+            f"Asset {self.asset}: column {self.column!r} is {found} in partition {self.partition!r:.200} and is "
+            f"{expected} in partition {self.expected_of!r:.200}, so they cannot become one table. Annotate the "
             "input dict[str, polars.LazyFrame] and combine them yourself, name shared columns in the input's metadata "
             "(`columns`), or materialize the partitions again."
         )

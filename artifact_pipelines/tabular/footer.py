@@ -1,4 +1,8 @@
-"""Facts of a Parquet file's table from its footer, without a scan, and its first rows."""
+"""Facts of a Parquet file's table from its footer, without a scan, and its first rows, as a person reads them.
+
+No shown value passes through Python's own types of time, which lack year 10000, infinity and nanoseconds. Moments are
+shown in UTC, whatever the time zone of their column.
+"""
 
 import dataclasses
 import struct
@@ -9,8 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.arrow_types import is_string, storage_type
-from artifact_pipelines.tabular.cells import Cell, format_cell
 
+Cell = bool | int | float | str | None
+"""A number or boolean as it is, or any other value as text."""
+
+ITEMS_SHOWN = 20
+_DAY_S = 24 * 60 * 60
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EXACT_BYTES = 60
 """A footer holds at most 64 bytes of a longer text; the last character of a truncated maximum is rounded up."""
 
@@ -66,12 +75,12 @@ def distinct_at_most(kind: pa.DataType, value_count: int, minimum: Any, maximum:
     """Return an upper bound of the number of different values, not counting null.
 
     Args:
-        kind: Type of the column. Floats are not bounded by minimum and maximum, which leave out NaN.
+        kind: Type of the column.
         value_count: Number of values that are not null.
         minimum: Lower bound of the values; None if unknown. Dates and times are numbers of units.
         maximum: Upper bound of the values; None if unknown.
     """
-    if minimum is None or maximum is None or pa.types.is_floating(kind):
+    if minimum is None or maximum is None or pa.types.is_floating(kind):  # which leave out NaN
         return value_count
     if minimum == maximum:
         return min(value_count, 1)
@@ -131,3 +140,54 @@ def _leaf_count(kind: pa.DataType) -> int:
 
 def _type_name(kind: pa.DataType) -> str:
     return str(kind).replace("large_", "")  # the width of offsets means nothing to a reader
+
+
+def format_cell(value: pa.Scalar) -> Cell:
+    """Return a value as it is shown; a long list by its first items."""
+    kind, types = value.type, pa.types
+    if not value.is_valid:
+        return None
+    if isinstance(kind, pa.BaseExtensionType) or types.is_dictionary(kind):
+        return format_cell(value.value)
+    if types.is_nested(kind):
+        return _format_nested(value)
+    if types.is_temporal(kind):
+        return _format_time(value)
+    if is_string(kind):
+        return str(value.as_buffer(), "utf-8", errors="replace")  # Arrow does not check that it is UTF-8
+    plain = value.as_py()
+    return plain if isinstance(plain, bool | int | float) else str(plain)
+
+
+def _format_nested(value: pa.Scalar) -> str:
+    kind = value.type
+    if pa.types.is_struct(kind):  # by position, since two fields may have one name
+        return f"{{{', '.join(f'{field.name}: {_format_inner(value[i])}' for i, field in enumerate(kind))}}}"
+    first, is_map = value.values[:ITEMS_SHOWN], pa.types.is_map(kind)
+    items = [
+        ": ".join(_format_inner(item[side]) for side in (0, 1)) if is_map else _format_inner(item) for item in first
+    ]
+    shown = ", ".join([*items, "…"] if len(value.values) > ITEMS_SHOWN else items)
+    return f"{{{shown}}}" if is_map else f"[{shown}]"
+
+
+def _format_inner(value: pa.Scalar) -> str:
+    shown = format_cell(value)
+    return "null" if shown is None else str(shown)
+
+
+def _format_time(value: pa.Scalar) -> str:
+    kind = value.type
+    if pa.types.is_duration(kind):
+        days, rest = divmod(value.value, _DAY_S * _PER_SECOND[kind.unit])
+        time = _as_text(pa.scalar(rest * (_PER_SECOND["ns"] // _PER_SECOND[kind.unit]), pa.time64("ns")))
+        return f"{days} days {time}" if days else time
+    if not pa.types.is_timestamp(kind):
+        return _as_text(value)
+    return _as_text(value.cast(pa.timestamp(kind.unit))) + ("+00:00" if kind.tz else "")  # the zone may be unknown
+
+
+def _as_text(value: pa.Scalar) -> str:
+    """Return a time in Arrow's format, without trailing zeros."""
+    text: str = value.cast(pa.string()).as_py()
+    return text.rstrip("0").rstrip(".") if "." in text else text

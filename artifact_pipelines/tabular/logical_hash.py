@@ -55,15 +55,11 @@ _PLAIN = {
 
 
 class Hasher(Protocol):
-    """Hashes bytes in pieces."""
+    """Hashes bytes in pieces, as the hashes of `hashlib` do."""
 
-    def update(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Add the next bytes."""
-        ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> object: ...  # noqa: D102
 
-    def hexdigest(self) -> str:
-        """Return the hash of all bytes added so far."""
-        ...
+    def hexdigest(self) -> str: ...  # noqa: D102
 
 
 MakeHasher = Callable[[], Hasher]
@@ -71,10 +67,6 @@ MakeHasher = Callable[[], Hasher]
 
 class TableHasher:
     """Hashes a table batch by batch, by the rules of this module.
-
-    Args:
-        schema: Schema of the table.
-        make_hasher: Makes hashers of bytes.
 
     Raises:
         UnsupportedTypeError: A column has a type without a rule.
@@ -112,11 +104,7 @@ class TableHasher:
 
 
 def canonical_type(kind: pa.DataType) -> Any:
-    """Return the properties of a type that count: a text, `["list", type]`, or `["struct", [[name, type], ...]]`.
-
-    Raises:
-        UnsupportedTypeError: The type has no rule.
-    """
+    """Return the properties of a type that count: a text, `["list", type]`, or `["struct", [[name, type], ...]]`."""
     if isinstance(kind, pa.BaseExtensionType):
         return canonical_type(kind.storage_type)
     if pa.types.is_dictionary(kind):

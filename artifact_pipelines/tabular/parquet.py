@@ -82,8 +82,8 @@ def write_frame(
 def _sink_frames(
     schema: pl.Schema, chunks: Iterator[pl.DataFrame], rows: int, hasher: TableHasher | None, sink: BinaryIO
 ) -> None:
-    """Write chunks of a frame with polars, in row groups of `rows` rows."""
-    source, guarded = _FrameSource(chunks, rows, hasher), _Sink(sink)
+    errors: list[BaseException] = []  # polars would replace them by a text
+    source, guarded = _FrameSource(chunks, rows, hasher, errors), _Sink(sink, errors)
     try:
         register_io_source(source.batches, schema=schema).sink_parquet(
             cast("Any", guarded),
@@ -94,12 +94,13 @@ def _sink_frames(
             maintain_order=True,
         )
     except BaseException:
-        guarded.raise_own_error()
-        source.raise_own_error()
+        if errors:
+            raise errors[0]  # noqa: B904 - it keeps its own cause
         raise
     finally:
         source.clear()
         guarded.clear()
+        errors.clear()
         _lent.extend((source, guarded))
 
 
@@ -108,14 +109,7 @@ def write_batches(
 ) -> str | None:
     """Write Arrow batches as they arrive, in row groups of at most `ROW_GROUP_BYTES` logical bytes.
 
-    Args:
-        schema: Schema of all batches.
-        batches: The rows, in order.
-        sink: Write-only binary stream; it stays open.
-        make_hasher: Makes hashers of bytes, for the logical hash.
-
-    Returns:
-        The logical hash, if requested.
+    `sink`, `make_hasher` and the result are those of `write_frame`.
 
     Raises:
         UnsupportedTypeError: The logical hash is requested, and has no rule for the type of a column.
@@ -126,7 +120,7 @@ def write_batches(
     hasher = TableHasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
     with pq.ParquetWriter(
-        _Sink(sink),
+        _Sink(sink, []),
         stored_schema(schema),
         compression="zstd",
         compression_level=_COMPRESSION_LEVEL,
@@ -174,15 +168,14 @@ def _size_bytes(frame: pl.DataFrame) -> int:
 
 
 class _FrameSource:
-    """Feeds a frame to polars' writer batch by batch, in order, and hashes each batch on its way.
+    """Feeds a frame to polars' writer batch by batch, in order, and hashes each batch on its way."""
 
-    It keeps its own error, which polars would replace by a text.
-    """
-
-    def __init__(self, chunks: Iterator[pl.DataFrame], rows: int, hasher: TableHasher | None) -> None:
+    def __init__(
+        self, chunks: Iterator[pl.DataFrame], rows: int, hasher: TableHasher | None, errors: list[BaseException]
+    ) -> None:
         self._groups: Iterator[pl.DataFrame] = map(normalize_lists, regroup_chunks(chunks, rows))
         self._hashing = _BackgroundHasher(hasher)
-        self._error: BaseException | None = None
+        self._errors = errors
         self._batches: list[Generator[pl.DataFrame]] = []
 
     def batches(self, *_: object) -> Iterator[pl.DataFrame]:
@@ -195,7 +188,7 @@ class _FrameSource:
         for batches in self._batches:
             close_chunks(batches)
         self._hashing.stop()
-        self._groups, self._error = iter(()), None
+        self._groups = iter(())
 
     def _remembering(self) -> Generator[pl.DataFrame]:
         try:
@@ -203,13 +196,8 @@ class _FrameSource:
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._error = error
+            self._errors.append(error)
             raise
-
-    def raise_own_error(self) -> None:
-        """Raise the error that was kept, if any."""
-        if self._error is not None:
-            raise self._error
 
 
 Rows = TypeVar("Rows", pl.DataFrame, pa.Table)
@@ -272,11 +260,11 @@ def _arrow_schema(schema: pl.Schema) -> pa.Schema | None:
 
 
 class _Sink(io.RawIOBase):
-    """Forwards bytes but not `close`, and keeps its own error, which polars would replace by a text."""
+    """Forwards bytes but not `close`."""
 
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink: BinaryIO = sink
-        self._error: BaseException | None = None
+    def __init__(self, sink: BinaryIO, errors: list[BaseException]) -> None:
+        self._sink = sink
+        self._errors = errors
 
     def writable(self) -> bool:
         return True
@@ -288,14 +276,9 @@ class _Sink(io.RawIOBase):
         try:
             return self._sink.write(data)
         except BaseException as error:
-            self._error = error
+            self._errors.append(error)
             raise
 
-    def raise_own_error(self) -> None:
-        """Raise the error that was kept, if any."""
-        if self._error is not None:
-            raise self._error
-
     def clear(self) -> None:
-        """Release the sink and the error."""
-        self._sink, self._error = io.BytesIO(), None
+        """Release the sink."""
+        self._sink = io.BytesIO()

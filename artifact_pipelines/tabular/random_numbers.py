@@ -14,18 +14,7 @@ from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 _GOLDEN = 0x9E3779B97F4A7C15
 _NULL = 0x6E756C6C6E756C6C
 _WORD_BYTES = 8
-_SUPPORTED = (
-    "integer",
-    "boolean",
-    "string",
-    "binary",
-    "date",
-    "datetime",
-    "time",
-    "duration",
-    "decimal",
-    "categorical",
-)
+_SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "durations", "decimals", "categories")
 
 
 def permanent_random_numbers(identity: pl.DataFrame, seed: int) -> pl.Series:

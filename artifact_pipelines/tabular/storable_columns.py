@@ -24,14 +24,7 @@ _OBJECT = "Turn its values into text, numbers, lists or structs of these, or sto
 _WIDE_INTEGER = "Cast it to Int64, or to Decimal(38, 0)."
 _EMPTY = "Drop it, or give it a field."
 _NO_LENGTH = "Drop it, or cast it to a type of any length."
-_UNION = "Use a struct with a field for each type, or a column for each."
-_INTERVAL = "Cast it to a duration, or to numbers of months, days and nanoseconds."
-_VIEW = "Cast it to a list."
-_RUNS = "Decode it with pyarrow.compute.run_end_decode."
-_DECIMAL = "Cast it to decimal128, which has 38 digits, or to text."
 _DICTIONARY = "Decode it: with dictionary_decode() in pyarrow, with astype(str) in pandas."
-_SCALE = "Cast it to a decimal with a scale between 0 and its precision."
-_ZONE = "Cast it to a time zone that polars knows, such as 'Europe/Berlin' or '+02:00', or to UTC."
 _KEYS = "Use text or numbers for keys, or a list of structs with a key and a value."
 _FIELDS = "Give each of its fields a name of its own."
 _NUL = "Rename it: a name may not contain a NUL character."
@@ -43,11 +36,7 @@ _NESTED_IN_DUCKDB = ("list", "array", "struct", "map", "union")
 
 
 def check_frame_columns(schema: Mapping[str, pl.DataType]) -> None:
-    """Refuse columns of a polars frame that cannot be stored.
-
-    Raises:
-        UnsupportedColumnError: A column has such a type or name.
-    """
+    """Raise `UnsupportedColumnError` if a column of a polars frame has a type or name that cannot be stored."""
     for name, kind in schema.items():
         remedy = _name_remedy(name) or _frame_remedy(kind)
         if remedy:
@@ -55,12 +44,7 @@ def check_frame_columns(schema: Mapping[str, pl.DataType]) -> None:
 
 
 def check_arrow_columns(schema: pa.Schema) -> None:
-    """Refuse columns of an Arrow table that cannot be stored.
-
-    Raises:
-        DuplicateColumnsError: Columns have the same name.
-        UnsupportedColumnError: A column has a type or name that cannot be stored.
-    """
+    """Do the same for an Arrow table, and raise `DuplicateColumnsError` if columns have the same name."""
     repeated = [name for name, count in Counter(schema.names).items() if count > 1]
     if repeated:
         raise DuplicateColumnsError(repeated)
@@ -71,11 +55,7 @@ def check_arrow_columns(schema: pa.Schema) -> None:
 
 
 def check_relation_columns(relation: "duckdb.DuckDBPyRelation") -> None:
-    """Refuse columns of a DuckDB relation that DuckDB silently gives Arrow as another type. Does not run the query.
-
-    Raises:
-        UnsupportedColumnError: A column has such a type, or contains one.
-    """
+    """Refuse columns of a DuckDB relation that DuckDB silently gives Arrow as another type. Does not run the query."""
     for name, kind in zip(relation.columns, relation.types, strict=True):
         if any(inner.id in _CHANGED_BY_ARROW for inner in _with_inner_types(kind)):
             raise UnsupportedColumnError(name, str(kind), _CHANGED)
@@ -129,18 +109,6 @@ def _fields_remedy(names: Collection[str]) -> str | None:
     return _FIELDS if len({*names}) < len(names) else _NUL if any("\0" in name for name in names) else None
 
 
-def _has_no_length(kind: pa.DataType) -> bool:
-    types = pyarrow.types
-    return bool(
-        (types.is_fixed_size_binary(kind) and kind.byte_width == 0)
-        or (types.is_fixed_size_list(kind) and kind.list_size == 0)
-    )
-
-
-def _has_odd_scale(kind: pa.DataType) -> bool:
-    return bool(pyarrow.types.is_decimal(kind) and not 0 <= kind.scale <= kind.precision)
-
-
 def _has_odd_zone(kind: pa.DataType) -> bool:
     """True if polars does not know the time zone: it would panic over the file."""
     if not pyarrow.types.is_timestamp(kind) or not kind.tz:
@@ -152,23 +120,22 @@ def _has_odd_zone(kind: pa.DataType) -> bool:
     return False
 
 
-def _has_nested_keys(kind: pa.DataType) -> bool:
-    return bool(pyarrow.types.is_map(kind) and pyarrow.types.is_nested(kind.key_type))
-
-
 def _first(remedies: Iterable[str | None]) -> str | None:
     return next((remedy for remedy in remedies if remedy), None)
 
 
 _REFUSED = (
-    (pyarrow.types.is_union, _UNION),
-    (pyarrow.types.is_interval, _INTERVAL),
-    (pyarrow.types.is_run_end_encoded, _RUNS),
-    (pyarrow.types.is_list_view, _VIEW),
-    (pyarrow.types.is_large_list_view, _VIEW),
-    (pyarrow.types.is_decimal256, _DECIMAL),
-    (_has_no_length, _NO_LENGTH),
-    (_has_odd_scale, _SCALE),
-    (_has_odd_zone, _ZONE),
-    (_has_nested_keys, _KEYS),
+    (pyarrow.types.is_union, "Use a struct with a field for each type, or a column for each."),
+    (pyarrow.types.is_interval, "Cast it to a duration, or to numbers of months, days and nanoseconds."),
+    (pyarrow.types.is_run_end_encoded, "Decode it with pyarrow.compute.run_end_decode."),
+    *((is_view, "Cast it to a list.") for is_view in (pyarrow.types.is_list_view, pyarrow.types.is_large_list_view)),
+    (pyarrow.types.is_decimal256, "Cast it to decimal128, which has 38 digits, or to text."),
+    (lambda kind: pyarrow.types.is_fixed_size_binary(kind) and kind.byte_width == 0, _NO_LENGTH),
+    (lambda kind: pyarrow.types.is_fixed_size_list(kind) and kind.list_size == 0, _NO_LENGTH),
+    (
+        lambda kind: pyarrow.types.is_decimal(kind) and not 0 <= kind.scale <= kind.precision,
+        "Cast it to a decimal with a scale between 0 and its precision.",
+    ),
+    (_has_odd_zone, "Cast it to a time zone that polars knows, such as 'Europe/Berlin' or '+02:00', or to UTC."),
+    (lambda kind: pyarrow.types.is_map(kind) and pyarrow.types.is_nested(kind.key_type), _KEYS),
 )

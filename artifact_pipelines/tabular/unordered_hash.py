@@ -26,13 +26,7 @@ def unordered_hash(source: BinaryIO, make_hasher: MakeHasher, memory_limit_bytes
 
     Rows sort by their columns from first to last, ascending: text by its bytes, NaN after all numbers, null after all.
 
-    Args:
-        source: Seekable stream of the file.
-        make_hasher: Makes hashers of bytes.
-        memory_limit_bytes: Memory of the sort; the rest spills to the system's folder for temporary files.
-
-    Raises:
-        UnsupportedTypeError: A column has a type without a hash rule.
+    Beyond `memory_limit_bytes`, the sort spills to the system's folder for temporary files.
     """
     file = pq.ParquetFile(source, pre_buffer=False)
     hasher = TableHasher(file.schema_arrow, make_hasher)

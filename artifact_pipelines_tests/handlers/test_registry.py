@@ -12,6 +12,7 @@ import pytest
 import artifact_pipelines
 from artifact_pipelines import FileDescription, ITypeHandler, ReadRequest
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.handlers.annotations import type_names
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
 from artifact_pipelines.handlers.registry import (
     BUILT_IN,
@@ -19,7 +20,6 @@ from artifact_pipelines.handlers.registry import (
     register_type_handler,
     unregister_type_handler,
 )
-from artifact_pipelines.handlers.type_names import type_names
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.handlers.sample_values import FRAME, VALUES
@@ -160,9 +160,9 @@ def test_supported_types_are_listed_by_handler_without_those_not_installed(monke
         return str(caught.value)
 
     assert (
-        "Supported: polars.DataFrame or LazyFrame; pyarrow.Table, RecordBatch, RecordBatchReader or Dataset; "
-        "duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; pathlib.Path; "
-        "dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use one of these"
+        "Supported: polars.DataFrame or polars.LazyFrame; pyarrow.Table, pyarrow.RecordBatch, "
+        "pyarrow.RecordBatchReader or pyarrow.Dataset; duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; "
+        "pathlib.Path; dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use one of these"
     ) in message()
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))

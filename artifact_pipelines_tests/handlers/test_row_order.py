@@ -10,7 +10,7 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.handlers.row_order import is_unordered, unordered_version
+from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import DamagedBytesError
 from artifact_pipelines_tests.handlers.writing import stored, written

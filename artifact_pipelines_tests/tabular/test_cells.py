@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from artifact_pipelines.tabular.cells import ITEMS_SHOWN, format_cell
+from artifact_pipelines.tabular.footer import ITEMS_SHOWN, format_cell
 
 FAR = pa.array([4_000_000], pa.int32()).cast(pa.date32())[0]
 DAY = datetime.date(2026, 1, 2)
