@@ -41,31 +41,25 @@ class IReader(Protocol):
     @property
     def writes(self) -> Sequence[str]:
         """See above."""
-        ...
 
     @property
     def reads(self) -> Sequence[str]:
         """See above."""
-        ...
 
     @property
     def file_types(self) -> Sequence[str]:
         """See above."""
-        ...
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         """Return the file's content as the requested type."""
-        ...
 
 
 class _IStoringHandler(IReader, Protocol):
     def describe(self, value: Any) -> FileDescription:
         """Return the description of the file that a value becomes."""
-        ...
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         """Return facts of a stored file that need no extra scan: `row_count`, `columns`, `preview`, or nothing."""
-        ...
 
 
 class ITypeHandler(_IStoringHandler, Protocol):
@@ -79,7 +73,6 @@ class ITypeHandler(_IStoringHandler, Protocol):
         Returns:
             A hash of the value that does not depend on its encoding; None: its bytes identify it.
         """
-        ...
 
 
 class IStreamHandler(_IStoringHandler, Protocol):
@@ -87,4 +80,3 @@ class IStreamHandler(_IStoringHandler, Protocol):
 
     def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
         """Return a context manager of a stream, to be stored from its current position to its end."""
-        ...

@@ -162,7 +162,6 @@ def _check_keys(value: Mapping[Any, Any]) -> None:
 
 
 def _is_secret(value: object) -> bool:
-    """True if pydantic dumps a value as asterisks."""
     import pydantic
 
     return isinstance(value, pydantic.SecretStr | pydantic.SecretBytes | pydantic.Secret)

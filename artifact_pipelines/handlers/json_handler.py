@@ -22,22 +22,14 @@ _JSON_TYPES = (dict, list, tuple, bool, int, float, types.NoneType)
 class JsonHandler:
     """JSON values, dataclasses and pydantic models, stored as JSON with sorted keys: equal values, equal bytes.
 
-    Keys become text, tuples become lists, and values that pydantic writes as text (dates, decimals, UUIDs, enums, …)
-    become text. An annotation restores them (`dict[int, datetime.date]`, `tuple[int, ...]`, a dataclass,
-    `list[Model]`), checked by pydantic; a bare `dict` returns the stored JSON. Secrets, which pydantic writes as
-    asterisks, are refused.
+    Keys become text, tuples lists, and values that pydantic writes as text (dates, decimals, UUIDs, …) text. An
+    annotation restores them (`dict[int, datetime.date]`, `tuple[int, ...]`, a dataclass, `list[Model]`), checked by
+    pydantic; a bare `dict` returns the stored JSON.
     """
 
     writes = (
-        "builtins.dict",
-        "builtins.list",
-        "builtins.tuple",
-        "builtins.bool",
-        "builtins.int",
-        "builtins.float",
-        "builtins.NoneType",
-        "dataclass",
-        "pydantic.BaseModel",
+        *(f"builtins.{name}" for name in ("dict", "list", "tuple", "bool", "int", "float", "NoneType")),
+        *("dataclass", "pydantic.BaseModel"),
     )
     reads = (*writes, "collections.Mapping", "collections.Sequence")
     file_types = ("json",)

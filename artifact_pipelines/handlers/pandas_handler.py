@@ -38,8 +38,7 @@ class PandasHandler(ParquetHandler):
     library gets the default index.
     """
 
-    writes = ("pandas.DataFrame",)
-    reads = ("pandas.DataFrame",)
+    writes = reads = ("pandas.DataFrame",)
 
     def write(self, value: "pd.DataFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_batches
@@ -56,8 +55,9 @@ class PandasHandler(ParquetHandler):
         try:
             frame = _restore_categories(table.to_pandas(), table.schema)
         except (pa.ArrowException, *METADATA_ERRORS) as error:
-            reason = (str(error).strip() or "no details").splitlines()[0]
-            problem = f"pandas cannot convert it ({type(error).__name__}: {reason:.200})"
+            problem = (
+                f"pandas cannot convert it ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200})"
+            )
             remedy = "Annotate polars.DataFrame or pyarrow.Table."
             raise ContentMismatchError(artifact.info.file_id, "pandas.DataFrame", problem, remedy) from error
         made = convert_to_subclass(frame, artifact, request)

@@ -29,8 +29,6 @@ class LoadedPartitions:
     """The partitions that an input covers.
 
     Attributes:
-        input_name: Name of the input, for errors.
-        asset: Asset of the partitions.
         keys: Keys of all partitions that the input covers.
         found: Number of these with a stored value; fewer if the input allows missing partitions.
         values: Reads the stored values as a given type, one by one and in order of `keys`.
@@ -133,7 +131,7 @@ def _check_keys(asset: str, partitions: Sequence[str], keys: Sequence[object]) -
     given, wanted = {*keys}, {*partitions}
     missing = [key for key in partitions if key not in given]
     unknown = [str(key) for key in keys if key not in wanted]
-    if missing:
-        raise PartitionedOutputError(asset, len(partitions), f"a value is missing for {first_names(missing)}")
     if unknown:
         raise PartitionedOutputError(asset, len(partitions), f"{first_names(unknown)} is none of them")
+    if missing:
+        raise PartitionedOutputError(asset, len(partitions), f"a value is missing for {first_names(missing)}")

@@ -37,8 +37,7 @@ class _OpaqueHandler:
 class BytesHandler(_OpaqueHandler):
     """`bytes`, stored unchanged. Reading holds the whole file in memory, unlike a stream or a path."""
 
-    writes = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
-    reads = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
+    writes = reads = ("builtins.bytes", "builtins.bytearray", "builtins.memoryview")
 
     def describe(self, value: bytes | bytearray | memoryview) -> FileDescription:
         return FileDescription("bin", "application/octet-stream")
@@ -60,8 +59,7 @@ class BytesHandler(_OpaqueHandler):
 class TextHandler:
     """`str`, stored as UTF-8."""
 
-    writes = ("builtins.str",)
-    reads = ("builtins.str",)
+    writes = reads = ("builtins.str",)
     file_types = tuple(
         "txt csv tsv json ndjson jsonl geojson yaml yml toml ini xml html svg md rst tex log sql py".split()  # noqa: SIM905
     )
@@ -98,8 +96,7 @@ class PathHandler(_OpaqueHandler):
     On local disk that is the stored file itself, elsewhere a copy that is removed when the process ends.
     """
 
-    writes = ("pathlib.Path",)
-    reads = ("pathlib.Path",)
+    writes = reads = ("pathlib.Path",)
 
     def describe(self, value: pathlib.Path) -> FileDescription:
         return describe_by_name(value.name)

@@ -44,8 +44,6 @@ WRITTEN_AS = "written_as"
 
 _DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
 _READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
-_METHODS = ("describe", "write", "read", "facts")
-_STREAM_METHODS = ("describe", "open", "read", "facts")
 _registered: list[ITypeHandler] = []
 
 
@@ -162,7 +160,6 @@ class TypeHandlers:
         return [(handler, name) for name in names for handler in self._handlers if name in handler.reads]
 
     def _fitting(self, kind: Any, info: FileInfo) -> Sequence[tuple[IReader, str]]:
-        """Return the handlers that return a type from a file of this type."""
         return [found for found in self._readers(kind) if _reads_file(found[0], _stored_type(info))]
 
 
@@ -206,8 +203,8 @@ def _check_handler(handler: object) -> None:
         listed = getattr(handler, name, None)
         if not isinstance(listed, list | tuple) or not all(isinstance(item, str) for item in listed):
             raise InvalidArgumentError("handler", handler, f"{expected}; `{name}` must be a tuple of texts")
-    methods = _METHODS if not hasattr(handler, "open") or hasattr(handler, "write") else _STREAM_METHODS
-    lacking = [name for name in methods if not callable(getattr(handler, name, None))]
+    storing = "open" if hasattr(handler, "open") and not hasattr(handler, "write") else "write"
+    lacking = [name for name in ("describe", storing, "read", "facts") if not callable(getattr(handler, name, None))]
     if lacking:
         raise InvalidArgumentError("handler", handler, f"{expected}; it has no method {', '.join(lacking)}")
 

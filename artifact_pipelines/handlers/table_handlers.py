@@ -48,8 +48,7 @@ class ParquetHandler:
 class PolarsHandler(ParquetHandler):
     """polars frames. A LazyFrame is streamed into the file, never collected; on reading, it scans the file in place."""
 
-    writes = ("polars.DataFrame", "polars.LazyFrame")
-    reads = ("polars.DataFrame", "polars.LazyFrame")
+    writes = reads = ("polars.DataFrame", "polars.LazyFrame")
 
     def write(self, value: "pl.DataFrame | pl.LazyFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_frame
@@ -83,8 +82,7 @@ class ArrowHandler(ParquetHandler):
     A Dataset reads the file in place. A reader verifies the file at its end.
     """
 
-    writes = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
-    reads = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
+    writes = reads = ("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.RecordBatchReader", "pyarrow.Dataset")
 
     def write(
         self, value: "pa.Table | pa.RecordBatch | pa.RecordBatchReader | pyarrow.dataset.Dataset", sink: BinaryIO
@@ -119,8 +117,7 @@ class ArrowHandler(ParquetHandler):
 class DuckDBHandler(ParquetHandler):
     """DuckDB relations, streamed as Arrow batches. From S3 they read a local copy, unlike a Dataset."""
 
-    writes = ("duckdb.DuckDBPyRelation",)
-    reads = ("duckdb.DuckDBPyRelation",)
+    writes = reads = ("duckdb.DuckDBPyRelation",)
 
     def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_batches
@@ -151,12 +148,7 @@ class DuckDBHandler(ParquetHandler):
 
 
 def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bool = False) -> "pa.Table":
-    """Return a whole table, verified.
-
-    Args:
-        columns: Columns to read; None: all.
-        for_pandas: True to add the columns of a pandas index.
-    """
+    """Return a whole table, verified; `for_pandas` adds the columns of a pandas index to `columns`."""
     import pyarrow.parquet
 
     with readable_as(artifact, "pyarrow.Table"), verified_path(artifact) as file:
@@ -170,11 +162,7 @@ def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bo
 
 
 def check_columns(artifact: Artifact, columns: Sequence[str] | None) -> list[str] | None:
-    """Return the requested columns, each once; None: all.
-
-    Raises:
-        UnknownColumnError: The table lacks one of them.
-    """
+    """Return the requested columns, each once; None: all. Raise `UnknownColumnError` if the table lacks one."""
     if columns is None:
         return None
     available = column_names(artifact)
@@ -206,11 +194,7 @@ def readable_as(artifact: Artifact, type_name: str) -> Iterator[None]:
 
 
 def is_unordered(asset_metadata: Mapping[str, Any], description: FileDescription) -> bool:
-    """True if an asset's metadata declare that its rows have no order.
-
-    Raises:
-        InvalidArgumentError: The metadata hold another word, or the value to be stored is not a table.
-    """
+    """True if an asset's metadata declare that its rows have no order; refuse it for a value that is not a table."""
     declared = asset_metadata.get(ROW_ORDER_METADATA_KEY)
     if declared is None:
         return False
@@ -264,7 +248,6 @@ def _select(dataset: "pyarrow.dataset.Dataset", columns: Sequence[str] | None) -
 
 
 def _open_reader(artifact: Artifact, columns: Sequence[str] | None) -> "pa.RecordBatchReader":
-    """Return a reader of a table's batches, in order, that verifies the file at its end."""
     import pyarrow as pa
     import pyarrow.dataset
 

@@ -57,7 +57,7 @@ def describe_parquet(source: BinaryIO) -> TableSummary:
     for field in file.schema_arrow:  # by position: the path `a.b` may be a column, and a field of another column
         kind = _value_type(field.type)
         known = {} if pa.types.is_nested(kind) else _statistics([group.column(leaf) for group in groups], kind)
-        columns.append(ColumnSummary(field.name, _type_name(field.type), field.nullable, **known))
+        columns.append(ColumnSummary(field.name, str(field.type).replace("large_", ""), field.nullable, **known))
         leaf += _leaf_count(kind)
     return TableSummary(file.metadata.num_rows, tuple(columns))
 
@@ -136,10 +136,6 @@ def _leaf_count(kind: pa.DataType) -> int:
     if not pa.types.is_nested(kind):
         return 1
     return sum(_leaf_count(kind.field(number).type) for number in range(kind.num_fields))
-
-
-def _type_name(kind: pa.DataType) -> str:
-    return str(kind).replace("large_", "")  # the width of offsets means nothing to a reader
 
 
 def format_cell(value: pa.Scalar) -> Cell:

@@ -273,7 +273,6 @@ def _text_lengths(array: pa.Array) -> pa.Array:
 
 
 def _text_bytes(array: pa.Array) -> memoryview:
-    """Return the bytes of all texts in order, including those under nulls."""
     positions = _text_positions(array)
     return memoryview(array.buffers()[2] or b"")[positions[0].as_py() : positions[-1].as_py()]
 

@@ -248,8 +248,7 @@ def _hash(group: pl.DataFrame | pa.Table, hasher: TableHasher) -> None:
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:
-    """Return a frame as an Arrow table that shares its memory."""
-    return frame.to_arrow(compat_level=pl.CompatLevel.newest())
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())  # shares the frame's memory
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema | None:

@@ -72,7 +72,6 @@ def fixed_width(kind: pa.DataType) -> int | None:
 
 
 def _fitting_rows(batch: pa.RecordBatch, rows: int, size_bytes: int) -> int:
-    """Return how many of the first rows fit."""
     first = batch.slice(0, rows)
     if logical_bytes(first) <= size_bytes:
         return int(first.num_rows)
@@ -126,7 +125,6 @@ def _value_width(kind: pa.DataType) -> int | None:
 
 
 def _lengths(array: pa.Array) -> pa.Array:
-    """Return the length of every text, null where it is null."""
     if isinstance(array.type, pa.BaseExtensionType):
         return _lengths(array.storage)
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):

@@ -162,7 +162,7 @@ def test_supported_types_are_listed_by_handler_without_those_not_installed(monke
     assert (
         "Supported: polars.DataFrame or polars.LazyFrame; pyarrow.Table, pyarrow.RecordBatch, "
         "pyarrow.RecordBatchReader or pyarrow.Dataset; duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; "
-        "pathlib.Path; dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use one of these"
+        "pathlib.Path; dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use"
     ) in message()
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
