@@ -9,7 +9,7 @@ import pyarrow as pa
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.verified_path import verified_path
+from artifact_pipelines.storage.local_paths import verified_path
 
 
 def build_analysis_asset(

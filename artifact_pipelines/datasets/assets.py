@@ -15,7 +15,7 @@ from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.verified_path import verified_path
+from artifact_pipelines.storage.local_paths import verified_path
 
 RAW_CODE_VERSION = "1"
 TABLE_CODE_VERSION = "1"

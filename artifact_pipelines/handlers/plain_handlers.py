@@ -14,7 +14,7 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError, Unstora
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.file_types import describe_by_name
-from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.local_paths import lasting_path, stored_path
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 

@@ -16,7 +16,7 @@ import pyarrow.fs
 
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
-from artifact_pipelines.storage.local_copies import lasting_path, stored_path
+from artifact_pipelines.storage.local_paths import lasting_path, stored_path
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,8 +11,7 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError, Unknown
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
-from artifact_pipelines.storage.local_copies import lasting_path, stored_path
-from artifact_pipelines.storage.verified_path import damage_blamed, verified_path
+from artifact_pipelines.storage.local_paths import damage_blamed, lasting_path, stored_path, verified_path
 
 if TYPE_CHECKING:
     import duckdb

@@ -19,7 +19,7 @@ from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, ma
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
-from artifact_pipelines.storage.verified_path import damage_blamed
+from artifact_pipelines.storage.local_paths import damage_blamed
 
 _Put = tuple[Lease, MaterializationFacts, Mapping[str, Any]]
 Written = tuple[Materialization, Metadata]

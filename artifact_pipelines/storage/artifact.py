@@ -51,8 +51,7 @@ class Artifact:
         """Return a stream of its bytes; close it after use.
 
         Args:
-            verify: Check the hash in a read from start to end, and raise `DamagedBytesError` at the end; None: as
-                `verify_reads`.
+            verify: As for `ArtifactProducer.open`.
         """
         return self._open_stream(self.verify_reads if verify is None else verify)
 

@@ -20,19 +20,13 @@ CALLER = "caller"
 """Holder of the references that `create_artifact` gives; its caller releases them."""
 
 _YOUNG_IDS = 1000
-_SEEN_BEFORE = "other bytes when it was last read"
 
 
 class ArtifactProducer(IArtifactProducer):
-    """`IArtifactProducer` on a catalog and a storage backend. Safe to share between threads.
-
-    Args:
-        catalog: Keeps the rows of files.
-        backend: Keeps their bytes.
-        verify_reads: True if reading a whole file checks its hash, unless a call of `open` decides otherwise.
+    """`IArtifactProducer` on a catalog of rows and a backend with their bytes. Safe to share between threads.
 
     Attributes:
-        verify_reads: As above.
+        verify_reads: True if reading a whole file checks its hash, unless a call of `open` decides otherwise.
     """
 
     def __init__(self, catalog: IFileCatalog, backend: IStorageBackend, verify_reads: bool = True) -> None:
@@ -108,11 +102,11 @@ class ArtifactProducer(IArtifactProducer):
         Raises:
             InvalidFileIdError: Not a positive integer.
             UnknownFileError: No such file.
-            MissingBytesError: The file is in the catalog but not in the store.
-            DamagedBytesError: Its size differs from the catalog's, or it is known to be damaged.
+            IntegrityError: Its bytes are missing, have another size or are known to be damaged.
         """
+        verify = self.verify_reads if verify is None else verify
         file = self._catalog.get_file(file_id)
-        if self._verifies(verify):
+        if verify:
             self._check_undamaged(file)
         return self._open(file, verify)
 
@@ -132,12 +126,7 @@ class ArtifactProducer(IArtifactProducer):
         )
 
     def uri(self, file: FileInfo) -> str:
-        """Return the URI of a file's bytes, for engines that read them in place.
-
-        Raises:
-            MissingBytesError: The file is in the catalog but not in the store.
-            DamagedBytesError: Its size differs from the catalog's, or it is known to be damaged.
-        """
+        """Return the URI of a file's bytes, for engines that read in place. Raises `IntegrityError` as `open` does."""
         if self.verify_reads:
             self._check_undamaged(file)
         self._check_size(file)
@@ -148,29 +137,21 @@ class ArtifactProducer(IArtifactProducer):
         return self._backend.uri(file.storage_path)
 
     def release(self, file_id: FileId) -> None:
-        """Drop one reference that `create_artifact` gave. The bytes stay until they are collected.
-
-        Raises:
-            UnknownFileError: No such file.
-            NotHeldError: All references that callers had on it are dropped already.
-        """
+        """Drop one reference that `create_artifact` gave; see `IFileCatalog.release`."""
         self._catalog.release(file_id, CALLER)
 
     def _open_found(self, file: FileInfo, verify: bool) -> BinaryIO:
         # Its bytes show any later change. Only a damaged file needs another look: it may be healed by now.
         return self.open(file.file_id, verify) if file.state == FileState.DAMAGED else self._open(file, verify)
 
-    def _open(self, file: FileInfo, verify: bool | None) -> BinaryIO:
+    def _open(self, file: FileInfo, verify: bool) -> BinaryIO:
         self._check_size(file)
-        uri = self._backend.uri(file.storage_path)
+        uri = self.location(file)
         try:
             stream = self._backend.read_stream(file.storage_path)
         except FileNotFoundError as error:
             raise MissingBytesError(file.file_id, uri) from error
-        return verified_stream(stream, file, uri, self._mark_damaged) if self._verifies(verify) else stream
-
-    def _verifies(self, verify: bool | None) -> bool:
-        return self.verify_reads if verify is None else verify
+        return verified_stream(stream, file, uri, self._mark_damaged) if verify else stream
 
     def _mark_damaged(self, file: FileInfo) -> None:
         with contextlib.suppress(BackendError):  # the reader needs the damage error
@@ -178,11 +159,11 @@ class ArtifactProducer(IArtifactProducer):
 
     def _check_undamaged(self, file: FileInfo) -> None:
         if file.state == FileState.DAMAGED:
-            expected = f"{file.hash_algorithm} {file.content_hash}"
-            raise DamagedBytesError(file.file_id, self._backend.uri(file.storage_path), expected, _SEEN_BEFORE)
+            expected, found = f"{file.hash_algorithm} {file.content_hash}", "other bytes when it was last read"
+            raise DamagedBytesError(file.file_id, self.location(file), expected, found)
 
     def _check_size(self, file: FileInfo) -> None:
-        uri, found = self._backend.uri(file.storage_path), self._backend.size_bytes(file.storage_path)
+        uri, found = self.location(file), self._backend.size_bytes(file.storage_path)
         if found is None:
             raise MissingBytesError(file.file_id, uri)
         if found != file.size_bytes:
@@ -192,9 +173,6 @@ class ArtifactProducer(IArtifactProducer):
         """Check that no new catalog replaced the one of this store: it would give the same IDs again.
 
         Checked once, while the catalog is young. The sweep of orphans finds it later.
-
-        Raises:
-            CatalogOlderThanStoreError: The store has files with IDs that this catalog has not given yet.
         """
         if self._is_own_store or file.state != FileState.PENDING or file.file_id > _YOUNG_IDS:
             return

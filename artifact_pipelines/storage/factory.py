@@ -29,12 +29,5 @@ def open_backend(storage_url: str, s3: S3Settings | None = None) -> IStorageBack
 def open_producer(
     catalog: IFileCatalog, storage_url: str, verify_reads: bool = True, s3: S3Settings | None = None
 ) -> ArtifactProducer:
-    """Return a producer on the backend of a URL; see `open_backend`.
-
-    Args:
-        verify_reads: True if reading a whole file checks its hash.
-
-    Raises:
-        ConfigurationError: The URL has an unknown form, or contains a password.
-    """
+    """Return a producer on the backend of a URL; see `open_backend`."""
     return ArtifactProducer(catalog, open_backend(storage_url, s3), verify_reads)

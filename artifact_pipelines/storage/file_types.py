@@ -59,9 +59,6 @@ def describe_by_name(name: str) -> FileDescription:
     suffix = path.suffix.lower()
     compression = _COMPRESSIONS.get(suffix)
     plain = pathlib.PurePath(path.stem).suffix.lower() if compression else suffix
-    return describe(_type_name(plain), compression_type=compression)
-
-
-def _type_name(suffix: str) -> str:
-    name = suffix.removeprefix(".")
-    return name if name.isascii() and name.isalnum() and len(name) <= 32 else "bin"
+    file_type = plain.removeprefix(".")
+    is_name = file_type.isascii() and file_type.isalnum() and len(file_type) <= 32
+    return describe(file_type if is_name else "bin", compression_type=compression)

@@ -14,15 +14,7 @@ from typing import BinaryIO, Self, TypeVar
 
 from artifact_pipelines.core.exceptions import BackendError, CatalogUnavailableError
 from artifact_pipelines.core.interfaces import IFileCatalog
-from artifact_pipelines.core.types import (
-    Content,
-    FileDescription,
-    FileInfo,
-    FileState,
-    Lease,
-    NewArtifact,
-    StoragePath,
-)
+from artifact_pipelines.core.types import Content, FileDescription, FileInfo, FileState, Lease, NewArtifact, StoragePath
 from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.hashing import HASH_ALGORITHM
@@ -45,11 +37,10 @@ class Holding:
             holding.settle("me")
 
     A put returns when the bytes are durable; if it raises, that file is given back and the others stay held. Leases
-    are renewed for as long as the block runs. Its end gives back every file that was not settled.
+    are renewed for as long as the block runs. Its end gives back every file that was not settled. Puts and settlements
+    raise `BackendError` if storage or catalog do not answer or are full.
 
     Args:
-        catalog: Where rows are leased.
-        backend: Where bytes are put.
         check: Called with each leased file before its bytes are put; raises if nothing may be stored.
         is_brief: True if the block only puts and settles. Leases on small files are then not renewed, because starting
             a thread takes as long as storing one.
@@ -90,7 +81,6 @@ class Holding:
         Raises:
             SourceStreamError: The stream raised.
             SourceChangedError: The second read of the stream gave different bytes.
-            BackendError: Storage or catalog did not answer or is full.
         """
         start = self._start_if_maybe_stored(stream)
         if start is None:
@@ -114,11 +104,7 @@ class Holding:
         return self._backend.stage()
 
     def put_staged(self, sink: StagingFile, description: FileDescription) -> Lease:
-        """Store what was written into a sink.
-
-        Raises:
-            BackendError: Storage or catalog did not answer or is full.
-        """
+        """Store what was written into a sink."""
         with sink.finish() as staged:
             return self._put([(staged.content, description)], lambda _: staged)[0]
 
@@ -128,7 +114,6 @@ class Holding:
         Raises:
             SourceStreamError: A stream raised.
             InvalidArgumentError: An item is malformed, as for `IArtifactProducer.create_artifact`.
-            BackendError: Storage or catalog did not answer or is full.
         """
         with contextlib.ExitStack() as stack:
             staged: list[StagedFile] = []
@@ -148,15 +133,13 @@ class Holding:
 
         Raises:
             LeaseExpiredError: This process stood still for so long that a lease expired. Nothing was settled.
-            BackendError: The catalog did not answer.
         """
         self.settle_with(lambda leases: self._catalog.settle_all(leases, holder))
 
     def settle_with(self, transaction: Callable[[Sequence[Lease]], Result]) -> Result:
-        """Settle in a transaction of the caller, which settles all leases, given in the order of the puts, or raises.
+        """Settle in a transaction of the caller, and return its result.
 
-        Returns:
-            The transaction's result.
+        It gets all leases in the order of the puts, and settles all of them or raises.
         """
         result = transaction(tuple(self._leases))
         self._leases = []
@@ -175,20 +158,17 @@ class Holding:
                 self._check(lease.file)
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
                     missing[lease.file.storage_path] = staged(number)
-            self._write(missing)
+            if len(missing) == 1:
+                [(path, content)] = missing.items()
+                self._backend.write_stream(content, path)
+            elif missing:
+                self._backend.write_streams([(content, path) for path, content in missing.items()])
         except BaseException:
             self._give_back(leases)
             raise
         put = [_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
         self._leases[-len(put) :] = put
         return put
-
-    def _write(self, missing: dict[StoragePath, StagedFile]) -> None:
-        contents = [(staged, path) for path, staged in missing.items()]
-        if len(contents) == 1:
-            self._backend.write_stream(*contents[0])
-        elif contents:
-            self._backend.write_streams(contents)
 
     def _copy(self, stream: BinaryIO) -> StagedFile:
         with self.stage() as sink:

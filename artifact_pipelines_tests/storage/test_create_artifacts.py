@@ -206,8 +206,8 @@ def test_a_long_batch_renews_all_its_leases(
 
     def note(leases: Sequence[Lease]) -> None:
         renew(leases)
-        assert len(leases) == 2
-        all_renewed.set()
+        if len(leases) == 2:  # none once the batch is settled
+            all_renewed.set()
 
     def slow(contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         assert all_renewed.wait(10)

@@ -17,13 +17,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from artifact_pipelines.storage import local_copies
+from artifact_pipelines.storage import local_paths
 from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 
 _CHILD = """
 import io, sys
 from types import SimpleNamespace
-from artifact_pipelines.storage.local_copies import brief_copy, lasting_path
+from artifact_pipelines.storage.local_paths import brief_copy, lasting_path
 
 artifact = SimpleNamespace(
     uri=lambda: "s3://bucket/key", open=lambda: io.BytesIO(b"12345"), info=SimpleNamespace(storage_path="ab/cd/1")
@@ -58,7 +58,7 @@ def test_the_next_process_removes_copies_of_a_killed_one(folder: pathlib.Path) -
         dead.kill()
         dead.wait()
         assert [copy.read_bytes() for copy in left + used] == [b"12345"] * 4
-        mine = local_copies.copies_folder()
+        mine = local_paths.copies_folder()
         assert set(folder.iterdir()) == {mine, used[0].parents[1]}
         assert [copy.read_bytes() for copy in used] == [b"12345"] * 2
         alive.communicate()
@@ -82,7 +82,7 @@ def test_other_folders_are_left_alone(folder: pathlib.Path) -> None:
     (folder / "artifact-copies-cccccccc").mkdir()
     (folder / "artifact-copies-cccccccc" / "link").symlink_to(target)
     before = set(folder.iterdir())
-    mine = local_copies.copies_folder()
+    mine = local_paths.copies_folder()
     assert before - set(folder.iterdir()) == {folder / "artifact-copies-cccccccc"}
     assert mine.parent == folder
     assert all((folder / name / "file").exists() for name in names)
@@ -93,7 +93,7 @@ def test_folders_of_another_user_are_left_alone(folder: pathlib.Path, monkeypatc
     other.mkdir()
     user = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: user + 1)
-    local_copies.remove_abandoned_folders(folder)
+    local_paths.remove_abandoned_folders(folder)
     assert other.exists()
 
 
@@ -126,7 +126,7 @@ def test_a_folder_removed_before_it_is_locked_is_not_used(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         swept(folder, patch)
-        mine = local_copies.copies_folder()
+        mine = local_paths.copies_folder()
     assert list(folder.iterdir()) == [mine]
 
 
@@ -146,9 +146,9 @@ def test_a_slow_copy_does_not_delay_copies_of_other_files(folder: pathlib.Path) 
 
     slow, fast = remote("ab/cd/1", slowly), remote("ab/cd/2", lambda: io.BytesIO(b"fast"))
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(local_copies.lasting_path, slow) for _ in range(2)]
+        waiting = [pool.submit(local_paths.lasting_path, slow) for _ in range(2)]
         try:
-            assert pool.submit(local_copies.lasting_path, fast).result(30).read_bytes() == b"fast"
+            assert pool.submit(local_paths.lasting_path, fast).result(30).read_bytes() == b"fast"
             assert not any(future.done() for future in waiting)
         finally:
             goes_on.set()
@@ -166,7 +166,7 @@ def test_threads_that_start_at_once_share_one_folder(folder: pathlib.Path, monke
 
     monkeypatch.setattr(tempfile, "mkdtemp", make_slowly)
     with ThreadPoolExecutor() as pool:
-        [mine, same] = [made.result() for made in [pool.submit(local_copies.copies_folder) for _ in range(2)]]
+        [mine, same] = [made.result() for made in [pool.submit(local_paths.copies_folder) for _ in range(2)]]
     assert mine == same
     assert list(folder.iterdir()) == [mine]
 
@@ -197,10 +197,10 @@ class Breaking(io.RawIOBase):
 def test_a_copy_whose_source_fails_leaves_nothing_and_names_the_source(folder: pathlib.Path, error: Exception) -> None:
     artifact = remote("ab/cd/1", lambda: Breaking(error))  # type: ignore[arg-type, return-value]
     with pytest.raises(type(error), match="s3://bucket/ab/cd/1"):
-        local_copies.lasting_path(artifact)
+        local_paths.lasting_path(artifact)
     assert not [path for path in folder.rglob("*") if path.is_file()]
     whole = remote("ab/cd/1", lambda: io.BytesIO(b"whole"))
-    assert local_copies.lasting_path(whole).read_bytes() == b"whole"
+    assert local_paths.lasting_path(whole).read_bytes() == b"whole"
 
 
 def test_a_copy_on_a_full_disk_leaves_nothing_and_names_the_folder(
@@ -216,5 +216,5 @@ def test_a_copy_on_a_full_disk_leaves_nothing_and_names_the_folder(
 
     monkeypatch.setattr(pathlib.Path, "open", open_full)
     with pytest.raises(StorageUnavailableError, match=f"{folder}.* No space left on device.*TMPDIR"):
-        local_copies.lasting_path(remote("ab/cd/1", lambda: io.BytesIO(b"12345")))
+        local_paths.lasting_path(remote("ab/cd/1", lambda: io.BytesIO(b"12345")))
     assert not [path for path in folder.rglob("*") if path.is_file()]

@@ -22,7 +22,7 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingBytesError
 from artifact_pipelines.storage.factory import open_backend
-from artifact_pipelines.storage.verified_path import verified_path
+from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.store import Store
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.handlers.writing import write_value

@@ -41,9 +41,6 @@ class S3Storage:
         settings: How to reach the server.
         part_bytes: Size of the parts of a multipart upload; servers accept 5 MiB or more.
 
-    Attributes:
-        client: Sends its requests.
-
     Raises:
         ConfigurationError: The URL has another form.
     """
@@ -148,11 +145,11 @@ class S3Storage:
         await _side_by_side(put_next, FILES_IN_FLIGHT)
 
     async def _put(self, content: StagedFile, path: StoragePath) -> None:
-        is_small = content.content.size_bytes <= self._part_bytes
-        await (self._put_whole if is_small else self._put_in_parts)(content, self._key(path))
-
-    async def _put_whole(self, content: StagedFile, key: str) -> None:
-        await self._send_part("put_object", FileRange(content.fd, 0, content.content.size_bytes), Key=key)
+        key, size_bytes = self._key(path), content.content.size_bytes
+        if size_bytes <= self._part_bytes:
+            await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), Key=key)
+        else:
+            await self._put_in_parts(content, key)
 
     async def _send_part(self, method: str, part: FileRange, **parameters: Any) -> Any:
         length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())

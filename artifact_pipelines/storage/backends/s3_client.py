@@ -92,12 +92,7 @@ class TruncatedBodyError(OSError):
 
 
 class S3Client:
-    """Sends requests about one bucket. Safe to share between threads.
-
-    Args:
-        bucket: The bucket.
-        settings: How to reach the server.
-    """
+    """Sends requests about one bucket. Safe to share between threads."""
 
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self._bucket = bucket
@@ -133,12 +128,9 @@ class S3Client:
         return self.run(self.send(method, **parameters))
 
     async def send(self, method: str, **parameters: Any) -> Mapping[str, Any]:
-        """Send one request, retry errors that may pass, and return the answer.
+        """Call a method of botocore's client, such as `put_object`, retry errors that may pass, and return the answer.
 
-        Args:
-            method: A method of botocore's client, such as `put_object`.
-            parameters: Its parameters without the bucket. `Body` is a function that returns a new stream for each
-                attempt.
+        The bucket is added. `Body` is a function that returns a new stream for each attempt.
 
         Raises:
             NoSuchThingError: The server has no such key or upload.
@@ -173,12 +165,7 @@ class S3Client:
         return S3Access(meta.endpoint_url, region, self.credentials)
 
     def credentials(self) -> S3Credentials:
-        """Return the current credentials, renewed if they expire soon.
-
-        Raises:
-            ConfigurationError: There are none.
-            StorageUnavailableError: Their provider did not answer.
-        """
+        """Return the current credentials, renewed if they expire soon. Raises as `send` does."""
         return self.run(self._retried(self._credentials_once, "get_credentials", {}))
 
     async def _credentials_once(self) -> S3Credentials:

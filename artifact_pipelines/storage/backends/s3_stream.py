@@ -25,19 +25,15 @@ class _Seekable(io.RawIOBase):
         self._offset = 0
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Return the offset of the next byte."""
         return self._offset
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Set the offset. Nothing is read yet."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.length}[whence]
         if start + offset < 0:
             raise ValueError(f"negative seek position {start + offset}")
@@ -45,7 +41,6 @@ class _Seekable(io.RawIOBase):
         return self._offset
 
     def readall(self) -> bytes:
-        """Return all bytes from the offset on."""
         return self.read(max(0, self.length - self._offset)) or b""
 
 

@@ -1,10 +1,13 @@
-"""Local copies of stored files that lie elsewhere, for engines that read a path.
+"""Paths of stored files, for readers that take a path instead of a stream.
 
-Each process keeps them in a folder of its own below `TMPDIR`, for a block or until the process ends. The next process
-that makes copies there removes the folders of killed ones.
+A thread hashes the file while the reader reads it, and the result is returned only once the hash is right. A file that
+lies elsewhere is copied to local disk: each process keeps its copies in a folder of its own below `TMPDIR`, for a block
+or until the process ends. The next process that makes copies there removes the folders of killed ones.
 """
 
 import atexit
+import copy
+import dataclasses
 import fcntl
 import functools
 import os
@@ -13,12 +16,18 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from artifact_pipelines.core.exceptions import IntegrityError
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PREFIX = "artifact-copies-"
 _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # a name that tempfile makes
@@ -32,6 +41,85 @@ def stored_path(artifact: Artifact) -> pathlib.Path | None:
     """Return the path of the stored file itself; None if the store is not on local disk."""
     parts = urlsplit(artifact.uri())
     return pathlib.Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifiedPath:
+    """The path of a stored file; `check` waits until its bytes are hashed, and raises if they are damaged."""
+
+    path: pathlib.Path
+    check: Callable[[], None]
+
+    def batches(self, reader: "pa.RecordBatchReader") -> "pa.RecordBatchReader":
+        """Return the same batches, and check the file at their end."""
+        import pyarrow as pa
+
+        def checked() -> Iterator[Any]:
+            with _blaming(self.check):
+                yield from reader
+            self.check()
+
+        return pa.RecordBatchReader.from_batches(reader.schema, checked())
+
+
+@contextmanager
+def verified_path(artifact: Artifact) -> Iterator[VerifiedPath]:
+    """Yield the path of a file, or of a copy, for a block that reads all of it.
+
+    The end of the block waits for the hash, and raises on damage.
+
+    Raises:
+        IntegrityError: The file is missing or damaged. It replaces any error that the reader raised over it.
+    """
+    path = stored_path(artifact)
+    if path is None:
+        with brief_copy(artifact) as copied:  # copying reads all of it, which verifies
+            yield VerifiedPath(copied, lambda: None)
+        return
+    if not artifact.verify_reads:
+        yield VerifiedPath(path, lambda: None)
+        return
+    stop = threading.Event()
+    # Opened before the reader opens its own: if the file is healed in between, this stream still shows the damage.
+    with artifact.open() as stream, ThreadPoolExecutor(1, "content-verifier") as pool:
+        whole = pool.submit(_read_to_end, stream, stop)
+
+        def check() -> None:
+            # A copy: the original keeps every frame alive that it passed.
+            if (error := whole.exception()) is not None:
+                raise copy.copy(error)
+
+        try:
+            with _blaming(check):
+                yield VerifiedPath(path, check)
+            check()
+        finally:
+            stop.set()
+
+
+def _read_to_end(stream: BinaryIO, stop: threading.Event) -> None:
+    piece = bytearray(_PIECE_BYTES)
+    while not stop.is_set() and stream.readinto(piece):  # type: ignore[attr-defined]  # it is a BufferedReader
+        pass
+
+
+def damage_blamed(artifact: Artifact) -> AbstractContextManager[None]:
+    """Verify a file if the block raises: if the file is damaged, raise that instead."""
+    return _blaming(artifact.verify)
+
+
+@contextmanager
+def _blaming(check: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of polars is no Exception
+        try:
+            check()
+        except IntegrityError as damage:
+            raise damage from error
+        raise
 
 
 @contextmanager
@@ -52,10 +140,8 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
     # Named by content and ID, so that files of two stores are never confused.
     folder = copies_folder() / str(artifact.info.storage_path).replace("/", "-")
     with _copy_locks.setdefault(folder.name, threading.Lock()):  # atomic: two threads at once get the same lock
-        copy = folder / "file"
-        if not copy.exists():
-            _copy(artifact, folder)
-        return copy
+        path = folder / "file"
+        return path if path.exists() else _copy(artifact, folder)
 
 
 def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
