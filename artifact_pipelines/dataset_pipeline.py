@@ -114,6 +114,7 @@ class DatasetPipeline(dg.Component, dg.Model):
             "owners": list(self.owners),
             "tags": dict(self.tags),
             "io_manager_key": "artifact_io_manager",
+            "retry_policy": dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),  # faults that pass
         }
         raw = build_raw_asset(self.name, self.source, shared)
         shared["automation_condition"] = on_changed_content()

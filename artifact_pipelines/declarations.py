@@ -52,7 +52,7 @@ class OneOf:
     def __get_pydantic_core_schema__(self, source: type, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
         """Return the validator."""
         return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, source) else self._member(value).model_validate(value)
+            lambda value: value if isinstance(value, source) else self._validated(value)
         )
 
     def __get_pydantic_json_schema__(
@@ -72,9 +72,13 @@ class OneOf:
             "allOf": [{"if": matches(each), "then": handler(each.__pydantic_core_schema__)} for each in self.members],
         }
 
-    def _member(self, value: object) -> type[Declaration]:
+    def _validated(self, value: object) -> Declaration:
         if not isinstance(value, Mapping):
-            return self.members[0]  # reports that it is no mapping
+            return self.members[0].model_validate(value)  # reports that it is no mapping
+        given = {name: one for name, one in value.items() if one is not None}  # null in YAML: left out
+        return self._member(given).model_validate(given)
+
+    def _member(self, value: Mapping[str, Any]) -> type[Declaration]:
         tag = self.members[0].TAG
         found = value.get(tag, self.default and self.default.tag())
         for member in self.members:

@@ -16,7 +16,7 @@ from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.definitions import build_definitions
-from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project
+from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project, without_waiting
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
 
@@ -52,6 +52,27 @@ def test_same_file_again_materializes_nothing_with_the_reason(project: Project) 
     made, reasons = project.settle()
     assert made == []
     assert reasons == {"flights_landing": "flights.csv: duplicate (same content as version 1, the current one)"}
+
+
+def test_request_is_repeated_under_its_run_key_until_its_run_exists(
+    project: Project, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    """The daemon may die between a tick and its run, and people may evaluate a sensor at any time."""
+    project.drop(CSV)
+    repository = project.definitions.get_repository_def()
+    sensor = repository.get_sensor_def("flights_landing")
+
+    def requests() -> list[str | None]:
+        resources = {"landing_zone": without_waiting(settings)["landing_zone"]}
+        with dg.build_sensor_context(instance=instance, repository_def=repository, resources=resources) as context:
+            return [request.run_key for request in sensor.evaluate_tick(context).run_requests or ()]
+
+    first, second = requests(), requests()
+    assert len(first) == 1
+    assert second == first
+    made, _ = project.settle()
+    assert sorted(made) == ALL
+    assert requests() == []
 
 
 def test_changed_file_materializes_all_assets_again(project: Project) -> None:

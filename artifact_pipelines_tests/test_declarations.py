@@ -44,6 +44,13 @@ def test_tag_may_be_left_out_where_a_default_is_declared(value: Any) -> None:
     assert Drawing.model_validate({"shapes": {}, "frame": value}).frame == Square(side=3)
 
 
+def test_null_means_left_out() -> None:
+    drawing = Drawing.model_validate(
+        {"shapes": {"a": {"shape": "square", "side": None}}, "frame": {"shape": None, "side": 3}}
+    )
+    assert drawing == Drawing(shapes={"a": Square()}, frame=Square(side=3))
+
+
 def test_code_may_pass_a_declaration_that_no_file_may_name() -> None:
     class Dot(Shape):
         shape: Literal["dot"] = "dot"

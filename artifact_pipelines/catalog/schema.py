@@ -22,7 +22,13 @@ def current_revision(engine: sa.Engine) -> str | None:
 
 @retried
 def upgrade(engine: sa.Engine) -> None:
-    """Upgrade the schema to `HEAD_REVISION` in one transaction; other upgrades wait for it."""
+    """Upgrade the schema to `HEAD_REVISION` in one transaction; other upgrades wait for it.
+
+    Raises:
+        OutdatedCatalogError: It is newer.
+    """
+    if (found := current_revision(engine) or "") > HEAD_REVISION:
+        raise OutdatedCatalogError(found, HEAD_REVISION)
     from alembic import command
     from alembic.config import Config
 

@@ -317,7 +317,6 @@ class LandingFile:
         changed_ns: When its bytes, name or rights last changed, by the filesystem's clock.
         attempt: How many runs were requested for it.
         run_key: Key of the last requested run.
-        updated_at: When this record last changed; None before it is saved.
     """
 
     dataset: str
@@ -329,4 +328,3 @@ class LandingFile:
     content_hash: str | None = None
     run_key: str | None = None
     reason: str | None = None
-    updated_at: datetime.datetime | None = None

@@ -49,7 +49,7 @@ class LandingWatch:
     def tick(self, state_of: Callable[[str], LandingState | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
 
-        A file that is newly in state requested needs a run under its `run_key`.
+        A file in state requested that has no run needs one under its `run_key`.
 
         Args:
             state_of: Returns the state of a requested file, by the run with its run key; None: it has no run.
@@ -60,7 +60,8 @@ class LandingWatch:
         sightings = list_files(self.folder, self.source)
         known = self.catalog.landing.files_of(self.dataset)
         settled = self._settled(sightings, known)
-        updated = {path: self._followed_up(file, state_of) for path, file in known.items()}
+        paths = {sighting.path for sighting in sightings}
+        updated = {path: self._followed_up(file, path in paths, state_of) for path, file in known.items()}
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
@@ -79,12 +80,14 @@ class LandingWatch:
             resting |= fresh & set(list_files(self.folder, self.source))
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
-    def _followed_up(self, file: LandingFile, state_of: Callable[[str], LandingState | None]) -> LandingFile:
+    def _followed_up(
+        self, file: LandingFile, is_there: bool, state_of: Callable[[str], LandingState | None]
+    ) -> LandingFile:
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
         state = state_of(file.run_key)
-        if state is None:  # the daemon died before it started the run: a tick ends when its runs are created
-            return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None)
+        if state is None:  # the daemon died before it started the run, or is about to start it
+            return file if is_there else dataclasses.replace(file, state=LandingState.SEEN)
         reason = "its run failed; see the run, fix the file and drop it again" if state == LandingState.FAILED else None
         return dataclasses.replace(file, state=state, reason=reason)
 

@@ -107,7 +107,8 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     elif version is not None and content_hash == file.content_hash:
         reason = f"touched only, still the content of version {version}"
     elif version is not None and file.path not in paths:
-        reason = f"a copy of version {version}, not the current one; drop it under the old name to return to it"
+        rollback = f"`artifact-pipelines rollback {file.dataset}/raw --to {version}` returns to it"
+        reason = f"a copy of version {version}, not the current one; {rollback}"
     if reason is not None:
         return dataclasses.replace(file, state=LandingState.DUPLICATE, content_hash=content_hash, reason=reason)
     attempt = file.attempt + 1

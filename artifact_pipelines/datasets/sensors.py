@@ -36,7 +36,6 @@ def build_landing_sensor(
             watch = LandingWatch(
                 catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
             )
-            before = {file.run_key for file in catalog.landing.files_of(dataset).values()}
             files = watch.tick(lambda run_key: _state_of(context.instance, run_key))
         requests = [
             dg.RunRequest(
@@ -45,7 +44,8 @@ def build_landing_sensor(
                 tags={"artifact/dataset": file.dataset},
             )
             for file in files
-            if file.state == LandingState.REQUESTED and file.run_key not in before
+            # The same run key again starts no second run.
+            if file.state == LandingState.REQUESTED and _state_of(context.instance, str(file.run_key)) is None
         ]
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
 

@@ -122,6 +122,8 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
 
     def __init__(self, **given: Any) -> None:
         own = {name: given.pop(name) for name in ArtifactStore.model_fields if name in given}
+        if own and "store" in given:
+            raise ConfigurationError(", ".join(own), "`store` is given too", "Give the store, or its fields.")
         super().__init__(**given, **({"store": ArtifactStore(**own)} if own else {}))
 
     @classmethod

@@ -52,7 +52,7 @@ def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: dat
     )
     verdicts = []
     for version in newest_first:
-        reasons = [*_kept_by_mark(version, now), *by_rule.get(version.name, ())]
+        reasons = [*_kept_anyway(version, now), *by_rule.get(version.name, ())]
         if not policy and not version.is_wiped and not reasons:
             reasons = ["no retention policy"]
         why_not = WIPED if version.is_wiped else f"retention: {_why_not(policy)}"
@@ -137,7 +137,7 @@ def release_versions(catalog: Catalog, verdicts: Sequence[Verdict]) -> Sequence[
     return released
 
 
-def _kept_by_mark(version: Version, now: datetime.datetime) -> Iterator[str]:
+def _kept_anyway(version: Version, now: datetime.datetime) -> Iterator[str]:
     if version.is_current and not version.is_op_output:
         yield "current"
     if version.is_pinned:

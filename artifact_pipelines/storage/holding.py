@@ -166,7 +166,7 @@ class Holding:
         except BaseException:
             self._give_back(leases)
             raise
-        put = [_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
+        put = [_marked_as_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
         self._leases[-len(put) :] = put
         return put
 
@@ -212,7 +212,7 @@ class Holding:
                 self._backend.delete_file(unstored)
 
 
-def _put(lease: Lease) -> Lease:
+def _marked_as_put(lease: Lease) -> Lease:
     """Return a lease under which bytes were put: its file is not stored, though the row may have claimed so."""
     if lease.file.state != FileState.STORED:
         return lease

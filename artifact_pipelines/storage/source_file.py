@@ -76,3 +76,5 @@ def _translated(path: pathlib.Path) -> Iterator[None]:
         raise SourceVanishedError(str(path)) from error
     except OSError as error:
         raise SourceUnreadableError(str(path), error.strerror or str(error)) from error
+    except ValueError as error:  # its name has a NUL, or half a character
+        raise SourceUnreadableError(repr(str(path))[1:-1], f"no file can have this name ({error.args[-1]})") from error

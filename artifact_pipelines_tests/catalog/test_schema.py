@@ -47,6 +47,13 @@ def test_upgrading_twice_changes_nothing(catalog: Catalog, engine: sa.Engine) ->
     assert schema.current_revision(engine) == schema.HEAD_REVISION
 
 
+def test_newer_catalog_is_not_upgraded(catalog: Catalog, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(OutdatedCatalogError, match="9999.*install the newer package"):
+        schema.upgrade(engine)
+
+
 def test_empty_postgresql_is_refused_with_the_command_to_run(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     with engine.begin() as connection:

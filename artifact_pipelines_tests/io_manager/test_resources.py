@@ -126,6 +126,12 @@ def test_store_configured_at_launch_shows_no_password(monkeypatch: pytest.Monkey
     assert "hunter2" not in sent
 
 
+def test_factory_takes_a_store_or_its_fields_but_not_both() -> None:
+    store = ArtifactStore(catalog_url="sqlite:////catalog.db", storage_url="/store")
+    with pytest.raises(ConfigurationError, match="storage_url: `store` is given too"):
+        ArtifactIOManagerFactory(store=store, storage_url="/elsewhere")
+
+
 @pytest.mark.parametrize("kind", RESOURCES)
 def test_s3_secret_read_from_the_environment_by_definitions_is_refused(
     kind: str, monkeypatch: pytest.MonkeyPatch

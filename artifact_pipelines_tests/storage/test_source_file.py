@@ -69,3 +69,9 @@ def test_an_unreadable_file_is_an_error_with_a_remedy(path: pathlib.Path, monkey
     monkeypatch.setattr(pathlib.Path, "is_file", refuse)  # tests may run as root, who may read every file
     with pytest.raises(SourceUnreadableError, match=r"Permission denied\. Give the pipeline's user read permission"):
         SourceFile(path)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a\0b", r"a\\x00b"), ("a\ud800b", r"a\\ud800b")])
+def test_name_that_no_file_can_have_is_refused(tmp_path: pathlib.Path, name: str, shown: str) -> None:
+    with pytest.raises(SourceUnreadableError, match=f"{shown} cannot be read: no file can have this name"):
+        SourceFile(tmp_path / name)
