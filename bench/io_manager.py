@@ -4,13 +4,14 @@ For each it gives time on the clock and of processors.
 """
 
 import argparse
+import functools
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,7 +22,7 @@ from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from bench.side_by_side import Cost, machine, measure_costs
 
 ROWS = 20_000_000
-ASSETS = 200
+ASSETS = 100
 _PIECE_ROWS = 500_000
 _LEVEL = 1  # of zstd, as in the IO manager; the default of polars is 3
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -170,31 +171,43 @@ def measure_table(place: Place, frame: pl.DataFrame | pl.LazyFrame, kind: Any, r
 
 
 def measure_tiny(folder: pathlib.Path, rounds: int) -> None:
-    """Print how long a tiny value takes, for each asset of a process that materializes many."""
+    """Print the cost of writing and of reading a tiny value, for each asset of a process that materializes many."""
     place = Place(folder)
+    managers = {"Dagster": dg.FilesystemIOManager(base_dir=str(folder / "pickles")), "IO manager": place.io_manager()}
+    numbers, readers = zip(*map(_number_and_reader, range(ASSETS)), strict=True)
 
-    def number(index: int) -> dg.AssetsDefinition:
-        @dg.asset(name=f"number_{index}")
-        def asset() -> int:
-            return index
+    def turns(selected: Sequence[dg.AssetsDefinition]) -> Mapping[str, Callable[[], object]]:
+        def materialize(manager: Any) -> None:
+            options: dict[str, Any] = {"selection": selected, "run_config": _QUIET}
+            assert dg.materialize([*numbers, *readers], resources={"io_manager": manager}, **options).success
 
-        return asset
+        return {who: functools.partial(materialize, manager) for who, manager in managers.items()}
 
-    assets = [number(index) for index in range(ASSETS)]
+    _report_each("written", measure_costs(turns(numbers), rounds, place.prepare))
+    for write in turns(numbers).values():
+        write()
+    _report_each("read", measure_costs(turns(readers), rounds, lambda: None))
 
-    def materialize(io_manager: Any) -> None:
-        assert dg.materialize(assets, resources={"io_manager": io_manager}, run_config=_QUIET).success
 
-    plain = dg.FilesystemIOManager(base_dir=str(folder / "pickles"))
-    medians = measure_costs(
-        {"Dagster": lambda: materialize(plain), "IO manager": lambda: materialize(place.io_manager())},
-        rounds,
-        place.prepare,
-    )
+def _number_and_reader(index: int) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition]:
+    """Return an asset with a tiny value and one that reads it."""
+
+    @dg.asset(name=f"number_{index}")
+    def number() -> int:
+        return index
+
+    @dg.asset(name=f"reader_{index}", ins={"value": dg.AssetIn(f"number_{index}")})
+    def reader(value: int) -> None:
+        assert value == index
+
+    return number, reader
+
+
+def _report_each(done: str, medians: Mapping[str, Cost]) -> None:
     for clock, unit in enumerate(Cost._fields):
         plain_ms, ours_ms = (medians[who][clock] / ASSETS * 1000 for who in ("Dagster", "IO manager"))
         print(
-            f"{f'tiny values, per asset, {unit}':40} FilesystemIOManager {plain_ms:5.1f} ms   "
+            f"{f'tiny values {done}, per asset, {unit}':40} FilesystemIOManager {plain_ms:5.1f} ms   "
             f"IO manager {ours_ms:5.1f} ms   {ours_ms - plain_ms:.1f} ms more",
             flush=True,
         )
