@@ -1,0 +1,55 @@
+"""The table of types in docs/io_manager.md is true, one by one and in one run of Dagster."""
+
+import pathlib
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines_tests.handlers.table_of_types import Row, assert_same, evaluate, read_rows
+from artifact_pipelines_tests.handlers.writing import keep, written
+
+ROWS = read_rows()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.value)
+def test_each_row_of_the_table_is_true(tmp_path: pathlib.Path, row: Row) -> None:
+    value = evaluate(row.value)
+    written_as = TypeHandlers().find_writer(value)[1]
+    description, data = written(value)
+    assert description.file_type == row.file_type
+    if row.content is not None:
+        assert data.decode() == row.content
+    artifact = keep(tmp_path, data, description.file_type)
+    assert_same(TypeHandlers().read(artifact, None, written_as=written_as), evaluate(row.found))
+    for annotation, expected in row.annotated:
+        assert_same(TypeHandlers().read(artifact, evaluate(annotation), written_as=written_as), evaluate(expected))
+
+
+def test_the_table_is_true_in_a_run_of_dagster(ours: ArtifactIOManager) -> None:
+    """Each row is an asset, with an asset below it for each way to load it."""
+    assets: list[dg.AssetsDefinition] = []
+    for number, row in enumerate(ROWS):
+        made = _maker(f"made_{number}", row.value)
+        readers = [(Any, row.found), *((evaluate(annotation), expected) for annotation, expected in row.annotated)]
+        assets += [made, *(_reader(f"read_{number}_{at}", made, *one) for at, one in enumerate(readers))]
+    assert len(assets) > len(ROWS) > 0
+    assert dg.materialize(assets, resources={"io_manager": ours}).success
+
+
+def _maker(name: str, code: str) -> dg.AssetsDefinition:
+    @dg.asset(name=name)
+    def make() -> Any:
+        return evaluate(code)
+
+    return make
+
+
+def _reader(name: str, made: dg.AssetsDefinition, annotation: Any, expected: str) -> dg.AssetsDefinition:
+    def read(given: Any) -> None:
+        assert_same(given, evaluate(expected))
+
+    read.__annotations__["given"] = annotation
+    return dg.asset(read, name=name, ins={"given": dg.AssetIn(made.key)})
