@@ -26,7 +26,7 @@ class MissingPartitionsError(NotFoundError):
         """The missing partitions, in words."""
         if not self.wanted:
             return f"The input covers no partition of asset {self.asset}"
-        nothing = f"nothing that is {self.selection}" if self.selection else "nothing stored"
+        nothing = f"nothing that is {self.selection}" if self.selection else "no value"
         return f"Asset {self.asset} has {nothing} for {len(self.missing)} of {self.wanted} partitions: {first_names(self.missing)}"
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ class PartitionsAnnotationError(UsageError):
         return (
             f"Input {self.input_name!r} covers {self.partitions} partitions of asset {self.asset}, not a single "
             f"{self.type_name}. Annotate it dict[str, {self.type_name}], or Iterator[{self.type_name}] beside "
-            "AssetIn(dagster_type=dg.Any); tables become one as polars.LazyFrame, polars.DataFrame or pyarrow.Table."
+            "AssetIn(dagster_type=dg.Any); tables become one as polars.LazyFrame or another kind of table."
         )
 
 
@@ -135,6 +135,7 @@ class PartitionedOutputError(UsageError):
         return (
             f"This run covers {self.partitions} partitions of asset {self.asset}, but {self.problem}. Nothing was stored. Return "
             "one value for each partition, as a mapping or a generator of pairs: "
-            "{key: ... for key in context.partition_keys}; or run each partition separately: "
+            "{key: ... for key in context.partition_keys}; or a table whose rows name their partition in a text column, "
+            'with metadata={"artifact/partition_column": ...}; or run each partition separately: '
             "backfill_policy=dg.BackfillPolicy.multi_run()."
         )

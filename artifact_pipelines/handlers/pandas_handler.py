@@ -65,6 +65,11 @@ class PandasHandler(ParquetHandler):
         return made
 
 
+def make_frame(table: "pa.Table") -> "pd.DataFrame":
+    """Return tables that were joined as a pandas frame."""
+    return _restore_categories(table.to_pandas(), table.schema)
+
+
 def _to_arrow(frame: "pd.DataFrame") -> "pa.Table":
     import pyarrow as pa
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
+from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY, check_partition_column
 from artifact_pipelines.handlers.table_handlers import ROW_ORDER_METADATA_KEY
 from artifact_pipelines.io_manager.asked import (
     checked_metadata,
@@ -34,6 +35,7 @@ AFTER_CHECKS = "after_checks"
 
 _DECLARED = (
     DATASET_METADATA_KEY,
+    PARTITION_COLUMN_METADATA_KEY,
     PUBLISH_METADATA_KEY,
     RETENTION_METADATA_KEY,
     ROW_ORDER_METADATA_KEY,
@@ -53,6 +55,7 @@ class OutputAsked:
         key: Asset key; None for the output of an op that is no asset.
         partitions: Partition keys in the order of their definition; None: the asset has no partitions.
         may_cover_several: True if the asset's backfill policy lets one run cover several partitions.
+        partition_column: Name of the column with the partition key, if the asset returns its partitions as one table.
         upstream: By upstream asset, which of its partitions a partition of the output depends on, if not the same.
         metadata: Metadata of the asset as plain values.
         dataset: The dataset whose raw content the asset is.
@@ -65,6 +68,7 @@ class OutputAsked:
     key: dg.AssetKey | None
     partitions: tuple[str, ...] | None
     may_cover_several: bool
+    partition_column: str | None
     upstream: Mapping[str, Upstream]
     annotation: Any
     metadata: Mapping[str, Any]
@@ -97,12 +101,16 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
     dataset = metadata.get(DATASET_METADATA_KEY)
     if partitions and dataset is not None:  # its versions are numbered without partitions
         raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
+    column = metadata.get(PARTITION_COLUMN_METADATA_KEY)
+    if column is not None and not partitions:
+        raise InvalidArgumentError(PARTITION_COLUMN_METADATA_KEY, column, "left out: the asset has no partitions")
     policy = step.assets_def.backfill_policy if step and step.assets_def else None
     return OutputAsked(
         asset=asset,
         key=key,
         partitions=partitions,
         may_cover_several=policy is not None and policy.max_partitions_per_run != 1,
+        partition_column=None if column is None else check_partition_column(column),
         upstream=_upstream(context, step) if step and partitions and len(partitions) > 1 else {},
         annotation=known(lambda: context.dagster_type.typing_type, Any),
         metadata=metadata,

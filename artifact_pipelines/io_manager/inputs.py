@@ -1,7 +1,7 @@
 """Loading: find the materialization of each partition that an input covers, and read it as the annotated type."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,11 @@ from artifact_pipelines.storage.artifact import Artifact
 
 _MOST_QUERIED = 500
 """Above this many partitions, query all candidates of the asset."""
+
+_MOST_SEARCHED = 20
+"""Materializations to search for a table whose columns an input without partitions gets."""
+
+_NONE = "builtins.NoneType"
 
 _loaded: WeakKeyDictionary[object, dict[str, list[LoadedInput]]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -71,13 +76,23 @@ class InputLoader:
         found = self._find(asked)
         if asked.partitions is None:
             return self._read(asked, found[None], asked.annotation) if found else None
-        partitions = [partition for partition in asked.partitions if partition in found]
-
-        def values(annotation: Any) -> Iterator[tuple[str, Any]]:
-            return ((key, self._read(asked, found[key], annotation)) for key in partitions)
-
-        loaded = LoadedPartitions(asked.name, asked.asset, asked.partitions, len(found), values)
+        stored = [partition for partition in asked.partitions if partition in found]
+        loaded = LoadedPartitions(
+            input_name=asked.name,
+            asset=asked.asset,
+            keys=asked.partitions,
+            stored=stored,
+            filled=[partition for partition in stored if found[partition].metadata.get(WRITTEN_AS) != _NONE],
+            read=lambda partition, annotation: self._read(asked, found[partition], annotation),
+            read_any_table=lambda annotation: self._read_any_table(asked, annotation),
+        )
         return gather_partitions(loaded, asked.annotation, asked.metadata)
+
+    def _read_any_table(self, asked: InputAsked, annotation: Any) -> Any:
+        """Return the newest table of any partition of an asset; None if it holds none."""
+        newest = self._catalog.materializations.history(asked.asset, limit=_MOST_SEARCHED)
+        table = next((made for made in newest if made.schema is not None), None)
+        return None if table is None else self._read(asked, table, annotation)
 
     def _find(self, asked: InputAsked) -> Mapping[str | None, Materialization]:
         """Find the materialization of each partition and note it."""

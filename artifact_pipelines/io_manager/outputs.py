@@ -53,7 +53,8 @@ class OutputWriter:
         _check_lengths(asked.asset, asked.partitions or ())
         several = None
         if asked.partitions:
-            several = split_by_partition(asked.asset, asked.partitions, value, asked.may_cover_several)
+            options = asked.may_cover_several, asked.partition_column
+            several = split_by_partition(asked.asset, asked.partitions, value, *options)
         values = [(asked.partitions[0] if asked.partitions else None, value)] if several is None else several
         with contextlib.ExitStack() as stack:
             if several is not None and isinstance(value, Generator):

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset
 
 from artifact_pipelines.tabular.exceptions import PartitionColumnError, PartitionSchemaError
+from artifact_pipelines.tabular.pandas_metadata import shared_pandas_metadata
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -30,13 +32,36 @@ def concatenate_frames(asset: str, frames: Mapping[str, Frame], column: str) -> 
 
 def concatenate_tables(asset: str, tables: Mapping[str, pa.Table], column: str) -> pa.Table:
     """Return pyarrow tables as one; see `concatenate_frames`."""
-    schemas = {key: dict(zip(table.schema.names, table.schema.types, strict=True)) for key, table in tables.items()}
-    columns = _shared_columns(asset, schemas, column)
+    columns = _shared_columns(asset, {key: _types(table.schema) for key, table in tables.items()}, column)
     labelled = [
         table.select(columns).append_column(column, pa.repeat(pa.scalar(str(key)), table.num_rows))
         for key, table in tables.items()
     ]
-    return pa.concat_tables(labelled, promote_options="default")  # nullability may differ
+    joined = pa.concat_tables(labelled, promote_options="default")  # nullability may differ
+    return joined.replace_schema_metadata(shared_pandas_metadata([table.schema for table in tables.values()]))
+
+
+def concatenate_datasets(
+    asset: str, datasets: Mapping[str, pyarrow.dataset.FileSystemDataset], column: str
+) -> pyarrow.dataset.FileSystemDataset:
+    """Return pyarrow datasets as one, which reads the files when it is scanned; see `concatenate_frames`."""
+    schemas = [dataset.schema for dataset in datasets.values()]
+    columns = _shared_columns(asset, {key: _types(dataset.schema) for key, dataset in datasets.items()}, column)
+    schema = pa.unify_schemas([pa.schema([one.field(name) for name in columns]) for one in schemas])
+    fragments = [
+        fragment.format.make_fragment(
+            fragment.path, fragment.filesystem, partition_expression=pyarrow.dataset.field(column) == str(key)
+        )
+        for key, dataset in datasets.items()
+        for fragment in dataset.get_fragments()
+    ]
+    return pyarrow.dataset.FileSystemDataset(
+        fragments, schema.append(pa.field(column, pa.string())), fragments[0].format, fragments[0].filesystem
+    )
+
+
+def _types(schema: pa.Schema) -> Mapping[str, pa.DataType]:
+    return dict(zip(schema.names, schema.types, strict=True))
 
 
 def _shared_columns(asset: str, schemas: Mapping[str, Mapping[str, Any]], partition_column: str) -> Sequence[str]:

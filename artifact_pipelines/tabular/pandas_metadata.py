@@ -46,6 +46,17 @@ def read_categories(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
     return found if isinstance(found, dict) and all(map(_is_well_formed, found.values())) else {}
 
 
+def shared_pandas_metadata(schemas: Sequence[pa.Schema]) -> Mapping[bytes, bytes]:
+    """Return the first table's metadata for tables that become one, without categories and `attrs` that differ."""
+    shared = dict(schemas[0].metadata or {})
+    if any(read_categories(schema) != read_categories(schemas[0]) for schema in schemas):
+        shared.pop(CATEGORIES_KEY, None)
+    known = [schema.pandas_metadata or {} for schema in schemas]
+    if any(one.get("attributes") != known[0].get("attributes") for one in known):
+        shared[b"pandas"] = json.dumps({**known[0], "attributes": {}}).encode()
+    return shared
+
+
 def _is_well_formed(found: Any) -> bool:
     if not isinstance(found, dict) or not isinstance(found.get("ordered"), bool):
         return False

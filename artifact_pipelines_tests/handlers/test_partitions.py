@@ -4,8 +4,11 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import duckdb
+import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -20,30 +23,46 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import PartitionColumnError, PartitionSchemaError
 from artifact_pipelines_tests.handlers.writing import stored
 
-TABLES = [pl.LazyFrame, pl.DataFrame, pa.Table]
+TABLES = [pl.LazyFrame, pl.DataFrame, pa.Table, pyarrow.dataset.Dataset, pd.DataFrame, duckdb.DuckDBPyRelation]
 NAMED = {"artifact/partition_column": "letter"}
 
 
 class Gather:
     """Stores values of partitions, and gathers those with a value."""
 
-    def __init__(self, folder: pathlib.Path, values: Mapping[str, Any], missing: str = "") -> None:
+    def __init__(self, folder: pathlib.Path, values: Mapping[str, Any], missing: str = "", newest: Any = None) -> None:
         self._artifacts = {key: stored(folder, value) for key, value in values.items()}
+        self._filled = [key for key, value in values.items() if value is not None]
+        self._newest = None if newest is None else stored(folder, newest)
         self._keys = [*values, *missing]
         self.read: list[str] = []
 
     def __call__(self, annotation: Any, metadata: Mapping[str, Any] | None = None) -> Any:
-        partitions = LoadedPartitions("up", "asset", self._keys, len(self._artifacts), self._values)
+        partitions = LoadedPartitions(
+            "up", "asset", self._keys, [*self._artifacts], self._filled, self._read, lambda kind: self._any(kind)
+        )
         return gather_partitions(partitions, annotation, metadata or {})
 
-    def _values(self, kind: Any) -> Iterator[tuple[str, Any]]:
-        for key, artifact in self._artifacts.items():
-            self.read.append(key)
-            yield key, TypeHandlers().read(artifact, kind)
+    def _read(self, key: str, kind: Any) -> Any:
+        self.read.append(key)
+        return TypeHandlers().read(self._artifacts[key], kind)
+
+    def _any(self, kind: Any) -> Any:
+        return TypeHandlers().read(self._newest, kind) if self._newest else None
+
+
+def to_polars(table: Any) -> pl.DataFrame:
+    if isinstance(table, pyarrow.dataset.Dataset):
+        table = table.to_table()
+    if isinstance(table, duckdb.DuckDBPyRelation):
+        table = table.to_arrow_table()
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table)
+    return pl.DataFrame(table) if isinstance(table, pa.Table) else table.lazy().collect()
 
 
 def rows(table: Any) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = pl.DataFrame(table if isinstance(table, pa.Table) else table.lazy().collect()).rows()
+    found: list[tuple[Any, ...]] = to_polars(table).rows()
     return found
 
 
@@ -75,8 +94,7 @@ def test_tables_are_concatenated_with_the_key_as_last_column(folder: pathlib.Pat
     table = gather(kind)
     assert isinstance(table, kind)
     assert rows(table) == [(1, "c"), (None, "c"), (2, "a")]
-    names = table.column_names if isinstance(table, pa.Table) else table.lazy().collect_schema().names()
-    assert names == ["x", "partition"]
+    assert to_polars(table).columns == ["x", "partition"]
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -127,6 +145,44 @@ def test_annotation_of_one_value_is_refused_for_many_partitions(folder: pathlib.
         Gather(folder, {"a": 1, "b": 2})(annotation)
 
 
+@pytest.mark.parametrize("kind", TABLES)
+def test_partition_that_holds_none_is_left_out(folder: pathlib.Path, kind: Any) -> None:
+    gather = Gather(folder, {"c": pl.DataFrame({"x": [1]}), "a": None, "b": pl.DataFrame({"x": [2]})})
+    assert rows(gather(kind)) == [(1, "c"), (2, "b")]
+    assert list(gather(dict[str, kind])) == list(gather(dict)) == ["c", "b"]
+    assert len(list(gather(Iterator[kind]))) == 2
+    nothing = Gather(folder, {"a": None, "b": None})
+    assert nothing(kind | None) is None
+    assert nothing(dict[str, kind]) == {}
+    with pytest.raises(MissingPartitionsError, match="no value for 2 of 2"):
+        nothing(kind)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_table_input_that_covers_no_partition_has_the_columns_of_the_newest_one(
+    folder: pathlib.Path, kind: Any
+) -> None:
+    table = Gather(folder, {}, newest=pl.DataFrame({"x": [1], "y": ["1"]}))(kind)
+    assert isinstance(table, kind)
+    empty = to_polars(table)
+    assert (empty.columns, empty.height) == (["x", "y"], 0)
+
+
+def test_pandas_frame_of_partitions_keeps_index_and_equal_categories(folder: pathlib.Path) -> None:
+    def frame(names: list[str], known: list[str], **attrs: Any) -> pd.DataFrame:
+        made = pd.DataFrame({"x": pd.Categorical(names, known), "n": pd.array([1, None], "Int64")[: len(names)]})
+        made.index = pd.Index([f"row of {name}" for name in names], name="row")
+        made.attrs = attrs
+        return made
+
+    same = Gather(folder, {"a": frame(["u", "v"], ["u", "v"]), "b": frame(["v"], ["u", "v"])})(pd.DataFrame)
+    assert same.index.tolist() == ["row of u", "row of v", "row of v"]
+    assert [*same.columns] == ["x", "n", "partition"]
+    assert (same["x"].dtype.name, same["n"].dtype.name) == ("category", "Int64")
+    other = Gather(folder, {"a": frame(["u"], ["u"], day=1), "b": frame(["v"], ["v"], day=2)})(pd.DataFrame)
+    assert (other["x"].tolist(), other["x"].dtype.name, other.attrs) == (["u", "v"], "category", {})
+
+
 def test_missing_partitions_are_skipped(folder: pathlib.Path) -> None:
     gather = Gather(folder, {"b": pl.DataFrame({"x": [1]})}, missing="ca")
     assert list(gather(dict[str, pl.DataFrame])) == ["b"]
@@ -141,7 +197,7 @@ def test_all_partitions_missing_is_an_error_unless_none_is_allowed(
     folder: pathlib.Path, kind: Any, missing: str, named: str
 ) -> None:
     gather = Gather(folder, {}, missing)
-    with pytest.raises(MissingPartitionsError, match=f"nothing stored for {named}.*{kind.__name__}\\] to receive None"):
+    with pytest.raises(MissingPartitionsError, match=f"no value for {named}.*{kind.__name__}\\] to receive None"):
         gather(kind)
     assert gather(kind | None) is None
     assert gather(dict[str, kind]) == {}
@@ -188,3 +244,44 @@ def test_output_of_one_partition_is_split_only_if_runs_may_cover_several() -> No
     assert list(split_by_partition("a", ["1"], (item for item in [pair]), True) or ()) == [pair]
     assert split_by_partition("a", ["1"], mapping, False) is None
     assert split_by_partition("a", ["1"], {"rows": 5}, True) is None
+
+
+SPLIT = [pl.DataFrame, pl.LazyFrame, pa.Table, pd.DataFrame]
+
+
+def table_of(kind: Any, columns: Mapping[str, Any]) -> Any:
+    return pa.table(columns) if kind is pa.Table else kind(columns)
+
+
+@pytest.mark.parametrize("kind", SPLIT)
+def test_table_is_split_by_its_partition_column(kind: Any) -> None:
+    table = table_of(kind, {"day": ["3", "1", "3"], "x": [1, 2, 3]})
+    for keys in (KEYS, KEYS[::-1]):
+        found = [(key, rows(of_it)) for key, of_it in split_by_partition("a", keys, table, True, "day") or ()]
+        assert found == [(key, {"1": [(2,)], "2": [], "3": [(1,), (3,)]}[key]) for key in keys]
+
+
+@pytest.mark.parametrize("kind", SPLIT)
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"x": [1]}, "its output has no column 'day'"),
+        ({"day": ["1", "4"]}, "'4' in column 'day' of its output is none of them"),
+        ({"day": ["1", None]}, "holds (NoneType|float), not only text"),
+        ({"day": [1]}, "holds int, not only text"),
+    ],
+)
+def test_table_whose_rows_name_no_partition_of_the_run_is_refused(kind: Any, columns: Any, problem: str) -> None:
+    with pytest.raises(PartitionedOutputError, match=problem):
+        list(split_by_partition("a", KEYS, table_of(kind, columns), True, "day") or ())
+
+
+def test_categories_of_text_split_a_table_and_labels_of_a_pandas_index_stay() -> None:
+    frame = pl.DataFrame({"day": ["1", "2"], "x": [1, 2]}, {"day": pl.Categorical, "x": pl.Int64})
+    frames: list[Any] = [frame, frame.lazy(), frame.to_arrow(), frame.to_pandas()]
+    for table in frames:
+        split = split_by_partition("a", KEYS[:2], table, True, "day") or ()
+        assert [rows(of_it) for _, of_it in split] == [[(1,)], [(2,)]]
+    labelled: Any = pd.DataFrame({"day": ["1", "2"]}, index=["u", "v"])
+    split_labelled: Any = split_by_partition("a", KEYS[:2], labelled, True, "day")
+    assert [of_it.index.tolist() for _, of_it in split_labelled] == [["u"], ["v"]]

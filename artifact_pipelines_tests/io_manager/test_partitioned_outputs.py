@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -260,6 +261,46 @@ def test_single_run_backfill_feeds_the_next_asset(ours: ArtifactIOManager, insta
     tags = {"dagster/asset_partition_range_start": KEYS[1], "dagster/asset_partition_range_end": KEYS[3]}
     result = dg.materialize([asset, upper], resources={"io_manager": ours}, instance=instance, tags=tags)
     assert [event.partition for event in result.asset_materializations_for_node("upper")] == list(KEYS[1:4])
+
+
+@pytest.mark.parametrize("kind", [pl.DataFrame, pl.LazyFrame, pd.DataFrame])
+def test_one_table_is_stored_as_a_table_for_each_partition(
+    kind: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    columns = {"artifact/partition_column": "day"}
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=SINGLE_RUN, metadata=columns)
+    def daily(context: dg.AssetExecutionContext) -> kind:
+        keys = [key for key in context.partition_keys for _ in range(int(key[-1]))]
+        return kind({"x": range(len(keys)), "day": keys[::-1]})
+
+    @dg.asset(
+        partitions_def=DAYS, backfill_policy=SINGLE_RUN, metadata=columns, ins={"daily": dg.AssetIn(metadata=columns)}
+    )
+    def copied(daily: kind) -> kind:
+        return daily
+
+    for first, last in ((KEYS[0], KEYS[-1]), (KEYS[2], KEYS[2])):
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        result = dg.materialize([daily, copied], resources={"io_manager": ours}, instance=instance, tags=tags)
+        for name in ("daily", "copied"):
+            events: dict[Any, Any] = {
+                event.partition: event.metadata for event in result.asset_materializations_for_node(name)
+            }
+            expected = {key: int(key[-1]) for key in KEYS if first <= key <= last}
+            assert {key: made["dagster/partition_row_count"].value for key, made in events.items()} == expected
+            assert all(
+                [c.name for c in made["dagster/column_schema"].value.columns] == ["x"] for made in events.values()
+            )
+
+
+def test_partition_column_of_an_asset_without_partitions_is_refused(ours: ArtifactIOManager) -> None:
+    @dg.asset(metadata={"artifact/partition_column": "day"})
+    def daily() -> pl.DataFrame:
+        return pl.DataFrame({"day": ["1"]})
+
+    result = dg.materialize([daily], resources={"io_manager": ours}, raise_on_error=False)
+    assert "artifact/partition_column must be left out: the asset has no partitions" in failure_of(result)
 
 
 def test_partitioned_asset_with_a_dataset_is_refused(ours: ArtifactIOManager, own_catalog: Catalog) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
+import pandas as pd
 import polars as pl
 import polars.testing
 import pyarrow as pa
@@ -254,8 +256,10 @@ def test_damage_met_by_an_iterator_fails_without_a_retry(
 
 
 def as_rows(table: Any) -> list[tuple[Any, ...]]:
-    if isinstance(table, pa.Table):
-        table = pl.from_arrow(table)
+    if isinstance(table, duckdb.DuckDBPyRelation):
+        table = table.to_arrow_table()
+    if isinstance(table, pa.Table | pd.DataFrame):
+        table = pl.DataFrame(table)
     rows: list[tuple[Any, ...]] = table.lazy().collect().rows()
     return rows
 
@@ -265,7 +269,7 @@ def test_table_annotation_concatenates_partitions_with_a_key_column(
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: pl.DataFrame({"x": [key, None]}))
     graph.fill()
-    for kind in (pl.LazyFrame, pl.DataFrame, pa.Table):
+    for kind in (pl.LazyFrame, pl.DataFrame, pa.Table, pd.DataFrame, duckdb.DuckDBPyRelation):
         table = graph.load(kind)
         assert isinstance(table, kind)
         assert as_rows(table) == [("c", "c"), (None, "c"), ("a", "a"), (None, "a"), ("b", "b"), (None, "b")]
@@ -323,7 +327,7 @@ def test_missing_partitions_are_counted_and_named_in_the_error(
     graph = Graph(ours, instance, fortnight)
     graph.fill(["2024-01-01", "2024-01-03"])
     text = graph.load(dict[str, int])
-    assert "MissingPartitionsError: Asset up has nothing stored for 13 of 15 partitions: '2024-01-02', " in text
+    assert "MissingPartitionsError: Asset up has no value for 13 of 15 partitions: '2024-01-02', " in text
     assert "'2024-01-12' and 3 more" in text
     assert "2024-01-13" not in text
     assert "allow_missing_partitions" in text
@@ -375,7 +379,7 @@ def test_error_for_all_partitions_missing_explains_how_to_get_none(
     graph = Graph(ours, instance, ABC)
     some: dict[str, Any] = {"partition_mapping": mapping, "metadata": {"allow_missing_partitions": True}}
     text = graph.load(int, **some)
-    assert f"MissingPartitionsError: Asset up has nothing stored for {missing}. Materialize one of them" in text
+    assert f"MissingPartitionsError: Asset up has no value for {missing}. Materialize one of them" in text
     assert "builtins.int] to receive None" in text
     assert graph.load(int | None, **some) is None
 
@@ -424,10 +428,52 @@ def test_async_asset_gets_partitions_under_their_own_keys(
     assert result.asset_value("down") == {"c": "c", "b": "b"}
 
 
-def test_partition_that_holds_none_is_not_missing(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
-    graph = Graph(ours, instance, ABC, value=lambda key: None)
+@pytest.mark.parametrize(
+    ("keys", "annotation"), [("a", Any), ("ab", Any), ("ab", dict), ("ab", dict[str, int]), ("cab", dict[str, int])]
+)
+def test_partition_that_holds_none_is_left_out_like_with_dagsters_io_manager(
+    keys: str, annotation: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+) -> None:
+    loaded = []
+    for io_manager in (ours, dagsters(tmp_path / "dagsters")):
+        graph = Graph(io_manager, instance, ABC, value=lambda key: None if key == "a" else 1)
+        graph.fill()
+        loaded.append(graph.load(annotation, partition_mapping=dg.SpecificPartitionsPartitionMapping([*keys])))
+    assert loaded[0] == loaded[1]
+
+
+@pytest.mark.parametrize("kind", [pl.LazyFrame, pa.Table, pd.DataFrame, duckdb.DuckDBPyRelation])
+def test_one_table_of_partitions_leaves_out_those_that_hold_none(
+    kind: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
+) -> None:
+    graph = Graph(ours, instance, ABC, value=lambda key: None if key == "a" else pl.DataFrame({"x": [key]}))
     graph.fill()
-    assert graph.load(dict[str, Any]) == dict.fromkeys("cab")
+    assert as_rows(graph.load(kind)) == [("c", "c"), ("b", "b")]
+    assert list(graph.load(dict[str, kind])) == ["c", "b"]
+
+
+def test_running_table_starts_with_the_stored_columns_where_there_are_some(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    before = dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
+
+    def make(annotation: Any) -> dg.AssetsDefinition:
+        @dg.asset(partitions_def=DAYS, ins={"total": before})
+        def total(context: dg.AssetExecutionContext, total: annotation) -> pl.DataFrame:
+            day = pl.DataFrame({"day": [context.partition_key]})
+            return day if total is None else pl.concat([total, day])
+
+        return total
+
+    def run(annotation: Any, day: str) -> dg.ExecuteInProcessResult:
+        options: Any = {"resources": {"io_manager": ours}, "instance": instance, "raise_on_error": False}
+        return dg.materialize([make(annotation)], partition_key=day, **options)
+
+    assert "MissingPartitionsError" in failure_of(run(pl.DataFrame, "2024-01-01"))
+    assert run(pl.DataFrame | None, "2024-01-01").success
+    assert run(pl.DataFrame, "2024-01-02").asset_value("total").height == 2
+    again = run(pl.DataFrame, "2024-01-01")
+    assert again.asset_value("total").to_dict(as_series=False) == {"day": ["2024-01-01"]}
 
 
 def test_loaded_partitions_are_recorded_as_inputs(
