@@ -53,8 +53,16 @@ class Colour(enum.Enum):
 
 NAMES: dict[str, Any] = {
     **{kind.__name__: kind for kind in (Point, Pair, Model, Colour)},
-    "Any": Any, "datetime": datetime, "decimal": decimal, "pathlib": pathlib, "uuid": uuid,
-    "duckdb": duckdb, "np": np, "pa": pa, "pd": pd, "pl": pl,
+    "Any": Any,
+    "datetime": datetime,
+    "decimal": decimal,
+    "pathlib": pathlib,
+    "uuid": uuid,
+    "duckdb": duckdb,
+    "np": np,
+    "pa": pa,
+    "pd": pd,
+    "pl": pl,
 }
 
 
