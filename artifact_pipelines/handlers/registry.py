@@ -14,6 +14,7 @@ from artifact_pipelines.handlers.annotations import is_installed, is_open, list_
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
 from artifact_pipelines.handlers.interfaces import IReader, IStreamHandler, ITypeHandler, ReadRequest
 from artifact_pipelines.handlers.json_handler import JsonHandler
+from artifact_pipelines.handlers.numpy_handler import NumpyHandler
 from artifact_pipelines.handlers.pandas_handler import PandasHandler
 from artifact_pipelines.handlers.plain_handlers import (
     STREAM,
@@ -23,6 +24,7 @@ from artifact_pipelines.handlers.plain_handlers import (
     StreamHandler,
     TextHandler,
 )
+from artifact_pipelines.handlers.series_handlers import PandasSeriesHandler, PolarsSeriesHandler
 from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
@@ -32,6 +34,9 @@ BUILT_IN: Sequence[IReader] = (
     ArrowHandler(),
     DuckDBHandler(),
     PandasHandler(),
+    PolarsSeriesHandler(),
+    PandasSeriesHandler(),
+    NumpyHandler(),
     BytesHandler(),
     TextHandler(),
     PathHandler(),
@@ -42,7 +47,7 @@ BUILT_IN: Sequence[IReader] = (
 WRITTEN_AS = "written_as"
 """Key in a materialization's metadata: the name of the type that loads it without an annotation."""
 
-_DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str"}
+_DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str", "npy": "numpy.ndarray"}
 _READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
 _registered: list[ITypeHandler] = []
 

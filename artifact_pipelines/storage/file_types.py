@@ -17,6 +17,7 @@ _MIME_TYPES = {
     "html": "text/html",
     "json": "application/json",
     "ndjson": "application/x-ndjson",
+    "npy": "application/x-npy",
     "parquet": "application/vnd.apache.parquet",
     "png": "image/png",
     "svg": "image/svg+xml",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow.dataset
 import pydantic
@@ -56,6 +57,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "pyarrow.RecordBatch": lambda: FRAME.to_arrow().to_batches()[0],
     "pyarrow.Dataset": lambda: pyarrow.dataset.dataset(FRAME.to_arrow()),
     "duckdb.DuckDBPyRelation": relation,
+    "polars.Series": lambda: FRAME["text"],
+    "numpy.ndarray": lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     "builtins.bytes": lambda: b"\0\xffdata",
     "builtins.bytearray": lambda: bytearray(b"data"),
     "builtins.memoryview": lambda: memoryview(b"data"),

@@ -161,8 +161,9 @@ def test_supported_types_are_listed_by_handler_without_those_not_installed(monke
 
     assert (
         "Supported: polars.DataFrame or polars.LazyFrame; pyarrow.Table, pyarrow.RecordBatch, "
-        "pyarrow.RecordBatchReader or pyarrow.Dataset; duckdb.DuckDBPyRelation; pandas.DataFrame; bytes; str; "
-        "pathlib.Path; dict, list, tuple, bool, int, float, None, dataclass or pydantic.BaseModel; stream. Use"
+        "pyarrow.RecordBatchReader or pyarrow.Dataset; duckdb.DuckDBPyRelation; pandas.DataFrame; polars.Series; "
+        "pandas.Series; numpy.ndarray; bytes; str; pathlib.Path; dict, list, tuple, bool, int, float, None, dataclass "
+        "or pydantic.BaseModel; stream. Use"
     ) in message()
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
@@ -180,7 +181,9 @@ def test_error_for_wrong_file_type_lists_some_file_types_and_fitting_annotations
 
 def test_every_stored_type_has_a_sample_value() -> None:
     written_types = {name for handler in BUILT_IN for name in handler.writes}
-    assert written_types - {"pathlib.Path", "pandas.DataFrame"} == {name for name in VALUES if " " not in name}
+    assert written_types - {"pathlib.Path", "pandas.DataFrame", "pandas.Series"} == {
+        name for name in VALUES if " " not in name
+    }
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, print, 1j])

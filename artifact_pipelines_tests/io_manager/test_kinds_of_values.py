@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import dagster as dg
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -62,6 +63,10 @@ KINDS: list[tuple[Callable[[], Any], Any, Callable[[Any], Any], Any]] = [
     ],
     (VALUES["duckdb.DuckDBPyRelation"], duckdb.DuckDBPyRelation, lambda relation: len(relation.fetchall()), 1000),
     (lambda: pd.DataFrame({"x": [1]}, index=["a"]), pd.DataFrame, lambda frame: list(frame.index), ["a"]),
+    (VALUES["polars.Series"], pl.Series, lambda series: (series.name, list(series)), ("text", ["a", None, "ü"])),
+    (lambda: pd.Series([1.5], index=["a"]), pd.Series, lambda series: (series.name, list(series.index)), (None, ["a"])),
+    (VALUES["numpy.ndarray"], np.ndarray, lambda array: array.tolist(), [[0, 1, 2], [3, 4, 5]]),
+    (VALUES["numpy.ndarray"], np.memmap, type, np.memmap),
     (lambda: b"data", bytes, bytes, b"data"),
     (lambda: "text", str, str, "text"),
     (lambda: Words("text"), Words, type, Words),
