@@ -15,7 +15,7 @@ from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
-from artifact_pipelines.datasets.landing_zone import check_source
+from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor
 from artifact_pipelines.datasets.table_reader import check_column_type

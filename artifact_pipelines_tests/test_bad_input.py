@@ -15,9 +15,11 @@ from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
+from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines.datasets.landing_watch import LandingWatch
-from artifact_pipelines.datasets.landing_zone import find_file
+from artifact_pipelines.datasets.landing_zone import open_landed
 from artifact_pipelines.storage.exceptions import (
     SourceStreamError,
     SourceUnreadableError,
@@ -53,7 +55,8 @@ def _materialize(store: Store, value: object) -> None:
 
 
 def _watch(store: Store, landing: pathlib.Path) -> Any:
-    watch = LandingWatch(store.catalog, landing, "numbers", "numbers*.csv", "numbers/raw", settle_s=0)
+    zone, glob = LandingFolder(landing), SourceGlob("numbers*.csv")
+    watch = LandingWatch(store.catalog, zone, "numbers", glob, "numbers/raw", settle_s=0)
     return watch.tick(lambda run_key: None)
 
 
@@ -95,7 +98,11 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
         SourceVanishedError,
         "Check the path",
     ),
-    "an empty file": (lambda s, p, m: find_file(p, "n", "empty*", None), EmptySourceError, "Drop a file with data"),
+    "an empty file": (
+        lambda s, p, m: open_landed(LandingFolder(p), "n", SourceGlob("empty*"), None),
+        EmptySourceError,
+        "Drop a file with data",
+    ),
     "a stream that raises midway": (lambda s, p, m: s.create_artifact(Torn(), "bin"), SourceStreamError, "Fix the"),  # type: ignore[arg-type]
     "a path for a stream": (lambda s, p, m: s.create_artifact("x.csv", "csv"), InvalidArgumentError, "binary stream"),  # type: ignore[arg-type]
     "a full disk": (lambda s, p, m: _put_on_a_full_disk(s, m), StorageFullError, "Free space"),

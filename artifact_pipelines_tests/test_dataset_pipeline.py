@@ -1,5 +1,6 @@
 """A declared dataset from the landing zone to its analyses, with the real sensor, conditions and runs."""
 
+import os
 import pathlib
 import re
 import traceback
@@ -43,6 +44,18 @@ def test_dropped_file_materializes_all_assets(project: Project) -> None:
         }
         assert store.load("flights/samples/few", pl.DataFrame).height == 2
         assert store.load("flights/raw", bytes).decode() == CSV
+
+
+def test_good_files_are_ingested_beside_hostile_entries(project: Project, landing: pathlib.Path) -> None:
+    (landing / "flights").symlink_to("/etc")
+    os.mkfifo(landing / "flights.pipe.csv")
+    project.drop(CSV, os.fsdecode(b"flights caf\xe9.csv"))
+    made, reasons = project.settle()
+    assert sorted(made) == ALL
+    assert reasons["flights_landing"].split("; ") == [
+        r"flights caf\xe9.csv: ingested",
+        "flights.pipe.csv: failed (it is a named pipe, not a regular file)",
+    ]
 
 
 def test_same_file_again_materializes_nothing_with_the_reason(project: Project) -> None:

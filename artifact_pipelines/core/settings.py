@@ -32,7 +32,8 @@ class Settings:
     landing_url: str
 
     def __post_init__(self) -> None:
-        refuse_password(self.storage_url, STORAGE_URL)
+        check_place(self.storage_url, STORAGE_URL)
+        check_place(self.landing_url, LANDING_URL)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -89,6 +90,13 @@ def refuse_password(url: str, setting: str) -> None:
         )
 
 
+def check_place(url: str, setting: str) -> None:
+    """Refuse, by a `ConfigurationError`, a URL with credentials or of an unknown scheme."""
+    refuse_password(url, setting)
+    if not url.startswith("s3://"):
+        folder_from(url, setting)
+
+
 def state_folder() -> pathlib.Path:
     """Return the folder `state/` of the project, or of the working directory if the package is installed elsewhere."""
     project = pathlib.Path(__file__).resolve().parents[2]
@@ -104,6 +112,6 @@ def folder_from(url: str, setting: str) -> pathlib.Path:
         raise ConfigurationError(
             setting,
             f"{split.scheme + '://…' if split.scheme else 'an empty text'} is not a folder",
-            "Use a path or file:///folder" + (", or s3://bucket/prefix." if setting == STORAGE_URL else "."),
+            "Use a path, file:///folder or s3://bucket/prefix.",
         )
     return pathlib.Path(url).absolute()

@@ -1,19 +1,20 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
-import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.core.settings import LANDING_URL, folder_from
-from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
-from artifact_pipelines.datasets.landing_zone import find_file
+from artifact_pipelines.core.settings import LANDING_URL, check_place, folder_from
+from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, RawFile
+from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing_zone import open_landed
 from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.local_paths import verified_path
 
@@ -30,21 +31,24 @@ class LandingZone(dg.ConfigurableResource[None]):
         settle_s: Seconds that a file must stay unchanged to count as complete.
     """
 
-    landing_url: str
+    landing_url: Annotated[str, checked_url(check_place, LANDING_URL)]
     store: ArtifactStore
     settle_s: float = 1.0
 
-    @property
-    def folder(self) -> pathlib.Path:
-        """The landing zone's folder."""
-        return folder_from(self.landing_url, LANDING_URL)
+    def open(self) -> ILandingZone:
+        """Return the landing zone."""
+        return LandingFolder(folder_from(self.landing_url, LANDING_URL))
 
 
 class LandedFile(dg.Config):
     """The file to ingest."""
 
     path: str | None = pydantic.Field(
-        default=None, description="Path below the landing zone; left out: the matching file that changed last."
+        default=None,
+        description=(
+            "Path below the landing zone, as the sensor shows it (a backslash begins an escaped byte); "
+            "left out: the matching file that changed last."
+        ),
     )
 
 
@@ -55,6 +59,7 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
         source: The dataset's glob.
         attributes: Further arguments of `dg.asset`, such as the group.
     """
+    glob = SourceGlob(source)
 
     @dg.asset(
         key=[dataset, "raw"],
@@ -64,9 +69,9 @@ def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) ->
         metadata={DATASET_METADATA_KEY: dataset},
         **attributes,
     )
-    def raw(config: LandedFile, landing_zone: LandingZone) -> pathlib.Path:
+    def raw(config: LandedFile, landing_zone: LandingZone) -> Any:
         with failures_explained():
-            return find_file(landing_zone.folder, dataset, source, config.path)
+            return open_landed(landing_zone.open(), dataset, glob, config.path)
 
     return raw
 

@@ -1,14 +1,15 @@
-"""The interface of file formats. Must not import Dagster."""
+"""The interfaces of file formats and of landing zones. Must not import Dagster."""
 
 import abc
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import BinaryIO, ClassVar, Protocol
 
 import pyarrow as pa
 
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.declarations import Declaration
 
 
@@ -50,3 +51,44 @@ class IFileFormat(Declaration, abc.ABC):
             UnparsableSourceError: The file is not of this format, or a value does not have the declared type.
             SchemaMismatchError: A declared column is missing.
         """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sighting:
+    """An entry of the landing zone as one look found it.
+
+    Attributes:
+        path: Path below the landing zone, as text; see `entry_names`.
+        changed_ns: When bytes, name or rights last changed.
+        problem: Why it is no file that can be ingested; None: it is one.
+    """
+
+    path: str
+    size_bytes: int
+    changed_ns: int
+    problem: str | None = None
+
+
+class ILandingZone(Protocol):
+    """Where people drop files. `str()` of it names it in errors.
+
+    Nothing in it is trusted: an entry may be anything, have any name, and change at any time.
+    """
+
+    def list_entries(self, glob: SourceGlob) -> Sequence[Sighting]:
+        """Return the entries that match, sorted by path, and those that hide what may match below them.
+
+        Whatever is wrong with one entry is its `problem`.
+
+        Raises:
+            LandingZoneMissingError: The landing zone itself cannot be listed.
+        """
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """Return a seekable stream of the regular file at a path, as text. A read to the end proves that it is whole.
+
+        Raises:
+            SourceError: There is no such file, it cannot be read, or it has changed; also when the stream is read.
+        """
+        ...

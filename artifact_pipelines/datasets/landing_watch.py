@@ -5,25 +5,25 @@ are ingested one at a time, in the order in which they stopped changing.
 """
 
 import dataclasses
-import pathlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError
+from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_zone import (
     KnownContent,
-    Sighting,
     decide,
+    failed_in_run,
     is_unchanged,
-    list_files,
+    is_undecided,
     record_seen,
 )
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
-from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.storage.staging import hash_stream
 
 HASH_LIMIT_BYTES = 4 << 30
@@ -40,9 +40,9 @@ class LandingWatch:
     """
 
     catalog: Catalog
-    folder: pathlib.Path
+    zone: ILandingZone
     dataset: str
-    source: str
+    glob: SourceGlob
     raw_asset: str
     settle_s: float
 
@@ -57,7 +57,7 @@ class LandingWatch:
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
         """
-        sightings = list_files(self.folder, self.source)
+        sightings = self.zone.list_entries(self.glob)
         known = self.catalog.landing.files_of(self.dataset)
         settled = self._settled(sightings, known)
         paths = {sighting.path for sighting in sightings}
@@ -66,7 +66,7 @@ class LandingWatch:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
         if not any(file.state == LandingState.REQUESTED for file in updated.values()):
-            complete = [s for s in settled if updated[s.path].state == LandingState.SEEN]
+            complete = [s for s in settled if s.problem is None and is_undecided(updated[s.path])]
             updated.update(self._decided(complete, updated, known))
         self.catalog.landing.save([file for path, file in updated.items() if file != known.get(path)])
         return [updated[sighting.path] for sighting in sightings]
@@ -74,10 +74,10 @@ class LandingWatch:
     def _settled(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[Sighting]:
         """Return the files unchanged between two looks, oldest first; an earlier tick may have been the first look."""
         resting = {s for s in sightings if is_unchanged(s, known.get(s.path))}
-        fresh = set(sightings) - resting
+        fresh = {s for s in sightings if s.problem is None} - resting
         if fresh:
             time.sleep(self.settle_s)
-            resting |= fresh & set(list_files(self.folder, self.source))
+            resting |= fresh & set(self.zone.list_entries(self.glob))
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
     def _followed_up(
@@ -112,8 +112,8 @@ class LandingWatch:
 
     def _hash(self, sighting: Sighting) -> str | None:
         if sighting.size_bytes == 0:
-            raise EmptySourceError(str(self.folder / sighting.path))
-        with SourceFile(self.folder / sighting.path) as stream:
+            raise EmptySourceError(f"{self.zone}/{sighting.path}")
+        with self.zone.open(sighting.path) as stream:
             return hash_stream(stream).content_hash if sighting.size_bytes <= HASH_LIMIT_BYTES else None
 
     def _known_content(self, files: Collection[LandingFile]) -> KnownContent:
@@ -124,6 +124,6 @@ class LandingWatch:
         ingested = {file.content_hash for file in files if file.state == LandingState.INGESTED}
         failed_as: dict[str, list[FileDescription]] = {}
         for file in files:
-            if file.state == LandingState.FAILED and file.content_hash and file.content_hash not in ingested:
+            if failed_in_run(file) and file.content_hash and file.content_hash not in ingested:
                 failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
         return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)

@@ -1,27 +1,18 @@
-"""Lists the files of the landing zone and decides which need a run. A decision reads no file and no catalog.
+"""Decides which files of the landing zone need a run. A decision reads no file and no catalog.
 
 One idea: a file's identity is its content. Its path, size and time only show that it may be worth reading.
 """
 
 import dataclasses
-import pathlib
-import stat
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping
+from typing import BinaryIO
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription, LandingFile, LandingState
-from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError, NothingLandedError
-from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
+from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.storage.file_types import describe_by_name
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Sighting:
-    """A file as one look found it: path below the landing zone, size, and when bytes, name or rights last changed."""
-
-    path: str
-    size_bytes: int
-    changed_ns: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,61 +30,38 @@ class KnownContent:
     failed_as: Mapping[str, Collection[FileDescription]]
 
 
-def check_source(source: str) -> None:
-    """Check that a dataset's source is a glob below the landing zone.
-
-    Raises:
-        InvalidArgumentError: It is absolute, empty, or leaves the landing zone.
-    """
-    parts = pathlib.PurePosixPath(source)
-    if not source or parts.is_absolute() or ".." in parts.parts:
-        raise InvalidArgumentError("source", source, "a glob below the landing zone, such as 'flights*.csv'")
-
-
-def list_files(folder: pathlib.Path, source: str) -> Sequence[Sighting]:
-    """Return the regular files that match a dataset's source, without hidden ones.
-
-    Raises:
-        LandingZoneMissingError: The landing zone is not a readable folder.
-    """
-    try:
-        next(folder.iterdir(), None)
-    except OSError as error:
-        raise LandingZoneMissingError(str(folder)) from error
-    found = [_sighting(folder, path) for path in sorted(folder.glob(source)) if not path.name.startswith(".")]
-    return [sighting for sighting in found if sighting is not None]
-
-
-def _sighting(folder: pathlib.Path, path: pathlib.Path) -> Sighting | None:
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return None  # deleted since the folder was listed
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    # ctime, not mtime: `cp -p` and `touch -d` set an mtime at will, every write and rename moves the ctime.
-    return Sighting(path.relative_to(folder).as_posix(), status.st_size, status.st_ctime_ns)
-
-
 def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
-    """True if a file is the same as when it was last recorded."""
-    return known is not None and (known.size_bytes, known.changed_ns) == (sighting.size_bytes, sighting.changed_ns)
+    """True if an entry is the same as when it was last recorded."""
+    if known is None or sighting.problem not in (None, known.reason):
+        return False
+    return (known.size_bytes, known.changed_ns) == (sighting.size_bytes, sighting.changed_ns)
+
+
+def failed_in_run(file: LandingFile) -> bool:
+    """True if a run failed on a file's content; without a run, it could not even be read, which may pass."""
+    return file.state == LandingState.FAILED and file.run_key is not None
+
+
+def is_undecided(file: LandingFile) -> bool:
+    """True if a file, once it is complete, needs a decision."""
+    return file.state == LandingState.SEEN or (file.state == LandingState.FAILED and not failed_in_run(file))
 
 
 def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
-    """Return the record of a file that is new or has changed."""
+    """Return the record of an entry that is new or has changed."""
     # The last content of the path shows whether a touch changed anything. A failed file gets a second chance.
-    last_hash = known.content_hash if known and known.state != LandingState.FAILED else None
+    last_hash = known.content_hash if known and not failed_in_run(known) else None
     attempt = known.attempt if known else 0
     seen = (sighting.path, sighting.size_bytes, sighting.changed_ns)
-    return LandingFile(dataset, *seen, LandingState.SEEN, attempt, last_hash)
+    state = LandingState.SEEN if sighting.problem is None else LandingState.FAILED
+    return LandingFile(dataset, *seen, state, attempt, last_hash, reason=sighting.problem)
 
 
 def decide(file: LandingFile, content_hash: str | None, known: KnownContent, paths: Collection[str]) -> LandingFile:
     """Decide whether a complete file needs a run or is a duplicate; the reason names the version that it repeats.
 
     Args:
-        file: Its record, in state seen.
+        file: Its record, undecided.
         content_hash: Hash of its content; None: the file is too large to be hashed here, so its run finds out.
         paths: Paths that were handled before. An old content at another path is a copy.
     """
@@ -113,30 +81,26 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
         return dataclasses.replace(file, state=LandingState.DUPLICATE, content_hash=content_hash, reason=reason)
     attempt = file.attempt + 1
     run_key = f"{file.dataset}/{file.path}#{attempt}-{(content_hash or str(file.changed_ns))[:16]}"
-    return dataclasses.replace(
-        file, state=LandingState.REQUESTED, attempt=attempt, content_hash=content_hash, run_key=run_key
-    )
+    requested = dataclasses.replace(file, state=LandingState.REQUESTED, attempt=attempt, run_key=run_key)
+    return dataclasses.replace(requested, content_hash=content_hash, reason=None)
 
 
-def find_file(folder: pathlib.Path, dataset: str, source: str, path: str | None) -> pathlib.Path:
-    """Return the file to ingest: the one at `path`, or the matching one that changed last.
+def open_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, path: str | None) -> BinaryIO:
+    """Open the file to ingest: the one at `path`, or the matching one that changed last.
 
     Raises:
         NothingLandedError: No path is given and no file matches.
-        SourceVanishedError: No file is at the path.
-        SourceUnreadableError: The path is not a regular file below the landing zone.
         EmptySourceError: The file has 0 bytes.
+        SourceError: As `ILandingZone.open`.
     """
     if path is None:
-        sightings = list_files(folder, source)
-        if not sightings:
-            raise NothingLandedError(dataset, source, str(folder))
-        path = max(sightings, key=lambda s: (s.changed_ns, s.path)).path
-    chosen = folder / path
-    if not chosen.exists():
-        raise SourceVanishedError(str(chosen))
-    if not chosen.resolve().is_relative_to(folder.resolve()) or not chosen.is_file():
-        raise SourceUnreadableError(str(chosen), "it is not a regular file below the landing zone")
-    if chosen.stat().st_size == 0:
-        raise EmptySourceError(str(chosen))
-    return chosen
+        files = [sighting for sighting in zone.list_entries(glob) if sighting.problem is None]
+        if not files:
+            raise NothingLandedError(dataset, str(glob), str(zone))
+        path = max(files, key=lambda file: (file.changed_ns, file.path)).path
+    stream = zone.open(path)
+    if stream.seek(0, os.SEEK_END) == 0:
+        stream.close()
+        raise EmptySourceError(f"{zone}/{path}")
+    stream.seek(0)
+    return stream

@@ -7,6 +7,7 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.landing_watch import LandingWatch
 
 _STATES = {
@@ -34,7 +35,12 @@ def build_landing_sensor(
     def landing_sensor(context: dg.SensorEvaluationContext, landing_zone: LandingZone) -> dg.SensorResult:
         with Catalog(landing_zone.store.catalog_url) as catalog:
             watch = LandingWatch(
-                catalog, landing_zone.folder, dataset, source, raw.key.to_user_string(), landing_zone.settle_s
+                catalog,
+                landing_zone.open(),
+                dataset,
+                SourceGlob(source),
+                raw.key.to_user_string(),
+                landing_zone.settle_s,
             )
             files = watch.tick(lambda run_key: _state_of(context.instance, run_key))
         requests = [

@@ -6,7 +6,7 @@ The Dagster UI shows how resources are configured, so Dagster never receives a s
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -15,7 +15,14 @@ import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ConfigurationError
-from artifact_pipelines.core.settings import CATALOG_URL, ENDPOINT_URL, STORAGE_URL, S3Settings, refuse_password
+from artifact_pipelines.core.settings import (
+    CATALOG_URL,
+    ENDPOINT_URL,
+    STORAGE_URL,
+    S3Settings,
+    check_place,
+    refuse_password,
+)
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.dagster_internals import CheckError
 from artifact_pipelines.storage.factory import open_backend, open_producer
@@ -39,12 +46,15 @@ def _url_from_environment(url: object) -> object:
     return url
 
 
-def _without_password(setting: str) -> pydantic.AfterValidator:
-    def check(url: str | None) -> str | None:
-        refuse_password(url or "", setting)
+def checked_url(check: Callable[[str, str], None], setting: str) -> pydantic.AfterValidator:
+    """Return a validator that raises as `check(url, setting)` does."""
+
+    def validate(url: str | None) -> str | None:
+        if url is not None:
+            check(url, setting)
         return url
 
-    return pydantic.AfterValidator(check)
+    return pydantic.AfterValidator(validate)
 
 
 _Secret = Annotated[str | None, pydantic.BeforeValidator(_secret_from_environment), pydantic.Field(repr=False)]
@@ -59,7 +69,7 @@ class S3Config(dg.Config):
         access_key_id: Goes with `secret_access_key`, and perhaps `session_token`; each a `dg.EnvVar`.
     """
 
-    endpoint_url: Annotated[str | None, _without_password(ENDPOINT_URL)] = None
+    endpoint_url: Annotated[str | None, checked_url(refuse_password, ENDPOINT_URL)] = None
     region: str | None = None
     access_key_id: _Secret = None
     secret_access_key: _Secret = None
@@ -80,7 +90,7 @@ class ArtifactStore(dg.ConfigurableResource[None]):
     """
 
     catalog_url: Annotated[str, pydantic.BeforeValidator(_url_from_environment), pydantic.Field(repr=False)]
-    storage_url: Annotated[str, _without_password(STORAGE_URL)]
+    storage_url: Annotated[str, checked_url(check_place, STORAGE_URL)]
     s3: S3Config = S3Config()
 
     @contextmanager

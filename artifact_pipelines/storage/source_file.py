@@ -7,6 +7,7 @@ was opened.
 import io
 import os
 import pathlib
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,15 @@ from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnre
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
 
 
 class SourceFile(io.FileIO):
@@ -32,10 +42,8 @@ class SourceFile(io.FileIO):
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         with _translated(path):
-            if not path.is_file():
-                # A pipe or device would block or never end; a missing file raises here.
-                raise SourceUnreadableError(str(path), f"it is not a regular file ({oct(path.stat().st_mode)})")
-            super().__init__(path, "rb")
+            self._check_regular(self._status())  # opening a device may do something
+            super().__init__(str(path), "rb", opener=self._open_regular)
             self._opened = _signature(os.fstat(self.fileno()))
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
@@ -59,9 +67,33 @@ class SourceFile(io.FileIO):
         with _translated(self._path):
             return super().seek(offset, whence)
 
+    def _open(self, flags: int) -> int:
+        return os.open(self._path, flags)
+
+    def _status(self) -> os.stat_result:
+        return self._path.stat()
+
+    def _open_regular(self, _: object, flags: int) -> int:
+        descriptor = self._open(flags | os.O_NONBLOCK)  # a pipe that has taken its place would block
+        try:
+            self._check_regular(os.fstat(descriptor))
+        except SourceUnreadableError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _check_regular(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceUnreadableError(str(self._path), f"it is {kind_of(status)}, not a regular file")
+
     def _check_unchanged(self) -> None:
-        if _signature(self._path.stat()) != self._opened:
+        if _signature(self._status()) != self._opened:
             raise SourceChangedError(str(self._path))
+
+
+def kind_of(status: os.stat_result) -> str:
+    """Return what an entry of a folder is, with its article, such as `a named pipe`."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "a file")
 
 
 def _signature(stat: os.stat_result) -> tuple[int, int, int, int]:

@@ -47,3 +47,14 @@ def test_refused_url_names_the_setting_and_hides_secrets(url: str) -> None:
 def test_endpoint_without_a_scheme_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL.*Write http://host:port"):
         S3Settings(endpoint_url="127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("variable", [STORAGE_URL, LANDING_URL])
+@pytest.mark.parametrize("url", ["s3://me:secret@bucket/x", "ftp://me:secret@host/x", "gs://bucket/x", "file://host/x"])
+def test_place_with_a_password_or_an_unknown_scheme_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(ConfigurationError, match=variable) as caught:
+        Settings.from_environment()
+    assert "secret" not in str(caught.value)

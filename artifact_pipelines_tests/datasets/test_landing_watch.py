@@ -1,4 +1,5 @@
 import io
+import os
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +9,10 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
 from artifact_pipelines.datasets import landing_watch
+from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
+from artifact_pipelines.datasets.landing_folder import LandedFile, LandingFolder
 from artifact_pipelines.datasets.landing_watch import LandingWatch
-from artifact_pipelines.datasets.landing_zone import list_files
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe
@@ -22,7 +24,8 @@ class Zone:
     """A watched landing zone, and a pipeline that runs the requests on demand."""
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, folder: pathlib.Path) -> None:
-        self.watch = LandingWatch(catalog, folder, "flights", "*.csv", "flights/raw", settle_s=0)
+        zone = LandingFolder(folder)
+        self.watch = LandingWatch(catalog, zone, "flights", SourceGlob("**/*.csv"), "flights/raw", settle_s=0)
         self.catalog = catalog
         self.outcomes: dict[str, LandingState | None] = {}
         self._producer = producer
@@ -158,7 +161,7 @@ def test_file_that_is_still_being_written_is_not_requested(zone: Zone, monkeypat
 def test_file_unchanged_since_the_last_tick_needs_no_second_wait(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
     zone.catalog.landing.save([])
     zone.drop("a.csv", "1")
-    monkeypatch.setattr(landing_watch, "list_files", _only_first(list_files))
+    monkeypatch.setattr(LandingFolder, "list_entries", _only_first(LandingFolder.list_entries))
     assert zone.states() == {"a.csv": "seen"}
     monkeypatch.undo()
     monkeypatch.setattr(time, "sleep", None)
@@ -168,9 +171,9 @@ def test_file_unchanged_since_the_last_tick_needs_no_second_wait(zone: Zone, mon
 def _only_first(list_once: Callable[..., object]) -> Callable[..., object]:
     calls: list[int] = []
 
-    def listed(folder: pathlib.Path, source: str) -> object:
+    def listed(zone: LandingFolder, glob: SourceGlob) -> object:
         calls.append(1)
-        return list_once(folder, source) if len(calls) == 1 else []
+        return list_once(zone, glob) if len(calls) == 1 else []
 
     return listed
 
@@ -245,3 +248,63 @@ def test_second_drop_repairs_a_damaged_file(zone: Zone) -> None:
     assert zone.catalog.materializations.current("flights/raw").file.state == "stored"
     zone.drop("c.csv", "1")
     assert zone.states()["c.csv"] == "duplicate"
+
+
+def _name_in_latin_1(landing: pathlib.Path) -> str:
+    pathlib.Path(os.fsdecode(os.fsencode(landing) + b"/caf\xe9.csv")).touch()
+    return r"caf\xe9.csv"
+
+
+def _linked_folder(landing: pathlib.Path) -> str:
+    (landing / "linked").symlink_to("/etc")
+    return "linked"
+
+
+def _pipe(landing: pathlib.Path) -> str:
+    os.mkfifo(landing / "pipe.csv")
+    return "pipe.csv"
+
+
+def _path_over_the_limit(landing: pathlib.Path) -> str:
+    folder = landing.joinpath(*["x" * 240] * 5)
+    folder.mkdir(parents=True)
+    return shortened(str(folder.relative_to(landing)))
+
+
+@pytest.mark.parametrize("hostile", [_name_in_latin_1, _linked_folder, _pipe, _path_over_the_limit])
+def test_entry_that_cannot_be_ingested_fails_with_its_reason_and_stops_no_good_file(
+    zone: Zone, landing: pathlib.Path, hostile: Callable[[pathlib.Path], str]
+) -> None:
+    path = hostile(landing)
+    zone.drop("good.csv", "1")
+    assert zone.ingest().path == "good.csv"
+    files = zone.tick()
+    assert set(files) == {path, "good.csv"}
+    assert files["good.csv"].state == LandingState.INGESTED
+    assert files[path].state == LandingState.FAILED
+    assert files[path].reason
+    assert zone.catalog.landing.files_of("flights")[path] == files[path]
+
+
+def test_file_that_could_not_be_read_is_tried_again_at_each_tick(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    zone.drop("a.csv", "1")
+    with monkeypatch.context() as closed:
+        closed.setattr(LandedFile, "_open", refuse)
+        assert zone.states() == {"a.csv": "failed"}
+    file = zone.ingest()
+    assert (file.path, file.reason) == ("a.csv", None)
+
+
+def test_good_file_whose_path_was_blocked_for_a_while_is_a_duplicate(zone: Zone, landing: pathlib.Path) -> None:
+    (landing / "sub").mkdir()
+    zone.drop("sub/a.csv", "1")
+    zone.ingest()
+    zone.tick()
+    (landing / "sub" / "a.csv").rename(landing / ".a")
+    os.mkfifo(landing / "sub" / "a.csv")
+    assert zone.states() == {"sub/a.csv": "failed"}
+    (landing / ".a").rename(landing / "sub" / "a.csv")
+    assert zone.states() == {"sub/a.csv": "duplicate"}

@@ -6,17 +6,11 @@ import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError, NothingLandedError
-from artifact_pipelines.datasets.landing_zone import (
-    KnownContent,
-    Sighting,
-    check_source,
-    decide,
-    find_file,
-    is_unchanged,
-    list_files,
-    record_seen,
-)
+from artifact_pipelines.datasets.entry_names import SourceGlob, check_source
+from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
+from artifact_pipelines.datasets.interfaces import Sighting
+from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing_zone import KnownContent, decide, is_unchanged, open_landed, record_seen
 from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
 
@@ -36,39 +30,6 @@ def test_source_outside_the_landing_zone_is_refused(source: str) -> None:
         check_source(source)
 
 
-def test_only_regular_matching_files_are_listed(landing: pathlib.Path) -> None:
-    (landing / "sub").mkdir()
-    for name in ("b.csv", "a.csv", "sub/c.csv", ".hidden.csv", "other.txt"):
-        (landing / name).write_text(name)
-    (landing / "folder.csv").mkdir()
-    (landing / "link.csv").symlink_to("/etc/passwd")
-    os.mkfifo(landing / "pipe.csv")
-    assert [s.path for s in list_files(landing, "*.csv")] == ["a.csv", "b.csv"]
-    assert [s.path for s in list_files(landing, "**/*.csv")] == ["a.csv", "b.csv", "sub/c.csv"]
-    assert list_files(landing, "a.csv")[0].size_bytes == 5
-
-
-def test_write_that_keeps_size_and_mtime_is_noticed(landing: pathlib.Path) -> None:
-    path = landing / "a.csv"
-    path.write_text("1")
-    before = list_files(landing, "*.csv")
-    stat = path.stat()
-    path.write_text("2")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert list_files(landing, "*.csv") != before, "size and mtime are the same, ctime is not"
-
-
-def test_missing_landing_zone_is_an_error(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(LandingZoneMissingError, match="ARTIFACT_LANDING_URL"):
-        list_files(tmp_path / "nowhere", "*.csv")
-
-
-def test_file_deleted_during_the_listing_is_left_out(landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (landing / "a.csv").write_text("1")
-    monkeypatch.setattr(pathlib.Path, "glob", lambda self, pattern: [landing / "a.csv", landing / "gone.csv"])
-    assert [s.path for s in list_files(landing, "*.csv")] == ["a.csv"]
-
-
 def test_same_size_and_time_mean_unchanged() -> None:
     assert is_unchanged(Sighting("flights.csv", 10, 1), SEEN)
     assert not is_unchanged(Sighting("flights.csv", 11, 1), SEEN)
@@ -83,7 +44,7 @@ def test_record_of_a_changed_file_keeps_its_last_content_hash() -> None:
 
 
 def test_touched_file_that_failed_is_requested_again() -> None:
-    failed = dataclasses.replace(SEEN, state=LandingState.FAILED, attempt=1, content_hash=NOW)
+    failed = dataclasses.replace(SEEN, state=LandingState.FAILED, attempt=1, content_hash=NOW, run_key="k")
     again = record_seen("flights", Sighting("flights.csv", 10, 5), failed)
     assert decide(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
 
@@ -132,31 +93,44 @@ def test_each_attempt_has_its_own_run_key() -> None:
     assert second.run_key == f"flights/flights.csv#2-{NEW[:16]}"
 
 
+def _open(landing: pathlib.Path, source: str, path: str | None) -> str:
+    with open_landed(LandingFolder(landing), "flights", SourceGlob(source), path) as stream:
+        return stream.read().decode()
+
+
 def test_file_that_changed_last_is_ingested_by_default(landing: pathlib.Path) -> None:
     for name in ("b.csv", "a.csv"):
         (landing / name).write_text(name)
     os.utime(landing / "b.csv")
-    assert find_file(landing, "flights", "*.csv", None).name == "b.csv"
-    assert find_file(landing, "flights", "*.csv", "a.csv").name == "a.csv"
+    (landing / "link.csv").symlink_to("a.csv")
+    assert _open(landing, "*.csv", None) == "b.csv"
+    assert _open(landing, "*.csv", "a.csv") == "a.csv"
 
 
 def test_empty_landing_zone_is_an_error_with_the_remedy(landing: pathlib.Path) -> None:
     with pytest.raises(NothingLandedError, match=r"flights.*'\*\.csv'.*Drop one there"):
-        find_file(landing, "flights", "*.csv", None)
+        _open(landing, "*.csv", None)
 
 
 def test_missing_empty_or_outside_file_is_refused(landing: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (landing / "empty.csv").touch()
     (landing / "folder").mkdir()
     (landing / "link.csv").symlink_to(tmp_path / "secret")
+    (landing / "linked").symlink_to(tmp_path)
     (tmp_path / "secret").write_text("x")
     for path, error in (
         ("gone.csv", SourceVanishedError),
+        ("folder/gone.csv", SourceVanishedError),
         ("empty.csv", EmptySourceError),
         ("folder", SourceUnreadableError),
         ("../secret", SourceUnreadableError),
         ("link.csv", SourceUnreadableError),
+        ("linked/secret", SourceUnreadableError),
         ("/etc/passwd", SourceUnreadableError),
+        ("folder//../empty.csv", SourceUnreadableError),
+        ("", SourceUnreadableError),
+        ("a\0b", SourceUnreadableError),
+        ("a\ud800b", SourceVanishedError),
     ):
         with pytest.raises(error):
-            find_file(landing, "flights", "*", path)
+            _open(landing, "*", path)

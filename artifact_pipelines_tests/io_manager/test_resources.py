@@ -151,6 +151,13 @@ def test_endpoint_with_password_is_refused() -> None:
         S3Config(endpoint_url="http://me:hunter2@host")
 
 
+@pytest.mark.parametrize("url", ["s3://me:hunter2@bucket/x", "gs://bucket/x"])
+def test_landing_zone_with_a_password_or_of_an_unknown_scheme_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTIFACT_LANDING_URL") as caught:
+        LandingZone(landing_url=url, store=store_at("sqlite:///catalog.db"))
+    assert "hunter2" not in str(caught.value)
+
+
 def test_run_gives_a_resource_of_a_users_own_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_CATALOG", URL_WITH_PASSWORD)
 

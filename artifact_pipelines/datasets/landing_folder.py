@@ -1,0 +1,151 @@
+"""The landing zone as a folder.
+
+One idea: nothing below the folder is trusted. Each component of a path is opened relative to the handle of the one
+before, and links are not followed, so no name leads outside, whatever others rename meanwhile.
+"""
+
+import errno
+import os
+import pathlib
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob, from_text, shortened, to_text
+from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
+from artifact_pipelines.datasets.interfaces import Sighting
+from artifact_pipelines.storage.exceptions import SourceUnreadableError
+from artifact_pipelines.storage.source_file import SourceFile, kind_of
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK = "it is a link, and the landing zone follows none: put the file itself there"
+_TOO_LONG = f"its path is longer than {MOST_PATH_BYTES:,} bytes"
+
+
+class LandingFolder:
+    """`ILandingZone` in a folder. The folder itself may be a link."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def list_entries(self, glob: SourceGlob) -> Sequence[Sighting]:
+        """See `ILandingZone`."""
+        found: list[Sighting] = []
+        folders = [("", glob.start)]
+        while folders:
+            folder, state = folders.pop()
+            try:
+                entries = self._entries(folder)
+            except OSError as error:
+                if not folder:
+                    raise LandingZoneMissingError(str(self)) from error
+                found += _problem(folder, None, error)
+                continue
+            for name, status in entries:
+                path, below = f"{folder}{name}", glob.step(state, name)
+                may_descend = not isinstance(status, OSError) and stat.S_ISDIR(status.st_mode)
+                if may_descend and glob.may_match_below(below):
+                    folders.append((f"{path}/", below))
+                elif glob.is_match(below) or (glob.may_match_below(below) and not _is_regular(status)):
+                    found += _sighted(path, status)
+        return sorted(found, key=lambda sighting: sighting.path)
+
+    def open(self, path: str) -> BinaryIO:
+        """See `ILandingZone`."""
+        return cast("BinaryIO", LandedFile(self._folder, path))
+
+    def _entries(self, folder: str) -> Sequence[tuple[str, os.stat_result | OSError]]:
+        if len(to_text(folder).encode()) > MOST_PATH_BYTES:
+            raise OSError(errno.ENAMETOOLONG, _TOO_LONG)
+        with opened_folder(self._folder, folder) as handle, os.scandir(handle) as entries:
+            return [(entry.name, _status(entry)) for entry in entries]
+
+
+class LandedFile(SourceFile):
+    """A file below a folder, opened without following any link.
+
+    Args:
+        folder: The landing zone.
+        text: Path below it, as text.
+
+    Raises:
+        SourceError: As `SourceFile`; also: the path leads outside, or over a link.
+    """
+
+    def __init__(self, folder: pathlib.Path, text: str) -> None:
+        path = from_text(text)
+        shown = f"{folder}/{to_text(path)}"
+        self._root = folder
+        self._parent, _, self._name = path.rpartition("/")
+        if path.startswith("/") or {"..", ".", ""} & set(path.split("/")):
+            raise SourceUnreadableError(shown, "it is not the path of a file below the landing zone")
+        super().__init__(pathlib.Path(shown))
+
+    def _open(self, flags: int) -> int:
+        with opened_folder(self._root, self._parent) as handle:
+            return os.open(self._name, flags | os.O_NOFOLLOW, dir_fd=handle)
+
+    def _status(self) -> os.stat_result:
+        with opened_folder(self._root, self._parent) as handle:
+            return os.stat(self._name, dir_fd=handle, follow_symlinks=False)
+
+
+@contextmanager
+def opened_folder(root: pathlib.Path, path: str) -> Iterator[int]:
+    """Open a folder below a root, without following links below it, and give its descriptor.
+
+    Raises:
+        OSError: There is none, it cannot be entered, or a component of its path is a link.
+    """
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in pathlib.PurePosixPath(path).parts:
+            try:
+                inner = os.open(name, _FOLDER, dir_fd=handle)
+            except NotADirectoryError as error:  # a link too
+                raise OSError(errno.ELOOP, f"{to_text(name)} on its path is a link, or not a folder") from error
+            os.close(handle)
+            handle = inner
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | OSError:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError as error:
+        return error
+
+
+def _is_regular(status: os.stat_result | OSError) -> bool:
+    return not isinstance(status, OSError) and stat.S_ISREG(status.st_mode)
+
+
+def _sighted(path: str, status: os.stat_result | OSError) -> Iterator[Sighting]:
+    if isinstance(status, OSError):
+        yield from _problem(path, None, status)
+    elif stat.S_ISLNK(status.st_mode):
+        yield from _problem(path, status, _LINK)
+    elif not stat.S_ISREG(status.st_mode):
+        yield from _problem(path, status, f"it is {kind_of(status)}, not a regular file")
+    elif len(to_text(path).encode()) > MOST_PATH_BYTES:
+        yield from _problem(path, status, _TOO_LONG)
+    else:
+        # ctime, not mtime: `cp -p` and `touch -d` set an mtime at will, every write and rename moves the ctime.
+        yield Sighting(to_text(path), status.st_size, status.st_ctime_ns)
+
+
+def _problem(path: str, status: os.stat_result | None, reason: str | OSError) -> Iterator[Sighting]:
+    """Yield an entry with the reason why it is no file to ingest; nothing if it is gone since it was listed."""
+    if isinstance(reason, FileNotFoundError):
+        return
+    text = to_text(path.rstrip("/"))
+    if len(text.encode()) > MOST_PATH_BYTES:
+        text, reason = shortened(text), _TOO_LONG
+    said = reason if isinstance(reason, str) else reason.strerror or str(reason)
+    yield Sighting(text, 0, status.st_ctime_ns if status else 0, said)
