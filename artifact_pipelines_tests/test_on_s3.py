@@ -1,5 +1,6 @@
 """A whole project on S3 and PostgreSQL works as on local disk and SQLite."""
 
+import dataclasses
 import io
 import os
 import pathlib
@@ -203,3 +204,16 @@ def test_storage_url_with_a_password_is_refused_without_showing_it(settings: Set
 def test_projects_definitions_contain_no_credentials(s3_url: str, settings: Settings) -> None:
     remote = Settings(settings.catalog_url, s3_url, settings.landing_url)
     assert "test-secret" not in configured_values(build_resources(remote))
+
+
+def test_files_dropped_into_a_bucket_are_ingested(settings: Settings, s3_back_door: S3BackDoor) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        url = f"s3://{s3_back_door.bucket}/drop"
+        project = Project(dataclasses.replace(settings, landing_url=url), instance)
+        for key, data in (("drop/flights.csv", CSV.encode()), ("drop/flights.d.csv/x", b"")):
+            s3_back_door.client.put_object(Bucket=s3_back_door.bucket, Key=key, Body=data)
+        made, reasons = project.settle()
+    assert sorted(made) == ALL
+    assert reasons == {
+        "flights_landing": "flights.csv: ingested; flights.d.csv: failed (it is a folder, not a regular file)"
+    }

@@ -24,7 +24,7 @@ class Settings:
     Attributes:
         catalog_url: `sqlite:////path/catalog.db` or `postgresql://user@host/database`.
         storage_url: Folder (or `file:///folder`, or `s3://bucket/prefix`) of the stored files.
-        landing_url: Folder where people drop files.
+        landing_url: Folder (or `file:///folder`, or `s3://bucket/prefix`) where people drop files.
     """
 
     catalog_url: str = dataclasses.field(repr=False)  # may hold a password

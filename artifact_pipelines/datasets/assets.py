@@ -26,7 +26,7 @@ class LandingZone(dg.ConfigurableResource[None]):
     """Where people drop files.
 
     Attributes:
-        landing_url: The folder, as a path or `file:///folder`.
+        landing_url: A folder, as a path or `file:///folder`, or `s3://bucket/prefix` on the server of the store.
         store: Its catalog remembers the files and their states.
         settle_s: Seconds that a file must stay unchanged to count as complete.
     """
@@ -37,6 +37,10 @@ class LandingZone(dg.ConfigurableResource[None]):
 
     def open(self) -> ILandingZone:
         """Return the landing zone."""
+        if self.landing_url.startswith("s3://"):
+            from artifact_pipelines.datasets.landing_bucket import LandingBucket  # loads slowly, and most are folders
+
+            return LandingBucket(self.landing_url, self.store.s3.settings())
         return LandingFolder(folder_from(self.landing_url, LANDING_URL))
 
 

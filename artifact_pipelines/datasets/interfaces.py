@@ -85,10 +85,31 @@ class ILandingZone(Protocol):
         """
         ...
 
+    def look(self, path: str) -> Sighting | None:
+        """Return the entry at a path, as text; None: there is none."""
+        ...
+
     def open(self, path: str) -> BinaryIO:
         """Return a seekable stream of the regular file at a path, as text. A read to the end proves that it is whole.
 
         Raises:
             SourceError: There is no such file, it cannot be read, or it has changed; also when the stream is read.
+        """
+        ...
+
+    def move(self, entry: Sighting, target: str) -> None:
+        """Move a file to another path, replacing what lies there. Folders are made as needed.
+
+        Raises:
+            SourceChangedError: The file is no longer as it was sighted. It stays where it is.
+            SourceError: It cannot be moved.
+        """
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file. An absent one is no error.
+
+        Raises:
+            SourceError: It cannot be removed.
         """
         ...

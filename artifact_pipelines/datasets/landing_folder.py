@@ -9,14 +9,14 @@ import os
 import pathlib
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
 from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob, from_text, shortened, to_text
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.storage.exceptions import SourceUnreadableError
-from artifact_pipelines.storage.source_file import SourceFile, kind_of
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.source_file import SourceFile, kind_of, signature, translated
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = "it is a link, and the landing zone follows none: put the file itself there"
@@ -54,9 +54,46 @@ class LandingFolder:
                     found += _sighted(path, status)
         return sorted(found, key=lambda sighting: sighting.path)
 
+    def look(self, path: str) -> Sighting | None:
+        """See `ILandingZone`."""
+        folder, _, name = from_text(path).rpartition("/")
+        status: os.stat_result | OSError
+        try:
+            with opened_folder(self._folder, folder) as handle:
+                status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except OSError as error:
+            status = error
+        return next(_sighted(from_text(path), status), None)
+
     def open(self, path: str) -> BinaryIO:
         """See `ILandingZone`."""
         return cast("BinaryIO", LandedFile(self._folder, path))
+
+    def move(self, entry: Sighting, target: str) -> None:
+        """See `ILandingZone`."""
+        shown = pathlib.Path(f"{self}/{entry.path}")
+        folder, _, name = from_text(entry.path).rpartition("/")
+        target_folder, _, target_name = from_text(target).rpartition("/")
+        with (
+            translated(shown),
+            opened_folder(self._folder, folder) as here,
+            opened_folder(self._folder, target_folder, make=True) as there,
+        ):
+            before = os.stat(name, dir_fd=here, follow_symlinks=False)
+            if (before.st_size, before.st_ctime_ns) != (entry.size_bytes, entry.changed_ns):
+                raise SourceChangedError(str(shown))
+            os.rename(name, target_name, src_dir_fd=here, dst_dir_fd=there)
+            moved = os.stat(target_name, dir_fd=there, follow_symlinks=False)
+            if signature(moved) != signature(before):  # replaced between the two calls: put it back
+                os.rename(target_name, name, src_dir_fd=there, dst_dir_fd=here)
+                raise SourceChangedError(str(shown))
+
+    def remove(self, path: str) -> None:
+        """See `ILandingZone`."""
+        folder, _, name = from_text(path).rpartition("/")
+        shown = pathlib.Path(f"{self}/{path}")
+        with suppress(SourceVanishedError), translated(shown), opened_folder(self._folder, folder) as handle:
+            os.unlink(name, dir_fd=handle)
 
     def _entries(self, folder: str) -> Sequence[tuple[str, os.stat_result | OSError]]:
         if len(to_text(folder).encode()) > MOST_PATH_BYTES:
@@ -95,8 +132,8 @@ class LandedFile(SourceFile):
 
 
 @contextmanager
-def opened_folder(root: pathlib.Path, path: str) -> Iterator[int]:
-    """Open a folder below a root, without following links below it, and give its descriptor.
+def opened_folder(root: pathlib.Path, path: str, make: bool = False) -> Iterator[int]:
+    """Open a folder below a root, without following links below it, and give its descriptor. `make` creates it.
 
     Raises:
         OSError: There is none, it cannot be entered, or a component of its path is a link.
@@ -104,6 +141,9 @@ def opened_folder(root: pathlib.Path, path: str) -> Iterator[int]:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in pathlib.PurePosixPath(path).parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=handle)
             try:
                 inner = os.open(name, _FOLDER, dir_fd=handle)
             except NotADirectoryError as error:  # a link too

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.core.exceptions import BackendError, SourceError
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError
@@ -104,7 +104,7 @@ class LandingWatch:
                 decided[file.path] = decide(file, self._hash(sighting), contents, paths)
             except (SourceVanishedError, SourceChangedError):
                 continue  # still changing: the next tick looks again
-            except SourceError as error:
+            except (SourceError, BackendError) as error:  # the zone was listed, so it is this file that fails
                 decided[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
             if decided[file.path].state == LandingState.REQUESTED:
                 break

@@ -41,14 +41,14 @@ class SourceFile(io.FileIO):
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
-        with _translated(path):
+        with translated(path):
             self._check_regular(self._status())  # opening a device may do something
             super().__init__(str(path), "rb", opener=self._open_regular)
-            self._opened = _signature(os.fstat(self.fileno()))
+            self._opened = signature(os.fstat(self.fileno()))
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Read as `io.FileIO` does; at the end, check that the file is still the one that was opened."""
-        with _translated(self._path):
+        with translated(self._path):
             count = super().readinto(buffer) or 0
             if count == 0 and memoryview(buffer).nbytes:
                 self._check_unchanged()
@@ -64,7 +64,7 @@ class SourceFile(io.FileIO):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Seek as `io.FileIO` does."""
-        with _translated(self._path):
+        with translated(self._path):
             return super().seek(offset, whence)
 
     def _open(self, flags: int) -> int:
@@ -87,7 +87,7 @@ class SourceFile(io.FileIO):
             raise SourceUnreadableError(str(self._path), f"it is {kind_of(status)}, not a regular file")
 
     def _check_unchanged(self) -> None:
-        if _signature(self._status()) != self._opened:
+        if signature(self._status()) != self._opened:
             raise SourceChangedError(str(self._path))
 
 
@@ -96,12 +96,14 @@ def kind_of(status: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "a file")
 
 
-def _signature(stat: os.stat_result) -> tuple[int, int, int, int]:
+def signature(stat: os.stat_result) -> tuple[int, int, int, int]:
+    """Return facts about a file that change when it is written or replaced, but not when it is renamed."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 @contextmanager
-def _translated(path: pathlib.Path) -> Iterator[None]:
+def translated(path: pathlib.Path) -> Iterator[None]:
+    """Turn errors of the system about a source file into a `SourceError`."""
     try:
         yield
     except FileNotFoundError as error:

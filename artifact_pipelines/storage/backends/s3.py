@@ -46,7 +46,7 @@ class S3Storage:
     """
 
     def __init__(self, storage_url: str, settings: S3Settings, part_bytes: int = PART_BYTES) -> None:
-        self._bucket, self._prefix = _location(storage_url)
+        self._bucket, self._prefix = bucket_and_prefix(storage_url, STORAGE_URL)
         self.client = S3Client(self._bucket, settings)
         self._part_bytes = part_bytes
 
@@ -126,14 +126,8 @@ class S3Storage:
         return StoragePath.parse(key.removeprefix(self._prefix)) if key.startswith(self._prefix) else None
 
     def _listed(self, method: str, entries: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the entries of a listing, page by page. Each page names the parameters of the next one."""
-        page: dict[str, Any] = {}
-        while True:
-            answer = self.client.call(method, **parameters, **page)
-            yield from answer.get(entries, ())
-            page = {name.removeprefix("Next"): answer[name] for name in answer if name.startswith("Next")}
-            if not answer.get("IsTruncated") or not page:
-                return
+        for page in self.client.pages(method, **parameters):
+            yield from page.get(entries, ())
 
     async def _put_all(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         waiting = iter(contents)
@@ -227,14 +221,18 @@ def part_size(size_bytes: int, part_bytes: int) -> int:
     return max(part_bytes, -(-needed // (1 << 20)) << 20 if needed > part_bytes else part_bytes)
 
 
-def _location(storage_url: str) -> tuple[str, str]:
-    """Return bucket and prefix of a URL; the prefix is empty or ends with a slash."""
-    scheme, _, location = storage_url.partition("://")
+def bucket_and_prefix(url: str, setting: str) -> tuple[str, str]:
+    """Return bucket and prefix of a URL; the prefix is empty or ends with a slash.
+
+    Raises:
+        ConfigurationError: The URL, which the setting gives, has another form.
+    """
+    scheme, _, location = url.partition("://")
     bucket, _, prefix = location.partition("/")
     prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
         raise ConfigurationError(
-            STORAGE_URL,
+            setting,
             "the s3:// URL is not of the form s3://bucket/prefix",
             "A bucket has 2 to 255 letters, digits, dots and dashes; a prefix also has !_*'() and slashes.",
         )

@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, TypeVar
 
 import aiobotocore.session
@@ -92,10 +92,17 @@ class TruncatedBodyError(OSError):
 
 
 class S3Client:
-    """Sends requests about one bucket. Safe to share between threads."""
+    """Sends requests about one bucket. Safe to share between threads.
 
-    def __init__(self, bucket: str, settings: S3Settings) -> None:
+    Args:
+        bucket: Its name.
+        settings: How to reach the server.
+        named_by: The setting that names the bucket, for errors.
+    """
+
+    def __init__(self, bucket: str, settings: S3Settings, named_by: str = STORAGE_URL) -> None:
         self._bucket = bucket
+        self._named_by = named_by
         self._bucket_was_seen = False
         self._settings = settings = settings.completed()
         _keep_secrets_out_of_logs()
@@ -126,6 +133,16 @@ class S3Client:
     def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:
         """Send a request as `send` does, and wait for its answer."""
         return self.run(self.send(method, **parameters))
+
+    def pages(self, method: str, **parameters: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the answers of a listing. Each page names the parameters of the next one."""
+        page: dict[str, Any] = {}
+        while True:
+            answer = self.call(method, **parameters, **page)
+            yield answer
+            page = {name.removeprefix("Next"): answer[name] for name in answer if name.startswith("Next")}
+            if not answer.get("IsTruncated") or not page:
+                return
 
     async def send(self, method: str, **parameters: Any) -> Mapping[str, Any]:
         """Call a method of botocore's client, such as `put_object`, retry errors that may pass, and return the answer.
@@ -201,7 +218,7 @@ class S3Client:
             except _LOST as error:
                 failure = error
             except botocore.exceptions.BotoCoreError as error:
-                raise _misconfigured(where, type(error).__name__) from error
+                raise self._misconfigured(where, type(error).__name__) from error
             if attempt == ATTEMPTS - 1 or time.monotonic() - started > patience_s:
                 break
             await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
@@ -215,7 +232,7 @@ class S3Client:
         if status == 416:
             return OutOfRangeError(where)
         if status in (301, 307, 401, 403) or code in (*_REMEDIES, *_ELSEWHERE):
-            return _misconfigured(where, code, status)
+            return self._misconfigured(where, code, status)
         return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
 
     async def _missing(self, where: str) -> Exception:
@@ -227,13 +244,17 @@ class S3Client:
             except botocore.exceptions.ClientError as error:
                 status, _ = _answer(error)
                 if status == 404:
-                    return _misconfigured(where, "NoSuchBucket", status)
+                    return self._misconfigured(where, "NoSuchBucket", status)
                 if status not in (400, 403, 405, 501):  # it may exist without permission to look at it
                     return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             except _LOST as error:
                 return StorageUnavailableError(where, _reason(error), _SERVER_REMEDY)
             self._bucket_was_seen = True
         return NoSuchThingError(where)
+
+    def _misconfigured(self, where: str, code: str, status: int | None = None) -> ArtifactError:
+        remedy = _REMEDIES.get(code) or (_DENIED_REMEDY if status in (401, 403) else _REGION_REMEDY)
+        return ConfigurationError(self._named_by, f"{where} was refused ({_said(status, code)})", remedy)
 
 
 def _connection(settings: S3Settings, read_timeout_s: float) -> s3fs.S3FileSystem:
@@ -280,11 +301,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, botocore.exceptions.ClientError):
         return _said(*_answer(error))
     return str(error) if isinstance(error, TruncatedBodyError) else type(error).__name__
-
-
-def _misconfigured(where: str, code: str, status: int | None = None) -> ArtifactError:
-    remedy = _REMEDIES.get(code) or (_DENIED_REMEDY if status in (401, 403) else _REGION_REMEDY)
-    return ConfigurationError(STORAGE_URL, f"{where} was refused ({_said(status, code)})", remedy)
 
 
 def _said(status: int | None, code: str) -> str:
