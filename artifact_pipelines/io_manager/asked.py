@@ -117,7 +117,7 @@ def name_of_op_output(context: dg.OutputContext) -> str:
     parts = known(context.get_identifier)
     if parts is None:
         expected = "one with an asset_key, or with the step_key and the name of an op's output"
-        raise InvalidArgumentError("context", context, expected)
+        raise InvalidArgumentError("context", "one that names no value", expected)
     return "/".join(parts)
 
 
@@ -131,6 +131,15 @@ def checked_metadata(where: str, declared: Mapping[str, Any], known_keys: Sequen
         if key.startswith("artifact/") and key not in known_keys:
             raise InvalidArgumentError(where, key, f"one of {', '.join(known_keys)}")
     return {key: plain_value(value) for key, value in declared.items()}
+
+
+def covered_partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[str]:
+    """Return the partitions of a context; refuse one that was built with a range and without its definition."""
+    try:
+        return context.asset_partition_keys
+    except NotImplementedError:
+        expected = "built with asset_partitions_def beside asset_partition_key_range"
+        raise InvalidArgumentError("context", "a range of unknown partitions", expected) from None
 
 
 def partitions_in_order(
@@ -158,7 +167,7 @@ def _name_of_input(context: dg.InputContext) -> tuple[dg.AssetKey | None, str]:
         key = context.asset_key if context.has_asset_key else typing.cast("dg.OutputContext", upstream).asset_key
         return key, key.to_user_string()
     if upstream is None:
-        raise InvalidArgumentError("context", context, "one with an asset_key or an upstream_output")
+        raise InvalidArgumentError("context", "one that names no value", "one with an asset_key or an upstream_output")
     return None, name_of_op_output(upstream)
 
 
@@ -219,8 +228,10 @@ def _partitions_of_input(
 ) -> tuple[str, ...] | None:
     if context.has_asset_partitions:
         definition = known(lambda: context.asset_partitions_def)
-        return partitions_in_order(context.asset_partition_keys, definition, known(lambda: context.instance))
+        return partitions_in_order(covered_partitions(context), definition, known(lambda: context.instance))
     upstream = context.upstream_output
+    if step is None and upstream and not context.has_asset_key and upstream.has_asset_partitions:
+        return tuple(covered_partitions(upstream))
     if context.has_asset_key or not key or not step or not upstream or not step.has_partitions:
         return None
     definition = step.job_def.asset_layer.get(key).partitions_def  # `output_for_node` of an asset's step

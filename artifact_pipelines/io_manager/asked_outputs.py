@@ -13,6 +13,7 @@ from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY
 from artifact_pipelines.handlers.table_handlers import ROW_ORDER_METADATA_KEY
 from artifact_pipelines.io_manager.asked import (
     checked_metadata,
+    covered_partitions,
     known,
     name_of_op_output,
     partitions_in_order,
@@ -97,7 +98,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
     partitions = None
     if context.has_asset_partitions:
         definition = context.asset_partitions_def if step else None
-        partitions = partitions_in_order(context.asset_partition_keys, definition, step.instance if step else None)
+        partitions = partitions_in_order(covered_partitions(context), definition, step.instance if step else None)
     dataset = metadata.get(DATASET_METADATA_KEY)
     if partitions and dataset is not None:  # its versions are numbered without partitions
         raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")

@@ -76,6 +76,71 @@ def test_several_partitions_are_stored_and_loaded_in_order(ours: ArtifactIOManag
     assert [*loaded.items()] == [("tue", 2), ("mon", 1)]
 
 
+def test_input_context_with_an_upstream_output_only_loads_its_partitions(ours: ArtifactIOManager) -> None:
+    monday = dg.build_output_context(asset_key="a", partition_key="mon")
+    ours.handle_output(monday, 1)
+    assert load(ours, upstream_output=monday) == 1
+    days = dg.build_output_context(asset_key="a", asset_partition_key_range=ALL_DAYS, asset_partitions_def=DAYS)
+    ours.handle_output(days, {"mon": 1, "tue": 2})
+    assert load(ours, dict, upstream_output=days) == {"tue": 2, "mon": 1}
+
+
+def test_keys_of_several_dimensions_are_stored_and_loaded_as_text_and_as_keys(ours: ArtifactIOManager) -> None:
+    key = dg.MultiPartitionKey({"day": "mon", "place": "north"})
+    ours.handle_output(dg.build_output_context(asset_key="a", partition_key=key), 1)
+    assert load(ours, asset_key="a", partition_key=key) == load(ours, asset_key="a", partition_key="mon|north") == 1
+
+
+def test_range_of_unknown_partitions_is_refused(ours: ArtifactIOManager) -> None:
+    of_days: Any = {"asset_key": "a", "asset_partition_key_range": ALL_DAYS}
+    with pytest.raises(dg.Failure, match="asset_partitions_def"):
+        ours.handle_output(dg.build_output_context(**of_days), {"mon": 1, "tue": 2})
+    with pytest.raises(dg.Failure, match="asset_partitions_def"):
+        load(ours, **of_days)
+
+
+def test_input_of_an_op_that_nothing_feeds_is_refused(ours: ArtifactIOManager) -> None:
+    @dg.op(ins={"number": dg.In(input_manager_key="ours")})
+    def count(number: int) -> int:
+        return number
+
+    @dg.job(resource_defs={"ours": dg.IOManagerDefinition.hardcoded_io_manager(ours)})
+    def numbers() -> None:
+        count()
+
+    [event] = numbers.execute_in_process(raise_on_error=False).get_step_failure_events()
+    assert "context must be one with an asset_key or an upstream_output" in event.step_failure_data.error_display_string
+
+
+def test_checks_alone_load_assets_and_their_partitions(ours: ArtifactIOManager, instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def one() -> int:
+        return 1
+
+    @dg.asset(partitions_def=DAYS)
+    def day(context: dg.AssetExecutionContext) -> str:
+        return str(context.partition_key)
+
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("is_one", asset="one"), dg.AssetCheckSpec("is_odd", asset="one")])
+    def checks(one: int) -> Iterator[dg.AssetCheckResult]:
+        yield dg.AssetCheckResult(passed=one == 1, check_name="is_one")
+        yield dg.AssetCheckResult(passed=one % 2 == 1, check_name="is_odd")
+
+    @dg.asset_check(asset="day", additional_ins={"one": dg.AssetIn("one")})
+    def all_days(day: dict[str, str], one: int) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=[*day] == ["tue", "mon"] and one == 1)
+
+    resources = {"io_manager": ours}
+    dg.materialize([one], resources=resources, instance=instance)
+    for key in ("mon", "tue"):
+        dg.materialize([day], resources=resources, instance=instance, partition_key=key)
+    selection = dg.AssetSelection.checks(checks, all_days)
+    found = dg.materialize(
+        [one, day, checks, all_days], resources=resources, instance=instance, selection=selection
+    ).get_asset_check_evaluations()
+    assert [evaluation.passed for evaluation in found] == [True] * 3
+
+
 def test_metadata_of_a_built_context_count(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     metadata: Any = {"artifact/row_order": "any"}
     for frame in (pl.DataFrame({"x": [1, 2]}), pl.DataFrame({"x": [2, 1]})):
