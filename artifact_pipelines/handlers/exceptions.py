@@ -92,6 +92,20 @@ class ContentMismatchError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class InvalidTableError(UsageError):
+    """A table does not fit the model of the annotated class, which says why."""
+
+    model: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The table does not fit {self.model}: {self.reason}. Fix the table or the model, or annotate a class that "
+            "does not validate, such as polars.DataFrame."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class UnknownColumnError(UsageError):
     """The stored table lacks requested columns."""
 

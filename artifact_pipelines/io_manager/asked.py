@@ -39,6 +39,7 @@ class InputAsked:
         partitions: Partition keys in the order of their definition; None: the asset has no partitions.
         keys: The partition keys as plain text for the catalog; `(None,)`: no partitions.
         annotation: Type to load; of an input that collects several outputs, the type of each.
+        accepts: True for a value that the input's own `DagsterType` accepts; None if it has no such type.
         metadata: As plain values.
         selection: Which materialization to load; None: the current one.
         is_pinned: True if the selection comes from the input's metadata, and so holds for every run.
@@ -56,6 +57,7 @@ class InputAsked:
     partitions: tuple[str, ...] | None
     keys: tuple[str | None, ...]
     annotation: Any
+    accepts: Callable[[Any], bool] | None
     metadata: Mapping[str, Any]
     selection: Selection | None
     is_pinned: bool
@@ -92,6 +94,7 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
         partitions=partitions,
         keys=(None,) if partitions is None else tuple(map(str, partitions)),
         annotation=_annotation(context, declared),
+        accepts=_type_check(context, step) if declared else None,
         metadata=metadata,
         selection=of_run or of_input,
         is_pinned=of_run is None and of_input is not None,
@@ -221,6 +224,13 @@ def _annotation(context: dg.InputContext, declared: StepInput | None) -> Any:
         return annotation
     function = getattr(context.op_def.compute_fn, "decorated_fn", None)
     return typing.get_type_hints(function).get(context.name, Any) if function else Any
+
+
+def _type_check(context: dg.InputContext, step: StepExecutionContext | None) -> Callable[[Any], bool] | None:
+    kind = context.dagster_type
+    if step is None or type(kind) is not dg.DagsterType:  # its subclasses are made from annotations
+        return None
+    return lambda value: kind.type_check(step.for_type(kind), value).success
 
 
 def _partitions_of_input(

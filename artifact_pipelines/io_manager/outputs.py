@@ -13,6 +13,7 @@ from artifact_pipelines.core.types import FileState, Lease, LoadedInput, Materia
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
+from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
@@ -67,6 +68,7 @@ class OutputWriter:
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
         """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
+        check_table(value, asked.annotation)
         handler, written_as = self._handlers.find_writer(value)
         description = handler.describe(value)
         unordered = is_unordered(asked.metadata, description)
