@@ -17,7 +17,7 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
-from artifact_pipelines.datasets.sensors import build_landing_sensor
+from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.datasets.table_reader import check_column_type
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
@@ -105,7 +105,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         return self.definitions()
 
     def definitions(self) -> dg.Definitions:
-        """Return the dataset's assets, sensor, job and schedule.
+        """Return the dataset's assets, sensors, job and schedule.
 
         They require the resources `artifact_io_manager` and `landing_zone`.
         """
@@ -129,7 +129,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         assets = [raw, table, *samples, *analyses]
         return dg.Definitions(
             assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
-            sensors=[build_landing_sensor(self.name, self.source, raw, table)],
+            sensors=[build_landing_sensor(self.name, self.source, raw, table), build_retry_sensor(self.name, assets)],
             jobs=[job],
             schedules=[self._schedule(job)] if self.schedule else [],
         )

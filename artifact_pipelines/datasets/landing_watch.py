@@ -30,6 +30,14 @@ HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """The state of a requested file, as its last run has it, and the reason for people."""
+
+    state: LandingState
+    reason: str | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class LandingWatch:
     """Watches one dataset's files.
@@ -46,13 +54,13 @@ class LandingWatch:
     raw_asset: str
     settle_s: float
 
-    def tick(self, state_of: Callable[[str], LandingState | None]) -> Sequence[LandingFile]:
+    def tick(self, outcome_of: Callable[[str], RunOutcome | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
 
         A file in state requested that has no run needs one under its `run_key`.
 
         Args:
-            state_of: Returns the state of a requested file, by the run with its run key; None: it has no run.
+            outcome_of: Returns the outcome of the runs for a run key so far; None: there is no run.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
@@ -61,7 +69,7 @@ class LandingWatch:
         known = self.catalog.landing.files_of(self.dataset)
         settled = self._settled(sightings, known)
         paths = {sighting.path for sighting in sightings}
-        updated = {path: self._followed_up(file, path in paths, state_of) for path, file in known.items()}
+        updated = {path: self._followed_up(file, path in paths, outcome_of) for path, file in known.items()}
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
@@ -81,15 +89,14 @@ class LandingWatch:
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
     def _followed_up(
-        self, file: LandingFile, is_there: bool, state_of: Callable[[str], LandingState | None]
+        self, file: LandingFile, is_there: bool, outcome_of: Callable[[str], RunOutcome | None]
     ) -> LandingFile:
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
-        state = state_of(file.run_key)
-        if state is None:  # the daemon died before it started the run, or is about to start it
+        outcome = outcome_of(file.run_key)
+        if outcome is None:  # the daemon died before it started the run, or is about to start it
             return file if is_there else dataclasses.replace(file, state=LandingState.SEEN)
-        reason = "its run failed; see the run, fix the file and drop it again" if state == LandingState.FAILED else None
-        return dataclasses.replace(file, state=state, reason=reason)
+        return dataclasses.replace(file, state=outcome.state, reason=outcome.reason)
 
     def _decided(
         self, complete: Sequence[Sighting], files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]

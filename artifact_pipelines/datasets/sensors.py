@@ -1,6 +1,7 @@
-"""The sensor that requests a run for each new content in the landing zone."""
+"""The sensors of a dataset: one requests a run for each new content in the landing zone, one repeats runs that died."""
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -8,13 +9,19 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.entry_names import SourceGlob
-from artifact_pipelines.datasets.landing_watch import LandingWatch
+from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.retries import PAUSES_S, Retry, has_died, next_retry
+
+REQUEST_TAG = "artifact/landing_request"
+"""Tag of a run: the run key of the landing file that it ingests. Retries share it; their own run keys differ."""
 
 _STATES = {
     dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
     dg.DagsterRunStatus.FAILURE: LandingState.FAILED,
     dg.DagsterRunStatus.CANCELED: LandingState.FAILED,
 }
+_FAILED = "its run failed; see the run, fix the file and drop it again"
+_GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against the file; `touch` it to try again"
 
 
 def build_landing_sensor(
@@ -42,28 +49,98 @@ def build_landing_sensor(
                 raw.key.to_user_string(),
                 landing_zone.settle_s,
             )
-            files = watch.tick(lambda run_key: _state_of(context.instance, run_key))
-        requests = [
-            dg.RunRequest(
-                run_key=file.run_key,
-                run_config={"ops": {raw.node_def.name: {"config": {"path": file.path}}}},
-                tags={"artifact/dataset": file.dataset},
-            )
-            for file in files
-            # The same run key again starts no second run.
-            if file.state == LandingState.REQUESTED and _state_of(context.instance, str(file.run_key)) is None
-        ]
+            files = watch.tick(lambda run_key: _outcome(_last_try(context.instance, run_key)))
+        requested = [file for file in files if file.state == LandingState.REQUESTED]
+        requests = [request for file in requested for request in _requests(context.instance, raw.node_def.name, file)]
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
 
     return landing_sensor
 
 
-def _state_of(instance: dg.DagsterInstance, run_key: str) -> LandingState | None:
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={"dagster/run_key": run_key}), limit=1)
-    return _STATES.get(runs[0].status, LandingState.REQUESTED) if runs else None
+def _requests(instance: dg.DagsterInstance, op: str, file: LandingFile) -> Iterator[dg.RunRequest]:
+    """Yield the request for a file's run, if it has none or the next try of one that died is due."""
+    run_key = str(file.run_key)
+    last = _last_try(instance, run_key)
+    retry = _next_retry(last) if last else None
+    if last is None or (retry and retry.is_due):
+        yield dg.RunRequest(
+            # The same run key again starts no second run.
+            run_key=f"{run_key} retry {retry.number}" if retry else run_key,
+            run_config={"ops": {op: {"config": {"path": file.path}}}},
+            tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {})},
+        )
+
+
+def _last_try(instance: dg.DagsterInstance, run_key: str) -> dg.RunRecord | None:
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={REQUEST_TAG: run_key}), limit=1)
+    return records[0] if records else None
+
+
+def _outcome(last: dg.RunRecord | None) -> RunOutcome | None:
+    if last is None:
+        return None
+    if retry := _next_retry(last):
+        return RunOutcome(LandingState.REQUESTED, str(retry))
+    state = _STATES.get(last.dagster_run.status, LandingState.REQUESTED)
+    reason = _GIVEN_UP if has_died(last.dagster_run.tags) else _FAILED
+    return RunOutcome(state, reason if state == LandingState.FAILED else None)
+
+
+def _next_retry(record: dg.RunRecord) -> Retry | None:
+    run = record.dagster_run
+    ended_s = record.end_time or record.update_timestamp.timestamp()
+    return next_retry(run.tags, ended_s) if run.status == dg.DagsterRunStatus.FAILURE else None
 
 
 def _explain(source: str, files: Sequence[LandingFile]) -> str:
     if not files:
         return f"No file in the landing zone matches {source!r}."
     return "; ".join(f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in files)
+
+
+def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
+    """Return the sensor that requests assets of a dataset again if their last run died.
+
+    The landing sensor repeats its own runs.
+    """
+
+    @dg.sensor(
+        name=f"{dataset}_retries",
+        description=f"Repeats runs of {dataset} that died with their process or machine, after growing pauses.",
+        asset_selection=dg.AssetSelection.assets(*assets),
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def retry_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        keys = [key for asset in assets for key in asset.keys]
+        waiting = list(_died(context.instance, keys))
+        requests = [_repeat(record, keys, retry) for record, keys, retry in waiting if retry and retry.is_due]
+        reasons = [f"{', '.join(k.to_user_string() for k in keys)}: {_retry_text(retry)}" for _, keys, retry in waiting]
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "; ".join(reasons) or None)
+
+    return retry_sensor
+
+
+def _died(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]
+) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey], Retry | None]]:
+    """Yield each run that died last for some assets before it made them, with the next try of it."""
+    keys_of: dict[str, list[dg.AssetKey]] = collections.defaultdict(list)
+    for entry in (record.asset_entry for record in instance.get_asset_records(keys)):
+        made = entry.last_materialization
+        if entry.last_run_id and (made is None or made.run_id != entry.last_run_id):
+            keys_of[entry.last_run_id].append(entry.asset_key)
+    for record in instance.get_run_records(dg.RunsFilter(run_ids=list(keys_of))) if keys_of else ():
+        run = record.dagster_run
+        if run.status == dg.DagsterRunStatus.FAILURE and has_died(run.tags) and REQUEST_TAG not in run.tags:
+            yield record, keys_of[run.run_id], _next_retry(record)
+
+
+def _repeat(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> dg.RunRequest:
+    run = record.dagster_run
+    config = run.run_config if run.asset_selection == set(keys) else {}
+    return dg.RunRequest(run_key=f"after {run.run_id}", asset_selection=keys, run_config=config, tags=retry.tags)
+
+
+def _retry_text(retry: Retry | None) -> str:
+    return str(retry) if retry else f"its runs died {len(PAUSES_S) + 1} times; materialize it again by hand"

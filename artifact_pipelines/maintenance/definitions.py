@@ -12,7 +12,7 @@ from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup
 from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 from artifact_pipelines.maintenance.orphans import MAX_SHARE
-from artifact_pipelines.maintenance.sensors import artifact_publisher, artifact_wipes
+from artifact_pipelines.maintenance.sensors import artifact_dead_runs, artifact_publisher, artifact_wipes
 
 _ROWS_SHOWN = 500
 
@@ -57,8 +57,9 @@ class CleanUpConfig(dg.Config):
 def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg.Definitions:
     """Return definitions that a project merges into its own to keep its store in order.
 
-    Two sensors are on: one publishes outputs whose checks have passed, the other releases assets that were wiped in the
-    UI. Three nightly schedules are off until someone switches them on: clean-up, verification, backup of the catalog.
+    Three sensors are on: they publish outputs whose checks have passed, release assets that were wiped in the UI, and
+    end runs whose process is gone. Three nightly schedules are off until someone switches them on: clean-up,
+    verification, backup of the catalog.
 
     Args:
         store: Where the IO manager keeps rows and bytes; it becomes the resource `artifact_store`.
@@ -78,7 +79,7 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
         asset_checks=[bytes_intact],
         jobs=[verification_job, clean_up_job],
         schedules=[verification_schedule, backup_schedule, clean_up_schedule],
-        sensors=[artifact_publisher, artifact_wipes],
+        sensors=[artifact_publisher, artifact_wipes, artifact_dead_runs],
         resources={"artifact_store": store},
     )
 

@@ -1,16 +1,19 @@
-"""Sensors that carry decisions from Dagster into the catalog: wipes in the UI, and passed checks.
+"""Sensors that carry decisions from Dagster into the catalog (wipes in the UI, passed checks), and one that ends runs.
 
 The catalog records a materialization before Dagster does. So whether a row is older or newer than a wipe is certain
 only when its run has ended, or when Dagster has the materialization. Until then the wipe waits.
 """
 
 import datetime
+import socket
+import time
 from collections.abc import Iterator, Set
 from itertools import islice
 
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.io_manager.dead_runs import Watch, end_dead_runs
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions
@@ -121,3 +124,21 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
 
 def _explained(error: Exception) -> str:
     return f"{type(error).__name__} {', '.join(error.__notes__)}: {error}"
+
+
+@dg.sensor(
+    name="artifact_dead_runs",
+    description="Ends started runs whose process is gone, for example after a kill or a power cut.",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    jobs=[],
+)
+def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Look at the runs of this code location that are in progress."""
+    if not isinstance(context.instance.run_launcher, dg.DefaultRunLauncher):
+        return dg.SkipReason("This run launcher starts no processes here; Dagster's run monitoring watches its runs.")
+    if context.code_location_origin is None:
+        return dg.SkipReason("Not evaluated by a code server.")
+    watch = Watch.resume(context.cursor, socket.gethostname(), time.time())
+    watch, ended = end_dead_runs(context.instance, context.code_location_origin.location_name, watch)
+    return dg.SensorResult(skip_reason="; ".join(ended) or "Every run has its process.", cursor=watch.cursor())

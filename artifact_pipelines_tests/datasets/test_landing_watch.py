@@ -12,7 +12,7 @@ from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.landing_folder import LandedFile, LandingFolder
-from artifact_pipelines.datasets.landing_watch import LandingWatch
+from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe
@@ -27,7 +27,7 @@ class Zone:
         zone = LandingFolder(folder)
         self.watch = LandingWatch(catalog, zone, "flights", SourceGlob("**/*.csv"), "flights/raw", settle_s=0)
         self.catalog = catalog
-        self.outcomes: dict[str, LandingState | None] = {}
+        self.outcomes: dict[str, RunOutcome | None] = {}
         self._producer = producer
         self._folder = folder
 
@@ -35,7 +35,7 @@ class Zone:
         (self._folder / name).write_text(text)
 
     def tick(self) -> Mapping[str, LandingFile]:
-        files = self.watch.tick(lambda run_key: self.outcomes.get(run_key, LandingState.REQUESTED))
+        files = self.watch.tick(lambda run_key: self.outcomes.get(run_key, RunOutcome(LandingState.REQUESTED)))
         return {file.path: file for file in files}
 
     def states(self) -> Mapping[str, str]:
@@ -53,13 +53,13 @@ class Zone:
         facts = MaterializationFacts("flights/raw", hash_stream(io.BytesIO(data)).content_hash, dataset="flights")
         record = self.catalog.materializations.record
         put_and_settle(self._producer, io.BytesIO(data), describe("csv"), lambda lease: record(facts, [lease]))
-        self.outcomes[file.run_key] = LandingState.INGESTED
+        self.outcomes[file.run_key] = RunOutcome(LandingState.INGESTED)
         return file
 
     def fail(self) -> None:
         run_key = self.requested().run_key
         assert run_key
-        self.outcomes[run_key] = LandingState.FAILED
+        self.outcomes[run_key] = RunOutcome(LandingState.FAILED, "its run failed")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_new_file_is_requested_then_ingested(zone: Zone) -> None:
 def test_request_stays_while_its_run_is_in_progress(zone: Zone) -> None:
     zone.drop("a.csv", "1")
     file = zone.requested()
-    zone.outcomes[str(file.run_key)] = LandingState.REQUESTED
+    zone.outcomes[str(file.run_key)] = RunOutcome(LandingState.REQUESTED)
     again = zone.requested()
     assert (again.run_key, again.attempt) == (file.run_key, 1)
 
@@ -125,7 +125,7 @@ def test_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
     assert zone.ingest().path == "good.csv"
     files = zone.tick()
     assert files["bad.csv"].state == LandingState.FAILED
-    assert "drop it again" in str(files["bad.csv"].reason)
+    assert files["bad.csv"].reason == "its run failed"
     assert zone.states() == {"bad.csv": "failed", "good.csv": "ingested"}, "it is not retried without another drop"
 
 

@@ -1,0 +1,45 @@
+"""Tells whether a process still lives. An ID alone does not: the system gives it again, often to a similar process."""
+
+import os
+import pathlib
+
+_PROC = pathlib.Path("/proc")
+
+
+def process_identity(pid: int) -> str | None:
+    """Return a text that no other process ever has: ID, boot, time of start; None if no such process lives.
+
+    Without `/proc` (on macOS) it is the ID alone.
+    """
+    if not _PROC.joinpath("self", "stat").exists():
+        return f"{pid}" if _exists(pid) else None
+    try:
+        state, *_, started = _stat(pid)
+    except OSError:
+        return None
+    boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    return None if state in "ZX" else f"{pid} {boot} {started}"
+
+
+def process_age_s(pid: int) -> float:
+    """Return for how long a living process has run; unbounded if the system does not say."""
+    try:
+        uptime_s = float(_PROC.joinpath("uptime").read_text().split()[0])
+        return uptime_s - int(_stat(pid)[-1]) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return float("inf")
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields from state to start time of a process, in clock ticks since the boot."""
+    return _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()[:20]  # the name may hold anything
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

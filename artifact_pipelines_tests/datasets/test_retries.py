@@ -1,0 +1,162 @@
+"""Runs that die are requested again, a few times with growing pauses; runs whose step failed are not."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets import retries
+from artifact_pipelines_tests.project import ALL, CSV, Project, without_waiting
+
+SAMPLE = dg.AssetKey(["flights", "samples", "few"])
+PAUSES_S = (1000.0, 2000.0, 4000.0)
+"""Longer than the tests take."""
+
+
+class Clock:
+    """The time that the sensors see."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(retries, "now_s", clock)
+    monkeypatch.setattr(retries, "PAUSES_S", PAUSES_S)
+    return clock
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+class Crashing:
+    """A project whose requested runs die on demand, as if their process was killed."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.project = Project(settings, instance)
+        self.instance = instance
+        self._resources = without_waiting(settings)
+
+    def tick(self, sensor: str) -> tuple[list[dg.RunRequest], str]:
+        """Evaluate a sensor as the daemon does; return its requests, and its reason to request nothing."""
+        definition = self.project.definitions.resolve_sensor_def(sensor)
+        with dg.build_sensor_context(
+            instance=self.instance,
+            definitions=self.project.definitions,
+            resources={name: self._resources[name] for name in definition.required_resource_keys},
+        ) as context:
+            tick = definition.evaluate_tick(context)
+        return list(tick.run_requests or ()), tick.skip_message or ""
+
+    def die(self, request: dg.RunRequest) -> None:
+        """Start the run of a request, and end it as Dagster ends one whose process is gone."""
+        self.die_on(request.asset_selection or [], {**request.tags, "dagster/run_key": str(request.run_key)})
+
+    def die_on(self, assets: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> None:
+        job = self.project.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
+        run = self.instance.create_run_for_job(job, tags=dict(tags), asset_selection=frozenset(assets))
+        self.instance.report_run_failed(run, "The process is gone.")
+
+
+@pytest.fixture
+def crashing(settings: Settings, instance: dg.DagsterInstance) -> Crashing:
+    return Crashing(settings, instance)
+
+
+def test_file_whose_run_died_is_ingested_by_a_retry_after_a_pause(crashing: Crashing, clock: Clock) -> None:
+    crashing.project.drop(CSV)
+    [request], _ = crashing.tick("flights_landing")
+    crashing.die(request)
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "flights.csv: requested (its run died, not its data; retry 1 of 3 starts at" in reason
+    clock.ahead_s = PAUSES_S[0]
+    [retry], _ = crashing.tick("flights_landing")
+    assert retry.run_key == f"{request.run_key} retry 1"
+    assert sorted(crashing.project.settle()[0]) == ALL
+    assert crashing.tick("flights_landing") == ([], "flights.csv: ingested")
+
+
+def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
+    crashing: Crashing, clock: Clock, settings: Settings
+) -> None:
+    crashing.project.drop(CSV)
+    for pause_s in PAUSES_S:
+        [request], _ = crashing.tick("flights_landing")
+        crashing.die(request)
+        clock.ahead_s = pause_s / 2
+        assert crashing.tick("flights_landing")[0] == []
+        clock.ahead_s = pause_s
+    [request], _ = crashing.tick("flights_landing")
+    crashing.die(request)
+    assert list(retries.PAUSES_S) == sorted(retries.PAUSES_S)
+    clock.ahead_s = 100_000
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "failed (its runs died 4 times, nothing is known against the file; `touch` it" in reason
+    crashing.project.drop(CSV)
+    assert sorted(crashing.project.settle()[0]) == ALL
+
+
+def test_dead_run_keeps_its_place_before_later_files(crashing: Crashing, clock: Clock) -> None:
+    crashing.project.drop(CSV)
+    [request], _ = crashing.tick("flights_landing")
+    crashing.die(request)
+    crashing.project.drop(CSV + "UA,9,9\n", "flights2.csv")
+    clock.ahead_s = PAUSES_S[0]
+    crashing.project.settle()
+    [latest] = crashing.instance.fetch_materializations(dg.AssetKey(["flights", "table"]), limit=1).records
+    assert latest.asset_materialization
+    assert latest.asset_materialization.metadata["dagster/row_count"].value == 4
+
+
+def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
+    crashing.project.drop("no,such,columns\n1,2,3\n")
+    crashing.project.settle()
+    clock.ahead_s = 100_000
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "its run failed; see the run, fix the file and drop it again" in reason
+
+
+def test_sample_whose_run_died_is_requested_again(crashing: Crashing, clock: Clock) -> None:
+    crashing.project.drop(CSV)
+    crashing.project.settle()
+    assert crashing.tick("flights_retries")[0] == []
+    crashing.die_on([SAMPLE], {"dagster/from_automation_condition": "true"})
+    requests, reason = crashing.tick("flights_retries")
+    assert requests == []
+    assert "flights/samples/few: its run died, not its data; retry 1 of 3" in reason
+    clock.ahead_s = PAUSES_S[0]
+    [request], _ = crashing.tick("flights_retries")
+    assert request.asset_selection == [SAMPLE]
+    assert crashing.project.settle()[0] == ["samples/few"]
+    assert crashing.tick("flights_retries")[0] == []
+
+
+def test_sample_is_given_up_after_the_last_retry(crashing: Crashing, clock: Clock) -> None:
+    crashing.die_on([SAMPLE], {"artifact/retry": str(len(PAUSES_S))})
+    clock.ahead_s = 100_000
+    assert crashing.tick("flights_retries") == (
+        [],
+        "flights/samples/few: its runs died 4 times; materialize it again by hand",
+    )
+
+
+def test_retry_leaves_to_dagster_what_dagster_repeats(crashing: Crashing, clock: Clock) -> None:
+    """Dagster's `run_retries` start the run again within seconds. If they do not, the pause ends a minute later."""
+    crashing.die_on([SAMPLE], {"dagster/will_retry": "true"})
+    clock.ahead_s = PAUSES_S[0]
+    assert crashing.tick("flights_retries")[0] == []
+    clock.ahead_s += 60
+    assert len(crashing.tick("flights_retries")[0]) == 1

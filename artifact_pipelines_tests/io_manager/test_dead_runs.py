@@ -1,0 +1,149 @@
+"""A started run whose process is gone is ended; any other run is left alone. The processes are real."""
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+from dagster._grpc import impl
+
+from artifact_pipelines.core.processes import process_identity
+from artifact_pipelines.io_manager.dead_runs import MOVE_GRACE_S, Watch, end_dead_runs
+from artifact_pipelines.maintenance.sensors import artifact_dead_runs
+
+HERE = "artifact_pipelines"
+FRESH = Watch("host", 0.0, {})
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@dg.job
+def any_job() -> None: ...
+
+
+def start(
+    instance: dg.DagsterInstance,
+    pid: int | None,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
+    location: str = HERE,
+) -> str:
+    """Make a run in progress, with the event that its process reports first."""
+    run = instance.create_run_for_job(any_job, status=status, tags={"dagster/code_location": location})
+    if pid is not None:
+        message = f"Started process for run (pid: {pid})."
+        instance.report_engine_event(message, run, EngineEventData.in_process(pid))
+    return run.run_id
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run
+    return run.status
+
+
+def test_run_of_a_killed_process_fails_with_the_reason_in_its_events(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes]
+) -> None:
+    run_id = start(instance, process.pid)
+    watch, ended = end_dead_runs(instance, HERE, FRESH)
+    assert (ended, status_of(instance, run_id)) == ([], dg.DagsterRunStatus.STARTED)
+    process.kill()
+    process.wait()
+    watch, ended = end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), "host", time.time()))
+    assert ended == [f"run {run_id}: its process is gone, ended"]
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+    assert any("The process of this run is gone" in event.message for event in instance.all_logs(run_id))
+    assert end_dead_runs(instance, HERE, watch) == (FRESH, [])
+
+
+def test_run_that_was_never_seen_alive_is_ended(instance: dg.DagsterInstance, process: subprocess.Popen[bytes]) -> None:
+    run_id = start(instance, process.pid, dg.DagsterRunStatus.STARTING)
+    process.kill()
+    process.wait()
+    end_dead_runs(instance, HERE, FRESH)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_killed_process_that_nobody_waited_for_is_gone(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes]
+) -> None:
+    run_id = start(instance, process.pid)
+    process.kill()
+    deadline = time.monotonic() + 10
+    while process_identity(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    end_dead_runs(instance, HERE, FRESH)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_other_process_with_the_same_id_does_not_keep_a_run(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = start(instance, process.pid)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 1000)  # the event is old, the process is young
+    end_dead_runs(instance, HERE, FRESH)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_jump_of_the_clock_ends_no_run_that_was_seen_alive(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = start(instance, process.pid)
+    watch, _ = end_dead_runs(instance, HERE, FRESH)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 864_000)
+    end_dead_runs(instance, HERE, watch)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.STARTED
+
+
+def test_runs_of_other_code_locations_and_without_a_process_are_left_alone(instance: dg.DagsterInstance) -> None:
+    gone = 2**22 + 1  # above the highest process ID of Linux
+    runs = [start(instance, gone, location="elsewhere"), start(instance, None)]
+    assert end_dead_runs(instance, HERE, FRESH) == (FRESH, [])
+    assert {status_of(instance, run_id) for run_id in runs} == {dg.DagsterRunStatus.STARTED}
+
+
+def test_run_that_was_being_canceled_ends_as_canceled(instance: dg.DagsterInstance) -> None:
+    run_id = start(instance, 2**22 + 1, dg.DagsterRunStatus.CANCELING)
+    end_dead_runs(instance, HERE, FRESH)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.CANCELED
+
+
+def test_runs_on_the_old_host_have_time_to_finish_after_a_move(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their processes cannot be seen from here, and may be finishing while the old code server drains."""
+    run_id = start(instance, 2**22 + 1)
+    moved = Watch.resume(dataclasses.replace(FRESH, host="old").cursor(), "new", time.time() + 1)
+    moved, ended = end_dead_runs(instance, HERE, moved)
+    assert ended == []
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + MOVE_GRACE_S + 2)
+    end_dead_runs(instance, HERE, Watch.resume(moved.cursor(), "new", time.time()))
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_sensor_leaves_runs_of_other_launchers_to_dagster(instance: dg.DagsterInstance) -> None:
+    with dg.build_sensor_context(instance=instance) as context:
+        assert "run launcher" in str(artifact_dead_runs.evaluate_tick(context).skip_message)
+
+
+def test_dagster_still_reports_the_process_of_a_run_in_these_words() -> None:
+    assert 'f"Started process for run (pid: {pid})."' in inspect.getsource(impl)
