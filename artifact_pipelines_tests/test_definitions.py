@@ -81,7 +81,11 @@ def test_merge_adds_maintenance_to_another_project(settings: Settings) -> None:
     project = dg.Definitions([own], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
     merged = dg.Definitions.merge(project, build_maintenance(ArtifactStore(**urls), project.assets or ()))
     dg.Definitions.validate_loadable(merged)
-    assert {sensor.name for sensor in merged.sensors or ()} == {"artifact_publisher", "artifact_wipes", "artifact_dead_runs"}
+    assert {sensor.name for sensor in merged.sensors or ()} == {
+        "artifact_publisher",
+        "artifact_wipes",
+        "artifact_dead_runs",
+    }
     config = {"ops": {"clean_up_artifacts": {"config": {"dry_run": False}}}}
     assert merged.resolve_job_def("artifact_clean_up").execute_in_process(run_config=config).success
     with Catalog(settings.catalog_url) as catalog:
