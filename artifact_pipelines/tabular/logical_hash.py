@@ -1,9 +1,9 @@
 """The logical hash of a table: a hash of its values, whatever wrote it, and however it is encoded, cut or compressed.
 
 It hashes a text with the version of the rules, the number of rows, names and types, and three streams for each column:
-row numbers of its nulls, lengths of its values, values. Each stream has a hasher that is fed batch by batch, so memory
-is bounded by a batch. Numbers are little-endian, row numbers have 64 bits, lengths 32 as in Parquet. A null has length
-and value 0.
+nulls, values, and long texts. Each stream has a hasher that is fed batch by batch, so memory is bounded by a batch.
+Nulls are a bit for each row, from the lowest of each byte: 1 for a value, 0 for a null. A null has the value 0. Numbers
+are little-endian.
 
     Columns of                                 have the type                       and the values
     integers                                   int8 ... uint64                     unchanged
@@ -12,14 +12,17 @@ and value 0.
     decimals of any width                      decimal(precision, scale)           128 bits, above 38 digits 256
     dates                                      date                                days since 1970, 32 bits
     times, timestamps, durations               time[us], timestamp[us, zone], ...  64 bits, time[ms] 32; seconds are ms
-    text: large, view or not                   string                              their bytes; lengths
-    binary: large, view, of fixed size or not  binary                              their bytes; lengths
-    lists: large, of fixed size or not         ["list", type]                      a column of all elements; lengths
+    text: large, view or not                   string                              16 bytes, see below
+    binary: large, view, of fixed size or not  binary                              16 bytes, see below
+    lists: large, of fixed size or not         ["list", type]                      length, 32 bits; a column of elements
     structs                                    ["struct", [[name, type], ...]]     a column each, null in null structs
     maps, with unique keys                     lists of structs of key and value   the same
     dictionaries, categories                   the type of their values            the same
     extension types                            their storage type                  the same
     nulls                                      null                                none
+
+The 16 bytes of a text or binary are its length in 32 bits, its bytes, and zeros. A text of more than 12 bytes has only
+its first 4 bytes there, and all its bytes in the stream of long texts.
 
 Names and order of columns and fields count, and so do the width of numbers, the unit and zone of times, and the order
 of rows (but see `unordered_hash`). Values under a null do not count, nor the order of categories, nullability, or
@@ -38,9 +41,11 @@ import pyarrow.compute as pc
 from artifact_pipelines.tabular.arrow_types import decode_dictionary, entries_type, is_list, is_string
 from artifact_pipelines.tabular.exceptions import ColumnValueError, UnsupportedTypeError
 from artifact_pipelines.tabular.pandas_metadata import pandas_facts
+from artifact_pipelines.tabular.text_views import fill_with_zeros, fixed_bytes, split_texts, take_texts
 
-RULES = "2"
+RULES = "3"
 _DIGITS_128 = 38
+_BITS_OF = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}
 _TICKS_OF_A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 _SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "decimals", "lists", "structs", "maps")
 _PLAIN = {
@@ -90,7 +95,7 @@ class TableHasher:
         for (name, _), column, array in zip(self._names, self._columns, batch.columns, strict=True):
             try:
                 column.update(array)
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, pa.ArrowCapacityError) as error:
                 raise ColumnValueError(name, str(array.type), str(error)) from error
 
     def hexdigest(self) -> str:
@@ -139,6 +144,26 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(is_string(kind) or is_binary or types.is_fixed_size_binary(kind))
 
 
+class _Bits:
+    """Hashes booleans, eight in a byte."""
+
+    def __init__(self, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self._held = pa.array([], pa.bool_())  # those that do not fill a byte yet
+
+    def update(self, bits: pa.BooleanArray) -> None:
+        together = pa.concat_arrays([self._held, bits])  # its bits start at a byte, unlike those of a slice
+        whole_bytes = len(together) // 8
+        self._hasher.update(memoryview(together.buffers()[1])[:whole_bytes])
+        self._held = together[8 * whole_bytes :]
+
+    def hexdigest(self) -> str:
+        """Return the hash; the last byte is filled up with zeros. Add nothing afterwards."""
+        last = sum(bit.as_py() << place for place, bit in enumerate(self._held))
+        self._hasher.update(bytes([last]))
+        return self._hasher.hexdigest()
+
+
 class _Column:
     """One column: its own streams, and the columns nested in it."""
 
@@ -146,49 +171,36 @@ class _Column:
         inner = [] if isinstance(kind, str) else [kind[1]] if kind[0] == "list" else [k for _, k in kind[1]]
         self._children = [_Column(child, make_hasher) for child in inner]
         self._kind = kind
-        self._rows = 0
-        self._nulls, self._lengths, self._values = make_hasher(), make_hasher(), make_hasher()
+        self._nulls = _Bits(make_hasher())
+        self._values, self._long_texts = make_hasher(), make_hasher()
 
     def update(self, array: pa.Array) -> None:
         if not len(array) or self._kind == "null":
             return
         array = _encode_plainly(array)
-        if array.null_count:
-            positions = pc.indices_nonzero(array.is_null())
-            self._nulls.update(_fixed_bytes(pc.add(positions, pa.scalar(self._rows, pa.uint64()))))
-        self._rows += len(array)
+        self._nulls.update(array.is_valid())
         if pa.types.is_struct(array.type):
             for column, child in zip(self._children, array.flatten(), strict=True):
                 column.update(child)
         elif is_list(array.type):
-            self._update_lengths(_without_nulls(pc.list_value_length(array), 0))
+            lengths = fill_with_zeros(pc.list_value_length(array).cast(pa.int32()))
+            self._values.update(fixed_bytes(lengths))
             self._children[0].update(array.flatten())  # without values under nulls
         elif _is_text(array.type):
-            self._update_text(array)
+            for heads, long_texts in split_texts(array):
+                self._values.update(heads)
+                for text in long_texts:
+                    self._long_texts.update(text)
         else:
-            if pa.types.is_decimal(array.type):  # a HUGEINT of DuckDB may have more digits than its type
-                array.validate(full=True)
-            if pa.types.is_time(array.type):
-                _check_times(array)
-            self._values.update(_fixed_bytes(_canonical_numbers(array)))
+            _check_range(array)
+            self._values.update(fixed_bytes(_canonical_numbers(array)))
 
     def digests(self) -> Iterator[str]:
         """Yield the hashes of its streams, then of the nested columns."""
-        for hasher in (self._nulls, self._lengths, self._values):
+        for hasher in (self._nulls, self._values, self._long_texts):
             yield hasher.hexdigest()
         for child in self._children:
             yield from child.digests()
-
-    def _update_text(self, array: pa.Array) -> None:
-        lengths = _text_lengths(array)
-        if array.null_count and pc.any(pc.and_(array.is_null(), pc.greater(lengths, 0))).as_py():
-            array = _without_nulls(array, b"")
-            lengths = _text_lengths(array)
-        self._update_lengths(lengths)
-        self._values.update(_text_bytes(array))
-
-    def _update_lengths(self, lengths: pa.Array) -> None:
-        self._lengths.update(_fixed_bytes(lengths.cast(pa.int32())))
 
 
 def _encode_plainly(array: pa.Array) -> pa.Array:
@@ -197,7 +209,8 @@ def _encode_plainly(array: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return _encode_plainly(array.storage)
     if pa.types.is_dictionary(kind):
-        return _encode_plainly(decode_dictionary(array))
+        is_text = _is_text(kind.value_type)
+        return take_texts(array) if is_text else _encode_plainly(decode_dictionary(array))
     if pa.types.is_map(kind):
         lists = array.cast(entries_type(kind))
         if not pa.types.is_nested(kind.key_type):
@@ -210,6 +223,8 @@ def _encode_plainly(array: pa.Array) -> pa.Array:
 def _check_keys(maps: pa.ListArray) -> None:
     """Refuse a map with a duplicate key: readers disagree about its value."""
     keys = _encode_plainly(maps.flatten().flatten()[0])  # without keys under nulls
+    if _is_text(keys.type):
+        keys = keys.cast(pa.large_binary())
     if pa.types.is_floating(keys.type):
         keys = _canonical_numbers(keys)
     rows = pc.list_parent_indices(maps)
@@ -218,19 +233,18 @@ def _check_keys(maps: pa.ListArray) -> None:
         raise pa.ArrowInvalid("a map has a duplicate key")
 
 
-def _check_times(times: pa.Array) -> None:
-    """Refuse times outside of a day, such as 24:00: each reader shows them differently."""
-    ends = pc.min_max(times.cast(pa.int32() if pa.types.is_time32(times.type) else pa.int64())).as_py()
-    if ends["min"] is not None and (ends["min"] < 0 or ends["max"] >= _TICKS_OF_A_DAY[times.type.unit]):
-        raise pa.ArrowInvalid("a time is not within a day")
+def _check_range(numbers: pa.Array) -> None:
+    """Refuse values that their type does not allow, but its memory does."""
+    if pa.types.is_decimal(numbers.type):  # a HUGEINT of DuckDB may have more digits than its type
+        numbers.validate(full=True)
+    elif pa.types.is_time(numbers.type):  # such as 24:00, which each reader shows differently
+        ends = pc.min_max(numbers.view(pa.int32() if pa.types.is_time32(numbers.type) else pa.int64())).as_py()
+        if ends["min"] is not None and (ends["min"] < 0 or ends["max"] >= _TICKS_OF_A_DAY[numbers.type.unit]):
+            raise pa.ArrowInvalid("a time is not within a day")
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     types = pa.types
-    if types.is_string_view(kind) or types.is_binary_view(kind):
-        return pa.large_binary()
-    if types.is_fixed_size_binary(kind):
-        return pa.binary()
     if types.is_decimal(kind):
         wide = pa.decimal128 if kind.precision <= _DIGITS_128 else pa.decimal256
         return wide(kind.precision, kind.scale)
@@ -248,37 +262,11 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _canonical_numbers(array: pa.Array) -> pa.Array:
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
-    array = _without_nulls(array, 0)
+    array = fill_with_zeros(array)
     if not pa.types.is_floating(array.type):
         return array
-    array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 + 0.0 is 0.0
+    if pc.min(array.view(bits := _BITS_OF[array.type])).as_py() == -(1 << bits.bit_width - 1):
+        array = pc.add(array, pa.scalar(0.0, array.type))  # the bits are those of -0.0, and -0.0 + 0.0 is 0.0
     if not math.isnan(pc.sum(array).as_py()):  # a sum takes half the time of testing each number
         return array
     return pc.if_else(pc.is_nan(array), pa.scalar(float("nan"), array.type), array)
-
-
-def _without_nulls(array: pa.Array, value: Any) -> pa.Array:
-    return array.fill_null(pa.scalar(value, array.type)) if array.null_count else array
-
-
-def _fixed_bytes(array: pa.Array) -> memoryview:
-    width = array.type.bit_width // 8
-    return memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width]
-
-
-def _text_lengths(array: pa.Array) -> pa.Array:
-    """Return the length of every text, including those under nulls."""
-    positions = _text_positions(array)
-    return pc.subtract(positions[1:], positions[:-1])
-
-
-def _text_bytes(array: pa.Array) -> memoryview:
-    positions = _text_positions(array)
-    return memoryview(array.buffers()[2] or b"")[positions[0].as_py() : positions[-1].as_py()]
-
-
-def _text_positions(array: pa.Array) -> pa.Array:
-    """Return the start of each text, and the end of the last one."""
-    is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-    kind = pa.int64() if is_large else pa.int32()
-    return pa.Array.from_buffers(kind, len(array) + 1, [None, array.buffers()[1]], offset=array.offset)
