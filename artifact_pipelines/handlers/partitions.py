@@ -125,6 +125,9 @@ def _convert(table: Any, table_type: str) -> Any:
     if table_type == "duckdb.DuckDBPyRelation":
         import duckdb
 
+        from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
+
+        check_duckdb_names(table.schema.names)
         return duckdb.connect().from_arrow(table)
     if table_type == "pandas.DataFrame":
         from artifact_pipelines.handlers.pandas_handler import make_frame

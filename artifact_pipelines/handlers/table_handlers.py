@@ -133,17 +133,23 @@ class DuckDBHandler(ParquetHandler):
         import duckdb
 
         from artifact_pipelines.handlers.scanning import path_for_scan
+        from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 
         columns = check_columns(artifact, request.columns)
         if columns == []:
             raise InvalidArgumentError("columns", columns, "at least one column: a DuckDB relation cannot have none")
+        check_duckdb_names(column_names(artifact) if columns is None else columns)
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
             relation = duckdb.connect().read_parquet(str(path_for_scan(artifact)))
             if columns is None:
                 return relation
-            # DuckDB ignores case and allows no empty name: it renames such columns.
-            names = dict(zip(column_names(artifact), relation.columns, strict=True))
-            return relation.project(", ".join(f'"{names[column].replace(chr(34), chr(34) * 2)}"' for column in columns))
+            found = dict(zip(column_names(artifact), relation.columns, strict=True))  # DuckDB's names
+            return relation.project(", ".join(f"{_quoted(found[name])} AS {_quoted(name)}" for name in columns))
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a column in SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def read_table(artifact: Artifact, columns: Sequence[str] | None, for_pandas: bool = False) -> "pa.Table":

@@ -55,6 +55,8 @@ class ColumnValueError(UsageError):
             return "Keep one of the entries, or use a list of structs with a key and a value."
         if "within a day" in self.problem:
             return "Fix the value, or cast the column to a duration or to int64."
+        if "years" in self.problem:
+            return "Use null for an infinite date, or cast the column to int64 or text."
         if "precision" in self.problem:
             return "A decimal has at most 38 digits, and DuckDB's HUGEINT may have 39: cast the column to text, in DuckDB to VARCHAR."
         if any(kind in self.type_name for kind in ("date", "duration", "time")):
@@ -72,6 +74,20 @@ class DuplicateColumnsError(UsageError):
         return (
             f"More than one column is called {first_names(self.columns, MOST_NAMES)}. Nothing was stored. "
             "Rename them: columns are read by name."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class DuckDBNamesError(UsageError):
+    """DuckDB cannot read columns under their names: they differ only in case, or a name is empty."""
+
+    columns: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"DuckDB cannot read {first_names(self.columns, MOST_NAMES)}: it ignores the case of names and has no empty name, so it "
+            "would rename columns. Read the table with polars, pyarrow or pandas, request other columns in the input's "
+            "metadata (`columns`), or rename the columns where the table is made."
         )
 
 

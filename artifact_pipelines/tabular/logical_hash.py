@@ -47,6 +47,7 @@ RULES = "3"
 _DIGITS_128 = 38
 _BITS_OF = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}
 _TICKS_OF_A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+_MOST_DAYS = 95_000_000  # 260,000 years
 _SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "decimals", "lists", "structs", "maps")
 _PLAIN = {
     pa.bool_(): "bool",
@@ -234,13 +235,24 @@ def _check_keys(maps: pa.ListArray) -> None:
 
 
 def _check_range(numbers: pa.Array) -> None:
-    """Refuse values that their type does not allow, but its memory does."""
-    if pa.types.is_decimal(numbers.type):  # a HUGEINT of DuckDB may have more digits than its type
+    """Refuse values that their type does not allow but its memory does, and dates that make polars panic."""
+    kind, types = numbers.type, pa.types
+    if types.is_decimal(kind):  # a HUGEINT of DuckDB may have more digits than its type
         numbers.validate(full=True)
-    elif pa.types.is_time(numbers.type):  # such as 24:00, which each reader shows differently
-        ends = pc.min_max(numbers.view(pa.int32() if pa.types.is_time32(numbers.type) else pa.int64())).as_py()
-        if ends["min"] is not None and (ends["min"] < 0 or ends["max"] >= _TICKS_OF_A_DAY[numbers.type.unit]):
-            raise pa.ArrowInvalid("a time is not within a day")
+    if types.is_time(kind) and not _is_between(numbers, 0, _TICKS_OF_A_DAY[kind.unit] - 1):  # each reader shows another
+        raise pa.ArrowInvalid("a time is not within a day")
+    if types.is_date(kind) or types.is_timestamp(kind):
+        most = _MOST_DAYS * (1 if types.is_date(kind) else _TICKS_OF_A_DAY[kind.unit])
+        if not _is_between(numbers, -most, most):
+            raise pa.ArrowInvalid("a date is infinite or more than 260,000 years away from 1970")
+
+
+def _is_between(times: pa.Array, least: int, most: int) -> bool:
+    """True if all values that are not null are between these numbers of units."""
+    numbers = times.view(f"int{times.type.bit_width}")
+    if times.null_count == len(times):
+        return True
+    return bool(least <= pc.min(numbers).as_py() and pc.max(numbers).as_py() <= most)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

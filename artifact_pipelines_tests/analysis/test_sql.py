@@ -6,7 +6,7 @@ import pytest
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.kinds.sql import Sql
-from artifact_pipelines.tabular.exceptions import UnsafeQueryError
+from artifact_pipelines.tabular.exceptions import DuckDBNamesError, UnsafeQueryError
 
 
 @pytest.fixture
@@ -39,6 +39,12 @@ def test_answer_without_an_order_is_sorted_by_all_columns(flights: dict[str, pat
 def test_empty_answer_has_columns(flights: dict[str, pathlib.Path]) -> None:
     found = answer("SELECT carrier FROM flights WHERE delay > 100", flights)
     assert (found.num_rows, found.column_names) == (0, ["carrier"])
+
+
+def test_table_whose_columns_differ_only_in_case_is_refused(tmp_path: pathlib.Path) -> None:
+    pl.DataFrame({"a": [1], "A": [2]}).write_parquet(tmp_path / "x.parquet")
+    with pytest.raises(DuckDBNamesError, match="'a', 'A'"):  # "A" would be a
+        answer('SELECT "A" FROM x', {"x": tmp_path / "x.parquet"})
 
 
 @pytest.mark.parametrize("sql", ["DROP VIEW flights", "SELECT 1; SELECT 2", "COPY flights TO 'x.csv'", ";"])

@@ -8,10 +8,12 @@ from typing import Annotated, ClassVar, Literal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pydantic
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
 
 _BATCH_ROWS = 65_536
@@ -38,10 +40,12 @@ class Sql(IAnalysisKind):
 
         Raises:
             UnsafeQueryError: The query is not one SELECT, or tries to reach something else.
+            DuckDBNamesError: Columns of a table differ only in case.
             InvalidQueryError: DuckDB does not understand the query or cannot answer it.
         """
         with locked_duckdb(list(tables.values())) as connection, _explained(self.query, tables):
             for name, path in tables.items():
+                check_duckdb_names(pq.read_schema(path).names)
                 connection.read_parquet(str(path)).create_view(name)
             query = only_select(connection, self.query)
             if not _is_ordered(connection, query):
