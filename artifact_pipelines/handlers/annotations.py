@@ -20,7 +20,8 @@ Value = TypeVar("Value")
 _UNIONS = (typing.Union, types.UnionType)
 # Not listed in messages: another name of the same handler is enough.
 _UNLISTED = {
-    *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence"),
+    *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence", "collections.Set"),
+    *("pandas.NAType", "pathlib.PurePath"),
     *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
 }
 

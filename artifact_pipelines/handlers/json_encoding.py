@@ -1,32 +1,40 @@
-"""Encode values as JSON: equal values as equal bytes, records by their own class, sets in order.
+"""Encode values as JSON: equal values as equal bytes, and each value of Python with its type.
 
-The one idea: one walk turns a value into dicts, lists and plain values, and refuses a value that JSON cannot hold with
-the path to it. The message shows names and types only: the values may be confidential.
+The one idea: the C encoder of `json` does the work, and asks for the form of each value that it does not know. It
+would write a tuple as a list and a number as a text key, so a value with one of these, with NaN, or with something
+that JSON cannot hold is walked through first: that puts in the tags (`json_tags`), or refuses the value with the path.
 """
 
 import dataclasses
-import datetime
-import decimal
 import enum
 import itertools
 import json
 import math
-import pathlib
-import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+import types
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
+from artifact_pipelines.handlers.json_records import check_open, encode_record, is_record
+from artifact_pipelines.handlers.json_refusals import (
+    MOST_LEVELS,
+    check_level,
+    problem_of_leaf,
+    refusal,
+    within,
+)
+from artifact_pipelines.handlers.json_tags import (
+    MARK,
+    escape,
+    has_mark,
+    numpy_to_python,
+    tag,
+    tag_scalar,
+    without_value,
+)
 
-MOST_LEVELS = 200
-"""Deepest nesting that is stored: pydantic reads no more levels, and Python not many more."""
-
-_NAME_CHARACTERS = 50
-_TOO_LARGE = 10**4300  # Python reads and writes no more digits
-_ASTERISKS = "is a secret and would be stored as asterisks: exclude it, or give it a field_serializer"
-_CONTAINERS = (dict, list, tuple, set, frozenset)
-_AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, pathlib.PurePath, uuid.UUID)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_SIMPLE = {bool, types.NoneType}
+_WORD = 1 << 63
 
 
 def encode_json(value: object) -> str:
@@ -36,150 +44,155 @@ def encode_json(value: object) -> str:
         UnstorableValueError: JSON cannot hold it.
     """
     try:
-        plain = _to_plain(value, value, 0)
+        text = _ENCODER.encode(value)  # the text is rarely larger than the value itself
+        if (text.isascii() or text.encode()) and _is_direct(value):
+            return text
+    except (TypeError, ValueError, RecursionError, UnstorableValueError):
+        pass  # the walk finds the place
+    try:
+        return _ENCODER.encode(_encode(value, 0))
     except RecursionError:
-        raise _refusal(value, f"has more than {MOST_LEVELS} levels, or contains itself") from None
-    return _ENCODER.encode(plain)  # one call in C; the text is rarely larger than the value itself
+        raise refusal(value, f"has more than {MOST_LEVELS} levels, or contains itself") from None
 
 
-def _to_plain(value: Any, source: Any, level: int) -> Any:
+def _is_direct(value: object) -> bool:
+    """True if the C encoder gives a value without cycles its own form. It asks level by level, which is fast."""
+    level: list[Any] = [value]
+    for _ in range(MOST_LEVELS + 1):
+        kinds = set(map(type, level))
+        if any(issubclass(kind, tuple) for kind in kinds):
+            return False
+        dicts, lists = _of_kind(dict, level, kinds), _of_kind(list, level, kinds)
+        keys = set(itertools.chain.from_iterable(dicts))
+        if not all(isinstance(key, str) and not key.startswith(MARK) for key in keys):
+            return False
+        level = [*itertools.chain.from_iterable(map(dict.values, dicts)), *itertools.chain.from_iterable(lists)]
+        if not level:
+            return True
+    return False
+
+
+def _of_kind(wanted: type, items: list[Any], kinds: set[type]) -> list[Any]:
+    fitting = {kind for kind in kinds if issubclass(kind, wanted)}
+    return items if fitting == kinds else [item for item in items if type(item) in fitting] if fitting else []
+
+
+def _encode(value: Any, level: int = 0) -> Any:
     """Return a value as dicts, lists, texts and numbers.
 
     Args:
-        value: The value, or pydantic's dump of it.
-        source: The value itself, to find the sets, subclasses and secrets behind a dump.
+        value: The value.
         level: Number of containers around it.
     """
-    if source is not value and getattr(type(source), "__pydantic_root_model__", False):
-        return _to_plain(value, source.root, level)
-    if isinstance(value, str):
-        problem = None if value.isascii() or _is_utf8(value) else "has a character that UTF-8 cannot encode"
-    elif isinstance(value, float):
-        problem = None if math.isfinite(value) else "is NaN or infinite"
-    elif isinstance(value, int):
-        problem = None if -_TOO_LARGE < value < _TOO_LARGE else "has too many digits"
-    elif value is None:
+    if isinstance(value, str | int):
+        problem = problem_of_leaf(value)
+        if problem:
+            raise refusal(value, problem)
+        return value
+    if isinstance(value, float):
+        return _encode_float(value)
+    if value is None or without_value(value):
         return None
-    elif isinstance(value, _CONTAINERS):
-        if level == MOST_LEVELS:
-            raise RecursionError
-        return _container_to_plain(value, source, level + 1)
-    else:
-        return _to_plain(_represent(value), value, level)
-    if source is not value and _is_secret(source) and {*str(value).strip("b'")} == {"*"}:
-        problem = _ASTERISKS
-    if problem:
-        raise _refusal(source, problem)
-    return value
+    if isinstance(value, list | dict | tuple | set | frozenset):
+        check_level(level)
+        return _encode_container(value, level + 1)
+    return _encode_other(value, level)
 
 
-def _container_to_plain(value: Any, source: Any, level: int) -> dict[Any, Any] | list[Any]:
-    if isinstance(value, dict):
-        whole, sources = (value, value.values()) if value is source else _find_sources(value, source)
-        items = _items_to_plain(whole, whole.values(), sources, level)
-        _check_keys(whole)
-        return dict(zip(whole, items, strict=True))
-    is_same = value is source or (isinstance(source, Collection) and len(source) == len(value))
-    items = _items_to_plain(range(len(value)), value, source if is_same else value, level)
-    return sorted(items, key=_ENCODER.encode) if is_same and isinstance(source, set | frozenset) else items
-
-
-def _find_sources(plain: dict[Any, Any], source: Any) -> tuple[dict[Any, Any], Iterable[Any]]:
-    """Return the whole dump of a mapping or record, and the values behind it."""
-    if isinstance(source, Mapping) and len(source) == len(plain):
-        return plain, source.values()
-    whole = _dump_dataclass(source) if _lacks_fields(plain, source) else plain
-    return whole, [_field(source, key) for key in whole]
-
-
-def _items_to_plain(
-    names: Iterable[object], items: Iterable[object], sources: Iterable[object], level: int
-) -> list[Any]:
+def _encode_items(names: Iterable[object], items: Iterable[Any], level: int) -> list[Any]:
     done: list[Any] = []
     try:
-        for item, source in zip(items, sources, strict=True):
-            done.append(_to_plain(item, source, level))
+        for item in items:
+            kind = type(item)  # most items are plain: seen here, without another call
+            if (kind is str and item.isascii()) or kind in _SIMPLE or (kind is int and -_WORD < item < _WORD):
+                done.append(item)
+            else:
+                done.append(_encode(item, level))
     except UnstorableValueError as error:
-        name = next(itertools.islice(names, len(done), None))
-        raise dataclasses.replace(error, path=[_shown_name(name), *error.path]) from None
+        raise within(error, names, len(done)) from None
     return done
 
 
-def _represent(value: object) -> Any:
-    """Return the JSON value, dict or list that represents a value which JSON does not know."""
-    import pydantic
+def _encode_container(value: Any, level: int) -> Any:
+    if isinstance(value, dict):
+        return _encode_dict(value, level)
+    items = _encode_items(itertools.count(), value, level)
+    if isinstance(value, list):
+        return items
+    if isinstance(value, tuple):
+        return tag("tuple", items)
+    ordered = sorted(items, key=_order)  # equal sets may have other orders
+    if not all(map(_is_hashable, ordered)):  # records: an annotation brings the set back
+        return ordered
+    return tag("set" if isinstance(value, set) else "frozenset", ordered)
 
-    if pydantic.dataclasses.is_pydantic_dataclass(type(value)):
-        return _dump_dataclass(value)
+
+def _encode_dict(value: Mapping[Any, Any], level: int) -> dict[str, Any]:
+    items = _encode_items(value, value.values(), level)
+    if _has_plain_keys(value):
+        return dict(zip(value, items, strict=True))
+    pairs = list(zip(_encode_keys(value, level), items, strict=True))
+    if all(isinstance(key, str) for key, _ in pairs):
+        return escape(dict(pairs))
+    return tag("dict", [list(pair) for pair in sorted(pairs, key=lambda pair: _order(pair[0]))])
+
+
+def _has_plain_keys(value: Mapping[Any, Any]) -> bool:
+    """True if all keys are ASCII, and the dict does not look like a tag."""
+    return {*map(type, value)} <= {str} and "".join(value).isascii() and (len(value) != 1 or not has_mark(value))
+
+
+def _encode_keys(value: Mapping[Any, Any], level: int) -> list[Any]:
+    try:
+        keys = [key if type(key) is str and key.isascii() else _encode(key, level) for key in value]
+    except UnstorableValueError:
+        raise refusal(value, "has a key that cannot be stored") from None
+    if {*map(type, value)} <= {str}:
+        return keys
+    if not all(map(_is_hashable, keys)):
+        raise refusal(value, "has a key that is a record, or contains one")
+    if len({*map(_ENCODER.encode, keys)}) < len(keys):
+        raise refusal(value, "has keys that are stored alike, such as a text and an Enum of that text")
+    return keys
+
+
+def _encode_float(value: float) -> Any:
+    return value if math.isfinite(value) else tag("float", float.__repr__(value))
+
+
+def _encode_other(value: Any, level: int) -> Any:
+    tagged = tag_scalar(value)
+    if tagged is not None:
+        return tagged
+    plain = numpy_to_python(value)
+    if plain is not value:
+        return _encode(plain, level)
+    if is_record(value):
+        return encode_record(value, level, _encode_float, _order)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, pydantic.BaseModel):
-        return _dump(value, value.model_dump)
+        return _encode({field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, level)
     if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, _AS_TEXT):
-        return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
-    raise _refusal(value, _ASTERISKS if _is_secret(value) else "is not JSON")
+        return _encode(value.value, level)
+    check_open(value)
+    raise refusal(value, "is not JSON")
 
 
-def _dump_dataclass(value: object) -> Any:
-    """Return pydantic's dump of a dataclass by its own class, without its excluded fields."""
-    import pydantic
-
-    adapter = pydantic.TypeAdapter(type(value))
-    return _dump(value, lambda **options: adapter.dump_python(value, **options))
+def _order(plain: object) -> tuple[int, int, str]:
+    """Return the sort key of an encoded element of a set, or key of a dict: integers by size, then all else by text."""
+    is_number = isinstance(plain, int) and not isinstance(plain, bool)
+    return (0, plain, "") if is_number else (1, 0, _ENCODER.encode(plain))  # type: ignore[return-value]
 
 
-def _dump(value: object, dump: Callable[..., Any]) -> Any:
-    try:  # each model by its own class, not the one that a field declares: that would drop a subclass's fields
-        return dump(mode="json", round_trip=True, warnings="error", polymorphic_serialization=True)
-    except (TypeError, ValueError):  # its message may show the value
-        problem = "holds a value that it does not declare, or itself, or its serializer fails"
-        raise _refusal(value, f"{problem}: try model_dump(mode='json')") from None
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_encode)
 
 
-def _lacks_fields(plain: Mapping[str, Any], value: Any) -> bool:
-    """True if pydantic may have dumped a dataclass as its base class, without the subclass's fields."""
-    kinds = [kind for kind in type(value).__mro__ if dataclasses.is_dataclass(kind)]
-    fields = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
-    return bool(fields) and fields[0] != plain.keys() and plain.keys() in fields[1:]
-
-
-def _field(value: Any, key: str) -> Any:
-    """Return the field of a record that pydantic dumps under a key: its name or its alias."""
-    fields: Mapping[str, Any] = getattr(type(value), "__pydantic_fields__", {})
-    named = (name for name, field in fields.items() if field.serialization_alias == key)
-    return getattr(value, next(named, key), None)
-
-
-def _check_keys(value: Mapping[Any, Any]) -> None:
-    if {*map(type, value)} == {str} and all(map(str.isascii, value)):
-        return
-    try:
-        _ENCODER.encode(dict.fromkeys(value)).encode()
-    except (TypeError, ValueError):
-        raise _refusal(value, "has keys that JSON cannot hold, or keys of several types") from None
-
-
-def _is_secret(value: object) -> bool:
-    import pydantic
-
-    return isinstance(value, pydantic.SecretStr | pydantic.SecretBytes | pydantic.Secret)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        return bool(text.encode())
-    except UnicodeEncodeError:
+def _is_hashable(plain: object) -> bool:
+    """True if an encoded value comes back as a value that a set can contain."""
+    if isinstance(plain, list):
         return False
-
-
-def _refusal(value: object, problem: str) -> UnstorableValueError:
-    return UnstorableValueError("JSON", [], type(value).__qualname__, problem)
-
-
-def _shown_name(name: object) -> str:
-    """Return the name of an element as text that can be shown and stored: a key may be any object."""
-    if isinstance(name, str):
-        return name[:_NAME_CHARACTERS].encode(errors="backslashreplace").decode()
-    return str(name) if isinstance(name, int) and name.bit_length() <= 64 else f"<{type(name).__qualname__}>"
+    if not isinstance(plain, dict):
+        return True
+    name, content = next(iter(plain.items()), ("", ()))
+    if name in (f"{MARK}tuple", f"{MARK}frozenset"):
+        return all(map(_is_hashable, content))
+    return len(plain) == 1 and name.startswith(MARK) and not name.startswith((f"{MARK}{MARK}", f"{MARK}bytearray"))

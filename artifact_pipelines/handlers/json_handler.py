@@ -1,37 +1,46 @@
 """The handler for values that JSON holds, and for records: dataclasses and pydantic models."""
 
 import json
+import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.types import FileDescription
+from artifact_pipelines.handlers.annotations import convert_to_subclass
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.handlers.json_encoding import encode_json
+from artifact_pipelines.handlers.json_tags import untag, untag_to_json
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+
+if TYPE_CHECKING:
+    import pydantic
 
 _PREVIEWED_BYTES = 1 << 16
 _PIECE_CHARACTERS = 1 << 20
 _SHOWN_REASONS = 3
 _JSON_TYPES = (dict, list, tuple, bool, int, float, types.NoneType)
+_TAG = re.compile(rb"""\{\s*"!""")
 
 
 class JsonHandler:
-    """JSON values, dataclasses and pydantic models, stored as JSON with sorted keys: equal values, equal bytes.
+    """Values of Python, stored as JSON with sorted keys: equal values, equal bytes.
 
-    Keys become text, tuples lists, and values that pydantic writes as text (dates, decimals, UUIDs, …) text. An
-    annotation restores them (`dict[int, datetime.date]`, `tuple[int, ...]`, a dataclass, `list[Model]`), checked by
-    pydantic; a bare `dict` returns the stored JSON.
+    Where JSON has no word for a value, it is stored with a tag (see `json_tags`) and comes back with its type, at any
+    depth. Records (dataclasses, pydantic models) and Enums come back through the annotation, checked by pydantic; a
+    bare `dict` returns their fields. Scalars of numpy are Python's, and a missing value of pandas is None.
     """
 
     writes = (
-        *(f"builtins.{name}" for name in ("dict", "list", "tuple", "bool", "int", "float", "NoneType")),
-        *("dataclass", "pydantic.BaseModel"),
+        *(f"builtins.{name}" for name in ("dict", "list", "tuple", "set", "frozenset", "range")),
+        *(f"builtins.{name}" for name in ("bool", "int", "float", "complex", "NoneType")),
+        *("datetime.date", "datetime.time", "datetime.timedelta", "decimal.Decimal", "uuid.UUID", "enum.Enum"),
+        *("dataclass", "pydantic.BaseModel", "numpy.generic", "pathlib.PurePath", "pandas.NAType"),
     )
-    reads = (*writes, "collections.Mapping", "collections.Sequence")
+    reads = (*writes, "collections.Mapping", "collections.Sequence", "collections.Set")
     file_types = ("json",)
 
     def describe(self, value: object) -> FileDescription:
@@ -46,38 +55,90 @@ class JsonHandler:
         with artifact.open() as stream:
             data = stream.read()
         annotation = request.annotation
-        if annotation is None or isinstance(annotation, str):
-            return self._parse(artifact, data)
-        return self._validate(artifact, annotation, data)
+        hook = untag if _TAG.search(data) else None
+        adapter = None if annotation is None or isinstance(annotation, str) else _adapter(annotation)
+        if adapter is not None and hook is None:
+            return _validate_json(artifact, adapter, annotation, data)
+        value = _parse(artifact, data, hook)
+        if adapter is None:
+            return value if isinstance(annotation, str) else _convert(value, artifact, request)
+        return _validate_tagged(artifact, adapter, annotation, data, value)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         if artifact.info.size_bytes > _PREVIEWED_BYTES:
             return {}
-        return {"preview": self.read(artifact, ReadRequest("builtins.dict"))}
+        with artifact.open() as stream:
+            return {"preview": _parse(artifact, stream.read())}
 
-    def _parse(self, artifact: Artifact, data: bytes) -> Any:
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError) as error:
-            remedy = "Annotate str or bytes, and fix the program that writes it."
-            raise ContentMismatchError(artifact.info.file_id, "JSON", str(error), remedy) from error
 
-    def _validate(self, artifact: Artifact, annotation: Any, data: bytes) -> Any:
-        import pydantic
+def _parse(artifact: Artifact, data: bytes, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    try:
+        return json.loads(data, object_hook=hook)
+    except (ValueError, RecursionError) as error:
+        remedy = "Annotate str or bytes, and fix the program that writes it."
+        raise ContentMismatchError(artifact.info.file_id, "JSON", str(error), remedy) from error
 
-        try:
-            adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation)
-        except pydantic.errors.PydanticUserError as error:
-            supported = ["dict, list and tuple of supported types", "dataclasses", "pydantic models"]
-            reason = (error.message or "").partition(". ")[0].rstrip(".")  # the rest is advice for users of pydantic
-            raise UnsupportedTypeError("load", _title(annotation), supported, reason) from error
-        try:
-            # A class decides how strict it is. Types of JSON itself are strict: a number is no text.
-            return adapter.validate_json(data, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
-        except pydantic.ValidationError as error:
-            remedy = "Annotate a type that fits the stored value, or dict, list or Any to see it."
-            # Dagster would also show pydantic's error, which shows the values.
-            raise ContentMismatchError(artifact.info.file_id, _title(annotation), _reasons(error), remedy) from None
+
+def _adapter(annotation: Any) -> "pydantic.TypeAdapter[Any] | None":
+    """Return what makes values of an annotation; None for a class of which pydantic knows nothing."""
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(annotation)
+    except pydantic.errors.PydanticUserError as error:
+        if isinstance(error, pydantic.errors.PydanticSchemaGenerationError) and isinstance(annotation, type):
+            return None
+        supported = ["dict, list and tuple of supported types", "dataclasses", "pydantic models"]
+        reason = (error.message or "").partition(". ")[0].rstrip(".")  # the rest is advice for users of pydantic
+        raise UnsupportedTypeError("load", _title(annotation), supported, reason) from error
+
+
+def _convert(value: Any, artifact: Artifact, request: ReadRequest) -> Any:
+    made = convert_to_subclass(value, artifact, request)
+    if request.type_name == "numpy.generic" and made.item() != value and value == value:  # NaN is not itself
+        problem = "a number of this type is rounded"
+        raise ContentMismatchError(artifact.info.file_id, _title(request.annotation), problem, "Annotate float or int.")
+    return made
+
+
+def _validate_tagged(
+    artifact: Artifact, adapter: "pydantic.TypeAdapter[Any]", annotation: Any, data: bytes, value: Any
+) -> Any:
+    """Return a value as the annotation; a record in it may have to be read from the JSON that pydantic has written."""
+    import pydantic
+
+    if type(value) is annotation:
+        return value
+    try:
+        return adapter.validate_python(value, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
+    except pydantic.ValidationError as error:
+        if _names_record(annotation):
+            untagged = json.dumps(_parse(artifact, data, untag_to_json))
+            return _validate_json(artifact, adapter, annotation, untagged.encode())
+        raise _mismatch(artifact, annotation, error) from None
+
+
+def _validate_json(artifact: Artifact, adapter: "pydantic.TypeAdapter[Any]", annotation: Any, data: bytes) -> Any:
+    import pydantic
+
+    try:
+        # A class decides how strict it is. Types of JSON itself are strict: a number is no text.
+        return adapter.validate_json(data, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
+    except pydantic.ValidationError as error:
+        raise _mismatch(artifact, annotation, error) from None  # Dagster would also show its error with the values
+
+
+def _mismatch(artifact: Artifact, annotation: Any, error: "pydantic.ValidationError") -> ContentMismatchError:
+    remedy = "Annotate a type that fits the stored value, or dict, list or Any to see it."
+    return ContentMismatchError(artifact.info.file_id, _title(annotation), _reasons(error), remedy)
+
+
+def _names_record(annotation: Any) -> bool:
+    """True if an annotation names a class whose values pydantic has written."""
+    kinds = [annotation, *typing.get_args(annotation)]
+    return any(isinstance(kind, type) and hasattr(kind, "__pydantic_validator__") for kind in kinds) or any(
+        map(_names_record, kinds[1:])
+    )
 
 
 def _title(annotation: Any) -> str:

@@ -2,7 +2,11 @@
 
 import dataclasses
 import datetime
+import decimal
+import enum
 import io
+import uuid
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +36,10 @@ class Point:
 class Tags:
     tags: set[str]
     day: datetime.date
+
+
+class Size(enum.Enum):
+    SMALL = "s"
 
 
 class Tagged(pydantic.BaseModel):
@@ -71,6 +79,17 @@ VALUES: dict[str, Callable[[], Any]] = {
     "builtins.int": lambda: 2**70,
     "builtins.float": lambda: 0.1,
     "builtins.NoneType": lambda: None,
+    "builtins.set": lambda: {"x", "yy", "zzz", 1, 20, None},
+    "builtins.frozenset": lambda: frozenset({("x", 1), ("yy", 2.5), frozenset({"zzz", "x"})}),
+    "builtins.range": lambda: range(1, 9, 2),
+    "builtins.complex": lambda: 1 - 2j,
+    "datetime.date": lambda: datetime.datetime(2013, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
+    "datetime.time": lambda: datetime.time(5, tzinfo=datetime.UTC),
+    "datetime.timedelta": lambda: datetime.timedelta(days=-1, microseconds=1),
+    "decimal.Decimal": lambda: decimal.Decimal("1.10"),
+    "uuid.UUID": lambda: uuid.UUID(int=5),
+    "enum.Enum": lambda: Size.SMALL,
+    "numpy.generic": lambda: np.int16(5),
     "set in a dataclass": lambda: Tags({"x", "yy", "zzz"}, datetime.date(2013, 1, 1)),
     "set in a model": lambda: Tagged(
         tags={"x", "yy", "zzz"}, more=[frozenset({"x", "yy", "zzz"})], points={1: {"x", "yy"}}

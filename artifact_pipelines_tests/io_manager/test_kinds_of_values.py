@@ -211,7 +211,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "JSON": (lambda: [{"hunter2": object()}], "UnstorableValueError: Cannot store as JSON: 0.hunter2, of type object"),
     "stream": (_closed, "InvalidArgumentError: stream must be open"),
-    "type": (lambda: {1, 2}, "UnsupportedTypeError: Cannot store a value of type builtins.set"),
+    "type": (lambda: slice(1), "UnsupportedTypeError: Cannot store a value of type builtins.slice"),
     "folder": (lambda: pathlib.Path("/"), "SourceUnreadableError"),
     "path": (lambda: pathlib.Path("/a\0b.csv"), r"SourceUnreadableError: /a\\x00b.csv cannot be read"),
 }
@@ -246,7 +246,7 @@ def test_refused_value_fails_without_retry_and_changes_nothing(
     ("value", "annotation", "metadata", "message"),
     [
         ("text", pl.DataFrame, {}, "WrongFileTypeError: Input given .*'txt' and cannot be read as polars.DataFrame"),
-        (FRAME, complex, {}, "UnsupportedTypeError: .*Cannot load a value of type builtins.complex"),
+        (FRAME, slice, {}, "UnsupportedTypeError: .*Cannot load a value of type builtins.slice"),
         ({"day": "hunter2"}, Model, {}, "ContentMismatchError: .*day: Input should be a valid date"),
         (FRAME, pl.DataFrame, {"columns": ["nmber"]}, "UnknownColumnError: .*'number', 'text'"),
         (FRAME, pl.DataFrame, {"columns": "number"}, "InvalidArgumentError: .*columns must be"),

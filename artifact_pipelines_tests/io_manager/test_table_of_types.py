@@ -1,9 +1,13 @@
 """The table of types in docs/io_manager.md is true, one by one and in one run of Dagster."""
 
+import datetime
+import decimal
+import math
 import pathlib
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from artifact_pipelines.handlers.registry import TypeHandlers
@@ -53,3 +57,21 @@ def _reader(name: str, made: dg.AssetsDefinition, annotation: Any, expected: str
 
     read.__annotations__["given"] = annotation
     return dg.asset(read, name=name, ins={"given": dg.AssetIn(made.key)})
+
+
+def test_nested_values_pass_from_asset_to_asset(ours: ArtifactIOManager) -> None:
+    value = {
+        "day": datetime.date(2013, 1, 1),
+        "rows": [(1, decimal.Decimal("1.10")), (np.int64(2), math.nan)],
+        7: {frozenset({1, 2}): {b"x"}},
+    }
+
+    @dg.asset
+    def made() -> Any:
+        return value
+
+    @dg.asset
+    def used(made: Any) -> None:
+        assert_same(made, {**value, "rows": [(1, decimal.Decimal("1.10")), (2, math.nan)]})
+
+    assert dg.materialize([made, used], resources={"io_manager": ours}).success
