@@ -77,7 +77,7 @@ def test_load_returns_the_requested_type(flights: Store) -> None:
         (pd.DataFrame({"x": [1]}), pd.DataFrame),
         (pa.table({"x": [1]}).to_reader(), pl.DataFrame),
         (bytearray(b"bytes"), bytearray),
-        ((1, 2), list),
+        ((1, 2), tuple),
         (pathlib.Path(__file__), pathlib.Path),
     ],
 )
