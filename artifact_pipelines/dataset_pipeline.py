@@ -22,6 +22,7 @@ from artifact_pipelines.datasets.table_reader import check_column_type
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
 
+RETRY_DELAY_S = 5
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
@@ -114,7 +115,8 @@ class DatasetPipeline(dg.Component, dg.Model):
             "owners": list(self.owners),
             "tags": dict(self.tags),
             "io_manager_key": "artifact_io_manager",
-            "retry_policy": dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),  # faults that pass
+            # For faults that pass.
+            "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
         raw = build_raw_asset(self.name, self.source, shared)
         shared["automation_condition"] = on_changed_content()

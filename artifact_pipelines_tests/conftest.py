@@ -29,8 +29,9 @@ from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.quick_disk import no_syncs
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine takes longer
-hypothesis.settings.load_profile("any machine")
+# No deadline, because a busy machine takes longer.
+hypothesis.settings.register_profile("short", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("stress", deadline=None, max_examples=300)
 _PAIR = {"catalog_url", "storage_url"}
 _PAIRS = (("sqlite", "local"), ("postgresql", "s3"))
 _LOCAL_PAIRS = (("sqlite", "local"), ("postgresql", "local"))
@@ -59,6 +60,10 @@ def pytest_collection() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("stress" if config.getoption("--stress") else "short")
 
 
 def pytest_unconfigure() -> None:

@@ -13,7 +13,9 @@ import pydantic
 import pytest
 from jsonschema import Draft202012Validator
 
-from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines import DatasetPipeline, dataset_pipeline, open_store
+from artifact_pipelines.catalog.materializations import MaterializationCatalog
+from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.definitions import build_definitions
@@ -130,6 +132,24 @@ def test_bad_file_fails_once_and_the_last_good_table_stays(project: Project) -> 
     assert project.settle()[0] == []
     with open_store() as store:
         assert store.load("flights/table", pl.DataFrame).height == 3, "the last good table stays"
+
+
+def test_fault_that_passes_is_retried_in_the_same_run(
+    settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
+    project = Project(settings, instance)
+    record_all, failures = MaterializationCatalog.record_all, [CatalogUnavailableError("the catalog", "restarts")]
+
+    def fail_once(self: MaterializationCatalog, *arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return record_all(self, *arguments)
+
+    monkeypatch.setattr(MaterializationCatalog, "record_all", fail_once)
+    project.drop(CSV)
+    assert sorted(project.settle()[0]) == ALL
+    assert not failures
 
 
 def test_good_file_after_a_bad_one_materializes_all_assets(project: Project) -> None:

@@ -1,7 +1,9 @@
 """The README and the documents work as they are shown."""
 
+import os
 import pathlib
 import re
+import subprocess
 from typing import Any
 
 import dagster as dg
@@ -39,6 +41,17 @@ def test_declared_dataset_makes_the_assets_that_the_readme_names(settings: Setti
     specs = definitions.resolve_all_asset_specs()
     names = {spec.key.to_user_string() for spec in specs if spec.group_name == "cities"}
     assert names == {"cities/raw", "cities/table", "cities/samples/hundred", "cities/analyses/profile"}
+
+
+def test_make_never_writes_over_settings_of_dagster(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "home" / "dagster.yaml"
+    make = ["make", "--silent", "--directory", str(ROOT), f"DAGSTER_HOME={target.parent}", str(target)]
+    subprocess.run(make, check=True)
+    assert target.read_text() == (ROOT / "dagster.yaml").read_text()
+    target.write_text("telemetry: {enabled: false}")
+    os.utime(target, (0, 0))  # older than the one of the project
+    subprocess.run(make, check=True)
+    assert target.read_text() == "telemetry: {enabled: false}"
 
 
 def test_notebook_code_of_the_readme_reads_the_store_of_the_pipeline(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog import engine as catalog_engine
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import LEASE_HOLDER, FileCatalog
 from artifact_pipelines.catalog.tables import file_references, files
@@ -58,16 +59,19 @@ def test_holders_are_named_oldest_first(catalog: Catalog) -> None:
             catalog.files.holders(unknown)
 
 
-def test_more_leases_than_a_statement_takes_values_are_abandoned(catalog: Catalog, engine: sa.Engine) -> None:
+def test_more_leases_than_a_statement_takes_values_are_abandoned(
+    catalog: Catalog, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_engine, "BATCH_SIZE", 100)
     commits: list[sa.Connection] = []
 
     @sa.event.listens_for(engine, "connect")
     def limit(connection: Any, _record: object) -> None:
         if engine.dialect.name == "sqlite":
-            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2_000)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 200)
 
     sa.event.listen(engine, "commit", commits.append)
-    wanted = [(Content(f"{number:064x}", 1), CSV) for number in range(2_100)]
+    wanted = [(Content(f"{number:064x}", 1), CSV) for number in range(210)]
     leases = catalog.files.acquire_all(wanted, "blake3")
     unstored = FileCatalog(engine).abandon_all(leases)
     assert sorted(unstored, key=str) == sorted((lease.file.storage_path for lease in leases), key=str)

@@ -194,7 +194,6 @@ def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog
         yield catalog
 
 
-@hypothesis.settings(max_examples=50)
 @hypothesis.given(keys=st.lists(_odd_keys(), max_size=6), root=_NAME)
 def test_only_well_formed_keys_are_orphans(shared_catalog: Catalog, keys: list[str], root: str) -> None:
     catalog = shared_catalog

@@ -37,7 +37,6 @@ def filled(data: bytes, pieces: list[int]) -> tuple[bytes, Content]:
     return b"".join([*out, bytes(rest)]), content
 
 
-@hypothesis.settings(max_examples=25)
 @hypothesis.given(
     st.integers(0, 6 * BLOCK_BYTES), st.lists(st.integers(1, 2 * BLOCK_BYTES), min_size=1, max_size=5), st.integers()
 )

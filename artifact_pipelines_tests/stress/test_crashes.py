@@ -32,7 +32,7 @@ CALLS = [
     *TELLING_CALLS,
     *("openat", "mkdir", "mkdirat", "pwrite64", "pwritev2", "ftruncate", "fchmod", "rmdir", "fcntl", "flock"),
 ]
-POINTS_OF_SHORT_FORM = 3
+POINTS_OF_SHORT_FORM = 2
 
 
 def points(outcome: Outcome, is_stress: bool) -> Sequence[Call]:

@@ -20,7 +20,7 @@ ERRORS = {"StorageFullError", "StorageUnavailableError", "CatalogUnavailableErro
 # Two calls may fail without harm: making a folder that exists fails anyway, and SQLite ignores the result when it syncs
 # its folder after creating its log.
 SYNC_OF_SQLITE_FOLDER = Call("fdatasync", 2)
-POINTS_OF_SHORT_FORM = 5
+POINTS_OF_SHORT_FORM = 3
 CREATES = [(acts.create, 100), (acts.create_from_pipe, 5_000_000)]
 
 

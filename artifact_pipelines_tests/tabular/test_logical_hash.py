@@ -83,7 +83,6 @@ def recut(table: pa.Table, cuts: list[int]) -> pa.Table:
 
 
 @hypothesis.given(tables(), st.lists(st.integers(0, 40), max_size=5))
-@hypothesis.settings(max_examples=80)
 def test_batches_do_not_change_the_hash(table: pa.Table, cuts: list[int]) -> None:
     once = hash_of(table.combine_chunks())
     assert hash_of(recut(table, cuts)) == once
@@ -92,7 +91,6 @@ def test_batches_do_not_change_the_hash(table: pa.Table, cuts: list[int]) -> Non
 
 
 @hypothesis.given(tables())
-@hypothesis.settings(max_examples=60)
 def test_encoding_does_not_change_the_hash(table: pa.Table) -> None:
     once = hash_of(table)
     for name in table.column_names:
@@ -109,7 +107,6 @@ def test_encoding_does_not_change_the_hash(table: pa.Table) -> None:
 
 
 @hypothesis.given(tables(), st.integers(1, 50))
-@hypothesis.settings(max_examples=60)
 def test_writer_of_parquet_does_not_change_the_hash(
     tmp_path_factory: pytest.TempPathFactory, table: pa.Table, group: int
 ) -> None:
@@ -140,7 +137,6 @@ def test_duckdb_as_writer_does_not_change_the_hash(tmp_path: pathlib.Path) -> No
 
 
 @hypothesis.given(tables(), st.data())
-@hypothesis.settings(max_examples=80)
 def test_different_tables_have_different_hashes(table: pa.Table, data: st.DataObject) -> None:
     once = hash_of(table)
     assert hash_of(table.rename_columns([f"{name}x" for name in table.column_names])) != once

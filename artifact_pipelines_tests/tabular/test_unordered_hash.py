@@ -28,7 +28,6 @@ def unordered(table: pa.Table, **options: Any) -> str:
 
 
 @hypothesis.given(tables(), st.randoms(use_true_random=False))
-@hypothesis.settings(max_examples=40)
 def test_order_of_rows_does_not_change_the_unordered_hash(table: pa.Table, chance: random.Random) -> None:
     rows = list(range(table.num_rows))
     chance.shuffle(rows)
