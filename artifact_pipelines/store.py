@@ -16,7 +16,8 @@ from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Materialization, NewArtifact, Rollback
-from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.containers import read_value
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.file_types import describe_by_name
@@ -155,7 +156,8 @@ class Store(IArtifactProducer):
 
         Args:
             asset: Asset key, such as `flights/table`.
-            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; None: the type that was stored.
+            as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; of a container of tables,
+                `dict[str, polars.LazyFrame]`, …; None: the type that was stored.
             partition: Partition key of a partitioned asset.
             version: Version number, as `history` lists it. Without version, tag, as_of and run_id: the current version.
             tag: Tag of the version.
@@ -170,8 +172,8 @@ class Store(IArtifactProducer):
         """
         wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
-        artifact = self._producer.artifact(found.file)
-        return self._handlers.read(artifact, as_type, written_as=found.metadata.get(WRITTEN_AS))
+        artifacts = list(map(self._producer.artifact, found.files))
+        return read_value(self._handlers, artifacts, found.metadata, as_type)
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
         """Make an older version current again. No bytes move.

@@ -23,7 +23,15 @@ from artifact_pipelines.catalog.tables import (
     utc_now,
 )
 from artifact_pipelines.core.retention import RetentionPolicy
-from artifact_pipelines.core.types import FileId, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import (
+    CONTAINER,
+    FileId,
+    FileState,
+    Lease,
+    LoadedInput,
+    Materialization,
+    MaterializationFacts,
+)
 
 # Built once: building them takes longer than SQLite takes to run them.
 _INSERT_FILE = sa.insert(materialization_files)
@@ -70,7 +78,7 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     is_changed = before.version is None or not (
         before.data_version == facts.data_version
         # A data version that is the run's ID says nothing about the content: each run makes a new version.
-        or (facts.data_version != facts.run_id and _has_files(connection, before.materialization_id, leases))
+        or (facts.data_version != facts.run_id and _has_content(connection, before.materialization_id, facts, leases))
     )
     version = (before.highest or 0) + 1 if is_changed else before.version
     values = _values(facts, leases, version, before.now)
@@ -112,10 +120,13 @@ def _before(is_partitioned: bool) -> sa.Select[Any]:
     ).select_from(time.outerjoin(current, sa.and_(*of_it(current), current.c.is_current)))
 
 
-def _has_files(connection: sa.Connection, materialization_id: int, leases: Sequence[Lease]) -> bool:
-    """True if a materialization has exactly the leased files, with the same types."""
+def _has_content(
+    connection: sa.Connection, materialization_id: int, facts: MaterializationFacts, leases: Sequence[Lease]
+) -> bool:
+    """True if a materialization has exactly the leased files, with the same types and in the same form."""
     made = materialization_of(connection, materialization_id)
-    return [(f.file_id, f.file_type) for f in made.files] == [(x.file.file_id, x.file.file_type) for x in leases]
+    has_files = [(f.file_id, f.file_type) for f in made.files] == [(x.file.file_id, x.file.file_type) for x in leases]
+    return has_files and made.metadata.get(CONTAINER) == facts.metadata.get(CONTAINER)
 
 
 def _values(facts: MaterializationFacts, leases: Sequence[Lease], version: int, now: object) -> Mapping[str, Any]:

@@ -17,9 +17,10 @@ from rich.table import Table
 
 from artifact_pipelines.core.durations import spell_duration
 from artifact_pipelines.core.types import FileInfo, Materialization
+from artifact_pipelines.handlers.containers import Container
 
 _ABBREVIATED = ("content_hash", "run_id")
-_FOLDED = ("asset", "expected", "found", "hits", "where")  # too long for a line; the others are never broken
+_FOLDED = ("asset", "expected", "found", "hits", "members", "where")  # too long for a line; the others are never broken
 _TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -112,11 +113,15 @@ def file_row(info: FileInfo) -> dict[str, Any]:
 
 
 def asset_row(materialization: Materialization) -> dict[str, Any]:
-    """Return the columns of a materialization."""
+    """Return the columns of a materialization; of a container its first file, and the file ID of each member."""
     m, file = materialization, materialization.file
-    names = {"asset": m.asset, "partition": m.partition, "version": m.version}
-    sizes = {"rows": m.row_count, "size_bytes": file.size_bytes, "bytes_added": m.bytes_added}
-    return {**names, "file_id": file.file_id, "content_hash": file.content_hash, **sizes, "created_at": m.created_at}
+    container = Container.of(m.metadata)
+    names = {"asset": m.asset, "partition": m.partition, "version": m.version, "file_id": file.file_id}
+    content_hash = file.content_hash if container is None else None
+    size_bytes = sum({one.file_id: one.size_bytes for one in m.files}.values())
+    sizes = {"rows": m.row_count, "size_bytes": size_bytes, "bytes_added": m.bytes_added}
+    members = container and {name: one.file_id for name, one in zip(container.names, m.files, strict=True)}
+    return {**names, "content_hash": content_hash, **sizes, "created_at": m.created_at, "members": members}
 
 
 @contextmanager

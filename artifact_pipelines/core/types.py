@@ -124,6 +124,10 @@ class Lease:
     file: FileInfo
 
 
+CONTAINER = "container"
+"""Key in a materialization's metadata: how its files form one value, if it is a dict, list or tuple of several."""
+
+
 class Publication(enum.StrEnum):
     """State of a materialization on its way to become current: a candidate not yet, a rejected one never."""
 
@@ -217,7 +221,7 @@ class Materialization:
 
     @property
     def file(self) -> FileInfo:
-        """The stored file; today an artifact is one file."""
+        """The first stored file; all of it, unless the artifact is a container of several."""
         return self.files[0]
 
     @property

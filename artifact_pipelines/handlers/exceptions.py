@@ -79,6 +79,48 @@ class WrongFileTypeError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class NestedContainerError(UsageError):
+    """A table, array or other value with a file of its own lies deeper in a container than one level.
+
+    Attributes:
+        path: Names and positions that lead to the element.
+    """
+
+    path: Sequence[str]
+    type_name: str
+
+    def __str__(self) -> str:
+        return (
+            f"Cannot store {'.'.join(self.path):.200}, of type {self.type_name}: tables and arrays may be elements of a "
+            "dict, list or tuple, but not of one inside another. Make each group an asset of its own, as an output of a "
+            "multi_asset, or use one dict with names such as 'train.x'. Nothing was stored."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class ContainerAnnotationError(UsageError):
+    """The stored value is a container of several files, and the annotation does not fit its kind or its members.
+
+    Attributes:
+        kind: `dict`, `list` or `tuple`.
+        names: Names of the members, each of them a file.
+    """
+
+    file_ids: Sequence[int]
+    kind: str
+    names: Sequence[str]
+    type_name: str
+
+    def __str__(self) -> str:
+        form = "dict[str, T]" if self.kind == "dict" else "list[T]"
+        return (
+            f"The value is a {self.kind} of files (members: {first_names(self.names, 6)}; file IDs: "
+            f"{first_names(list(map(str, self.file_ids)), 6)}) and cannot be read as {self.type_name}. Annotate "
+            f"{form} with the type T of its members, {self.kind}, or nothing."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class ContentMismatchError(UsageError):
     """The content of an undamaged stored file does not fit the requested type."""
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.io_manager.metadata import identity_metadata
 
 DATA_VERSION_TAG = "dagster/data_version"
 PAGE_EVENTS = 200
@@ -54,8 +55,7 @@ def find_event_of_run(instance: dg.DagsterInstance, made: Materialization) -> dg
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
     """True if an event of its asset and partition reports the content of a materialization."""
     metadata = event.asset_materialization.metadata if event.asset_materialization else {}
-    reported = [metadata[key].value for key in ("artifact/file_id", "artifact/file_type") if key in metadata]
-    return reported == [made.file.file_id, made.file.file_type]
+    return all(metadata.get(key) == value for key, value in identity_metadata(made).items())
 
 
 def data_version_of(event: dg.EventLogRecord | None) -> str | None:

@@ -9,6 +9,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.annotations import allows_none, type_names
+from artifact_pipelines.handlers.containers import read_value
 from artifact_pipelines.handlers.exceptions import MissingPartitionsError
 from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
@@ -150,11 +151,15 @@ class InputLoader:
             return f"Input {asked.name} ({name}, file {made.file.file_id}): "
 
         columns, written_as = asked.metadata.get("columns"), made.metadata.get(WRITTEN_AS)
+
+        def read(wanted: Any) -> Any:
+            return read_value(self._handlers, list(map(self._artifact, made.files)), made.metadata, wanted, columns)
+
         with failures_explained(where):
-            value = self._handlers.read(self._artifact(made.file), annotation, columns, written_as)
+            value = read(annotation)
             check_table(value, annotation)
             if asked.accepts is None or written_as in (None, *type_names(annotation)) or asked.accepts(value):
                 return value
             # A type's check counts, not the class it names: that of dagster-pandera names pandas for polars frames too.
-            stored = self._handlers.read(self._artifact(made.file), None, columns, written_as)
+            stored = read(None)
             return stored if asked.accepts(stored) else value

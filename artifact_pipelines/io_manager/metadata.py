@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.core.types import LoadedInput, Materialization, Publication
+from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
+from artifact_pipelines.handlers.containers import Container
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 
@@ -16,26 +17,56 @@ MOST_COLUMNS = 100
 """Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _NAME_CHARACTERS = 200
 _INPUTS_SHOWN = 20
+_MEMBERS_SHOWN = 100
+_MEMBERS_PREVIEWED = 5
 _LEVELS_SHOWN = 10  # Dagster walks metadata with several calls a level
 
 
 def materialization_metadata(
     recorded: Materialization, uri: str, facts: Mapping[str, Any], is_duplicate: bool
 ) -> Metadata:
-    """Return the metadata of a materialization from its catalog record and its handler's facts."""
-    file = recorded.file
+    """Return the metadata of a materialization from its catalog record and its handler's facts.
+
+    Args:
+        recorded: The record.
+        uri: Where its first file lies.
+        facts: The facts of its file; of a container, those of each member by name, under `members`.
+        is_duplicate: True if its content was stored before.
+    """
+    sizes = {file.file_id: file.size_bytes for file in recorded.files}
     metadata: Metadata = {
-        "artifact/file_id": dg.MetadataValue.int(file.file_id),
+        **identity_metadata(recorded),
         "artifact/version": dg.MetadataValue.int(recorded.version),
-        "artifact/content_hash": dg.MetadataValue.text(file.content_hash),
-        "artifact/size_bytes": dg.MetadataValue.int(file.size_bytes),
+        "artifact/size_bytes": dg.MetadataValue.int(sum(sizes.values())),
         "artifact/bytes_added": dg.MetadataValue.int(recorded.bytes_added),
         "artifact/duplicate": dg.MetadataValue.bool(is_duplicate),
-        "artifact/file_type": dg.MetadataValue.text(file.file_type),
-        "dagster/uri": dg.MetadataValue.text(uri),
     }
+    container = Container.of(recorded.metadata)
+    if container is None:
+        metadata["artifact/content_hash"] = dg.MetadataValue.text(recorded.file.content_hash)
+        metadata["dagster/uri"] = dg.MetadataValue.text(uri)
+        metadata |= _file_metadata(facts, is_partition=recorded.partition is not None)
+    elif "members" in facts:
+        metadata |= _members_metadata(container, recorded.files, facts["members"])
+    if recorded.publication != Publication.PUBLISHED:
+        metadata["artifact/publication"] = dg.MetadataValue.text(str(recorded.publication_text))
+    return metadata
+
+
+def identity_metadata(made: Materialization) -> Metadata:
+    """Return the metadata by which a report of a materialization is recognized: its files and their type."""
+    container = Container.of(made.metadata)
+    if container is None:
+        key, file_ids = "artifact/file_id", dg.MetadataValue.int(made.file.file_id)
+        return {key: file_ids, "artifact/file_type": dg.MetadataValue.text(made.file.file_type)}
+    listed = dg.MetadataValue.text(", ".join(str(file.file_id) for file in made.files))
+    return {"artifact/file_ids": listed, "artifact/file_type": dg.MetadataValue.text(container.kind)}
+
+
+def _file_metadata(facts: Mapping[str, Any], is_partition: bool) -> Metadata:
+    metadata: Metadata = {}
     if "row_count" in facts:
-        key = "dagster/row_count" if recorded.partition is None else "dagster/partition_row_count"
+        key = "dagster/partition_row_count" if is_partition else "dagster/row_count"
         metadata[key] = dg.MetadataValue.int(facts["row_count"])
     if "columns" in facts:
         columns = facts["columns"][:MOST_COLUMNS]
@@ -46,8 +77,27 @@ def materialization_metadata(
             metadata["artifact/columns_shown"] = dg.MetadataValue.text(shown)
     if "preview" in facts:
         metadata["artifact/preview"] = _preview(facts["preview"])
-    if recorded.publication != Publication.PUBLISHED:
-        metadata["artifact/publication"] = dg.MetadataValue.text(str(recorded.publication_text))
+    return metadata
+
+
+def _members_metadata(container: Container, files: Sequence[FileInfo], facts: Mapping[str, Any]) -> Metadata:
+    """Return a table of the members of a container, and previews of the first ones."""
+    rows = [
+        {
+            "member": name,
+            "file ID": file.file_id,
+            "type": file.file_type,
+            "rows": facts[name].get("row_count"),
+            "bytes": file.size_bytes,
+        }
+        for name, file in zip(container.names, files, strict=True)
+    ]
+    metadata: Metadata = {"artifact/members": table_metadata(rows[:_MEMBERS_SHOWN], _NAME_CHARACTERS)}
+    if len(rows) > _MEMBERS_SHOWN:
+        metadata["artifact/more_members"] = dg.MetadataValue.int(len(rows) - _MEMBERS_SHOWN)
+    for name in container.names[:_MEMBERS_PREVIEWED]:
+        if "preview" in facts[name]:
+            metadata[f"artifact/preview/{name[:_NAME_CHARACTERS]}"] = _preview(facts[name]["preview"])
     return metadata
 
 

@@ -1,4 +1,7 @@
-"""Writing: a value becomes a stored file and a row in the catalog, in one transaction; then Dagster gets its facts."""
+"""Writing: a value becomes stored files and a row in the catalog, in one transaction; then Dagster gets its facts.
+
+A container of tables or arrays becomes a file for each of its members, everything else one file.
+"""
 
 import contextlib
 import dataclasses
@@ -10,11 +13,13 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+from artifact_pipelines.handlers.containers import Container, nested_refused, split_container
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
+from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -22,7 +27,18 @@ from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.local_paths import damage_blamed
 
-_Put = tuple[Lease, MaterializationFacts, Mapping[str, Any]]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _PutFile:
+    """A file of a value: its lease, its facts, and the name of the type that loads it."""
+
+    lease: Lease
+    data_version: str
+    facts: Mapping[str, Any]
+    written_as: str | None
+
+
+_Put = tuple[Sequence[Lease], MaterializationFacts, Mapping[str, Any]]
 Written = tuple[Materialization, Metadata]
 """A materialization, and its metadata for Dagster."""
 
@@ -60,21 +76,49 @@ class OutputWriter:
         with contextlib.ExitStack() as stack:
             if several is not None and isinstance(value, Generator):
                 stack.callback(value.close)  # an unfinished generator keeps its files open
-            holding = stack.enter_context(self._producer.holding(is_brief=several is None))
+            is_one_file = several is None and split_container(value, self._handlers) is None
+            holding = stack.enter_context(self._producer.holding(is_brief=is_one_file))
             put = []
             for partition, one in values:
                 put.append(self._put(holding, asked, partition, one))
             return self._record(holding, asked, put)
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
-        """Store a value and describe it. Its facts are read from the stored bytes, not from the value."""
+        """Store a value, or each member of a container, and describe it."""
         check_table(value, asked.annotation)
+        split = split_container(value, self._handlers)
+        if split is not None:
+            return self._put_container(holding, asked, partition, *split)
+        file = self._put_file(holding, asked, value)
+        data_version = file.data_version
+        if value is None and asked.annotation is Any and asked.run_id is not None:
+            data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
+        metadata = {WRITTEN_AS: file.written_as} if file.written_as else {}
+        return [file.lease], _describe(asked, partition, data_version, file.facts, metadata), file.facts
+
+    def _put_container(
+        self, holding: Holding, asked: OutputAsked, partition: str | None, kind: str, members: Mapping[str, Any]
+    ) -> _Put:
+        files: dict[str, _PutFile] = {}
+        for name, member in members.items():
+            with failures_explained(lambda name=name: f"Member {name:.100}: "):  # type: ignore[misc]
+                check_table(member, asked.annotation)
+                files[name] = self._put_file(holding, asked, member)
+        # The order of a dict is not content.
+        versions = {name: files[name].data_version for name in (sorted(files) if kind == "dict" else files)}
+        container = Container(kind, tuple(files), tuple(file.written_as for file in files.values()))
+        described = _describe(asked, partition, f"{combined_version(versions)}.{kind}", {}, container.to_metadata())
+        facts = {"members": {name: file.facts for name, file in files.items()}}
+        return [file.lease for file in files.values()], described, facts
+
+    def _put_file(self, holding: Holding, asked: OutputAsked, value: Any) -> _PutFile:
+        """Store a value as one file. Its facts are read from the stored bytes, not from the value."""
         handler, written_as = self._handlers.find_writer(value)
         description = handler.describe(value)
         unordered = is_unordered(asked.metadata, description)
         logical_hash = None
         if hasattr(handler, "write"):
-            with holding.stage() as sink:
+            with holding.stage() as sink, nested_refused(value, self._handlers):
                 logical_hash = handler.write(value, cast("BinaryIO", sink))
                 lease = holding.put_staged(sink, description)
         else:
@@ -86,23 +130,21 @@ class OutputWriter:
             if unordered:
                 logical_hash = unordered_version(stored)
         # A value that is no table is its bytes and their type, for the text `1` is no number.
-        data_version = logical_hash or f"{lease.file.content_hash}.{lease.file.file_type}"
-        if value is None and asked.annotation is Any and asked.run_id is not None:
-            data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
-        return lease, _describe(asked, partition, data_version, facts, written_as), facts
+        return _PutFile(lease, logical_hash or f"{lease.file.content_hash}.{lease.file.file_type}", facts, written_as)
 
     def _record(self, holding: Holding, asked: OutputAsked, put: Sequence[_Put]) -> Sequence[Written]:
         loaded = self._step_inputs.of(asked.step)
         made_from = inputs_by_partition([described.partition for _, described, _ in put], loaded, asked.upstream)
         new = [
-            (dataclasses.replace(described, inputs=inputs), [lease])
-            for (lease, described, _), inputs in zip(put, made_from, strict=True)
+            (dataclasses.replace(described, inputs=inputs), leases)
+            for (leases, described, _), inputs in zip(put, made_from, strict=True)
         ]
         policies = {asked.asset: asked.retention}
         records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
         written = []
-        for (lease, _, facts), inputs, record in zip(put, made_from, records, strict=True):
-            was_stored = lease.file.state != FileState.PENDING or lease.file.size_bytes > 0  # a new file may be empty
+        for (leases, _, facts), inputs, record in zip(put, made_from, records, strict=True):
+            # A new file may be empty.
+            was_stored = all(x.file.state != FileState.PENDING or x.file.size_bytes > 0 for x in leases)
             is_duplicate = not record.bytes_added and was_stored
             uri = self._producer.location(record.file)
             metadata = materialization_metadata(record, uri, facts, is_duplicate) | inputs_metadata(inputs)
@@ -157,7 +199,11 @@ def inputs_by_partition(
 
 
 def _describe(
-    asked: OutputAsked, partition: str | None, data_version: str, facts: Mapping[str, Any], written_as: str | None
+    asked: OutputAsked,
+    partition: str | None,
+    data_version: str,
+    facts: Mapping[str, Any],
+    metadata: Mapping[str, Any],
 ) -> MaterializationFacts:
     columns = facts.get("columns")
     return MaterializationFacts(
@@ -170,7 +216,7 @@ def _describe(
         dataset=asked.dataset,
         row_count=facts.get("row_count"),
         schema=None if columns is None else {column.name: str(column.type) for column in columns},
-        metadata={WRITTEN_AS: written_as} if written_as else {},
+        metadata=metadata,
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
     )

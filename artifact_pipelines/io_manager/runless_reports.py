@@ -21,7 +21,7 @@ from artifact_pipelines.io_manager.event_log import (
     key_of,
 )
 from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
-from artifact_pipelines.io_manager.metadata import Metadata, materialization_metadata
+from artifact_pipelines.io_manager.metadata import Metadata, identity_metadata, materialization_metadata
 
 
 @contextmanager
@@ -109,8 +109,7 @@ def report_current(
         evaluations: The checks' evaluations of it; None where nothing is known.
     """
     metadata = {
-        "artifact/file_id": dg.MetadataValue.int(current.file.file_id),
-        "artifact/file_type": dg.MetadataValue.text(current.file.file_type),
+        **identity_metadata(current),
         "artifact/version": dg.MetadataValue.int(current.version),
     }
     _repeat_report(instance, current, current, message, metadata)

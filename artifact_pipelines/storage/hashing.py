@@ -118,7 +118,7 @@ class BlockRing:
 
 
 def combined_version(versions: Mapping[str, str]) -> str:
-    """Return one data version for several partitions, from their keys and data versions, in order."""
+    """Return one data version for several partitions or members, from their names and data versions, in order."""
     return blake3.blake3(json.dumps(list(versions.items())).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ To document a type, add a row there. To use another name in a row, add it to `NA
 a value does not show its whole content and type, add its type to `comparable`.
 
     value                  the value in backticks; text after it is for people
-    file                   type of the stored file
+    file                   type of the stored file; of a container, the types of its files in order
     content                its whole text in backticks, or nothing
     without an annotation  `the same`, or the value in backticks
     annotated              pairs `annotation`: value, separated by semicolons; the value as in the column before
@@ -123,7 +123,13 @@ def comparable(value: Any) -> Any:
         return value.to_arrow(), str(value)
     if isinstance(value, pd.DataFrame):
         return list(value.dtypes), value.to_dict(), value.index
-    return value
+    if isinstance(value, pd.Series):
+        return value.name, value.dtype, value.to_dict(), value.index
+    if isinstance(value, np.ndarray):
+        return type(value), value.dtype, value.tolist()
+    if isinstance(value, dict):
+        return {name: comparable(element) for name, element in value.items()}
+    return type(value)(map(comparable, value)) if type(value) in (list, tuple) else value
 
 
 def assert_same(found: Any, expected: Any) -> None:

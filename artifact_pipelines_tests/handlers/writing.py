@@ -4,10 +4,12 @@ import datetime
 import io
 import pathlib
 import shutil
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from artifact_pipelines.core.types import FileDescription, FileId, FileInfo, FileState, StoragePath
-from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.handlers.containers import Container, split_container
+from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.storage.artifact import Artifact
 
 _NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -58,6 +60,18 @@ def stored(folder: pathlib.Path, value: Any) -> Artifact:
     """Return an artifact of a value, kept in a folder."""
     description, data = written(value)
     return keep(folder, data, description.file_type)
+
+
+def stored_value(folder: pathlib.Path, value: Any) -> tuple[list[Artifact], Mapping[str, Any]]:
+    """Return the artifacts of a value, several for a container, and the metadata that a materialization of it has."""
+    handlers = TypeHandlers()
+    split = split_container(value, handlers)
+    if split is None:
+        written_as = handlers.find_writer(value)[1]
+        return [stored(folder, value)], {WRITTEN_AS: written_as} if written_as else {}
+    kind, members = split
+    form = Container(kind, tuple(members), tuple(handlers.find_writer(member)[1] for member in members.values()))
+    return [stored(folder, member) for member in members.values()], form.to_metadata()
 
 
 def round_trip(folder: pathlib.Path, value: Any, annotation: Any) -> Any:

@@ -10,26 +10,24 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from artifact_pipelines.handlers.containers import read_value
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines_tests.handlers.table_of_types import Row, assert_same, evaluate, read_rows
-from artifact_pipelines_tests.handlers.writing import keep, written
+from artifact_pipelines_tests.handlers.writing import stored_value
 
 ROWS = read_rows()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.value)
 def test_each_row_of_the_table_is_true(tmp_path: pathlib.Path, row: Row) -> None:
-    value = evaluate(row.value)
-    written_as = TypeHandlers().find_writer(value)[1]
-    description, data = written(value)
-    assert description.file_type == row.file_type
+    artifacts, metadata = stored_value(tmp_path, evaluate(row.value))
+    assert ", ".join(artifact.info.file_type for artifact in artifacts) == row.file_type
     if row.content is not None:
-        assert data.decode() == row.content
-    artifact = keep(tmp_path, data, description.file_type)
-    assert_same(TypeHandlers().read(artifact, None, written_as=written_as), evaluate(row.found))
-    for annotation, expected in row.annotated:
-        assert_same(TypeHandlers().read(artifact, evaluate(annotation), written_as=written_as), evaluate(expected))
+        assert TypeHandlers().read(artifacts[0], bytes).decode() == row.content
+    for annotation, expected in [("None", row.found), *row.annotated]:
+        found = read_value(TypeHandlers(), artifacts, metadata, evaluate(annotation))
+        assert_same(found, evaluate(expected))
 
 
 def test_the_table_is_true_in_a_run_of_dagster(ours: ArtifactIOManager) -> None:

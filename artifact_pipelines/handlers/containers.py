@@ -1,0 +1,192 @@
+"""Values of several files: a dict, list or tuple with elements that JSON cannot hold, such as tables and arrays.
+
+The one idea: each element is a member, stored by its own handler as a file of its own, in order. The kind of container,
+the names of the members and the types that load them are kept as the materialization's metadata, not in a file.
+"""
+
+import collections.abc
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from artifact_pipelines.core.types import CONTAINER
+from artifact_pipelines.handlers.annotations import is_open, type_title
+from artifact_pipelines.handlers.exceptions import ContainerAnnotationError, NestedContainerError, UnstorableValueError
+from artifact_pipelines.handlers.json_handler import JsonHandler
+from artifact_pipelines.handlers.plain_handlers import BytesHandler, PathHandler, TextHandler
+from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.validation import check_table
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+
+_IN_JSON = (JsonHandler, TextHandler, BytesHandler, PathHandler)
+_DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_LISTS = (list, collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection)
+_MOST_SEARCHED = 20
+_NAME_CHARACTERS = 50
+_NOT_TEXT = "has keys that are not text, beside elements that need files of their own: write str(key)"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Container:
+    """The form of a value of several files.
+
+    Attributes:
+        kind: `dict`, `list` or `tuple`.
+        names: Names of the members, in the order of their files; of a list or tuple, their positions.
+        written_as: For each member, what `TypeHandlers.find_writer` returned.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    written_as: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> "Container | None":
+        """Return the form in a materialization's metadata; None for a value of one file."""
+        if CONTAINER not in metadata:
+            return None
+        names, written_as = zip(*metadata[CONTAINER]["members"], strict=True)
+        return cls(metadata[CONTAINER]["kind"], names, written_as)
+
+    def to_metadata(self) -> Mapping[str, Any]:
+        """Return the form as metadata of a materialization."""
+        members = [list(member) for member in zip(self.names, self.written_as, strict=True)]
+        return {CONTAINER: {"kind": self.kind, "members": members}}
+
+
+def split_container(value: object, handlers: TypeHandlers) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the kind of a container and its members by name; None if the value becomes one file.
+
+    A container of values that JSON holds is one file, and so is one that a user's handler stores.
+
+    Raises:
+        UnstorableValueError: It needs several files and has keys that are not text.
+    """
+    if not isinstance(value, dict | list | tuple) or not isinstance(handlers.find_writer(value)[0], JsonHandler):
+        return None
+    elements = value.values() if isinstance(value, dict) else value
+    if not any(_needs_file(one, handlers) for one in {type(one): one for one in elements}.values()):
+        return None
+    if not isinstance(value, dict):
+        return "tuple" if isinstance(value, tuple) else "list", {str(at): one for at, one in enumerate(value)}
+    if not all(isinstance(name, str) for name in value):
+        raise UnstorableValueError("several files", (), type(value).__qualname__, _NOT_TEXT)
+    return "dict", value
+
+
+@contextmanager
+def nested_refused(value: object, handlers: TypeHandlers) -> Iterator[None]:
+    """Turn the refusal of a value into one that names the table or array deep inside it, if that is the reason.
+
+    Only a refused value is searched: a walk through every value would cost as much as storing it.
+
+    Raises:
+        NestedContainerError: It contains such an element.
+    """
+    try:
+        yield
+    except UnstorableValueError as error:
+        found = _find_nested(value, handlers, ())
+        raise (NestedContainerError(*found) if found else error) from None
+
+
+def read_value(
+    handlers: TypeHandlers,
+    artifacts: Sequence[Artifact],
+    metadata: Mapping[str, Any],
+    annotation: Any = None,
+    columns: Sequence[str] | None = None,
+) -> Any:
+    """Return the value of a materialization as the annotated type; without an annotation, as what was stored.
+
+    Args:
+        handlers: Read each file, and raise as `TypeHandlers.read` does.
+        artifacts: Files of the materialization, in order.
+        metadata: Metadata of the materialization.
+        annotation: Type of the value; for a container, `dict[str, T]`, `list[T]` or `tuple[T, ...]` of the members'.
+        columns: Columns to read of each table; None: all.
+
+    Raises:
+        ContainerAnnotationError: The value is a container of members, and the annotation asks for something else.
+    """
+    container = Container.of(metadata)
+    if container is None:
+        return handlers.read(artifacts[0], annotation, columns, metadata.get(WRITTEN_AS))
+    form = _form(container, annotation)
+    if form is None:
+        file_ids = [artifact.info.file_id for artifact in artifacts]
+        raise ContainerAnnotationError(file_ids, container.kind, container.names, type_title(annotation))
+    make, wanted = form
+    values = []
+    for artifact, kind, written_as in zip(artifacts, wanted, container.written_as, strict=True):
+        values.append(handlers.read(artifact, kind, columns, written_as))
+        check_table(values[-1], kind)
+    return make(values)
+
+
+def _needs_file(value: object, handlers: TypeHandlers) -> bool:
+    """True if a value can be stored, but not inside JSON."""
+    try:
+        return not isinstance(handlers.find_writer(value)[0], _IN_JSON)
+    except UnsupportedTypeError:  # it may be an element of JSON even so
+        return False
+
+
+def _find_nested(value: object, handlers: TypeHandlers, path: tuple[str, ...]) -> tuple[Sequence[str], str] | None:
+    """Return path and type of the first element that needs a file of its own."""
+    if not isinstance(value, dict | list | tuple) or len(path) > _MOST_SEARCHED:
+        return None
+    for name, element in value.items() if isinstance(value, dict) else enumerate(value):
+        inner = (*path, str(name)[:_NAME_CHARACTERS])
+        if _needs_file(element, handlers):
+            return inner, type_title(type(element))
+        if found := _find_nested(element, handlers, inner):
+            return found
+    return None
+
+
+_Form = tuple[Callable[[Sequence[Any]], Any], Sequence[Any]]
+"""Makes a container of the members' values; and the type of each member."""
+
+
+def _form(container: Container, annotation: Any) -> _Form | None:
+    """Return the form that an annotation asks for; None if the container does not fit it."""
+    origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _form(container, arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        forms = (_form(container, kind) for kind in arguments if kind is not types.NoneType)
+        return next((form for form in forms if form), None)
+    if container.kind == "dict":
+        return _form_of_dict(container.names, annotation, origin, arguments)
+    return _form_of_sequence(len(container.names), container.kind, annotation, origin, arguments)
+
+
+def _form_of_dict(names: Sequence[str], annotation: Any, origin: Any, arguments: Sequence[Any]) -> _Form | None:
+    def make(values: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(names, values, strict=True))
+
+    if is_open(annotation) or (origin in _DICTS and not arguments):
+        return make, [None] * len(names)
+    is_by_name = origin in _DICTS and arguments[0] in (str, Any)
+    return (make, [arguments[1]] * len(names)) if is_by_name else None
+
+
+def _form_of_sequence(count: int, kind: str, annotation: Any, origin: Any, arguments: Sequence[Any]) -> _Form | None:
+    if is_open(annotation):
+        return tuple if kind == "tuple" else list, [None] * count
+    if origin in _LISTS:
+        return list, list(arguments or [None]) * count
+    if not (isinstance(origin, type) and issubclass(origin, tuple)):
+        return None
+    if hasattr(origin, "_fields"):
+        arguments = list(typing.get_type_hints(origin).values()) or [None] * len(origin._fields)
+        return (lambda values: origin(*values), arguments) if len(arguments) == count else None
+    if len(arguments) == 2 and arguments[1] is ...:
+        return tuple, [arguments[0]] * count
+    wanted = arguments or [None] * count
+    return (tuple, wanted) if len(wanted) == count else None
