@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
     from artifact_pipelines.handlers.registry import register_type_handler
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-    from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore, S3Config
+    from artifact_pipelines.io_manager.resources import (
+        ArtifactIOManagerFactory,
+        ArtifactStore,
+        S3Config,
+        check_output_types,
+    )
     from artifact_pipelines.maintenance.definitions import build_maintenance
     from artifact_pipelines.storage.artifact import Artifact
     from artifact_pipelines.store import Store, open_store
@@ -29,6 +34,7 @@ __all__ = [
     "S3Config",
     "Store",
     "build_maintenance",
+    "check_output_types",
     "on_changed_content",
     "open_store",
     "register_type_handler",
@@ -47,6 +53,7 @@ _MODULES = {
     "S3Config": "io_manager.resources",
     "Store": "store",
     "build_maintenance": "maintenance.definitions",
+    "check_output_types": "io_manager.resources",
     "on_changed_content": "dataset_pipeline",
     "open_store": "store",
     "register_type_handler": "handlers.registry",

@@ -102,6 +102,11 @@ class TypeHandlers:
     def _handlers(self) -> Sequence[IReader]:
         return (*self._own, *_registered, *BUILT_IN)
 
+    @property
+    def written_types(self) -> Sequence[Sequence[str]]:
+        """The names of the types that each handler stores."""
+        return [handler.writes for handler in self._handlers]
+
     def find_writer(self, value: object) -> tuple[ITypeHandler | IStreamHandler, str | None]:
         """Return the handler that stores a value, and the name of the type that loads it without an annotation.
 

@@ -17,6 +17,7 @@ from artifact_pipelines.io_manager.asked import read_input_context
 from artifact_pipelines.io_manager.asked_outputs import read_output_context
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader, StepInputs
+from artifact_pipelines.io_manager.output_types import check_outputs_of_step
 from artifact_pipelines.io_manager.outputs import OutputWriter, report_written
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -33,9 +34,9 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, handlers: Sequence[ITypeHandler] = ()) -> None:
         self._producer = producer
-        types, step_inputs = TypeHandlers(handlers), StepInputs(catalog.identity)
-        self._inputs = InputLoader(catalog, producer.artifact, types, step_inputs)
-        self._outputs = OutputWriter(catalog, producer, types, step_inputs)
+        self._handlers, step_inputs = TypeHandlers(handlers), StepInputs(catalog.identity)
+        self._inputs = InputLoader(catalog, producer.artifact, self._handlers, step_inputs)
+        self._outputs = OutputWriter(catalog, producer, self._handlers, step_inputs)
 
     def create_artifact(
         self,
@@ -61,7 +62,10 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the artifact of an upstream asset as the type that the input is annotated with."""
         with failures_explained():
-            return self._inputs.load(read_input_context(context))
+            asked = read_input_context(context)
+            if asked.step is not None and asked.is_declared:
+                check_outputs_of_step(asked.step, self, self._handlers)
+            return self._inputs.load(asked)
 
     def artifact(self, file: FileInfo) -> Artifact:
         """Return a stored file as handlers read it."""

@@ -1,8 +1,8 @@
 """Reads an `InputContext` of Dagster into an `InputAsked`: which value a step asks to load.
 
 One idea: this module and `asked_outputs` alone read Dagster's contexts, once for each load and each write, and return
-frozen objects of plain values. Values that exist only inside a run are None or empty for contexts that people build by
-hand, such as `dg.build_input_context(asset_key="a")`.
+frozen objects of plain values and the running step. Values that exist only inside a run are None or empty for contexts
+that people build by hand, such as `dg.build_input_context(asset_key="a")`.
 """
 
 import dataclasses

@@ -23,8 +23,10 @@ from artifact_pipelines.core.settings import (
     check_place,
     refuse_password,
 )
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.dagster_internals import CheckError
+from artifact_pipelines.io_manager.output_types import check_outputs
 from artifact_pipelines.storage.factory import open_backend, open_producer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
@@ -157,6 +159,22 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
         catalog = Catalog(store.catalog_url)
         producer = open_producer(catalog.files, store.storage_url, self.verify_reads, store.s3.settings())
         return ArtifactIOManager(catalog, producer)
+
+
+def check_output_types(definitions: dg.Definitions) -> None:
+    """Refuse assets that this package's IO manager stores and that are annotated with a type that cannot be stored.
+
+    Call it where the definitions are made, after your own handlers are registered, or in a test. Without it, a step
+    that has inputs is refused when it starts, and one without inputs when it has run.
+
+    Raises:
+        UnsupportedTypeError: No handler stores the type of an output.
+    """
+    resources = definitions.resources or {}
+    ours = {key for key, one in resources.items() if isinstance(one, ArtifactIOManagerFactory | ArtifactIOManager)}
+    for asset in definitions.assets or ():
+        if isinstance(asset, dg.AssetsDefinition) and isinstance(asset.node_def, dg.OpDefinition):
+            check_outputs(asset.node_def, ours, TypeHandlers())
 
 
 def _refuse_shown(catalog_url: object, s3: object) -> None:
