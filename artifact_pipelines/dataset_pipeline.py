@@ -16,6 +16,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
+from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.datasets.table_reader import check_column_type
@@ -86,6 +87,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     )
     tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")
     retention: RetentionSpec = RetentionSpec()
+    landing: LandingRules = pydantic.Field(
+        default=DEFAULT_RULES, description="Which files of the landing zone count, and what becomes of them."
+    )
 
     @classmethod
     def get_model_cls(cls) -> type[pydantic.BaseModel]:
@@ -118,7 +122,7 @@ class DatasetPipeline(dg.Component, dg.Model):
             # For faults that pass.
             "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
-        raw = build_raw_asset(self.name, self.source, shared)
+        raw = build_raw_asset(self.name, self.source, shared, self.landing)
         shared["automation_condition"] = on_changed_content()
         table = build_table_asset(self.name, self.description, self.format, self.columns, self.key, shared)
         job = dg.define_asset_job(
@@ -131,7 +135,10 @@ class DatasetPipeline(dg.Component, dg.Model):
         assets = [raw, table, *samples, *analyses]
         return dg.Definitions(
             assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
-            sensors=[build_landing_sensor(self.name, self.source, raw, table), build_retry_sensor(self.name, assets)],
+            sensors=[
+                build_landing_sensor(self.name, self.source, raw, table, self.landing),
+                build_retry_sensor(self.name, assets),
+            ],
             jobs=[job],
             schedules=[self._schedule(job)] if self.schedule else [],
         )

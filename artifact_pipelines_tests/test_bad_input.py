@@ -55,8 +55,8 @@ def _materialize(store: Store, value: object) -> None:
 
 
 def _watch(store: Store, landing: pathlib.Path) -> Any:
-    zone, glob = LandingFolder(landing), SourceGlob("numbers*.csv")
-    watch = LandingWatch(store.catalog, zone, "numbers", glob, "numbers/raw", settle_s=0)
+    zone = LandingFolder(landing)
+    watch = LandingWatch(store.catalog, zone, "numbers", "numbers*.csv", "numbers/raw", settle_s=0)
     return watch.tick(lambda run_key: None)
 
 

@@ -1,7 +1,8 @@
 """Files in the landing zone and their states: the sensor's memory, which outlives every restart."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,17 +16,36 @@ class LandingCatalog(CatalogSection):
 
     def files_of(self, dataset: str) -> Mapping[str, LandingFile]:
         """Return the last known state of a dataset's files, by path."""
-        columns = [landing_files.c[field.name] for field in dataclasses.fields(LandingFile)]
-        query = sa.select(*columns).where(landing_files.c.dataset == dataset)
-        rows = [row._mapping for row in self._rows(query)]
-        return {row["path"]: LandingFile(**{**row, "state": LandingState(row["state"])}) for row in rows}
+        return _by_path(self._rows(_files_of(dataset)))
 
     @retried
-    def save(self, changed: Sequence[LandingFile]) -> None:
-        """Write the state of files, all or none."""
+    def save(
+        self, dataset: str, changed: Sequence[LandingFile], before: Mapping[str, LandingFile] | None = None
+    ) -> bool:
+        """Write the states of a dataset's files, all or none, and return True.
+
+        Args:
+            before: Return False, and write nothing, unless these are still the dataset's rows: somebody else has
+                written meanwhile.
+        """
         with writing(self._engine) as connection:
+            if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+                connection.exec_driver_sql("LOCK TABLE landing_files IN SHARE ROW EXCLUSIVE MODE")
+            if before is not None and _by_path(connection.execute(_files_of(dataset))) != before:
+                return False
             for file in changed:
                 values = dataclasses.asdict(file) | {"updated_at": utc_now()}
                 same = (landing_files.c.dataset == file.dataset, landing_files.c.path == file.path)
                 if connection.execute(sa.update(landing_files).where(*same).values(values)).rowcount == 0:
                     connection.execute(sa.insert(landing_files).values(values))
+        return True
+
+
+def _files_of(dataset: str) -> sa.Select[Any]:
+    columns = [landing_files.c[field.name] for field in dataclasses.fields(LandingFile)]
+    return sa.select(*columns).where(landing_files.c.dataset == dataset)
+
+
+def _by_path(rows: Iterable[Any]) -> Mapping[str, LandingFile]:
+    files = [LandingFile(**{**row._mapping, "state": LandingState(row.state)}) for row in rows]
+    return {file.path: file for file in files}

@@ -1,21 +1,23 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import dagster as dg
 import pydantic
 
 from artifact_pipelines.core.settings import LANDING_URL, check_place, folder_from
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.core.types import StoragePath
 from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, RawFile
 from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_zone import open_landed
 from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines.storage.local_paths import verified_path
 
 RAW_CODE_VERSION = "1"
@@ -43,6 +45,10 @@ class LandingZone(dg.ConfigurableResource[None]):
             return LandingBucket(self.landing_url, self.store.s3.settings())
         return LandingFolder(folder_from(self.landing_url, LANDING_URL))
 
+    def read_stored(self, path: StoragePath) -> BinaryIO:
+        """Open stored bytes, to check that they are there."""
+        return open_backend(self.store.storage_url, self.store.s3.settings()).read_stream(path)
+
 
 class LandedFile(dg.Config):
     """The file to ingest."""
@@ -56,14 +62,17 @@ class LandedFile(dg.Config):
     )
 
 
-def build_raw_asset(dataset: str, source: str, attributes: Mapping[str, Any]) -> dg.AssetsDefinition:
+def build_raw_asset(
+    dataset: str, source: str, attributes: Mapping[str, Any], rules: LandingRules = DEFAULT_RULES
+) -> dg.AssetsDefinition:
     """Return the asset that stores a dropped file unchanged.
 
     Args:
         source: The dataset's glob.
         attributes: Further arguments of `dg.asset`, such as the group.
+        rules: Which names count.
     """
-    glob = SourceGlob(source)
+    glob = rules.glob(source)
 
     @dg.asset(
         key=[dataset, "raw"],

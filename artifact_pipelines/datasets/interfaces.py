@@ -106,10 +106,10 @@ class ILandingZone(Protocol):
         """
         ...
 
-    def remove(self, path: str) -> None:
-        """Remove a file. An absent one is no error.
+    def remove(self, entry: Sighting) -> None:
+        """Remove a file.
 
         Raises:
-            SourceError: It cannot be removed.
+            SourceError: As `move`.
         """
         ...

@@ -76,20 +76,21 @@ class LandingBucket:
         if entry.size_bytes > _MOST_COPIED_BYTES:
             raise SourceUnreadableError(self.shown(entry.path), "S3 copies no object over 5 GiB; move it yourself")
         with self.translated(entry.path):
-            head = self._head(entry.path)
-            if _sighting(from_text(entry.path), head) != entry:
-                raise SourceChangedError(self.shown(entry.path))
             source = {"Bucket": self._bucket, "Key": self.key(entry.path)}
-            etag = head["ETag"]
+            etag = self._etag_of(entry)
             self._client.call("copy_object", Key=self.key(target), CopySource=source, CopySourceIfMatch=etag)
-            if self.look(entry.path) != entry:
-                raise SourceChangedError(self.shown(entry.path))
-            self._client.call("delete_object", Key=self.key(entry.path), IfMatch=etag)
+        self.remove(entry)
 
-    def remove(self, path: str) -> None:
-        """See `ILandingZone`."""
-        with suppress(SourceVanishedError), self.translated(path):
-            self._client.call("delete_object", Key=self.key(path))
+    def remove(self, entry: Sighting) -> None:
+        """See `ILandingZone` and `move`."""
+        with self.translated(entry.path):
+            self._client.call("delete_object", Key=self.key(entry.path), IfMatch=self._etag_of(entry))
+
+    def _etag_of(self, entry: Sighting) -> str:
+        head = self._head(entry.path)
+        if _sighting(from_text(entry.path), head) != entry:
+            raise SourceChangedError(self.shown(entry.path))
+        return str(head["ETag"])
 
     def key(self, path: str) -> str:
         """Return the key of an object."""

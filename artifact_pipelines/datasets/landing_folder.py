@@ -7,6 +7,7 @@ before, and links are not followed, so no name leads outside, whatever others re
 import errno
 import os
 import pathlib
+import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from typing import BinaryIO, cast
 from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob, from_text, shortened, to_text
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError
 from artifact_pipelines.storage.source_file import SourceFile, kind_of, signature, translated
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -88,12 +89,12 @@ class LandingFolder:
                 os.rename(target_name, name, src_dir_fd=there, dst_dir_fd=here)
                 raise SourceChangedError(str(shown))
 
-    def remove(self, path: str) -> None:
-        """See `ILandingZone`."""
-        folder, _, name = from_text(path).rpartition("/")
-        shown = pathlib.Path(f"{self}/{path}")
-        with suppress(SourceVanishedError), translated(shown), opened_folder(self._folder, folder) as handle:
-            os.unlink(name, dir_fd=handle)
+    def remove(self, entry: Sighting) -> None:
+        """See `ILandingZone`. It is moved out of the way first, so that a file that takes its place is not removed."""
+        hidden = f".removed-{secrets.token_hex(8)}"
+        self.move(entry, hidden)
+        with translated(pathlib.Path(f"{self}/{entry.path}")), opened_folder(self._folder, "") as handle:
+            os.unlink(hidden, dir_fd=handle)
 
     def _entries(self, folder: str) -> Sequence[tuple[str, os.stat_result | OSError]]:
         if len(to_text(folder).encode()) > MOST_PATH_BYTES:

@@ -7,13 +7,14 @@ are ingested one at a time, in the order in which they stopped changing.
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import BackendError, SourceError
-from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState, StoragePath
 from artifact_pipelines.datasets.exceptions import EmptySourceError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules, clear_away
 from artifact_pipelines.datasets.landing_zone import (
     KnownContent,
     decide,
@@ -26,6 +27,8 @@ from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVani
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.staging import hash_stream
 
+WORK_S = 20.0
+"""A tick (60 s at most) begins no work on a file later than this; the next one goes on."""
 HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
@@ -45,14 +48,18 @@ class LandingWatch:
     Attributes:
         raw_asset: Key of the asset that stores its files.
         settle_s: Seconds that a file must stay unchanged to count as complete.
+        rules: The dataset's own rules.
+        read_stored: Opens stored bytes; needed if the rules do not keep files.
     """
 
     catalog: Catalog
     zone: ILandingZone
     dataset: str
-    glob: SourceGlob
+    source: str
     raw_asset: str
     settle_s: float
+    rules: LandingRules = DEFAULT_RULES
+    read_stored: Callable[[StoragePath], BinaryIO] | None = None
 
     def tick(self, outcome_of: Callable[[str], RunOutcome | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
@@ -65,8 +72,9 @@ class LandingWatch:
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
         """
-        sightings = self.zone.list_entries(self.glob)
-        known = self.catalog.landing.files_of(self.dataset)
+        deadline = time.monotonic() + WORK_S
+        sightings = self.zone.list_entries(self.rules.glob(self.source))
+        known = self._files()
         settled = self._settled(sightings, known)
         paths = {sighting.path for sighting in sightings}
         updated = {path: self._followed_up(file, path in paths, outcome_of) for path, file in known.items()}
@@ -75,9 +83,17 @@ class LandingWatch:
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
         if not any(file.state == LandingState.REQUESTED for file in updated.values()):
             complete = [s for s in settled if s.problem is None and is_undecided(updated[s.path])]
-            updated.update(self._decided(complete, updated, known))
-        self.catalog.landing.save([file for path, file in updated.items() if file != known.get(path)])
-        return [updated[sighting.path] for sighting in sightings]
+            updated.update(self._decided(complete, updated, known, deadline))
+        if self.rules.afterwards != "keep":
+            updated.update(self._cleared_away([s for s in settled if s.problem is None], updated, deadline))
+        changed = [file for path, file in updated.items() if file != known.get(path)]
+        if changed and not self.catalog.landing.save(self.dataset, changed, known):
+            # Another daemon watches the same landing zone and was faster. Its requests are its own.
+            updated = {p: f for p, f in self._files().items() if f.state != LandingState.REQUESTED}
+        return [updated[sighting.path] for sighting in sightings if sighting.path in updated]
+
+    def _files(self) -> Mapping[str, LandingFile]:
+        return self.catalog.landing.files_of(self.dataset)
 
     def _settled(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[Sighting]:
         """Return the files unchanged between two looks, oldest first; an earlier tick may have been the first look."""
@@ -85,7 +101,7 @@ class LandingWatch:
         fresh = {s for s in sightings if s.problem is None} - resting
         if fresh:
             time.sleep(self.settle_s)
-            resting |= fresh & set(self.zone.list_entries(self.glob))
+            resting |= fresh & set(self.zone.list_entries(self.rules.glob(self.source)))
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
     def _followed_up(
@@ -99,14 +115,29 @@ class LandingWatch:
         return dataclasses.replace(file, state=outcome.state, reason=outcome.reason)
 
     def _decided(
-        self, complete: Sequence[Sighting], files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]
+        self,
+        resting: Sequence[Sighting],
+        files: Mapping[str, LandingFile],
+        before: Mapping[str, LandingFile],
+        deadline: float,
     ) -> Mapping[str, LandingFile]:
-        """Decide on files until one needs a run; the others wait for it."""
+        """Decide on files until one needs a run, or until the deadline; the others wait for it.
+
+        Those that could not be read before come last: they may take long.
+        """
         decided: dict[str, LandingFile] = {}
-        contents = self._known_content(files.values()) if complete else KnownContent(None, {}, {})
+        contents = self._known_content(files.values()) if resting else KnownContent(None, {}, {})
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
+        markers = self.rules.markers(self.zone, self.source) if resting else {}
+        complete = sorted(resting, key=lambda s: files[s.path].state == LandingState.FAILED)
         for sighting in complete:
             file = files[sighting.path]
+            if marker := self.rules.missing_marker(sighting, markers):
+                waiting = f"it waits for its marker {marker}"
+                decided[file.path] = dataclasses.replace(file, state=LandingState.SEEN, reason=waiting)
+                continue
+            if time.monotonic() > deadline:
+                break
             try:
                 decided[file.path] = decide(file, self._hash(sighting), contents, paths)
             except (SourceVanishedError, SourceChangedError):
@@ -116,6 +147,37 @@ class LandingWatch:
             if decided[file.path].state == LandingState.REQUESTED:
                 break
         return decided
+
+    def _cleared_away(
+        self, files: Sequence[Sighting], records: Mapping[str, LandingFile], deadline: float
+    ) -> Mapping[str, LandingFile]:
+        """Clear away ingested files, oldest first, until the deadline. A file that has to stay gets the reason."""
+        done = (LandingState.INGESTED, LandingState.DUPLICATE)
+        ingested = [file for file in files if records[file.path].state in done]
+        stored = self._stored() if ingested else {}
+        changed = {}
+        for file in ingested:
+            if time.monotonic() > deadline:
+                break
+            stays = clear_away(self.rules, self.zone, self.dataset, file, lambda found: self._is_intact(stored, found))
+            if stays:
+                changed[file.path] = dataclasses.replace(records[file.path], reason=stays)
+        return changed
+
+    def _stored(self) -> Mapping[str, StoragePath]:
+        """Return the stored files of the dataset, by their hash."""
+        history = self.catalog.materializations.history(self.raw_asset)
+        files = (version.file for version in history)
+        return {file.content_hash: file.storage_path for file in files if file.state == FileState.STORED}
+
+    def _is_intact(self, stored: Mapping[str, StoragePath], content_hash: str) -> bool:
+        if content_hash not in stored or self.read_stored is None:
+            return False
+        try:
+            with self.read_stored(stored[content_hash]) as stream:
+                return hash_stream(stream).content_hash == content_hash
+        except FileNotFoundError:
+            return False
 
     def _hash(self, sighting: Sighting) -> str | None:
         if sighting.size_bytes == 0:

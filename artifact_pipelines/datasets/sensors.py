@@ -8,13 +8,14 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.retries import PAUSES_S, Retry, has_died, next_retry
 
 REQUEST_TAG = "artifact/landing_request"
 """Tag of a run: the run key of the landing file that it ingests. Retries share it; their own run keys differ."""
 
+_MOST_SHOWN = 50
 _STATES = {
     dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
     dg.DagsterRunStatus.FAILURE: LandingState.FAILED,
@@ -25,7 +26,11 @@ _GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against 
 
 
 def build_landing_sensor(
-    dataset: str, source: str, raw: dg.AssetsDefinition, table: dg.AssetsDefinition
+    dataset: str,
+    source: str,
+    raw: dg.AssetsDefinition,
+    table: dg.AssetsDefinition,
+    rules: LandingRules = DEFAULT_RULES,
 ) -> dg.SensorDefinition:
     """Return the sensor that ingests a dataset's files, one at a time.
 
@@ -45,9 +50,11 @@ def build_landing_sensor(
                 catalog,
                 landing_zone.open(),
                 dataset,
-                SourceGlob(source),
+                source,
                 raw.key.to_user_string(),
                 landing_zone.settle_s,
+                rules,
+                landing_zone.read_stored,
             )
             files = watch.tick(lambda run_key: _outcome(_last_try(context.instance, run_key)))
         requested = [file for file in files if file.state == LandingState.REQUESTED]
@@ -95,7 +102,12 @@ def _next_retry(record: dg.RunRecord) -> Retry | None:
 def _explain(source: str, files: Sequence[LandingFile]) -> str:
     if not files:
         return f"No file in the landing zone matches {source!r}."
-    return "; ".join(f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in files)
+    # First those that wait or failed: a landing zone may hold thousands of files.
+    shown = sorted(files, key=lambda file: file.state in (LandingState.INGESTED, LandingState.DUPLICATE))[:_MOST_SHOWN]
+    shown.sort(key=lambda file: file.path)
+    more = collections.Counter(file.state for file in files) - collections.Counter(file.state for file in shown)
+    texts = [f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in shown]
+    return "; ".join(texts + [f"{count:,} more {state}" for state, count in sorted(more.items())])
 
 
 def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:

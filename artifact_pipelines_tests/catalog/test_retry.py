@@ -63,7 +63,7 @@ def test_released_lock_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest
         other.execute("BEGIN IMMEDIATE")
         let_go = threading.Timer(0.3, other.execute, ["COMMIT"])
         let_go.start()
-        catalog.landing.save([])
+        catalog.landing.save("flights", [])
         assert not other.in_transaction
         let_go.join()
         other.close()
@@ -78,7 +78,7 @@ def test_lock_that_is_never_released_raises_a_typed_error(
         other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(CatalogUnavailableError, match="locked"):
-            catalog.landing.save([])
+            catalog.landing.save("flights", [])
         other.close()
 
 

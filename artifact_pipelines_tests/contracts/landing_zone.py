@@ -125,8 +125,18 @@ class LandingZoneContract:
             place.zone.move(seen, "b.csv")
         assert read(place.zone, "a.csv") == b"22"
 
-    def test_removed_file_is_gone_and_may_be_removed_again(self, place: LandingPlace) -> None:
+    def test_removed_file_is_gone(self, place: LandingPlace) -> None:
         place.door.drop("sub/a.csv", b"1")
-        place.zone.remove("sub/a.csv")
-        place.zone.remove("sub/a.csv")
+        seen = listed(place.zone, "**/*.csv")["sub/a.csv"]
+        place.zone.remove(seen)
         assert listed(place.zone, "**/*.csv") == {}
+        with pytest.raises(SourceVanishedError):
+            place.zone.remove(seen)
+
+    def test_file_that_has_changed_is_not_removed(self, place: LandingPlace) -> None:
+        place.door.drop("a.csv", b"1")
+        seen = listed(place.zone, "*")["a.csv"]
+        place.door.drop("a.csv", b"22")
+        with pytest.raises(SourceChangedError):
+            place.zone.remove(seen)
+        assert read(place.zone, "a.csv") == b"22"

@@ -1,8 +1,10 @@
+import dataclasses
 import io
 import os
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,14 @@ from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.landing_folder import LandedFile, LandingFolder
+from artifact_pipelines.datasets.landing_rules import LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.storage.back_door import BackDoor
 from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
@@ -25,7 +30,7 @@ class Zone:
 
     def __init__(self, catalog: Catalog, producer: ArtifactProducer, folder: pathlib.Path) -> None:
         zone = LandingFolder(folder)
-        self.watch = LandingWatch(catalog, zone, "flights", SourceGlob("**/*.csv"), "flights/raw", settle_s=0)
+        self.watch = LandingWatch(catalog, zone, "flights", "**/*.csv", "flights/raw", settle_s=0)
         self.catalog = catalog
         self.outcomes: dict[str, RunOutcome | None] = {}
         self._producer = producer
@@ -60,6 +65,10 @@ class Zone:
         run_key = self.requested().run_key
         assert run_key
         self.outcomes[run_key] = RunOutcome(LandingState.FAILED, "its run failed")
+
+    def rule(self, backend: IStorageBackend, **rules: Any) -> None:
+        """Set the dataset's rules for its files."""
+        self.watch = dataclasses.replace(self.watch, rules=LandingRules(**rules), read_stored=backend.read_stream)
 
 
 @pytest.fixture
@@ -159,7 +168,7 @@ def test_file_that_is_still_being_written_is_not_requested(zone: Zone, monkeypat
 
 
 def test_file_unchanged_since_the_last_tick_needs_no_second_wait(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    zone.catalog.landing.save([])
+    zone.catalog.landing.save("flights", [])
     zone.drop("a.csv", "1")
     monkeypatch.setattr(LandingFolder, "list_entries", _only_first(LandingFolder.list_entries))
     assert zone.states() == {"a.csv": "seen"}
@@ -308,3 +317,91 @@ def test_good_file_whose_path_was_blocked_for_a_while_is_a_duplicate(zone: Zone,
     assert zone.states() == {"sub/a.csv": "failed"}
     (landing / ".a").rename(landing / "sub" / "a.csv")
     assert zone.states() == {"sub/a.csv": "duplicate"}
+
+
+def _in_the_archive(landing: pathlib.Path) -> Sequence[str]:
+    return [path.name for path in (landing / ".archive").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("afterwards", "archived"), [("keep", []), ("archive", ["a.csv"]), ("delete", [])])
+def test_ingested_file_stays_or_is_archived_or_deleted(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path, afterwards: str, archived: Sequence[str]
+) -> None:
+    zone.rule(backend, afterwards=afterwards)
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    assert zone.states() == {"a.csv": "ingested"}
+    assert (landing / "a.csv").exists() == (afterwards == "keep")
+    assert _in_the_archive(landing) == archived
+    zone.drop("a.csv", "1")
+    assert zone.states() == {"a.csv": "duplicate"}
+    assert (landing / "a.csv").exists() == (afterwards == "keep")
+
+
+def test_file_stays_until_the_store_has_an_intact_copy(
+    zone: Zone, backend: IStorageBackend, back_door: BackDoor, landing: pathlib.Path
+) -> None:
+    zone.rule(backend, afterwards="delete")
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    path = zone.catalog.materializations.current("flights/raw").file.storage_path
+    back_door.put(path, b"2")
+    assert zone.tick()["a.csv"].reason == "it stays: the store has no intact copy of it"
+    back_door.delete(path)
+    assert zone.states() == {"a.csv": "ingested"}
+    assert (landing / "a.csv").exists()
+    back_door.put(path, b"1")
+    zone.tick()
+    assert not (landing / "a.csv").exists()
+
+
+def test_file_waits_for_its_marker_and_for_a_new_one_after_a_change(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path
+) -> None:
+    zone.rule(backend, marker="{name}.done")
+    (landing / "sub").mkdir()
+    zone.drop("sub/a.csv", "1")
+    zone.drop("b.csv.done", "")
+    assert zone.states() == {"sub/a.csv": "seen"}
+    assert zone.tick()["sub/a.csv"].reason == "it waits for its marker a.csv.done"
+    zone.drop("sub/a.csv.done", "")
+    assert zone.ingest().path == "sub/a.csv"
+    zone.tick()
+    time.sleep(1.01)  # times are compared in seconds
+    zone.drop("sub/a.csv", "2")
+    assert zone.states() == {"sub/a.csv": "seen"}, "the marker is older than the file"
+    zone.drop("sub/a.csv.done", "")
+    assert zone.ingest().path == "sub/a.csv"
+
+
+def test_ignored_names_are_never_seen(zone: Zone, backend: IStorageBackend) -> None:
+    zone.drop("~x.csv", "1")
+    zone.drop(".b.csv", "1")
+    assert zone.states() == {"~x.csv": "requested"}
+    zone.rule(backend, ignore=["~*"])
+    assert set(zone.states()) == {".b.csv"}
+
+
+def test_second_daemon_that_looks_at_the_same_time_requests_nothing(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(zone.watch)
+    zone.drop("a.csv", "1")
+    requested: list[LandingFile] = []
+
+    def the_other_ticks(_: float) -> None:
+        monkeypatch.undo()
+        requested.extend(other.tick(lambda run_key: None))
+
+    monkeypatch.setattr(time, "sleep", the_other_ticks)
+    assert zone.states() == {}
+    assert [file.state for file in requested] == [LandingState.REQUESTED]
+    assert zone.requested() == requested[0]
+
+
+def test_tick_begins_no_work_after_its_time(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone.drop("a.csv", "1")
+    with monkeypatch.context() as late:
+        late.setattr(landing_watch, "WORK_S", -1)
+        assert zone.states() == {"a.csv": "seen"}
+    assert zone.requested().path == "a.csv"

@@ -1,0 +1,105 @@
+"""The rules of a dataset for its files in the landing zone: which names count, when one is complete, what follows."""
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
+
+import pydantic
+
+from artifact_pipelines.core.exceptions import ArtifactError, BackendError, InvalidArgumentError, SourceError
+from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.storage.staging import hash_stream
+
+ARCHIVE = ".archive"
+TEMPORARY = (".*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download", "*.swp")
+_NAME = "{name}"
+
+
+def check_marker(marker: str) -> None:
+    """Check that a marker is the name of a file.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    if not marker or "/" in marker or marker == _NAME:
+        raise InvalidArgumentError("marker", marker, "a name, such as '{name}.done' or '_SUCCESS'")
+
+
+def _checked(marker: str) -> str:
+    try:
+        check_marker(marker)
+    except InvalidArgumentError as error:
+        raise ValueError(str(error)) from error
+    return marker
+
+
+class LandingRules(pydantic.BaseModel):
+    """What counts as a file of the dataset, when it is complete, and what becomes of it."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    ignore: Sequence[str] = pydantic.Field(
+        default=TEMPORARY, description="Globs of names, of files and folders, that are never ingested."
+    )
+    marker: Annotated[str, pydantic.AfterValidator(_checked)] | None = pydantic.Field(
+        default=None,
+        description="File in the same folder that says that a file is complete: '{name}.done', '_SUCCESS'.",
+    )
+    afterwards: Literal["keep", "archive", "delete"] = pydantic.Field(
+        default="keep", description="What becomes of an ingested file, once its stored copy was read and is intact."
+    )
+
+    def glob(self, source: str) -> SourceGlob:
+        """Return the glob of the dataset's files."""
+        markers = [self.marker.replace(_NAME, "*")] if self.marker else []
+        return SourceGlob(source, [ARCHIVE, *self.ignore, *markers])
+
+    def markers(self, zone: ILandingZone, source: str) -> Mapping[str, Sighting]:
+        """Return all markers of the dataset's files, by path."""
+        if self.marker is None:
+            return {}
+        pattern = posixpath.join(posixpath.dirname(source), self.marker.replace(_NAME, "*"))
+        return {found.path: found for found in zone.list_entries(SourceGlob(pattern, [ARCHIVE])) if not found.problem}
+
+    def missing_marker(self, file: Sighting, markers: Mapping[str, Sighting]) -> str | None:
+        """Return the name of the marker that a file waits for; None if it is there and not older than the file."""
+        if self.marker is None:
+            return None
+        folder, name = posixpath.split(file.path)
+        expected = self.marker.replace(_NAME, name)
+        found = markers.get(posixpath.join(folder, expected))
+        # In whole seconds: S3 knows no smaller ones.
+        return None if found and found.changed_ns // 10**9 >= file.changed_ns // 10**9 else expected
+
+
+DEFAULT_RULES = LandingRules()
+
+
+def clear_away(
+    rules: LandingRules, zone: ILandingZone, dataset: str, file: Sighting, is_intact: Callable[[str], bool]
+) -> str | None:
+    """Do what the rules say with an ingested file; return why it stays, if it does.
+
+    Its content is hashed once more, and it goes only if the store has the same bytes and gave them when asked. A file
+    that changes meanwhile stays.
+
+    Args:
+        is_intact: Reads the stored copy of a content, by its hash, and returns whether it is whole.
+    """
+    try:
+        with zone.open(file.path) as stream:
+            content_hash = hash_stream(stream).content_hash
+        if not is_intact(content_hash):
+            return "it stays: the store has no intact copy of it"
+        if rules.afterwards == "archive":
+            zone.move(file, f"{ARCHIVE}/{dataset}/{content_hash[:16]}/{file.path}")
+        else:
+            zone.remove(file)
+    except (SourceError, BackendError) as error:
+        return f"it stays: {_first_sentence(error)}"
+    return None
+
+
+def _first_sentence(error: ArtifactError) -> str:
+    return str(error).partition(". ")[0]
