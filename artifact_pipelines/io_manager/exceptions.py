@@ -21,9 +21,9 @@ def failures_explained(where: Callable[[], str] = str) -> Iterator[None]:
     """
     try:
         yield
-    except _RETRIED:
-        raise
     except ArtifactError as error:
+        if isinstance(error, _RETRIED) and not isinstance(error, RunEndedError):
+            raise
         name = type(error).__name__
         raise dg.Failure(f"{name}: {where()}{error}", metadata={"artifact/error": name}, allow_retries=False) from error
 
@@ -51,3 +51,17 @@ class DagsterNotToldError(BackendError):
 
     def __str__(self) -> str:
         return f"The catalog is changed, but that could not be reported to Dagster's instance in {self.home}: {self.reason}. Fix that (DAGSTER_HOME), and run the same command again."
+
+
+@dataclasses.dataclass(eq=False)
+class RunEndedError(BackendError):
+    """Dagster has ended a run whose process went on; it publishes nothing more."""
+
+    run_id: str
+    status: str
+
+    def __str__(self) -> str:
+        return (
+            f"Dagster ended run {self.run_id} ({self.status}) while its process stood still or went on, so this output is "
+            "not published. A later run may have published newer content. Materialize again if none has."
+        )

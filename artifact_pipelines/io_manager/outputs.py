@@ -22,6 +22,7 @@ from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.run_end import RunEnd
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
@@ -56,6 +57,7 @@ class OutputWriter:
         self._producer = producer
         self._handlers = handlers
         self._step_inputs = step_inputs
+        self._run_end = RunEnd()
 
     def write(self, asked: OutputAsked, value: object) -> Sequence[Written]:
         """Store a value, or one for each partition that the run covers, and record a materialization of each.
@@ -140,6 +142,7 @@ class OutputWriter:
             for (leases, described, _), inputs in zip(put, made_from, strict=True)
         ]
         policies = {asked.asset: asked.retention}
+        self._run_end.check(asked.step)
         records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
         written = []
         for (leases, _, facts), inputs, record in zip(put, made_from, records, strict=True):
