@@ -55,12 +55,19 @@ def _find_unstorable(annotation: Any, written: set[str]) -> type | None:
 
 
 def _may_be_stored(kind: type, written: set[str]) -> bool:
-    names = [*type_names(kind), *([STREAM] if hasattr(kind, "read") or hasattr(kind, "readinto") else [])]
-    if not written.isdisjoint(names) or inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
+    if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
         return True
     below = [plain for plain in _PLAIN if issubclass(plain, kind)]  # such as of `numbers.Number`
+    return bool(below) or _is_written(kind, written)
+
+
+def _is_written(kind: type, written: set[str]) -> bool:
+    """True if a handler stores values of a class or of a class below it."""
+    is_stream = hasattr(kind, "read") or hasattr(kind, "readinto")
     subclasses: list[type] = type.__subclasses__(kind)
-    return bool(below) or any(_may_be_stored(one, written) for one in subclasses)
+    return not written.isdisjoint([*type_names(kind), *([STREAM] if is_stream else [])]) or any(
+        _is_written(one, written) for one in subclasses
+    )
 
 
 def _is_known_to_pydantic(kind: type) -> bool:

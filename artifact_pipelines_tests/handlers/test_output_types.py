@@ -30,6 +30,18 @@ class Reduced(Estimator):
     """Another one."""
 
 
+class Base:
+    """A plain class with an abstract one below it, as in scikit-learn."""
+
+
+class AbstractBelow(Base, abc.ABC):
+    """A class without values of its own."""
+
+    @abc.abstractmethod
+    def make(self) -> None:
+        """Do nothing."""
+
+
 class Shape:
     """A plain class with a storable one below it."""
 
@@ -86,3 +98,8 @@ def test_annotation_that_a_storable_value_may_fit_is_accepted(annotation: Any) -
 def test_annotation_that_no_storable_value_fits_is_refused(annotation: Any) -> None:
     with pytest.raises(UnsupportedTypeError, match=r"store a value of type artifact_pipelines_tests.Fitted: here"):
         check_output_type(annotation, TypeHandlers().written_types, "here")
+
+
+def test_class_with_only_an_abstract_class_below_it_is_refused() -> None:
+    with pytest.raises(UnsupportedTypeError, match="Base"):
+        check_output_type(Base, TypeHandlers().written_types, "here")
