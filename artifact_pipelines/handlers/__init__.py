@@ -11,6 +11,8 @@ code from it.
     file type       the format of a stored file, such as `parquet` or `csv.gzip`
     facts           properties of a stored file that need no scan: row count, columns, preview
     scan            to read only the columns and rows that a query needs, in place
+    container       a dict, list or tuple whose elements become files of their own, and the value of several files
+    member          an element of a container
     gather          to combine the values of partitions into the form that an annotation asks for
     split           to divide the output of one run into a value for each partition
 """

@@ -42,7 +42,7 @@ class NumpyHandler:
             raise _refusal(value, _MASKED)
         sink.write(_header(value))
         for chunk in _chunks(np.asarray(value)):
-            sink.write(chunk.tobytes())
+            sink.write(np.ascontiguousarray(chunk).view(np.uint8).data if chunk.itemsize else b"")
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         import numpy as np

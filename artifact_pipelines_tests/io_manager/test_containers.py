@@ -14,7 +14,9 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.event_log import is_report_of
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import DamagedBytesError
+from artifact_pipelines.storage.holding import Holding
 from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.io_manager.conftest import failure_of
 
@@ -206,6 +208,22 @@ def test_rollback_release_and_restore_take_all_files(ours: ArtifactIOManager, ow
         assert own_catalog.retention.restore("splits", None, 1)
         assert own_catalog.audit.wrong_counts() == []
         assert store.load("splits", dict[str, pl.DataFrame], version=1)["c"].equals(OTHER)
+
+
+def test_leases_of_members_are_renewed_while_others_are_written(
+    ours: ArtifactIOManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool] = []
+    holding = ArtifactProducer.holding
+
+    def watched(self: ArtifactProducer, is_brief: bool = False) -> Holding:
+        found.append(is_brief)
+        return holding(self, is_brief)
+
+    monkeypatch.setattr(ArtifactProducer, "holding", watched)
+    make(ours, FRAME)
+    make(ours, {"a": FRAME})
+    assert found == [True, False]
 
 
 def test_damaged_member_is_refused(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
