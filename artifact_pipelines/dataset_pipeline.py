@@ -17,9 +17,10 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange
+from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
-from artifact_pipelines.datasets.table_reader import check_column_type
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
 
@@ -76,10 +77,17 @@ class DatasetPipeline(dg.Component, dg.Model):
     format: FileFormat = pydantic.Field(
         default=ByExtension(), description="How the files are read; without a type, by their extension."
     )
-    columns: Mapping[str, Annotated[str, _checked_by(check_column_type)]] = pydantic.Field(
+    columns: Mapping[str, Annotated[str, _checked_by(declared_type)]] = pydantic.Field(
         default={}, description="Required columns with their DuckDB types."
     )
     key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
+    on_schema_change: OnSchemaChange = pydantic.Field(
+        default="widen",
+        description=(
+            "What a later file may change: nothing (fail), new columns (add_columns), also types that become wider "
+            "without loss (widen), or anything (accept)."
+        ),
+    )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     schedule: Annotated[str, _checked_by(_check_cron)] | None = pydantic.Field(
@@ -124,7 +132,8 @@ class DatasetPipeline(dg.Component, dg.Model):
         }
         raw = build_raw_asset(self.name, self.source, shared, self.landing)
         shared["automation_condition"] = on_changed_content()
-        table = build_table_asset(self.name, self.description, self.format, self.columns, self.key, shared)
+        contract = Contract(self.columns, self.key, on_schema_change=self.on_schema_change)
+        table = build_table_asset(self.name, self.description, self.format, contract, shared)
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),

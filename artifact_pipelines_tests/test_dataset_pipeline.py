@@ -299,7 +299,11 @@ def test_yaml_file_alone_declares_a_dataset(
         ("samples: {few: {design: magic}}", "samples.few.design", "Input should be 'simple_random'"),
         ("samples: {few: {n: 5, size: 5}}", "samples.few.size", "Extra inputs are not permitted"),
         ("analyses: {few: {kind: magic}}", "analyses.few.kind", "Input should be 'profile' or 'sql'"),
-        ("format: {type: xlsx}", "format.type", "Input should be 'csv' or 'tsv' or 'ndjson' or 'parquet'"),
+        (
+            "format: {type: xlsx}",
+            "format.type",
+            "Input should be 'csv' or 'tsv' or 'ndjson' or 'json' or 'parquet' or 'arrow'",
+        ),
         ("format: {sheet: 1}", "format.sheet", "Extra inputs are not permitted"),
     ],
 )

@@ -136,6 +136,9 @@ class Publication(enum.StrEnum):
     REJECTED = "rejected"
 
 
+SOURCE = "source"
+"""Key in the metadata of a materialization: what its writer has noted about its source."""
+
 SUPERSEDED = "superseded"
 """First word of the reason if a candidate is rejected only because a newer version became current."""
 
@@ -223,6 +226,11 @@ class Materialization:
     def file(self) -> FileInfo:
         """The first stored file; all of it, unless the artifact is a container of several."""
         return self.files[0]
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """What its writer has noted about its source; see `artifact/source` of the IO manager."""
+        return self.metadata.get(SOURCE, {})  # type: ignore[no-any-return]
 
     @property
     def publication_text(self) -> str | None:

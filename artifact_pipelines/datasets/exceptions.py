@@ -51,10 +51,45 @@ class UnparsableSourceError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class SchemaMismatchError(SourceError):
-    """A file does not have the columns that its dataset declares."""
+    """A file does not have the columns that its dataset expects."""
 
     path: str
     problem: str
+    remedy: str
 
     def __str__(self) -> str:
-        return f"{self.path} does not fit the dataset's declared columns: {self.problem}. Fix the file, or change `columns` or `key` in the dataset's YAML file."
+        return f"{self.path} does not have the columns of its dataset: {self.problem}. {self.remedy}."
+
+
+@dataclasses.dataclass(eq=False)
+class MalformedRowError(SourceError):
+    """A row of a text file cannot be split into values in one way only."""
+
+    path: str
+    line: int
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.problem}. {self.remedy}."
+
+
+@dataclasses.dataclass(eq=False)
+class RefusedValueError(SourceError):
+    """A value does not have the type of its column."""
+
+    path: str
+    line: int
+    column: str
+    value: str
+    expected: str
+    place: str = "line"
+
+    def __str__(self) -> str:
+        value = (
+            repr(self.value) if len(self.value) <= 200 else f"{self.value[:200]!r}… ({len(self.value):,} characters)"
+        )
+        return (
+            f"{self.path}, {self.place} {self.line}, column {self.column!r}: {value} is not {self.expected}. "
+            f"Fix the value, or declare another type in the dataset's YAML file, such as `columns: {{{self.column}: VARCHAR}}`."
+        )

@@ -5,11 +5,12 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import pyarrow as pa
 
 from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.declarations import Declaration
 
 
@@ -20,14 +21,25 @@ class RawFile:
     Attributes:
         path: Its name carries no meaning.
         file_type: Extension of the dropped file, such as `csv`.
-        compression_type: None or `gzip`.
-        label: Names the file in errors.
+        label: Name of the dropped file; it names the file in errors.
     """
 
     path: pathlib.Path
     file_type: str
-    compression_type: str | None
     label: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenTable:
+    """A table that is ready to be read.
+
+    Attributes:
+        batches: Its rows, in their order; taking a batch reads it.
+        read_as: How the file is written: what is written down with the version, and used for the next one.
+    """
+
+    batches: pa.RecordBatchReader
+    read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class IFileFormat(Declaration, abc.ABC):
@@ -35,21 +47,24 @@ class IFileFormat(Declaration, abc.ABC):
 
     Attributes:
         EXTENSIONS: Files with these are read in this format if the dataset declares no type.
+        MAGIC: Files that begin with these bytes are read in this format if the dataset declares no type.
     """
 
     TAG: ClassVar[str] = "type"
     EXTENSIONS: ClassVar[Sequence[str]] = ()
+    MAGIC: ClassVar[bytes | None] = None
 
     @abc.abstractmethod
-    def open(self, file: RawFile, columns: Mapping[str, str]) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Open a file as batches, in the order of its rows; taking a batch reads it.
+    def open(self, file: RawFile, contract: Contract) -> AbstractContextManager[OpenTable]:
+        """Open a file as a table: each value as it is written, or an error that names file, line, column and value.
 
-        Args:
-            columns: DuckDB types of declared columns; the file may have more columns.
+        The values have the types that the contract declares, or those of the version before; the file may have more
+        columns.
 
         Raises:
-            UnparsableSourceError: The file is not of this format, or a value does not have the declared type.
-            SchemaMismatchError: A declared column is missing.
+            UnparsableSourceError: The file is not of this format.
+            MalformedRowError: A row cannot be read in one way only.
+            RefusedValueError: A value does not have its column's type.
         """
 
 

@@ -85,6 +85,18 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     return dataclasses.replace(requested, content_hash=content_hash, reason=None)
 
 
+def find_landed(zone: ILandingZone, dataset: str, glob: SourceGlob) -> str:
+    """Return the path of the matching file that changed last.
+
+    Raises:
+        NothingLandedError: No file matches.
+    """
+    files = [sighting for sighting in zone.list_entries(glob) if sighting.problem is None]
+    if not files:
+        raise NothingLandedError(dataset, str(glob), str(zone))
+    return max(files, key=lambda file: (file.changed_ns, file.path)).path
+
+
 def open_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, path: str | None) -> BinaryIO:
     """Open the file to ingest: the one at `path`, or the matching one that changed last.
 
@@ -93,11 +105,7 @@ def open_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, path: str | 
         EmptySourceError: The file has 0 bytes.
         SourceError: As `ILandingZone.open`.
     """
-    if path is None:
-        files = [sighting for sighting in zone.list_entries(glob) if sighting.problem is None]
-        if not files:
-            raise NothingLandedError(dataset, str(glob), str(zone))
-        path = max(files, key=lambda file: (file.changed_ns, file.path)).path
+    path = path or find_landed(zone, dataset, glob)
     stream = zone.open(path)
     if stream.seek(0, os.SEEK_END) == 0:
         stream.close()

@@ -32,6 +32,9 @@ DATASET_METADATA_KEY = "artifact/dataset"
 PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
 
+SOURCE_METADATA_KEY = "artifact/source"
+"""Metadata of an output: a mapping about its source, recorded with the version in the catalog."""
+
 AFTER_CHECKS = "after_checks"
 
 _DECLARED = (
@@ -61,6 +64,7 @@ class OutputAsked:
         metadata: Metadata of the asset as plain values.
         dataset: The dataset whose raw content the asset is.
         publish_after: Names of the checks that must pass before the output becomes current.
+        source: What the output's metadata say about its source.
         run_id: None outside of a run, as are the next two.
         step: The running step, one object for each attempt.
     """
@@ -77,6 +81,7 @@ class OutputAsked:
     retention: RetentionPolicy | None
     publish_after: tuple[str, ...]
     code_version: str | None
+    source: Mapping[str, Any]
     run_id: str | None
     step_key: str | None
     step: StepExecutionContext | None
@@ -119,6 +124,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         retention=retention_policy(metadata),
         publish_after=_required_checks(key, metadata, step),
         code_version=spec.code_version if spec else None,
+        source=plain_value(context.output_metadata.get(SOURCE_METADATA_KEY)) or {},
         run_id=None if context.run_id == RUN_ID_PLACEHOLDER else context.run_id,
         step_key=known(lambda: context.step_key),
         step=step,

@@ -12,7 +12,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import SOURCE, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
 from artifact_pipelines.handlers.containers import Container, nested_refused, split_container
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
@@ -219,7 +219,7 @@ def _describe(
         dataset=asked.dataset,
         row_count=facts.get("row_count"),
         schema=None if columns is None else {column.name: str(column.type) for column in columns},
-        metadata=metadata,
+        metadata={**metadata, SOURCE: asked.source} if asked.source else metadata,
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
     )

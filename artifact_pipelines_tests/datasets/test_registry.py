@@ -1,7 +1,7 @@
 """The choice of a file format where a dataset declares none."""
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
@@ -10,7 +10,8 @@ import pytest
 
 from artifact_pipelines.datasets import registry
 from artifact_pipelines.datasets.formats.csv import Csv
-from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
+from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.registry import ByExtension
 from artifact_pipelines.datasets.table_reader import open_table
 
@@ -22,30 +23,30 @@ class Words(IFileFormat):
     type: Literal["words"] = "words"
 
     @contextmanager
-    def open(self, file: RawFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
-        yield pa.table({"word": file.path.read_text().split()}).to_reader()
+    def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
+        yield OpenTable(pa.table({"word": file.path.read_text().split()}).to_reader())
 
 
 @pytest.fixture
 def file(tmp_path: pathlib.Path) -> RawFile:
     (tmp_path / "stored").write_text("a\nb\n")
-    return RawFile(tmp_path / "stored", "words", None, "texts/raw (file 1)")
+    return RawFile(tmp_path / "stored", "words", "texts.words")
 
 
 def test_format_in_one_class_reads_a_table(file: RawFile) -> None:
-    with open_table(file, Words(), {}, ["word"]) as batches:
-        assert batches.read_all()["word"].to_pylist() == ["a", "b"]
+    with open_table(file, Words(), Contract(key=["word"])) as table:
+        assert table.batches.read_all()["word"].to_pylist() == ["a", "b"]
 
 
 def test_extension_chooses_the_format(file: RawFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "FORMATS", (Csv, Words))
-    with ByExtension.model_validate({"null_values": ["NA"]}).open(file, {}) as batches:
-        assert batches.schema.names == ["word"]
+    with ByExtension.model_validate({"null_values": ["NA"]}).open(file, Contract()) as table:
+        assert table.batches.schema.names == ["word"]
 
 
 def test_code_version_follows_changed_code_of_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ByExtension().code_version()
-    monkeypatch.setattr(Csv, "CODE_VERSION", "2")
+    monkeypatch.setattr(Csv, "CODE_VERSION", "3")
     assert before != ByExtension().code_version()
 
 

@@ -1,51 +1,132 @@
 """CSV and TSV."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, ClassVar, Literal
 
-import duckdb
 import pydantic
 
-from artifact_pipelines.datasets.interfaces import RawFile
-from artifact_pipelines.datasets.table_reader import DuckDbFormat
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.reading.columns import check_columns
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.csv_dialect import (
+    SAMPLE_BYTES,
+    CsvDialect,
+    find_delimiter,
+    line_that_names_delimiter,
+)
+from artifact_pipelines.datasets.reading.csv_text import CsvText
+from artifact_pipelines.datasets.reading.raw_stream import Utf8Stream, open_plain
+from artifact_pipelines.datasets.reading.spelling import Spelling
+from artifact_pipelines.datasets.reading.typed_rows import check_rows, read_values
 
-Delimiter = Annotated[str, pydantic.Field(min_length=1, max_length=1, description="Separates values.")]
-NullValues = Annotated[
-    Sequence[str], pydantic.Field(description="Texts that mean null in CSV and TSV, besides the empty one.")
+_Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
+_Count = Annotated[int, pydantic.Field(ge=0)]
+_Words = Annotated[Sequence[str], pydantic.Field(min_length=1)]
+
+
+def _checked_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError as error:
+        expected = "an encoding of Python, such as utf-8, utf-16 or windows-1252"
+        raise ValueError(str(InvalidArgumentError("encoding", name, expected))) from error
+    return name
+
+
+Encoding = Annotated[
+    str,
+    pydantic.AfterValidator(_checked_encoding),
+    pydantic.Field(description="Of the text, where no byte order mark says it."),
 ]
 
 
-class Csv(DuckDbFormat):
+class TextOptions(IFileFormat):
+    """Options of all formats that write values as text."""
+
+    date_format: str | None = pydantic.Field(default=None, description="Of dates, such as %d/%m/%Y; left out: ISO.")
+    timestamp_format: str | None = pydantic.Field(default=None, description="Of timestamps, such as %d/%m/%Y %H:%M.")
+    decimal_mark: _Character = pydantic.Field(default=".", description="Before the fraction of a number.")
+    thousands_mark: _Character | None = pydantic.Field(default=None, description="Between groups of three digits.")
+    true_values: _Words = pydantic.Field(default=("true",), description="Words that mean true.")
+    false_values: _Words = pydantic.Field(default=("false",), description="Words that mean false.")
+
+    def spelling(self) -> Spelling:
+        """Return how values are written."""
+        return Spelling(
+            self.date_format,
+            self.timestamp_format,
+            self.decimal_mark,
+            self.thousands_mark,
+            tuple(self.true_values),
+            tuple(self.false_values),
+        )
+
+
+class CsvOptions(TextOptions):
+    """Options of CSV and TSV."""
+
+    delimiter: _Character | None = pydantic.Field(default=None, description="Separates values; left out: found once.")
+    null_values: Sequence[str] = pydantic.Field(
+        default=(), description="Unquoted texts that mean null, besides the empty one; '' among them: quoted ones too."
+    )
+    encoding: Encoding = "utf-8"
+    quote: Annotated[str, pydantic.Field(max_length=1)] = pydantic.Field(
+        default='"', description="Encloses values that hold delimiters or line ends; empty: none does."
+    )
+    escape: _Character | None = pydantic.Field(default=None, description="Makes the next character a plain one.")
+    comment: _Character | None = pydantic.Field(default=None, description="Lines that begin with it are no rows.")
+    header: bool | _Count = pydantic.Field(default=True, description="True, false, or the number of header lines.")
+    skip_lines: _Count = pydantic.Field(default=0, description="Lines before the header.")
+    skip_last_lines: _Count = pydantic.Field(default=0, description="Lines after the last row.")
+
+
+class Csv(CsvOptions):
     """Text with a row on each line, and names of columns on the first."""
 
+    CODE_VERSION: ClassVar[str] = "2"
     EXTENSIONS: ClassVar[Sequence[str]] = ("csv",)
+    USUAL_DELIMITER: ClassVar[str] = ","
     type: Literal["csv"] = "csv"
-    delimiter: Delimiter = ","
-    null_values: NullValues = ()
 
-    def relation(
-        self, connection: duckdb.DuckDBPyConnection, file: RawFile, columns: Mapping[str, str]
-    ) -> duckdb.DuckDBPyRelation:
-        """See `DuckDbFormat`."""
-        # DuckDB may detect types only, from all rows. Otherwise it skips rows or picks another delimiter to make a torn
-        # file fit (https://duckdb.org/docs/current/data/csv/auto_detection).
-        return connection.read_csv(
-            str(file.path),
-            sep=self.delimiter,
-            quotechar='"',
-            skiprows=0,
-            header=True,
-            compression="gzip" if file.compression_type else "none",
-            na_values=["", *self.null_values],
-            dtype=dict(columns) or None,
-            sample_size=-1,
-            hive_partitioning=False,
+    @contextmanager
+    def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
+        """See `IFileFormat`."""
+        spelling, dialect = self.spelling(), self.dialect(file, contract)
+        rows = CsvText(file.path, file.label, dialect, self.null_values)
+        check_columns(rows.names, contract, file.label)
+        types = check_rows(rows, contract, spelling)
+        yield OpenTable(read_values(rows, types, spelling), dialect.facts())
+
+    def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
+        """Return how the file is written: as declared, else as the version before, else as its beginning shows."""
+        with open_plain(file.path, file.label) as raw:
+            stream = Utf8Stream(raw, self.encoding, file.label)
+            pieces = iter(lambda: stream.read(SAMPLE_BYTES), b"")
+            sample = b"".join(itertools.islice(pieces, 1))
+            is_whole = next(pieces, None) is None
+        text = sample.decode(errors="replace")
+        named = line_that_names_delimiter(text)
+        skip_lines = self.skip_lines or (1 if named else 0)
+        body = "".join(text.splitlines(keepends=True)[skip_lines:])
+        delimiter = self.delimiter or named or contract.read_as.get("delimiter")
+        return CsvDialect(
+            delimiter or find_delimiter(body, self.USUAL_DELIMITER, self.quote, is_whole),
+            stream.encoding,
+            self.quote,
+            self.escape,
+            self.comment,
+            int(self.header),
+            skip_lines,
+            self.skip_last_lines,
         )
 
 
 class Tsv(Csv):
     """CSV with tabs."""
 
-    EXTENSIONS: ClassVar[Sequence[str]] = ("tsv",)
+    EXTENSIONS: ClassVar[Sequence[str]] = ("tsv", "tab")
+    USUAL_DELIMITER: ClassVar[str] = "\t"
     type: Literal["tsv"] = "tsv"  # type: ignore[assignment]  # another literal
-    delimiter: Delimiter = "\t"

@@ -1,28 +1,34 @@
-"""Newline-delimited JSON, also known as JSON Lines."""
+"""JSON: objects on lines of their own, or in an array."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
-import duckdb
+from artifact_pipelines.datasets.formats.csv import Encoding, TextOptions
+from artifact_pipelines.datasets.interfaces import OpenTable, RawFile
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.json_rows import JsonRows
+from artifact_pipelines.datasets.reading.json_table import open_json
 
-from artifact_pipelines.datasets.interfaces import RawFile
-from artifact_pipelines.datasets.table_reader import DuckDbFormat, cast
 
-
-class Ndjson(DuckDbFormat):
+class Ndjson(TextOptions):
     """Text with one JSON object, which is one row, on each line."""
 
+    CODE_VERSION: ClassVar[str] = "2"
     EXTENSIONS: ClassVar[Sequence[str]] = ("ndjson", "jsonl")
+    BY_LINE: ClassVar[bool] = True
     type: Literal["ndjson"] = "ndjson"
+    encoding: Encoding = "utf-8"
 
-    def relation(
-        self, connection: duckdb.DuckDBPyConnection, file: RawFile, columns: Mapping[str, str]
-    ) -> duckdb.DuckDBPyRelation:
-        """See `DuckDbFormat`."""
-        found = connection.read_json(
-            str(file.path),
-            format="newline_delimited",
-            compression="gzip" if file.compression_type else "none",
-            hive_partitioning=False,
-        )
-        return cast(found, columns)
+    @contextmanager
+    def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
+        """See `IFileFormat`."""
+        yield open_json(JsonRows(file.path, file.label, self.encoding, self.BY_LINE), contract, self.spelling())
+
+
+class Json(Ndjson):
+    """An array of JSON objects, or objects one after another, laid out in any way."""
+
+    EXTENSIONS: ClassVar[Sequence[str]] = ("json",)
+    BY_LINE: ClassVar[bool] = False
+    type: Literal["json"] = "json"  # type: ignore[assignment]  # another literal

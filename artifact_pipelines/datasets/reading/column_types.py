@@ -1,0 +1,311 @@
+"""Column types: which texts each accepts, and the values that they become.
+
+A pattern decides; the conversion after it may fail (30 February, a number too large), but never changes a value.
+"""
+
+import abc
+import dataclasses
+import decimal
+import re
+from typing import ClassVar
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
+
+_DAY = r"(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_YEARS = {"us": r"[0-9]{4}", "ns": r"(?:1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9])"}  # 64 bits of ns end in 2262
+_OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
+_YEAR_0 = "0000"
+MOST_DIGITS = 38
+EXACT_DIGITS = {32: 6, 64: 15}
+"""A float keeps each number with at most as many digits."""
+
+
+class ColumnType(abc.ABC):
+    """A type of a column: the rule for its texts, and their values. Null stays null.
+
+    Attributes:
+        EXPECTED: The rule in words, for errors.
+    """
+
+    EXPECTED: ClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def arrow(self) -> pa.DataType:
+        """The type of the values."""
+
+    @abc.abstractmethod
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """Return for each text whether it follows the rule and has a value; for null anything."""
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """Return the values of texts that are all accepted."""
+        return pc.cast(texts, self.arrow)
+
+    def misfits(self, texts: pl.Series) -> pl.Series:
+        """Return the positions of the texts that are not accepted."""
+        return (texts.is_not_null() & ~self.accepts(texts).fill_null(False)).arg_true()
+
+    @property
+    def expected(self) -> str:
+        """The rule and the type in words."""
+        return f"{self.EXPECTED} ({self.arrow})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Text(ColumnType):
+    """Any text, as it is written."""
+
+    EXPECTED: ClassVar[str] = "a text"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.string()
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        return texts.is_not_null()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Boolean(ColumnType):
+    """`true` or `false`, or the words that the dataset declares."""
+
+    EXPECTED: ClassVar[str] = "true or false"
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.bool_()
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        return texts.is_in([*self.spelling.true_values, *self.spelling.false_values])
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        return as_series(texts).is_in(list(self.spelling.true_values)).to_arrow()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Integer(ColumnType):
+    """Digits without leading zeros or plus sign, within the bounds of the type."""
+
+    EXPECTED: ClassVar[str] = "a whole number in digits, without leading zeros"
+    bits: int = 64
+    is_signed: bool = True
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.type_for_alias(f"{'' if self.is_signed else 'u'}int{self.bits}")
+
+    @property
+    def _polars(self) -> type[pl.DataType]:
+        return getattr(pl, f"{'' if self.is_signed else 'U'}Int{self.bits}")  # type: ignore[no-any-return]
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        plain = self.spelling.plain_numbers(texts)
+        written = plain.str.contains(r"^(?:0|-?[1-9][0-9]*)$")
+        return written & plain.cast(self._polars, strict=False).is_not_null()
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decimal(ColumnType):
+    """Digits with at most `scale` of them after a point; the value is exact."""
+
+    EXPECTED: ClassVar[str] = "a number in digits, without exponent"
+    precision: int
+    scale: int
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.decimal128(self.precision, self.scale)
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        return are_numbers(self.spelling.plain_numbers(texts), self.precision - self.scale, self.scale)
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Float(ColumnType):
+    """A number that a float keeps to all its written digits; `NaN`, `inf` and `-inf`. Only if declared."""
+
+    EXPECTED: ClassVar[str] = "a number of which a float keeps every digit"
+    bits: int = 64
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.type_for_alias(f"float{self.bits}")
+
+    @property
+    def _polars(self) -> type[pl.DataType]:
+        return pl.Float64 if self.bits == 64 else pl.Float32
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        plain = self.spelling.plain_numbers(texts)
+        number = r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?"
+        values = plain.cast(self._polars, strict=False)
+        is_number = plain.str.contains(rf"^{number}$") & values.is_finite()
+        mantissas = plain.str.replace(r"[eE].*$", "").str.replace_all(r"[-.]", "")
+        digits = mantissas.str.strip_chars_start("0").str.len_bytes()
+        is_exact = is_number & ((digits <= EXACT_DIGITS[self.bits]) | (values.cast(pl.String) == plain))
+        unsure = (is_number & ~is_exact).arg_true()
+        if unsure.len():
+            shown = [_keeps_digits(*pair) for pair in zip(plain.gather(unsure), values.gather(unsure), strict=True)]
+            is_exact = is_exact.scatter(unsure, shown)
+        return is_exact | plain.is_in(["NaN", "inf", "-inf"])
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+
+
+def _keeps_digits(text: str, value: float) -> bool:
+    """True if the value, written with as many digits as the text, is the text's number."""
+    written = decimal.Decimal(text)
+    digits = len(written.as_tuple().digits)
+    return digits <= 17 and decimal.Decimal(f"{value:.{digits - 1}e}") == written
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Date(ColumnType):
+    """`2024-01-31`, or the format that the dataset declares."""
+
+    EXPECTED: ClassVar[str] = "a date that exists"
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.date32()
+
+    @property
+    def expected(self) -> str:
+        """See `ColumnType`."""
+        return f"a date that exists, such as {self.spelling.date_example}"
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        if declared := self.spelling.date_format:
+            return texts.str.to_date(declared, strict=False).dt.to_string(declared) == texts
+        written = texts.str.contains(f"^{_YEARS['us']}-{_DAY}$") & ~texts.str.starts_with(_YEAR_0)
+        return written & texts.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        if declared := self.spelling.date_format:
+            return as_series(texts).str.to_date(declared).to_arrow()
+        return pc.cast(texts, self.arrow)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Timestamp(ColumnType):
+    """`2024-01-31T10:30:00` with a fraction and an offset, or the format that the dataset declares.
+
+    Attributes:
+        unit: `us`, or `ns` for fractions of more than 6 digits.
+        zone: None: the texts have no offset. `UTC` or an offset such as `+02:00`: all texts have this one.
+        any_offset: True if the texts may have any offset; the values are moments, in UTC.
+    """
+
+    EXPECTED: ClassVar[str] = "a timestamp"
+    unit: str = "us"
+    zone: str | None = None
+    any_offset: bool = False
+    spelling: Spelling = PLAIN
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.timestamp(self.unit, self.zone)
+
+    @property
+    def expected(self) -> str:
+        """See `ColumnType`."""
+        offset = "any offset" if self.any_offset else f"offset {self.zone}" if self.zone else "no offset"
+        return f"a timestamp with {offset}, such as {self.spelling.timestamp_example}{self._example}"
+
+    @property
+    def _example(self) -> str:
+        return {None: "", "UTC": "Z"}.get(self.zone, str(self.zone)) if not self.spelling.timestamp_format else ""
+
+    @property
+    def _suffix(self) -> str:
+        if self.any_offset:
+            return _OFFSET
+        return {None: "", "UTC": r"(?:Z|\+00:00)"}.get(self.zone, re.escape(str(self.zone)))
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        if declared := self.spelling.timestamp_format:
+            return self._read(texts, declared).dt.to_string(declared) == texts
+        digits = {"us": 6, "ns": 9}[self.unit]
+        pattern = rf"^{_YEARS[self.unit]}-{_DAY}[T ]{_TIME}(?:\.[0-9]{{1,{digits}}})?{self._suffix}$"
+        days = texts.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+        return texts.str.contains(pattern) & ~texts.str.starts_with(_YEAR_0) & days.is_not_null()
+
+    def convert(self, texts: pa.Array) -> pa.Array:
+        """See `ColumnType`."""
+        if declared := self.spelling.timestamp_format:
+            return pc.cast(self._read(as_series(texts), declared).to_arrow(), self.arrow)
+        return pc.cast(texts, self.arrow)
+
+    def _read(self, texts: pl.Series, declared: str) -> pl.Series:
+        return texts.str.to_datetime(declared, strict=False, time_unit="us")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Time(ColumnType):
+    """`10:30:00`, perhaps with a fraction. Only if declared."""
+
+    EXPECTED: ClassVar[str] = "a time of day such as 10:30:00"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """See `ColumnType`."""
+        return pa.time64("ns")
+
+    def accepts(self, texts: pl.Series) -> pl.Series:
+        """See `ColumnType`."""
+        return texts.str.contains(rf"^{_TIME}(?:\.[0-9]{{1,9}})?$")
+
+
+TEXT = Text()
+
+
+def as_series(texts: pa.Array) -> pl.Series:
+    """Return Arrow's texts as those of polars."""
+    return pl.Series(texts.cast(pa.large_string()) if texts.type == pa.string_view() else texts)
+
+
+def are_numbers(texts: pl.Series, whole: int, scale: int) -> pl.Series:
+    """Return for each text whether it is a number of at most `whole` digits before its point and `scale` after it.
+
+    Minus zero is none: its sign would be lost.
+    """
+    first = rf"[1-9][0-9]{{0,{whole - 1}}}|0" if whole else "0"
+    point = rf"(?:\.[0-9]{{1,{scale}}})?" if scale else ""
+    return texts.str.contains(rf"^-?(?:{first}){point}$") & ~texts.str.contains(r"^-0(?:\.0*)?$")

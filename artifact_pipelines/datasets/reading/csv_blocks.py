@@ -1,0 +1,234 @@
+"""Cuts a text file into blocks of whole rows, and refuses what no strict reader could agree on.
+
+A quote opens a value only at its start and closes it only at its end, every row ends, no NUL, no carriage return alone.
+Nothing is repaired, skipped or trimmed.
+"""
+
+import csv
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from artifact_pipelines.datasets.exceptions import MalformedRowError
+from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.raw_stream import IBytes
+
+BLOCK_BYTES = 4 << 20
+MOST_ROW_BYTES = 16 << 20
+_NEWLINE, _RETURN = 10, 13
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Block:
+    """Whole rows of a file, as UTF-8.
+
+    Attributes:
+        line: Number of their first line, from 1.
+    """
+
+    data: bytes
+    line: int
+
+
+def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str) -> Iterator[Block]:
+    """Yield a text in blocks of whole rows; lines that are no rows are blank in them, so that lines keep their numbers.
+
+    Raises:
+        MalformedRowError: See the module.
+    """
+    line, rest, is_end = 1 + dialect.skip_lines, b"", False
+    while not is_end:
+        piece = stream.read(BLOCK_BYTES)
+        is_end = not piece
+        data = _blank_comments(rest + piece, dialect) if dialect.comment else rest + piece
+        end = len(data) if is_end else _end_of_rows(data, dialect)
+        if end:
+            block = Block(data[:end], line)
+            check_block(block, dialect, label)
+            yield block
+            line += block.data.count(b"\n")
+        rest = data[end:]
+        if len(rest) > MOST_ROW_BYTES:
+            problem = f"the row that begins here is longer than {MOST_ROW_BYTES >> 20} MiB"
+            raise MalformedRowError(label, line, problem, _QUOTES if dialect.quote else "Split the value over rows.")
+
+
+_QUOTES = "Close the quote that is open there, or set format.quote to '' if quotes are plain characters"
+
+
+def _blank_comments(data: bytes, dialect: CsvDialect) -> bytes:
+    """Blank the complete lines outside of quotes that begin with the mark of a comment."""
+    mark = str(dialect.comment).encode()
+    if not data.startswith(mark) and data.find(b"\n" + mark) < 0:
+        return data
+    kept, is_inside = [], False
+    for line in data.splitlines(keepends=True):
+        if not is_inside and line.startswith(mark) and line.endswith(b"\n"):
+            kept.append(b"\n")
+            continue
+        is_inside ^= bool(dialect.quote) and len(_quotes(line, dialect)) % 2 == 1
+        kept.append(line)
+    return b"".join(kept)
+
+
+def _end_of_rows(data: bytes, dialect: CsvDialect) -> int:
+    """Return where the last whole row ends: behind the last line end that is outside of quotes."""
+    end = data.rfind(b"\n") + 1
+    if not dialect.quote or data.find(dialect.quote_byte) < 0:
+        return end
+    quotes = _quotes(data, dialect)
+    while end and (count := int(np.searchsorted(quotes, end))) % 2:
+        end = data.rfind(b"\n", 0, int(quotes[count - 1])) + 1
+    return end
+
+
+def _quotes(data: bytes, dialect: CsvDialect) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Return the positions of quotes that are not escaped."""
+    values = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(values == dialect.quote_byte[0])
+    if dialect.escape:
+        escape = dialect.escape.encode()
+        quotes = np.array([at for at in quotes if not _is_escaped(data, int(at), escape)], np.int64)
+    return quotes
+
+
+def _is_escaped(data: bytes, at: int, escape: bytes) -> bool:
+    before = at
+    while before and data[before - 1 : before] == escape:
+        before -= 1
+    return (at - before) % 2 == 1
+
+
+def check_block(block: Block, dialect: CsvDialect, label: str) -> None:
+    """Refuse a block with quotes or line ends that can be read in more than one way, or with a NUL."""
+    data = block.data
+    if (at := data.find(b"\0")) >= 0:
+        remedy = "Export the file again as text; if it is UTF-16, set format.encoding"
+        raise MalformedRowError(label, _line(block, at), "it holds a NUL character", remedy)
+    quotes = _quotes(data, dialect) if dialect.quote and data.find(dialect.quote_byte) >= 0 else None
+    if data.find(b"\r") >= 0 and data.count(b"\r") != data.count(b"\r\n"):
+        _check_returns(block, quotes, label)
+    if quotes is not None:
+        _check_quotes(block, quotes, dialect, label)
+
+
+def _check_returns(block: Block, quotes: "np.ndarray[tuple[int], np.dtype[np.int64]] | None", label: str) -> None:
+    values = np.frombuffer(block.data, np.uint8)
+    returns = np.flatnonzero(values == _RETURN)
+    following = np.append(values, 0)[returns + 1]
+    alone = returns[following != _NEWLINE]
+    if quotes is not None:
+        alone = alone[np.searchsorted(quotes, alone) % 2 == 0]
+    if alone.size:
+        problem = "it has a carriage return without a line feed, outside of quotes"
+        remedy = "Put the value into quotes, or end lines with a line feed"
+        raise MalformedRowError(label, _line(block, int(alone[0])), problem, remedy)
+
+
+def _check_quotes(
+    block: Block, quotes: "np.ndarray[tuple[int], np.dtype[np.int64]]", dialect: CsvDialect, label: str
+) -> None:
+    values = np.frombuffer(block.data, np.uint8)
+    padded = np.concatenate(([_NEWLINE], values, [_NEWLINE]))
+    opening, closing = quotes[::2], quotes[1::2]
+    ends = (dialect.delimiter_byte[0], _NEWLINE, _RETURN)
+    starts_value = np.isin(padded[opening], ends[:2])
+    ends_value = np.isin(padded[closing + 2], ends)
+    if not dialect.escape:  # a doubled quote inside a value closes and opens it
+        doubled = closing[: len(quotes[2::2])] + 1 == quotes[2::2]
+        starts_value[1:] |= doubled
+        ends_value[: doubled.size] |= doubled
+    if len(quotes) % 2:
+        ends_value = np.append(ends_value, False)
+        closing = np.append(closing, quotes[-1])
+    wrong = np.concatenate((opening[~starts_value], closing[~ends_value]))
+    if wrong.size:
+        at = int(wrong.min())
+        is_open = len(quotes) % 2 == 1 and at == int(quotes[-1]) and bool(starts_value[-1])
+        problem = "a quote is never closed" if is_open else "a quote stands inside a value"
+        raise MalformedRowError(label, _line(block, at), f"{problem}: {_shown(block.data, at)}", _STRAY)
+
+
+_STRAY = (
+    "Double a quote inside a quoted value; or declare how the file writes it: format.escape (such as a backslash), "
+    "or format.quote '' if quotes are plain characters"
+)
+
+
+def _line(block: Block, at: int) -> int:
+    return block.line + block.data.count(b"\n", 0, at)
+
+
+def _shown(data: bytes, at: int) -> str:
+    start = data.rfind(b"\n", 0, at) + 1
+    end = data.find(b"\n", at)
+    return repr(data[start : end if end >= 0 else len(data)][:80].decode(errors="replace").rstrip("\r"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a block.
+
+    Attributes:
+        data: Without its line end.
+        line: Number of its first line.
+        start: Position of its first byte in the block.
+        end: Position behind its line end.
+    """
+
+    data: bytes
+    line: int
+    start: int
+    end: int
+
+
+def iterate_rows(block: Block, dialect: CsvDialect) -> Iterator[Row]:
+    """Yield the rows of a block without blank ones. Slow: for a header, and to find the place of a fault."""
+    start = end = 0
+    line = first = block.line
+    while end < len(block.data):
+        end = (block.data.find(b"\n", end) + 1) or len(block.data)
+        line += 1
+        row = block.data[start:end]
+        if dialect.quote and row.find(dialect.quote_byte) >= 0 and len(_quotes(row, dialect)) % 2:
+            continue
+        plain = row.rstrip(b"\r\n")
+        if plain or not dialect.skips_blank_lines:
+            yield Row(plain, first, start, end)
+        start, first = end, line
+
+
+def split_row(row: bytes, dialect: CsvDialect) -> Sequence[str]:
+    """Return the values of one row."""
+    options: dict[str, Any] = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
+    text = row.decode(errors="replace")
+    reader = csv.reader([text], delimiter=dialect.delimiter, escapechar=dialect.escape, strict=True, **options)
+    return next(reader, [])
+
+
+def check_text(row: Row, label: str) -> None:
+    """Refuse a row that is no UTF-8."""
+    try:
+        row.data.decode()
+    except UnicodeDecodeError as error:
+        shown = repr(row.data[max(0, error.start - 20) : error.end + 20])
+        problem = f"byte {error.start + 1} of the row is no UTF-8: {shown}"
+        remedy = "Set format.encoding in the dataset's YAML file, for example to latin-1 or windows-1252"
+        raise MalformedRowError(label, row.line, problem, remedy) from error
+
+
+def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label: str) -> NoReturn:
+    """Raise the error about the first row of a block that cannot be split into values."""
+    for row in iterate_rows(block, dialect):
+        check_text(row, label)
+        values = split_row(row.data, dialect)
+        if len(values) != len(names):
+            found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
+            problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
+            raise MalformedRowError(label, row.line, problem, _COUNT)
+    raise AssertionError(f"no row of {label} from line {block.line} is malformed")
+
+
+_COUNT = "Fix the row, put values that hold the delimiter into quotes, or set format.delimiter"

@@ -1,0 +1,94 @@
+"""The dialect of a CSV file: declared, else that of the version before, else found by strict rules on its beginning."""
+
+import csv
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SAMPLE_BYTES = 1 << 20
+DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CsvDialect:
+    """How a file is written.
+
+    Attributes:
+        quote: Encloses values; empty: none does.
+        escape: Makes the next character a plain one; None: a doubled quote stands for a quote.
+        comment: Lines that begin with it are no rows; None: there are none.
+        header_lines: Lines with names of columns.
+        skip_lines: Lines before them.
+        skip_last_lines: Lines after the last row.
+    """
+
+    delimiter: str
+    encoding: str = "utf-8"
+    quote: str = '"'
+    escape: str | None = None
+    comment: str | None = None
+    header_lines: int = 1
+    skip_lines: int = 0
+    skip_last_lines: int = 0
+    skips_blank_lines: bool = True
+
+    @property
+    def delimiter_byte(self) -> bytes:
+        """The delimiter as UTF-8."""
+        return self.delimiter.encode()
+
+    @property
+    def quote_byte(self) -> bytes:
+        """The quote as UTF-8."""
+        return self.quote.encode()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what is written down with a version: all that is not usual."""
+        usual = CsvDialect(self.delimiter)
+        differs = {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if field.name != "skips_blank_lines" and (value := getattr(self, field.name)) != getattr(usual, field.name)
+        }
+        return {"delimiter": self.delimiter, "encoding": self.encoding, **differs}
+
+
+def find_delimiter(sample: str, usual: str, quote: str = '"', is_whole: bool = True) -> str:
+    """Return the delimiter that cuts each row of a sample into the same number of values, two or more.
+
+    If several do, it is the usual one, or else the one with most values. If none does, it is the usual one, whose rows
+    are then refused by line.
+
+    Args:
+        sample: Text from the header on.
+        is_whole: False if the last row may be cut off.
+    """
+    lines = sample.splitlines(keepends=True)
+    rows = lines if is_whole else lines[:-1]
+    counts = {one: _values_per_row(rows, one, quote) for one in dict.fromkeys((usual, *DELIMITERS))}
+    fitting = {one: count for one, count in counts.items() if count > 1}
+    return usual if usual in fitting or not fitting else max(fitting, key=lambda one: fitting[one])
+
+
+def _values_per_row(lines: Sequence[str], delimiter: str, quote: str) -> int:
+    """Return the number of values of each row; 0 if it differs."""
+    count = 0
+    quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(lines, delimiter=delimiter, **quoted)
+    previous = csv.field_size_limit(len("".join(lines)) + 1)
+    try:
+        for row in reader:
+            if row and count not in (0, len(row)):
+                return 0
+            count = len(row) or count
+    except csv.Error:
+        return 0
+    finally:
+        csv.field_size_limit(previous)
+    return count
+
+
+def line_that_names_delimiter(sample: str) -> str | None:
+    """Return the delimiter that a first line such as `sep=;` names."""
+    first = sample.split("\n", 1)[0].rstrip("\r").strip('"')
+    return first[4:] if first.lower().startswith("sep=") and len(first) == 5 else None

@@ -1,0 +1,161 @@
+"""A CSV file as tables of texts, block by block; it can be read as often as needed."""
+
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from artifact_pipelines.datasets.exceptions import EmptySourceError
+from artifact_pipelines.datasets.reading.csv_blocks import (
+    Block,
+    check_text,
+    explain_block,
+    iterate_blocks,
+    iterate_rows,
+    split_row,
+)
+from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
+
+_MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
+
+
+class CsvText:
+    """The rows of a file as texts.
+
+    Args:
+        nulls: Texts that mean null where they are not in quotes, besides the empty one. The empty text among them means
+            that quoted values may be null too.
+
+    Attributes:
+        names: Names of the columns, in order.
+    """
+
+    def __init__(self, path: pathlib.Path, label: str, dialect: CsvDialect, nulls: Sequence[str]) -> None:
+        self._path, self.label, self._nulls = path, label, nulls
+        self._dialect = dialect
+        first = next(self._whole_blocks(), None)
+        if first is None:
+            raise EmptySourceError(label)
+        header = dataclasses.replace(dialect, skips_blank_lines=True)
+        count = max(1, dialect.header_lines)
+        rows = list(itertools.islice(iterate_rows(first, header), count))
+        for row in rows:
+            check_text(row, label)
+        self.names = _names([split_row(row.data, dialect) for row in rows], dialect.header_lines > 0)
+        self._data_start = rows[-1].end if dialect.header_lines and rows else 0
+        skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
+        self._dialect = dataclasses.replace(dialect, skips_blank_lines=skips_blank_lines)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows without the header; see `iterate_blocks`."""
+        for index, block in enumerate(self._whole_blocks()):
+            start = self._data_start if index == 0 else 0
+            if rest := block.data[start:]:
+                yield Block(rest, block.line + block.data.count(b"\n", 0, start))
+
+    def _whole_blocks(self) -> Iterator[Block]:
+        with open_plain(self._path, self.label) as raw:
+            stream: IBytes = Utf8Stream(raw, self._dialect.encoding, self.label)
+            if self._dialect.skip_lines:
+                stream = _WithoutFirstLines(stream, self._dialect.skip_lines)
+            if self._dialect.skip_last_lines:
+                stream = _WithoutLastLines(stream, self._dialect.skip_last_lines)
+            yield from iterate_blocks(stream, self._dialect, self.label)
+
+    def texts(self, block: Block) -> pa.Table:
+        """Return the rows of a block as texts.
+
+        Raises:
+            MalformedRowError: A row has more or fewer values than there are columns, or is no UTF-8.
+        """
+        return self._read(block, {})
+
+    def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
+        """Return the rows of a block, whose texts are known to follow the rules of these types."""
+        return self._read(block, types)
+
+    def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
+        places = [str(place) for place in range(len(self.names))]
+        kinds = {place: types.get(name, pa.string()) for place, name in zip(places, self.names, strict=True)}
+        data = _MARK + block.data if block.data.startswith(_MARK) else block.data
+        try:
+            table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options(places, kinds, len(data)))
+        except pa.ArrowInvalid:
+            explain_block(block, self._dialect, self.names, self.label)
+        return table.rename_columns(list(self.names))
+
+    def _options(self, places: Sequence[str], kinds: Mapping[str, pa.DataType], size_bytes: int) -> Sequence[Any]:
+        dialect = self._dialect
+        return (
+            pyarrow.csv.ReadOptions(column_names=places, block_size=max(size_bytes + 1, 1024), use_threads=False),
+            pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote or False,
+                double_quote=dialect.escape is None,
+                escape_char=dialect.escape or False,
+                newlines_in_values=bool(dialect.quote),
+                ignore_empty_lines=dialect.skips_blank_lines,
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=kinds,
+                null_values=["", *self._nulls],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null="" in self._nulls,
+                true_values=["true"],
+                false_values=["false"],
+            ),
+        )
+
+    def line_of(self, block: Block, row: int) -> int:
+        """Return the number of the line where a row of a block begins. Slow: for errors."""
+        return next(itertools.islice(iterate_rows(block, self._dialect), row, None)).line
+
+
+def _names(rows: Sequence[Sequence[str]], has_header: bool) -> Sequence[str]:
+    width = max(map(len, rows), default=0)
+    if not has_header:
+        return [f"column_{place + 1}" for place in range(width)]
+    return ["_".join(part for part in parts if part) for parts in itertools.zip_longest(*rows, fillvalue="")]
+
+
+class _WithoutFirstLines:
+    def __init__(self, stream: IBytes, count: int) -> None:
+        self._stream, self._count = stream, count
+
+    def read(self, size: int, /) -> bytes:
+        while self._count:
+            data = self._stream.read(size)
+            if not data:
+                return b""
+            while self._count and (end := data.find(b"\n") + 1):
+                data, self._count = data[end:], self._count - 1
+            if not self._count and data:
+                return data
+        return self._stream.read(size)
+
+
+class _WithoutLastLines:
+    def __init__(self, stream: IBytes, count: int) -> None:
+        self._stream, self._count, self._held = stream, count, b""
+
+    def read(self, size: int, /) -> bytes:
+        while piece := self._stream.read(size):
+            self._held += piece
+            if end := self._end():
+                data, self._held = self._held[:end], self._held[end:]
+                return data
+        data, self._held = self._held[: self._end()], b""
+        return data
+
+    def _end(self) -> int:
+        """Return where the last lines begin that may have to be dropped."""
+        end = len(self._held.removesuffix(b"\n"))
+        for _ in range(self._count):
+            if (end := self._held.rfind(b"\n", 0, end)) < 0:
+                return 0
+        return end + 1

@@ -1,0 +1,209 @@
+"""The rows of a JSON file: objects, one on each line, or one after another in an array."""
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
+from artifact_pipelines.datasets.reading.csv_blocks import MOST_ROW_BYTES
+from artifact_pipelines.datasets.reading.json_types import Number
+from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
+
+MOST_COLUMNS = 2_000
+BLOCK_CHARACTERS = 4 << 20
+_PIECE_BYTES = 1 << 20
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JsonBlock:
+    """Some rows, and the number of the line on which each begins."""
+
+    rows: Sequence[Mapping[str, Any]]
+    lines: Sequence[int]
+
+
+class JsonRows:
+    """The rows of a file.
+
+    Args:
+        by_line: True if each row is a line; False if rows may be laid out in any way.
+
+    Attributes:
+        names: The columns found so far; all of them once `blocks` has ended.
+    """
+
+    def __init__(self, path: pathlib.Path, label: str, encoding: str, by_line: bool) -> None:
+        self._path, self.label, self._encoding, self._by_line = path, label, encoding, by_line
+        self.names: list[str] = []
+        self._known: set[str] = set()
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
+        )
+
+    def blocks(self) -> Iterator[JsonBlock]:
+        """Yield the rows in blocks.
+
+        Raises:
+            MalformedRowError: A row is no JSON object, names a key twice, or brings too many columns.
+        """
+        rows: list[Mapping[str, Any]] = []
+        lines: list[int] = []
+        size = 0
+        with open_plain(self._path, self.label) as raw:
+            stream = Utf8Stream(raw, self._encoding, self.label)
+            values = self._by_lines(stream) if self._by_line else self._one_by_one(stream)
+            for line, row, length in values:
+                self._take_names(row, line)
+                rows.append(row)
+                lines.append(line)
+                if (size := size + length) > BLOCK_CHARACTERS:
+                    yield JsonBlock(rows, lines)
+                    rows, lines, size = [], [], 0
+        if not self.names and not rows:
+            raise EmptySourceError(self.label)
+        yield JsonBlock(rows, lines)
+
+    def _take_names(self, row: object, line: int) -> None:
+        if not isinstance(row, dict):
+            raise MalformedRowError(self.label, line, f"the row is no JSON object: {row!r:.80}", _OBJECT)
+        if row.keys() <= self._known:
+            return
+        new = [name for name in row if name not in self._known]
+        self.names += new
+        self._known.update(new)
+        if len(self.names) > MOST_COLUMNS:
+            raise MalformedRowError(self.label, line, f"the rows have more than {MOST_COLUMNS:,} different keys", _KEYS)
+
+    def _by_lines(self, stream: IBytes) -> Iterator[tuple[int, Any, int]]:
+        for line, data in enumerate(_iterate_lines(stream, self.label), start=1):
+            if text := self._text(data, line).strip(" \t\r\n"):
+                yield line, self._decoded(text, line), len(text)
+
+    def _decoded(self, text: str, line: int) -> Any:
+        try:
+            return self._decoder.decode(text)
+        except json.JSONDecodeError as error:
+            self._refuse(line, f"no JSON from character {error.pos + 1} on: {text[error.pos :][:40]!r}", error)
+        except (ValueError, RecursionError) as error:
+            self._refuse(line, str(error), error)
+
+    def _refuse(self, line: int, problem: str, error: Exception) -> NoReturn:
+        raise MalformedRowError(self.label, line, problem, "Fix the row") from error
+
+    def _text(self, data: bytes, line: int) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            remedy = "Set format.encoding in the dataset's YAML file, for example to latin-1 or windows-1252"
+            problem = f"no UTF-8: {data[max(0, error.start - 20) : error.end + 20]!r}"
+            raise MalformedRowError(self.label, line, problem, remedy) from error
+
+    def _one_by_one(self, stream: IBytes) -> Iterator[tuple[int, Any, int]]:
+        text = _TextBuffer(stream, self._text)
+        is_array = text.peek() == "["
+        if is_array:
+            text.skip(1)
+        while text.peek() not in ("]" if is_array else "", ""):
+            line = text.line
+            value, length = self._next_value(text)
+            yield line, value, length
+            if is_array and text.peek() == ",":
+                text.skip(1)
+                if text.peek() == "]":
+                    raise MalformedRowError(self.label, text.line, "no value follows the last comma", _WHOLE)
+            elif is_array and text.peek() != "]":
+                raise MalformedRowError(self.label, text.line, "a comma or the end of the array is missing", _WHOLE)
+        if is_array and text.peek() == "]":
+            text.skip(1)
+        if text.peek():
+            raise MalformedRowError(self.label, text.line, "there is more after the end of the array", _WHOLE)
+
+    def _next_value(self, text: "_TextBuffer") -> tuple[Any, int]:
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(text.text, text.place)
+                if end < len(text.text) or not text.fill():
+                    return value, text.skip(end - text.place)
+            except json.JSONDecodeError as error:
+                if len(text.text) - text.place > MOST_ROW_BYTES or not text.fill():
+                    self._refuse(text.line, f"no JSON: {text.text[error.pos :][:40]!r}", error)
+            except (ValueError, RecursionError) as error:
+                self._refuse(text.line, str(error), error)
+
+
+class _TextBuffer:
+    """The part of a text that is being parsed.
+
+    Attributes:
+        line: Number of the line at `place`.
+    """
+
+    def __init__(self, stream: IBytes, decode: Callable[[bytes, int], str]) -> None:
+        self._stream, self._decode = stream, decode
+        self._rest = b""
+        self.text, self.place, self.line = "", 0, 1
+
+    def fill(self) -> bool:
+        """Read more; return False at the end."""
+        data = self._stream.read(max(_PIECE_BYTES, len(self.text) - self.place))
+        whole = self._rest + data
+        end = whole.rfind(b"\n") + 1 if data else len(whole)  # a character of UTF-8 is never cut at a line end
+        end = end or _last_start(whole)
+        self._rest = whole[end:]
+        self.text = self.text[self.place :] + self._decode(whole[:end], self.line)
+        self.place = 0
+        return bool(whole)
+
+    def peek(self) -> str:
+        """Skip white space and return the next character; an empty text at the end."""
+        while True:
+            self.skip(_SPACE.match(self.text, self.place).end() - self.place)  # type: ignore[union-attr]  # it always matches
+            if self.place < len(self.text) or not self.fill():
+                return self.text[self.place : self.place + 1]
+
+    def skip(self, count: int) -> int:
+        """Go on by some characters, and return their number."""
+        self.line += self.text.count("\n", self.place, self.place + count)
+        self.place += count
+        return count
+
+
+def _last_start(data: bytes) -> int:
+    """Return where the last character of UTF-8 begins, which may be cut off."""
+    start = len(data) - 1
+    while start > 0 and data[start] & 0xC0 == 0x80:
+        start -= 1
+    return max(start, 0)
+
+
+def _iterate_lines(stream: IBytes, label: str) -> Iterator[bytes]:
+    rest, line = b"", 1
+    while piece := stream.read(_PIECE_BYTES):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        line += len(lines)
+        if len(rest) > MOST_ROW_BYTES:
+            raise MalformedRowError(label, line, f"the line is longer than {MOST_ROW_BYTES >> 20} MiB", "Split it")
+    if rest:
+        yield rest
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in an object")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON; write null, or a string")
+
+
+_OBJECT = 'Write each row as an object, such as {"name": 1}'
+_KEYS = 'Keys that are values belong into a column: write {"key": ..., "value": ...}'
+_WHOLE = "Export the file again"

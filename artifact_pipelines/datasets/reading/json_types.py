@@ -1,0 +1,150 @@
+"""Types of JSON values, found on all rows: the rules of texts for numbers and strings; structs and lists of them.
+
+A column with values of several kinds is text: strings as they are, everything else as JSON. So is one that is nested
+too deeply, has too many fields, or has an object without any.
+"""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from artifact_pipelines.datasets.reading.column_types import TEXT, Boolean, ColumnType, Date
+from artifact_pipelines.datasets.reading.found_types import (
+    Found,
+    FoundNumbers,
+    FoundSimple,
+    FoundText,
+    FoundTimestamps,
+)
+from artifact_pipelines.datasets.reading.spelling import Spelling
+
+MOST_LEVELS = 8
+MOST_FIELDS = 500
+
+
+class Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StructType:
+    """Objects with these fields."""
+
+    fields: Mapping[str, "JsonType"]
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The type of the values."""
+        return pa.struct([(name, kind.arrow) for name, kind in self.fields.items()])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListType:
+    """Arrays of such items."""
+
+    items: "JsonType"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The type of the values."""
+        return pa.list_(self.items.arrow)
+
+
+JsonType = ColumnType | StructType | ListType
+
+
+class FoundJson:
+    """What the values of a column have been so far, by their kind."""
+
+    def __init__(self, spelling: Spelling, level: int = 1) -> None:
+        self._spelling, self._level = spelling, level
+        self._scalars: dict[type, Found] = {}
+        self._fields: dict[str, FoundJson] | None = None
+        self._items: FoundJson | None = None
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Take further values into account."""
+        for kind in set(map(type, values)) - {type(None)}:
+            same: list[Any] = [value for value in values if type(value) is kind]
+            if kind is dict:
+                self._add_objects(same)
+            elif kind is list:
+                self._items = self._items or FoundJson(self._spelling, self._level + 1)
+                self._items.add(list(itertools.chain.from_iterable(same)))
+            else:
+                self._add_scalars(kind, same)
+
+    def _add_objects(self, objects: Sequence[Mapping[str, Any]]) -> None:
+        self._fields = self._fields if self._fields is not None else {}
+        if self._level > MOST_LEVELS or len(self._fields) > MOST_FIELDS:
+            return
+        for name in dict.fromkeys(itertools.chain.from_iterable(objects)):
+            found = self._fields.setdefault(name, FoundJson(self._spelling, self._level + 1))
+            found.add([each.get(name) for each in objects])
+
+    def _add_scalars(self, kind: type, values: Sequence[Any]) -> None:
+        texts = pl.Series([as_text(value) for value in values], dtype=pl.String)
+        before = self._scalars.get(kind)
+        starts = [before] if before else _starts(kind, texts, self._spelling)
+        self._scalars[kind] = next((joined for start in starts if (joined := start.joined(texts))), FoundText())
+
+    @property
+    def type(self) -> JsonType:
+        """The narrowest type that holds all of them."""
+        kinds: list[JsonType] = [found.type for found in self._scalars.values()]
+        if self._fields is not None:
+            kinds.append(self._struct(self._fields))
+        if self._items is not None:
+            kinds.append(TEXT if self._level > MOST_LEVELS else ListType(self._items.type))
+        return kinds[0] if len(kinds) == 1 else TEXT
+
+    def _struct(self, fields: Mapping[str, "FoundJson"]) -> JsonType:
+        has_limits = 0 < len(fields) <= MOST_FIELDS and self._level <= MOST_LEVELS
+        if not has_limits or any("\0" in name for name in fields):
+            return TEXT
+        return StructType({name: found.type for name, found in fields.items()})
+
+
+def _starts(kind: type, texts: pl.Series, spelling: Spelling) -> Sequence[Found]:
+    if kind is Number:
+        return [FoundNumbers(Spelling())]
+    if kind is bool:
+        return [FoundSimple(Boolean())]
+    return [FoundSimple(Date(spelling)), FoundTimestamps.starting(texts, spelling)]
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value as text: a string as it is, everything else as JSON."""
+    return None if value is None else str(value) if isinstance(value, str) else json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, with its numbers as they were written."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json_text(name)}: {json_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def to_array(values: Sequence[Any], kind: JsonType) -> pa.Array:
+    """Return values as an Arrow array of a type that holds them."""
+    if isinstance(kind, StructType):
+        is_null = pa.array([value is None for value in values], pa.bool_())
+        children = [to_array([v and v.get(name) for v in values], inner) for name, inner in kind.fields.items()]
+        return pa.StructArray.from_arrays(children, fields=list(kind.arrow), mask=is_null)
+    if isinstance(kind, ListType):
+        ends = itertools.accumulate((len(value or ()) for value in values), initial=0)
+        items = to_array([item for value in values for item in value or ()], kind.items)
+        mask = pa.array([value is None for value in values], pa.bool_())
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), items, type=kind.arrow, mask=mask)
+    return kind.convert(pa.array(map(as_text, values), pa.string()))

@@ -1,0 +1,54 @@
+"""Tables that come with types, such as those of Parquet: they are kept, or cast exactly to those that are expected."""
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.reading.columns import check_columns
+from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
+from artifact_pipelines.datasets.reading.exact_casts import cast_batches
+from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.typed_rows import widened
+
+
+def open_typed(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], contract: Contract, label: str, file_format: str
+) -> OpenTable:
+    """Return a table whose columns have the types of the contract, or else their own.
+
+    Raises:
+        UnparsableSourceError: While reading: the data are damaged.
+        SchemaMismatchError: The columns are not those of the contract.
+        RefusedValueError: While reading: a value does not have the expected type.
+    """
+    check_columns(schema.names, contract, label)
+    expected = pa.schema([pa.field(field.name, _expected(field, contract, label)) for field in schema])
+    read = _translated(batches, label, file_format)
+    return OpenTable(pa.RecordBatchReader.from_batches(expected, cast_batches(read, expected, label)))
+
+
+def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
+    if field.name in contract.columns:
+        return declared_type(contract.columns[field.name]).arrow
+    before = contract.kept.get(field.name)
+    if before is None or before == arrow_name(field.type) or before == str(field.type):
+        return field.type
+    known, found = type_of_arrow(before), type_of_arrow(arrow_name(field.type))
+    if known and found:
+        wider = widened(known, found) if contract.on_schema_change == "widen" else None
+        return (wider or known).arrow
+    assert contract.before is not None  # or no type would be kept
+    problem = f"column {field.name!r} is {field.type}, and {before} in version {contract.before.version}"
+    remedy = "Fix the file, or set `on_schema_change: accept` in the dataset's YAML file"
+    raise SchemaMismatchError(label, problem, remedy)
+
+
+def _translated(batches: Iterable[pa.RecordBatch], label: str, file_format: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk, not of the data
+            raise
+        raise UnparsableSourceError(label, file_format, "its data are damaged") from error

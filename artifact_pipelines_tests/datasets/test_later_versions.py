@@ -1,0 +1,97 @@
+"""A later file is read with the types of the version before, so that a row means the same in every version."""
+
+import pathlib
+from typing import Any
+
+import pytest
+
+from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
+from artifact_pipelines_tests.datasets.reading import read
+
+TYPES = {
+    "n": "int64",
+    "price": "decimal128(18, 2)",
+    "day": "date32[day]",
+    "at": "timestamp[us]",
+    "code": "string",
+}
+ROW = {"n": "1", "price": "2.50", "day": "2024-01-31", "at": "2024-01-31T10:30:00", "code": "7"}
+
+
+def later(folder: pathlib.Path, file_type: str = "csv", policy: Any = "widen", **changes: str) -> dict[str, str]:
+    """Return the types of a later file with one changed row, and an unchanged one."""
+    rows = [ROW, {**ROW, **changes}]
+    names = list(rows[1])
+    if file_type == "csv":
+        data = "\n".join([",".join(names), *(",".join(row.get(name, "") for name in names) for row in rows)]) + "\n"
+    else:
+        shown = [
+            [f'"{name}": ' + (v if name in ("n", "price") else f'"{v}"') for name, v in row.items()] for row in rows
+        ]
+        data = "".join("{" + ", ".join(each) + "}\n" for each in shown)
+    contract = Contract(before=VersionBefore(4, TYPES), on_schema_change=policy)
+    return {field.name: str(field.type) for field in read(folder, data, file_type, contract=contract).schema}
+
+
+@pytest.mark.parametrize("file_type", ["csv", "ndjson"])
+def test_types_are_kept_even_where_a_file_alone_would_have_others(tmp_path: pathlib.Path, file_type: str) -> None:
+    assert later(tmp_path, file_type, price="3") == TYPES
+
+
+@pytest.mark.parametrize("file_type", ["csv", "ndjson"])
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"n": "12345678901234567890"}, "decimal128(38, 0)"),
+        ({"n": "1.5"}, "decimal128(38, 1)"),
+        ({"price": "1.125"}, "decimal128(38, 3)"),
+        ({"at": "2024-01-31T10:30:00.123456789"}, "timestamp[ns]"),
+    ],
+)
+def test_type_widens_where_nothing_is_lost_and_the_contract_allows_it(
+    tmp_path: pathlib.Path, file_type: str, changes: dict[str, str], kind: str
+) -> None:
+    [name] = changes
+    assert later(tmp_path, file_type, **changes) == {**TYPES, name: kind}
+    with pytest.raises(RefusedValueError, match="as in version 4"):
+        later(tmp_path, file_type, "add_columns", **changes)
+
+
+@pytest.mark.parametrize("file_type", ["csv", "ndjson"])
+@pytest.mark.parametrize(
+    "changes", [{"price": "1e5"}, {"day": "01/02/2024"}, {"day": "2024-01-31T00:00:00"}, {"at": "2024-01-31T10:30:00Z"}]
+)
+def test_value_of_another_meaning_is_refused_by_line_unless_accepted(
+    tmp_path: pathlib.Path, file_type: str, changes: dict[str, str]
+) -> None:
+    [(name, value)] = changes.items()
+    with pytest.raises(RefusedValueError) as caught:
+        later(tmp_path, file_type, **changes)
+    line = 3 if file_type == "csv" else 2
+    assert (caught.value.line, caught.value.column, caught.value.value) == (line, name, value)
+    assert later(tmp_path, file_type, "accept", **changes)[name] == "string"
+
+
+@pytest.mark.parametrize(("policy", "is_allowed"), [("fail", False), ("add_columns", True), ("widen", True)])
+def test_new_columns_are_allowed_as_the_contract_says(tmp_path: pathlib.Path, policy: str, is_allowed: bool) -> None:
+    if is_allowed:
+        assert later(tmp_path, policy=policy, extra="1") == {**TYPES, "extra": "int64"}
+    else:
+        with pytest.raises(SchemaMismatchError, match="new columns 'extra'"):
+            later(tmp_path, policy=policy, extra="1")
+
+
+def test_vanished_column_is_refused_by_name_unless_accepted(tmp_path: pathlib.Path) -> None:
+    data = "n,price,day,at\n1,2.50,2024-01-31,2024-01-31T10:30:00\n"
+    with pytest.raises(SchemaMismatchError, match="missing 'code', which the dataset has in version 4"):
+        read(tmp_path, data, contract=Contract(before=VersionBefore(4, TYPES)))
+    assert read(tmp_path, data, contract=Contract(before=VersionBefore(4, TYPES), on_schema_change="accept"))
+
+
+def test_delimiter_of_the_version_before_is_never_guessed_again(tmp_path: pathlib.Path) -> None:
+    before = VersionBefore(1, {"a": "string", "b": "string"}, {"delimiter": ";"})
+    with pytest.raises(SourceError, match="missing 'a', 'b'"):
+        read(tmp_path, "a,b\n1,2\n", contract=Contract(before=before))
+    assert read(tmp_path, "a;b\n1,5;2\n", contract=Contract(before=before))["a"].to_pylist() == ["1,5"]
