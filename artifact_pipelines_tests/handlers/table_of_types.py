@@ -121,6 +121,10 @@ def comparable(value: Any) -> Any:
         value = value.collect()
     if isinstance(value, pl.DataFrame | pl.Series):
         return value.to_arrow(), str(value)
+    if isinstance(value, pa.RecordBatchReader):
+        value = value.read_all()
+    if isinstance(value, duckdb.DuckDBPyRelation):
+        value = value.to_arrow_table()
     if isinstance(value, pd.DataFrame):
         return list(value.dtypes), value.to_dict(), value.index
     if isinstance(value, pd.Series):
