@@ -5,10 +5,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
-from artifact_pipelines.catalog.tables import landing_files, utc_now
+from artifact_pipelines.catalog.tables import landing_files
 from artifact_pipelines.core.types import LandingFile, LandingState
+
+_COLUMNS = [field.name for field in dataclasses.fields(LandingFile)]
+
+
+def _upsert(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
+    changed = {name: insert.excluded[name] for name in _COLUMNS}
+    return insert.on_conflict_do_update(
+        index_elements=["dataset", "path"], set_={**changed, "updated_at": insert.excluded.updated_at}
+    )
+
+
+_UPSERTS = {"sqlite": _upsert(sqlite.insert(landing_files)), "postgresql": _upsert(postgresql.insert(landing_files))}
 
 
 class LandingCatalog(CatalogSection):
@@ -33,17 +46,13 @@ class LandingCatalog(CatalogSection):
                 connection.exec_driver_sql("LOCK TABLE landing_files IN SHARE ROW EXCLUSIVE MODE")
             if before is not None and _by_path(connection.execute(_files_of(dataset))) != before:
                 return False
-            for file in changed:
-                values = dataclasses.asdict(file) | {"updated_at": utc_now()}
-                same = (landing_files.c.dataset == file.dataset, landing_files.c.path == file.path)
-                if connection.execute(sa.update(landing_files).where(*same).values(values)).rowcount == 0:
-                    connection.execute(sa.insert(landing_files).values(values))
+            if changed:
+                connection.execute(_UPSERTS[connection.dialect.name], [dataclasses.asdict(file) for file in changed])
         return True
 
 
 def _files_of(dataset: str) -> sa.Select[Any]:
-    columns = [landing_files.c[field.name] for field in dataclasses.fields(LandingFile)]
-    return sa.select(*columns).where(landing_files.c.dataset == dataset)
+    return sa.select(*(landing_files.c[name] for name in _COLUMNS)).where(landing_files.c.dataset == dataset)
 
 
 def _by_path(rows: Iterable[Any]) -> Mapping[str, LandingFile]:
