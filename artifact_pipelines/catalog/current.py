@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.files import TYPES, hold_again
+from artifact_pipelines.catalog.hot_path import Prepared
 from artifact_pipelines.catalog.materialization_rows import (
     holder_of,
     materialization_of,
@@ -42,8 +43,7 @@ DATASET = "dataset"
 CHECKED_IN = "checked_in"
 """Key in a candidate's metadata: runs other than its own whose checks loaded it."""
 
-# Built once: building it takes longer than SQLite takes to run it.
-_INSERT = sa.insert(materializations).returning(materializations)
+_INSERT = Prepared(sa.insert(materializations).returning(materializations))
 # The columns that describe the content of a materialization, not who made it.
 CONTENT = ("data_version", "code_version", "row_count", "schema", "is_op_output")
 _COPIED = ("asset_key", "partition_key", "version", "metadata", *CONTENT)
@@ -51,7 +51,7 @@ _COPIED = ("asset_key", "partition_key", "version", "metadata", *CONTENT)
 _RUN = {name: sa.case((_TABLE.is_op_output, _TABLE[name])).label(name) for name in ("run_id", "step_key")}
 
 
-def insert_current(connection: sa.Connection, values: Mapping[str, Any], replaces: bool) -> sa.Row[Any]:
+def insert_current(connection: sa.Connection, values: Mapping[str, Any], replaces: bool) -> Any:
     """Insert a materialization with these other columns, current from its `created_at` on.
 
     Args:
@@ -60,16 +60,18 @@ def insert_current(connection: sa.Connection, values: Mapping[str, Any], replace
     if replaces:
         _replace_current(connection, of_asset(values["asset_key"], values["partition_key"]), values["version"])
     state = {"is_current": True, "current_since": values["created_at"], "publication": Publication.PUBLISHED}
-    return connection.execute(_INSERT, {**values, **state}).one()
+    [made] = _INSERT.run(connection, **values, **state)
+    return made
 
 
 def insert_candidate(
     connection: sa.Connection, values: Mapping[str, Any], checks: Sequence[str], dataset: str | None
-) -> sa.Row[Any]:
+) -> Any:
     """Insert a materialization that waits until checks have passed; then it becomes a version of the dataset."""
     metadata = {**values["metadata"], **({} if dataset is None else {DATASET: dataset}), PUBLISH_AFTER: list(checks)}
     state = {"publication": Publication.CANDIDATE, "publication_reason": waits_for(checks), "metadata": metadata}
-    return connection.execute(_INSERT, {**values, "is_current": False, **state}).one()
+    [made] = _INSERT.run(connection, **{**values, "is_current": False, **state})
+    return made
 
 
 def waits_for(checks: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from artifact_pipelines.catalog.exceptions import NoCatalogError
+from artifact_pipelines.catalog.hot_path import as_sqlalchemy_raises, run_on_driver
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
 BATCH_SIZE = 1000
@@ -116,9 +117,10 @@ def prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A read that turns into a write can fail with "locked" despite the timeout; taking the write lock at once cannot.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # SQLAlchemy begins with its first statement; the driver may have begun before.
+    driver_connection: Any = connection.connection.driver_connection
+    if not driver_connection.in_transaction:
+        run_on_driver(connection, "BEGIN")
 
 
 def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/proc/self/mounts")) -> str:
@@ -167,10 +169,11 @@ def _pauses() -> Iterator[float]:
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that sees one state of the catalog and changes nothing."""
-    with _translated(engine), engine.connect() as connection, connection.begin():
-        if engine.dialect.name == "postgresql":  # by default each statement sees a state of its own
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield connection
+    # On PostgreSQL each statement sees a state of its own by default.
+    is_sqlite = engine.dialect.name == "sqlite"
+    with _translated(engine), engine.connect() as connection:
+        run_on_driver(connection, "BEGIN" if is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield connection  # closing it ends the transaction
 
 
 @contextlib.contextmanager
@@ -182,23 +185,35 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
             was lost during the commit and the database could not be reached again.
     """
     with _translated(engine), engine.connect() as connection:
-        connection = connection.execution_options(writes=True)
-        transaction_id = None
+        if engine.dialect.name == "sqlite":
+            # A read that turns into a write can fail with "locked" despite the timeout; taking the lock at once cannot.
+            run_on_driver(connection, "BEGIN IMMEDIATE")
+        yield connection  # if it raises, closing the connection rolls back
+        transaction_id = _transaction_id(connection)
         try:
-            with connection.begin():
-                yield connection
-                transaction_id = _transaction_id(connection)
+            _commit(connection)
         except sa.exc.DBAPIError:
             if transaction_id is None or not became_committed(engine, transaction_id):
                 raise
+
+
+def _commit(connection: sa.Connection) -> None:
+    """Commit on the driver, unless SQLAlchemy has begun a transaction of its own for a statement that it ran."""
+    if connection.in_transaction():
+        connection.commit()
+        return
+    try:
+        connection.connection.commit()
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise as_sqlalchemy_raises(connection, error, "COMMIT") from error
 
 
 def _transaction_id(connection: sa.Connection) -> str | None:
     """Return the transaction's ID if it changed anything and its connection can be lost."""
     if connection.dialect.name != "postgresql":
         return None
-    found: str | None = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar_one()
-    return found
+    [(found,)] = run_on_driver(connection, "SELECT pg_current_xact_id_if_assigned()::text")
+    return None if found is None else str(found)
 
 
 def became_committed(engine: sa.Engine, transaction_id: str) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from artifact_pipelines.catalog.engine import CatalogSection, highest_id, in_batches, reading, retried, writing
+from artifact_pipelines.catalog.engine import CatalogSection, highest_id, reading, retried, writing
+from artifact_pipelines.catalog.hot_path import Prepared, is_among
 from artifact_pipelines.catalog.tables import file_references, files, utc_now
 from artifact_pipelines.core.exceptions import InvalidFileIdError, LeaseExpiredError, NotHeldError, UnknownFileError
 from artifact_pipelines.core.types import (
@@ -35,57 +36,56 @@ TYPES = ("file_type", "mime_type", "compression_type")
 _SAME_NAMES = [field.name for field in dataclasses.fields(FileInfo) if field.name not in ("storage_path", "state")]
 _COUNT = files.c.reference_count
 
-# Every create runs these, so they are built once: building one takes longer than SQLite takes to run it.
-_REFERENCE_IDS: sa.BindParameter[Any] = sa.bindparam("reference_ids", expanding=True)
-_FILE_IDS: sa.BindParameter[Any] = sa.bindparam("file_ids", expanding=True)
-_ARE_LEASES = (file_references.c.reference_id.in_(_REFERENCE_IDS), file_references.c.expires_at.is_not(None))
+_OF_IDS = is_among(files.c.file_id, "file_ids")
+_ARE_LEASES = (is_among(file_references.c.reference_id, "reference_ids"), file_references.c.expires_at.is_not(None))
 _EXPIRY = utc_now(sa.bindparam("lease_s", type_=sa.Float))
 
 
-def _upsert(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
-    return insert.on_conflict_do_update(
+def _upsert(insert: sqlite.Insert | postgresql.Insert) -> Prepared:
+    upsert = insert.on_conflict_do_update(
         index_elements=["content_hash"],
         set_={"reference_count": _COUNT + insert.excluded.reference_count, "unreferenced_at": None},
-    ).returning(*files.c)
+    )
+    return Prepared(upsert.returning(*files.c))
 
 
 _UPSERTS = {"sqlite": _upsert(sqlite.insert(files)), "postgresql": _upsert(postgresql.insert(files))}
 _DIGEST = files.c.content_hash
-_NAME_KEYS = (
+_NAME_KEYS = Prepared(
     sa.update(files)
-    .where(files.c.file_id.in_(_FILE_IDS))
+    .where(_OF_IDS)
     .values(storage_key=sa.func.substr(_DIGEST, 1, 2) + "/" + _DIGEST + "." + sa.cast(files.c.file_id, sa.String))
 )
-_INSERT_LEASES = (
+_INSERT_LEASES = Prepared(
     sa.insert(file_references)
     .values(holder=LEASE_HOLDER, expires_at=_EXPIRY)
     .returning(file_references.c.reference_id, file_references.c.file_id)
 )
-_FREE_LEASES = sa.select(file_references.c.reference_id).where(*_ARE_LEASES).with_for_update(skip_locked=True)
-_RENEW = sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY)
-_ABANDON = sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id)
-_DELETE_UNSTORED = (
+_FREE_LEASES = Prepared(sa.select(file_references.c.reference_id).where(*_ARE_LEASES).with_for_update(skip_locked=True))
+_RENEW = Prepared(sa.update(file_references).where(*_ARE_LEASES).values(expires_at=_EXPIRY))
+_ABANDON = Prepared(sa.delete(file_references).where(*_ARE_LEASES).returning(file_references.c.file_id))
+_DELETE_UNSTORED = Prepared(
     sa.delete(files)
-    .where(files.c.file_id.in_(_FILE_IDS), _COUNT == 0, files.c.state == FileState.PENDING)
+    .where(_OF_IDS, _COUNT == 0, files.c.state == FileState.PENDING)
     .returning(files.c.content_hash, files.c.file_id)
 )
-_MAKE_LASTING = (
+_MAKE_LASTING = Prepared(
     sa.update(file_references)
     .where(*_ARE_LEASES)
     .values(holder=sa.bindparam("new_holder"), expires_at=None)
     .returning(file_references.c.reference_id)
 )
-_MAKE_STORED = (
+_MAKE_STORED = Prepared(
     sa.update(files)
-    .where(files.c.file_id.in_(_FILE_IDS), files.c.state == FileState.PENDING)
+    .where(_OF_IDS, files.c.state == FileState.PENDING)
     .values(state=FileState.STORED, stored_at=utc_now())
     .returning(files.c.file_id)
 )
 # `verified_at` too: a reader of the earlier bytes must not mark the file as damaged any more.
-_HEAL = sa.update(files).where(files.c.file_id.in_(_FILE_IDS)).values(state=FileState.STORED, verified_at=utc_now())
-_LOCK_IN_ORDER = (
+_HEAL = Prepared(sa.update(files).where(_OF_IDS).values(state=FileState.STORED, verified_at=utc_now()))
+_LOCK_IN_ORDER = Prepared(
     sa.select(files.c.file_id)
-    .where(files.c.file_id.in_(_FILE_IDS))
+    .where(_OF_IDS)
     .order_by(_DIGEST.collate("C"))  # as Python sorts
     .with_for_update(key_share=True)  # as an update locks them
 )
@@ -116,7 +116,7 @@ class FileCatalog(CatalogSection):
             rows = [{"file_id": found[c.content_hash].file_id, "lease_s": self.lease_s} for c, _ in wanted]
             # The order is not promised, but two leases on one file are interchangeable.
             free: dict[int, list[int]] = {}
-            for reference_id, file_id in connection.execute(_INSERT_LEASES, rows):
+            for reference_id, file_id in _INSERT_LEASES.run_each(connection, rows):
                 free.setdefault(file_id, []).append(reference_id)
         leases = []
         for content, description in wanted:
@@ -129,10 +129,9 @@ class FileCatalog(CatalogSection):
     def renew_all(self, leases: Sequence[Lease]) -> None:
         """See `IFileCatalog`."""
         with writing(self._engine) as connection:
-            for some in in_batches(leases):
-                # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
-                free = connection.scalars(_FREE_LEASES, {"reference_ids": _ids(some)}).all()
-                connection.execute(_RENEW, {"reference_ids": free, "lease_s": self.lease_s})
+            # Locked rows are skipped: a transaction that settles waits for rows one by one, which could deadlock.
+            free = _FREE_LEASES.run(connection, reference_ids=_ids(leases))
+            _RENEW.run(connection, reference_ids=[reference_id for (reference_id,) in free], lease_s=self.lease_s)
 
     @retried
     def settle_all(self, leases: Sequence[Lease], holder: str) -> None:
@@ -144,19 +143,15 @@ class FileCatalog(CatalogSection):
     @retried
     def abandon_all(self, leases: Sequence[Lease]) -> Sequence[StoragePath]:
         """See `IFileCatalog`."""
-        counts: collections.Counter[int] = collections.Counter()
-        unstored: list[StoragePath] = []
         with writing(self._engine) as connection:
-            for some in in_batches(leases):
-                counts.update(connection.scalars(_ABANDON, {"reference_ids": _ids(some)}))
+            gone = _ABANDON.run(connection, reference_ids=_ids(leases))
+            counts = collections.Counter(file_id for (file_id,) in gone)
             file_ids = sorted(counts)
             lock_files(connection, file_ids)
             for file_id in file_ids:
                 count_down(connection, FileId(file_id), counts[file_id])
-            for some_ids in in_batches(file_ids):
-                rows = connection.execute(_DELETE_UNSTORED, {"file_ids": some_ids})
-                unstored += [StoragePath(row.content_hash, FileId(row.file_id)) for row in rows]
-        return unstored
+            unstored = _DELETE_UNSTORED.run(connection, file_ids=file_ids)
+        return [StoragePath(row.content_hash, FileId(row.file_id)) for row in unstored]
 
     @retried
     def release(self, file_id: FileId, holder: str) -> None:
@@ -202,9 +197,9 @@ def make_lasting(connection: sa.Connection, leases: Sequence[Lease], holder: str
 
     With several holders, all of them come first: reaping a lease changes the lease before the file too.
     """
-    changed = set(connection.scalars(_MAKE_LASTING, {"reference_ids": _ids(leases), "new_holder": holder}))
+    changed = set(_MAKE_LASTING.run(connection, reference_ids=_ids(leases), new_holder=holder))
     for lease in leases:
-        if lease.reference_id not in changed:
+        if (lease.reference_id,) not in changed:
             raise LeaseExpiredError(lease.file.file_id)
 
 
@@ -213,13 +208,12 @@ def note_put(connection: sa.Connection, leases: Sequence[Lease]) -> Collection[i
     # If a lease has a file that was not stored, its writer put the bytes, whatever the state is by now. The other
     # writers put nothing: damage that was found meanwhile still exists.
     put = sorted({lease.file.file_id for lease in leases if lease.file.state != FileState.STORED})
+    if not put:
+        return ()
     lock_files(connection, put)
-    added: set[int] = set()
-    for some in in_batches(put):
-        new = connection.scalars(_MAKE_STORED, {"file_ids": some}).all()
-        if healed := set(some).difference(new):
-            connection.execute(_HEAL, {"file_ids": sorted(healed)})
-        added.update(new)
+    added = {file_id for (file_id,) in _MAKE_STORED.run(connection, file_ids=put)}
+    if healed := sorted(set(put) - added):
+        _HEAL.run(connection, file_ids=healed)
     return added
 
 
@@ -229,7 +223,7 @@ def lock_files(connection: sa.Connection, file_ids: Collection[int]) -> None:
     One row needs no order, and on SQLite every writing transaction is alone already.
     """
     if len(file_ids) > 1 and connection.dialect.name == "postgresql":
-        connection.execute(_LOCK_IN_ORDER, {"file_ids": file_ids})
+        _LOCK_IN_ORDER.run(connection, file_ids=list(file_ids))
 
 
 def count_down(connection: sa.Connection, file_id: FileId, by: int = 1) -> None:
@@ -267,10 +261,10 @@ def count_up(
     first = {content.content_hash: (content, description) for content, description in reversed(wanted)}
     # Sorted: two transactions that want the same contents wait in one direction only.
     rows = [new_row(*first[key], hash_algorithm, counts[key]) for key in sorted(counts)]
-    found = connection.execute(_UPSERTS[connection.dialect.name], rows).all()
+    found = _UPSERTS[connection.dialect.name].run_each(connection, rows)
     new = [row.file_id for row in found if not row.storage_key]
     if new:  # the key contains the ID, which is known only now
-        connection.execute(_NAME_KEYS, {"file_ids": new})
+        _NAME_KEYS.run(connection, file_ids=new)
     for row in found:
         if UNDESCRIBED in row.metadata:  # a found file gets its description from its next writer
             found_file = sa.update(files).where(files.c.file_id == row.file_id)

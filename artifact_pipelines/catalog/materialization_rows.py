@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.engine import in_batches
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.catalog.files import TYPES, file_from
+from artifact_pipelines.catalog.hot_path import Prepared, is_among
 from artifact_pipelines.catalog.tables import files, materialization_files, materializations
 from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.types import FileInfo, Materialization, Publication
@@ -16,21 +16,20 @@ from artifact_pipelines.core.types import FileInfo, Materialization, Publication
 _ID = materializations.c.materialization_id
 _VERSION = materializations.c.version
 _PARTITION = materializations.c.partition_key
-_FILES_OF = 500
 HOLDER_PREFIX = "materialization:"
 AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
 """The holder that each materialization is, in SQL; `holder_of` is the same in Python."""
 _OTHER_NAMES = {"asset", "partition", "files", "publication"}
 _SAME_NAMES = {field.name for field in dataclasses.fields(Materialization)} - _OTHER_NAMES
 
-_OWNED_FILES = (
+_OWNED_FILES = Prepared(
     sa.select(
         files,
         materialization_files.c.materialization_id.label("owner_id"),
         *(materialization_files.c[name].label(f"own_{name}") for name in TYPES),
     )
     .join_from(materialization_files, files, materialization_files.c.file_id == files.c.file_id)
-    .where(materialization_files.c.materialization_id.in_(sa.bindparam("owner_ids", expanding=True)))
+    .where(is_among(materialization_files.c.materialization_id, "owner_ids"))
     .order_by(materialization_files.c.materialization_id, materialization_files.c.position)
 )
 
@@ -54,22 +53,21 @@ def select_materializations(
     limit: int,
     order: Sequence[sa.ColumnElement[Any]] = (_ID.desc(),),
 ) -> Sequence[Materialization]:
-    """Read materializations, newest first by default, and their files with one more query for each 500 of them."""
+    """Read materializations, newest first by default, and their files with one more query."""
     rows = connection.execute(sa.select(materializations).where(*which).order_by(*order).limit(limit)).all()
     return with_files(connection, rows)
 
 
-def with_files(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[Materialization]:
+def with_files(connection: sa.Connection, rows: Sequence[Any]) -> Sequence[Materialization]:
     """Return the materializations of rows, with their files."""
-    owned: dict[int, list[sa.Row[Any]]] = {}
+    owned: dict[int, list[Any]] = {}
     # By ID: the condition that found the rows may find others by now.
-    for wanted in in_batches([row.materialization_id for row in rows], _FILES_OF):
-        for row in connection.execute(_OWNED_FILES, {"owner_ids": wanted}):
-            owned.setdefault(row.owner_id, []).append(row)
+    for row in _OWNED_FILES.run(connection, owner_ids=[row.materialization_id for row in rows]) if rows else ():
+        owned.setdefault(row.owner_id, []).append(row)
     return [_materialization_from(row, owned.get(row.materialization_id, [])) for row in rows]
 
 
-def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) -> Materialization:
+def _materialization_from(row: Any, file_rows: Sequence[Any]) -> Materialization:
     return Materialization(
         asset=row.asset_key,
         partition=row.partition_key,
@@ -79,7 +77,7 @@ def _materialization_from(row: sa.Row[Any], file_rows: Sequence[sa.Row[Any]]) ->
     )
 
 
-def _owned_file_from(row: sa.Row[Any]) -> FileInfo:
+def _owned_file_from(row: Any) -> FileInfo:
     return dataclasses.replace(file_from(row), **{name: getattr(row, f"own_{name}") for name in TYPES})
 
 

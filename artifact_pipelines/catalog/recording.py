@@ -1,7 +1,6 @@
 """Recording materializations inside a transaction: their rows, files, inputs and retention policies."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import CONTENT, insert_candidate, insert_current, insert_dataset_version
 from artifact_pipelines.catalog.files import TYPES, make_lasting, note_put
+from artifact_pipelines.catalog.hot_path import Prepared
 from artifact_pipelines.catalog.materialization_rows import (
     holder_of,
     lock_asset,
@@ -33,14 +33,16 @@ from artifact_pipelines.core.types import (
     MaterializationFacts,
 )
 
-# Built once: building them takes longer than SQLite takes to run them.
-_INSERT_FILE = sa.insert(materialization_files)
-_SET_BYTES_ADDED = (
+_INSERT_FILE = Prepared(sa.insert(materialization_files))
+_INSERT_INPUT = Prepared(sa.insert(materialization_inputs))
+_SET_BYTES_ADDED = Prepared(
     sa.update(materializations)
     .where(materializations.c.materialization_id == sa.bindparam("made"))
     .values(bytes_added=sa.bindparam("added"))
 )
-_POLICY = sa.select(retention_policies.c.policy).where(retention_policies.c.asset_key == sa.bindparam("asset"))
+_POLICY = Prepared(
+    sa.select(retention_policies.c.policy).where(retention_policies.c.asset_key == sa.bindparam("asset"))
+)
 
 
 def record_all(
@@ -65,16 +67,19 @@ def remember_policies(connection: sa.Connection, policies: Mapping[str, Retentio
     """Remember the policy of each asset, or that it has none; the transaction has locked the assets."""
     for asset, policy in policies.items():
         wanted = dict(policy.to_mapping()) if policy else None
-        if connection.execute(_POLICY, {"asset": asset}).scalar() == wanted:
+        known = _POLICY.run(connection, asset=asset)
+        if (known[0].policy if known else None) == wanted:
             continue
         connection.execute(sa.delete(retention_policies).where(retention_policies.c.asset_key == asset))
         if wanted:
             connection.execute(sa.insert(retention_policies).values(asset_key=asset, policy=wanted))
 
 
-def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> sa.Row[Any]:
-    this = {"asset": facts.asset, "partition": facts.partition}
-    before = connection.execute(_before(is_partitioned=facts.partition is not None), this).one()
+def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> Any:
+    if facts.partition is None:
+        [before] = _BEFORE.run(connection, asset=facts.asset)
+    else:
+        [before] = _BEFORE_OF_PARTITION.run(connection, asset=facts.asset, partition=facts.partition)
     is_changed = before.version is None or not (
         before.data_version == facts.data_version
         # A data version that is the run's ID says nothing about the content: each run makes a new version.
@@ -90,12 +95,11 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
             insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
     for position, lease in enumerate(leases):
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
-        connection.execute(_INSERT_FILE, row | {name: getattr(lease.file, name) for name in TYPES})
+        _INSERT_FILE.run(connection, **row, **{name: getattr(lease.file, name) for name in TYPES})
     _insert_inputs(connection, made.materialization_id, facts.inputs)
     return made
 
 
-@functools.cache  # every materialization asks this: building it takes longer than running it
 def _before(is_partitioned: bool) -> sa.Select[Any]:
     """Select the state of an asset or partition: highest version, what is current, whether candidates wait."""
 
@@ -118,6 +122,9 @@ def _before(is_partitioned: bool) -> sa.Select[Any]:
         current.c.version,
         current.c.data_version,
     ).select_from(time.outerjoin(current, sa.and_(*of_it(current), current.c.is_current)))
+
+
+_BEFORE, _BEFORE_OF_PARTITION = (Prepared(_before(is_partitioned)) for is_partitioned in (False, True))
 
 
 def _has_content(
@@ -148,16 +155,14 @@ def _insert_inputs(connection: sa.Connection, materialization_id: int, inputs: S
         for position, input_id in enumerate(input_ids)
     ]
     if rows:
-        connection.execute(sa.insert(materialization_inputs), rows)
+        _INSERT_INPUT.run_each(connection, rows)
 
 
 def _as_stored(lease: Lease) -> Lease:
     return dataclasses.replace(lease, file=dataclasses.replace(lease.file, state=FileState.STORED))
 
 
-def _settled(
-    connection: sa.Connection, recorded: Sequence[tuple[sa.Row[Any], Sequence[Lease]]]
-) -> Sequence[Materialization]:
+def _settled(connection: sa.Connection, recorded: Sequence[tuple[Any, Sequence[Lease]]]) -> Sequence[Materialization]:
     """Settle the leases of all materializations, and return these as they are then."""
     for made, leases in recorded:
         make_lasting(connection, leases, holder_of(made.materialization_id))
@@ -168,7 +173,6 @@ def _settled(
         sizes = {x.file.file_id: x.file.size_bytes for x in leases if x.file.state != FileState.STORED}
         bytes_added = sum(size_bytes for file_id, size_bytes in sizes.items() if file_id in added)
         if bytes_added != materialization.bytes_added:  # another writer put the same bytes at once, and was first
-            this = {"made": materialization.materialization_id, "added": bytes_added}
-            connection.execute(_SET_BYTES_ADDED, this)
+            _SET_BYTES_ADDED.run(connection, made=materialization.materialization_id, added=bytes_added)
         settled.append(dataclasses.replace(materialization, bytes_added=bytes_added))
     return settled

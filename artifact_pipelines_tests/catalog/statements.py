@@ -4,15 +4,30 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+
+from artifact_pipelines.catalog import hot_path
 
 
 @contextlib.contextmanager
 def at_each_statement(moment: str, act: Callable[..., None]) -> Iterator[None]:
-    """Call a function before or after each statement; its third argument is the statement's text."""
+    """Call a function before or after each statement; its third and fourth argument are its text and parameters."""
+    run = hot_path.run_on_driver
+
+    def watched(connection: sa.Connection, text: str, values: Any = ()) -> Sequence[tuple[Any, ...]]:
+        if moment == "before":
+            act(connection, None, text, values)
+        found = run(connection, text, values)
+        if moment == "after":
+            act(connection, None, text, values)
+        return found
+
     sa.event.listen(sa.Engine, f"{moment}_cursor_execute", act)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hot_path, "run_on_driver", watched)
+            yield
     finally:
         sa.event.remove(sa.Engine, f"{moment}_cursor_execute", act)
 
