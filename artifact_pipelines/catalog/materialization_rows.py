@@ -22,6 +22,7 @@ AS_HOLDER = sa.literal(HOLDER_PREFIX) + sa.cast(_ID, sa.Text)
 _OTHER_NAMES = {"asset", "partition", "files", "publication"}
 _SAME_NAMES = {field.name for field in dataclasses.fields(Materialization)} - _OTHER_NAMES
 
+_ROWS = Prepared(sa.select(materializations).where(is_among(_ID, "ids")))
 _OWNED_FILES = Prepared(
     sa.select(
         files,
@@ -87,9 +88,14 @@ def newest(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -
     return found[0] if found else None
 
 
+def materializations_of(connection: sa.Connection, ids: Sequence[int]) -> Sequence[Materialization]:
+    """Return the materializations with some IDs, in no order."""
+    return with_files(connection, _ROWS.run(connection, ids=ids)) if ids else ()
+
+
 def materialization_of(connection: sa.Connection, materialization_id: int) -> Materialization:
     """Return the materialization with an ID, which must exist."""
-    [found] = select_materializations(connection, [_ID.in_([materialization_id])], limit=1)
+    [found] = materializations_of(connection, [materialization_id])
     return found
 
 

@@ -18,6 +18,7 @@ from artifact_pipelines.catalog.exceptions import (
 )
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
+    materializations_of,
     missing_version,
     newest,
     of_asset,
@@ -136,7 +137,7 @@ class MaterializationCatalog(CatalogSection):
             to_check: For a check of the asset: without a selection, the newest candidate comes before the current one,
                 and a materialization of the run before both, even if another check rejected it.
         """
-        found: dict[str | None, Materialization] = {}
+        found: dict[str | None, int] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(partitions), _PARTITIONS_OF):
                 some = partitions[start : start + _PARTITIONS_OF]
@@ -151,7 +152,8 @@ class MaterializationCatalog(CatalogSection):
                 own = _selected(selection) if selection else _of_run(run_id, to_check) if run_id else None
                 if own is not None:
                     found.update(_newest_of_each(connection, [*which, *own]))
-        return {partition: found[partition] for partition in partitions if partition in found}
+            read = {made.materialization_id: made for made in materializations_of(connection, list(found.values()))}
+        return {partition: read[found[partition]] for partition in partitions if partition in found}
 
     @retried
     def nothing_found(
@@ -237,8 +239,8 @@ def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
 
 def _current_at(
     connection: sa.Connection, asset: str, partitions: Sequence[str | None], time: datetime.datetime
-) -> Mapping[str | None, Materialization]:
-    """Find the materialization of each partition that was current at a time; none if it was wiped or is released.
+) -> Mapping[str | None, int]:
+    """Find the ID of each partition's materialization that was current at a time; none if it was wiped or is released.
 
     The one before it is never returned instead: it was not current at that time. An index leads to the right one,
     however long a partition's history is.
@@ -255,7 +257,7 @@ def _current_at(
         of_each = latest.where(wanted.c.partition_key == _PARTITION).correlate(wanted).scalar_subquery()
         found = connection.scalars(sa.select(of_each).select_from(wanted)).all()
     was_current = [_ID.in_(found), _IS_KEPT, sa.or_(until.is_(None), until > time)]
-    return {made.partition: made for made in select_materializations(connection, was_current, len(found))}
+    return dict(connection.execute(sa.select(_PARTITION, _ID).where(*was_current)).all())
 
 
 def _tags_of(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
@@ -275,10 +277,7 @@ def _choices(newest_first: Sequence[Materialization], tags_of: Mapping[int, Sequ
     return [f"version {version} ({', '.join(facts)})" for version, facts in choices.items()]
 
 
-def _newest_of_each(
-    connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]
-) -> Mapping[str | None, Materialization]:
-    wanted = connection.scalars(sa.select(sa.func.max(_ID)).where(*which).group_by(_PARTITION)).all()
-    if not wanted:
-        return {}
-    return {found.partition: found for found in select_materializations(connection, [_ID.in_(wanted)], len(wanted))}
+def _newest_of_each(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]]) -> Mapping[str | None, int]:
+    """Find the ID of the newest of the selected materializations of each partition."""
+    newest_ids = sa.select(_PARTITION, sa.func.max(_ID)).where(*which).group_by(_PARTITION)
+    return dict(connection.execute(newest_ids).all())

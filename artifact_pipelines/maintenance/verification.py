@@ -130,7 +130,7 @@ class _Scrub:
             if found is not None and found != file.size_bytes:
                 return Finding(FindingKind.WRONG_SIZE, file.file_id, uri, expected, f"{found:,} bytes")
             stream = self._backend.read_stream(file.storage_path)
-            with verified_stream(stream, file, uri, on_damage=lambda _: None) as verified:
+            with verified_stream(stream, file, lambda _: uri, on_damage=lambda _: None) as verified:
                 while piece := verified.read(_PIECE_BYTES):
                     self.size_bytes += len(piece)
                     self._on_progress(self.size_bytes, self._expected_bytes)

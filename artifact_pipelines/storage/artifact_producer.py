@@ -146,12 +146,11 @@ class ArtifactProducer(IArtifactProducer):
 
     def _open(self, file: FileInfo, verify: bool) -> BinaryIO:
         self._check_size(file)
-        uri = self.location(file)
         try:
             stream = self._backend.read_stream(file.storage_path)
         except FileNotFoundError as error:
-            raise MissingBytesError(file.file_id, uri) from error
-        return verified_stream(stream, file, uri, self._mark_damaged) if verify else stream
+            raise MissingBytesError(file.file_id, self.location(file)) from error
+        return verified_stream(stream, file, self.location, self._mark_damaged) if verify else stream
 
     def _mark_damaged(self, file: FileInfo) -> None:
         with contextlib.suppress(BackendError):  # the reader needs the damage error
@@ -163,11 +162,12 @@ class ArtifactProducer(IArtifactProducer):
             raise DamagedBytesError(file.file_id, self.location(file), expected, found)
 
     def _check_size(self, file: FileInfo) -> None:
-        uri, found = self.location(file), self._backend.size_bytes(file.storage_path)
+        found = self._backend.size_bytes(file.storage_path)
         if found is None:
-            raise MissingBytesError(file.file_id, uri)
+            raise MissingBytesError(file.file_id, self.location(file))
         if found != file.size_bytes:
-            raise DamagedBytesError(file.file_id, uri, f"{file.size_bytes:,} bytes", f"{found:,} bytes")
+            sizes = (f"{file.size_bytes:,} bytes", f"{found:,} bytes")
+            raise DamagedBytesError(file.file_id, self.location(file), *sizes)
 
     def _check_is_own_store(self, file: FileInfo) -> None:
         """Check that no new catalog replaced the one of this store: it would give the same IDs again.

@@ -21,7 +21,10 @@ _BUFFER_BYTES = 1 << 20  # smaller pieces cost BLAKE3 its speed
 
 
 def verified_stream(
-    stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
+    stream: io.BufferedReader,
+    file: FileInfo,
+    location: Callable[[FileInfo], str],
+    on_damage: Callable[[FileInfo], object],
 ) -> io.BufferedReader:
     """Return a stream of the same bytes that raises if a read from start to end would give wrong ones.
 
@@ -30,21 +33,26 @@ def verified_stream(
     Args:
         stream: The stored bytes, seekable; closed together with the returned stream.
         file: Their row in the catalog.
-        uri: Their URI, for the error.
+        location: Returns their URI, for the error.
         on_damage: Called once if they are damaged, before the error is raised.
     """
-    return io.BufferedReader(_VerifiedFile(stream, file, uri, on_damage), _BUFFER_BYTES)
+    buffer_bytes = max(1, min(file.size_bytes, _BUFFER_BYTES))
+    return io.BufferedReader(_VerifiedFile(stream, file, location, on_damage), buffer_bytes)
 
 
 class _VerifiedFile(io.RawIOBase):
     """The stream below the buffer. `_hasher` is None while the bytes read are not all bytes from the start on."""
 
     def __init__(
-        self, stream: io.BufferedReader, file: FileInfo, uri: str, on_damage: Callable[[FileInfo], object]
+        self,
+        stream: io.BufferedReader,
+        file: FileInfo,
+        location: Callable[[FileInfo], str],
+        on_damage: Callable[[FileInfo], object],
     ) -> None:
         self._stream = stream
         self._file = file
-        self._uri = uri
+        self._location = location
         self._on_damage = on_damage
         self._hasher: ContentHasher | None = ContentHasher()
         self._position = 0
@@ -94,7 +102,7 @@ class _VerifiedFile(io.RawIOBase):
         try:
             yield
         except OSError as error:
-            raise StorageUnavailableError(self._uri, error.strerror or str(error)) from error
+            raise StorageUnavailableError(self._location(self._file), error.strerror or str(error)) from error
 
     def _take(self, data: bytes | memoryview, is_end: bool) -> None:
         self._position += len(data)
@@ -115,6 +123,6 @@ class _VerifiedFile(io.RawIOBase):
             raise self._damaged(f"{self._file.hash_algorithm} {self._file.content_hash}", content_hash)
 
     def _damaged(self, expected: str, found: str) -> DamagedBytesError:
-        self._damage = DamagedBytesError(self._file.file_id, self._uri, expected, found)
+        self._damage = DamagedBytesError(self._file.file_id, self._location(self._file), expected, found)
         self._on_damage(self._file)
         return copy.copy(self._damage)  # the original would keep every frame alive that it passes

@@ -138,16 +138,21 @@ class LocalStorage:
         return self._root / str(path)
 
     def _make_folders(self, folder: pathlib.Path) -> Sequence[pathlib.Path]:
-        """Create a folder of the root. Return it and the root if their names may not survive a power cut."""
-        new = [each for each in (self._root, folder) if each not in self._durable_folders]
-        for each in new:
-            each.mkdir(parents=True, exist_ok=True)
-        return new  # even if it existed: its creator may not have synced it yet
+        """Create a folder of the root. Return the folders whose names may not survive a power cut yet.
+
+        The first call returns all that exist: their creators may not have synced them. One sync of the root serves all.
+        """
+        if folder in self._durable_folders:
+            return ()
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._root in self._durable_folders:
+            return (folder,)
+        return [self._root, *(self._root / name for name in _entries(self._root))]
 
     def _sync_names(self, folders: Sequence[pathlib.Path]) -> None:
-        for folder in folders:
-            _sync_folder(folder.parent)
-            self._durable_folders.add(folder)
+        for parent in {folder.parent for folder in folders}:
+            _sync_folder(parent)
+        self._durable_folders.update(folders)
 
 
 def sync_filesystem(descriptor: int) -> None:
