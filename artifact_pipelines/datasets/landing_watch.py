@@ -35,10 +35,16 @@ HASH_LIMIT_BYTES = 4 << 30
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """The state of a requested file, as its last run has it, and the reason for people."""
+    """The outcome of the runs of a requested file so far.
+
+    Attributes:
+        reason: Why, for people.
+        has_run: True if a run has ended or is in progress; False if the next one has yet to be requested.
+    """
 
     state: LandingState
     reason: str | None = None
+    has_run: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +115,10 @@ class LandingWatch:
     ) -> LandingFile:
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
-        outcome = outcome_of(file.run_key)
-        if outcome is None:  # the daemon died before it started the run, or is about to start it
-            return file if is_there else dataclasses.replace(file, state=LandingState.SEEN)
+        # No outcome: the daemon died before it started the run, or is about to start it.
+        outcome = outcome_of(file.run_key) or RunOutcome(LandingState.REQUESTED, has_run=False)
+        if not outcome.has_run and not is_there:  # no run can be requested for it, and others would wait forever
+            return dataclasses.replace(file, state=LandingState.SEEN, reason=None)
         return dataclasses.replace(file, state=outcome.state, reason=outcome.reason)
 
     def _decided(

@@ -22,6 +22,7 @@ _STATES = {
     dg.DagsterRunStatus.CANCELED: LandingState.FAILED,
 }
 _FAILED = "its run failed; see the run, fix the file and drop it again"
+_CANCELED = "its run was canceled; `touch` it to try again"
 _GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against the file; `touch` it to try again"
 
 
@@ -87,10 +88,11 @@ def _outcome(last: dg.RunRecord | None) -> RunOutcome | None:
     if last is None:
         return None
     if retry := _next_retry(last):
-        return RunOutcome(LandingState.REQUESTED, str(retry))
-    state = _STATES.get(last.dagster_run.status, LandingState.REQUESTED)
-    reason = _GIVEN_UP if has_died(last.dagster_run.tags) else _FAILED
-    return RunOutcome(state, reason if state == LandingState.FAILED else None)
+        return RunOutcome(LandingState.REQUESTED, str(retry), has_run=False)
+    status = last.dagster_run.status
+    failed = _GIVEN_UP if has_died(last.dagster_run.tags) else _FAILED
+    reasons = {dg.DagsterRunStatus.FAILURE: failed, dg.DagsterRunStatus.CANCELED: _CANCELED}
+    return RunOutcome(_STATES.get(status, LandingState.REQUESTED), reasons.get(status))
 
 
 def _next_retry(record: dg.RunRecord) -> Retry | None:

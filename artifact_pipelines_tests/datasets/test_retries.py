@@ -1,5 +1,6 @@
 """Runs that die are requested again, a few times with growing pauses; runs whose step failed are not."""
 
+import pathlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -58,14 +59,15 @@ class Crashing:
             tick = definition.evaluate_tick(context)
         return list(tick.run_requests or ()), tick.skip_message or ""
 
-    def die(self, request: dg.RunRequest) -> None:
+    def die(self, request: dg.RunRequest, canceled: bool = False) -> None:
         """Start the run of a request, and end it as Dagster ends one whose process is gone."""
-        self.die_on(request.asset_selection or [], {**request.tags, "dagster/run_key": str(request.run_key)})
+        self.die_on(request.asset_selection or [], {**request.tags, "dagster/run_key": str(request.run_key)}, canceled)
 
-    def die_on(self, assets: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> None:
+    def die_on(self, assets: Sequence[dg.AssetKey], tags: Mapping[str, str], canceled: bool = False) -> None:
         job = self.project.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
         run = self.instance.create_run_for_job(job, tags=dict(tags), asset_selection=frozenset(assets))
-        self.instance.report_run_failed(run, "The process is gone.")
+        report = self.instance.report_run_canceled if canceled else self.instance.report_run_failed
+        report(run, "The process is gone.")
 
 
 @pytest.fixture
@@ -118,6 +120,30 @@ def test_dead_run_keeps_its_place_before_later_files(crashing: Crashing, clock: 
     [latest] = crashing.instance.fetch_materializations(dg.AssetKey(["flights", "table"]), limit=1).records
     assert latest.asset_materialization
     assert latest.asset_materialization.metadata["dagster/row_count"].value == 4
+
+
+def test_file_that_vanishes_during_the_pause_does_not_hold_up_others(
+    crashing: Crashing, clock: Clock, landing: pathlib.Path
+) -> None:
+    crashing.project.drop(CSV)
+    [request], _ = crashing.tick("flights_landing")
+    crashing.die(request)
+    crashing.tick("flights_landing")
+    (landing / "flights.csv").unlink()
+    crashing.project.drop(CSV, "flights2.csv")
+    crashing.tick("flights_landing")
+    [request], _ = crashing.tick("flights_landing")
+    assert request.tags["artifact/landing_request"].startswith("flights/flights2.csv#")
+
+
+def test_canceled_run_is_no_death(crashing: Crashing, clock: Clock, instance: dg.DagsterInstance) -> None:
+    crashing.project.drop(CSV)
+    [request], _ = crashing.tick("flights_landing")
+    crashing.die(request, canceled=True)
+    clock.ahead_s = 100_000
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "failed (its run was canceled; `touch` it to try again)" in reason
 
 
 def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
