@@ -1,5 +1,6 @@
 """The README and the documents work as they are shown."""
 
+import io
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines_tests.handlers.table_of_types import Point
 from artifact_pipelines_tests.project import Project
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -81,10 +83,40 @@ def test_project_of_the_readme_stores_and_loads_frames(tmp_path: pathlib.Path, m
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_python_code_of_the_documents_runs(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_SECRET", "secret")
+    monkeypatch.setattr("artifact_pipelines.handlers.registry._registered", [])
     public = {name: getattr(artifact_pipelines, name) for name in artifact_pipelines.__all__}
     namespace = {**public, "dg": dg, "defs": dg.Definitions()}
     for code in blocks("python", path.read_text()):
         run(code, namespace)
+
+
+class Anything:
+    """A class that no built-in handler stores."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def make_asset(name: str, value: object) -> dg.AssetsDefinition:
+    @dg.asset(name=name)
+    def make() -> Any:
+        return value
+
+    return make
+
+
+def test_handler_of_the_guide_stores_any_object(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifact_pipelines.handlers.registry._registered", [])
+    [code] = [code for code in blocks("python", (ROOT / "docs" / "io_manager.md").read_text()) if "pickle" in code]
+    run(code, {"__name__": "own"})
+    values = {"anything": Anything(5), "point": Point(1, 2), "number": 7, "stream": io.BytesIO(b"data")}
+    makers = [make_asset(name, value) for name, value in values.items()]
+    own_store = artifact_pipelines.ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+    manager = artifact_pipelines.ArtifactIOManagerFactory(store=own_store)
+    assert dg.materialize(makers, resources={"io_manager": manager}).success
+    with open_store() as store:
+        assert store.load("anything").number == store.load("anything", Anything).number == 5
+        assert (store.load("point", Point), store.load("number"), store.load("stream")) == (Point(1, 2), 7, b"data")
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *DOCUMENTS], ids=lambda path: path.name)

@@ -47,15 +47,15 @@ def without_none(annotation: Any) -> Any:
 def type_names(kind: Any) -> Sequence[str]:
     """Return the names of a class and its bases, nearest first, as `package.Name` and as `package.module.Name`.
 
-    `dataclass` comes last for dataclasses.
+    The last one is `builtins.object`; before it comes `dataclass` for dataclasses.
     """
     kind = typing.get_origin(kind) or kind
     if not isinstance(kind, type):
         return ()
     names: list[str] = []
-    for base in kind.__mro__:
+    for base in kind.__mro__[:-1]:
         names += dict.fromkeys([type_title(base), f"{base.__module__}.{base.__qualname__}"])
-    return [*names, "dataclass"] if dataclasses.is_dataclass(kind) else names
+    return [*names, *(["dataclass"] if dataclasses.is_dataclass(kind) else []), "builtins.object"]
 
 
 def type_title(kind: Any) -> str:

@@ -1,6 +1,7 @@
 """Handlers for values whose bytes are stored unchanged: bytes, text, files and streams."""
 
 import io
+import os
 import pathlib
 import typing
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ from typing import Any, BinaryIO, ClassVar
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.handlers.annotations import convert_to_subclass
-from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorableValueError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, UnstorablePathError, UnstorableValueError
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.exceptions import SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.local_paths import lasting_path, stored_path
 from artifact_pipelines.storage.source_file import SourceFile
@@ -102,7 +104,12 @@ class PathHandler(_OpaqueHandler):
         return describe_by_name(value.name)
 
     def open(self, value: pathlib.Path) -> SourceFile:
-        return SourceFile(value)
+        if os.path.isdir(value):  # noqa: PTH112 - it never raises
+            raise UnstorablePathError(str(value), "folder")
+        try:
+            return SourceFile(value)
+        except SourceVanishedError:
+            raise UnstorablePathError(str(value), "nothing") from None
 
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         path = stored_path(artifact)

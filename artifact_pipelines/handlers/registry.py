@@ -115,8 +115,9 @@ class TypeHandlers:
         Raises:
             UnsupportedTypeError: No handler stores it.
         """
+        *names, any_object = type_names(type(value))
         is_stream = hasattr(value, "read") or hasattr(value, "readinto")
-        for name in (*type_names(type(value)), *([STREAM] if is_stream else [])):
+        for name in (*names, *([STREAM] if is_stream else []), any_object):
             for handler in self._handlers:
                 if name in handler.writes:
                     is_default = name in handler.reads and name not in _READ_ONCE

@@ -5,6 +5,25 @@ from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import MOST_NAMES, UsageError, first_names
 
+_FILE_TYPE_CHARACTERS = 32
+_EXAMPLE = """ For example, beside your definitions:
+
+class {name}Handler:
+    writes = reads = ("{type_name}",)
+    file_types = ("{file_type}",)
+    def describe(self, value):
+        return artifact_pipelines.FileDescription("{file_type}")
+    def write(self, value, sink):
+        sink.write(...)  # the value as bytes: the same for equal values
+    def read(self, artifact, request):
+        with artifact.open() as stream:
+            return ...  # the value, made from stream.read()
+    def facts(self, artifact):
+        return {{}}
+artifact_pipelines.register_type_handler({name}Handler())
+
+docs/io_manager.md has a handler for every type, with pickle."""
+
 
 @dataclasses.dataclass(eq=False)
 class UnsupportedTypeError(UsageError):
@@ -20,7 +39,13 @@ class UnsupportedTypeError(UsageError):
         return (
             f"Cannot {self.action} a value of type {self.type_name}{reason}. Supported: {'; '.join(self.supported)}. "
             "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
+            f"{self._example if self.action == 'store' else ''}"
         )
+
+    @property
+    def _example(self) -> str:
+        name = self.type_name.rpartition(".")[2]
+        return _EXAMPLE.format(name=name, type_name=self.type_name, file_type=name.lower()[:_FILE_TYPE_CHARACTERS])
 
 
 @dataclasses.dataclass(eq=False)

@@ -18,6 +18,7 @@ import pathlib
 import pprint
 import re
 import uuid
+import zoneinfo
 from typing import Any, NamedTuple
 
 import duckdb
@@ -52,6 +53,7 @@ class Colour(enum.Enum):
 
 
 NAMES: dict[str, Any] = {
+    "BERLIN": zoneinfo.ZoneInfo("Europe/Berlin"),
     **{kind.__name__: kind for kind in (Point, Pair, Model, Colour)},
     "Any": Any,
     "datetime": datetime,

@@ -212,7 +212,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "JSON": (lambda: [{"hunter2": object()}], "UnstorableValueError: Cannot store as JSON: 0.hunter2, of type object"),
     "stream": (_closed, "InvalidArgumentError: stream must be open"),
     "type": (lambda: slice(1), "UnsupportedTypeError: Cannot store a value of type builtins.slice"),
-    "folder": (lambda: pathlib.Path("/"), "SourceUnreadableError"),
+    "folder": (lambda: pathlib.Path("/"), "UnstorablePathError: Cannot store /: it is a folder"),
+    "nothing": (lambda: pathlib.Path("/no/file"), "UnstorablePathError: Cannot store /no/file: there is no such file"),
+    "object": (Polygon, 'UnsupportedTypeError: (.|\n)*class PolygonHandler:\n    writes = reads = \\("'),
     "path": (lambda: pathlib.Path("/a\0b.csv"), r"SourceUnreadableError: /a\\x00b.csv cannot be read"),
 }
 
