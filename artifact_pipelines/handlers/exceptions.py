@@ -63,26 +63,14 @@ class UnstorableValueError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class UnstorablePathError(UsageError):
-    """A returned path does not lead to a file.
-
-    Attributes:
-        path: The path.
-        kind: `folder` or `nothing`.
-    """
+    """A returned path does not lead to a file."""
 
     path: str
-    kind: str
+    problem: str
+    remedy: str
 
     def __str__(self) -> str:
-        if self.kind == "folder":
-            return (
-                f"Cannot store {self.path}: it is a folder, and a returned path stands for the one file that it names. Nothing "
-                "was stored. Return a file, such as pathlib.Path(shutil.make_archive(...)), or the path as text: str(path)."
-            )
-        return (
-            f"Cannot store {self.path}: there is no such file. Nothing was stored. Write the file before you return its path, or "
-            "return the path as text: str(path)."
-        )
+        return f"Cannot store {self.path}: {self.problem}. Nothing was stored. {self.remedy}, or return the path as text: str(path)."
 
 
 @dataclasses.dataclass(eq=False)

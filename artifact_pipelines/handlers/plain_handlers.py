@@ -105,11 +105,13 @@ class PathHandler(_OpaqueHandler):
 
     def open(self, value: pathlib.Path) -> SourceFile:
         if os.path.isdir(value):  # noqa: PTH112 - it never raises
-            raise UnstorablePathError(str(value), "folder")
+            problem = "it is a folder, and a returned path stands for the one file that it names"
+            raise UnstorablePathError(str(value), problem, "Return a file, such as Path(shutil.make_archive(...))")
         try:
             return SourceFile(value)
         except SourceVanishedError:
-            raise UnstorablePathError(str(value), "nothing") from None
+            remedy = "Write the file before you return its path"
+            raise UnstorablePathError(str(value), "there is no such file", remedy) from None
 
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         path = stored_path(artifact)
