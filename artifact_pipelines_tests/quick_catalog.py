@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog import schema
 from artifact_pipelines.catalog.engine import make_engine, reading, writing
 
-_upgrade = schema.upgrade
+upgrade = schema.upgrade
+"""The one that runs the migrations."""
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def tables_made_once(path: pathlib.Path) -> Iterator[None]:
         path: Where to create the first catalog.
     """
     first = make_engine(f"sqlite:///{path}")
-    _upgrade(first)
+    upgrade(first)
     with reading(first) as connection:
         made = connection.exec_driver_sql(
             "SELECT sql FROM sqlite_master WHERE sql NOTNULL AND name != 'sqlite_sequence'"
@@ -30,12 +31,12 @@ def tables_made_once(path: pathlib.Path) -> Iterator[None]:
     first.dispose()
     statements.append(f"INSERT INTO alembic_version VALUES ('{schema.HEAD_REVISION}')")
 
-    def upgrade(engine: sa.Engine) -> None:
+    def upgrade_quickly(engine: sa.Engine) -> None:
         if engine.dialect.name != "sqlite" or not _create_tables(engine, statements):
-            _upgrade(engine)
+            upgrade(engine)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "upgrade", upgrade)
+        patch.setattr(schema, "upgrade", upgrade_quickly)
         yield
 
 

@@ -1,5 +1,7 @@
 """Creates and upgrades the catalog's tables: on its own on SQLite, by a command on PostgreSQL."""
 
+import pathlib
+
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, retried, writing
@@ -7,7 +9,7 @@ from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
 
 # A constant, so that opening an up-to-date catalog, which every process does, need not import alembic (0.3 s).
 HEAD_REVISION = "0001"
-MIGRATIONS = "artifact_pipelines.catalog:migrations"
+MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x617274696661  # "artifa": any number that nothing else in the database locks
 
 
@@ -29,16 +31,25 @@ def upgrade(engine: sa.Engine) -> None:
     """
     if (found := current_revision(engine) or "") > HEAD_REVISION:
         raise OutdatedCatalogError(found, HEAD_REVISION)
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", MIGRATIONS)
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _run_migrations(connection)
+
+
+def _run_migrations(connection: sa.Connection) -> None:
+    # `alembic.command` and its `op` and `context` belong to the whole process: another thread, or Dagster, may be using
+    # them for another database at this moment. So each migration gets the operations on its own connection.
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import ScriptDirectory
+
+    context = MigrationContext.configure(connection)
+    script = ScriptDirectory(MIGRATIONS)
+    missing = list(script.iterate_revisions(HEAD_REVISION, context.get_current_revision()))
+    for revision in reversed(missing):
+        revision.module.upgrade(Operations(context))
+    context.stamp(script, HEAD_REVISION)
 
 
 def ensure_schema(engine: sa.Engine) -> None:

@@ -68,7 +68,7 @@ def test_empty_postgresql_is_refused_with_the_command_to_run(postgresql_url: str
 
 
 _UPGRADE = """
-import alembic.command, sys
+import alembic.migration, sys
 from artifact_pipelines.catalog import schema
 from artifact_pipelines.catalog.engine import make_engine
 engine = make_engine(sys.argv[1])

@@ -29,7 +29,7 @@ _CALL = re.compile(r"^(\d+) +([a-z0-9_]+)\(", re.MULTILINE)
 
 fork_server = multiprocessing.get_context("forkserver")
 fork_server.set_forkserver_preload(
-    ["pytest", "alembic.command", "artifact_pipelines.storage.backends.s3", "artifact_pipelines_tests.stress.acts"]
+    ["pytest", "alembic.migration", "artifact_pipelines.storage.backends.s3", "artifact_pipelines_tests.stress.acts"]
 )
 
 

@@ -1,7 +1,7 @@
 """${message}"""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 from artifact_pipelines.catalog.tables import UtcDateTime
 
@@ -9,5 +9,5 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     ${upgrades if upgrades else "pass"}

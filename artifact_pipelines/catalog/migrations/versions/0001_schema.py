@@ -1,7 +1,7 @@
 """The schema of the catalog. Every later change of `tables.py` needs a migration of its own."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 from artifact_pipelines.catalog.tables import UtcDateTime
 
@@ -11,7 +11,7 @@ down_revision = None
 _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     """Create the tables and their indexes."""
     op.create_table(
         "datasets",
