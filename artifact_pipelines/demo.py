@@ -181,6 +181,8 @@ def play(console: Console, daemon: Daemon, landing: pathlib.Path, headline: str,
     else:
         console.print("Nothing ran, nothing was stored. The sensors report:")
     for sensor, reason in reasons.items():
+        if sensor.endswith("_retries"):
+            continue  # about runs that died
         console.print(f"  {sensor}: {reason}", style="dim", markup=False, highlight=False, soft_wrap=True)
     if failed := [run.run_id for run in runs if not run.is_success]:
         raise SystemExit(f"These runs failed, see `make dev`: {', '.join(failed)}")

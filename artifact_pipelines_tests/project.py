@@ -62,10 +62,11 @@ class Project:
         drop(self._landing, name, io.BytesIO(text.encode()))
 
     def settle(self) -> tuple[list[str], Mapping[str, str]]:
-        """Run everything that follows; return the materialized assets, and the sensors' last reasons to run nothing."""
+        """Run everything that follows; return the materialized assets, and the last reasons to ingest nothing."""
         assert self._daemon
         runs, reasons = self._daemon.settle()
-        return [name for run in runs for name in self.materialized_by(run)], reasons
+        landing = {sensor: reason for sensor, reason in reasons.items() if sensor.endswith("_landing")}
+        return [name for run in runs for name in self.materialized_by(run)], landing
 
     def materialized_by(self, run: dg.DagsterRun) -> Sequence[str]:
         records = self.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -130,7 +130,8 @@ def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> d
         waiting = list(_died(context.instance, keys))
         requests = [_repeat(record, keys, retry) for record, keys, retry in waiting if retry and retry.is_due]
         reasons = [f"{', '.join(k.to_user_string() for k in keys)}: {_retry_text(retry)}" for _, keys, retry in waiting]
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else "; ".join(reasons) or None)
+        reason = "; ".join(reasons) or "No run has died since its assets were last made."
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason)
 
     return retry_sensor
 
