@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools (
 	@$(BIN)/python -m bench.large_catalog
 	@$(BIN)/python -m bench.io_manager
 	@$(BIN)/python -m bench.drop_to_green
+	@$(BIN)/python -m bench.ingest
 
 .PHONY: house
 CHECKOUT := .

@@ -11,7 +11,7 @@ from artifact_pipelines.core.types import UNDESCRIBED, FileDescription
 
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPE = re.compile(r"[ -~]{1,255}", re.ASCII)
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".zip": "zip"}
+_COMPRESSIONS = {".bz2": "bzip2", ".gz": "gzip", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
 _MIME_TYPES = {
     "csv": "text/csv",
     "html": "text/html",

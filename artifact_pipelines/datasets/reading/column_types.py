@@ -15,11 +15,17 @@ import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
 
-_DAY = r"(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_YEAR = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_NS_YEAR = r"(?:1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9])"  # 64 bits of nanoseconds end in 2262
+_NS_LEAP_YEAR = r"(?:(?:1[7-9]|2[0-2])(?:0[48]|[2468][048]|[13579][26])|2000)"
+_DATES = {"us": rf"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)", "ns": rf"(?:{_NS_YEAR}-{_DAY}|{_NS_LEAP_YEAR}-02-29)"}
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_YEARS = {"us": r"[0-9]{4}", "ns": r"(?:1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9])"}  # 64 bits of ns end in 2262
 _OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
-_YEAR_0 = "0000"
 MOST_DIGITS = 38
 EXACT_DIGITS = {32: 6, 64: 15}
 """A float keeps each number with at most as many digits."""
@@ -211,8 +217,7 @@ class Date(ColumnType):
         """See `ColumnType`."""
         if declared := self.spelling.date_format:
             return texts.str.to_date(declared, strict=False).dt.to_string(declared) == texts
-        written = texts.str.contains(f"^{_YEARS['us']}-{_DAY}$") & ~texts.str.starts_with(_YEAR_0)
-        return written & texts.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+        return texts.str.contains(f"^{_DATES['us']}$")
 
     def convert(self, texts: pa.Array) -> pa.Array:
         """See `ColumnType`."""
@@ -263,9 +268,8 @@ class Timestamp(ColumnType):
         if declared := self.spelling.timestamp_format:
             return self._read(texts, declared).dt.to_string(declared) == texts
         digits = {"us": 6, "ns": 9}[self.unit]
-        pattern = rf"^{_YEARS[self.unit]}-{_DAY}[T ]{_TIME}(?:\.[0-9]{{1,{digits}}})?{self._suffix}$"
-        days = texts.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        return texts.str.contains(pattern) & ~texts.str.starts_with(_YEAR_0) & days.is_not_null()
+        fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
+        return texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
 
     def convert(self, texts: pa.Array) -> pa.Array:
         """See `ColumnType`."""
@@ -306,6 +310,7 @@ def are_numbers(texts: pl.Series, whole: int, scale: int) -> pl.Series:
 
     Minus zero is none: its sign would be lost.
     """
-    first = rf"[1-9][0-9]{{0,{whole - 1}}}|0" if whole else "0"
     point = rf"(?:\.[0-9]{{1,{scale}}})?" if scale else ""
-    return texts.str.contains(rf"^-?(?:{first}){point}$") & ~texts.str.contains(r"^-0(?:\.0*)?$")
+    kinds = [rf"-?[1-9][0-9]{{0,{whole - 1}}}{point}"] if whole else []
+    below_zero = [rf"-0\.0{{{zeros}}}[1-9][0-9]{{0,{scale - zeros - 1}}}" for zeros in range(scale)]
+    return texts.str.contains(f"^(?:{'|'.join([*kinds, '0' + point, *below_zero])})$")

@@ -1,6 +1,6 @@
 """Cuts a text file into blocks of whole rows, and refuses what no strict reader could agree on.
 
-A quote opens a value only at its start and closes it only at its end, every row ends, no NUL, no carriage return alone.
+A quote opens a value only at its start and closes it only at its end, all lines end in the same way, there is no NUL.
 Nothing is repaired, skipped or trimmed.
 """
 
@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.reading.raw_stream import IBytes
 BLOCK_BYTES = 4 << 20
 MOST_ROW_BYTES = 16 << 20
 _NEWLINE, _RETURN = 10, 13
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,13 +33,17 @@ class Block:
     line: int
 
 
-def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str) -> Iterator[Block]:
+def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str, is_checked: bool = False) -> Iterator[Block]:
     """Yield a text in blocks of whole rows; lines that are no rows are blank in them, so that lines keep their numbers.
+
+    Args:
+        is_checked: True if the same text has been read to its end before.
 
     Raises:
         MalformedRowError: See the module.
     """
     line, rest, is_end = 1 + dialect.skip_lines, b"", False
+    line_end: bytes | None = None
     while not is_end:
         piece = stream.read(BLOCK_BYTES)
         is_end = not piece
@@ -46,7 +51,8 @@ def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str) -> Iterator[
         end = len(data) if is_end else _end_of_rows(data, dialect)
         if end:
             block = Block(data[:end], line)
-            check_block(block, dialect, label)
+            if not is_checked:
+                line_end = check_block(block, dialect, line_end, label)
             yield block
             line += block.data.count(b"\n")
         rest = data[end:]
@@ -84,7 +90,7 @@ def _end_of_rows(data: bytes, dialect: CsvDialect) -> int:
     return end
 
 
-def _quotes(data: bytes, dialect: CsvDialect) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _quotes(data: bytes, dialect: CsvDialect) -> Positions:
     """Return the positions of quotes that are not escaped."""
     values = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(values == dialect.quote_byte[0])
@@ -101,35 +107,55 @@ def _is_escaped(data: bytes, at: int, escape: bytes) -> bool:
     return (at - before) % 2 == 1
 
 
-def check_block(block: Block, dialect: CsvDialect, label: str) -> None:
-    """Refuse a block with quotes or line ends that can be read in more than one way, or with a NUL."""
+def check_block(block: Block, dialect: CsvDialect, line_end: bytes | None, label: str) -> bytes:
+    """Refuse a block with quotes or line ends that can be read in more than one way, or with a NUL.
+
+    Args:
+        line_end: Of the file; None: this is its first block.
+
+    Returns:
+        The line end of the file.
+    """
     data = block.data
     if (at := data.find(b"\0")) >= 0:
         remedy = "Export the file again as text; if it is UTF-16, set format.encoding"
         raise MalformedRowError(label, _line(block, at), "it holds a NUL character", remedy)
     quotes = _quotes(data, dialect) if dialect.quote and data.find(dialect.quote_byte) >= 0 else None
-    if data.find(b"\r") >= 0 and data.count(b"\r") != data.count(b"\r\n"):
-        _check_returns(block, quotes, label)
+    line_end = line_end or _line_end(data, quotes)
+    _check_line_ends(block, quotes, line_end, label)
     if quotes is not None:
         _check_quotes(block, quotes, dialect, label)
+    return line_end
 
 
-def _check_returns(block: Block, quotes: "np.ndarray[tuple[int], np.dtype[np.int64]] | None", label: str) -> None:
-    values = np.frombuffer(block.data, np.uint8)
-    returns = np.flatnonzero(values == _RETURN)
-    following = np.append(values, 0)[returns + 1]
-    alone = returns[following != _NEWLINE]
+def _check_line_ends(block: Block, quotes: Positions | None, line_end: bytes, label: str) -> None:
+    """Refuse line ends, outside of quotes, that are not like the first one: each may be part of a value."""
+    data = block.data
+    returns, newlines, both = data.count(b"\r"), data.count(b"\n"), data.count(b"\r\n")
+    if returns == both == (newlines if line_end == b"\r\n" else 0):
+        return
+    values = np.frombuffer(data, np.uint8)
+    padded = np.concatenate(([0], values, [0]))
+    at_newline, at_return = np.flatnonzero(values == _NEWLINE), np.flatnonzero(values == _RETURN)
+    is_other = (padded[at_newline] == _RETURN) != (line_end == b"\r\n")
+    wrong = np.sort(np.concatenate((at_newline[is_other], at_return[padded[at_return + 2] != _NEWLINE])))
     if quotes is not None:
-        alone = alone[np.searchsorted(quotes, alone) % 2 == 0]
-    if alone.size:
-        problem = "it has a carriage return without a line feed, outside of quotes"
-        remedy = "Put the value into quotes, or end lines with a line feed"
-        raise MalformedRowError(label, _line(block, int(alone[0])), problem, remedy)
+        wrong = wrong[np.searchsorted(quotes, wrong) % 2 == 0]
+    if wrong.size:
+        problem = f"a line end unlike the first one of the file, which is {line_end!r}: {_shown(data, int(wrong[0]))}"
+        remedy = "End all lines in the same way, or put the value into quotes"
+        raise MalformedRowError(label, _line(block, int(wrong[0])), problem, remedy)
 
 
-def _check_quotes(
-    block: Block, quotes: "np.ndarray[tuple[int], np.dtype[np.int64]]", dialect: CsvDialect, label: str
-) -> None:
+def _line_end(data: bytes, quotes: Positions | None) -> bytes:
+    """Return the first line end of a text that is outside of quotes."""
+    at = data.find(b"\n")
+    while quotes is not None and at >= 0 and int(np.searchsorted(quotes, at)) % 2:
+        at = data.find(b"\n", at + 1)
+    return b"\r\n" if data[at - 1 : at] == b"\r" else b"\n"
+
+
+def _check_quotes(block: Block, quotes: Positions, dialect: CsvDialect, label: str) -> None:
     values = np.frombuffer(block.data, np.uint8)
     padded = np.concatenate(([_NEWLINE], values, [_NEWLINE]))
     opening, closing = quotes[::2], quotes[1::2]

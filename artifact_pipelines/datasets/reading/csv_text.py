@@ -37,7 +37,7 @@ class CsvText:
 
     def __init__(self, path: pathlib.Path, label: str, dialect: CsvDialect, nulls: Sequence[str]) -> None:
         self._path, self.label, self._nulls = path, label, nulls
-        self._dialect = dialect
+        self._dialect, self._is_checked = dialect, False
         first = next(self._whole_blocks(), None)
         if first is None:
             raise EmptySourceError(label)
@@ -52,42 +52,43 @@ class CsvText:
         self._dialect = dataclasses.replace(dialect, skips_blank_lines=skips_blank_lines)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the rows without the header; see `iterate_blocks`."""
-        for index, block in enumerate(self._whole_blocks()):
+        """Yield the rows without the header; see `iterate_blocks`. The text is checked the first time."""
+        for index, block in enumerate(self._whole_blocks(self._is_checked)):
             start = self._data_start if index == 0 else 0
             if rest := block.data[start:]:
                 yield Block(rest, block.line + block.data.count(b"\n", 0, start))
+        self._is_checked = True
 
-    def _whole_blocks(self) -> Iterator[Block]:
+    def _whole_blocks(self, is_checked: bool = False) -> Iterator[Block]:
         with open_plain(self._path, self.label) as raw:
             stream: IBytes = Utf8Stream(raw, self._dialect.encoding, self.label)
             if self._dialect.skip_lines:
                 stream = _WithoutFirstLines(stream, self._dialect.skip_lines)
             if self._dialect.skip_last_lines:
                 stream = _WithoutLastLines(stream, self._dialect.skip_last_lines)
-            yield from iterate_blocks(stream, self._dialect, self.label)
+            yield from iterate_blocks(stream, self._dialect, self.label, is_checked)
 
-    def texts(self, block: Block) -> pa.Table:
-        """Return the rows of a block as texts.
+    def texts(self, block: Block, names: Sequence[str]) -> pa.Table:
+        """Return some columns of the rows of a block as texts.
 
         Raises:
             MalformedRowError: A row has more or fewer values than there are columns, or is no UTF-8.
         """
-        return self._read(block, {})
+        return self._read(block, dict.fromkeys(names, pa.string()))
 
     def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
         """Return the rows of a block, whose texts are known to follow the rules of these types."""
-        return self._read(block, types)
+        return self._read(block, {name: types.get(name, pa.string()) for name in self.names})
 
     def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
-        places = [str(place) for place in range(len(self.names))]
-        kinds = {place: types.get(name, pa.string()) for place, name in zip(places, self.names, strict=True)}
         data = _MARK + block.data if block.data.startswith(_MARK) else block.data
+        places = {str(place): name for place, name in enumerate(self.names)}  # names may be empty
+        kinds = {place: types[name] for place, name in places.items() if name in types}
         try:
-            table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options(places, kinds, len(data)))
+            table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options([*places], kinds, len(data)))
         except pa.ArrowInvalid:
             explain_block(block, self._dialect, self.names, self.label)
-        return table.rename_columns(list(self.names))
+        return table.rename_columns([places[place] for place in table.column_names])
 
     def _options(self, places: Sequence[str], kinds: Mapping[str, pa.DataType], size_bytes: int) -> Sequence[Any]:
         dialect = self._dialect
@@ -103,6 +104,7 @@ class CsvText:
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=kinds,
+                include_columns=[*kinds] or places[:1],
                 null_values=["", *self._nulls],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null="" in self._nulls,

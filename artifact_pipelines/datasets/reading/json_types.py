@@ -140,7 +140,9 @@ def to_array(values: Sequence[Any], kind: JsonType) -> pa.Array:
     """Return values as an Arrow array of a type that holds them."""
     if isinstance(kind, StructType):
         is_null = pa.array([value is None for value in values], pa.bool_())
-        children = [to_array([v and v.get(name) for v in values], inner) for name, inner in kind.fields.items()]
+        children = [
+            to_array([None if v is None else v.get(name) for v in values], inner) for name, inner in kind.fields.items()
+        ]
         return pa.StructArray.from_arrays(children, fields=list(kind.arrow), mask=is_null)
     if isinstance(kind, ListType):
         ends = itertools.accumulate((len(value or ()) for value in values), initial=0)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from artifact_pipelines.datasets.exceptions import RefusedValueError
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.found_types import Found, decimal_type, find_type
+from artifact_pipelines.datasets.reading.found_types import Found, FoundText, decimal_type, find_type
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
 from artifact_pipelines.datasets.reading.spelling import Spelling
 
@@ -35,8 +35,8 @@ class ITextRows(Protocol[Block]):
     def blocks(self) -> Iterator[Block]:
         """Yield its rows in blocks."""
 
-    def texts(self, block: Block) -> pa.Table:
-        """Return a block's rows as texts."""
+    def texts(self, block: Block, names: Sequence[str]) -> pa.Table:
+        """Return some columns of a block's rows as texts."""
 
     def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
         """Return a block's rows with values of some types, text elsewhere."""
@@ -83,8 +83,10 @@ def _pass_over(
     found: dict[str, Found | None] = {}
     misfits: dict[str, _Misfit] = {}
     for block in rows.blocks():
-        table = rows.texts(block)
-        for name in rows.names:
+        # Nothing more can be learned about a column of texts; its rows are still split.
+        unsure = [name for name in rows.names if fixed.get(name) != TEXT and found.get(name) != FoundText()]
+        table = rows.texts(block, unsure)
+        for name in unsure:
             texts = pl.Series(name, table.column(name))
             if name not in fixed:
                 found[name] = find_type(found.get(name), texts, spelling)
