@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -66,7 +67,7 @@ def read_with_duckdb(source: pathlib.Path, sink: pathlib.Path, declared: bool) -
 
 def read_with_polars(source: pathlib.Path, sink: pathlib.Path, declared: bool) -> None:
     """The sink of polars."""
-    kinds = {"amount": pl.Decimal(18, 2), "code": pl.String, "day": pl.Date, "at": pl.Datetime("us")}
+    kinds: dict[str, Any] = {"amount": pl.Decimal(18, 2), "code": pl.String, "day": pl.Date, "at": pl.Datetime("us")}
     pl.scan_csv(source, try_parse_dates=not declared, schema_overrides=kinds if declared else None).sink_parquet(sink)
 
 

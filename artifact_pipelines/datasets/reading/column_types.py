@@ -27,6 +27,8 @@ _DATES = {"us": rf"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)", "ns": rf"(?:{_NS_YEAR
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
 MOST_DIGITS = 38
+_SAFE_DIGITS = {8: 2, 16: 4, 32: 9, 64: 18}
+"""All numbers with at most as many digits fit into an integer."""
 EXACT_DIGITS = {32: 6, 64: 15}
 """A float keeps each number with at most as many digits."""
 
@@ -55,7 +57,10 @@ class ColumnType(abc.ABC):
 
     def misfits(self, texts: pl.Series) -> pl.Series:
         """Return the positions of the texts that are not accepted."""
-        return (texts.is_not_null() & ~self.accepts(texts).fill_null(False)).arg_true()
+        accepted = self.accepts(texts)
+        if accepted.all():  # not counting nulls
+            return accepted.head(0).arg_true()
+        return (texts.is_not_null() & ~accepted.fill_null(False)).arg_true()
 
     @property
     def expected(self) -> str:
@@ -121,6 +126,10 @@ class Integer(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         plain = self.spelling.plain_numbers(texts)
+        sign = "-?" if self.is_signed else ""
+        short = plain.str.contains(rf"^(?:0|{sign}[1-9][0-9]{{0,{_SAFE_DIGITS[self.bits] - 1}}})$")
+        if short.all():
+            return short
         written = plain.str.contains(r"^(?:0|-?[1-9][0-9]*)$")
         return written & plain.cast(self._polars, strict=False).is_not_null()
 
