@@ -50,6 +50,21 @@ class UnparsableSourceError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class ReaderDiedError(SourceError):
+    """The process that read a file did not survive it, or went beyond a limit."""
+
+    path: str
+    file_format: str
+    end: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} cannot be read as {self.file_format}: the process that read it {self.end}. The file is damaged "
+            "or hostile, or too large for the limits in docs/datasets.md. Export it again, in smaller parts."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class SchemaMismatchError(SourceError):
     """A file does not have the columns that its dataset expects."""
 

@@ -48,11 +48,17 @@ class IFileFormat(Declaration, abc.ABC):
     Attributes:
         EXTENSIONS: Files with these are read in this format if the dataset declares no type.
         MAGIC: Files that begin with these bytes are read in this format if the dataset declares no type.
+        ISOLATED: True if a library parses the bytes, so that the file is opened in a process of its own.
     """
 
     TAG: ClassVar[str] = "type"
     EXTENSIONS: ClassVar[Sequence[str]] = ()
     MAGIC: ClassVar[bytes | None] = None
+    ISOLATED: ClassVar[bool] = False
+
+    def chosen_for(self, file: RawFile) -> "IFileFormat":
+        """Return the format that reads a file: this one, unless it stands for a choice."""
+        return self
 
     @abc.abstractmethod
     def open(self, file: RawFile, contract: Contract) -> AbstractContextManager[OpenTable]:

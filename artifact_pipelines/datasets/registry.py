@@ -26,11 +26,15 @@ class ByExtension(CsvOptions):
         changed = "".join(f" {each.tag()}={each.CODE_VERSION}" for each in FORMATS if each.CODE_VERSION != "1")
         return f"{super().code_version()}{changed}"
 
-    def open(self, file: RawFile, contract: Contract) -> AbstractContextManager[OpenTable]:
+    def chosen_for(self, file: RawFile) -> IFileFormat:
         """See `IFileFormat`."""
         chosen = choose_format(file)
         options = self.model_dump(include=chosen.model_fields.keys() - {chosen.TAG}, exclude_defaults=True)
-        return chosen.model_validate(options).open(file, contract)
+        return chosen.model_validate(options)
+
+    def open(self, file: RawFile, contract: Contract) -> AbstractContextManager[OpenTable]:
+        """See `IFileFormat`."""
+        return self.chosen_for(file).open(file, contract)
 
 
 def choose_format(file: RawFile) -> type[IFileFormat]:

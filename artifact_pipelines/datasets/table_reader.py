@@ -6,15 +6,24 @@ from contextlib import contextmanager
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.sandbox import open_in_child
 
 
 @contextmanager
-def open_table(file: RawFile, file_format: IFileFormat, contract: Contract) -> Iterator[OpenTable]:
+def open_table(
+    file: RawFile, file_format: IFileFormat, contract: Contract, trusted: bool = False
+) -> Iterator[OpenTable]:
     """Open a raw file as `IFileFormat.open` does, and check that it has the columns of the contract.
+
+    Args:
+        trusted: False: a file that a library parses is opened in a process of its own.
 
     Raises:
         SchemaMismatchError: See `check_columns`.
+        ReaderDiedError: The process of its own died, or went beyond a limit; also when the table is read.
     """
-    with file_format.open(file, contract) as table:
+    chosen = file_format.chosen_for(file)
+    is_isolated = chosen.ISOLATED and not trusted
+    with open_in_child(chosen, file, contract) if is_isolated else chosen.open(file, contract) as table:
         check_columns(table.batches.schema.names, contract, file.label)
         yield table

@@ -19,6 +19,7 @@ class Arrow(IFileFormat):
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("arrow", "feather", "ipc", "arrows")
     MAGIC: ClassVar[bytes | None] = _FILE_MAGIC
+    ISOLATED: ClassVar[bool] = True
     type: Literal["arrow"] = "arrow"
 
     @contextmanager

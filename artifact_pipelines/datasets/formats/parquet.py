@@ -21,6 +21,7 @@ class Parquet(IFileFormat):
     CODE_VERSION: ClassVar[str] = "2"
     EXTENSIONS: ClassVar[Sequence[str]] = ("parquet",)
     MAGIC: ClassVar[bytes | None] = b"PAR1"
+    ISOLATED: ClassVar[bool] = True
     type: Literal["parquet"] = "parquet"
 
     @contextmanager

@@ -36,6 +36,9 @@ def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:
 def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     """Return a column as another type, if the way back gives the same values."""
     try:
+        if pa.types.is_integer(column.type) and pa.types.is_decimal(kind):
+            # Arrow asks for digits for all values that the type of the column could have.
+            column = pc.cast(column, pa.decimal256(76, kind.scale))
         found = pc.cast(column, kind)
         back = pc.cast(found, column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -1,0 +1,269 @@
+"""Reads hostile files in a child process, so that a library that aborts, hangs or asks for all memory is one bad file.
+
+One idea: only the child sees the bytes of the file. It has limits and none of the environment's secrets. It answers
+through two pipes: the table as an Arrow stream, batch by batch, and notes as lines of JSON. However it ends, the parent
+raises an error about the file.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+import pyarrow as pa
+import pydantic
+
+from artifact_pipelines.core.exceptions import ArtifactError
+from artifact_pipelines.datasets.exceptions import ReaderDiedError, UnparsableSourceError
+from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.reading.contract import Contract
+
+_START = "import sys; sys.path[:] = sys.argv[2:]; from artifact_pipelines.datasets.sandbox import main; main()"
+_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TEMP", "TMP", "TMPDIR", "TZ")
+_PIECE_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the process that reads a file.
+
+    Attributes:
+        memory_bytes: Of memory that it writes; a file that it maps does not count.
+        cpu_s: Of processor time; it gets one more second for each MB of the file.
+        silence_s: Longest time without an answer.
+    """
+
+    memory_bytes: int = 2 << 30
+    cpu_s: int = 600
+    silence_s: float = 300
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Job:
+    """The task of a child, as JSON can say it."""
+
+    module: str
+    format_class: str
+    options: Mapping[str, Any]
+    file: RawFile
+    contract: Contract
+    memory_bytes: int
+    cpu_s: int
+
+
+_JOB = pydantic.TypeAdapter(_Job)
+
+
+@contextlib.contextmanager
+def open_in_child(
+    file_format: IFileFormat, file: RawFile, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[OpenTable]:
+    """Open a file as `file_format.open` does, in a child process.
+
+    Raises:
+        ReaderDiedError: The child died, or went beyond a limit; also when the table is read.
+        ArtifactError: Whatever the format raises.
+    """
+    limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + file.path.stat().st_size // 1_000_000)
+    options = file_format.model_dump(mode="json", exclude_defaults=True)
+    kind = type(file_format)
+    job = _Job(kind.__module__, kind.__qualname__, options, file, contract, limits.memory_bytes, limits.cpu_s)
+    with _started() as (child, notes):
+        reading = _Reading(child, notes, file.label, kind.tag(), limits)
+        reading.ask(_JOB.dump_json(job))
+        yield reading.open()
+
+
+@contextlib.contextmanager
+def _started() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Start a child; at the end it is killed."""
+    ours, theirs = os.pipe()
+    with open(ours, "rb", buffering=0) as notes:  # noqa: PTH123  # a descriptor has no path
+        try:
+            child = subprocess.Popen(  # noqa: S603  # this module
+                [sys.executable, "-c", _START, str(theirs), *sys.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=[theirs],
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            )
+        finally:
+            os.close(theirs)
+        with child:
+            try:
+                yield child, notes
+            finally:
+                child.kill()
+
+
+class _Reading:
+    """The parent's side."""
+
+    def __init__(
+        self, child: subprocess.Popen[bytes], notes: IO[bytes], label: str, file_format: str, limits: Limits
+    ) -> None:
+        assert child.stdout is not None
+        self._child, self._label, self._format, self._limits = child, label, file_format, limits
+        self._notes = _Pipe(notes, limits.silence_s, self._explain_silence)
+        self._table = _Pipe(child.stdout, limits.silence_s, self._explain_silence)
+
+    def ask(self, job: bytes) -> None:
+        """Send the child its task."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died, and its first note will be missing
+            self._child.stdin.write(job + b"\n")
+
+    def open(self) -> OpenTable:
+        """Return the table as soon as the child has opened it."""
+        read_as = self._next_note()["read_as"]
+        with self._end_explained():
+            reader = pa.ipc.open_stream(self._table)
+        return OpenTable(pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader)), read_as)
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with self._end_explained():
+            yield from reader
+        self._next_note()  # or the child has not read the whole table
+
+    @contextlib.contextmanager
+    def _end_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, EOFError) as error:
+            self._next_note()
+            raise self._error("gave no table") from error
+
+    def _next_note(self) -> Mapping[str, Any]:
+        line = b""
+        while not line.endswith(b"\n"):
+            if not (piece := self._notes.read(1)):
+                raise self._error(self._end())
+            line += piece
+        note: Mapping[str, Any] = json.loads(line)
+        if "error" in note:
+            raise _error_of(note)
+        if "memory" in note:
+            raise self._error(f"needed more than {self._limits.memory_bytes >> 20:,} MiB of memory")
+        return note
+
+    def _end(self) -> str:
+        """Return in words how a child ended that had not done its task."""
+        code = self._child.wait()
+        if code == -signal.SIGXCPU:
+            return f"used more than {self._limits.cpu_s:,} s of processor time"
+        if code < 0:
+            return f"was ended by signal {signal.Signals(-code).name}"
+        return "failed unexpectedly, as the output of the step shows"
+
+    def _explain_silence(self) -> ReaderDiedError:
+        return self._error(f"gave no answer for {self._limits.silence_s:g} seconds")
+
+    def _error(self, end: str) -> ReaderDiedError:
+        return ReaderDiedError(self._label, self._format, end)
+
+
+class _Pipe:
+    """A pipe from a child, read by the parent with a limit of time.
+
+    Args:
+        explain: Returns the error if the limit is passed.
+    """
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes], silence_s: float, explain: Callable[[], Exception]) -> None:
+        self._descriptor, self._silence_s, self._explain = stream.fileno(), silence_s, explain
+        self._poll = select.poll()
+        self._poll.register(stream, select.POLLIN)
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, or fewer at the end."""
+        found = bytearray()
+        while len(found) < size:
+            if not self._poll.poll(self._silence_s * 1_000):
+                raise self._explain()
+            if not (piece := os.read(self._descriptor, min(size - len(found), _PIECE_BYTES))):
+                break
+            found += piece
+        return bytes(found)
+
+
+def _error_of(note: Mapping[str, Any]) -> ArtifactError:
+    """Return an error that a child has noted: one of those that the parent knows, for a child is not trusted."""
+    return next(kind for kind in _below(ArtifactError) if _name(kind) == note["error"])(**note["fields"])
+
+
+def _below(kind: type[ArtifactError]) -> Iterator[type[ArtifactError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def main() -> None:
+    """Do the task that comes as a line of standard input. Runs in the child."""
+    with os.fdopen(os.dup(1), "wb") as table, os.fdopen(int(sys.argv[1]), "w") as notes:
+        os.dup2(2, 1)  # a library may print
+        job = _JOB.validate_json(sys.stdin.buffer.readline())
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _limit(job)
+        try:
+            _send(job, table, notes)
+            note: Mapping[str, Any] = {"done": True}
+        except ArtifactError as error:
+            fields = {field.name: getattr(error, field.name) for field in dataclasses.fields(error)}  # type: ignore[arg-type]
+            note = {"error": _name(type(error)), "fields": fields}
+        except MemoryError:
+            note = {"memory": True}
+        _write(notes, note)
+        table.flush()
+    os._exit(0)  # a library may hang while it is taken down
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def _limit(job: _Job) -> None:
+    for what, most in ((resource.RLIMIT_DATA, job.memory_bytes), (resource.RLIMIT_CPU, job.cpu_s)):
+        resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _send(job: _Job, table: IO[bytes], notes: IO[str]) -> None:
+    kind = functools.reduce(getattr, job.format_class.split("."), importlib.import_module(job.module))
+    with kind.model_validate(job.options).open(job.file, job.contract) as opened:
+        _write(notes, {"read_as": dict(opened.read_as)})
+        with pa.ipc.new_stream(table, opened.batches.schema) as writer:
+            table.flush()
+            for batch in opened.batches:
+                try:
+                    batch.validate(full=True)  # the parent trusts what it gets
+                except pa.ArrowInvalid as error:
+                    raise UnparsableSourceError(job.file.label, kind.tag(), "its data are damaged") from error
+                writer.write_batch(batch)
+                table.flush()
+
+
+def _write(notes: IO[str], note: Mapping[str, Any]) -> None:
+    notes.write(json.dumps(note) + "\n")
+    notes.flush()
