@@ -190,6 +190,21 @@ def test_job_without_a_file_fails_with_the_remedy(project: Project) -> None:
     assert "Drop one there" in failure.step_failure_data.error_display_string
 
 
+def test_version_records_the_dropped_file_and_how_it_was_read(project: Project) -> None:
+    project.drop(CSV.replace(",", ";"))
+    assert _job(project, "flights_pipeline").success
+    with open_store() as store:
+        source = store.history("flights/table")[0].source
+    assert (source["file"], source["read_as"]) == ("flights.csv", {"delimiter": ";", "encoding": "utf-8"})
+
+
+def test_refused_value_is_named_by_dropped_file_line_and_column(project: Project) -> None:
+    project.drop("carrier,number,delay\nUA,1,5\nAA,2,late\n")
+    [failure] = _job(project, "flights_pipeline").get_step_failure_events()
+    shown = failure.step_failure_data.error_display_string
+    assert "flights.csv, line 3, column 'delay': 'late' is not a whole number" in shown
+
+
 def test_every_asset_has_description_owner_group_kinds_and_code_version(project: Project) -> None:
     specs = _dataset_specs(project.definitions)
     assert sorted(spec.key.to_user_string() for spec in specs) == [f"flights/{name}" for name in ALL]

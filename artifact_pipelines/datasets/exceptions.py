@@ -29,7 +29,7 @@ class NothingLandedError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class EmptySourceError(SourceError):
-    """A file has 0 bytes."""
+    """A file has no bytes, or no text."""
 
     path: str
 

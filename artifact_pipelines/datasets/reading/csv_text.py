@@ -39,7 +39,7 @@ class CsvText:
         self._path, self.label, self._nulls = path, label, nulls
         self._dialect, self._is_checked = dialect, False
         first = next(self._whole_blocks(), None)
-        if first is None:
+        if first is None or not first.data.strip():
             raise EmptySourceError(label)
         header = dataclasses.replace(dialect, skips_blank_lines=True)
         count = max(1, dialect.header_lines)

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import RefusedValueError
+from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.found_types import Found, FoundText, decimal_type, find_type
@@ -59,8 +59,12 @@ def check_rows(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling)
     """Check all texts against declared types and those of the version before, and find the others.
 
     Raises:
+        SchemaMismatchError: There are no rows, and the version before has some.
         RefusedValueError: A text does not have the declared type, or that of the version before.
     """
+    if contract.kept and contract.before and next(rows.blocks(), None) is None:
+        problem = f"it has a header and no rows, and version {contract.before.version} is a whole table"
+        raise SchemaMismatchError(rows.label, problem, "Drop the whole file, or set `on_schema_change: accept`")
     declared = {name: declared_type(kind, spelling) for name, kind in contract.columns.items()}
     kept = {
         name: found
