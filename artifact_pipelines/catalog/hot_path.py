@@ -29,7 +29,7 @@ class _Ids(sa.types.TypeDecorator[Sequence[int]]):
 
 
 class _IsAmong(FunctionElement[bool]):
-    type = sa.Boolean()
+    # No type: for a Boolean, SQLAlchemy writes `... = 1` on SQLite, which then uses no index.
     inherit_cache = True
     name = "is_among"
 
