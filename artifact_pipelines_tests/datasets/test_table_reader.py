@@ -116,12 +116,13 @@ def test_file_that_breaks_the_contract_is_refused_with_the_problem(
         (b"PAR1" + b"\0" * 100 + b"PAR1", "parquet", "footer is damaged"),
         (b"ARROW1\0\0" + b"\0" * 100, "arrow", "damaged"),
         ("<html>", "html", "supported are csv, tsv"),
+        (b"PK\x03\x04" + b"\0" * 100, "csv", "zip archive or an Excel file"),
         (gzip.compress(NUMBERS, mtime=0)[:-20], "csv", "compressed data are damaged or end too early"),
         (pa.compress(NUMBERS, "zstd", asbytes=True)[:-1], "csv", "damaged or end too early"),
         (lzma.compress(NUMBERS)[:-40], "csv", "damaged or end too early"),
         (bz2.compress(NUMBERS)[:-20], "csv", "damaged or end too early"),
     ],
-    ids=["text", "hollow parquet", "hollow arrow", "html", "gzip", "zstd", "xz", "bzip2"],
+    ids=["text", "hollow parquet", "hollow arrow", "html", "zip", "gzip", "zstd", "xz", "bzip2"],
 )
 def test_foreign_or_damaged_file_is_refused_with_the_reason(
     tmp_path: pathlib.Path, data: str | bytes, file_type: str, problem: str

@@ -22,6 +22,7 @@ _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
     b"\xfd7zXZ\0": ("xz", lzma.open),
     b"\x28\xb5\x2f\xfd": ("zstd", lambda path: _open_zstd(path)),
 }
+_ZIP = b"PK\x03\x04"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -49,9 +50,13 @@ def _open_zstd(path: pathlib.Path) -> Any:
 
 def compression_of(path: pathlib.Path) -> str | None:
     """Return the compression that a file's first bytes say."""
-    with path.open("rb") as stream:
-        head = stream.read(8)
+    head = _head(path)
     return next((name for magic, (name, _) in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def _head(path: pathlib.Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(8)
 
 
 @contextlib.contextmanager
@@ -59,8 +64,11 @@ def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     """Open the uncompressed bytes of a file.
 
     Raises:
-        UnparsableSourceError: While reading: the compressed bytes are damaged or cut off.
+        UnparsableSourceError: It is a zip archive; or while reading: the compressed bytes are damaged or cut off.
     """
+    if _head(path).startswith(_ZIP):
+        reason = "it is a zip archive or an Excel file, which cannot be read yet; drop the files in it, or export CSV"
+        raise UnparsableSourceError(label, "text", reason)
     name = compression_of(path)
     opened = next((how for each, how in _COMPRESSIONS.values() if each == name), lambda path: path.open("rb"))
     with _damage_explained(label, name):
