@@ -3,7 +3,7 @@
 One idea: a dataset is declared, not programmed. This module only combines the slices for one dataset.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import dagster as dg
@@ -21,6 +21,7 @@ from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChang
 from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
+from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.registry import SamplingDesign
 
@@ -28,20 +29,6 @@ RETRY_DELAY_S = 5
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
-
-
-def _checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
-    """Return a validator that reports a check's error at the field; a template is checked after it is filled in."""
-
-    def validate(text: str) -> str:
-        try:
-            if "{{" not in text:
-                check(text)
-        except InvalidArgumentError as error:
-            raise ValueError(str(error)) from error
-        return text
-
-    return pydantic.AfterValidator(validate)
 
 
 def _check_cron(cron: str) -> None:
@@ -58,8 +45,8 @@ class RetentionSpec(dg.Model):
     keep_daily: _Count = pydantic.Field(default=None, description="Days of which the last version is kept.")
     keep_weekly: _Count = pydantic.Field(default=None, description="Weeks of which the last version is kept.")
     keep_monthly: _Count = pydantic.Field(default=None, description="Months of which the last version is kept.")
-    keep_within: Annotated[str, _checked_by(lambda text: parse_duration_s(text, "keep_within"))] | None = (
-        pydantic.Field(default=None, description="A duration such as 36h, 30d or 8w.")
+    keep_within: Annotated[str, checked_by(lambda text: parse_duration_s(text, "keep_within"))] | None = pydantic.Field(
+        default=None, description="A duration such as 36h, 30d or 8w."
     )
 
 
@@ -68,7 +55,7 @@ class DatasetPipeline(dg.Component, dg.Model):
 
     name: _Name = pydantic.Field(description="Name of the dataset, with which its asset keys begin.")
     description: str = pydantic.Field(min_length=1, description="Describes the dataset to its users, in Markdown.")
-    source: Annotated[str, _checked_by(check_source)] = pydantic.Field(
+    source: Annotated[str, checked_by(check_source)] = pydantic.Field(
         description="Glob of the dataset's files below the landing zone."
     )
     owners: Sequence[_Owner] = pydantic.Field(
@@ -77,7 +64,7 @@ class DatasetPipeline(dg.Component, dg.Model):
     format: FileFormat = pydantic.Field(
         default=ByExtension(), description="How the files are read; without a type, by their extension."
     )
-    columns: Mapping[str, Annotated[str, _checked_by(declared_type)]] = pydantic.Field(
+    columns: Mapping[str, Annotated[str, checked_by(declared_type)]] = pydantic.Field(
         default={}, description="Required columns with their DuckDB types."
     )
     key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
@@ -90,7 +77,7 @@ class DatasetPipeline(dg.Component, dg.Model):
     )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
-    schedule: Annotated[str, _checked_by(_check_cron)] | None = pydantic.Field(
+    schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
         default=None, description="Cron schedule, in UTC, that materializes the whole dataset."
     )
     tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")

@@ -5,11 +5,27 @@ Errors name the wrong field itself, both when a file is loaded and in `dg check 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pydantic
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+
+
+def checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
+    """Return a validator that reports a check's error at the field; a template is checked after it is filled in."""
+
+    def validate(text: str) -> str:
+        try:
+            if "{{" not in text:
+                check(text)
+        except InvalidArgumentError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return pydantic.AfterValidator(validate)
 
 
 class Declaration(pydantic.BaseModel):
@@ -30,7 +46,10 @@ class Declaration(pydantic.BaseModel):
         return cls.model_fields[cls.TAG].default
 
     def code_version(self) -> str:
-        """Return the code version of the asset: class, code and the fields that differ from their defaults."""
+        """Return the code version of the asset: class, code and the fields that differ from their defaults.
+
+        A field that does not change the result is declared with `exclude=True`.
+        """
         return f"{self.tag()} {self.CODE_VERSION} {self.model_dump_json(exclude_defaults=True)}"
 
 

@@ -16,3 +16,18 @@ class InvalidQueryError(UsageError):
 
     def __str__(self) -> str:
         return f"The query cannot be answered: {self.reason.strip()}\nAvailable tables: {listed(self.tables)}. Fix `query` in the dataset's YAML file:\n{self.sql.strip()}"
+
+
+@dataclasses.dataclass(eq=False)
+class QueryLimitError(UsageError):
+    """A user's SQL needs more time, memory or disk than it may take."""
+
+    sql: str
+    limit: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return (
+            f"The query was ended: it needs more than {self.limit} allows ({self.allowed}). Nothing was stored. Make it "
+            f"read or join fewer rows, or raise `{self.limit}` in the dataset's YAML file:\n{self.sql.strip()}"
+        )

@@ -1,39 +1,30 @@
 """Paths of stored files, for readers that take a path instead of a stream.
 
 A thread hashes the file while the reader reads it, and the result is returned only once the hash is right. A file that
-lies elsewhere is copied to local disk: each process keeps its copies in a folder of its own below `TMPDIR`, for a block
-or until the process ends. The next process that makes copies there removes the folders of killed ones.
+lies elsewhere is copied to local disk, into the process's scratch folder, for a block or until the process ends.
 """
 
-import atexit
 import copy
 import dataclasses
-import fcntl
-import functools
-import os
 import pathlib
-import re
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from artifact_pipelines.core.exceptions import IntegrityError
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PREFIX = "artifact-copies-"
-_NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}", re.ASCII)  # a name that tempfile makes
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
-_folder_lock = threading.Lock()
 _copy_locks: dict[str, threading.Lock] = {}
 
 
@@ -125,7 +116,7 @@ def _blaming(check: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def brief_copy(artifact: Artifact) -> Iterator[pathlib.Path]:
     """Yield the path of a copy that is deleted when the block ends."""
-    with tempfile.TemporaryDirectory(dir=copies_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
         yield _copy(artifact, pathlib.Path(folder))
 
 
@@ -138,7 +129,7 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
     if path is not None:
         return path
     # Named by content and ID, so that files of two stores are never confused.
-    folder = copies_folder() / str(artifact.info.storage_path).replace("/", "-")
+    folder = scratch_folder() / str(artifact.info.storage_path).replace("/", "-")
     with _copy_locks.setdefault(folder.name, threading.Lock()):  # atomic: two threads at once get the same lock
         path = folder / "file"
         return path if path.exists() else _copy(artifact, folder)
@@ -159,46 +150,3 @@ def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
         raise StorageUnavailableError(str(folder), error.strerror or str(error), remedy) from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def copies_folder() -> pathlib.Path:
-    """Return the folder of this process's copies; the first call makes it, and removes those of dead processes."""
-    with _folder_lock:  # or the first threads would make one each
-        return _made_folder(tempfile.gettempdir())
-
-
-@functools.cache
-def _made_folder(parent: str) -> pathlib.Path:
-    remove_abandoned_folders(pathlib.Path(parent))
-    folder = _claimed_folder()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _claimed_folder() -> pathlib.Path:
-    """Create a folder that is locked while this process lives, because its descriptor is never closed."""
-    while True:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with suppress(FileNotFoundError):
-            descriptor = os.open(folder, _FLAGS)
-            with suppress(OSError):  # without locks on folders, none is ever taken for abandoned
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if folder.exists():
-                return folder
-            os.close(descriptor)
-        # Another process removed it before it was locked: try another name.
-
-
-def remove_abandoned_folders(parent: pathlib.Path) -> None:
-    """Remove the folders of this user's dead processes: those without a lock, whatever the clock says."""
-    for path in parent.iterdir():
-        if not _NAME.fullmatch(path.name):
-            continue
-        with suppress(OSError):  # another user's, in use, a link, or gone by now: skip it
-            descriptor = os.open(path, _FLAGS)
-            try:
-                if os.fstat(descriptor).st_uid == os.getuid():  # root can open those of other users
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path)  # still locked: a process that has just made it must find it gone
-            finally:
-                os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A DuckDB that can read only the files named to it: for files and SQL from outside.
+"""A DuckDB that can read only the files named to it, and whose queries can be ended: for files and SQL from outside.
 
 Source: https://duckdb.org/docs/current/operations_manual/securing_duckdb/overview
 """
@@ -6,15 +6,22 @@ Source: https://duckdb.org/docs/current/operations_manual/securing_duckdb/overvi
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import Self, TypeVar
 
 import duckdb
 
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TEMP_LIMIT_BYTES = 16 << 30
+_ASK_AGAIN_S = 0.1
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -49,11 +56,48 @@ def locked_duckdb(
 def _spill_folder() -> Iterator[str]:
     # Not a TemporaryDirectory: it warns when a generator that uses it is abandoned, as Dagster does with an asset
     # whose output could not be stored.
-    folder = tempfile.mkdtemp(prefix="artifact-query-")
+    folder = tempfile.mkdtemp(prefix="query-", dir=scratch_folder())
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class QueryThread:
+    """Calls DuckDB on a thread of its own, so that the caller's thread still answers to signals and to the clock.
+
+    A signal raises only between two steps of Python, and an endless query is a single one. DuckDB ends a query between
+    two batches of 2,048 rows.
+
+    Args:
+        connection: Used by no other thread meanwhile.
+        time_limit_s: How long all calls may take from now on, the caller's work between them included.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, time_limit_s: float) -> None:
+        self._connection = connection
+        self._ends = time.monotonic() + time_limit_s
+        self._pool = ThreadPoolExecutor(1, "query")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Return the result of some work on the connection. Whatever interrupts the caller ends the query first.
+
+        Raises:
+            TimeoutError: The time is over.
+        """
+        future = self._pool.submit(work)
+        try:
+            return future.result(self._ends - time.monotonic())
+        finally:
+            while not future.done():
+                self._connection.interrupt()  # again, because a query that has not begun yet does not notice it
+                wait([future], _ASK_AGAIN_S)
 
 
 def only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

@@ -1,6 +1,9 @@
 """The asset of an analysis, for a kind that only this test knows."""
 
 import pathlib
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Literal
@@ -9,10 +12,13 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from artifact_pipelines import ArtifactIOManagerFactory, open_store
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.kinds.sql import Sql
+from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.settings import Settings
 
 
@@ -44,3 +50,26 @@ def test_kind_in_one_class_becomes_an_asset(settings: Settings) -> None:
     [spec] = analysis.specs
     assert (spec.description, spec.code_version) == ("The number of rows of flights.", "row_count 1 {}")
     assert spec.kinds == {"parquet", "pyarrow"}
+
+
+@pytest.mark.timeout(60)
+def test_termination_ends_an_endless_query_within_seconds(settings: Settings) -> None:
+    query = Sql(
+        query="SELECT count(*) AS n FROM range(10_000_000) a, range(10_000_000) b WHERE hash(a.range + b.range) = 1"
+    )
+    analysis = build_analysis_asset("flights", "endless", query, {})
+    manager = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+    assert dg.materialize([table], resources={"io_manager": manager}).success
+    signalled = list[float]()
+
+    def terminate() -> None:  # as the process of a run is told by its code server
+        signalled.append(time.monotonic())
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    timer = threading.Timer(3, terminate)
+    timer.start()
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        dg.materialize([table, analysis], selection=[analysis], resources={"io_manager": manager})
+    assert time.monotonic() - signalled[0] < 5
+    with open_store() as store, pytest.raises(NeverMaterializedError):
+        store.load("flights/analyses/endless", pl.DataFrame)

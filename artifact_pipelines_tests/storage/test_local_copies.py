@@ -1,8 +1,6 @@
 """Local copies disappear with their process, however it ends."""
 
-import contextlib
 import errno
-import fcntl
 import io
 import os
 import pathlib
@@ -17,6 +15,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.storage import local_paths
 from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 
@@ -58,75 +57,10 @@ def test_the_next_process_removes_copies_of_a_killed_one(folder: pathlib.Path) -
         dead.kill()
         dead.wait()
         assert [copy.read_bytes() for copy in left + used] == [b"12345"] * 4
-        mine = local_paths.copies_folder()
+        mine = scratch_folder()
         assert set(folder.iterdir()) == {mine, used[0].parents[1]}
         assert [copy.read_bytes() for copy in used] == [b"12345"] * 2
         alive.communicate()
-    assert list(folder.iterdir()) == [mine]
-
-
-def test_other_folders_are_left_alone(folder: pathlib.Path) -> None:
-    target = folder / "notes"
-    names = (
-        "notes",
-        "artifact-copies-12345678x",
-        "artifact-copies-1234567",
-        "artifact-copies-1234567-",
-        "artifact-copies",
-    )
-    for name in names:
-        (folder / name).mkdir()
-        (folder / name / "file").touch()
-    (folder / "artifact-copies-aaaaaaaa").symlink_to(target)
-    (folder / "artifact-copies-bbbbbbbb").write_text("a file")
-    (folder / "artifact-copies-cccccccc").mkdir()
-    (folder / "artifact-copies-cccccccc" / "link").symlink_to(target)
-    before = set(folder.iterdir())
-    mine = local_paths.copies_folder()
-    assert before - set(folder.iterdir()) == {folder / "artifact-copies-cccccccc"}
-    assert mine.parent == folder
-    assert all((folder / name / "file").exists() for name in names)
-
-
-def test_folders_of_another_user_are_left_alone(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = folder / "artifact-copies-aaaaaaaa"
-    other.mkdir()
-    user = os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: user + 1)
-    local_paths.remove_abandoned_folders(folder)
-    assert other.exists()
-
-
-def swept_before_it_is_opened(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make = tempfile.mkdtemp
-
-    def make_and_sweep(prefix: str) -> str:
-        made = make(prefix=prefix)
-        monkeypatch.undo()
-        pathlib.Path(made).rmdir()
-        return made
-
-    monkeypatch.setattr(tempfile, "mkdtemp", make_and_sweep)
-
-
-def swept_before_it_is_locked(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = fcntl.flock
-
-    def sweep_and_lock(descriptor: int, operation: int) -> None:
-        monkeypatch.undo()
-        next(folder.iterdir()).rmdir()
-        lock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", sweep_and_lock)
-
-
-@pytest.mark.parametrize("swept", [swept_before_it_is_opened, swept_before_it_is_locked])
-def test_a_folder_removed_before_it_is_locked_is_not_used(
-    folder: pathlib.Path, swept: Callable[[pathlib.Path, pytest.MonkeyPatch], None]
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        swept(folder, patch)
-        mine = local_paths.copies_folder()
     assert list(folder.iterdir()) == [mine]
 
 
@@ -154,21 +88,6 @@ def test_a_slow_copy_does_not_delay_copies_of_other_files(folder: pathlib.Path) 
             goes_on.set()
         [path, same] = [future.result(30) for future in waiting]
     assert (path.read_bytes(), path, opened) == (b"slow", same, ["slow"])
-
-
-def test_threads_that_start_at_once_share_one_folder(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, make = threading.Barrier(2), tempfile.mkdtemp
-
-    def make_slowly(prefix: str) -> str:
-        with contextlib.suppress(threading.BrokenBarrierError):
-            asked.wait(1)  # for the other thread, should it get here
-        return make(prefix=prefix)
-
-    monkeypatch.setattr(tempfile, "mkdtemp", make_slowly)
-    with ThreadPoolExecutor() as pool:
-        [mine, same] = [made.result() for made in [pool.submit(local_paths.copies_folder) for _ in range(2)]]
-    assert mine == same
-    assert list(folder.iterdir()) == [mine]
 
 
 class Breaking(io.RawIOBase):
