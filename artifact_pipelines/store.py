@@ -18,6 +18,7 @@ from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Materialization, NewArtifact, Rollback
 from artifact_pipelines.handlers.containers import read_value
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.file_types import describe_by_name
@@ -125,6 +126,10 @@ class Store(IArtifactProducer):
     def uri(self, file_id: FileId | int) -> str:
         """Return the URI of a file's bytes (`file:///…` or `s3://…`). Raises an `IntegrityError` as `open` does."""
         return self._producer.uri(self.info(file_id))
+
+    def artifact(self, file: FileInfo) -> Artifact:
+        """Return a file of a materialization, for readers that take a path. Nothing is read."""
+        return self._producer.artifact(file)
 
     def release(self, file_id: FileId | int) -> None:
         """Drop one reference that a `create_artifact` made. The bytes stay until they are collected.

@@ -7,6 +7,7 @@ from typing import Self
 from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.candidates import CandidateCatalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
+from artifact_pipelines.catalog.dataset_versions import DatasetCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
 from artifact_pipelines.catalog.landing import LandingCatalog
@@ -29,6 +30,7 @@ class Catalog:
         lineage: Inputs and consumers of materializations.
         pins_and_tags: Pins and tags on versions.
         collection: Expired leases and garbage.
+        datasets: Versions of datasets.
         landing: Files in the landing zone.
         audit: Files to verify, and contradictions between rows.
         transfer: All rows at once, out and in.
@@ -55,6 +57,7 @@ class Catalog:
         self.lineage = LineageCatalog(self._engine)
         self.pins_and_tags = PinAndTagCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
+        self.datasets = DatasetCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
         self.audit = AuditCatalog(self._engine)
         self.transfer = CatalogTransfer(self._engine)

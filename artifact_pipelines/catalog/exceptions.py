@@ -52,6 +52,46 @@ class NoCatalogError(NotFoundError):
 
 
 @dataclasses.dataclass(eq=False)
+class UnknownDatasetError(NotFoundError):
+    """The catalog has no dataset of this name."""
+
+    dataset: str
+    known: Sequence[str]
+
+    def __str__(self) -> str:
+        known = f"Known datasets: {listed(self.known)}." if self.known else "No dataset has a version yet: drop a file."
+        return f"There is no dataset {self.dataset!r} in this catalog. {known}"
+
+
+@dataclasses.dataclass(eq=False)
+class UnknownDatasetVersionError(NotFoundError):
+    """A dataset has no such version, or no longer has it."""
+
+    dataset: str
+    selector: str
+    known: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"Dataset {self.dataset} has no version {self.selector!r}. Its newest versions: {listed(self.known)}. "
+            f"Write {self.dataset}@v3 or {self.dataset}@TAG; list all: `artifact-pipelines datasets log {self.dataset}`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class VersionWithoutTableError(NotFoundError):
+    """No table was made from a version of a dataset, or retention has released it."""
+
+    version: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.version} has no table: its file could not be read as one, or its table was released. "
+            f"`artifact-pipelines datasets export {self.version} --raw -o FILE` writes the dropped file."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class UnknownVersionError(NotFoundError):
     """An asset has no version of this number."""
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from artifact_pipelines.cli.catalog import catalog, db
+from artifact_pipelines.cli.datasets import datasets
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
 from artifact_pipelines.cli.lineage import lineage
@@ -62,5 +63,5 @@ def main() -> None:
 
 _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
-for command in (*_ON_FILES, *_ON_ASSETS, gc, verify, db, catalog):
+for command in (*_ON_FILES, *_ON_ASSETS, datasets, gc, verify, db, catalog):
     main.add_command(command)

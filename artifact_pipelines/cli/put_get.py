@@ -49,17 +49,23 @@ def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
     """Write the bytes of a stored file to disk or standard output."""
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
-    if output is not None and not output.parent.is_dir():
-        raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
+    if output is not None:
+        check_folder(output)
     with open_store() as store, store.open(file_id) as source:
         if output is None:  # without a bar: the other end of a pipe may print on the same terminal
             return _write_to_standard_output(source)
-        with stream_progress(f"Writing {output.name}") as counted:
-            _write_whole(counted(source), output)
+        with stream_progress(f"Writing {output.name}") as counted, whole_file(output) as sink:
+            shutil.copyfileobj(counted(source), sink, _PIECE_BYTES)
         info = store.info(file_id)
     if as_json:
         return print_json({**file_row(info), "output": str(output)})
     return click.echo(f"{output}: {decimal(info.size_bytes)}")
+
+
+def check_folder(output: pathlib.Path) -> None:
+    """Refuse a target whose folder does not exist."""
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
 
 
 def _write_to_standard_output(source: BinaryIO) -> None:
@@ -68,16 +74,21 @@ def _write_to_standard_output(source: BinaryIO) -> None:
         sys.stdout.buffer.flush()
 
 
-def _write_whole(source: BinaryIO, output: pathlib.Path) -> None:
-    """Write beside the target and rename, so that a reader never sees half a file. A device is written directly."""
+@contextmanager
+def whole_file(output: pathlib.Path) -> Iterator[BinaryIO]:
+    """Yield a stream beside the target that is renamed at the end, so that a reader never sees half a file.
+
+    A device is written directly.
+    """
     with _target_errors(str(output)):
         if output.exists() and not output.is_file():
             with output.open("wb") as device:
-                return shutil.copyfileobj(source, device, _PIECE_BYTES)
+                yield device
+            return
         partial = output.with_name(f".{output.name[:50]}.{secrets.token_hex(8)}")
         try:
             with partial.open("xb") as sink:
-                shutil.copyfileobj(source, sink, _PIECE_BYTES)
+                yield sink
             partial.replace(output)
         finally:
             partial.unlink(missing_ok=True)

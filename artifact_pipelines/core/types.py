@@ -139,6 +139,9 @@ class Publication(enum.StrEnum):
 SOURCE = "source"
 """Key in the metadata of a materialization: what its writer has noted about its source."""
 
+CHANGES = "changes"
+"""Key in the metadata of a table's materialization: how its rows differ from the version before."""
+
 SUPERSEDED = "superseded"
 """First word of the reason if a candidate is rejected only because a newer version became current."""
 
@@ -238,6 +241,33 @@ class Materialization:
         word = publication_word(self.publication, self.publication_reason)
         is_enough = self.publication == Publication.PUBLISHED or word == SUPERSEDED
         return self.publication_reason if is_enough else f"{word}: {self.publication_reason}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """One content of a dataset, and the table made from it.
+
+    Attributes:
+        number: Counts the changes of the dataset's raw content, from 1.
+        raw: The materialization that brought the content.
+        table: The newest table made from it; None: there is none, or it was released.
+        is_current: True if the dataset's current table was made from it.
+    """
+
+    dataset: str
+    number: int
+    raw: Materialization
+    table: Materialization | None
+    tags: tuple[str, ...] = ()
+    is_current: bool = False
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identified a row when the table was made."""
+        return tuple(self.table.source.get("key", ())) if self.table else ()
+
+    def __str__(self) -> str:
+        return f"{self.dataset}@v{self.number}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -126,7 +126,13 @@ def build_table_asset(
                 source = RawFile(file.path, raw.info.file_type, name)
                 with open_table(source, file_format, expected) as opened:
                     wider = expected.widened(opened.batches.schema)
-                    read = {"file": name, "read_as": dict(opened.read_as), "widened": wider, "rules": rules}
+                    read = {
+                        "file": name,
+                        "read_as": dict(opened.read_as),
+                        "widened": wider,
+                        "rules": rules,
+                        "key": list(contract.key),
+                    }
                     yield dg.Output(file.batches(opened.batches), metadata={SOURCE_METADATA_KEY: read})
 
     return table

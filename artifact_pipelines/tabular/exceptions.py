@@ -153,6 +153,26 @@ class PartitionColumnError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class IncomparableTablesError(UsageError):
+    """The rows of two tables cannot be compared."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The rows of the two tables cannot be compared. DuckDB says: {self.reason:.500}"
+
+
+@dataclasses.dataclass(eq=False)
+class NoCsvError(UsageError):
+    """CSV has no form for the values of some columns."""
+
+    columns: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"The table cannot be written as CSV, which has no form for {first_names(self.columns)}. Write it as .parquet."
+
+
+@dataclasses.dataclass(eq=False)
 class UnsafeQueryError(UsageError):
     """A user's SQL is not exactly one SELECT, or accesses something forbidden."""
 

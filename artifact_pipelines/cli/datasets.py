@@ -1,0 +1,204 @@
+"""Commands on the versions of datasets: datasets ls, log, diff, tag, untag, export."""
+
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+from rich.filesize import decimal
+
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.put_get import check_folder, whole_file
+from artifact_pipelines.cli.terminal import as_json_option, print_json, print_rows, waiting
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.types import CHANGES, DatasetVersion, Materialization
+
+if TYPE_CHECKING:
+    from artifact_pipelines.store import Store
+    from artifact_pipelines.tabular.table_diff import TableDiff
+
+_NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
+_ONLY_JSON = ("dataset", "schema", "dialect", "key")
+_PIECE_BYTES = 1 << 20
+_BATCH_ROWS = 65_536
+
+
+@click.group()
+def datasets() -> None:
+    """List the versions of datasets, compare them, and write them to disk.
+
+    A version is named NAME@v3 or NAME@TAG; NAME alone is the current version.
+    """
+
+
+@datasets.command()
+@as_json_option
+def ls(as_json: bool) -> None:
+    """List all datasets with their current versions."""
+    with open_store() as store:
+        catalog = store.catalog.datasets
+        rows = [_row(catalog.find(name)) for name in catalog.names()]
+    if as_json:
+        return print_json(rows)
+    return print_rows(rows, only_json=[*_ONLY_JSON[1:], "marks"]) if rows else click.echo(_NONE)
+
+
+@datasets.command()
+@click.argument("dataset")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Number of rows at most.")
+@as_json_option
+def log(dataset: str, limit: int, as_json: bool) -> None:
+    """List the versions of DATASET, newest first."""
+    with open_store() as store:
+        rows = [_row(version) for version in store.catalog.datasets.versions(dataset, limit)]
+    print_json(rows) if as_json else print_rows(rows, only_json=_ONLY_JSON)
+
+
+@datasets.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--key", help="Columns that identify a row, separated by commas. Default: the dataset's `key`.")
+@as_json_option
+def diff(before: str, after: str, key: str | None, as_json: bool) -> None:
+    """Show the differences from version BEFORE to version AFTER.
+
+    Columns and numbers of rows always; with a key, also the rows added, removed and changed, and in which columns.
+    """
+    with open_store() as store, waiting(f"Comparing {before} and {after}"):
+        versions = [store.catalog.datasets.find(name) for name in (before, after)]
+        found = _compare(store, versions, key.split(",") if key else versions[1].key)
+    if as_json:
+        return print_json(found)
+    for heading, text in found.lines().items():
+        click.echo(f"{heading}: {text}")
+    if not found.rows:
+        click.echo(
+            "To compare rows too, name the columns that identify one: --key, or `key` in the dataset's YAML file."
+        )
+    return None
+
+
+@datasets.command()
+@click.argument("version")
+@click.argument("name")
+@as_json_option
+def tag(version: str, name: str, as_json: bool) -> None:
+    """Give VERSION, its dropped file and its table, a NAME, and keep it.
+
+    If another version of the dataset has this name, the name moves.
+    """
+    from artifact_pipelines.catalog.dataset_versions import number_in
+
+    if number_in(name) is not None:
+        raise InvalidArgumentError("tag", name, "another word: v1, v2, … are the numbers of versions")
+    with open_store() as store:
+        found = store.catalog.datasets.find(version)
+        for made in filter(None, (found.raw, found.table)):
+            store.catalog.pins_and_tags.tag(made.asset, name, version=made.version)
+    print_json({"version": str(found), "tag": name}) if as_json else click.echo(f"{found} is tagged {name}.")
+
+
+@datasets.command()
+@click.argument("version", metavar="NAME@TAG")
+@as_json_option
+def untag(version: str, as_json: bool) -> None:
+    """Remove a tag from the version that has it."""
+    _, _, name = version.partition("@")
+    with open_store() as store:
+        found = store.catalog.datasets.find(version)
+        if name not in found.tags:
+            raise InvalidArgumentError("NAME@TAG", version, f"a tag: {', '.join(found.tags) or 'it has none'}")
+        for made in filter(None, (found.raw, found.table)):
+            store.catalog.pins_and_tags.untag(made.asset, name)
+    print_json({"version": str(found), "untagged": name}) if as_json else click.echo(f"{found} is not tagged {name}.")
+
+
+@datasets.command()
+@click.argument("version")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=pathlib.Path))
+@click.option("--raw", is_flag=True, help="Write the dropped file, byte for byte, instead of the table.")
+@click.option(
+    "--spreadsheet", is_flag=True, help="In CSV, put ' before texts that a spreadsheet would run as formulas."
+)
+@as_json_option
+def export(version: str, output: pathlib.Path, raw: bool, spreadsheet: bool, as_json: bool) -> None:
+    """Write the table of VERSION to a file: `.parquet` as it is stored, or `.csv`."""
+    check_folder(output)
+    is_csv = output.suffix.lower() == ".csv" and not raw
+    if not (raw or is_csv or output.suffix.lower() == ".parquet"):
+        raise click.BadParameter("End the name of a table's file in .parquet or .csv.", param_hint="-o")
+    if spreadsheet and not is_csv:
+        raise click.UsageError("--spreadsheet is about tables as CSV: end the name of the file in .csv.")
+    with open_store() as store:
+        found = store.catalog.datasets.find(version)
+        made = found.raw if raw else _table(found)
+        with whole_file(output) as sink:
+            if is_csv:
+                _write_table_as_csv(store, made, sink, spreadsheet)
+            else:
+                with store.open(made.file.file_id) as source:
+                    shutil.copyfileobj(source, sink, _PIECE_BYTES)
+    size_bytes = output.stat().st_size
+    if as_json:
+        return print_json({"version": str(found), "output": str(output), "size_bytes": size_bytes})
+    return click.echo(f"{output}: {found}, {decimal(size_bytes)}")
+
+
+def _table(version: DatasetVersion) -> Materialization:
+    from artifact_pipelines.catalog.exceptions import VersionWithoutTableError
+
+    if version.table is None:
+        raise VersionWithoutTableError(str(version))
+    return version.table
+
+
+def _compare(store: "Store", versions: Sequence[DatasetVersion], key: Sequence[str]) -> "TableDiff":
+    from artifact_pipelines.storage.local_paths import verified_path
+    from artifact_pipelines.tabular.table_diff import TableDiff, diff_rows
+
+    tables = [_table(version) for version in versions]
+    schemas = [table.schema or {} for table in tables]
+    rows_before, rows_after = (table.row_count for table in tables)
+    found = TableDiff.of_schemas(schemas[0], schemas[1], rows_before, rows_after)
+    for version, schema in zip(versions, schemas, strict=True):
+        if missing := [column for column in key if column not in schema]:
+            raise InvalidArgumentError("--key", ", ".join(missing), f"columns of {version}: {', '.join(schema)}")
+    if not key:
+        return found
+    before, after = (store.artifact(table.file) for table in tables)
+    with verified_path(before) as old, verified_path(after) as new:
+        return dataclasses.replace(found, rows=diff_rows(old.path, new.path, key))
+
+
+def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, for_spreadsheets: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from artifact_pipelines.tabular.csv_writing import write_csv
+
+    with store.open(table.file.file_id, verify=False) as source:  # Parquet readers seek
+        file = pq.ParquetFile(source, page_checksum_verification=True)
+        batches = file.iter_batches(_BATCH_ROWS)
+        write_csv(pa.RecordBatchReader.from_batches(file.schema_arrow, batches), sink, for_spreadsheets)
+
+
+def _row(version: DatasetVersion) -> Mapping[str, Any]:
+    raw, table = version.raw, version.table
+    marks = [*(["current"] * version.is_current), *version.tags]
+    return {
+        "dataset": version.dataset,
+        "version": f"v{version.number}",
+        "source": raw.source.get("file"),
+        "rows": table and table.row_count,
+        "size_bytes": table and table.file.size_bytes,
+        "changes": table and table.metadata.get(CHANGES),
+        "raw_file_id": raw.file.file_id,
+        "table_file_id": table and table.file.file_id,
+        "created_at": raw.created_at,
+        "marks": ", ".join(marks) or None,
+        "schema": table and table.schema,
+        "dialect": table and table.source.get("read_as"),
+        "key": list(version.key),
+    }

@@ -1,0 +1,70 @@
+"""Versions of datasets on each database."""
+
+import pytest
+import sqlalchemy as sa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.exceptions import UnknownDatasetError, UnknownDatasetVersionError
+from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines_tests.catalog.statements import plans_of
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
+
+
+def ingest(catalog: Catalog, raw: str, table: str | None) -> Materialization:
+    """Record a raw content of the dataset, and the table made from it."""
+    made = record(catalog, raw, asset="flights/raw", dataset="flights")
+    if table is not None:
+        record(catalog, table, asset="flights/table", inputs=(LoadedInput.of(made),))
+    return made
+
+
+def test_version_has_the_newest_table_made_from_its_content(catalog: Catalog) -> None:
+    first = ingest(catalog, "a", "d")
+    ingest(catalog, "b", "e")
+    again = record(catalog, "9", asset="flights/table", inputs=(LoadedInput.of(first),))
+    newest, oldest = catalog.datasets.versions("flights")
+    assert (newest.number, oldest.number, oldest.raw) == (2, 1, first)
+    assert oldest.table == again
+    assert (oldest.is_current, newest.is_current) == (True, False), "the current table decides"
+    assert catalog.datasets.find("flights") == oldest
+    assert catalog.datasets.names() == ["flights"]
+
+
+def test_content_without_a_table_is_no_current_version(catalog: Catalog) -> None:
+    ingest(catalog, "a", None)
+    assert catalog.datasets.find("flights").number == 1, "until there is a table"
+    ingest(catalog, "b", "e")
+    ingest(catalog, "c", None)
+    assert catalog.datasets.find("flights").number == 2
+    assert catalog.datasets.find("flights@v3").table is None
+
+
+def test_name_with_a_tag_means_the_version_that_has_it(catalog: Catalog) -> None:
+    ingest(catalog, "a", "d")
+    ingest(catalog, "b", "e")
+    catalog.pins_and_tags.tag("flights/raw", "golden", version=1)
+    found = catalog.datasets.find("flights@golden")
+    assert (found.number, found.tags, str(found)) == (1, ("golden",), "flights@v1")
+
+
+def test_released_version_is_not_listed_and_the_error_names_the_others(catalog: Catalog) -> None:
+    ingest(catalog, "a", None)
+    ingest(catalog, "b", "e")
+    assert catalog.retention.release(VersionName("flights/raw", None, 1), "test")
+    assert [version.number for version in catalog.datasets.versions("flights")] == [2]
+    with pytest.raises(UnknownDatasetVersionError, match="no version 'v1'. Its newest versions: v2"):
+        catalog.datasets.find("flights@v1")
+    with pytest.raises(UnknownDatasetError, match="Known datasets: flights"):
+        catalog.datasets.find("fligths@v1")
+    with pytest.raises(UnknownDatasetError):
+        catalog.datasets.versions("fligths")
+
+
+@pytest.mark.parametrize("ask", ["versions", "find"])
+def test_versions_are_read_by_indexes(catalog: Catalog, engine: sa.Engine, ask: str) -> None:
+    ingest(catalog, "a", "d")
+    found = plans_of(engine, lambda: getattr(catalog.datasets, ask)("flights"))
+    plans = "\n".join(plan for plan in found if "json_each" not in plan)  # rows by their IDs, as everywhere
+    assert "SCAN" not in plans
+    assert "Seq Scan" not in plans

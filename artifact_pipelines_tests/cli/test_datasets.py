@@ -1,0 +1,98 @@
+"""Commands on the versions of datasets, after files were dropped and ingested."""
+
+import pathlib
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.project import CSV, Project
+
+SECOND = "carrier,number,delay,gate\nUA,1,6,=A1\nUA,3,1,\nDL,4,0,B2\n"
+
+
+@pytest.fixture
+def project(settings: Settings) -> Iterator[Project]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        project = Project(settings, instance, samples={}, analyses={})
+        for text in (CSV, SECOND):
+            project.drop(text)
+            project.settle()
+        yield project
+
+
+def test_log_lists_each_content_with_its_files_source_rows_and_dialect(project: Project) -> None:
+    newest, oldest = run_json("datasets", "log", "flights")
+    assert (newest["version"], oldest["version"], newest["marks"]) == ("v2", "v1", "current")
+    assert (newest["source"], newest["rows"], newest["key"]) == ("flights.csv", 3, ["carrier", "number"])
+    assert newest["dialect"]["delimiter"] == ","
+    assert newest["schema"] == {"carrier": "string", "number": "int64", "delay": "int64", "gate": "string"}
+    assert len({row[name] for row in (newest, oldest) for name in ("raw_file_id", "table_file_id")}) == 4
+    assert "v2" in run("datasets", "log", "flights").splitlines()[1]
+    project.drop("carrier,number,delay\nUA,1,soon\n")
+    project.settle()
+    bad, good, _ = run_json("datasets", "log", "flights")
+    assert (bad["table_file_id"], bad["marks"], good["marks"]) == (None, None, "current")
+    [row] = run_json("datasets", "ls")
+    assert (row["dataset"], row["version"]) == ("flights", "v2")
+
+
+@pytest.mark.usefixtures("project")
+def test_diff_shows_columns_and_rows_that_changed() -> None:
+    lines = run("datasets", "diff", "flights@v1", "flights").splitlines()
+    assert lines == [
+        "columns added: gate string",
+        "row count: 3 -> 3",
+        "rows: 1 added, 1 removed, 1 changed (delay: 1)",
+    ]
+    found = run_json("datasets", "diff", "flights@v1", "flights@v2", "--key", "number")
+    assert found["rows"]["changed_in"] == {"delay": 1}
+    assert "columns of flights@v1" in run("datasets", "diff", "flights@v1", "flights@v2", "--key", "gate", code=2)
+
+
+@pytest.mark.usefixtures("project")
+def test_tag_names_a_version_and_moves() -> None:
+    run("datasets", "tag", "flights@v1", "golden")
+    assert [row["marks"] for row in run_json("datasets", "log", "flights")] == ["current", "golden"]
+    assert "row count: 3 -> 3" in run("datasets", "diff", "flights@golden", "flights@v2")
+    assert [row["marks"] for row in run_json("history", "flights/table")] == ["current", "golden"]
+    run("datasets", "tag", "flights", "golden")
+    assert [row["marks"] for row in run_json("datasets", "log", "flights")] == ["current, golden", None]
+    run("datasets", "untag", "flights@golden")
+    assert "Its newest versions: v2, v1" in run("datasets", "untag", "flights@golden", code=3)
+    assert "numbers of versions" in run("datasets", "tag", "flights", "v7", code=2)
+
+
+@pytest.mark.usefixtures("project")
+def test_version_or_dataset_that_does_not_exist_names_those_that_do() -> None:
+    assert "Its newest versions: v2, v1" in run("datasets", "export", "flights@v9", "-o", "x.csv", code=3)
+    assert "Known datasets: flights" in run("datasets", "log", "fligths", code=3)
+
+
+@pytest.mark.usefixtures("project")
+def test_export_writes_the_table_or_the_dropped_file(tmp_path: pathlib.Path) -> None:
+    run("datasets", "export", "flights@v1", "-o", tmp_path / "t.parquet")
+    assert pl.read_parquet(tmp_path / "t.parquet")["delay"].to_list() == [5, 7, 1]
+    run("datasets", "export", "flights@v1", "--raw", "-o", tmp_path / "raw.txt")
+    assert (tmp_path / "raw.txt").read_text() == CSV
+    run("datasets", "export", "flights", "-o", tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text().splitlines()[1:3] == ['"UA",1,6,"=A1"', '"UA",3,1,']
+    run("datasets", "export", "flights", "--spreadsheet", "-o", tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert pl.read_csv(tmp_path / "s.csv")["gate"].to_list() == ["'=A1", None, "B2"]
+    assert ".parquet or .csv" in run("datasets", "export", "flights", "-o", tmp_path / "t.xlsx", code=2)
+
+
+def test_version_whose_file_made_no_table_says_so(project: Project, tmp_path: pathlib.Path) -> None:
+    project.drop("carrier,number,delay\nUA,1,soon\n")
+    project.settle()
+    assert "flights@v3 has no table" in run("datasets", "export", "flights@v3", "-o", tmp_path / "t.csv", code=3)
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_without_versions_the_list_says_how_to_get_one(settings: Settings) -> None:
+    run("db", "upgrade")
+    assert "No dataset has a version yet" in run("datasets", "ls")
