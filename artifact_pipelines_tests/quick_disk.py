@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog import engine
+from artifact_pipelines.catalog import sqlite
 from artifact_pipelines.storage.backends import local
 
-_prepare_sqlite = engine.prepare_sqlite
+_prepare_sqlite = sqlite.prepare_sqlite
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def no_syncs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
         patch.setattr(local, "sync_filesystem", os.fstat)
-        patch.setattr(engine, "prepare_sqlite", _prepare_without_syncs)
+        patch.setattr(sqlite, "prepare_sqlite", _prepare_without_syncs)
         sa.event.listen(sa.Engine, "connect", _turn_syncs_off)  # for Dagster's databases
         yield
         sa.event.remove(sa.Engine, "connect", _turn_syncs_off)
@@ -32,7 +32,7 @@ def no_syncs() -> Iterator[None]:
 
 def sync_catalogs(patch: pytest.MonkeyPatch) -> None:
     """Let catalogs that are opened from now on sync as usual."""
-    patch.setattr(engine, "prepare_sqlite", _prepare_sqlite)
+    patch.setattr(sqlite, "prepare_sqlite", _prepare_sqlite)
 
 
 def _prepare_without_syncs(connection: object, record: object) -> None:

@@ -18,12 +18,12 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from artifact_pipelines.catalog.exceptions import NoCatalogError
+from artifact_pipelines.catalog.exceptions import NoCatalogError, ReadOnlyCatalogError
 from artifact_pipelines.catalog.hot_path import as_sqlalchemy_raises, run_on_driver
+from artifact_pipelines.catalog.sqlite import sqlite_engine
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 
 BATCH_SIZE = 1000
-BUSY_TIMEOUT_S = 30
 RETRY_S = 4.0
 """How long a transaction is run again: enough for a restart or a fail-over of the server, and callers can wait."""
 
@@ -42,11 +42,11 @@ _POSTGRESQL_TIMEOUTS = {
 # Chosen to end a deadlock, a server that stops, starts or is full, a broken connection.
 _PASSING_STATES = ("40001", "40P01", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006")
 _NO_RIGHTS = "42501"
+_READ_ONLY_SERVER = "25006"
 _GRANT = (
     "Use a role that owns the catalog's tables, or GRANT it SELECT, INSERT, UPDATE, DELETE on them and USAGE, SELECT "
     "on their sequences; to make or upgrade them it must own them."
 )
-_NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.s3fs")
 
 
 def in_batches(values: Sequence[Value], size: int | None = None) -> Iterator[Sequence[Value]]:
@@ -70,13 +70,28 @@ def make_engine(catalog_url: str) -> sa.Engine:
     if "@" in (url.host or ""):
         raise _bad_url("a password with @ in it is taken for the host: write %40 for @")
     if url.get_backend_name() == "postgresql":
-        timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
-        return sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
+        return _postgresql_engine(url)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise _bad_url(
             f"{url.set(query={}).render_as_string(hide_password=True)} is neither a SQLite file nor PostgreSQL"
         )
-    return _sqlite_engine(url, pathlib.Path(url.database))
+    if url.query:
+        raise _bad_url("a SQLite URL takes no options")
+    engine = sqlite_engine(url)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    timeouts = {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=timeouts)
+    _, options = engine.dialect.create_connect_args(engine.url)
+    driver: Any = engine.dialect.import_dbapi()
+    try:
+        driver.extensions.make_dsn(**options)
+    except driver.ProgrammingError as error:
+        raise _bad_url(str(error).strip()) from None
+    return engine
 
 
 def check_is_there(catalog_url: str) -> None:
@@ -94,47 +109,11 @@ def _bad_url(problem: str) -> ConfigurationError:
     )
 
 
-def _sqlite_engine(url: sa.URL, path: pathlib.Path) -> sa.Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    filesystem = filesystem_of(path.parent)
-    if filesystem.startswith(_NETWORK_FILESYSTEMS):
-        raise ConfigurationError(
-            "ARTIFACT_CATALOG_URL",
-            f"SQLite cannot lock safely on the network filesystem ({filesystem}) of {path.parent}",
-            "Use PostgreSQL: postgresql://user@host/database.",
-        )
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None})
-    sa.event.listen(engine, "connect", prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def prepare_sqlite(connection: Any, _record: object) -> None:
-    """Set up a new connection."""
-    # FULL: with WAL, NORMAL may lose the last acknowledged commits in a power cut.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
 def _begin_sqlite(connection: sa.Connection) -> None:
     # SQLAlchemy begins with its first statement; the driver may have begun before.
     driver_connection: Any = connection.connection.driver_connection
     if not driver_connection.in_transaction:
         run_on_driver(connection, "BEGIN")
-
-
-def filesystem_of(folder: pathlib.Path, mounts: pathlib.Path = pathlib.Path("/proc/self/mounts")) -> str:
-    """Return the type of the filesystem that holds a folder, or an empty text if the system does not list mounts."""
-    if not mounts.exists():
-        return ""
-    folder = folder.resolve()
-    best, kind = pathlib.Path(), ""
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        _, mounted, filesystem, *_ = line.split(" ")
-        point = pathlib.Path(mounted.replace("\\040", " "))
-        if folder.is_relative_to(point) and len(point.parts) >= len(best.parts):
-            best, kind = point, filesystem
-    return kind
 
 
 def retried(transaction: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -253,18 +232,30 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         where = engine.url.render_as_string(hide_password=True)
+        if _is_read_only(error):
+            raise ReadOnlyCatalogError(where, reason) from error
         raise CatalogUnavailableError(where, reason, may_pass=_may_pass(error)) from error
+
+
+def _is_read_only(error: sa.exc.SQLAlchemyError) -> bool:
+    driver_error = getattr(error, "orig", None)
+    if isinstance(driver_error, sqlite3.Error):
+        return _sqlite_code(driver_error) == sqlite3.SQLITE_READONLY
+    return getattr(driver_error, "pgcode", None) == _READ_ONLY_SERVER
 
 
 def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the higher bits say why it is busy
-        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return _sqlite_code(error.orig) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     # A connection that could not be made has no state.
     state = getattr(error.orig, "pgcode", None)
     return error.connection_invalidated or state is None or state in _PASSING_STATES
+
+
+def _sqlite_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits say more about it
 
 
 class CatalogSection:

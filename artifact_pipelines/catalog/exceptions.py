@@ -3,7 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
-from artifact_pipelines.core.exceptions import IntegrityError, NotFoundError, UsageError, listed
+from artifact_pipelines.core.exceptions import (
+    BackendError,
+    IntegrityError,
+    NotFoundError,
+    UsageError,
+    listed,
+)
 
 
 @dataclasses.dataclass(eq=False)
@@ -215,3 +221,17 @@ class CatalogNotEmptyError(UsageError):
 
     def __str__(self) -> str:
         return f"The catalog {self.where} is not empty: table {self.table} has rows. Nothing was changed. Name an empty database, or move this one away first."
+
+
+@dataclasses.dataclass(eq=False)
+class ReadOnlyCatalogError(BackendError):
+    """The catalog can be read but not written."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The catalog {self.where} can be read but not written: {self.reason}. Nothing was changed. Free space on its "
+            "disk, or give this user the right to write the file and its folder; a standby server takes no writes."
+        )

@@ -41,6 +41,8 @@ def verify(context: click.Context, share: float, repair: bool, as_json: bool) ->
         print_json({"is_clean": report.is_clean, **_as_json(report)})
     else:
         _print_report(report)
+        if not report.is_noted:
+            click.echo("The catalog cannot be written, so it does not note which files were verified.")
     if not report.is_clean:
         context.exit(_EXIT_CODE_DAMAGED)
 
@@ -51,7 +53,7 @@ def _as_json(report: "VerificationReport") -> Mapping[str, Any]:
         facts = dataclasses.asdict(finding)
         is_repaired = facts.pop("is_repaired")
         findings.append({**facts, "repaired": is_repaired, "remedy": "" if is_repaired else finding.kind.remedy})
-    return {"files": report.files, "size_bytes": report.size_bytes, "findings": findings}
+    return {"files": report.files, "size_bytes": report.size_bytes, "noted": report.is_noted, "findings": findings}
 
 
 def _print_report(report: "VerificationReport") -> None:

@@ -5,11 +5,13 @@ and counts only if the row of the file has not changed.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
 from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.exceptions import ReadOnlyCatalogError
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownFileError
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileInfo
@@ -26,11 +28,16 @@ _REFUSED_AT_MOST = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """The number of files examined, the bytes read, and all damage found, repaired or not."""
+    """The number of files examined, the bytes read, and all damage found, repaired or not.
+
+    Attributes:
+        is_noted: False if the catalog cannot be written, so nothing is marked as verified or damaged.
+    """
 
     files: int
     size_bytes: int
     findings: Sequence[Finding]
+    is_noted: bool = True
 
     @property
     def is_clean(self) -> bool:
@@ -49,7 +56,8 @@ def verify(
     """Read stored files and compare them with the catalog, and check the catalog itself.
 
     Marks intact files as verified now, and files with wrong bytes as damaged: from then on, reading them is an error,
-    and creating the same content replaces the bytes. Damaged bytes stay in place as evidence.
+    and creating the same content replaces the bytes. Damaged bytes stay in place as evidence. A catalog that cannot be
+    written is verified too.
 
     Args:
         share: Share of the intact files to read, above 0 and up to 1. Files verified longest ago come first. Damaged
@@ -68,7 +76,7 @@ def verify(
     orphans = _orphans(catalog, backend, repair)  # first: shows in seconds whether catalog and store belong together
     scrub = _Scrub(catalog, backend, share, on_progress)
     findings = [*scrub.run(), *_audited(catalog.audit, repair), *orphans]
-    return VerificationReport(scrub.files, scrub.size_bytes, findings)
+    return VerificationReport(scrub.files, scrub.size_bytes, findings, scrub.is_noted)
 
 
 class _Scrub:
@@ -79,6 +87,7 @@ class _Scrub:
     ) -> None:
         self.files = 0
         self.size_bytes = 0
+        self.is_noted = True
         self._catalog = catalog
         self._backend = backend
         stored = catalog.collection.stored_amount()
@@ -100,9 +109,15 @@ class _Scrub:
             else:
                 yield dataclasses.replace(finding, holders=self._catalog.audit.hit_by(file.file_id))
             if len(right) >= _MARKED_AT_ONCE:
-                self._catalog.audit.mark_verified(right)
+                self._note(functools.partial(self._catalog.audit.mark_verified, right))
                 right.clear()
-        self._catalog.audit.mark_verified(right)
+        self._note(functools.partial(self._catalog.audit.mark_verified, right))
+
+    def _note(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except ReadOnlyCatalogError:
+            self.is_noted = False
 
     def _finding(self, file: FileInfo) -> Finding | None:
         """Compare a file with its row, again if the row changes meanwhile."""
@@ -116,7 +131,7 @@ class _Scrub:
                 return None
             if (now.state, now.verified_at) == (file.state, file.verified_at):
                 if finding.kind == FindingKind.CORRUPT:
-                    self._catalog.files.mark_damaged(file)
+                    self._note(functools.partial(self._catalog.files.mark_damaged, file))
                 return finding
             file = now
         return None  # writers put it again and again, and check it themselves

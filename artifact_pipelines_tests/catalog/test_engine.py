@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog import engine as engine_module
+from artifact_pipelines.catalog import sqlite as sqlite_module
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.engine import filesystem_of, make_engine, reading, writing
+from artifact_pipelines.catalog.engine import make_engine, reading, writing
+from artifact_pipelines.catalog.sqlite import filesystem_of
 from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
 from artifact_pipelines.core.types import Content, FileDescription
@@ -91,6 +93,12 @@ def test_secrets_in_url_options_are_refused_and_never_shown(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["sqlite:////tmp/x.db?bogus=1", "postgresql://me@127.0.0.1:1/db?bogus=1"])
+def test_unknown_options_in_a_url_are_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTIFACT_CATALOG_URL: .*option"):
+        make_engine(url)
+
+
 def test_file_that_is_no_database_raises_a_typed_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.db").write_text("this is not a database, but long enough to be read as one" * 100)
     with pytest.raises(CatalogUnavailableError, match="not a database"):
@@ -125,7 +133,7 @@ def test_commit_unknown_to_the_database_is_reported_as_unknown(postgresql_url: s
 def test_sqlite_on_a_network_filesystem_is_refused_and_postgresql_named(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "filesystem_of", lambda folder: "nfs4")
+    monkeypatch.setattr(sqlite_module, "filesystem_of", lambda folder: "nfs4")
     with pytest.raises(ConfigurationError, match=r"nfs4.*PostgreSQL"):
         make_engine(f"sqlite:///{tmp_path / 'x.db'}")
 

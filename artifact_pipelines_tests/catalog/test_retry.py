@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog import engine as catalog_engine
-from artifact_pipelines.catalog import engine as engine_module
+from artifact_pipelines.catalog import sqlite as sqlite_module
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine, reading, retried, writing
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
@@ -57,7 +57,7 @@ def test_retries_end_after_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_released_lock_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT_S", 0)
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
         other = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
@@ -72,7 +72,7 @@ def test_released_lock_is_waited_for(tmp_path: pathlib.Path, monkeypatch: pytest
 def test_lock_that_is_never_released_raises_a_typed_error(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT_S", 0)
     monkeypatch.setattr(catalog_engine, "RETRY_S", 0.1)
     with Catalog(f"sqlite:///{tmp_path / 'x.db'}") as catalog:
         other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)

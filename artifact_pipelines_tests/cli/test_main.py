@@ -4,8 +4,10 @@ import pathlib
 
 import pytest
 
+from artifact_pipelines import Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
 from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.unwritable import unwritable
 
 
 def test_every_command_prints_json_on_demand(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -50,6 +52,17 @@ def test_missing_catalog_is_an_error_and_is_not_created(
     for expected in ("NoCatalogError", url, "ARTIFACT_CATALOG_URL", "make demo"):
         assert expected in text
     assert [path.name for path in tmp_path.iterdir()] == ["landing"]
+
+
+@pytest.mark.usefixtures("numbers")
+def test_read_only_store_can_be_listed_read_and_verified(store: Store, tmp_path: pathlib.Path) -> None:
+    store.close()
+    with unwritable(tmp_path):
+        assert "numbers" in run("ls")
+        assert len(run_json("history", "numbers")) == 4
+        assert run("get", 1, "-o", "/dev/null")
+        assert "does not note" in run("verify")
+        assert "ReadOnlyCatalogError" in run("tag", "numbers", "gold", code=6)
 
 
 @pytest.mark.parametrize("command", ["put {csv}", "db upgrade", "catalog rebuild"])

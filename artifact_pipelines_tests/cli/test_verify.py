@@ -24,7 +24,13 @@ def file(store: Store) -> FileInfo:
 
 def test_intact_store_exits_with_0(file: FileInfo) -> None:
     assert run("verify").startswith("1 file, 4 bytes: all bytes are intact")
-    assert run_json("verify") == {"is_clean": True, "files": 1, "size_bytes": 4, "findings": []}
+    assert run_json("verify") == {
+        "is_clean": True,
+        "files": 1,
+        "size_bytes": 4,
+        "noted": True,
+        "findings": [],
+    }
 
 
 def test_damage_is_listed_with_a_remedy_and_exits_with_4(file: FileInfo, back_door: BackDoor) -> None:
