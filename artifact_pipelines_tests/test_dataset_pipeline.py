@@ -98,6 +98,40 @@ def test_changed_file_materializes_all_assets_again(project: Project) -> None:
     assert sorted(made) == ALL
 
 
+def test_new_version_shows_what_changed_since_the_one_before(project: Project, instance: dg.DagsterInstance) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop("carrier,number,delay,gate\nUA,1,6,A1\nUA,3,1,\n")
+    project.settle()
+    event = instance.get_latest_materialization_event(dg.AssetKey(["flights", "table"]))
+    assert event
+    assert event.asset_materialization
+    changes = event.asset_materialization.metadata["artifact/changes"]
+    assert isinstance(changes, dg.TableMetadataValue)
+    assert {record.data["what"]: record.data["change"] for record in changes.records} == {
+        "since": "version 1",
+        "columns added": "gate string",
+        "row count": "3 -> 2",
+        "rows": "0 added, 1 removed, 1 changed (delay: 1)",
+    }
+
+
+def test_damaged_version_before_does_not_fail_the_next(project: Project, back_door: BackDoor) -> None:
+    project.drop(CSV)
+    project.settle()
+    with open_store() as store:
+        path = store.history("flights/table")[0].file.storage_path
+    data = back_door.get(path)
+    back_door.put(path, data[:10] + bytes([data[10] ^ 1]) + data[11:])
+    project.drop(CSV.replace("5", "6"))
+    project.settle()
+    with open_store() as store:
+        version = store.catalog.datasets.find("flights")
+    assert version.number == 2
+    assert version.table
+    assert "not compared" in version.table.metadata["changes"]["rows"]
+
+
 def test_file_with_the_same_table_materializes_nothing_downstream(project: Project) -> None:
     project.drop(CSV)
     project.settle()

@@ -186,6 +186,7 @@ def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, 
 
 def _row(version: DatasetVersion) -> Mapping[str, Any]:
     raw, table = version.raw, version.table
+    changes = table and table.metadata.get(CHANGES)
     marks = [*(["current"] * version.is_current), *version.tags]
     return {
         "dataset": version.dataset,
@@ -193,7 +194,8 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
         "source": raw.source.get("file"),
         "rows": table and table.row_count,
         "size_bytes": table and table.file.size_bytes,
-        "changes": table and table.metadata.get(CHANGES),
+        "changes": changes
+        and "; ".join(f"{heading}: {text}" for heading, text in changes.items() if heading != "since"),
         "raw_file_id": raw.file.file_id,
         "table_file_id": table and table.file.file_id,
         "created_at": raw.created_at,

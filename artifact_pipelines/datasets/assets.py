@@ -17,6 +17,7 @@ from artifact_pipelines.datasets.landing_zone import find_landed, open_landed
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
 from artifact_pipelines.storage.artifact import Artifact
@@ -115,6 +116,7 @@ def build_table_asset(
         description=description,
         kinds={"parquet"},
         code_version=f"{rules} key={list(contract.key)}",
+        metadata={KEY_METADATA_KEY: list(contract.key)},
         **attributes,
     )
     def table(raw: Artifact, landing_zone: LandingZone) -> Iterator[dg.Output[Any]]:

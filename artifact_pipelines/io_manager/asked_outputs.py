@@ -19,6 +19,7 @@ from artifact_pipelines.io_manager.asked import (
     partitions_in_order,
     plain_value,
 )
+from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY, check_key
 from artifact_pipelines.io_manager.dagster_internals import (
     RUN_ID_PLACEHOLDER,
     JobScopedAssetGraph,
@@ -39,6 +40,7 @@ AFTER_CHECKS = "after_checks"
 
 _DECLARED = (
     DATASET_METADATA_KEY,
+    KEY_METADATA_KEY,
     PARTITION_COLUMN_METADATA_KEY,
     PUBLISH_METADATA_KEY,
     RETENTION_METADATA_KEY,
@@ -62,6 +64,7 @@ class OutputAsked:
         partition_column: Name of the column with the partition key, if the asset returns its partitions as one table.
         upstream: By upstream asset, which of its partitions a partition of the output depends on, if not the same.
         metadata: Metadata of the asset as plain values.
+        row_key: Columns that identify a row of the table, to compare it with the version before; None: not compared.
         dataset: The dataset whose raw content the asset is.
         publish_after: Names of the checks that must pass before the output becomes current.
         source: What the output's metadata say about its source.
@@ -77,6 +80,7 @@ class OutputAsked:
     upstream: Mapping[str, Upstream]
     annotation: Any
     metadata: Mapping[str, Any]
+    row_key: tuple[str, ...] | None
     dataset: str | None
     retention: RetentionPolicy | None
     publish_after: tuple[str, ...]
@@ -120,6 +124,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         upstream=_upstream(context, step) if step and partitions and len(partitions) > 1 else {},
         annotation=known(lambda: context.dagster_type.typing_type, Any),
         metadata=metadata,
+        row_key=check_key(metadata[KEY_METADATA_KEY]) if KEY_METADATA_KEY in metadata else None,
         dataset=dataset,
         retention=retention_policy(metadata),
         publish_after=_required_checks(key, metadata, step),

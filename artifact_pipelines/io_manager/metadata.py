@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
+from artifact_pipelines.core.types import CHANGES, FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.containers import Container
 
 Metadata = dict[str, dg.MetadataValue[Any]]
@@ -16,6 +16,7 @@ _CELL_CHARACTERS = 80
 MOST_COLUMNS = 100
 """Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _NAME_CHARACTERS = 200
+_CHANGE_CHARACTERS = 1000
 _INPUTS_SHOWN = 20
 _MEMBERS_SHOWN = 100
 _MEMBERS_PREVIEWED = 5
@@ -48,6 +49,9 @@ def materialization_metadata(
         metadata |= _file_metadata(facts, is_partition=recorded.partition is not None)
     elif "members" in facts:
         metadata |= _members_metadata(container, recorded.files, facts["members"])
+    if changes := recorded.metadata.get(CHANGES):
+        rows = [{"what": heading, "change": text} for heading, text in changes.items()]
+        metadata["artifact/changes"] = table_metadata(rows, cell_characters=_CHANGE_CHARACTERS)
     if recorded.publication != Publication.PUBLISHED:
         metadata["artifact/publication"] = dg.MetadataValue.text(str(recorded.publication_text))
     return metadata

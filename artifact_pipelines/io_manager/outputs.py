@@ -12,13 +12,22 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import SOURCE, FileState, Lease, LoadedInput, Materialization, MaterializationFacts
+from artifact_pipelines.core.types import (
+    CHANGES,
+    SOURCE,
+    FileState,
+    Lease,
+    LoadedInput,
+    Materialization,
+    MaterializationFacts,
+)
 from artifact_pipelines.handlers.containers import Container, nested_refused, split_container
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
+from artifact_pipelines.io_manager.changes import describe_changes
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
@@ -95,8 +104,20 @@ class OutputWriter:
         data_version = file.data_version
         if value is None and asked.annotation is Any and asked.run_id is not None:
             data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
-        metadata = {WRITTEN_AS: file.written_as} if file.written_as else {}
-        return [file.lease], _describe(asked, partition, data_version, file.facts, metadata), file.facts
+        metadata: dict[str, Any] = {WRITTEN_AS: file.written_as} if file.written_as else {}
+        described = _describe(asked, partition, data_version, file.facts, metadata)
+        if asked.row_key is not None and (changes := self._changes(described, file.lease, asked.row_key)):
+            described = dataclasses.replace(described, metadata={**described.metadata, CHANGES: changes})
+        return [file.lease], described, file.facts
+
+    def _changes(self, new: MaterializationFacts, lease: Lease, key: tuple[str, ...]) -> Mapping[str, str] | None:
+        """Return how a table differs from the current version; None: there is none, or it is the same or no table."""
+        before = self._catalog.materializations.find(new.asset, [new.partition]).get(new.partition)
+        if before is None or before.schema is None or new.schema is None or before.data_version == new.data_version:
+            return None
+        files = self._producer.artifact(before.file), self._producer.artifact(stored_file(lease))
+        found = describe_changes(before, *files, new.schema, new.row_count or 0, key)
+        return {"since": f"version {before.version}", **found}
 
     def _put_container(
         self, holding: Holding, asked: OutputAsked, partition: str | None, kind: str, members: Mapping[str, Any]
