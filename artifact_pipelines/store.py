@@ -89,8 +89,11 @@ class Store(IArtifactProducer):
 
     def put(
         self, path: pathlib.Path, watch: Callable[[BinaryIO], BinaryIO] = lambda stream: stream
-    ) -> tuple[FileId, bool]:
-        """Store a file from disk as `create_artifact` does. Returns its ID, and True if its content is new.
+    ) -> tuple[FileId, FileState]:
+        """Store a file from disk as `create_artifact` does. Returns its ID, and the state that its content had.
+
+        The state is `PENDING` if the content is new, `STORED` if it was there already, and `DAMAGED` if its bytes were
+        missing or wrong and are put again.
 
         Args:
             path: The file.
@@ -104,7 +107,7 @@ class Store(IArtifactProducer):
         with SourceFile(path) as stream, self._producer.holding(is_brief=True) as holding:
             lease = holding.put(watch(stream), describe_by_name(path.name))
             holding.settle(CALLER)
-        return lease.file.file_id, lease.file.state == FileState.PENDING
+        return lease.file.file_id, lease.file.state
 
     def open(self, file_id: FileId | int, verify: bool | None = None) -> BinaryIO:
         """Return a binary stream of a file. Close it after use.

@@ -15,6 +15,7 @@ from artifact_pipelines import Artifact, ArtifactIOManager, NewArtifact, Store, 
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
 from artifact_pipelines.core.exceptions import InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import FileState
 from artifact_pipelines.storage.exceptions import SourceVanishedError
 from artifact_pipelines.storage.factory import open_producer
 
@@ -56,9 +57,9 @@ def test_one_call_creates_many_files(store: Store) -> None:
 
 def test_second_put_of_a_file_is_not_new(store: Store, tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.csv").write_text("a\n")
-    file_id, is_new = store.put(tmp_path / "x.csv")
-    assert is_new
-    assert store.put(tmp_path / "x.csv") == (file_id, False)
+    file_id, before = store.put(tmp_path / "x.csv")
+    assert before == FileState.PENDING
+    assert store.put(tmp_path / "x.csv") == (file_id, FileState.STORED)
     with pytest.raises(SourceVanishedError):
         store.put(tmp_path / "gone.csv")
 

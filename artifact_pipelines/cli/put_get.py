@@ -1,6 +1,5 @@
 """Commands that store a file and write it back: put, get."""
 
-import errno
 import pathlib
 import secrets
 import shutil
@@ -14,9 +13,15 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.terminal import as_json_option, file_row, print_json, stream_progress
-from artifact_pipelines.storage.exceptions import StorageFullError, StorageUnavailableError
+from artifact_pipelines.core.types import FileState
+from artifact_pipelines.storage.exceptions import UnwritableTargetError
 
 _PIECE_BYTES = 1 << 20
+_OUTCOMES = {
+    FileState.PENDING: "new",
+    FileState.STORED: "duplicate, nothing stored",
+    FileState.DAMAGED: "healed: its bytes were missing or damaged",
+}
 
 
 @click.command()
@@ -28,12 +33,12 @@ def put(file: pathlib.Path, as_json: bool) -> None:
     Storing the same content again prints the same ID and adds nothing.
     """
     with open_store(may_be_new=True) as store, stream_progress(f"Storing {file.name}") as counted:
-        file_id, is_new = store.put(file, counted)
+        file_id, before = store.put(file, counted)
         info = store.info(file_id)
     if as_json:
-        return print_json({**file_row(info), "new": is_new})
-    outcome = "new" if is_new else "duplicate, nothing stored"
-    return click.echo(f"{file_id}\t{decimal(info.size_bytes)}, blake3 {info.content_hash[:12]}, {outcome}")
+        healed = before == FileState.DAMAGED
+        return print_json({**file_row(info), "new": before == FileState.PENDING, "healed": healed})
+    return click.echo(f"{file_id}\t{decimal(info.size_bytes)}, blake3 {info.content_hash[:12]}, {_OUTCOMES[before]}")
 
 
 @click.command()
@@ -101,6 +106,4 @@ def _target_errors(where: str) -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader has enough; click ends quietly
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StorageFullError(where) from error
-        raise StorageUnavailableError(where, error.strerror or str(error)) from error
+        raise UnwritableTargetError(where, error.strerror or str(error)) from error

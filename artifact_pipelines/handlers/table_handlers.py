@@ -232,7 +232,8 @@ def _reader_errors() -> tuple[type[BaseException], ...]:
     import pyarrow as pa
 
     polars_errors = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-    return (pa.ArrowException, duckdb.Error, *polars_errors, *METADATA_ERRORS)
+    # A message of DuckDB's that quotes other bytes than UTF-8 becomes a UnicodeDecodeError.
+    return (pa.ArrowException, duckdb.Error, UnicodeDecodeError, *polars_errors, *METADATA_ERRORS)
 
 
 def _batches(value: Any) -> Iterable["pa.RecordBatch"]:

@@ -106,6 +106,17 @@ class StorageFullError(BackendError):
 
 
 @dataclasses.dataclass(eq=False)
+class UnwritableTargetError(BackendError):
+    """A stored file cannot be copied to where the caller wants it."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where} cannot be written: {self.reason}. The stored file is intact. Free space there, correct its permissions, or name another place, and run again."
+
+
+@dataclasses.dataclass(eq=False)
 class StorageUnavailableError(BackendError):
     """The store failed."""
 

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import io
 import itertools
+import resource
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Self, TypeVar
@@ -119,7 +120,7 @@ class Holding:
             staged: list[StagedFile] = []
             wanted: list[tuple[Content, FileDescription]] = []
             size_bytes = 0
-            for item in itertools.islice(items, BATCH_FILES):
+            for item in itertools.islice(items, _files_of_a_batch()):
                 description = describe(item.file_type, item.mime_type, item.compression_type, item.metadata)
                 staged.append(stack.enter_context(self._copy(item.content_stream)))
                 wanted.append((staged[-1].content, description))
@@ -210,6 +211,12 @@ class Holding:
         with contextlib.suppress(BackendError):  # the caller needs the error before this one
             for unstored in self._catalog.abandon_all(leases):
                 self._backend.delete_file(unstored)
+
+
+def _files_of_a_batch() -> int:
+    """Return how many files a batch may have open, so that two batches open half the files of a process at most."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return BATCH_FILES if limit == resource.RLIM_INFINITY else max(1, min(BATCH_FILES, limit // 4))
 
 
 def _marked_as_put(lease: Lease) -> Lease:

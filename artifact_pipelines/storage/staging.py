@@ -31,6 +31,7 @@ _PIECE_BYTES = 256 << 10
 _UNCACHE_LAG_BYTES = 64 << 20
 _RWF_DONTCACHE = 0x80  # Linux 6.14, include/uapi/linux/fs.h; os does not name it yet
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_MORE_FILES = "Let this process open more files (`ulimit -n 1024`), and run again."
 
 
 class StagingFile(io.RawIOBase):
@@ -234,4 +235,5 @@ def storage_errors(where: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise StorageFullError(str(where)) from error
-        raise StorageUnavailableError(str(where), error.strerror or str(error)) from error
+        remedy = {"remedy": _MORE_FILES} if error.errno == errno.EMFILE else {}
+        raise StorageUnavailableError(str(where), error.strerror or str(error), **remedy) from error

@@ -34,6 +34,11 @@ def test_query_is_answered(flights: dict[str, pathlib.Path]) -> None:
     assert found.to_pylist() == [{"carrier": "AA", "delay": 1}, {"carrier": "UA", "delay": 8}]
 
 
+def test_error_that_quotes_bytes_that_are_no_text_is_explained(flights: dict[str, pathlib.Path]) -> None:
+    with pytest.raises(InvalidQueryError, match="flights"):
+        answer("SELECT 'é'::BIT FROM flights", flights)  # quotes half of it
+
+
 def test_own_order_is_kept(flights: dict[str, pathlib.Path]) -> None:
     found = answer("SELECT delay FROM flights ORDER BY delay DESC; ", flights)
     assert found["delay"].to_pylist() == [5, 3, 1]

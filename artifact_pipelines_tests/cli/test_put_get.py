@@ -78,9 +78,20 @@ def test_get_of_missing_bytes_writes_nothing(csv: pathlib.Path, store: Store, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_put_says_that_it_healed_missing_bytes(csv: pathlib.Path, store: Store, tmp_path: pathlib.Path) -> None:
+    run("put", csv)
+    path = tmp_path / "store" / str(store.info(1).storage_path)
+    path.unlink()
+    assert "healed: its bytes were missing" in run("put", csv)
+    path.unlink()
+    put = run_json("put", csv)
+    assert (put["file_id"], put["new"], put["healed"]) == (1, False, True)
+    assert run_json("put", csv)["healed"] is False
+
+
 def test_target_that_cannot_be_written_is_an_error(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     run("put", csv)
-    assert "StorageUnavailableError" in run("get", 1, "-o", tmp_path / ("x" * 300), code=6)
+    assert "UnwritableTargetError" in run("get", 1, "-o", tmp_path / ("x" * 300), code=6)
 
 
 @pytest.mark.parametrize(("target", "code"), [("/dev/full", 6), ("/dev/null", 0)])
@@ -102,7 +113,9 @@ def test_get_writes_to_a_device_without_replacing_it(csv: pathlib.Path, tmp_path
     assert os.read(reader, 100) == csv.read_bytes()
     os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
-    assert "Free space" in run("get", 1, "-o", "/dev/full", code=6)
+    text = run("get", 1, "-o", "/dev/full", code=6)
+    assert "/dev/full cannot be written: No space left on device. The stored file is intact." in text
+    assert "ARTIFACT_STORAGE_URL" not in text
 
 
 def test_full_disk_leaves_no_partial_target(

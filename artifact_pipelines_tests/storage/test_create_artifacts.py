@@ -262,6 +262,21 @@ def test_a_batch_is_bounded_in_bytes(
     assert batches == [2, 2, 2]
 
 
+@pytest.fixture
+def few_open_files() -> Iterator[None]:
+    """Let this process open few more files."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * len(list(pathlib.Path("/proc/self/fd").iterdir())) + 20, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("few_open_files")
+def test_batch_is_as_large_as_the_limit_of_open_files_allows(producer: ArtifactProducer) -> None:
+    contents = [b"%d" % number for number in range(holding.BATCH_FILES)]
+    assert len(producer.create_artifacts(items(*contents))) == holding.BATCH_FILES
+
+
 def test_two_batches_open_at_most_half_the_files_of_a_process() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert min(soft, 1024) / 2 >= 2 * holding.BATCH_FILES

@@ -97,7 +97,7 @@ class Sql(IAnalysisKind):
             yield
         except TimeoutError as error:
             raise QueryLimitError(self.query, "time_limit", self.time_limit) from error
-        except (duckdb.Error, pa.ArrowException) as error:
+        except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
             if not isinstance(error, duckdb.OutOfMemoryException):
                 raise InvalidQueryError(self.query, str(error), list(tables)) from error
             limit = "spill_limit" if "max_temp_directory_size" in str(error) else "memory_limit"
