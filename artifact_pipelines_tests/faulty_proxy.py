@@ -22,6 +22,7 @@ _LASTING = {
     "EntityTooSmall": (400, "EntityTooSmall"),
     "BadDigest": (400, "BadDigest"),
     "NotImplemented": (501, "NotImplemented"),
+    "MethodNotAllowed": (405, "MethodNotAllowed"),
 }
 _ERRORS = {**_PASSING, **_LASTING}
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "keep-alive", "expect")
@@ -42,7 +43,8 @@ class Fault:
     """One way for a request to fail.
 
     Attributes:
-        kind: An error code, `reset`, `truncated`, or `hook`.
+        kind: An error code, `reset`, `truncated`, `whole` or `hook`. As rclone does, `whole` answers a range that
+            covers all of an object with 200 instead of 206; other requests succeed.
         is_done: True if the server handles the request before it fails.
         hook: Called for the kind `hook`; then the connection is closed.
     """
@@ -155,10 +157,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
 
-    def _answer(self, answer: http.client.HTTPResponse, data: bytes, sent: int | None = None) -> None:
-        self.send_response(answer.status)
+    def _answer(
+        self, answer: http.client.HTTPResponse, data: bytes, sent: int | None = None, is_whole: bool = False
+    ) -> None:
+        self.send_response(200 if is_whole else answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in (*_HOP_BY_HOP, "date", "server"):
+            if name.lower() not in (*_HOP_BY_HOP, "date", "server", *(["content-range"] if is_whole else [])):
                 self.send_header(name, value)
         is_head = self.command == "HEAD"
         self.send_header("Content-Length", answer.getheader("Content-Length", "0") if is_head else str(len(data)))
@@ -169,6 +173,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault.kind == "hook":
             fault.hook()
             self.close_connection = True
+            return
+        if fault.kind == "whole" and answer is not None:
+            covered = f"bytes 0-{len(data) - 1}/{len(data)}"
+            self._answer(answer, data, is_whole=answer.getheader("Content-Range") == covered)
             return
         if fault.kind in _ERRORS:
             status, code = _ERRORS[fault.kind]

@@ -54,7 +54,12 @@ def gc(
         tables, freed = dict(report.tables()), report.freed
         del tables["remains"]
         facts = {"dry_run": report.is_dry_run, "grace_s": grace_s, "files": freed.files, "size_bytes": freed.size_bytes}
-        bare = {"orphans": report.orphans, "leftovers": report.leftovers, "reaped_leases": report.reaped}
+        bare = {
+            "orphans": report.orphans,
+            "leftovers": report.leftovers,
+            "reaped_leases": report.reaped,
+            "skipped": report.skipped,
+        }
         return print_json({**facts, **tables, **bare})
     return _print_report(report, grace_s, explain)
 
@@ -74,6 +79,8 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
             click.secho(title[0].upper() + title[1:], bold=True)
             print_rows(tables[name], only_json=("unreferenced_at",))
             click.echo()
+    for step in report.skipped:
+        click.echo(f"Skipped: {step}")
     click.echo(_summary(report))
     if report.released and report.is_dry_run and not grace_s:
         click.echo("Without a grace period, the files of the released versions would be deleted too.")

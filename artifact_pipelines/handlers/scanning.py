@@ -43,7 +43,7 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
     """
     import polars as pl
 
-    access, uri = artifact.s3_access(), artifact.uri()
+    uri, access = artifact.uri(), artifact.s3_access()
     if access is None:
         return pl.scan_parquet(path_for_scan(artifact), glob=False)
     options = {
@@ -63,7 +63,7 @@ def scan_with_polars(artifact: Artifact) -> "pl.LazyFrame":
 
 def open_dataset(artifact: Artifact) -> "pyarrow.dataset.Dataset":
     """Return a pyarrow Dataset over the stored file, with the guarantees of `scan_with_polars`."""
-    access, uri = artifact.s3_access(), artifact.uri()
+    uri, access = artifact.uri(), artifact.s3_access()
     if access is None:
         return pyarrow.dataset.dataset(path_for_scan(artifact), format="parquet")
     filesystem = pyarrow.fs.PyFileSystem(_RenewedS3(access))

@@ -16,6 +16,7 @@ from artifact_pipelines.core.retention import Verdict
 from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, StoragePath
 from artifact_pipelines.maintenance.orphans import MAX_SHARE, check_share, find_orphans
 from artifact_pipelines.maintenance.retention import Policies, plan_retention, release_versions
+from artifact_pipelines.storage.exceptions import UnsupportedRequestError
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
 Row = Mapping[str, Any]
@@ -40,6 +41,7 @@ class CleanUpReport:
         collected: Deleted files that nothing held.
         orphans: Deleted bytes without a row.
         leftovers: Deleted unfinished files of writers that are gone.
+        skipped: Steps that the store does not support, for people.
     """
 
     is_dry_run: bool
@@ -49,6 +51,7 @@ class CleanUpReport:
     collected: Sequence[Garbage]
     orphans: Sequence[Leftover]
     leftovers: Sequence[Leftover]
+    skipped: Sequence[str]
 
     @property
     def freed(self) -> Amount:
@@ -159,8 +162,18 @@ def clean_up(
             progress(f"Collecting: {len(collected):,} of {amount.files:,} files")
         progress("Removing orphans and left-overs")
         _delete(backend, orphans)
-    leftovers = backend.clear_leftovers(catalog.collection.is_leased, dry_run)
-    return CleanUpReport(dry_run, reaped, verdicts, released, collected, lost, leftovers)
+    leftovers, skipped = _clear_leftovers(catalog, backend, dry_run)
+    return CleanUpReport(dry_run, reaped, verdicts, released, collected, lost, leftovers, skipped)
+
+
+def _clear_leftovers(
+    catalog: Catalog, backend: IStorageBackend, dry_run: bool
+) -> tuple[Sequence[Leftover], Sequence[str]]:
+    try:
+        return backend.clear_leftovers(catalog.collection.is_leased, dry_run), []
+    except UnsupportedRequestError as error:
+        remedy = "Let the server remove uploads that stay unfinished, such as by a lifecycle rule"
+        return [], [f"the search for unfinished uploads of killed writers. {remedy}. {error}"]
 
 
 def _check_share(catalog: Catalog, amount: Amount, max_share: float) -> None:

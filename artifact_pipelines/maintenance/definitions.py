@@ -116,6 +116,7 @@ def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
             "released_versions": len(report.released),
             "kept_versions": sum(verdict.is_kept for verdict in report.verdicts),
             "reaped_leases": len(report.reaped),
+            "skipped": list(report.skipped),
         }
         context.add_output_metadata({**counts, **tables})
 

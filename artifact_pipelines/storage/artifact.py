@@ -25,7 +25,7 @@ class Artifact:
         uri: Callable[[], str],
         open_stream: Callable[[bool], BinaryIO],
         verify_reads: bool = True,
-        s3_access: Callable[[], S3Access] | None = None,
+        s3_access: Callable[[], S3Access | None] | None = None,
     ) -> None:
         self.info = info
         self.verify_reads = verify_reads
@@ -44,7 +44,7 @@ class Artifact:
         return self._uri()
 
     def s3_access(self) -> S3Access | None:
-        """Return how another engine reads the `uri` itself; None if the backend is no `IReadInPlace`."""
+        """Return how another engine reads the `uri` itself; None if it needs a copy, or the path of a local file."""
         return self._s3_access() if self._s3_access else None
 
     def open(self, verify: bool | None = None) -> BinaryIO:

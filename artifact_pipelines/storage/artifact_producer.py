@@ -122,7 +122,7 @@ class ArtifactProducer(IArtifactProducer):
             lambda: self.uri(file),
             lambda verify: self._open_found(file, verify),
             self.verify_reads,
-            in_place.s3_access if in_place else None,
+            (lambda: in_place.s3_access(file.storage_path, file.size_bytes)) if in_place else None,
         )
 
     def uri(self, file: FileInfo) -> str:

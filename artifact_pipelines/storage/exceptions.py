@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from artifact_pipelines.core.exceptions import BackendError, IntegrityError, SourceError
+from artifact_pipelines.core.exceptions import BackendError, IntegrityError, SourceError, UsageError
 
 
 @dataclasses.dataclass(eq=False)
@@ -126,3 +126,15 @@ class StorageUnavailableError(BackendError):
 
     def __str__(self) -> str:
         return f"Storage failed at {self.where}: {self.reason}. Nothing new was stored. {self.remedy}"
+
+
+@dataclasses.dataclass(eq=False)
+class UnsupportedRequestError(UsageError):
+    """The server of the store does not know a request."""
+
+    where: str
+    request: str
+    answer: str
+
+    def __str__(self) -> str:
+        return f"The server of {self.where} does not support {self.request} (it answered {self.answer}). Nothing new was stored. Update the server, or use another one."

@@ -71,6 +71,9 @@ class IStorageBackend(Protocol):
         Args:
             is_leased: True for a file with an unexpired lease: its writer may be alive.
             dry_run: Return them without removing them.
+
+        Raises:
+            UnsupportedRequestError: The medium cannot list them.
         """
         ...
 
@@ -104,6 +107,6 @@ class S3Access:
 class IReadInPlace(Protocol):
     """An optional capability of a backend: other engines read the `uri` of a path themselves, over the network."""
 
-    def s3_access(self) -> S3Access:
-        """Return how they reach the server."""
+    def s3_access(self, path: StoragePath, size_bytes: int) -> S3Access | None:
+        """Return how they reach the server; None if it answers them in a way that they refuse."""
         ...

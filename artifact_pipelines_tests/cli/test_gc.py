@@ -6,8 +6,9 @@ import pytest
 
 from artifact_pipelines import Store
 from artifact_pipelines.catalog.engine import make_engine
-from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.settings import STORAGE_URL, Settings
 from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy
 
 
 def test_gc_of_an_empty_store_deletes_nothing(store: Store) -> None:
@@ -49,6 +50,17 @@ def test_table_of_deleted_files_shows_asset_run_size_age_and_reason(numbers: Non
     text = run("gc", "--grace", "0s", "--force")
     assert "nothing holds them" in text
     assert text.splitlines()[1].split() == ["asset", "version", "run", "file", "size", "age", "reason"]
+
+
+@pytest.mark.usefixtures("store")
+def test_step_that_the_server_does_not_support_is_named(
+    s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORAGE_URL, s3_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    proxy.reset(lambda request: Fault("NotImplemented") if "?uploads" in request.line else None)
+    assert "Skipped: the search for unfinished uploads" in run("gc")
+    assert len(run_json("gc")["skipped"]) == 1
 
 
 def test_left_overs_of_dead_writers_are_listed(store: Store, tmp_path: pathlib.Path) -> None:

@@ -26,7 +26,7 @@ from artifact_pipelines.storage.exceptions import DamagedBytesError, MissingByte
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 from artifact_pipelines.tabular.parquet import write_frame
-from artifact_pipelines_tests.faulty_proxy import Proxy
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 
 ROWS = 300_000
@@ -54,10 +54,10 @@ def catalog(settings: Settings) -> Iterator[Catalog]:
         yield catalog
 
 
-def put_table(catalog: Catalog, storage_url: str) -> Artifact:
-    """Store `WIDE`."""
+def put_table(catalog: Catalog, storage_url: str, rows: int = ROWS) -> Artifact:
+    """Store the first rows of `WIDE`."""
     sink, producer = io.BytesIO(), open_producer(catalog.files, storage_url)
-    write_frame(WIDE, sink)
+    write_frame(WIDE.head(rows), sink)
     file_id = producer.create_artifact(io.BytesIO(sink.getvalue()), "parquet")
     return producer.artifact(catalog.files.get_file(file_id))
 
@@ -128,6 +128,32 @@ def test_filter_skips_row_groups(
         assert first_rows(table, rows).equals(WIDE.select("x", "c3").head(rows))
         fetched.append(fetched_bytes(proxy))
     assert 0 < fetched[0] < 0.7 * fetched[1], fetched
+
+
+@pytest.mark.parametrize("rows", [1, 10_000, 14_000, ROWS])
+@pytest.mark.parametrize(("kind", "column"), KINDS)
+def test_server_that_answers_a_range_over_all_with_all_is_read(
+    catalog: Catalog, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, kind: Any, column: Any, rows: int
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    artifact = put_table(catalog, s3_url, rows)
+    proxy.reset(lambda request: Fault("whole", is_done=True))
+    assert column(load(artifact, kind)).equals(WIDE.select("c3").head(rows))
+    assert load(artifact, pl.DataFrame).equals(WIDE.head(rows))
+
+
+@pytest.mark.usefixtures("no_copies")
+def test_a_store_finds_out_once_how_its_server_answers(
+    catalog: Catalog, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    artifact = put_table(catalog, s3_url, 10)
+    fetched = []
+    for _ in range(2):
+        proxy.reset()
+        load(artifact, pl.LazyFrame)
+        fetched.append(fetched_bytes(proxy))
+    assert fetched == [artifact.info.size_bytes, 0]
 
 
 @pytest.mark.parametrize(("kind", "column"), KINDS)

@@ -36,6 +36,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines_tests.catalog.test_collection_catalog import age
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree
 from artifact_pipelines_tests.contracts.storage_backend import put
+from artifact_pipelines_tests.faulty_proxy import Fault, Proxy
 from artifact_pipelines_tests.storage.settling import put_and_settle
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.children import run_at_once
@@ -165,6 +166,21 @@ def test_left_overs_of_dead_writers_are_deleted(catalog: Catalog, tmp_path: path
     assert clean_up(catalog, backend, dry_run=True).leftovers == expected
     assert clean_up(catalog, backend).leftovers == expected
     assert clean_up(catalog, backend).leftovers == []
+
+
+@pytest.mark.parametrize("kind", ["NotImplemented", "MethodNotAllowed", "NoSuchKey"])
+def test_server_that_cannot_list_uploads_is_cleaned_up_but_for_these(
+    catalog: Catalog, s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint_url)
+    backend = open_backend(s3_url)
+    producer = ArtifactProducer(catalog.files, backend)
+    producer.release(create(producer, "unwanted"))
+    proxy.reset(lambda request: Fault(kind) if "?uploads" in request.line else None)
+    report = clean_up(catalog, backend, grace_s=0)
+    assert (report.freed.files, list(backend.list_files()), report.leftovers) == (1, [], [])
+    [skipped] = report.skipped
+    assert "does not support list_multipart_uploads" in skipped
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

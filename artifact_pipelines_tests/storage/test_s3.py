@@ -24,7 +24,7 @@ from artifact_pipelines.core.types import FileId, StoragePath
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.backends import s3_client, s3_stream
 from artifact_pipelines.storage.backends.s3 import MOST_PARTS, PART_BYTES, PARTS_IN_FLIGHT, S3Storage, part_size
-from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.exceptions import StorageUnavailableError, UnsupportedRequestError
 from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines_tests.contracts.storage_backend import PATH, BackendPlace, StorageBackendContract, get, put
 from artifact_pipelines_tests.faulty_proxy import Fault, Proxy, Request, fail_at, fail_from
@@ -227,10 +227,17 @@ def test_lasting_problems_are_errors_at_once_with_a_remedy(
     assert len(proxy.requests) == 3
 
 
-@pytest.mark.parametrize("kind", ["NotImplemented", "EntityTooSmall"])
-def test_an_unexpected_answer_is_an_error_at_once(backend: S3Storage, proxy: Proxy, kind: str) -> None:
+def test_an_unexpected_answer_is_an_error_at_once(backend: S3Storage, proxy: Proxy) -> None:
+    proxy.reset(fail_from(0, Fault("EntityTooSmall")))
+    with pytest.raises(StorageUnavailableError, match="EntityTooSmall"):
+        put(backend, b"data")
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["NotImplemented", "MethodNotAllowed"])
+def test_a_request_that_the_server_does_not_know_is_named_at_once(backend: S3Storage, proxy: Proxy, kind: str) -> None:
     proxy.reset(fail_from(0, Fault(kind)))
-    with pytest.raises(StorageUnavailableError, match=kind):
+    with pytest.raises(UnsupportedRequestError, match=f"does not support put_object .*{kind}"):
         put(backend, b"data")
     assert len(proxy.requests) == 1
 

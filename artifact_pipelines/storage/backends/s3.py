@@ -19,7 +19,7 @@ from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FileRange, ObjectStream
-from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.exceptions import StorageUnavailableError, UnsupportedRequestError
 from artifact_pipelines.storage.hashing import transit_checksum
 from artifact_pipelines.storage.interfaces import S3Access
 from artifact_pipelines.storage.staging import StagedFile, StagingFile
@@ -28,6 +28,8 @@ PART_BYTES = 16 << 20
 PARTS_IN_FLIGHT = 4
 FILES_IN_FLIGHT = 4
 MOST_PARTS = 10_000
+FOOTER_BYTES = 256 << 10
+"""polars first requests as much of the end of a file. All other ranges that engines request leave out some of it."""
 _TOKEN = "artifact-write"  # noqa: S105 - the name of a header
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
 _PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.*'()-]+/)*", re.ASCII)
@@ -49,6 +51,7 @@ class S3Storage:
         self._bucket, self._prefix = bucket_and_prefix(storage_url, STORAGE_URL)
         self.client = S3Client(self._bucket, settings)
         self._part_bytes = part_bytes
+        self._is_exact: bool | None = None
 
     def __repr__(self) -> str:
         return f"S3Storage('s3://{self._bucket}/{self._prefix}')"
@@ -93,9 +96,18 @@ class S3Storage:
         """See `IStorageBackend`."""
         return self._uri(self._key(path))
 
-    def s3_access(self) -> S3Access:
-        """See `IReadInPlace`."""
-        return self.client.access()
+    def s3_access(self, path: StoragePath, size_bytes: int) -> S3Access | None:
+        """See `IReadInPlace`.
+
+        Some servers (rclone) answer a range that covers a whole object with status 200, which polars refuses. The first
+        small object shows it.
+        """
+        if size_bytes <= FOOTER_BYTES and self._is_exact is None:
+            try:
+                self._is_exact = self.client.run(self.client.answers_with_range(self._key(path), size_bytes))
+            except NoSuchThingError:  # deleted just now; reading a copy says so
+                return None
+        return None if size_bytes <= FOOTER_BYTES and not self._is_exact else self.client.access()
 
     def list_files(self) -> Iterator[StoragePath]:
         """See `IStorageBackend`."""
@@ -106,8 +118,7 @@ class S3Storage:
     def clear_leftovers(self, is_leased: Callable[[FileId], bool], dry_run: bool = False) -> Sequence[Leftover]:
         """See `IStorageBackend`. A dead writer leaves its multipart upload."""
         cleared = []
-        # All uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix.
-        for listed in list(self._listed("list_multipart_uploads", "Uploads")):
+        for listed in self._uploads():
             upload = {"Key": listed["Key"], "UploadId": listed["UploadId"]}
             path = self._parse(upload["Key"])
             if path is None or is_leased(path.file_id):
@@ -118,6 +129,14 @@ class S3Storage:
                     self.client.call("abort_multipart_upload", **upload)
                 cleared.append(Leftover("multipart upload {UploadId} of {Key}".format(**upload), size_bytes))
         return cleared
+
+    def _uploads(self) -> Sequence[Mapping[str, Any]]:
+        """Return all uploads of the bucket: MinIO lists uploads by whole keys only, not by prefix."""
+        method = "list_multipart_uploads"
+        try:
+            return list(self._listed(method, "Uploads"))
+        except NoSuchThingError as error:
+            raise UnsupportedRequestError(self._uri(self._prefix), method, "404") from error
 
     def _key(self, path: StoragePath) -> str:
         return f"{self._prefix}{path}"

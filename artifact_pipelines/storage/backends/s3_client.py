@@ -21,7 +21,7 @@ import s3fs
 
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
-from artifact_pipelines.storage.exceptions import StorageUnavailableError
+from artifact_pipelines.storage.exceptions import StorageUnavailableError, UnsupportedRequestError
 from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 
 ATTEMPTS = 6
@@ -59,6 +59,7 @@ _LOST = (
     aiohttp.ClientError,
     OSError,  # a reset, a timeout
 )
+_UNSUPPORTED = (405, 501)
 _REMEDIES = {
     "NoSuchBucket": "Create the bucket, or correct the URL and AWS_ENDPOINT_URL.",
     "InvalidAccessKeyId": "Correct AWS_ACCESS_KEY_ID.",
@@ -152,6 +153,7 @@ class S3Client:
         Raises:
             NoSuchThingError: The server has no such key or upload.
             ConfigurationError: Bucket, credentials or permissions are wrong.
+            UnsupportedRequestError: The server does not know the request.
             StorageUnavailableError: Every attempt failed.
         """
         return await self._retried(functools.partial(self._send_once, method, **parameters), method, parameters)
@@ -174,6 +176,13 @@ class S3Client:
             return bytes(data), size_bytes
 
         return await self._retried(once, "get_object", wanted)
+
+    async def answers_with_range(self, key: str, size_bytes: int) -> bool:
+        """True if the server answers a range that covers a whole object with a range. Raises as `send` does."""
+        wanted = {"Key": key, "Range": f"bytes=0-{size_bytes - 1}"}
+        answer = await self.send("get_object", **wanted)
+        answer["Body"].close()
+        return "ContentRange" in answer
 
     def access(self) -> S3Access:
         """Return how another engine sends its own requests to the same server."""
@@ -213,7 +222,7 @@ class S3Client:
                 return await once()
             except botocore.exceptions.ClientError as error:
                 if not _may_pass(error):
-                    raise await self._explained(error, where) from error
+                    raise await self._explained(error, method, where) from error
                 failure: Exception = error
             except _LOST as error:
                 failure = error
@@ -225,8 +234,10 @@ class S3Client:
         reason = f"{method} failed {attempt + 1} times, the last time with {_reason(failure)}"
         raise StorageUnavailableError(where, reason, _SERVER_REMEDY) from failure
 
-    async def _explained(self, error: botocore.exceptions.ClientError, where: str) -> Exception:
+    async def _explained(self, error: botocore.exceptions.ClientError, method: str, where: str) -> Exception:
         status, code = _answer(error)
+        if status in _UNSUPPORTED:
+            return UnsupportedRequestError(where, method, _said(status, code))
         if status == 404 and code != "NoSuchBucket":
             return await self._missing(where)
         if status == 416:
