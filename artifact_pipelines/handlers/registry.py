@@ -48,6 +48,7 @@ WRITTEN_AS = "written_as"
 """Key in a materialization's metadata: the name of the type that loads it without an annotation."""
 
 _DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str", "npy": "numpy.ndarray"}
+_NONE = "builtins.NoneType"
 _READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
 _registered: list[ITypeHandler] = []
 
@@ -135,7 +136,8 @@ class TypeHandlers:
 
         Args:
             artifact: The stored file.
-            annotation: The type to return. The first member of a union that fits the file wins.
+            annotation: The type to return. Of a union, the member that the stored type's handler returns wins, else the
+                first that fits the file: `str | None` returns None for None, not the text of its file.
             columns: Columns to read of a table; None: all.
             written_as: The name that `find_writer` returned when it was stored. If unknown or not installed here, the
                 type of the file decides.
@@ -147,13 +149,29 @@ class TypeHandlers:
         """
         columns = _check_names(columns)
         info = artifact.info
-        is_known = written_as is not None and is_installed(written_as) and bool(self._fitting(written_as, info))
-        kinds = _union_members(written_as if is_open(annotation) and is_known else annotation, info)
+        members = _union_members(annotation)
+        kinds = self._by_stored_type(members, written_as, info)
         for kind in kinds:
             for handler, name in self._fitting(kind, info):
                 same = [other for other in kinds if any(found is handler for found, _ in self._readers(other))]
                 return handler.read(artifact, ReadRequest(name, _make_union(same), columns))
         raise self._refusal([kind for kind in kinds if kind is not types.NoneType] or kinds, info)
+
+    def _by_stored_type(self, members: Sequence[Any], written_as: str | None, info: FileInfo) -> Sequence[Any]:
+        """Return the types that an annotation allows, those of the stored type's handler first."""
+        is_known = written_as is not None and is_installed(written_as)
+        stored = self._fitting(written_as, info) if is_known else ()
+        if any(map(is_open, members)):
+            return [written_as if stored else _DEFAULT_TYPES.get(_stored_type(info), "builtins.bytes")]
+        if written_as == _NONE and types.NoneType in members:
+            return [types.NoneType]
+        handlers = [handler for handler, _ in stored]
+        first = [
+            kind
+            for kind in members
+            if kind is not types.NoneType and any(found in handlers for found, _ in self._fitting(kind, info)[:1])
+        ]
+        return [*first, *(kind for kind in members if kind not in first)]
 
     def _refusal(self, kinds: Sequence[Any], info: FileInfo) -> UsageError:
         title = " | ".join(map(type_title, kinds))
@@ -174,15 +192,13 @@ class TypeHandlers:
         return [found for found in self._readers(kind) if _reads_file(found[0], _stored_type(info))]
 
 
-def _union_members(annotation: Any, info: FileInfo) -> Sequence[Any]:
-    """Return the types that an annotation allows, in order; the default of the file type if it names none."""
+def _union_members(annotation: Any) -> Sequence[Any]:
+    """Return the types that an annotation allows, in order."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        return _union_members(typing.get_args(annotation)[0], info)
+        return _union_members(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
-        return [member for kind in typing.get_args(annotation) for member in _union_members(kind, info)]
-    if is_open(annotation):
-        return [_DEFAULT_TYPES.get(_stored_type(info), "builtins.bytes")]
+        return [member for kind in typing.get_args(annotation) for member in _union_members(kind)]
     return [annotation]
 
 

@@ -1,5 +1,6 @@
 """Choosing handlers: your own first, then the registered ones, then the built-in ones."""
 
+import datetime
 import importlib.util
 import pathlib
 import sys
@@ -13,6 +14,7 @@ import artifact_pipelines
 from artifact_pipelines import FileDescription, ITypeHandler, ReadRequest
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.handlers.annotations import type_names
+from artifact_pipelines.handlers.containers import read_value
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
 from artifact_pipelines.handlers.registry import (
     BUILT_IN,
@@ -23,7 +25,7 @@ from artifact_pipelines.handlers.registry import (
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.handlers.sample_values import FRAME, VALUES
-from artifact_pipelines_tests.handlers.writing import keep, round_trip, stored, written
+from artifact_pipelines_tests.handlers.writing import keep, round_trip, stored, stored_value, written
 
 Register = Callable[[ITypeHandler], None]
 
@@ -213,6 +215,32 @@ def test_first_fitting_member_of_a_union_is_read(folder: pathlib.Path) -> None:
     assert isinstance(round_trip(folder, FRAME, str | pl.LazyFrame | pl.DataFrame), pl.LazyFrame)
     assert round_trip(folder, None, pl.DataFrame | None) is None
     assert round_trip(folder, "text", Annotated[Optional[str], "a note"]) == "text"  # noqa: UP045
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (None, str | None),
+        (None, bytes | None),
+        (None, pathlib.Path | None),
+        (datetime.date(2026, 1, 1), str | datetime.date),
+        ("2026-01-01", datetime.date | str),
+        (True, str | int | bool),
+        ({"a": {1}}, bytes | pathlib.Path | dict | None),
+        (datetime.date(2026, 1, 1), Optional[Any]),
+    ],
+)
+def test_union_returns_the_stored_value_rather_than_the_text_of_its_file(
+    folder: pathlib.Path, value: Any, annotation: Any
+) -> None:
+    found = read_value(TypeHandlers(), *stored_value(folder, value), annotation)
+    assert (type(found), found) == (type(value), value)
+
+
+def test_member_of_a_union_that_reads_every_file_is_returned_if_no_other_fits(folder: pathlib.Path) -> None:
+    found = stored_value(folder, {"a": 1})
+    assert read_value(TypeHandlers(), *found, str | None) == '{"a":1}'
+    assert isinstance(read_value(TypeHandlers(), *found, pathlib.Path | None), pathlib.Path)
 
 
 @pytest.mark.parametrize(("kind", "compression"), [(str, "gzip"), (pl.DataFrame, "zstd")])

@@ -181,7 +181,7 @@ def test_optional_input_without_a_version_is_none(
         (b"bytes", bytes),
         (bytearray(b"bytes"), bytearray),
         ("text", str),
-        ((1, 2), list),
+        ((1, 2), tuple),
         (1.5, float),
         (pathlib.Path(__file__), pathlib.Path),
     ],

@@ -262,7 +262,7 @@ def test_missing_path_fails_without_a_retry_and_is_named(
         return tmp_path / "gone.csv"
 
     result = run(io_manager, file, raise_on_error=False)
-    assert "gone.csv is gone" in _failure(result, "file")
+    assert "gone.csv: there is no such file" in _failure(result, "file")
     assert not [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY]
     with pytest.raises(NeverMaterializedError):
         catalog.materializations.current("file")
