@@ -21,7 +21,7 @@ _UNIONS = (typing.Union, types.UnionType)
 # Not listed in messages: another name of the same handler is enough.
 _UNLISTED = {
     *("builtins.bytearray", "builtins.memoryview", "collections.Mapping", "collections.Sequence", "collections.Set"),
-    *("pandas.NAType", "pathlib.PurePath"),
+    *("pandas.NAType", "pandas.ArrowTable", "pathlib.PurePath"),
     *("typing.IO", "io.IOBase", "io.RawIOBase", "io.BufferedIOBase", "_io.BufferedReader", "_io.BytesIO"),
 }
 

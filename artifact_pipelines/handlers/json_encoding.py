@@ -35,6 +35,10 @@ from artifact_pipelines.handlers.json_tags import (
 
 _SIMPLE = {bool, types.NoneType}
 _WORD = 1 << 63
+_NOT_JSON = (
+    "is not JSON: turn it into text, numbers, lists or dicts, or return it alone with a handler for its type, for which "
+    "docs/io_manager.md has a recipe"
+)
 
 
 def encode_json(value: object) -> str:
@@ -174,7 +178,7 @@ def _encode_other(value: Any, level: int) -> Any:
     if isinstance(value, enum.Enum):
         return _encode(value.value, level)
     check_open(value)
-    raise refusal(value, "is not JSON")
+    raise refusal(value, _NOT_JSON)
 
 
 def _order(plain: object) -> tuple[int, int, str]:

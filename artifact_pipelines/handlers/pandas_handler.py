@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+ARROW_FOR_PANDAS = "pandas.ArrowTable"
+"""The Arrow table from which pandas makes a frame, with the columns of its index: no annotation, for `make_frame`."""
+
 _SHOWN_LABELS = 5
 _MOST_CHARACTERS = 1 << 20  # categories are stored in the footer, which is read as a whole
 _MIXED = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
@@ -38,7 +41,8 @@ class PandasHandler(ParquetHandler):
     library gets the default index.
     """
 
-    writes = reads = ("pandas.DataFrame",)
+    writes = ("pandas.DataFrame",)
+    reads = ("pandas.DataFrame", ARROW_FOR_PANDAS)
 
     def write(self, value: "pd.DataFrame", sink: BinaryIO) -> str | None:
         from artifact_pipelines.tabular.parquet import write_batches
@@ -52,6 +56,8 @@ class PandasHandler(ParquetHandler):
         import pyarrow as pa
 
         table = read_table(artifact, check_columns(artifact, request.columns), for_pandas=True)
+        if request.type_name == ARROW_FOR_PANDAS:
+            return table
         try:
             frame = _restore_categories(table.to_pandas(), table.schema)
         except (pa.ArrowException, *METADATA_ERRORS) as error:

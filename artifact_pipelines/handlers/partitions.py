@@ -16,6 +16,7 @@ from artifact_pipelines.handlers.exceptions import (
     PartitionedOutputError,
     PartitionsAnnotationError,
 )
+from artifact_pipelines.handlers.pandas_handler import ARROW_FOR_PANDAS
 
 PARTITION_COLUMN_METADATA_KEY = "artifact/partition_column"
 """Metadata: name of the column for the partition key. Of an input whose partitions become one table, and of an asset
@@ -28,7 +29,7 @@ _READ_AS = {
     "pyarrow.Table": "pyarrow.Table",
     "pyarrow.Dataset": "pyarrow.Dataset",
     "duckdb.DuckDBPyRelation": "pyarrow.Dataset",
-    "pandas.DataFrame": "pyarrow.Table",
+    "pandas.DataFrame": ARROW_FOR_PANDAS,
 }
 """The types that partitions come as in one table, and the type that each of them is read as for it."""
 _SPLIT = ("polars.DataFrame", "polars.LazyFrame", "pyarrow.Table", "pandas.DataFrame")
@@ -97,8 +98,8 @@ def _concatenate(partitions: LoadedPartitions, table_type: str, column: str) -> 
 
     read_as = _READ_AS[table_type]
     concatenate = cast("Callable[..., Any]", concatenate_frames)
-    if read_as.startswith("pyarrow."):
-        concatenate = concatenate_tables if read_as == "pyarrow.Table" else concatenate_datasets
+    if not read_as.startswith("polars."):
+        concatenate = concatenate_datasets if read_as == "pyarrow.Dataset" else concatenate_tables
     return _convert(concatenate(partitions.asset, dict(partitions.values(read_as)), column), table_type)
 
 

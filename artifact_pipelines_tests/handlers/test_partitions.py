@@ -36,6 +36,7 @@ class Gather:
         self._newest = None if newest is None else stored(folder, newest)
         self._keys = [*values, *missing]
         self.read: list[str] = []
+        self.columns: list[str] | None = None
 
     def __call__(self, annotation: Any, metadata: Mapping[str, Any] | None = None) -> Any:
         partitions = LoadedPartitions(
@@ -45,7 +46,7 @@ class Gather:
 
     def _read(self, key: str, kind: Any) -> Any:
         self.read.append(key)
-        return TypeHandlers().read(self._artifacts[key], kind)
+        return TypeHandlers().read(self._artifacts[key], kind, self.columns)
 
     def _any(self, kind: Any) -> Any:
         return TypeHandlers().read(self._newest, kind) if self._newest else None
@@ -181,6 +182,18 @@ def test_pandas_frame_of_partitions_keeps_index_and_equal_categories(folder: pat
     assert (same["x"].dtype.name, same["n"].dtype.name) == ("category", "Int64")
     other = Gather(folder, {"a": frame(["u"], ["u"], day=1), "b": frame(["v"], ["v"], day=2)})(pd.DataFrame)
     assert (other["x"].tolist(), other["x"].dtype.name, other.attrs) == (["u", "v"], "category", {})
+
+
+@pytest.mark.parametrize("name", ["row", None])
+def test_pandas_frame_of_partitions_keeps_its_index_with_columns(folder: pathlib.Path, name: str | None) -> None:
+    frames = {
+        key: pd.DataFrame({"x": [1], "y": [2]}, index=pd.Index([f"row of {key}"], name=name)) for key in ("a", "b")
+    }
+    gather = Gather(folder, frames)
+    gather.columns = ["y"]
+    found = gather(pd.DataFrame)
+    assert (found.index.tolist(), found.index.name) == (["row of a", "row of b"], name)
+    assert [*found.columns] == ["y", "partition"]
 
 
 def test_missing_partitions_are_skipped(folder: pathlib.Path) -> None:
