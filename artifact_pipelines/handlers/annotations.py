@@ -90,7 +90,7 @@ def convert_to_subclass(value: Value, artifact: Artifact, request: ReadRequest) 
         made: Value = wanted(value)
     except TypeError:  # its message may show the value
         raise UnsupportedTypeError("load", name, [base, f"a class that is made by {name}({base})"]) from None
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         problem = f"{name}({base}) refuses it ({type(error).__name__})"
         remedy = f"Annotate {base} to see the value."
         raise ContentMismatchError(artifact.info.file_id, name, problem, remedy) from None  # its message may show it

@@ -36,8 +36,8 @@ from artifact_pipelines.handlers.json_tags import (
 _SIMPLE = {bool, types.NoneType}
 _WORD = 1 << 63
 _NOT_JSON = (
-    "is not JSON: turn it into text, numbers, lists or dicts, or return it alone with a handler for its type, for which "
-    "docs/io_manager.md has a recipe"
+    "is not JSON: turn it into text, numbers, lists or dicts, or return it alone with a handler for its type, such as "
+    "the one for every type in docs/io_manager.md"
 )
 
 

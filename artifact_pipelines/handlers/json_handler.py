@@ -57,12 +57,12 @@ class JsonHandler:
         annotation = request.annotation
         hook = untag if _TAG.search(data) else None
         adapter = None if annotation is None or isinstance(annotation, str) else _adapter(annotation)
-        if adapter is not None and hook is None:
+        if adapter is not None and hook is None and _names_record(annotation):
             return _validate_json(artifact, adapter, annotation, data)
         value = _parse(artifact, data, hook)
         if adapter is None:
             return value if isinstance(annotation, str) else _convert(value, artifact, request)
-        return _validate_tagged(artifact, adapter, annotation, data, value)
+        return _validate(artifact, adapter, annotation, data, value)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
         if artifact.info.size_bytes > _PREVIEWED_BYTES:
@@ -101,10 +101,13 @@ def _convert(value: Any, artifact: Artifact, request: ReadRequest) -> Any:
     return made
 
 
-def _validate_tagged(
+def _validate(
     artifact: Artifact, adapter: "pydantic.TypeAdapter[Any]", annotation: Any, data: bytes, value: Any
 ) -> Any:
-    """Return a value as the annotation; a record in it may have to be read from the JSON that pydantic has written."""
+    """Return a value as the annotation; a record in it may have to be read from the JSON that pydantic has written.
+
+    pydantic makes a date of JSON's text "2026-01-01" for `date | str`, but not of Python's, which a stored text is.
+    """
     import pydantic
 
     if type(value) is annotation:
@@ -112,7 +115,7 @@ def _validate_tagged(
     try:
         return adapter.validate_python(value, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
     except pydantic.ValidationError as error:
-        if _names_record(annotation):
+        if _names_record(annotation) or not _TAG.search(data):
             untagged = json.dumps(_parse(artifact, data, untag_to_json))
             return _validate_json(artifact, adapter, annotation, untagged.encode())
         raise _mismatch(artifact, annotation, error) from None

@@ -54,6 +54,8 @@ class _Dump:
         """Return the dump of a value, finished."""
         if getattr(type(source), "__pydantic_root_model__", False):
             return self.encode(plain, source.root, level)
+        if plain is None and isinstance(source, float):  # pydantic's form of NaN in a field of any type
+            return self.encode_float(source)
         if isinstance(plain, dict | list):
             check_level(level)
             return self._encode_container(plain, source, level + 1)

@@ -90,6 +90,10 @@ _EXACT: list[tuple[Any, Any]] = [
     ((Colour.RED, Point(1, 2)), tuple[Colour, Point]),
     (pathlib.PurePosixPath("a/b"), pathlib.PurePosixPath),
     ({"!date": 1}, dict[str, int]),
+    (["2013-01-01"], list[datetime.date | str]),
+    (["2013-01-01", datetime.date(2013, 1, 1)], list[datetime.date | str]),
+    ({"a": "1.5"}, dict[str, decimal.Decimal | str]),
+    ({"a": "a/b"}, dict[str, pathlib.Path | str]),
 ]
 
 
@@ -103,6 +107,34 @@ class StrictModel(pydantic.BaseModel):
     day: datetime.date
     tags: tuple[str, ...] = ()
     ratio: float = 0
+
+
+class Anything(pydantic.BaseModel):
+    found: Any
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_field_of_any_type_keeps_a_float_that_is_not_finite(folder: pathlib.Path, number: float) -> None:
+    for value in (number, [number], {"a": {"b": number}}):
+        assert repr(round_trip(folder, Anything(found=value), Anything)) == repr(Anything(found=value))
+
+
+class Base64Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    data: bytes
+    ratio: float = 0
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (Base64Model(data=b"abcd", ratio=math.inf), Base64Model),
+        ((Base64Model(data=b"\xff"), b"abcd"), tuple[Base64Model, bytes]),
+        ({1: [Base64Model(data=b"abcd")]}, dict[int, list[Base64Model]]),
+    ],
+)
+def test_bytes_of_a_model_beside_tags_come_back(folder: pathlib.Path, value: Any, annotation: Any) -> None:
+    assert round_trip(folder, value, annotation) == value
 
 
 @pytest.mark.parametrize(

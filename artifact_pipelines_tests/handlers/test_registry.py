@@ -227,7 +227,7 @@ def test_first_fitting_member_of_a_union_is_read(folder: pathlib.Path) -> None:
         ("2026-01-01", datetime.date | str),
         (True, str | int | bool),
         ({"a": {1}}, bytes | pathlib.Path | dict | None),
-        (datetime.date(2026, 1, 1), Optional[Any]),
+        (datetime.date(2026, 1, 1), Any | None),
     ],
 )
 def test_union_returns_the_stored_value_rather_than_the_text_of_its_file(

@@ -5,6 +5,7 @@ import pathlib
 import traceback
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -86,3 +87,8 @@ def test_value_that_a_subclass_refuses_is_not_shown(folder: pathlib.Path) -> Non
     with pytest.raises(ContentMismatchError, match="as Colour: Colour.* refuses it \\(ValueError") as caught:
         round_trip(folder, password, Colour)
     assert password not in "".join(traceback.format_exception(caught.value))
+
+
+def test_number_that_the_annotated_type_of_numpy_cannot_hold_is_refused(folder: pathlib.Path) -> None:
+    with pytest.raises(ContentMismatchError, match="int8"):
+        round_trip(folder, 300, np.int8)

@@ -150,7 +150,7 @@ class LocalStorage:
         return [self._root, *(self._root / name for name in _entries(self._root))]
 
     def _sync_names(self, folders: Sequence[pathlib.Path]) -> None:
-        for parent in {folder.parent for folder in folders}:
+        for parent in dict.fromkeys(folder.parent for folder in folders):
             _sync_folder(parent)
         self._durable_folders.update(folders)
 
