@@ -263,7 +263,7 @@ def test_a_batch_is_bounded_in_bytes(
 
 
 @pytest.fixture
-def few_open_files() -> Iterator[None]:
+def few_open_files(producer: ArtifactProducer) -> Iterator[None]:
     """Let this process open few more files."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (2 * len(list(pathlib.Path("/proc/self/fd").iterdir())) + 20, limits[1]))
