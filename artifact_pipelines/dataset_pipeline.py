@@ -4,7 +4,7 @@ One idea: a dataset is declared, not programmed. This module only combines the s
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import dagster as dg
 import pydantic
@@ -28,6 +28,7 @@ from artifact_pipelines.sampling.registry import SamplingDesign
 RETRY_DELAY_S = 5
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
+Files = Literal["latest", "all"]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
 
 
@@ -55,6 +56,16 @@ class DatasetPipeline(dg.Component, dg.Model):
 
     name: _Name = pydantic.Field(description="Name of the dataset, with which its asset keys begin.")
     description: str = pydantic.Field(min_length=1, description="Describes the dataset to its users, in Markdown.")
+    files: Files | None = pydantic.Field(
+        default=None,
+        description=(
+            "What several files mean: each replaces the table (latest), or the table is the union of all (all), in "
+            "which the same name again replaces its rows. Required if the source has wildcards."
+        ),
+    )
+    file_column: str | None = pydantic.Field(
+        default=None, min_length=1, description="With `files: all`, the column that takes the name of each row's file."
+    )
     source: Annotated[str, checked_by(check_source)] = pydantic.Field(
         description="Glob of the dataset's files below the landing zone."
     )
@@ -85,6 +96,34 @@ class DatasetPipeline(dg.Component, dg.Model):
     landing: LandingRules = pydantic.Field(
         default=DEFAULT_RULES, description="Which files of the landing zone count, and what becomes of them."
     )
+
+    @pydantic.field_validator("source")
+    @classmethod
+    def _check_files(cls, source: str, info: pydantic.ValidationInfo) -> str:
+        """Refuse a glob that leaves open what several files mean."""
+        if "files" in info.data and info.data["files"] is None and "{{" not in source and set("*?[") & set(source):
+            raise ValueError(
+                f"{source!r} may match several files, so say what they mean. `files: latest`: each file is the whole "
+                "table and replaces the one before. `files: all`: the table is the union of all files, and the same "
+                "name again replaces its rows"
+            )
+        return source
+
+    @pydantic.field_validator("file_column")
+    @classmethod
+    def _check_file_column(cls, column: str | None, info: pydantic.ValidationInfo) -> str | None:
+        """Refuse a column for names where there is one file."""
+        if column is not None and info.data.get("files") != "all":
+            raise ValueError("only a table with `files: all` has rows of several files")
+        return column
+
+    @pydantic.field_validator("on_schema_change")
+    @classmethod
+    def _check_change(cls, change: OnSchemaChange, info: pydantic.ValidationInfo) -> OnSchemaChange:
+        """Refuse files of any columns in one table."""
+        if change == "accept" and info.data.get("files") == "all":
+            raise ValueError("with `files: all` one table has the rows of all files: use fail, add_columns or widen")
+        return change
 
     @classmethod
     def get_model_cls(cls) -> type[pydantic.BaseModel]:
@@ -118,9 +157,12 @@ class DatasetPipeline(dg.Component, dg.Model):
             "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
         raw = build_raw_asset(self.name, self.source, shared, self.landing)
+        is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
         contract = Contract(self.columns, self.key, on_schema_change=self.on_schema_change)
-        table = build_table_asset(self.name, self.description, self.format, contract, shared)
+        table = build_table_asset(
+            self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
+        )
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),
@@ -132,7 +174,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         return dg.Definitions(
             assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
             sensors=[
-                build_landing_sensor(self.name, self.source, raw, table, self.landing),
+                build_landing_sensor(self.name, self.source, raw, table, self.landing, is_union),
                 build_retry_sensor(self.name, assets),
             ],
             jobs=[job],

@@ -17,6 +17,7 @@ FLIGHTS: Mapping[str, Any] = {
     "name": "flights",
     "description": "Flights of a test.",
     "source": "flights*.csv",
+    "files": "latest",
     "owners": ["team:tests"],
     "columns": {"delay": "BIGINT"},
     "key": ["carrier", "number"],

@@ -317,6 +317,7 @@ attributes:
   name: weather
   description: "Weather by {{ env.STATION }}"
   source: weather*.csv
+  files: latest
   owners: [team:tests]
   FIELD
 """
@@ -364,7 +365,7 @@ def test_error_in_a_yaml_file_names_file_line_field_and_what_is_allowed(
     with pytest.raises(Exception, match="weather") as caught:
         _load(tmp_path, field)
     text = "".join(traceback.format_exception(caught.value))
-    assert re.search(rf"attributes\.{re.escape(where)} at .*/weather/defs\.yaml:8", text)
+    assert re.search(rf"attributes\.{re.escape(where)} at .*/weather/defs\.yaml:9", text)
     assert allowed in text
 
 

@@ -9,20 +9,22 @@ import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import LANDING_URL, check_place, folder_from
-from artifact_pipelines.core.types import StoragePath
-from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, RawFile
+from artifact_pipelines.core.types import Materialization, Selection, StoragePath
+from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, OpenTable
 from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_zone import find_landed, open_landed
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
-from artifact_pipelines.datasets.table_reader import open_table
+from artifact_pipelines.datasets.table_reader import open_stored
+from artifact_pipelines.datasets.union_files import UnionFiles
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.inputs import note_inputs
 from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.factory import open_backend
-from artifact_pipelines.storage.local_paths import verified_path
 
 RAW_CODE_VERSION = "1"
 TABLE_CODE_VERSION = "2"
@@ -102,13 +104,18 @@ def build_table_asset(
     file_format: IFileFormat,
     contract: Contract,
     attributes: Mapping[str, Any],
+    is_union: bool = False,
+    file_column: str | None = None,
 ) -> dg.AssetsDefinition:
     """Return the asset that reads the raw file into a typed table, in a stream.
 
     Args:
+        is_union: True if the table has the rows of all files that were dropped, each under its name.
+        file_column: Column of a union that takes the name of each row's file.
         contract: As the dataset declares it; the version before is added at run time.
     """
     rules = f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(contract.columns)}"
+    rules += f" files=all file_column={file_column}" if is_union else ""
 
     @dg.asset(
         key=[dataset, "table"],
@@ -119,37 +126,46 @@ def build_table_asset(
         metadata={KEY_METADATA_KEY: list(contract.key)},
         **attributes,
     )
-    def table(raw: Artifact, landing_zone: LandingZone) -> Iterator[dg.Output[Any]]:
-        with failures_explained():
-            with landing_zone.store.open() as (catalog, _):
-                name = _source_name(catalog, dataset, raw)
-                expected = dataclasses.replace(contract, before=_version_before(catalog, dataset, rules))
-            with verified_path(raw) as file:
-                source = RawFile(file.path, raw.info.file_type, name)
-                with open_table(source, file_format, expected) as opened:
-                    wider = expected.widened(opened.batches.schema)
-                    read = {
-                        "file": name,
-                        "read_as": dict(opened.read_as),
-                        "widened": wider,
-                        "rules": rules,
-                        "key": list(contract.key),
-                    }
-                    yield dg.Output(file.batches(opened.batches), metadata={SOURCE_METADATA_KEY: read})
+    def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[dg.Output[Any]]:
+        with failures_explained(), landing_zone.store.open() as (catalog, backend):
+            made = _made(catalog, dataset, raw)
+            name = str(made.source.get("file", made.asset))
+            key = [column for column in contract.key if column != file_column]  # which no file has
+            before = _version_before(catalog, dataset, rules, file_column)
+            expected = dataclasses.replace(contract, key=key, before=before)
+            noted = {"file": name, "rules": rules, "key": list(contract.key)}
+            if not is_union:
+                with open_stored(raw, made.file.file_type, name, file_format, expected) as opened:
+                    yield _output(opened, expected, noted)
+                return
+            producer = ArtifactProducer(catalog.files, backend)
+            files = UnionFiles(catalog, producer, dataset, made, name, file_format, file_column)
+            note_inputs(context, catalog, files.inputs())
+            with files.open(expected) as (opened, listed):
+                yield _output(opened, expected, {**noted, "files": listed})
 
     return table
 
 
-def _source_name(catalog: Catalog, dataset: str, raw: Artifact) -> str:
-    """Return the name under which a raw file was dropped."""
-    versions = catalog.materializations.history(f"{dataset}/raw")
-    made = next((each for each in versions if each.file.file_id == raw.info.file_id), None)
-    return str(made.source["file"]) if made and "file" in made.source else f"{dataset}/raw"
+def _output(opened: OpenTable, contract: Contract, noted: Mapping[str, Any]) -> dg.Output[Any]:
+    """Return a table as an output, with what is recorded about how it was read."""
+    read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
+    return dg.Output(opened.batches, metadata={SOURCE_METADATA_KEY: {**noted, **read}})
 
 
-def _version_before(catalog: Catalog, dataset: str, rules: str) -> VersionBefore | None:
+def _made(catalog: Catalog, dataset: str, raw: Artifact) -> Materialization:
+    """Return the newest materialization of a raw file, which knows under which name it was dropped."""
+    selection = Selection(file_id=raw.info.file_id)
+    found = catalog.materializations.find(f"{dataset}/raw", [None], selection).get(None)
+    if found is None:
+        raise catalog.materializations.nothing_found(f"{dataset}/raw", None, selection)
+    return found
+
+
+def _version_before(catalog: Catalog, dataset: str, rules: str, file_column: str | None) -> VersionBefore | None:
     """Return the current table; None: there is none, or it was read by other rules, which no longer count."""
     current = catalog.materializations.find(f"{dataset}/table", [None]).get(None)
     if current is None or current.schema is None or current.source.get("rules") != rules:
         return None
-    return VersionBefore(current.version, current.schema, current.source.get("read_as", {}))
+    columns = {name: kind for name, kind in current.schema.items() if name != file_column}
+    return VersionBefore(current.version, columns, current.source.get("read_as", {}))

@@ -21,8 +21,10 @@ from artifact_pipelines.datasets.landing_zone import (
     failed_in_run,
     is_unchanged,
     is_undecided,
+    note_replaced,
     record_seen,
 )
+from artifact_pipelines.datasets.union_table import counted_files
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.staging import hash_stream
@@ -56,6 +58,7 @@ class LandingWatch:
         settle_s: Seconds that a file must stay unchanged to count as complete.
         rules: The dataset's own rules.
         read_stored: Opens stored bytes; needed if the rules do not keep files.
+        union: Key of the table that has the rows of all files; None: each file replaces the one before.
     """
 
     catalog: Catalog
@@ -66,6 +69,7 @@ class LandingWatch:
     settle_s: float
     rules: LandingRules = DEFAULT_RULES
     read_stored: Callable[[StoragePath], BinaryIO] | None = None
+    union: str | None = None
 
     def tick(self, outcome_of: Callable[[str], RunOutcome | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
@@ -87,11 +91,15 @@ class LandingWatch:
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
+        if self.union is None:
+            updated.update(note_replaced(updated, known))
+        counted = self._counted()
         if not any(file.state == LandingState.REQUESTED for file in updated.values()):
-            complete = [s for s in settled if s.problem is None and is_undecided(updated[s.path])]
+            complete = [s for s in settled if s.problem is None and _is_due(updated[s.path], counted)]
             updated.update(self._decided(complete, updated, known, deadline))
         if self.rules.afterwards != "keep":
-            updated.update(self._cleared_away([s for s in settled if s.problem is None], updated, deadline))
+            cleared = [s for s in settled if s.problem is None and _may_leave(updated[s.path], counted)]
+            updated.update(self._cleared_away(cleared, updated, deadline))
         changed = [file for path, file in updated.items() if file != known.get(path)]
         if changed and not self.catalog.landing.save(self.dataset, changed, known):
             # Another daemon watches the same landing zone and was faster. Its requests are its own.
@@ -202,4 +210,27 @@ class LandingWatch:
         for file in files:
             if failed_in_run(file) and file.content_hash and file.content_hash not in ingested:
                 failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
-        return KnownContent(history[0].file.content_hash if history else None, version_of, failed_as)
+        current = history[0].file.content_hash if history else None
+        return KnownContent(current, version_of, failed_as, self._counted())
+
+    def _counted(self) -> Mapping[str, Sequence[str]] | None:
+        """Return the names of the files whose rows are in the union, by hash; None: the table is no union."""
+        if self.union is None:
+            return None
+        table = self.catalog.materializations.find(self.union, [None]).get(None)
+        names: dict[str, list[str]] = {}
+        for file in counted_files(table.source, table.row_count).values() if table else ():
+            names.setdefault(file.content_hash, []).append(file.name)
+        return names
+
+
+def _is_due(file: LandingFile, counted: Mapping[str, Sequence[str]] | None) -> bool:
+    """True if a complete file needs a decision; also a copy of a file whose rows have left the union."""
+    has_left = counted is not None and file.content_hash not in counted
+    return is_undecided(file) or (has_left and file.state == LandingState.DUPLICATE)
+
+
+def _may_leave(file: LandingFile, counted: Mapping[str, Sequence[str]] | None) -> bool:
+    """True unless a file is a copy that is needed as soon as the rows of its original are replaced."""
+    is_copy = counted is not None and file.path not in counted.get(file.content_hash or "", ())
+    return not (is_copy and file.state == LandingState.DUPLICATE)

@@ -14,6 +14,8 @@ from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLand
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.storage.file_types import describe_by_name
 
+REPLACED = "replaced by"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KnownContent:
@@ -22,12 +24,14 @@ class KnownContent:
     Attributes:
         current: Hash of the current version.
         version_of: Version numbers, by hash.
+        counted: Names of the files whose rows are in the table, by hash, if it is a union; None: it is the last file.
         failed_as: By hash, file types of a content whose runs all failed; as another type it gets a new run.
     """
 
     current: str | None
     version_of: Mapping[str, int]
     failed_as: Mapping[str, Collection[FileDescription]]
+    counted: Mapping[str, Collection[str]] | None = None
 
 
 def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
@@ -70,7 +74,9 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     needs_retry = failed_before or (failed_as and describe_by_name(file.path) not in failed_as)
     version = known.version_of.get(content_hash) if content_hash and not needs_retry else None
     reason = None
-    if version is not None and content_hash == known.current:
+    if known.counted is not None:
+        reason = None if needs_retry else _counted(file.path, known.counted, content_hash)
+    elif version is not None and content_hash == known.current:
         reason = f"same content as version {version}, the current one"
     elif version is not None and content_hash == file.content_hash:
         reason = f"touched only, still the content of version {version}"
@@ -83,6 +89,29 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     run_key = f"{file.dataset}/{file.path}#{attempt}-{(content_hash or str(file.changed_ns))[:16]}"
     requested = dataclasses.replace(file, state=LandingState.REQUESTED, attempt=attempt, run_key=run_key)
     return dataclasses.replace(requested, content_hash=content_hash, reason=None)
+
+
+def _counted(path: str, counted: Mapping[str, Collection[str]], content_hash: str | None) -> str | None:
+    """Return why a file adds nothing to a union: its rows are there, under its name or another one."""
+    names = counted.get(content_hash or "", ())
+    if path in names:
+        return "its rows are in the table already"
+    is_new_name = not any(path in others for others in counted.values())
+    return f"same content as {min(names)}, whose rows are in the table" if names and is_new_name else None
+
+
+def note_replaced(files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]) -> Mapping[str, LandingFile]:
+    """Note at ingested files which file has replaced them, if one has just been ingested."""
+
+    def was(file: LandingFile) -> LandingState | None:
+        return before[file.path].state if file.path in before else None
+
+    new = [f for f in files.values() if f.state == LandingState.INGESTED and was(f) == LandingState.REQUESTED]
+    if not new:
+        return {}
+    reason = f"{REPLACED} {new[-1].path}"
+    done = [f for f in files.values() if f.state in (LandingState.INGESTED, LandingState.DUPLICATE) and f not in new]
+    return {f.path: dataclasses.replace(f, reason=reason) for f in done if not (f.reason or "").startswith(REPLACED)}
 
 
 def find_landed(zone: ILandingZone, dataset: str, glob: SourceGlob) -> str:

@@ -32,6 +32,7 @@ def build_landing_sensor(
     raw: dg.AssetsDefinition,
     table: dg.AssetsDefinition,
     rules: LandingRules = DEFAULT_RULES,
+    is_union: bool = False,
 ) -> dg.SensorDefinition:
     """Return the sensor that ingests a dataset's files, one at a time.
 
@@ -56,6 +57,7 @@ def build_landing_sensor(
                 landing_zone.settle_s,
                 rules,
                 landing_zone.read_stored,
+                table.key.to_user_string() if is_union else None,
             )
             files = watch.tick(lambda run_key: _outcome(_last_try(context.instance, run_key)))
         requested = [file for file in files if file.state == LandingState.REQUESTED]

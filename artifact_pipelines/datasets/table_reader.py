@@ -1,5 +1,6 @@
 """Reads raw files as tables, and holds their columns to the dataset's contract."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,24 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.sandbox import open_in_child
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.local_paths import verified_path
+
+
+@contextmanager
+def open_stored(
+    stored: Artifact, file_type: str, label: str, file_format: IFileFormat, contract: Contract
+) -> Iterator[OpenTable]:
+    """Open a stored raw file as `open_table` does, and check its bytes while they are read.
+
+    Raises:
+        IntegrityError: They are damaged.
+    """
+    with (
+        verified_path(stored) as file,
+        open_table(RawFile(file.path, file_type, label), file_format, contract) as opened,
+    ):
+        yield dataclasses.replace(opened, batches=file.batches(opened.batches))
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import dagster as dg
+
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
@@ -56,6 +58,11 @@ class StepInputs:
         """Return the materializations that a step has loaded so far."""
         with _lock:
             return tuple(_loaded.get(step, {}).get(self._catalog, ())) if step is not None else ()
+
+
+def note_inputs(context: dg.AssetExecutionContext, catalog: Catalog, loaded: Iterable[LoadedInput]) -> None:
+    """Note materializations that the code of an asset has read from the catalog by itself, as inputs of its output."""
+    StepInputs(catalog.identity).add(context.get_step_execution_context(), loaded)
 
 
 class InputLoader:

@@ -1,0 +1,96 @@
+"""Opens the table of a dataset with `files: all` from the catalog: which files it has, and where their rows are."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import FileId, LoadedInput, Materialization, Selection
+from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.table_reader import open_stored
+from artifact_pipelines.datasets.union_table import CountedFile, UnionTable, counted_files
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.local_paths import verified_path
+
+_BATCH_ROWS = 65_536
+
+
+@dataclasses.dataclass(frozen=True)
+class UnionFiles:
+    """The files of a dataset whose table is their union.
+
+    Attributes:
+        raw: The raw content that is new, or read again.
+        name: The name under which it was dropped.
+    """
+
+    catalog: Catalog
+    producer: ArtifactProducer
+    dataset: str
+    raw: Materialization
+    name: str
+    file_format: IFileFormat
+    file_column: str | None = None
+
+    def inputs(self) -> list[LoadedInput]:
+        """Return the raw contents of all other files: the union is made from them too."""
+        others = [file for name, file in self._all().items() if name != self.name]
+        asset = self.raw.asset
+        return [LoadedInput(f.materialization_id, asset, None, f.version, FileId(f.file_id)) for f in others]
+
+    @contextmanager
+    def open(self, contract: Contract) -> Iterator[tuple[OpenTable, list[dict[str, object]]]]:
+        """Open the union as `UnionTable.opened`, with its files in the form that is recorded with the table.
+
+        Args:
+            contract: Without a version before, all files are read again.
+        """
+        files, table = self._all(), self._current()
+        counted = counted_files(table.source, table.row_count) if table and contract.before else {}
+        anew = [name for name in sorted(files) if name == self.name or name not in counted]
+        union = UnionTable(files, anew, self._open, self.file_column)
+        if not counted or table is None:
+            with union.opened(contract, None, {}) as (opened, listed):
+                yield opened, [dataclasses.asdict(file) for file in listed]
+            return
+        with verified_path(self.producer.artifact(table.file)) as file, pq.ParquetFile(file.path) as rows:
+            reader = pa.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(_BATCH_ROWS))
+            with union.opened(contract, file.batches(reader), counted) as (opened, listed):
+                yield opened, [dataclasses.asdict(file) for file in listed]
+
+    def _current(self) -> Materialization | None:
+        return self.catalog.materializations.find(f"{self.dataset}/table", [None]).get(None)
+
+    def _all(self) -> Mapping[str, CountedFile]:
+        """Return all files, by name; those that were dropped before the dataset became a union too."""
+        table = self._current()
+        counted = dict(counted_files(table.source, table.row_count)) if table else {}
+        if table and not counted:
+            versions = reversed(self.catalog.datasets.versions(self.dataset))
+            counted = {_name(each.raw): _counted(each.raw) for each in versions if each.table}
+        return {**counted, self.name: _counted(self.raw, self.name)}
+
+    def _open(self, name: str, contract: Contract) -> AbstractContextManager[OpenTable]:
+        made = self.raw if name == self.name else self._raw(self._all()[name])
+        stored = self.producer.artifact(made.file)
+        return open_stored(stored, made.file.file_type, name, self.file_format, contract)
+
+    def _raw(self, file: CountedFile) -> Materialization:
+        selection = Selection(file_id=FileId(file.file_id))
+        found = self.catalog.materializations.find(self.raw.asset, [None], selection).get(None)
+        if found is None:
+            raise self.catalog.materializations.nothing_found(self.raw.asset, None, selection)
+        return found
+
+
+def _name(raw: Materialization) -> str:
+    return str(raw.source.get("file", raw.asset))
+
+
+def _counted(raw: Materialization, name: str | None = None) -> CountedFile:
+    content = raw.file.file_id, raw.file.content_hash
+    return CountedFile(name or _name(raw), raw.materialization_id, raw.version, *content)

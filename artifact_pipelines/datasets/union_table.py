@@ -1,0 +1,153 @@
+"""The table of a dataset with `files: all`: the rows of several files, in the order of their names.
+
+One idea: the current table has the rows of all other files already, one file after another. So only a new file is read,
+and the rows of the others are copied. All files are read again only after a change of the rules to read them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError
+from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore, arrow_name
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CountedFile:
+    """A file whose rows are in the table.
+
+    Attributes:
+        name: Path below the landing zone.
+        materialization_id: Of its raw content, as are version, file ID and hash.
+        rows: None: all rows of the table that are of no other file.
+    """
+
+    name: str
+    materialization_id: int
+    version: int
+    file_id: int
+    content_hash: str
+    rows: int | None = None
+
+
+def counted_files(source: Mapping[str, Any], row_count: int | None) -> Mapping[str, CountedFile]:
+    """Return the files in a table by name, in the order of their rows, from what is recorded with the table."""
+    files = [CountedFile(**each) for each in source.get("files", ())]
+    rest = (row_count or 0) - sum(file.rows or 0 for file in files)
+    return {file.name: file if file.rows is not None else dataclasses.replace(file, rows=rest) for file in files}
+
+
+@dataclasses.dataclass(frozen=True)
+class UnionTable:
+    """A table to make from files.
+
+    Attributes:
+        files: All files, by name.
+        anew: Names of those that are read, at least one. The rows of the others are in the table before.
+        open: Opens the file of a name as a table that follows a contract.
+        file_column: Column that takes the name of each row's file; None: there is none.
+    """
+
+    files: Mapping[str, CountedFile]
+    anew: Sequence[str]
+    open: Callable[[str, Contract], AbstractContextManager[OpenTable]]
+    file_column: str | None = None
+
+    @contextmanager
+    def opened(
+        self, contract: Contract, before: pa.RecordBatchReader | None, counted: Mapping[str, CountedFile]
+    ) -> Iterator[tuple[OpenTable, Sequence[CountedFile]]]:
+        """Open the union: its batches, and its files in the order of their rows.
+
+        Args:
+            contract: With the types of the table before, if rows of it are copied.
+            before: The rows of that table.
+            counted: The files in that table.
+
+        Raises:
+            SourceError: As `open_table`.
+        """
+        rows: dict[str, int] = {}
+        for name in self.anew[:-1]:
+            with self.open(name, contract) as table:
+                contract = self._followed(contract, table, name)
+                rows[name] = sum(batch.num_rows for batch in table.batches)
+        last = self.anew[-1]
+        with self.open(last, contract) as table:
+            contract = self._followed(contract, table, last)
+            schema = pa.schema([pa.field(field.name, field.type) for field in table.batches.schema])
+            if self.file_column:
+                schema = schema.append(pa.field(self.file_column, pa.string()))
+            old = _Rows(before or ())
+            batches = self._batches(old, counted, {last: table}, contract, schema)
+            names = sorted(self.files)
+            files = [dataclasses.replace(self.files[n], rows=rows.get(n, self.files[n].rows)) for n in names]
+            reader = pa.RecordBatchReader.from_batches(schema, batches)
+            yield OpenTable(reader, table.read_as), [f if f.name != last else _rest(f) for f in files]
+
+    def _followed(self, contract: Contract, table: OpenTable, name: str) -> Contract:
+        """Return the contract that the next file has to follow, and later this one."""
+        schema = table.batches.schema
+        if self.file_column in schema.names:
+            remedy = "Rename the column in the file, or set another `file_column` in the dataset's YAML file"
+            raise SchemaMismatchError(name, f"column {self.file_column!r} is to hold the name of the file", remedy)
+        columns = {field.name: arrow_name(field.type).replace("large_", "") for field in schema}
+        version = contract.before.version if contract.before else 0
+        return dataclasses.replace(contract, before=VersionBefore(version, columns, table.read_as))
+
+    def _batches(
+        self,
+        old: "_Rows",
+        counted: Mapping[str, CountedFile],
+        opened: Mapping[str, OpenTable],
+        contract: Contract,
+        schema: pa.Schema,
+    ) -> Iterator[pa.RecordBatch]:
+        for name in sorted({*self.files, *counted}):
+            if name not in self.anew:
+                yield from (_fitted(batch, schema, {}) for batch in old.take(counted[name].rows or 0))
+                continue
+            for _ in old.take(counted[name].rows or 0) if name in counted else ():
+                pass  # replaced
+            names = {self.file_column: name} if self.file_column else {}
+            with ExitStack() as stack:
+                table = opened.get(name) or stack.enter_context(self.open(name, contract))
+                yield from (_fitted(batch, schema, names) for batch in table.batches)
+
+
+def _rest(file: CountedFile) -> CountedFile:
+    """Return a file whose number of rows is known only when they are stored."""
+    return dataclasses.replace(file, rows=None)
+
+
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema, constants: Mapping[str, str]) -> pa.RecordBatch:
+    """Return a batch with the columns of a schema: constants, and nulls in those that it lacks."""
+    columns = []
+    for field in schema:
+        if field.name in batch.schema.names:
+            columns.append(batch.column(field.name).cast(field.type))  # to wider types only: nothing is lost
+        else:
+            value = pa.scalar(constants.get(field.name), field.type)
+            columns.append(pa.repeat(value, batch.num_rows))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+class _Rows:
+    """Rows of batches, taken a number at a time."""
+
+    def __init__(self, batches: Any) -> None:
+        self._batches = iter(batches)
+        self._rest: pa.RecordBatch | None = None
+
+    def take(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the next rows."""
+        while rows:
+            batch = self._rest if self._rest is not None else next(self._batches)
+            some = batch.slice(0, rows)
+            self._rest = batch.slice(some.num_rows) if some.num_rows < batch.num_rows else None
+            rows -= some.num_rows
+            yield some

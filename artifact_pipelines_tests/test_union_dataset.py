@@ -1,0 +1,160 @@
+"""A dataset whose table is the union of its files, with real sensors and runs."""
+
+import decimal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pydantic
+import pytest
+
+from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines_tests.project import FLIGHTS, Project
+
+JANUARY = "carrier,number,delay\nUA,1,5\nAA,2,7\n"
+MARCH = "carrier,number,delay\nUA,3,1\n"
+FEBRUARY = "carrier,number,delay,gate\nDL,9,0,A1\n"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def project(settings: Settings, instance: dg.DagsterInstance) -> Project:
+    return Project(settings, instance, files="all", file_column="file", samples={}, analyses={})
+
+
+def _drop(project: Project, **texts: str) -> str:
+    for name, text in texts.items():
+        project.drop(text, f"flights_{name}.csv")
+    _, reasons = project.settle()
+    return reasons["flights_landing"]
+
+
+def _rows(version: int | None = None) -> Sequence[tuple[Any, ...]]:
+    with open_store() as store:
+        frame = store.load("flights/table", as_type=pl.DataFrame, version=version)
+    shown = frame.select(pl.col("file").str.strip_prefix("flights_").str.strip_suffix(".csv"), "number", "delay")
+    return list(shown.rows())
+
+
+def test_table_is_the_union_of_all_files_in_the_order_of_their_names(project: Project) -> None:
+    assert _drop(project, march=MARCH, january=JANUARY) == "flights_january.csv: ingested; flights_march.csv: ingested"
+    assert _rows() == [("january", 1, 5), ("january", 2, 7), ("march", 3, 1)]
+
+
+def test_same_name_again_replaces_its_rows(project: Project) -> None:
+    _drop(project, january=JANUARY, march=MARCH)
+    _drop(project, january="carrier,number,delay\nUA,1,6\n")
+    assert _rows() == [("january", 1, 6), ("march", 3, 1)]
+    _drop(project, march="carrier,number,delay\nUA,3,2\nUA,4,2\n")
+    assert _rows() == [("january", 1, 6), ("march", 3, 2), ("march", 4, 2)]
+    _drop(project, january=JANUARY)
+    assert _rows() == [("january", 1, 5), ("january", 2, 7), ("march", 3, 2), ("march", 4, 2)]
+
+
+def test_new_column_and_wider_type_of_one_file_leave_the_rows_of_others_as_they_are(project: Project) -> None:
+    _drop(project, january=JANUARY, march=MARCH)
+    _drop(project, february=FEBRUARY)
+    with open_store() as store:
+        frame = store.load("flights/table", as_type=pl.DataFrame)
+    assert frame.select("number", "gate").rows() == [(9, "A1"), (1, None), (2, None), (3, None)]
+    assert frame.columns == ["carrier", "number", "delay", "gate", "file"]
+    _drop(project, april="carrier,number,delay,gate\nUA,2.5,1,\n")
+    with open_store() as store:
+        numbers = store.load("flights/table", as_type=pl.DataFrame)["number"]
+    assert numbers.to_list() == [decimal.Decimal(number) for number in ("2.5", "9", "1", "2", "3")]
+
+
+def test_copy_of_a_file_adds_no_rows_until_its_original_is_replaced(project: Project) -> None:
+    _drop(project, current=JANUARY)
+    assert "duplicate (same content as flights_current.csv, whose rows are in the table)" in _drop(
+        project, january=JANUARY
+    )
+    assert [name for name, *_ in _rows()] == ["current", "current"]
+    _drop(project, current=MARCH)
+    assert _rows() == [("current", 3, 1), ("january", 1, 5), ("january", 2, 7)], "a rotated file loses nothing"
+
+
+def test_bad_file_leaves_the_table_and_blocks_no_other(project: Project) -> None:
+    _drop(project, january=JANUARY)
+    assert "flights_bad.csv: failed" in _drop(project, bad="carrier,number,delay\nUA,1,soon\n")
+    _drop(project, march=MARCH)
+    assert [name for name, *_ in _rows()] == ["january", "january", "march"]
+
+
+def test_changed_rules_read_all_files_again(project: Project) -> None:
+    _drop(project, january=JANUARY, march=MARCH, february=FEBRUARY.replace(",gate", "").replace(",A1", ""))
+    options = {"files": "all", "file_column": "file", "samples": {}, "analyses": {}}
+    project.declare(**options, columns={"delay": "DOUBLE"})
+    made, _ = project.settle()
+    assert made == ["table"]
+    assert _rows() == [("february", 9, 0.0), ("january", 1, 5.0), ("january", 2, 7.0), ("march", 3, 1.0)]
+    _drop(project, january="carrier,number,delay\nUA,1,0.5\n")
+    assert _rows() == [("february", 9, 0.0), ("january", 1, 0.5), ("march", 3, 1.0)]
+
+
+def test_dataset_that_becomes_a_union_has_the_files_dropped_before(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    options: dict[str, Any] = {"samples": {}, "analyses": {}}
+    project = Project(settings, instance, **options)
+    said = _drop(project, january=JANUARY, march=MARCH)
+    assert "flights_january.csv: ingested (replaced by flights_march.csv)" in said
+    project.declare(files="all", file_column="file", **options)
+    project.settle()
+    assert [name for name, *_ in _rows()] == ["january", "january", "march"]
+
+
+def test_union_was_made_from_all_its_files(project: Project) -> None:
+    _drop(project, january=JANUARY, march=MARCH)
+    _drop(project, january="carrier,number,delay\nUA,1,6\n")
+    with open_store() as store:
+        made = store.catalog.materializations.current("flights/table")
+        inputs = [one.version for _, one in store.catalog.lineage.inputs([made.materialization_id], 10)]
+        versions = store.catalog.datasets.versions("flights")
+    assert sorted(inputs) == [2, 3], "the second file, and the first one's second content"
+    assert [(v.number, v.raw.source["file"], v.table and v.table.row_count) for v in versions] == [
+        (3, "flights_january.csv", 2),
+        (2, "flights_march.csv", 3),
+        (1, "flights_january.csv", 2),
+    ]
+
+
+def test_column_of_a_file_with_the_name_of_the_file_column_is_refused(project: Project) -> None:
+    assert "failed" in _drop(project, january="carrier,number,delay,file\nUA,1,5,x\n")
+
+
+@pytest.mark.parametrize("source", ["flights*.csv", "flights/**", "flights-?.csv", "flights[12].csv"])
+def test_glob_that_leaves_open_what_several_files_mean_is_refused_with_both_meanings(source: str) -> None:
+    declared = {name: value for name, value in FLIGHTS.items() if name != "files"}
+    with pytest.raises(pydantic.ValidationError, match=r"files: latest.*replaces.*files: all.*union") as caught:
+        DatasetPipeline.model_validate({**declared, "source": source})
+    assert [error["loc"] for error in caught.value.errors()] == [("source",)]
+    DatasetPipeline.model_validate({**declared, "source": "flights.csv"})
+
+
+def test_name_of_the_file_may_be_part_of_the_key(settings: Settings, instance: dg.DagsterInstance) -> None:
+    options: dict[str, Any] = {"samples": {"few": {"n": 2, "seed": 1}}, "analyses": {}}
+    project = Project(settings, instance, files="all", file_column="file", key=["file", "number"], **options)
+    _drop(project, january=JANUARY, march=MARCH)
+    _drop(project, march=MARCH.replace("1", "2"))
+    with open_store() as store:
+        made = store.catalog.materializations.current("flights/table")
+        assert store.load("flights/samples/few", pl.DataFrame).height == 2
+    assert made.metadata["changes"]["rows"] == "0 added, 0 removed, 1 changed (delay: 1)"
+
+
+def test_column_for_the_names_of_files_needs_a_union() -> None:
+    with pytest.raises(pydantic.ValidationError, match="rows of several files"):
+        DatasetPipeline.model_validate({**FLIGHTS, "file_column": "file"})
+
+
+def test_union_of_files_with_any_columns_is_refused() -> None:
+    with pytest.raises(pydantic.ValidationError, match="add_columns or widen"):
+        DatasetPipeline.model_validate({**FLIGHTS, "files": "all", "on_schema_change": "accept"})
