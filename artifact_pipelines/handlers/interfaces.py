@@ -68,7 +68,7 @@ class ITypeHandler(_IStoringHandler, Protocol):
     def write(self, value: Any, sink: BinaryIO) -> str | None:
         """Write a value in pieces to `sink`, which is write-only and not seekable.
 
-        Equal values must become equal bytes, in every process and with any thread count.
+        Equal values must become equal bytes, in every process and with any thread count, or have one hash.
 
         Returns:
             A hash of the value that does not depend on its encoding; None: its bytes identify it.

@@ -1,4 +1,6 @@
-"""Encode values as JSON: equal values as equal bytes, and each value of Python with its type.
+"""Encode values as JSON: each value of Python with its type, and each dict in its own order.
+
+Equal dicts may have other orders, so a value has a second, canonical text: the same with all keys sorted.
 
 The one idea: the C encoder of `json` does the work, and asks for the form of each value that it does not know. It
 would write a tuple as a list and a number as a text key, so a value with one of these, with NaN, or with something
@@ -10,6 +12,7 @@ import enum
 import itertools
 import json
 import math
+import operator
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,6 +37,8 @@ from artifact_pipelines.handlers.json_tags import (
 )
 
 _SIMPLE = {bool, types.NoneType}
+_WITHOUT_FIELDS = {*_SIMPLE, dict, list, str, int, float}
+_TAGGED_DICT = f'{{"{MARK}dict":'
 _WORD = 1 << 63
 _NOT_JSON = (
     "is not JSON: turn it into text, numbers, lists or dicts, or return it alone with a handler for its type, such as "
@@ -41,39 +46,65 @@ _NOT_JSON = (
 )
 
 
-def encode_json(value: object) -> str:
-    """Return a value as JSON text, the same for equal values in every process.
+def encode_json(value: object) -> tuple[str, str]:
+    """Return a value as JSON text, and its canonical text, the same for equal values in every process.
 
     Raises:
         UnstorableValueError: JSON cannot hold it.
     """
     try:
         text = _ENCODER.encode(value)  # the text is rarely larger than the value itself
-        if (text.isascii() or text.encode()) and _is_direct(value):
-            return text
+        is_direct, is_sorted = _look_through(value)
+        if (text.isascii() or text.encode()) and is_direct:
+            return text, text if is_sorted else _canonical(value, text)
     except (TypeError, ValueError, RecursionError, UnstorableValueError):
         pass  # the walk finds the place
     try:
-        return _ENCODER.encode(_encode(value, 0))
+        plain = _encode(value, 0)
+        text = _ENCODER.encode(plain)
+        return text, _canonical(plain, text)
     except RecursionError:
         raise refusal(value, f"has more than {MOST_LEVELS} levels, or contains itself") from None
 
 
-def _is_direct(value: object) -> bool:
-    """True if the C encoder gives a value without cycles its own form. It asks level by level, which is fast."""
-    level: list[Any] = [value]
+def _canonical(value: object, text: str) -> str:
+    """Return the canonical text of a value that the C encoder encodes as `text`."""
+    canonical = _SORTING_ENCODER.encode(value)
+    if _TAGGED_DICT not in text:
+        return canonical
+    return _SORTING_ENCODER.encode(json.loads(canonical, object_hook=_sort_tagged))
+
+
+def _sort_tagged(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a dict whose keys are no text, in its tagged form, with sorted keys: a hook of `json.loads`."""
+    pairs = found.get(f"{MARK}dict")
+    return found if pairs is None or len(found) > 1 else tag("dict", sorted(pairs, key=lambda pair: _order(pair[0])))
+
+
+def _look_through(value: object) -> tuple[bool, bool]:
+    """Look through a value without cycles, level by level, which is fast.
+
+    Returns:
+        True if the C encoder gives it its own form; and true if that is the canonical one, for all keys are in order.
+    """
+    level, is_sorted = [value], True
     for _ in range(MOST_LEVELS + 1):
         kinds = set(map(type, level))
         if any(issubclass(kind, tuple) for kind in kinds):
-            return False
+            return False, False
         dicts, lists = _of_kind(dict, level, kinds), _of_kind(list, level, kinds)
-        keys = set(itertools.chain.from_iterable(dicts))
-        if not all(isinstance(key, str) and not key.startswith(MARK) for key in keys):
-            return False
+        shapes = set(map(tuple, dicts))  # records have few
+        if not all(isinstance(key, str) and not key.startswith(MARK) for key in itertools.chain.from_iterable(shapes)):
+            return False, False
+        is_sorted = is_sorted and kinds <= _WITHOUT_FIELDS and all(map(_is_sorted, shapes))
         level = [*itertools.chain.from_iterable(map(dict.values, dicts)), *itertools.chain.from_iterable(lists)]
         if not level:
-            return True
-    return False
+            return True, is_sorted
+    return False, False
+
+
+def _is_sorted(keys: tuple[str, ...]) -> bool:
+    return all(map(operator.le, keys, itertools.islice(keys, 1, None)))  # ends at the first that is not
 
 
 def _of_kind(wanted: type, items: list[Any], kinds: set[type]) -> list[Any]:
@@ -138,7 +169,7 @@ def _encode_dict(value: Mapping[Any, Any], level: int) -> dict[str, Any]:
     pairs = list(zip(_encode_keys(value, level), items, strict=True))
     if all(isinstance(key, str) for key, _ in pairs):
         return escape(dict(pairs))
-    return tag("dict", [list(pair) for pair in sorted(pairs, key=lambda pair: _order(pair[0]))])
+    return tag("dict", [list(pair) for pair in pairs])
 
 
 def _has_plain_keys(value: Mapping[Any, Any]) -> bool:
@@ -184,10 +215,13 @@ def _encode_other(value: Any, level: int) -> Any:
 def _order(plain: object) -> tuple[int, int, str]:
     """Return the sort key of an encoded element of a set, or key of a dict: integers by size, then all else by text."""
     is_number = isinstance(plain, int) and not isinstance(plain, bool)
-    return (0, plain, "") if is_number else (1, 0, _ENCODER.encode(plain))  # type: ignore[return-value]
+    return (0, plain, "") if is_number else (1, 0, _SORTING_ENCODER.encode(plain))  # type: ignore[return-value]
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_encode)
+_ENCODER, _SORTING_ENCODER = (
+    json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=is_sorted, separators=(",", ":"), default=_encode)
+    for is_sorted in (False, True)
+)
 
 
 def _is_hashable(plain: object) -> bool:

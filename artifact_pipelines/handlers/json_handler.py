@@ -4,7 +4,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.types import FileDescription
@@ -14,6 +14,7 @@ from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.handlers.json_encoding import encode_json
 from artifact_pipelines.handlers.json_tags import untag, untag_to_json
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.hashing import ContentHasher
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _TAG = re.compile(rb"""\{\s*"!""")
 
 
 class JsonHandler:
-    """Values of Python, stored as JSON with sorted keys: equal values, equal bytes.
+    """Values of Python, stored as JSON, each dict in its own order, which is no content: the hash is of sorted keys.
 
     Where JSON has no word for a value, it is stored with a tag (see `json_tags`) and comes back with its type, at any
     depth. Records (dataclasses, pydantic models) and Enums come back through the annotation, checked by pydantic; a
@@ -46,10 +47,16 @@ class JsonHandler:
     def describe(self, value: object) -> FileDescription:
         return FileDescription("json", "application/json")
 
-    def write(self, value: object, sink: BinaryIO) -> None:
-        text = encode_json(value)
-        for begin in range(0, len(text), _PIECE_CHARACTERS):
-            sink.write(text[begin : begin + _PIECE_CHARACTERS].encode())
+    def write(self, value: object, sink: BinaryIO) -> str | None:
+        text, canonical = encode_json(value)
+        for piece in _pieces(text):
+            sink.write(piece)
+        if canonical == text:
+            return None
+        hasher = ContentHasher()
+        for piece in _pieces(canonical):
+            hasher.update(piece)
+        return f"{hasher.hexdigest()}.json"  # as of a file with these bytes
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Any:
         with artifact.open() as stream:
@@ -69,6 +76,10 @@ class JsonHandler:
             return {}
         with artifact.open() as stream:
             return {"preview": _parse(artifact, stream.read())}
+
+
+def _pieces(text: str) -> Iterator[bytes]:
+    return (text[begin : begin + _PIECE_CHARACTERS].encode() for begin in range(0, len(text), _PIECE_CHARACTERS))
 
 
 def _parse(artifact: Artifact, data: bytes, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:

@@ -278,10 +278,10 @@ def test_json_is_encoded_by_the_fast_encoder(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("json.encoder._make_iterencode", slow)
     monkeypatch.setattr("artifact_pipelines.handlers.json_encoding._encode_items", slow)
     value = {"b": [1, "ü" * 3_000_000], "a": {"x": DAY}}
-    assert written(value)[1] == b'{"a":{"x":{"!date":"2013-01-01"}},"b":[1,"%s"]}' % ("ü" * 3_000_000).encode()
+    assert written(value)[1] == b'{"b":[1,"%s"],"a":{"x":{"!date":"2013-01-01"}}}' % ("ü" * 3_000_000).encode()
 
 
 def test_sets_are_stored_sorted() -> None:
-    assert written(Tags({"b", "a", "c"}, DAY))[1] == b'{"day":{"!date":"2013-01-01"},"tags":{"!set":["a","b","c"]}}'
+    assert written(Tags({"b", "a", "c"}, DAY))[1] == b'{"tags":{"!set":["a","b","c"]},"day":{"!date":"2013-01-01"}}'
     assert written([{frozenset({"b", "a"}), "c"}])[1] == b'[{"!set":["c",{"!frozenset":["a","b"]}]}]'
     assert written({10, 9, 2})[1] == b'{"!set":[2,9,10]}'
