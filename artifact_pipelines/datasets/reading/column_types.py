@@ -58,7 +58,9 @@ class ColumnType(abc.ABC):
     def misfits(self, texts: pl.Series) -> pl.Series:
         """Return the positions of the texts that are not accepted."""
         accepted = self.accepts(texts)
-        if accepted.all():  # not counting nulls
+        if (
+            accepted.all() and accepted.null_count() <= texts.null_count()
+        ):  # null is not accepted unless the text is null
             return accepted.head(0).arg_true()
         return (texts.is_not_null() & ~accepted.fill_null(False)).arg_true()
 
@@ -225,7 +227,7 @@ class Date(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         if declared := self.spelling.date_format:
-            return texts.str.to_date(declared, strict=False).dt.to_string(declared) == texts
+            return texts.str.to_date(declared, strict=False).dt.to_string(declared).eq_missing(texts)
         return texts.str.contains(f"^{_DATES['us']}$")
 
     def convert(self, texts: pa.Array) -> pa.Array:
@@ -275,7 +277,7 @@ class Timestamp(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         if declared := self.spelling.timestamp_format:
-            return self._read(texts, declared).dt.to_string(declared) == texts
+            return self._read(texts, declared).dt.to_string(declared).eq_missing(texts)
         digits = {"us": 6, "ns": 9}[self.unit]
         fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
         return texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")

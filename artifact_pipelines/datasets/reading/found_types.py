@@ -48,7 +48,7 @@ class FoundSimple(Found):
 
     def joined(self, texts: pl.Series) -> Found | None:
         """See `Found`."""
-        return self if self.type.accepts(texts).all() else None
+        return self if self.type.accepts(texts).all(ignore_nulls=False) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class FoundTimestamps(Found):
         """See `Found`."""
         for unit in ("us", "ns") if self.type.unit == "us" else ("ns",):
             candidate = dataclasses.replace(self.type, unit=unit)
-            if candidate.accepts(texts).all():
+            if candidate.accepts(texts).all(ignore_nulls=False):
                 return FoundTimestamps(candidate)
         return None
 
