@@ -17,8 +17,9 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange
-from artifact_pipelines.datasets.reading.named_types import declared_type
+from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.declarations import checked_by
@@ -30,6 +31,14 @@ _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 Files = Literal["latest", "all"]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
+
+
+def _checked_columns(columns: Mapping[str, ColumnDeclaration]) -> Mapping[str, ColumnDeclaration]:
+    try:
+        check_rules(columns)
+    except InvalidArgumentError as error:
+        raise ValueError(str(error)) from error
+    return columns
 
 
 def _check_cron(cron: str) -> None:
@@ -75,10 +84,12 @@ class DatasetPipeline(dg.Component, dg.Model):
     format: FileFormat = pydantic.Field(
         default=ByExtension(), description="How the files are read; without a type, by their extension."
     )
-    columns: Mapping[str, Annotated[str, checked_by(declared_type)]] = pydantic.Field(
-        default={}, description="Required columns with their DuckDB types."
+    columns: Annotated[Mapping[str, ColumnDeclaration], pydantic.AfterValidator(_checked_columns)] = pydantic.Field(
+        default={}, description="Columns: a DuckDB type, or a mapping with type and rules."
     )
-    key: Sequence[str] = pydantic.Field(default=(), description="Columns that identify a row.")
+    key: Sequence[str] = pydantic.Field(
+        default=(), description="Columns that identify a row: none is null, and no row stands twice."
+    )
     on_schema_change: OnSchemaChange = pydantic.Field(
         default="widen",
         description=(
@@ -159,7 +170,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         raw = build_raw_asset(self.name, self.source, shared, self.landing)
         is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
-        contract = Contract(self.columns, self.key, on_schema_change=self.on_schema_change)
+        contract = Contract.declared(self.columns, self.key, self.on_schema_change)
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
         )

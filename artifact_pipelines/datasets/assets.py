@@ -114,7 +114,7 @@ def build_table_asset(
         file_column: Column of a union that takes the name of each row's file.
         contract: As the dataset declares it; the version before is added at run time.
     """
-    rules = f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(contract.columns)}"
+    rules = f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(contract.columns)}{contract.spelled()}"
     rules += f" files=all file_column={file_column}" if is_union else ""
 
     @dg.asset(
@@ -122,7 +122,7 @@ def build_table_asset(
         ins={"raw": dg.AssetIn(key=[dataset, "raw"])},
         description=description,
         kinds={"parquet"},
-        code_version=f"{rules} key={list(contract.key)}",
+        code_version=f"{rules} key={list(contract.key)}{contract.checks()}",
         metadata={KEY_METADATA_KEY: list(contract.key)},
         **attributes,
     )

@@ -1,6 +1,7 @@
 """Errors about dropped files that cannot be ingested."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import SourceError
 
@@ -107,4 +108,44 @@ class RefusedValueError(SourceError):
         return (
             f"{self.path}, {self.place} {self.line}, column {self.column!r}: {value} is not {self.expected}. "
             f"Fix the value, or declare another type in the dataset's YAML file, such as `columns: {{{self.column}: VARCHAR}}`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class BrokenRuleError(SourceError):
+    """A value breaks a rule of its column."""
+
+    path: str
+    line: int
+    column: str
+    value: str | None
+    fault: str
+    field: str
+    place: str = "line"
+
+    def __str__(self) -> str:
+        value = "it" if self.value is None else repr(self.value[:200]) + "…" * (len(self.value) > 200)
+        return (
+            f"{self.path}, {self.place} {self.line}, column {self.column!r}: {value} {self.fault}. "
+            f"Fix the value, or change `{self.field}` in the dataset's YAML file."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class RepeatedValuesError(SourceError):
+    """Two rows have the same values in columns that the dataset declares as unique."""
+
+    path: str
+    line: int
+    earlier_line: int
+    columns: Sequence[str]
+    values: Sequence[str]
+    field: str
+    place: str = "line"
+
+    def __str__(self) -> str:
+        same = ", ".join(f"{name} = {value!r}" for name, value in zip(self.columns, self.values, strict=True))
+        return (
+            f"{self.path}, {self.place} {self.line}: {same} stands in {self.place} {self.earlier_line} already. "
+            f"Remove one of the rows, or change `{self.field}` in the dataset's YAML file."
         )

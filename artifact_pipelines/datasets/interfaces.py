@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, ClassVar, Protocol
 
@@ -36,10 +36,12 @@ class OpenTable:
     Attributes:
         batches: Its rows, in their order; taking a batch reads it.
         read_as: How the file is written: what is written down with the version, and used for the next one.
+        line_of: Returns the line where the row at a place, from 0, begins; None: rows have no lines.
     """
 
     batches: pa.RecordBatchReader
     read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    line_of: Callable[[int], int] | None = None
 
 
 class IFileFormat(Declaration, abc.ABC):

@@ -20,7 +20,7 @@ from artifact_pipelines.datasets.reading.csv_dialect import (
 from artifact_pipelines.datasets.reading.csv_text import CsvText
 from artifact_pipelines.datasets.reading.raw_stream import Utf8Stream, open_plain
 from artifact_pipelines.datasets.reading.spelling import Spelling
-from artifact_pipelines.datasets.reading.typed_rows import check_rows, read_values
+from artifact_pipelines.datasets.reading.typed_rows import check_rows, line_of_row, read_values
 
 _Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
 _Count = Annotated[int, pydantic.Field(ge=0)]
@@ -98,7 +98,7 @@ class Csv(CsvOptions):
         rows = CsvText(file.path, file.label, dialect, self.null_values)
         check_columns(rows.names, contract, file.label)
         types = check_rows(rows, contract, spelling)
-        yield OpenTable(read_values(rows, types, spelling), dialect.facts())
+        yield OpenTable(read_values(rows, types), dialect.facts(), lambda row: line_of_row(rows, row))
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
         """Return how the file is written: as declared, else as the version before, else as its beginning shows."""

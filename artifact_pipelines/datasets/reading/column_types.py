@@ -65,6 +65,11 @@ class ColumnType(abc.ABC):
         return (texts.is_not_null() & ~accepted.fill_null(False)).arg_true()
 
     @property
+    def is_plain(self) -> bool:
+        """True if no other spelling is declared."""
+        return getattr(self, "spelling", PLAIN) == PLAIN
+
+    @property
     def expected(self) -> str:
         """The rule and the type in words."""
         return f"{self.EXPECTED} ({self.arrow})"

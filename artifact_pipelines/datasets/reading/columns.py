@@ -20,14 +20,15 @@ def check_columns(names: Sequence[str], contract: Contract, label: str) -> None:
     if repeated := [name for several in same.values() if len(several) > 1 for name in several]:
         problem = f"columns have the same name, or differ in case only: {first_names(repeated)}"
         raise SchemaMismatchError(label, problem, "Rename them in the file")
-    wanted = dict.fromkeys([*contract.columns, *contract.key])
-    if missing := [name for name in wanted if name not in names]:
+    if missing := [name for name in contract.required if name not in names]:
         raise _missing(label, missing, names, "declares", "change `columns` or `key` in the dataset's YAML file")
-    if missing := [name for name in contract.kept if name not in names]:
+    optional = contract.rules.keys() - set(contract.required)
+    if missing := [name for name in contract.kept if name not in names and name not in optional]:
         allow = "set `on_schema_change: accept` in the dataset's YAML file"
         assert contract.before is not None  # or nothing would be kept
         raise _missing(label, missing, names, f"has in version {contract.before.version}", allow)
-    new = [name for name in names if name not in wanted and name not in contract.kept]
+    known = {*contract.columns, *contract.rules, *contract.key, *contract.kept}
+    new = [name for name in names if name not in known]
     if new and contract.kept and contract.on_schema_change == "fail":
         remedy = "Fix the file, or set `on_schema_change: add_columns` in the dataset's YAML file"
         raise SchemaMismatchError(label, f"new columns {first_names(new)}", remedy)

@@ -2,9 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pyarrow as pa
+
+from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
+from artifact_pipelines.datasets.reading.column_types import ColumnType
+from artifact_pipelines.datasets.reading.named_types import declared_type
+from artifact_pipelines.datasets.reading.spelling import Spelling
 
 OnSchemaChange = Literal["fail", "add_columns", "widen", "accept"]
 
@@ -29,9 +34,10 @@ class Contract:
     """What a dataset expects.
 
     Attributes:
-        columns: Required columns with their DuckDB types.
+        columns: Declared columns with their DuckDB types; they are required unless `rules` says otherwise.
         key: Required columns that identify a row.
         before: None: there is no version yet.
+        rules: What is declared of a column besides its type.
         on_schema_change: `fail`: the columns are those of the version before. `add_columns`: there may be more.
             `widen`: and their types may become wider where nothing is lost. `accept`: they may be any.
     """
@@ -40,6 +46,45 @@ class Contract:
     key: Sequence[str] = ()
     before: VersionBefore | None = None
     on_schema_change: OnSchemaChange = "widen"
+    rules: Mapping[str, ColumnDeclaration] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def declared(
+        cls, columns: Mapping[str, ColumnDeclaration], key: Sequence[str], on_schema_change: OnSchemaChange
+    ) -> Self:
+        """Return the contract that a YAML file declares."""
+        types = {name: each.type for name, each in columns.items() if each.type is not None}
+        rules = {
+            name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
+        }
+        return cls(types, key, on_schema_change=on_schema_change, rules=rules)
+
+    @property
+    def required(self) -> Sequence[str]:
+        """The columns that a file must have."""
+        names = dict.fromkeys([*self.columns, *self.rules, *self.key])
+        return [name for name in names if name in self.key or name not in self.rules or self.rules[name].required]
+
+    def spelled(self) -> str:
+        """Return how values of columns are written, if any is declared; values change with it."""
+        return "".join(f" {name}={each.spelled}" for name, each in self.rules.items() if each.spelled)
+
+    def checks(self) -> str:
+        """Return the rules for values of columns, if there are any."""
+        return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks)
+
+    def unique_columns(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return columns of a file that have no two rows with the same values, by the field that declares them."""
+        alone = [name for name, each in self.rules.items() if each.unique and name in names]
+        key = {"key": self.key} if self.key else {}
+        return {**key, **{f"columns.{name}.unique": [name] for name in alone}}
+
+    def declared_types(self, spelling: Spelling) -> Mapping[str, ColumnType]:
+        """Return the types of the declared columns, whose values are written as their column or else the file says."""
+        return {
+            name: declared_type(kind, self.rules[name].spelling(spelling) if name in self.rules else spelling)
+            for name, kind in self.columns.items()
+        }
 
     @property
     def kept(self) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """A JSON file as a table: types are found on all rows; declared ones, and those of the version before, are checked."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -12,7 +13,7 @@ from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.json_rows import JsonBlock, JsonRows
 from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, as_text, to_array
-from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.named_types import type_of_arrow
 from artifact_pipelines.datasets.reading.spelling import Spelling
 from artifact_pipelines.datasets.reading.typed_rows import widened
 
@@ -34,7 +35,10 @@ def open_json(rows: JsonRows, contract: Contract, spelling: Spelling) -> OpenTab
             columns = [to_array([row.get(name) for row in block.rows], kind) for name, kind in types.items()]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    return OpenTable(pa.RecordBatchReader.from_batches(schema, batches()))
+    def line_of(row: int) -> int:
+        return next(itertools.islice((line for block in rows.blocks() for line in block.lines), row, None))
+
+    return OpenTable(pa.RecordBatchReader.from_batches(schema, batches()), line_of=line_of)
 
 
 def _find(
@@ -43,7 +47,7 @@ def _find(
     """Return what all columns are, and the first refused values of those of the version before."""
     found: dict[str, FoundJson] = {}
     misfits: dict[str, RefusedValueError] = {}
-    declared = {name: declared_type(kind, spelling) for name, kind in contract.columns.items()}
+    declared = contract.declared_types(spelling)
     kept = {name: kind for name in contract.kept if (kind := _kept_type(name, contract, spelling))}
     for block in rows.blocks():
         for name in rows.names:
@@ -82,7 +86,7 @@ def _type(
     spelling: Spelling,
 ) -> JsonType:
     if name in contract.columns:
-        return declared_type(contract.columns[name], spelling)
+        return contract.declared_types(spelling)[name]
     now = found[name].type
     if name not in contract.kept or contract.kept[name] == str(now.arrow):
         return now

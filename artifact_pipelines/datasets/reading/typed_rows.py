@@ -15,7 +15,7 @@ from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMism
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.found_types import Found, FoundText, decimal_type, find_type
-from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.named_types import type_of_arrow
 from artifact_pipelines.datasets.reading.spelling import Spelling
 
 Block = TypeVar("Block")
@@ -65,7 +65,7 @@ def check_rows(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling)
     if contract.kept and contract.before and next(rows.blocks(), None) is None:
         problem = f"it has a header and no rows, and version {contract.before.version} is a whole table"
         raise SchemaMismatchError(rows.label, problem, "Drop the whole file, or set `on_schema_change: accept`")
-    declared = {name: declared_type(kind, spelling) for name, kind in contract.columns.items()}
+    declared = contract.declared_types(spelling)
     kept = {
         name: found
         for name, kind in contract.kept.items()
@@ -134,11 +134,11 @@ def _refused(label: str, misfit: _Misfit, whose: str) -> RefusedValueError:
     return RefusedValueError(label, misfit.line, misfit.column, misfit.value, f"{misfit.type.expected}, {whose}")
 
 
-def read_values(rows: "ITextRows[Block]", types: Mapping[str, ColumnType], spelling: Spelling) -> pa.RecordBatchReader:
+def read_values(rows: "ITextRows[Block]", types: Mapping[str, ColumnType]) -> pa.RecordBatchReader:
     """Return the values of texts that `check_rows` has checked."""
     schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
     # Arrow reads a value as it reads a checked text, but for spellings that the dataset declares.
-    direct = {name: kind.arrow for name, kind in types.items() if spelling.is_plain and not isinstance(kind, Float)}
+    direct = {name: kind.arrow for name, kind in types.items() if kind.is_plain and not isinstance(kind, Float)}
 
     def batches() -> Iterator[pa.RecordBatch]:
         for block in rows.blocks():
@@ -154,3 +154,13 @@ def read_values(rows: "ITextRows[Block]", types: Mapping[str, ColumnType], spell
 
 def _converted(column: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
     return pa.chunked_array([kind.convert(chunk) for chunk in column.chunks], kind.arrow)
+
+
+def line_of_row(rows: "ITextRows[Block]", row: int) -> int:
+    """Return the line where the row at a place, from 0, begins. Slow: for errors."""
+    for block in rows.blocks():
+        count = rows.texts(block, rows.names[:1]).num_rows
+        if row < count:
+            return rows.line_of(block, row)
+        row -= count
+    raise AssertionError(f"{rows.label} has no row {row}")

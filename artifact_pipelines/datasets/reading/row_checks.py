@@ -1,0 +1,172 @@
+"""Holds the values of a table to the rules of its columns, whatever the format, while the rows stream by.
+
+One idea: a rule is a vectorised function that marks wrong values. Only if there is one, its row is looked for.
+"""
+
+import dataclasses
+import decimal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.named_types import declared_type
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule for the values of a column.
+
+    Attributes:
+        field: Its name in YAML, such as `columns.delay.min`.
+        fault: In words, such as `is less than 0`.
+        wrong: Marks the values that break it; null: the value does not.
+    """
+
+    column: str
+    field: str
+    fault: str
+    wrong: Callable[[pa.Array], pa.Array]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Breach:
+    """A value that breaks a rule.
+
+    Attributes:
+        row: Its place among all rows, from 0.
+    """
+
+    row: int
+    value: str | None
+    rule: Rule
+
+
+def rules_of(contract: Contract, schema: pa.Schema) -> Sequence[Rule]:
+    """Return the rules for the columns of a table.
+
+    Raises:
+        InvalidArgumentError: A limit is no value of its column's type.
+    """
+    rules = [Rule(name, "key", "is null in a column of the key", pc.is_null) for name in contract.key]
+    for field in schema:
+        if declaration := contract.rules.get(field.name):
+            rules += _rules_of_column(field, declaration)
+    return rules
+
+
+def check_rules(columns: Mapping[str, ColumnDeclaration]) -> None:
+    """Raise the error of `rules_of` for columns whose types are declared."""
+    for name, declared in columns.items():
+        if declared.type is not None and "{{" not in declared.type:
+            list(_rules_of_column(pa.field(name, declared_type(declared.type).arrow), declared))
+
+
+def _rules_of_column(field: pa.Field, declared: ColumnDeclaration) -> Iterator[Rule]:
+    name, place = field.name, f"columns.{field.name}"
+    if not declared.nullable:
+        yield Rule(name, f"{place}.nullable", "is null", pc.is_null)
+    if declared.allowed is not None:
+        allowed = pa.array([_scalar(text, field, f"{place}.allowed").as_py() for text in declared.allowed], field.type)
+        shown = f"{', '.join(declared.allowed[:10])}{', …' if len(declared.allowed) > 10 else ''}"
+        yield Rule(name, f"{place}.allowed", f"is none of {shown}", lambda values: _not_in(values, allowed))
+    if declared.min is not None:
+        least = _scalar(declared.min, field, f"{place}.min", decimal.ROUND_CEILING)
+        yield Rule(name, f"{place}.min", f"is less than {declared.min}", lambda values: pc.less(values, least))
+    if declared.max is not None:
+        most = _scalar(declared.max, field, f"{place}.max", decimal.ROUND_FLOOR)
+        yield Rule(name, f"{place}.max", f"is more than {declared.max}", lambda values: pc.greater(values, most))
+    if declared.pattern is not None:
+        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+            raise InvalidArgumentError(f"{place}.pattern", declared.pattern, f"a column of texts; it is {field.type}")
+        whole = rf"\A(?:{declared.pattern})\z"
+        fault = f"does not match {declared.pattern!r}"
+        yield Rule(name, f"{place}.pattern", fault, lambda values: pc.invert(pc.match_substring_regex(values, whole)))
+
+
+def _not_in(values: pa.Array, allowed: pa.Array) -> pa.Array:
+    return pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=allowed)))
+
+
+def _scalar(text: str, field: pa.Field, place: str, rounding: str | None = None) -> pa.Scalar:
+    """Return a declared value in the column's type; a limit between two values of the type becomes the next one."""
+    kind = field.type
+    try:
+        if rounding and pa.types.is_integer(kind):
+            return pa.scalar(int(decimal.Decimal(text).to_integral_value(rounding)), kind)
+        if rounding and pa.types.is_decimal(kind):
+            with decimal.localcontext(prec=80):
+                return pa.scalar(decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-kind.scale), rounding), kind)
+        return pa.scalar(text).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, decimal.InvalidOperation, OverflowError) as error:
+        raise InvalidArgumentError(place, text, f"a value of the column's type {kind}") from error
+
+
+def find_breaches(batch: pa.RecordBatch, rules: Sequence[Rule], first_row: int) -> Sequence[Breach]:
+    """Return the first breach of each wrong row, in the order of the rows."""
+    breaches: dict[int, Breach] = {}
+    for rule in rules:
+        values = batch.column(rule.column)
+        wrong = rule.wrong(values)
+        if not pc.any(wrong).as_py():
+            continue
+        for row in np.flatnonzero(wrong.fill_null(False).to_numpy(zero_copy_only=False)):
+            breaches.setdefault(int(row), Breach(first_row + int(row), _shown(values[int(row)]), rule))
+    return [breaches[row] for row in sorted(breaches)]
+
+
+def _shown(value: pa.Scalar) -> str | None:
+    return str(value) if value.is_valid else None
+
+
+class Repetitions:
+    """Finds rows that have the same values in some columns: hashes of all rows, 8 bytes each, are kept and sorted.
+
+    Rows with a null in one of the columns are never the same.
+
+    Args:
+        field: Its name in YAML, such as `key`.
+    """
+
+    def __init__(self, columns: Sequence[str], field: str) -> None:
+        self.columns, self.field = columns, field
+        self._hashes: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take further rows."""
+        self._hashes.append(self._frame(batch).drop_nulls().hash_rows(seed=1).to_numpy())
+
+    def _frame(self, batch: pa.RecordBatch) -> pl.DataFrame:
+        columns = [batch.column(name) for name in self.columns]
+        plain = [pc.dictionary_decode(each) if pa.types.is_dictionary(each.type) else each for each in columns]
+        frame = pl.from_arrow(pa.Table.from_arrays(plain, [str(place) for place in range(len(plain))]))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def repeated(self) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+        """Return the hashes that occur more than once: values that may be the same. No rows can be added any more."""
+        hashes = np.concatenate(self._hashes) if self._hashes else np.empty(0, np.uint64)
+        self._hashes.clear()
+        hashes.sort()
+        return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+    def first(
+        self, batches: Iterable[pa.RecordBatch], hashes: "np.ndarray[tuple[int], np.dtype[np.uint64]]"
+    ) -> tuple[int, int, Sequence[str]] | None:
+        """Return the first row that repeats an earlier one, the earlier one, and their values; None: none does."""
+        seen: dict[tuple[object, ...], int] = {}
+        start = 0
+        for batch in batches:
+            frame = self._frame(batch).with_row_index("row", start)
+            names = frame.columns[1:]
+            is_candidate = frame.select(names).hash_rows(seed=1).is_in(hashes.tolist())
+            for row, *values in frame.filter(is_candidate).drop_nulls().iter_rows():
+                if (earlier := seen.setdefault(tuple(values), row)) != row:
+                    return row, earlier, [str(value) for value in values]
+            start += batch.num_rows
+        return None
