@@ -97,7 +97,7 @@ def test_a_column_that_is_not_required_may_be_absent(tmp_path: pathlib.Path) -> 
     ("declared", "field", "reason"),
     [
         ({"type": "BIGNUM"}, "columns.a.type", "VARCHAR, BOOLEAN"),
-        ("BIGNUM", "columns.a.type", "VARCHAR, BOOLEAN"),
+        ("BIGNUM", "columns.a", "VARCHAR, BOOLEAN"),
         ({"nulable": True}, "columns.a.nulable", "not permitted"),
         ({"pattern": "("}, "columns.a.pattern", "RE2"),
         ({"type": "BIGINT", "min": "soon"}, "columns", r"columns\.a\.min must be"),

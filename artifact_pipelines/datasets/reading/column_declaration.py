@@ -28,7 +28,10 @@ def _check_pattern(pattern: str) -> None:
         raise InvalidArgumentError("pattern", pattern, "a regular expression of RE2") from error
 
 
-_Value = Annotated[str, pydantic.BeforeValidator(_text)]
+_Type = Annotated[str, checked_by(declared_type)]
+_Value = Annotated[
+    str, pydantic.BeforeValidator(_text), pydantic.WithJsonSchema({"not": {"type": ["object", "array"]}})
+]
 _Mark = Annotated[str, pydantic.Field(min_length=1, max_length=1)]
 _Words = Annotated[Sequence[_Value], pydantic.Field(min_length=1)]
 
@@ -38,9 +41,7 @@ class ColumnDeclaration(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", json_schema_extra={"type": ["object", "string"]})
 
-    type: Annotated[str, checked_by(declared_type)] | None = pydantic.Field(
-        default=None, description="DuckDB type; left out: found on all rows."
-    )
+    type: _Type | None = pydantic.Field(default=None, description="DuckDB type; left out: found on all rows.")
     required: bool = pydantic.Field(default=True, description="False: a file may lack the column.")
     nullable: bool = pydantic.Field(default=True, description="False: null is refused.")
     unique: bool = pydantic.Field(default=False, description="True: no value stands twice in a file.")
@@ -59,7 +60,14 @@ class ColumnDeclaration(pydantic.BaseModel):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _type_alone(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if "{{" not in value:
+            try:
+                declared_type(value)
+            except InvalidArgumentError as error:  # of the column: there is no field `type` to name
+                raise ValueError(str(error)) from error
+        return {"type": value}
 
     @pydantic.model_validator(mode="after")
     def _spelled_with_type(self) -> "ColumnDeclaration":
