@@ -1,4 +1,4 @@
-"""Commands on the versions of datasets: datasets ls, log, diff, tag, untag, export."""
+"""Commands on the versions of datasets: datasets ls, log, diff, tag, untag, export, infer."""
 
 import dataclasses
 import pathlib
@@ -204,3 +204,17 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
         "dialect": table and table.source.get("read_as"),
         "key": list(version.key),
     }
+
+
+@datasets.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
+def infer(file: pathlib.Path) -> None:
+    """Print the YAML file of a new dataset whose first file is FILE, to be edited.
+
+    Types are found on all rows.
+    """
+    from artifact_pipelines.datasets.inference import infer_dataset  # loads slowly
+
+    with waiting(f"Reading {file.name}"):
+        text = infer_dataset(file)
+    click.echo(text, nl=False)

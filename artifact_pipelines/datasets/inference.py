@@ -1,0 +1,116 @@
+"""Writes the YAML file of a new dataset from a file as it is: format and types as found, for the user to edit."""
+
+import glob
+import json
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.registry import ByExtension, choose_format
+from artifact_pipelines.datasets.table_reader import open_table
+
+_DUCKDB_NAMES = {
+    pa.string(): "VARCHAR",
+    pa.large_string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int8(): "TINYINT",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.uint8(): "UTINYINT",
+    pa.uint16(): "USMALLINT",
+    pa.uint32(): "UINTEGER",
+    pa.uint64(): "UBIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.time64("ns"): "TIME",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.timestamp("ns"): "TIMESTAMP_NS",
+}
+
+
+def infer_dataset(path: pathlib.Path) -> str:
+    """Return the YAML file of a dataset of which this is the first file.
+
+    Columns whose types have no name in YAML, such as structs, are left to be found again.
+
+    Raises:
+        SourceError: The file cannot be read as a table.
+    """
+    file = RawFile(path, path.suffix.lstrip(".").lower(), path.name)
+    with open_table(file, ByExtension(), Contract()) as table:
+        attributes = {
+            "name": dataset_name(path),
+            "description": f"TODO: what is a row of {path.name}?",
+            "source": glob.escape(path.name),
+            "owners": ["team:TODO"],
+            "format": _format(file, table.read_as),
+        }
+        seen = [_Seen(field) for field in table.batches.schema]
+        rows = 0
+        for batch in table.batches:
+            rows += batch.num_rows
+            for each in seen:
+                each.add(batch.column(each.field.name))
+    lines = [
+        f"# Found on all {rows:,} rows of {path.name}. Edit it, and save it as",
+        f"# defs/{attributes['name']}/defs.yaml; then run `dg check yaml && dg check defs`.",
+        "type: artifact_pipelines.DatasetPipeline",
+        "",
+        yaml.safe_dump({"attributes": attributes}, sort_keys=False, allow_unicode=True).rstrip(),
+        "  columns:",
+        *(f"    {each.line()}" for each in seen),
+        "  # key: []  # columns that identify a row",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _Seen:
+    """A column: its type, nulls and first value."""
+
+    def __init__(self, field: pa.Field) -> None:
+        self.field = field
+        self._nulls, self._example = 0, ""
+
+    def add(self, values: pa.Array) -> None:
+        self._nulls += values.null_count
+        if not self._example and values.null_count < len(values):
+            self._example = f", such as {json.dumps(str(values.drop_null()[0])[:40], ensure_ascii=False)}"
+
+    def line(self) -> str:
+        name = yaml.safe_dump(self.field.name, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+        kind = _type_name(self.field.type)
+        nulls = f"{self._nulls:,} null" if self._nulls else "no null"
+        facts = f"# {nulls}{self._example}"
+        return f"{name}: {json.dumps(kind) if '(' in kind else kind}  {facts}" if kind else f"# {name}: {facts[2:]}"
+
+
+def dataset_name(path: pathlib.Path) -> str:
+    """Return a dataset's name made from a file's name."""
+    words = re.sub(r"[^a-z0-9]+", "_", path.name.split(".")[0].lower()).strip("_")[:63].rstrip("_")
+    if not words:
+        raise InvalidArgumentError("file name", path.name, "a name with a letter or digit of ASCII; rename the file")
+    return words if words[0].isalpha() else f"data_{words}"[:63]
+
+
+def _format(file: RawFile, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the file's format, with the delimiter and the encoding that were found."""
+    chosen = choose_format(file)
+    found = {name: read_as[name] for name in ("delimiter", "encoding") if name in read_as}
+    return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in chosen.model_fields}}
+
+
+def _type_name(kind: pa.DataType) -> str | None:
+    if pa.types.is_decimal128(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    if pa.types.is_timestamp(kind) and kind.unit == "us" and kind.tz:
+        return "TIMESTAMPTZ" if kind.tz in ("UTC", "+00:00") else None
+    return _DUCKDB_NAMES.get(kind)
