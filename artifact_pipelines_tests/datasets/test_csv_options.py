@@ -85,5 +85,6 @@ def test_a_refused_value_is_named_by_its_line_in_the_file(
 def test_a_text_unlike_the_declared_format_is_refused(
     tmp_path: pathlib.Path, kind: str, option: str, declared: str
 ) -> None:
+    options: dict[str, Any] = {option: declared}
     with pytest.raises(SourceError, match="line 2, column 'a': 'soon'"):
-        read(tmp_path, "a,b\nsoon,x\n,y\n", columns={"a": kind}, **{option: declared})
+        read(tmp_path, "a,b\nsoon,x\n,y\n", columns={"a": kind}, **options)
