@@ -49,13 +49,13 @@ class IFileFormat(Declaration, abc.ABC):
 
     Attributes:
         EXTENSIONS: Files with these are read in this format if the dataset declares no type.
-        MAGIC: Files that begin with these bytes are read in this format if the dataset declares no type.
+        MAGIC: Beginnings of all files in this format. Files with one are read in it if the dataset declares no type.
         ISOLATED: True if a library parses the bytes, so that the file is opened in a process of its own.
     """
 
     TAG: ClassVar[str] = "type"
     EXTENSIONS: ClassVar[Sequence[str]] = ()
-    MAGIC: ClassVar[bytes | None] = None
+    MAGIC: ClassVar[Sequence[bytes]] = ()
     ISOLATED: ClassVar[bool] = False
 
     def chosen_for(self, file: RawFile) -> "IFileFormat":

@@ -1,5 +1,6 @@
 """All file formats of a YAML file, and the choice by a file's content or extension if it names none."""
 
+import pathlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Literal
@@ -7,13 +8,16 @@ from typing import Annotated, Literal
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.formats.arrow import Arrow
 from artifact_pipelines.datasets.formats.csv import Csv, CsvOptions, Tsv
+from artifact_pipelines.datasets.formats.excel import Excel
 from artifact_pipelines.datasets.formats.ndjson import Json, Ndjson
 from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.reading.archives import member_name
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.raw_stream import compression_of, open_plain
 from artifact_pipelines.declarations import OneOf
 
-FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Json, Parquet, Arrow)
+FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Json, Parquet, Arrow, Excel)
 
 
 class ByExtension(CsvOptions):
@@ -39,16 +43,34 @@ class ByExtension(CsvOptions):
 
 def choose_format(file: RawFile) -> type[IFileFormat]:
     """Return the format that a file's first bytes show, or else its extension."""
-    with file.path.open("rb") as stream:
-        head = stream.read(16)
+    if found := _format_of_content(file):
+        return found
+    name = f"x.{file.file_type}" if compression_of(file.path) != "zip" else member_name(file.path, file.label)
+    extension = pathlib.PurePath(name).suffix.lower().removeprefix(".")
     for each in FORMATS:
-        if each.MAGIC and head.startswith(each.MAGIC):
-            return each
-    for each in FORMATS:
-        if file.file_type in each.EXTENSIONS:
+        if extension in each.EXTENSIONS:
             return each
     supported = ", ".join(each.tag() for each in FORMATS)
-    raise UnparsableSourceError(file.label, f".{file.file_type} file", f"supported are {supported}")
+    raise UnparsableSourceError(file.label, f".{extension} file", f"supported are {supported}")
+
+
+def check_content(file: RawFile, chosen: IFileFormat) -> None:
+    """Check that a file's first bytes do not show another format than that in which it is to be read.
+
+    Raises:
+        UnparsableSourceError: They do.
+    """
+    found = _format_of_content(file)
+    if found and not isinstance(chosen, found):
+        raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
+    if chosen.MAGIC and not found:
+        raise UnparsableSourceError(file.label, chosen.tag(), f"its content does not begin as that of {chosen.tag()}")
+
+
+def _format_of_content(file: RawFile) -> type[IFileFormat] | None:
+    with open_plain(file.path, file.label) as stream:
+        head = stream.read(16)
+    return next((each for each in FORMATS if each.MAGIC and head.startswith(tuple(each.MAGIC))), None)
 
 
 FileFormat = Annotated[IFileFormat, OneOf((*FORMATS, ByExtension), default=ByExtension)]

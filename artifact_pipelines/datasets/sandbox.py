@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -29,7 +30,7 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.contract import Contract
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from artifact_pipelines.datasets.sandbox import main; main()"
-_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TEMP", "TMP", "TMPDIR", "TZ")
+_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
 _PIECE_BYTES = 1 << 20
 
 
@@ -91,7 +92,8 @@ def open_in_child(
 def _started() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Start a child; at the end it is killed."""
     ours, theirs = os.pipe()
-    with open(ours, "rb", buffering=0) as notes:  # noqa: PTH123  # a descriptor has no path
+    passed = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    with tempfile.TemporaryDirectory() as folder, os.fdopen(ours, "rb", buffering=0) as notes:
         try:
             child = subprocess.Popen(  # noqa: S603  # this module
                 [sys.executable, "-c", _START, str(theirs), *sys.path],
@@ -99,7 +101,7 @@ def _started() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
                 stdout=subprocess.PIPE,
                 bufsize=0,
                 pass_fds=[theirs],
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={**passed, "TMPDIR": folder},  # it cannot clean up after it was killed
             )
         finally:
             os.close(theirs)

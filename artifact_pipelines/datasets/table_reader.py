@@ -11,6 +11,7 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.row_checks import Breach, Repetitions, find_breaches, rules_of
+from artifact_pipelines.datasets.registry import check_content
 from artifact_pipelines.datasets.sandbox import open_in_child
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.local_paths import verified_path
@@ -42,12 +43,14 @@ def open_table(
         trusted: False: a file that a library parses is opened in a process of its own.
 
     Raises:
+        UnparsableSourceError: The file's content is of another format.
         SchemaMismatchError: See `check_columns`.
         ReaderDiedError: The process of its own died, or went beyond a limit; also when the table is read.
         BrokenRuleError: When the table is read: a value breaks a rule of its column.
         RepeatedValuesError: When the table is read: a key or a unique value stands twice.
     """
     chosen = file_format.chosen_for(file)
+    check_content(file, chosen)
     is_isolated = chosen.ISOLATED and not trusted
 
     def opened() -> AbstractContextManager[OpenTable]:

@@ -1,14 +1,19 @@
 import bz2
 import gzip
+import io
 import lzma
 import pathlib
+import zipfile
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pytest
+import xlsxwriter
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.reading import raw_stream
 from artifact_pipelines_tests.datasets.reading import read
 
 NUMBERS = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(9_999))
@@ -112,11 +117,11 @@ def test_file_that_breaks_the_contract_is_refused_with_the_problem(
 @pytest.mark.parametrize(
     ("data", "file_type", "problem"),
     [
-        ("not parquet at all", "parquet", "footer is damaged"),
+        ("not parquet at all", "parquet", "does not begin as that of parquet"),
         (b"PAR1" + b"\0" * 100 + b"PAR1", "parquet", "footer is damaged"),
         (b"ARROW1\0\0" + b"\0" * 100, "arrow", "damaged"),
         ("<html>", "html", "supported are csv, tsv"),
-        (b"PK\x03\x04" + b"\0" * 100, "csv", "zip archive or an Excel file"),
+        (b"PK\x03\x04" + b"\0" * 100, "csv", "no spreadsheet"),
         (gzip.compress(NUMBERS, mtime=0)[:-20], "csv", "compressed data are damaged or end too early"),
         (pa.compress(NUMBERS, "zstd", asbytes=True)[:-1], "csv", "damaged or end too early"),
         (lzma.compress(NUMBERS)[:-40], "csv", "damaged or end too early"),
@@ -131,6 +136,68 @@ def test_foreign_or_damaged_file_is_refused_with_the_reason(
         read(tmp_path, data, file_type)
     assert problem in str(caught.value)
     assert "Fix the file" in str(caught.value)
+
+
+def zipped(**members: bytes) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name.replace("_", "."), member)
+    return data.getvalue()
+
+
+PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: bytes(pa.compress(data, "zstd", asbytes=True)),
+    "zip": lambda data: zipped(flights_dat=data, _DS_Store=b""),
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("file_format", ["csv", "json", "parquet", "arrow", "excel"])
+def test_each_format_may_be_in_each_compression(tmp_path: pathlib.Path, file_format: str, packing: str) -> None:
+    frame = pl.DataFrame({"x": [1, 2]})
+    if file_format == "parquet":
+        frame.write_parquet(tmp_path / "made")
+    elif file_format == "arrow":
+        frame.write_ipc(tmp_path / "made")
+    elif file_format == "excel":
+        with xlsxwriter.Workbook(tmp_path / "made") as book:
+            book.add_worksheet().write_column(0, 0, ["x", 1, 2])
+    else:
+        (tmp_path / "made").write_text({"csv": "x\n1\n2\n", "json": '[{"x": 1}, {"x": 2}]'}[file_format])
+    data = PACKINGS[packing]((tmp_path / "made").read_bytes())
+    assert read(tmp_path, data, "dat", type=file_format)["x"].to_pylist() == [1, 2]
+
+
+def test_name_of_the_file_in_an_archive_chooses_the_format(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, zipped(data_ndjson=b'{"x": 1}'), "bin")["x"].to_pylist() == [1]
+
+
+def test_archive_of_several_files_is_refused_with_their_names(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UnparsableSourceError, match=r"must hold one file, not 2 \('a.csv', 'b.csv'\)"):
+        read(tmp_path, zipped(a_csv=b"x\n1\n", b_csv=b"x\n2\n"), "bin")
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_bomb_is_refused_after_a_bounded_number_of_bytes(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, packing: str
+) -> None:
+    monkeypatch.setattr(raw_stream, "FREE_BYTES", 1 << 18)
+    rows = b"x\n" + b"1\n" * 300_000
+    with pytest.raises(UnparsableSourceError, match="becomes larger than .* MiB, the limit for a file so compressed"):
+        read(tmp_path, PACKINGS[packing](rows), type="csv")
+
+
+@pytest.mark.parametrize("declared", ["csv", "excel", "ndjson"])
+def test_content_of_another_format_than_the_declared_one_is_refused_with_both(
+    tmp_path: pathlib.Path, declared: str
+) -> None:
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "made")
+    with pytest.raises(UnparsableSourceError, match=f"cannot be read as {declared}: its content is parquet"):
+        read(tmp_path, (tmp_path / "made").read_bytes(), "csv", type=declared)
 
 
 def test_content_chooses_the_format_before_the_extension(tmp_path: pathlib.Path) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.typed_table import open_typed
 
 _FILE_MAGIC = b"ARROW1"
@@ -18,14 +19,14 @@ class Arrow(IFileFormat):
     """An Arrow IPC file or stream."""
 
     EXTENSIONS: ClassVar[Sequence[str]] = ("arrow", "feather", "ipc", "arrows")
-    MAGIC: ClassVar[bytes | None] = _FILE_MAGIC
+    MAGIC: ClassVar[Sequence[bytes]] = (_FILE_MAGIC, b"\xff\xff\xff\xff")
     ISOLATED: ClassVar[bool] = True
     type: Literal["arrow"] = "arrow"
 
     @contextmanager
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         """See `IFileFormat`."""
-        with pa.memory_map(str(file.path)) as source:
+        with plain_file(file.path, file.label) as path, pa.memory_map(str(path)) as source:
             is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
             source.seek(0)
             try:

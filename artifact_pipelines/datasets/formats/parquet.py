@@ -1,5 +1,6 @@
 """Parquet; its types are kept."""
 
+import pathlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
@@ -10,6 +11,7 @@ import pyarrow.parquet
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.typed_table import open_typed
 
 _BATCH_ROWS = 8_192  # they may hold long texts
@@ -20,16 +22,19 @@ class Parquet(IFileFormat):
 
     CODE_VERSION: ClassVar[str] = "2"
     EXTENSIONS: ClassVar[Sequence[str]] = ("parquet",)
-    MAGIC: ClassVar[bytes | None] = b"PAR1"
+    MAGIC: ClassVar[Sequence[bytes]] = (b"PAR1",)
     ISOLATED: ClassVar[bool] = True
     type: Literal["parquet"] = "parquet"
 
     @contextmanager
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         """See `IFileFormat`."""
-        try:
-            opened = pyarrow.parquet.ParquetFile(file.path, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise UnparsableSourceError(file.label, "Parquet", "its footer is damaged or missing") from error
-        with opened:
+        with plain_file(file.path, file.label) as path, _opened(path, file.label) as opened:
             yield open_typed(opened.schema_arrow, opened.iter_batches(_BATCH_ROWS), contract, file.label, "Parquet")
+
+
+def _opened(path: pathlib.Path, label: str) -> pyarrow.parquet.ParquetFile:
+    try:
+        return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise UnparsableSourceError(label, "Parquet", "its footer is damaged or missing") from error

@@ -7,22 +7,30 @@ import gzip
 import io
 import lzma
 import pathlib
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.reading.archives import ZIP, is_archive, open_member
 from artifact_pipelines.datasets.reading.zstd_frames import frames_are_whole
 
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bzip2", bz2.open),
-    b"\xfd7zXZ\0": ("xz", lzma.open),
+    b"\xfd7zXZ\0": ("xz", lambda path: _Xz(path)),
     b"\x28\xb5\x2f\xfd": ("zstd", lambda path: _open_zstd(path)),
 }
-_ZIP = b"PK\x03\x04"
+MOST_BYTES = 1 << 40
+FREE_BYTES = 1 << 30
+MOST_RATIO = 200
+"""A file may become so many times as large when it is uncompressed, unless it stays below `FREE_BYTES`."""
+_XZ_MEMORY_BYTES = 1 << 29
+_PIECE_BYTES = 1 << 20
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -48,15 +56,41 @@ def _open_zstd(path: pathlib.Path) -> Any:
     return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
 
 
+class _Xz:
+    """An xz file that may need only so much memory for its dictionary."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._stream = path.open("rb")
+        self._decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+
+    def __enter__(self) -> "_Xz":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+        while True:
+            data = b""
+            if self._decoder.eof:
+                data = (self._decoder.unused_data or self._stream.read(_PIECE_BYTES)).lstrip(b"\0")  # padding
+                if not data:
+                    return b""
+                self._decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+            elif self._decoder.needs_input and not (data := self._stream.read(_PIECE_BYTES)):
+                raise EOFError
+            if found := self._decoder.decompress(data, size):
+                return found
+
+
 def compression_of(path: pathlib.Path) -> str | None:
-    """Return the compression that a file's first bytes say."""
-    head = _head(path)
-    return next((name for magic, (name, _) in _COMPRESSIONS.items() if head.startswith(magic)), None)
-
-
-def _head(path: pathlib.Path) -> bytes:
+    """Return the compression that a file's first bytes say; a spreadsheet has none."""
     with path.open("rb") as stream:
-        return stream.read(8)
+        head = stream.read(8)
+    if head.startswith(ZIP):
+        return "zip" if is_archive(path) else None
+    return next((name for magic, (name, _) in _COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
 @contextlib.contextmanager
@@ -64,24 +98,48 @@ def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     """Open the uncompressed bytes of a file.
 
     Raises:
-        UnparsableSourceError: It is a zip archive; or while reading: the compressed bytes are damaged or cut off.
+        UnparsableSourceError: It is an archive of several files; or while reading: the compressed bytes are damaged,
+            cut off, or become too many.
     """
-    if _head(path).startswith(_ZIP):
-        reason = "it is a zip archive or an Excel file, which cannot be read yet; drop the files in it, or export CSV"
-        raise UnparsableSourceError(label, "text", reason)
     name = compression_of(path)
     opened = next((how for each, how in _COMPRESSIONS.values() if each == name), lambda path: path.open("rb"))
     with _damage_explained(label, name):
-        stream = opened(path)
-    with stream:
-        yield _Uncompressed(stream, label, name) if name else stream
+        stream = open_member(path, label) if name == "zip" else opened(path)
+    with stream as plain:
+        yield _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
+
+
+@contextlib.contextmanager
+def plain_file(path: pathlib.Path, label: str) -> Iterator[pathlib.Path]:
+    """Return the path of the uncompressed file: the same, or for the time of the block another one.
+
+    Raises:
+        UnparsableSourceError: As `open_plain`.
+    """
+    if compression_of(path) is None:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        with open_plain(path, label) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                copy.write(piece)
+        copy.flush()
+        yield pathlib.Path(copy.name)
 
 
 @contextlib.contextmanager
 def _damage_explained(label: str, compression: str | None) -> Iterator[None]:
     try:
         yield
-    except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowInvalid) as error:
+    except (
+        EOFError,
+        OSError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        pa.ArrowInvalid,
+    ) as error:
         if compression is None or getattr(error, "errno", None) is not None:  # of the disk, not of the data
             raise
         reason = "the compressed data are damaged or end too early"
@@ -89,12 +147,23 @@ def _damage_explained(label: str, compression: str | None) -> Iterator[None]:
 
 
 class _Uncompressed:
-    def __init__(self, stream: BinaryIO, label: str, compression: str) -> None:
+    """Uncompressed bytes, within the bounds."""
+
+    def __init__(self, stream: Any, label: str, compression: str, size_bytes: int) -> None:
         self._stream, self._label, self._compression = stream, label, compression
+        self._most = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size_bytes))
+        self._count = 0
 
     def read(self, size: int, /) -> bytes:
         with _damage_explained(self._label, self._compression):
-            return self._stream.read(size)
+            data: bytes = self._stream.read(size)
+        self._count += len(data)
+        if self._count > self._most:
+            reason = (
+                f"it becomes larger than {self._most >> 20:,} MiB, the limit for a file so compressed"
+            )
+            raise UnparsableSourceError(self._label, self._compression, reason)
+        return data
 
 
 def mark_of(head: bytes) -> str | None:

@@ -1,0 +1,261 @@
+"""A sheet of a spreadsheet as a table of texts: each cell as it says, row by row.
+
+A number is all its digits, a day `2024-01-31`, a moment `2024-01-31 10:30:00`, a time of day `10:30:00`, a duration
+`30:01:00`. The library reads a sheet whole, so a child process does it.
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import fastexcel
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifact_pipelines.datasets.exceptions import (
+    EmptySourceError,
+    RefusedValueError,
+    SchemaMismatchError,
+    UnparsableSourceError,
+)
+
+RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
+_BLOCK_ROWS = 8_192
+_MIDNIGHT, _NO_DAY = " 00:00:00", "1899-12-31 "
+_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
+_WHOLE: Mapping[str, Any] = {"header_row": None, "schema_sample_rows": None, "whitespace_as_null": False}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SheetPlace:
+    """Where the table is in a workbook.
+
+    Attributes:
+        sheet: Name of the sheet; None: the only one that is visible and not empty.
+        cells: Such as `B3:F100` or `B3:F`; None: all.
+        has_header: True if the first row names the columns.
+    """
+
+    sheet: str | None = None
+    cells: str | None = None
+    has_header: bool = True
+
+    @property
+    def rows(self) -> tuple[int, int | None]:
+        """The first row, from 0, and the end of the rows."""
+        _, top, _, bottom = self._corners
+        return int(top or 1) - 1, int(bottom) if bottom else None
+
+    @property
+    def columns(self) -> range:
+        """The columns, from 0."""
+        left, _, right, _ = self._corners
+        return range(_column(left), _column(right) + 1)
+
+    @property
+    def _corners(self) -> Sequence[str | None]:
+        match = re.match(RANGE, self.cells or "A1:ZZZ")
+        assert match is not None  # checked where it is declared
+        return match.groups()
+
+
+def _column(letters: str | None) -> int:
+    place = 0
+    for letter in letters or "":
+        place = place * 26 + ord(letter) - ord("A") + 1
+    return place - 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SheetBlock:
+    """Rows as texts, and their numbers in the sheet."""
+
+    texts: pa.Table
+    numbers: pa.Array
+
+
+@dataclasses.dataclass(slots=True)
+class SheetText:
+    """The rows of a sheet; see `ITextRows`.
+
+    Attributes:
+        kinds: Of each column, as the cells are: `float`, `string`, `datetime` and so on; of several kinds: `string`.
+    """
+
+    label: str
+    names: Sequence[str]
+    kinds: Mapping[str, str]
+    whole: SheetBlock
+
+    def blocks(self) -> Iterator[SheetBlock]:
+        """See `ITextRows`."""
+        for start in range(0, self.whole.texts.num_rows, _BLOCK_ROWS):
+            rows = self.whole.texts.slice(start, _BLOCK_ROWS)
+            yield SheetBlock(rows, self.whole.numbers.slice(start, _BLOCK_ROWS))
+
+    def texts(self, block: SheetBlock, names: Sequence[str]) -> pa.Table:
+        """See `ITextRows`."""
+        return block.texts.select(list(names))
+
+    def values(self, block: SheetBlock, types: Mapping[str, pa.DataType]) -> pa.Table:
+        """See `ITextRows`."""
+        return block.texts
+
+    def line_of(self, block: SheetBlock, row: int) -> int:
+        """Return the number of a row."""
+        return int(block.numbers[row].as_py())
+
+
+def read_sheet(path: pathlib.Path, label: str, place: SheetPlace, nulls: Sequence[str]) -> SheetText:
+    """Return the rows of a sheet as texts.
+
+    Args:
+        nulls: Texts and errors that mean null.
+
+    Raises:
+        UnparsableSourceError: The file is no spreadsheet, or `place` does not say which sheet.
+        RefusedValueError: A cell is an error, such as `#N/A`.
+        EmptySourceError: There is no cell.
+    """
+    try:
+        workbook = fastexcel.read_excel(path)
+        name = _sheet(workbook, label, place.sheet)
+        return _Loaded(workbook, name, place, label, nulls).text()
+    except fastexcel.UnsupportedColumnTypeCombinationError as error:
+        reason = "a column mixes durations with other values; give its cells one format"
+        raise UnparsableSourceError(label, "excel", reason) from error
+    except fastexcel.FastExcelError as error:
+        reason = "it is no spreadsheet, or it is damaged or has a password"
+        raise UnparsableSourceError(label, "excel", reason) from error
+
+
+def _sheet(workbook: fastexcel.ExcelReader, label: str, declared: str | None) -> str:
+    names = workbook.sheet_names
+    if declared is not None and declared not in names:
+        reason = f"it has no sheet {declared!r}, which format.sheet declares, but {', '.join(map(repr, names))}"
+        raise UnparsableSourceError(label, "excel", reason)
+    if declared is not None or len(names) == 1:
+        return declared or names[0]
+    sheets = [workbook.load_sheet(name, header_row=None, n_rows=1, dtypes="string") for name in names]
+    names = [each.name for each in sheets if each.visible == "visible" and each.total_height]
+    if not names:
+        raise EmptySourceError(label)
+    if len(names) > 1:
+        reason = f"it has several sheets, {', '.join(map(repr, names))}; name one as format.sheet"
+        raise UnparsableSourceError(label, "excel", reason)
+    return names[0]
+
+
+class _Loaded:
+    """A sheet, loaded twice: as texts, and by the kinds of its cells."""
+
+    def __init__(
+        self, workbook: fastexcel.ExcelReader, name: str, place: SheetPlace, label: str, nulls: Sequence[str]
+    ) -> None:
+        self._workbook, self._name, self._label, self._nulls = workbook, name, label, nulls
+        self._place, (self._top, self._bottom) = place, place.rows
+
+    def text(self) -> SheetText:
+        sheet = self._load(0, dtypes="string")
+        table, errors = sheet.to_arrow_with_errors()
+        chosen = [each for each in sheet.available_columns() if each.absolute_index in self._place.columns]
+        cells = pa.table(table).select([each.name for each in chosen])
+        filled = _filled_rows(cells)
+        if not len(filled):
+            raise EmptySourceError(self._label)
+        header = filled[0].as_py()
+        start = header + 1 if self._place.has_header else 0
+        rows = filled.slice(1) if self._place.has_header else filled
+        names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
+        self._refuse_errors(errors.errors if errors else [], names)
+        typed = self._load(start)
+        texts, kinds = self._shown(cells.take(rows), typed, pc.subtract(rows, start), names)
+        numbers = pc.add(rows, self._top + 1)
+        return SheetText(self._label, list(names.values()), kinds, SheetBlock(texts, numbers))
+
+    def _load(self, start: int, **options: Any) -> fastexcel.ExcelSheet:
+        first = self._top + start
+        count = None if self._bottom is None else max(0, self._bottom - first)
+        sheet: fastexcel.ExcelSheet = self._workbook.load_sheet(
+            self._name, skip_rows=first, n_rows=count, **_WHOLE, **options
+        )
+        return sheet
+
+    def _names(self, header: pa.Table, data: pa.Table, places: Sequence[int]) -> Mapping[str, str]:
+        """Return the names of the columns by those of the library; an empty column without a name is none."""
+        if not self._place.has_header:
+            return {name: f"column_{place + 1}" for place, name in enumerate(data.column_names)}
+        names = {}
+        for column, place in zip(data.column_names, places, strict=True):
+            if (name := header.column(column)[0].as_py()) is not None:
+                names[column] = name
+            elif data.column(column).null_count < data.num_rows:
+                problem = f"the column at place {place + 1} of the sheet has values but no name"
+                raise SchemaMismatchError(self._label, problem, "Name it in the first row, or set format.range")
+        return names
+
+    def _refuse_errors(self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str]) -> None:
+        for error in errors:
+            row, place = error.position
+            code = error.detail.rpartition("Error(")[2].partition(")")[0] if "Error(" in error.detail else None
+            text = _ERRORS.get(code, f"#{code.upper()}!") if code else error.detail.rpartition("got ")[2]
+            column = names.get(f"__UNNAMED__{place}")
+            if column is not None and text not in self._nulls:
+                remedy = "if it means null, add it to format.null_values" if code else "format the cell as text"
+                raise RefusedValueError(self._label, row + 1, column, text, f"a value; {remedy}", "row")
+
+    def _shown(
+        self, cells: pa.Table, typed: fastexcel.ExcelSheet, rows: pa.Array, names: Mapping[str, str]
+    ) -> tuple[pa.Table, Mapping[str, str]]:
+        """Return the texts of all columns, and their kinds."""
+        kinds = {each.name: each.dtype for each in typed.available_columns()}
+        durations = pa.table(typed.to_arrow()) if "duration" in kinds.values() else None
+        columns = []
+        for name in names:
+            text = cells.column(name)
+            if durations and kinds.get(name) == "duration":
+                text = _durations(durations.column(name).take(rows))
+            elif kinds.get(name) == "datetime" and pc.all(pc.starts_with(text, _NO_DAY)).as_py():
+                text = pc.utf8_slice_codeunits(text, len(_NO_DAY))
+            columns.append(_nulled(text, self._nulls))
+        shown = {shown: kinds.get(name, "null") for name, shown in names.items()}
+        return pa.Table.from_arrays(columns, list(names.values())), shown
+
+
+def _filled_rows(cells: pa.Table) -> pa.Array:
+    """Return the places of the rows with any cell."""
+    filled = pa.chunked_array([pa.repeat(False, cells.num_rows)])
+    for column in cells.columns:
+        filled = pc.or_(filled, pc.is_valid(column))
+    return pc.indices_nonzero(filled).cast(pa.int64())
+
+
+def _nulled(texts: pa.ChunkedArray, nulls: Sequence[str]) -> pa.ChunkedArray:
+    if not nulls:
+        return texts
+    return pc.if_else(pc.is_in(texts, pa.array(nulls, texts.type)), pa.scalar(None, texts.type), texts)
+
+
+def _durations(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return durations as a sheet shows them: hours, minutes, seconds."""
+    return pa.chunked_array(
+        [pa.array([_duration(value) for value in values.cast(pa.int64()).to_pylist()], pa.string())]
+    )
+
+
+def _duration(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    seconds, rest = divmod(abs(milliseconds), 1_000)
+    fraction = f".{rest:03}" if rest else ""
+    sign = "-" if milliseconds < 0 else ""
+    return f"{sign}{seconds // 3_600}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+
+
+def days_only(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return moments as days, if all are at midnight."""
+    if not pc.all(pc.ends_with(texts, _MIDNIGHT)).as_py():
+        return texts
+    return pc.utf8_slice_codeunits(texts, 0, -len(_MIDNIGHT))

@@ -1,0 +1,201 @@
+"""A cell of a spreadsheet is stored as it says, or the file is refused by row and column."""
+
+import datetime
+import io
+import pathlib
+import re
+import zipfile
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import xlsxwriter
+
+from artifact_pipelines.datasets.exceptions import (
+    EmptySourceError,
+    RefusedValueError,
+    SchemaMismatchError,
+    UnparsableSourceError,
+)
+from artifact_pipelines_tests.datasets.reading import read
+
+DAY, MOMENT = datetime.date(2024, 1, 31), datetime.datetime(2024, 1, 31, 10, 30, 0, 500_000)
+FORMATS = {
+    datetime.date: "yyyy-mm-dd",
+    datetime.datetime: "dd/mm/yyyy hh:mm:ss",
+    datetime.time: "hh:mm:ss",
+    datetime.timedelta: "[h]:mm:ss",
+}
+
+
+def workbook(**sheets: Sequence[Sequence[Any]]) -> bytes:
+    """Return a workbook; a cell that begins with `=#` is a formula with this error, and None is no cell."""
+    data = io.BytesIO()
+    with xlsxwriter.Workbook(data) as book:
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for row, cells in enumerate(rows):
+                for column, cell in enumerate(cells):
+                    if kind := FORMATS.get(type(cell)):
+                        sheet.write_datetime(row, column, cell, book.add_format({"num_format": kind}))
+                    elif isinstance(cell, str) and cell.startswith("=#"):
+                        sheet.write_formula(row, column, "=X", None, cell[1:])
+                    elif isinstance(cell, str):
+                        sheet.write_string(row, column, cell)
+                    elif cell is not None:
+                        sheet.write(row, column, cell)
+    return data.getvalue()
+
+
+def read_column(folder: pathlib.Path, *cells: Any, **options: Any) -> tuple[str, list[Any]]:
+    """Return the type and values of a column that stands beside one that is never empty."""
+    rows = [["x", "beside"], *([cell, "filled"] for cell in cells)]
+    column = read(folder, workbook(A=rows), "xlsx", **options)["x"]
+    return str(column.type), column.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "values"),
+    [
+        ([1, -3, 2**53], "int64", [1, -3, 2**53]),
+        ([0.1, 12, None], "decimal128(18, 1)", [Decimal("0.1"), Decimal(12), None]),
+        ([1e-7], "decimal128(18, 7)", [Decimal("0.0000001")]),
+        ([True, False], "bool", [True, False]),
+        ([DAY, datetime.date(1900, 1, 1)], "date32[day]", [DAY, datetime.date(1900, 1, 1)]),
+        ([MOMENT, DAY], "timestamp[us]", [MOMENT, datetime.datetime(2024, 1, 31)]),
+        ([datetime.time(10, 30), datetime.time(0)], "string", ["10:30:00", "00:00:00"]),
+        ([datetime.timedelta(hours=30, minutes=1)], "string", ["30:01:00"]),
+        (["02134", " padded ", "ü"], "string", ["02134", " padded ", "ü"]),
+        (["2134", "7"], "string", ["2134", "7"]),
+        (["2024-01-31"], "string", ["2024-01-31"]),
+        ([5, "x", True], "string", ["5", "x", "true"]),
+        ([5, True, 2.5], "string", ["5", "true", "2.5"]),
+    ],
+)
+def test_column_has_the_type_of_its_cells(
+    tmp_path: pathlib.Path, cells: Sequence[Any], kind: str, values: Sequence[Any]
+) -> None:
+    assert read_column(tmp_path, *cells) == (kind, values)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "value"),
+    [
+        (1.5, "DECIMAL(10,2)", Decimal("1.50")),
+        (datetime.time(10, 30), "TIME", datetime.time(10, 30)),
+        (DAY, "TIMESTAMP", datetime.datetime(2024, 1, 31)),
+        ("2134", "BIGINT", 2134),
+        (2134, "VARCHAR", "2134"),
+    ],
+)
+def test_declared_type_is_that_of_the_column(tmp_path: pathlib.Path, cell: Any, kind: str, value: Any) -> None:
+    assert read_column(tmp_path, cell, columns={"x": kind})[1] == [value]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [(1.5, "BIGINT"), (1.239, "DECIMAL(10,2)"), (MOMENT, "DATE"), ("x", "BIGINT")],
+)
+def test_cell_without_its_declared_type_is_refused_by_row(tmp_path: pathlib.Path, cell: Any, kind: str) -> None:
+    with pytest.raises(RefusedValueError) as caught:
+        read_column(tmp_path, cell, columns={"x": kind})
+    assert (caught.value.line, caught.value.column) == (2, "x")
+
+
+@pytest.mark.parametrize("beside", [1, "text", DAY])
+def test_error_in_a_cell_is_refused_unless_it_is_declared_as_null(tmp_path: pathlib.Path, beside: Any) -> None:
+    with pytest.raises(RefusedValueError, match="row 3, column 'x': '#N/A' is not a value") as caught:
+        read_column(tmp_path, beside, "=#N/A")
+    assert caught.value.line == 3
+    assert read_column(tmp_path, beside, "=#N/A", null_values=["#N/A"])[1] == [beside, None]
+    with pytest.raises(RefusedValueError, match="#DIV/0!"):
+        read_column(tmp_path, beside, "=#DIV/0!", null_values=["#N/A"])
+
+
+def test_durations_among_other_values_are_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UnparsableSourceError, match="mixes durations with other values"):
+        read_column(tmp_path, datetime.timedelta(hours=30), "none")
+
+
+def test_range_and_sheet_say_where_the_table_is(tmp_path: pathlib.Path) -> None:
+    rows: list[list[Any]] = [
+        ["A report"],
+        [],
+        [None, "id", "city", "note"],
+        [None, 1, "Bonn"],
+        [],
+        [None, 2, "Köln", "x"],
+        ["Total", 3],
+    ]
+    data = workbook(Notes=[["hello"]], Data=rows)
+    table = read(tmp_path, data, "xlsx", type="excel", sheet="Data", range="B3:C6")
+    assert table.to_pylist() == [{"id": 1, "city": "Bonn"}, {"id": 2, "city": "Köln"}]
+    without = read(tmp_path, data, "xlsx", type="excel", sheet="Data", range="B4:C", header=False)
+    assert without["column_1"].to_pylist() == [1, 2, 3]
+
+
+def test_number_of_a_refused_row_is_that_of_the_sheet(tmp_path: pathlib.Path) -> None:
+    data = workbook(Data=[[], [], ["id", "x"], [1, 1], [], [2, "two"]])
+    with pytest.raises(RefusedValueError) as caught:
+        read(tmp_path, data, "xlsx", columns={"x": "BIGINT"})
+    assert caught.value.line == 6
+
+
+@pytest.mark.parametrize(
+    ("sheets", "options", "error", "problem"),
+    [
+        ({"A": [["x"]], "B": [["y"]]}, {}, UnparsableSourceError, "several sheets, 'A', 'B'; name one as format.sheet"),
+        ({"A": [["x"]]}, {"sheet": "C", "type": "excel"}, UnparsableSourceError, "no sheet 'C'"),
+        ({"A": []}, {}, EmptySourceError, ""),
+        ({"A": [["x", "X"], [1, 2]]}, {}, SchemaMismatchError, "differ in case only"),
+        (
+            {"A": [["x", None], [1, 2]]},
+            {},
+            SchemaMismatchError,
+            "place 2 of the sheet has values but no name",
+        ),
+    ],
+)
+def test_sheet_that_is_no_table_is_refused(
+    tmp_path: pathlib.Path, sheets: Any, options: Any, error: type[Exception], problem: str
+) -> None:
+    with pytest.raises(error) as caught:
+        read(tmp_path, workbook(**sheets), "xlsx", **options)
+    assert problem in str(caught.value)
+
+
+def test_other_empty_sheets_and_hidden_ones_do_not_count(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, workbook(A=[["x"], [1]], B=[]), "xlsx")["x"].to_pylist() == [1]
+
+
+OPEN_DOCUMENT = """
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+    xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+    xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">
+  <office:body><office:spreadsheet><table:table table:name="A">
+    <table:table-row>
+      <table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>
+      <table:table-cell office:value-type="string"><text:p>day</text:p></table:table-cell>
+    </table:table-row>
+    <table:table-row>
+      <table:table-cell office:value-type="float" office:value="1.5"/>
+      <table:table-cell office:value-type="date" office:date-value="2024-01-31"/>
+    </table:table-row>
+  </table:table></office:spreadsheet></office:body>
+</office:document-content>"""
+
+
+def test_opendocument_is_read(tmp_path: pathlib.Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr("content.xml", re.sub(r">\s+<", "><", OPEN_DOCUMENT.strip()))
+    assert read(tmp_path, data.getvalue(), "ods").to_pylist() == [{"x": Decimal("1.5"), "day": DAY}]
+
+
+@pytest.mark.parametrize("cut", [10, 300, 2_000])
+def test_damaged_workbook_is_refused(tmp_path: pathlib.Path, cut: int) -> None:
+    with pytest.raises(UnparsableSourceError, match="no spreadsheet, or it is damaged or has a password"):
+        read(tmp_path, workbook(A=[["x"], [1]])[:-cut], "xlsx")
