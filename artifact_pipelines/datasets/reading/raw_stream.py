@@ -159,9 +159,7 @@ class _Uncompressed:
             data: bytes = self._stream.read(size)
         self._count += len(data)
         if self._count > self._most:
-            reason = (
-                f"it becomes larger than {self._most >> 20:,} MiB, the limit for a file so compressed"
-            )
+            reason = f"it becomes larger than {self._most >> 20:,} MiB, the limit for a file so compressed"
             raise UnparsableSourceError(self._label, self._compression, reason)
         return data
 
