@@ -134,7 +134,7 @@ def open_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, path: str | 
         EmptySourceError: The file has 0 bytes.
         SourceError: As `ILandingZone.open`.
     """
-    path = path or find_landed(zone, dataset, glob)
+    path = find_landed(zone, dataset, glob) if path is None else path
     stream = zone.open(path)
     if stream.seek(0, os.SEEK_END) == 0:
         stream.close()

@@ -43,7 +43,7 @@ class Excel(IFileFormat):
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})
         types = check_rows(rows, kept_as_text, PLAIN)
-        yield OpenTable(read_values(rows, types, PLAIN))
+        yield OpenTable(read_values(rows, types))
 
 
 def _with_days(rows: SheetText, contract: Contract) -> SheetText:
