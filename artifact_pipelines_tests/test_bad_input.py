@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
     "an unknown version": (lambda s, p, m: s.load("numbers", version=7), UnknownVersionError, "the newest is 1"),
     "a negative version": (lambda s, p, m: s.load("numbers", version=-1), InvalidArgumentError, "from 1 up"),
     "an unknown asset": (lambda s, p, m: s.load("letters"), NeverMaterializedError, "Materialize it first"),
-    "a value of unknown type": (lambda s, p, m: _store_an_unknown_type(s), UnsupportedTypeError, "register a handler"),
+    "a value of unknown type": (lambda s, p, m: _store_an_unknown_type(s), UnsupportedTypeError, "Register a handler"),
     "a type without a reader": (
         lambda s, p, m: s.load("numbers", as_type=Torn),
         UnsupportedTypeError,

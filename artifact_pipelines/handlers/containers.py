@@ -6,6 +6,7 @@ the names of the members and the types that load them are kept as the materializ
 
 import collections.abc
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,9 @@ from typing import Any
 from artifact_pipelines.core.types import CONTAINER
 from artifact_pipelines.handlers.annotations import is_open, type_title
 from artifact_pipelines.handlers.exceptions import ContainerAnnotationError, NestedContainerError, UnstorableValueError
+from artifact_pipelines.handlers.json_encoding import encode_json
 from artifact_pipelines.handlers.json_handler import JsonHandler
+from artifact_pipelines.handlers.json_tags import untag
 from artifact_pipelines.handlers.plain_handlers import BytesHandler, PathHandler, TextHandler
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.validation import check_table
@@ -25,9 +28,11 @@ from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 _IN_JSON = (JsonHandler, TextHandler, BytesHandler, PathHandler)
 _DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _LISTS = (list, collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection)
+DICT_KINDS = ("dict", "keyed_dict")
+"""Kinds of containers whose order is not content."""
+
 _MOST_SEARCHED = 20
 _NAME_CHARACTERS = 50
-_NOT_TEXT = "has keys that are not text, beside elements that need files of their own: write str(key)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,8 +40,9 @@ class Container:
     """The form of a value of several files.
 
     Attributes:
-        kind: `dict`, `list` or `tuple`.
-        names: Names of the members, in the order of their files; of a list or tuple, their positions.
+        kind: `dict`, `list` or `tuple`; `keyed_dict`: a dict with other keys than texts.
+        names: Names of the members, in the order of their files; of a list or tuple, their positions; of a
+            `keyed_dict`, the JSON of the keys.
         written_as: For each member, what `TypeHandlers.find_writer` returned.
     """
 
@@ -64,7 +70,7 @@ def split_container(value: object, handlers: TypeHandlers) -> tuple[str, Mapping
     A container of values that JSON holds is one file, and so is one that a user's handler stores.
 
     Raises:
-        UnstorableValueError: It needs several files and has keys that are not text.
+        UnstorableValueError: It needs several files, and JSON cannot hold its keys.
     """
     if not isinstance(value, dict | list | tuple) or not isinstance(handlers.find_writer(value)[0], JsonHandler):
         return None
@@ -73,9 +79,10 @@ def split_container(value: object, handlers: TypeHandlers) -> tuple[str, Mapping
         return None
     if not isinstance(value, dict):
         return "tuple" if isinstance(value, tuple) else "list", {str(at): one for at, one in enumerate(value)}
-    if not all(isinstance(name, str) for name in value):
-        raise UnstorableValueError("several files", (), type(value).__qualname__, _NOT_TEXT)
-    return "dict", value
+    if all(isinstance(name, str) for name in value):
+        return "dict", value
+    encode_json(dict.fromkeys(value))  # refuses what is no key
+    return "keyed_dict", {encode_json(name)[1]: one for name, one in value.items()}
 
 
 @contextmanager
@@ -128,6 +135,12 @@ def read_value(
     return make(values)
 
 
+def holds_dict(metadata: Mapping[str, Any]) -> bool:
+    """True if the value of a materialization with this metadata is a dict, of one file or of several."""
+    container = Container.of(metadata)
+    return metadata.get(WRITTEN_AS) == "builtins.dict" if container is None else container.kind in DICT_KINDS
+
+
 def _needs_file(value: object, handlers: TypeHandlers) -> bool:
     """True if a value can be stored, but not inside JSON."""
     try:
@@ -161,19 +174,31 @@ def _form(container: Container, annotation: Any) -> _Form | None:
     if origin in (typing.Union, types.UnionType):
         forms = (_form(container, kind) for kind in arguments if kind is not types.NoneType)
         return next((form for form in forms if form), None)
-    if container.kind == "dict":
-        return _form_of_dict(container.names, annotation, origin, arguments)
+    if container.kind in DICT_KINDS:
+        keys = container.names if container.kind == "dict" else [_key_of(name) for name in container.names]
+        return _form_of_dict(keys, annotation, origin, arguments)
     return _form_of_sequence(len(container.names), container.kind, annotation, origin, arguments)
 
 
-def _form_of_dict(names: Sequence[str], annotation: Any, origin: Any, arguments: Sequence[Any]) -> _Form | None:
-    def make(values: Sequence[Any]) -> dict[str, Any]:
+def _key_of(name: str) -> Any:
+    return json.loads(name, object_hook=untag)
+
+
+def _form_of_dict(names: Sequence[Any], annotation: Any, origin: Any, arguments: Sequence[Any]) -> _Form | None:
+    def make(values: Sequence[Any]) -> dict[Any, Any]:
         return dict(zip(names, values, strict=True))
 
     if is_open(annotation) or (origin in _DICTS and not arguments):
         return make, [None] * len(names)
-    is_by_name = origin in _DICTS and arguments[0] in (str, Any)
+    is_by_name = origin in _DICTS and all(_is_of(name, arguments[0]) for name in names)
     return (make, [arguments[1]] * len(names)) if is_by_name else None
+
+
+def _is_of(key: object, annotation: Any) -> bool:
+    kind = typing.get_origin(annotation) or annotation
+    if kind in (typing.Union, types.UnionType):
+        return any(_is_of(key, member) for member in typing.get_args(annotation))
+    return is_open(kind) or (isinstance(kind, type) and isinstance(key, kind))
 
 
 def _form_of_sequence(count: int, kind: str, annotation: Any, origin: Any, arguments: Sequence[Any]) -> _Form | None:

@@ -124,11 +124,14 @@ class ContainerAnnotationError(UsageError):
     type_name: str
 
     def __str__(self) -> str:
-        form = "dict[str, T]" if self.kind == "dict" else "list[T]"
+        kind = self.kind.removeprefix("keyed_")
+        form = {"dict": "dict[str, T]", "keyed_dict": "dict[K, T] with the type K of its keys,"}.get(
+            self.kind, "list[T]"
+        )
         return (
-            f"The value is a {self.kind} of files (members: {first_names(self.names, 6)}; file IDs: "
+            f"The value is a {kind} of files (members: {first_names(self.names, 6)}; file IDs: "
             f"{first_names(list(map(str, self.file_ids)), 6)}) and cannot be read as {self.type_name}. Annotate "
-            f"{form} with the type T of its members, {self.kind}, or nothing."
+            f"{form} with the type T of its members, {kind}, or nothing."
         )
 
 

@@ -32,6 +32,7 @@ _READ_AS = {
     "pandas.DataFrame": ARROW_FOR_PANDAS,
 }
 """The types that partitions come as in one table, and the type that each of them is read as for it."""
+_DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _SPLIT = ("polars.DataFrame", "polars.LazyFrame", "pyarrow.Table", "pandas.DataFrame")
 
 
@@ -45,6 +46,7 @@ class LoadedPartitions:
         filled: Those whose stored value is not None. Dagster's IO managers leave the others out.
         read: Reads the value of a partition as a given type.
         read_any_table: Reads the newest table of any partition of the asset; returns None if there is none.
+        holds_dict: True for a partition whose stored value is a dict.
     """
 
     input_name: str
@@ -54,6 +56,7 @@ class LoadedPartitions:
     filled: Sequence[str]
     read: Callable[[str, Any], Any]
     read_any_table: Callable[[Any], Any]
+    holds_dict: Callable[[str], bool]
 
     def values(self, annotation: Any) -> Iterator[tuple[str, Any]]:
         """Read the values that are not None as a given type, one by one and in order."""
@@ -69,7 +72,8 @@ def gather_partitions(partitions: LoadedPartitions, annotation: Any, metadata: M
     """
     kind, count = without_none(annotation), len(partitions.keys)
     origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
-    if origin in (dict, collections.abc.Mapping) and len(arguments) == 2 and arguments[0] in (str, Any):
+    is_by_name = origin in _DICTS and len(arguments) == 2 and arguments[0] in (str, Any)
+    if is_by_name and not (_holds_one_dict(partitions) and not _is_dict(arguments[1])):
         return dict(partitions.values(arguments[1]))
     if origin in (collections.abc.Iterator, collections.abc.Iterable):
         [wanted] = arguments or [None]
@@ -91,6 +95,15 @@ def gather_partitions(partitions: LoadedPartitions, annotation: Any, metadata: M
     if count == 0 and table_type in _READ_AS and (table := _make_empty(partitions, table_type)) is not None:
         return table
     raise MissingPartitionsError(partitions.asset, partitions.keys, count, type_title(annotation))
+
+
+def _holds_one_dict(partitions: LoadedPartitions) -> bool:
+    return len(partitions.keys) == 1 and any(map(partitions.holds_dict, partitions.filled))
+
+
+def _is_dict(annotation: Any) -> bool:
+    kind = without_none(annotation)
+    return (typing.get_origin(kind) or kind) in _DICTS or typing.is_typeddict(kind)
 
 
 def _concatenate(partitions: LoadedPartitions, table_type: str, column: str) -> Any:

@@ -1,6 +1,7 @@
 """Loading: find the materialization of each partition that an input covers, and read it as the annotated type."""
 
 import threading
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,7 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.annotations import allows_none, type_names
-from artifact_pipelines.handlers.containers import read_value
+from artifact_pipelines.handlers.containers import holds_dict, read_value
 from artifact_pipelines.handlers.exceptions import MissingPartitionsError
 from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
@@ -29,6 +30,9 @@ _MOST_SEARCHED = 20
 """Materializations to search for a table whose columns an input without partitions gets."""
 
 _NONE = "builtins.NoneType"
+_OF_PARTITIONS = (
+    "; the input is partitioned: dict is the value of one partition, dict[str, dict[str, T]] has dicts by partition key"
+)
 
 _loaded: WeakKeyDictionary[object, dict[str, list[LoadedInput]]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -94,6 +98,7 @@ class InputLoader:
             filled=[partition for partition in stored if found[partition].metadata.get(WRITTEN_AS) != _NONE],
             read=lambda partition, annotation: self._read(asked, found[partition], annotation),
             read_any_table=lambda annotation: self._read_any_table(asked, annotation),
+            holds_dict=lambda partition: holds_dict(found[partition].metadata),
         )
         return gather_partitions(loaded, asked.annotation, asked.metadata)
 
@@ -155,7 +160,8 @@ class InputLoader:
     def _read(self, asked: InputAsked, made: Materialization, annotation: Any) -> Any:
         def where() -> str:
             name = VersionName(made.asset, made.partition, made.version)
-            return f"Input {asked.name} ({name}, file {made.file.file_id}): "
+            hint = _OF_PARTITIONS if made.partition is not None and typing.get_args(asked.annotation) else ""
+            return f"Input {asked.name} ({name}, file {made.file.file_id}{hint}): "
 
         columns, written_as = asked.metadata.get("columns"), made.metadata.get(WRITTEN_AS)
 

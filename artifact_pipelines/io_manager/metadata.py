@@ -1,6 +1,7 @@
 """Metadata of a materialization in the Dagster UI: Dagster's own keys where they exist, ours under `artifact/`."""
 
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ _CHANGE_CHARACTERS = 1000
 _INPUTS_SHOWN = 20
 _MEMBERS_SHOWN = 100
 _MEMBERS_PREVIEWED = 5
+_WORD = 1 << 63  # the event log has no larger numbers
 _LEVELS_SHOWN = 10  # Dagster walks metadata with several calls a level
 
 
@@ -137,8 +139,16 @@ def _preview(found: Any) -> dg.MetadataValue[Any]:
         keys = {tuple(row) for row in preview}
         if len(keys) == 1 and next(iter(keys)):
             return table_metadata([dict(itertools.islice(row.items(), MOST_COLUMNS)) for row in preview])
+    if isinstance(preview, list) and len(line := json.dumps(preview, ensure_ascii=False)) <= _CELL_CHARACTERS:
+        return dg.MetadataValue.text(line)
     if isinstance(preview, dict | list):
         return dg.MetadataValue.json(preview)
+    if isinstance(preview, bool):
+        return dg.MetadataValue.bool(preview)
+    if isinstance(preview, float):
+        return dg.MetadataValue.float(preview)
+    if isinstance(preview, int) and -_WORD <= preview < _WORD:
+        return dg.MetadataValue.int(preview)  # Dagster plots numbers
     return dg.MetadataValue.text(str(preview))
 
 

@@ -21,7 +21,7 @@ from artifact_pipelines.core.types import (
     Materialization,
     MaterializationFacts,
 )
-from artifact_pipelines.handlers.containers import Container, nested_refused, split_container
+from artifact_pipelines.handlers.containers import DICT_KINDS, Container, nested_refused, split_container
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
@@ -128,7 +128,7 @@ class OutputWriter:
                 check_table(member, asked.annotation)
                 files[name] = self._put_file(holding, asked, member)
         # The order of a dict is not content.
-        versions = {name: files[name].data_version for name in (sorted(files) if kind == "dict" else files)}
+        versions = {name: files[name].data_version for name in (sorted(files) if kind in DICT_KINDS else files)}
         container = Container(kind, tuple(files), tuple(file.written_as for file in files.values()))
         described = _describe(asked, partition, f"{combined_version(versions)}.{kind}", {}, container.to_metadata())
         facts = {"members": {name: file.facts for name, file in files.items()}}

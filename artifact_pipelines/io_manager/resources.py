@@ -136,6 +136,10 @@ class ArtifactIOManagerFactory(dg.ConfigurableIOManagerFactory[ArtifactIOManager
         own = {name: given.pop(name) for name in ArtifactStore.model_fields if name in given}
         if own and "store" in given:
             raise ConfigurationError(", ".join(own), "`store` is given too", "Give the store, or its fields.")
+        if not own and "store" not in given:
+            raise ConfigurationError(
+                "ArtifactIOManagerFactory", "it has no store", "Give catalog_url and storage_url, or store."
+            )
         super().__init__(**given, **({"store": ArtifactStore(**own)} if own else {}))
 
     @classmethod

@@ -1,11 +1,14 @@
 """Errors of tables: columns and values that cannot be stored, partitions that do not match, and refused queries."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import MOST_NAMES, UsageError, first_names
 
 _FILE_TYPE_CHARACTERS = 32
+_NO_NAME = re.compile(r"\W")
+_NO_FILE_TYPE = re.compile(r"[^a-z0-9]")
 _EXAMPLE = """ For example, beside your definitions:
 
 class {name}Handler:
@@ -36,16 +39,18 @@ class UnsupportedTypeError(UsageError):
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
+        end = f"{self._example}\n\n" if self.action == "store" else " "
         return (
-            f"Cannot {self.action} a value of type {self.type_name}{reason}. Supported: {'; '.join(self.supported)}. "
-            "Use one of these, or register a handler for your type: artifact_pipelines.register_type_handler(...)."
-            f"{self._example if self.action == 'store' else ''}"
+            f"Cannot {self.action} a value of type {self.type_name}{reason}. Register a handler for your type, "
+            f"artifact_pipelines.register_type_handler(...), or use a supported type.{end}"
+            f"Supported: {'; '.join(self.supported)}."
         )
 
     @property
     def _example(self) -> str:
-        name = self.type_name.rpartition(".")[2]
-        return _EXAMPLE.format(name=name, type_name=self.type_name, file_type=name.lower()[:_FILE_TYPE_CHARACTERS])
+        name = _NO_NAME.sub("", self.type_name.rpartition(".")[2]).strip("_") or "My"
+        file_type = _NO_FILE_TYPE.sub("", name.lower())[:_FILE_TYPE_CHARACTERS] or "bin"
+        return _EXAMPLE.format(name=name, type_name=self.type_name, file_type=file_type)
 
 
 @dataclasses.dataclass(eq=False)

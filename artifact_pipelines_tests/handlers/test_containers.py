@@ -1,6 +1,7 @@
 """A container becomes several files only where JSON cannot hold an element, and loads in the annotated form."""
 
 import collections.abc
+import datetime
 import pathlib
 from typing import Annotated, Any, NamedTuple
 
@@ -87,9 +88,26 @@ def test_handler_of_a_user_for_dicts_comes_first() -> None:
     assert split_container([np.arange(2)], handlers)
 
 
-def test_keys_must_be_text_where_members_are_files() -> None:
-    with pytest.raises(UnstorableValueError, match=r"dict, has keys that are not text.* write str\(key\)"):
-        split_container({1: FRAME}, HANDLERS)
+KEYED: list[tuple[Any, Any]] = [
+    ({2023: FRAME, 2022: FRAME}, dict[int, pl.DataFrame]),
+    ({(1, "x"): FRAME, (1, "y"): FRAME}, dict[tuple[int, str], pl.DataFrame]),
+    ({np.int64(1): FRAME, "1": FRAME}, dict[int | str, pl.DataFrame]),
+    ({datetime.date(2026, 1, 1): FRAME}, dict[datetime.date, pl.DataFrame]),
+]
+
+
+@pytest.mark.parametrize(("value", "annotation"), KEYED, ids=str)
+def test_keys_that_are_not_text_come_back(folder: pathlib.Path, value: Any, annotation: Any) -> None:
+    artifacts, metadata = stored_value(folder, value)
+    for kind in (None, dict, annotation):
+        assert list(read_value(HANDLERS, artifacts, metadata, kind)) == list(value)
+    with pytest.raises(ContainerAnnotationError, match="with the type K of its keys"):
+        read_value(HANDLERS, artifacts, metadata, dict[bytes, pl.DataFrame])
+
+
+def test_key_that_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(UnstorableValueError, match="has a key that cannot be stored"):
+        split_container({object(): FRAME}, HANDLERS)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Gather:
 
     def __init__(self, folder: pathlib.Path, values: Mapping[str, Any], missing: str = "", newest: Any = None) -> None:
         self._artifacts = {key: stored(folder, value) for key, value in values.items()}
+        self._dicts = {key for key, value in values.items() if isinstance(value, dict)}
         self._filled = [key for key, value in values.items() if value is not None]
         self._newest = None if newest is None else stored(folder, newest)
         self._keys = [*values, *missing]
@@ -40,7 +41,7 @@ class Gather:
 
     def __call__(self, annotation: Any, metadata: Mapping[str, Any] | None = None) -> Any:
         partitions = LoadedPartitions(
-            "up", "asset", self._keys, [*self._artifacts], self._filled, self._read, lambda kind: self._any(kind)
+            "up", "asset", self._keys, [*self._artifacts], self._filled, self._read, self._any, self._dicts.__contains__
         )
         return gather_partitions(partitions, annotation, metadata or {})
 
@@ -80,6 +81,21 @@ def test_one_partition_comes_as_a_value_unless_a_form_is_annotated(folder: pathl
     for annotation in (dict, None, Any):
         assert gather(annotation) == {"x": 1}
     assert gather(dict[str, dict[str, int]]) == {"a": {"x": 1}}
+
+
+def test_one_partition_that_holds_a_dict_is_that_dict(folder: pathlib.Path) -> None:
+    gather = Gather(folder, {"a": {"x": 1}})
+    for annotation in (dict[str, Any], dict[str, int], Mapping[str, int], dict[str, int] | None):
+        assert gather(annotation) == {"x": 1}
+    for annotation in (dict[str, dict[str, Any]], dict[str, Mapping[str, int]], dict[str, dict[str, int] | None]):
+        assert gather(annotation) == {"a": {"x": 1}}
+    assert gather(Mapping[str, dict[str, Any]]) == {"a": {"x": 1}}
+
+
+def test_many_partitions_that_hold_dicts_come_by_key(folder: pathlib.Path) -> None:
+    values = {"a": {"x": 1}, "b": {"x": 2}}
+    assert Gather(folder, values)(dict[str, Any]) == values
+    assert Gather(folder, {"a": {"x": 1}}, missing="b")(dict[str, Any]) == {"a": {"x": 1}}
 
 
 def test_iterator_reads_each_partition_on_demand(folder: pathlib.Path) -> None:

@@ -150,6 +150,18 @@ def test_incomplete_handler_is_refused(handler: Any, reason: str) -> None:
         TypeHandlers().find_writer(Polygon())
 
 
+def test_example_for_a_class_inside_a_function_works() -> None:
+    class _Model:
+        pass
+
+    with pytest.raises(UnsupportedTypeError) as caught:
+        TypeHandlers().find_writer(_Model())
+    example = str(caught.value).partition("\n\n")[2].partition("\n\ndocs/")[0]
+    scope: dict[str, Any] = {"artifact_pipelines": artifact_pipelines}
+    exec(example.replace("artifact_pipelines.register_type_handler", "handler = "), scope)
+    assert TypeHandlers([scope["handler"]]).find_writer(_Model())[0].describe(_Model()).file_type == "model"
+
+
 def test_everything_that_a_handler_needs_is_public() -> None:
     for name in ("register_type_handler", "ITypeHandler", "ReadRequest", "FileDescription", "Artifact"):
         assert getattr(artifact_pipelines, name).__name__ == name
@@ -166,8 +178,9 @@ def test_supported_types_are_listed_by_handler_without_those_not_installed(monke
         "pyarrow.RecordBatchReader or pyarrow.Dataset; duckdb.DuckDBPyRelation; pandas.DataFrame; polars.Series; "
         "pandas.Series; numpy.ndarray; bytes; str; pathlib.Path; dict, list, tuple, set, frozenset, range, bool, int, "
         "float, complex, None, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID, "
-        "enum.Enum, dataclass, pydantic.BaseModel or numpy.generic; stream. Use"
+        "enum.Enum, dataclass, pydantic.BaseModel or numpy.generic; stream."
     ) in message()
+    assert message().index("Register a handler") < message().index("class objectHandler") < message().index("Supported")
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
@@ -190,7 +203,7 @@ def test_every_stored_type_has_a_sample_value() -> None:
 
 @pytest.mark.parametrize("value", [object(), print, slice(1)])
 def test_value_of_unknown_type_is_refused_with_a_list_of_supported_types(value: object) -> None:
-    with pytest.raises(UnsupportedTypeError, match=r"polars\.DataFrame.*register a handler"):
+    with pytest.raises(UnsupportedTypeError, match=r"(?s)Register a handler.*polars\.DataFrame"):
         TypeHandlers().find_writer(value)
 
 

@@ -119,12 +119,21 @@ def test_facts_of_a_table_are_shown(ours: ArtifactIOManager) -> None:
             assert shown.items() <= metadata["artifact/preview"].records[0].data.items()
 
 
+def test_numbers_are_shown_as_numbers_and_short_lists_on_one_line(ours: ArtifactIOManager) -> None:
+    shown = [made_event(ours, value).metadata["artifact/preview"] for value in (0.5, 7, True, [1, "ä"])]
+    kinds = [dg.FloatMetadataValue, dg.IntMetadataValue, dg.BoolMetadataValue, dg.TextMetadataValue]
+    assert [type(one) for one in shown] == kinds
+    assert [one.value for one in shown] == [0.5, 7, True, '[1, "ä"]']
+    assert isinstance(made_event(ours, 2**70).metadata["artifact/preview"], dg.TextMetadataValue)
+    assert isinstance(made_event(ours, [1] * 99).metadata["artifact/preview"], dg.JsonMetadataValue)
+
+
 def test_first_levels_of_a_deep_value_are_shown(ours: ArtifactIOManager) -> None:
     deep: Any = 1
     for _ in range(190):
         deep = [deep]
     metadata = made_event(ours, [{"a": 1}, deep]).metadata
-    assert metadata["artifact/preview"].value == [{"a": 1}, [[[[[[[[["…"]]]]]]]]]]
+    assert metadata["artifact/preview"].value == '[{"a": 1}, [[[[[[[[["…"]]]]]]]]]]'
 
 
 def test_first_of_five_thousand_columns_are_shown(ours: ArtifactIOManager, own_catalog: Catalog) -> None:

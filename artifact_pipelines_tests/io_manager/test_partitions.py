@@ -196,6 +196,20 @@ def test_bare_dict_annotation_gives_one_value_or_all_values_by_key(
     assert graph.load(dict) == {key: {"is": key} for key in "abc"}
 
 
+def test_one_partition_that_holds_a_dict_is_not_put_into_another(
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
+) -> None:
+    json_values = Graph(ours, instance, ABC, value=lambda key: {"rows": 1})
+    json_values.fill()
+    assert json_values.load(dict[str, Any], partition_mapping=dg.LastPartitionMapping()) == {"rows": 1}
+    assert json_values.load(dict[str, Any]) == {key: {"rows": 1} for key in "cab"}
+    refused = json_values.load(dict[str, str], partition_mapping=dg.LastPartitionMapping())
+    assert "the input is partitioned: dict is the value of one partition" in refused
+    tables = Graph(ours, instance, ABC, value=lambda key: {"train": pl.DataFrame({"x": [1]})})
+    tables.fill()
+    assert list(tables.load(dict[str, pl.DataFrame], partition_mapping=dg.LastPartitionMapping())) == ["train"]
+
+
 class Watched(PolarsHandler):
     """Notes the requests that it gets."""
 

@@ -202,3 +202,8 @@ def test_password_from_the_environment_reaches_the_database_and_is_never_shown(
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
+
+
+def test_factory_without_a_store_says_what_to_give() -> None:
+    with pytest.raises(ConfigurationError, match="Give catalog_url and storage_url, or store"):
+        ArtifactIOManagerFactory()
