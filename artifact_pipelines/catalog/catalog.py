@@ -10,6 +10,7 @@ from artifact_pipelines.catalog.collection import CollectionCatalog
 from artifact_pipelines.catalog.dataset_versions import DatasetCatalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.files import FileCatalog
+from artifact_pipelines.catalog.host_clock import HostClock
 from artifact_pipelines.catalog.landing import LandingCatalog
 from artifact_pipelines.catalog.lineage import LineageCatalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
@@ -30,6 +31,7 @@ class Catalog:
         lineage: Inputs and consumers of materializations.
         pins_and_tags: Pins and tags on versions.
         collection: Expired leases and garbage.
+        host_clock: Whether the clock of a SQLite catalog's host can be trusted.
         datasets: Versions of datasets.
         landing: Files in the landing zone.
         audit: Files to verify, and contradictions between rows.
@@ -57,6 +59,7 @@ class Catalog:
         self.lineage = LineageCatalog(self._engine)
         self.pins_and_tags = PinAndTagCatalog(self._engine)
         self.collection = CollectionCatalog(self._engine)
+        self.host_clock = HostClock(self._engine)
         self.datasets = DatasetCatalog(self._engine)
         self.landing = LandingCatalog(self._engine)
         self.audit = AuditCatalog(self._engine)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.files import REBUILT, count_down
+from artifact_pipelines.catalog.host_clock import check_clock
 from artifact_pipelines.catalog.materialization_rows import is_newest_of_its_version
 from artifact_pipelines.catalog.tables import (
     file_references,
@@ -48,7 +49,11 @@ class CollectionCatalog(CatalogSection):
         return [FileId(row.file_id) for row in self._rows(sa.select(file_references.c.file_id).where(_HAS_EXPIRED))]
 
     def reap_leases(self) -> Sequence[FileId]:
-        """Drop every expired lease, and return the files they were on, one entry a lease."""
+        """Drop every expired lease, and return the files they were on, one entry a lease.
+
+        Raises:
+            ClockJumpedError: The host's clock has jumped.
+        """
         reaped = []
         while (file_id := self._reap_oldest_lease()) is not None:
             reaped.append(file_id)
@@ -61,6 +66,7 @@ class CollectionCatalog(CatalogSection):
         chosen = oldest.limit(1).with_for_update(skip_locked=True).scalar_subquery()
         drop = sa.delete(file_references).where(file_references.c.reference_id == chosen)
         with writing(self._engine) as connection:
+            check_clock(connection)
             file_id = connection.execute(drop.returning(file_references.c.file_id)).scalar()
             if file_id is not None:
                 count_down(connection, file_id)
@@ -133,9 +139,13 @@ class CollectionCatalog(CatalogSection):
 
         From then on nothing can come to hold them: a writer of the same content gets a new ID. The caller deletes the
         bytes. A file that was never stored needs no grace: its lease was its grace.
+
+        Raises:
+            ClockJumpedError: The host's clock has jumped. Nothing was deleted.
         """
         oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
         with writing(self._engine) as connection:
+            check_clock(connection)
             # A new holder must change the file's row first. Rows that another transaction is changing wait for the
             # next time; the others are locked from here on, so what was found stays true.
             chosen = connection.scalars(oldest.with_for_update(skip_locked=True)).all()

@@ -213,6 +213,22 @@ class OutdatedCatalogError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class ClockJumpedError(UsageError):
+    """The clock of a SQLite catalog's host has jumped, so leases and grace periods cannot be trusted."""
+
+    where: str
+    shown: str
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"The clock of the host of {self.where} shows {self.shown}, but should show about {self.expected}: it has jumped. "
+            "Nothing was deleted, because leases and grace periods would end at the wrong time. Fix the clock. If it is right "
+            "now, run `artifact-pipelines gc --accept-clock` once."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class CatalogNotEmptyError(UsageError):
     """A catalog to fill already holds rows."""
 

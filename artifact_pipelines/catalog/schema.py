@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import reading, retried, writing
 from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
+from artifact_pipelines.catalog.host_clock import note_clock
 
 # A constant, so that opening an up-to-date catalog, which every process does, need not import alembic (0.3 s).
 HEAD_REVISION = "0001"
@@ -34,7 +35,10 @@ def upgrade(engine: sa.Engine) -> None:
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+        is_new = not sa.inspect(connection).has_table("alembic_version")
         _run_migrations(connection)
+        if is_new:
+            note_clock(connection)
 
 
 def _run_migrations(connection: sa.Connection) -> None:

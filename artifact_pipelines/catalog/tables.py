@@ -238,6 +238,15 @@ dataset_versions = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# At most one row: the last moment at which the clock was right. A fact of a host, so no copy of a catalog has it.
+host_clock = sa.Table(
+    "host_clock",
+    metadata,
+    sa.Column("boot_id", sa.String(64), primary_key=True, comment="names a boot of the host"),
+    sa.Column("boot_s", sa.Double, nullable=False, comment="seconds since the boot"),
+    sa.Column("shown_at", UtcDateTime, nullable=False, comment="the time that the clock showed"),
+)
+
 landing_files = sa.Table(
     "landing_files",
     metadata,

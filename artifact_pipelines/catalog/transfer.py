@@ -24,11 +24,12 @@ from artifact_pipelines.catalog.engine import (
 )
 from artifact_pipelines.catalog.exceptions import CatalogNotEmptyError, RefusedRowsError, UnequalCopyError
 from artifact_pipelines.catalog.schema import ensure_schema, ensure_tables
-from artifact_pipelines.catalog.tables import UtcDateTime, file_references, files, metadata, utc_now
+from artifact_pipelines.catalog.tables import UtcDateTime, file_references, files, host_clock, metadata, utc_now
 
 BATCH_ROWS = 1000
 _LOCK_ATTEMPTS = 60
 _LOCK_TIMEOUT = "500ms"
+_COPIED_TABLES = [table for table in metadata.sorted_tables if table is not host_clock]
 _Row = Mapping[str, Any]
 LoadingKind = TypeVar("LoadingKind", bound="Loading")
 
@@ -47,7 +48,7 @@ class Snapshot:
 
     def batches(self) -> Iterator[tuple[str, Sequence[_Row]]]:
         """Yield batches of all rows with the name of their table, in the order of foreign keys."""
-        for table in metadata.sorted_tables:
+        for table in _COPIED_TABLES:
             query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=BATCH_ROWS)
             for rows in self._connection.execute(query).mappings().partitions():
                 yield table.name, [to_json(row) for row in rows]
@@ -75,7 +76,7 @@ class Loading:
         Raises:
             RefusedRowsError: They are not rows of that table, or break a rule of the database.
         """
-        table = metadata.tables.get(table_name)
+        table = next((table for table in _COPIED_TABLES if table.name == table_name), None)
         if table is None:
             raise RefusedRowsError(table_name, "there is no such table")
         with refusals(table_name):
@@ -114,7 +115,7 @@ class CatalogTransfer(CatalogSection):
         """
         with writing(self._engine) as connection:
             _lock_tables(connection, "EXCLUSIVE")
-            for table in metadata.sorted_tables:
+            for table in _COPIED_TABLES:
                 if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
                     raise CatalogNotEmptyError(self._engine.url.render_as_string(hide_password=True), table.name)
             yield kind(connection)
@@ -167,7 +168,7 @@ def _snapshot(connection: sa.Connection) -> Snapshot:
 
 
 def _counting_tables() -> Sequence[sa.Table]:
-    return [table for table in metadata.sorted_tables if table.dialect_options["sqlite"]["autoincrement"]]
+    return [table for table in _COPIED_TABLES if table.dialect_options["sqlite"]["autoincrement"]]
 
 
 def _lock_tables(connection: sa.Connection, mode: str) -> None:
@@ -178,7 +179,7 @@ def _lock_tables(connection: sa.Connection, mode: str) -> None:
     if connection.dialect.name != "postgresql":
         return
     connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-    names = ", ".join(table.name for table in metadata.sorted_tables)
+    names = ", ".join(table.name for table in _COPIED_TABLES)
     lock = sa.text(f"LOCK TABLE {names} IN {mode} MODE")
     for _ in range(_LOCK_ATTEMPTS):
         with contextlib.suppress(sa.exc.OperationalError), connection.begin_nested():
@@ -191,7 +192,7 @@ def _lock_tables(connection: sa.Connection, mode: str) -> None:
 def _census(connection: sa.Connection) -> Mapping[str, int]:
     counts = {
         table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        for table in metadata.sorted_tables
+        for table in _COPIED_TABLES
     }
     held = sa.select(sa.func.count()).where(file_references.c.file_id == files.c.file_id).scalar_subquery()
     wrong = sa.select(sa.func.count()).select_from(files).where(files.c.reference_count != held)

@@ -28,9 +28,21 @@ if TYPE_CHECKING:
 @click.option(
     "--ops-within", help="Keep outputs of ops that are not assets for this long, such as 30d. Default: forever."
 )
+@click.option(
+    "--accept-clock",
+    is_flag=True,
+    help="Only note that the clock of a SQLite catalog is right after a jump.",
+)
 @as_json_option
 def gc(
-    dry_run: bool, explain: bool, grace: str, force: bool, max_share: float, ops_within: str | None, as_json: bool
+    dry_run: bool,
+    explain: bool,
+    grace: str,
+    force: bool,
+    max_share: float,
+    ops_within: str | None,
+    accept_clock: bool,
+    as_json: bool,
 ) -> None:
     """Delete the files that nothing needs any longer.
 
@@ -39,6 +51,8 @@ def gc(
     """
     from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 
+    if accept_clock:
+        return _accept_clock()
     grace_s = parse_grace_s(grace, "--grace", may_be_short=force)
     with open_catalog() as (catalog, backend), waiting("Cleaning up") as progress:
         report = clean_up(
@@ -62,6 +76,15 @@ def gc(
         }
         return print_json({**facts, **tables, **bare})
     return _print_report(report, grace_s, explain)
+
+
+def _accept_clock() -> None:
+    with open_catalog() as (catalog, _):
+        catalog.host_clock.accept()
+    click.echo(
+        "Noted that the clock is right. Nothing was deleted. Run `artifact-pipelines gc` when the runs that were under "
+        "way at the jump have ended: their leases and grace periods may be over early."
+    )
 
 
 def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> None:

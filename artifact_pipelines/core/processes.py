@@ -6,6 +6,14 @@ import pathlib
 _PROC = pathlib.Path("/proc")
 
 
+def boot_id() -> str | None:
+    """Return a text that names this boot of the system; None without `/proc` (on macOS)."""
+    try:
+        return _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
 def process_identity(pid: int) -> str | None:
     """Return a text that no other process ever has: ID, boot, time of start; None if no such process lives.
 
@@ -17,8 +25,7 @@ def process_identity(pid: int) -> str | None:
         state, *_, started = _stat(pid)
     except OSError:
         return None
-    boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
-    return None if state in "ZX" else f"{pid} {boot} {started}"
+    return None if state in "ZX" else f"{pid} {boot_id()} {started}"
 
 
 def process_age_s(pid: int) -> float:

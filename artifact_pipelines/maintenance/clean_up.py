@@ -136,8 +136,13 @@ def clean_up(
         InvalidArgumentError: `max_share` or `ops_within` is out of range. Nothing was deleted.
         TooMuchToDeleteError: More would be deleted. Nothing was deleted.
         CatalogOlderThanStoreError, ForeignStoreError: Catalog and store do not belong together. Nothing was deleted.
+        ClockJumpedError: The clock of a SQLite catalog's host has jumped. Nothing was deleted.
         BackendError: Storage or catalog did not answer.
     """
+    if dry_run:
+        catalog.host_clock.check()
+    else:
+        catalog.host_clock.check_and_note()
     progress("Reading the store")
     orphans = find_orphans(catalog, backend, max_share)  # an orphan stays an orphan, so it can be deleted last
     lost = [Leftover(str(path), size_bytes) for path, size_bytes in orphans.items()]

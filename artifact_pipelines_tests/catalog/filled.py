@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.tables import materializations, metadata, retention_policies, tags, utc_now
+from artifact_pipelines.catalog.tables import host_clock, materializations, metadata, retention_policies, tags, utc_now
 from artifact_pipelines.core.types import (
     Content,
     FileDescription,
@@ -70,11 +70,12 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
 
 
 def rows_of(engine: sa.Engine) -> Mapping[str, Any]:
-    """Return all rows of a catalog, by table."""
+    """Return all rows of a catalog that a copy has too, by table."""
     with engine.connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
             for table in metadata.sorted_tables
+            if table is not host_clock
         }
 
 

@@ -56,6 +56,13 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("asset_key", "happened_at", name=op.f("pk_followed_wipes")),
     )
     op.create_table(
+        "host_clock",
+        sa.Column("boot_id", sa.String(length=64), nullable=False, comment="names a boot of the host"),
+        sa.Column("boot_s", sa.Double(), nullable=False, comment="seconds since the boot"),
+        sa.Column("shown_at", UtcDateTime(), nullable=False, comment="the time that the clock showed"),
+        sa.PrimaryKeyConstraint("boot_id", name=op.f("pk_host_clock")),
+    )
+    op.create_table(
         "landing_files",
         sa.Column("landing_file_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("dataset", sa.Text(), nullable=False),
