@@ -48,6 +48,8 @@ def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
 def _translated(batches: Iterable[pa.RecordBatch], label: str, file_format: str) -> Iterator[pa.RecordBatch]:
     try:
         yield from batches
+    except MemoryError:  # Arrow's is an `ArrowException` too
+        raise
     except (pa.ArrowException, OSError) as error:
         if getattr(error, "errno", None) is not None:  # of the disk, not of the data
             raise
