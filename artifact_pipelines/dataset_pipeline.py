@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asse
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
+from artifact_pipelines.datasets.quarantine_assets import build_quarantine
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
@@ -177,18 +178,20 @@ class DatasetPipeline(dg.Component, dg.Model):
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
             selection=dg.AssetSelection.groups(self.name),
-            description=f"Materializes all assets of dataset {self.name} from the file that changed last.",
+            description=f"Materializes all assets of dataset {self.name} from its newest file outside the quarantine.",
         )
         samples = [build_sample_asset(self.name, name, each, self.key, shared) for name, each in self.samples.items()]
         analyses = [build_analysis_asset(self.name, name, each, shared) for name, each in self.analyses.items()]
         assets = [raw, table, *samples, *analyses]
+        quarantine, is_empty, replay = build_quarantine(self.name, self.owners, self.tags)
         return dg.Definitions(
-            assets=[asset.map_asset_specs(self._with_retention) for asset in assets],
+            assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), quarantine],
+            asset_checks=[is_empty],
             sensors=[
                 build_landing_sensor(self.name, self.source, raw, table, self.landing, is_union),
                 build_retry_sensor(self.name, assets),
             ],
-            jobs=[job],
+            jobs=[job, replay],
             schedules=[self._schedule(job)] if self.schedule else [],
         )
 

@@ -43,6 +43,7 @@ class Daemon:
         self._definitions = definitions
         self._resources = resources
         self.instance = instance
+        self._cursors: dict[str, str | None] = {}
         self.cursor = self._evaluate_conditions(None).cursor if cursor is None else cursor
 
     def settle(self) -> tuple[Sequence[dg.DagsterRun], Mapping[str, str]]:
@@ -62,9 +63,15 @@ class Daemon:
             if type(sensor) is not dg.SensorDefinition or sensor.asset_selection is None:
                 continue
             with dg.build_sensor_context(
-                instance=self.instance, definitions=self._definitions, resources=dict(self._resources)
+                instance=self.instance,
+                definitions=self._definitions,
+                resources=dict(self._resources),
+                cursor=self._cursors.get(sensor.name),
             ) as context:
                 tick = sensor.evaluate_tick(context)
+            self._cursors[sensor.name] = tick.cursor
+            for event in tick.asset_events:
+                self.instance.report_runless_asset_event(event)
             for request in tick.run_requests or ():
                 tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": sensor.name}
                 runs.append(self._run(request.asset_selection or (), request.run_config, tags))

@@ -15,7 +15,6 @@ from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
 from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
 from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines.datasets.landing_watch import LandingWatch
@@ -99,7 +98,7 @@ BAD: dict[str, tuple[Callable[[Store, pathlib.Path, pytest.MonkeyPatch], object]
         "Check the path",
     ),
     "an empty file": (
-        lambda s, p, m: open_landed(LandingFolder(p), "n", SourceGlob("empty*"), None),
+        lambda s, p, m: open_landed(LandingFolder(p), "empty.csv"),
         EmptySourceError,
         "Drop a file with data",
     ),

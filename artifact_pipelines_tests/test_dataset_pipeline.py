@@ -22,6 +22,8 @@ from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project, without_waiting
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
+LATE = "carrier,number,delay\nUA,1,late\n"
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
@@ -56,7 +58,7 @@ def test_good_files_are_ingested_beside_hostile_entries(project: Project, landin
     assert sorted(made) == ALL
     assert reasons["flights_landing"].split("; ") == [
         r"flights caf\xe9.csv: ingested",
-        "flights.pipe.csv: failed (it is a named pipe, not a regular file)",
+        "flights.pipe.csv: quarantined (it is a named pipe, not a regular file)",
     ]
 
 
@@ -88,6 +90,27 @@ def test_request_is_repeated_under_its_run_key_until_its_run_exists(
     made, _ = project.settle()
     assert sorted(made) == ALL
     assert requests() == []
+
+
+def test_second_run_for_the_same_request_leaves_the_file_to_the_first(
+    project: Project, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    """Two daemons tick before either has started its run."""
+    project.drop(CSV)
+    repository = project.definitions.get_repository_def()
+    resources = {"landing_zone": without_waiting(settings)["landing_zone"]}
+    with dg.build_sensor_context(instance=instance, repository_def=repository, resources=resources) as context:
+        [request] = repository.get_sensor_def("flights_landing").evaluate_tick(context).run_requests or ()
+    assets = [dg.AssetKey(["flights", name]) for name in ("raw", "table")]
+    job = project.definitions.resolve_implicit_global_asset_job_def()
+    first = instance.create_run_for_job(job.get_subset(asset_selection=set(assets)), tags=dict(request.tags))
+    second = job.execute_in_process(
+        asset_selection=assets, instance=instance, run_config=dict(request.run_config), tags=dict(request.tags)
+    )
+    assert second.success
+    assert not second.get_asset_materialization_events()
+    [left] = instance.get_runs(dg.RunsFilter(tags={"artifact/landing_request": str(request.run_key)}))
+    assert left.run_id == first.run_id, "the second run says nothing about the request"
 
 
 def test_changed_file_materializes_all_assets_again(project: Project) -> None:
@@ -159,10 +182,11 @@ def test_new_sample_needs_no_new_file(project: Project) -> None:
 def test_bad_file_fails_once_and_the_last_good_table_stays(project: Project) -> None:
     project.drop(CSV)
     project.settle()
-    project.drop("carrier,number,delay\nUA,1,late\n")
+    project.drop(LATE)
     made, reasons = project.settle()
     assert made == ["raw"]
-    assert "failed" in reasons["flights_landing"]
+    line = "flights.csv, line 2, column 'delay': 'late' is not"
+    assert f"flights.csv: quarantined (RefusedValueError: {line}" in reasons["flights_landing"]
     assert project.settle()[0] == []
     with open_store() as store:
         assert store.load("flights/table", pl.DataFrame).height == 3, "the last good table stays"
@@ -187,7 +211,7 @@ def test_fault_that_passes_is_retried_in_the_same_run(
 
 
 def test_good_file_after_a_bad_one_materializes_all_assets(project: Project) -> None:
-    project.drop("carrier,number,delay\nUA,1,late\n")
+    project.drop(LATE)
     project.settle()
     project.drop(CSV)
     made, _ = project.settle()
@@ -201,7 +225,7 @@ def test_content_that_failed_under_a_wrong_extension_is_ingested_under_the_right
     project.drop(CSV, "flights.csv")
     made, reasons = project.settle()
     assert sorted(made) == ALL
-    assert reasons["flights_landing"].startswith("flights.csv: ingested; flights.dat: failed")
+    assert reasons["flights_landing"].startswith("flights.csv: ingested; flights.dat: duplicate")
     project.drop(CSV, "flights.txt")
     made, reasons = project.settle()
     assert made == [], "a copy with a wrong extension is a duplicate"
@@ -239,9 +263,83 @@ def test_refused_value_is_named_by_dropped_file_line_and_column(project: Project
     assert "flights.csv, line 3, column 'delay': 'late' is not a whole number" in shown
 
 
+def test_job_takes_the_newest_file_outside_the_quarantine(project: Project, landing: pathlib.Path) -> None:
+    project.drop(CSV)
+    project.settle()
+    project.drop(LATE, "flights2.csv")
+    project.settle()
+    assert _job(project, "flights_pipeline").success
+    (landing / "flights.csv").unlink()
+    [failure] = _job(project, "flights_pipeline").get_step_failure_events()
+    text = failure.step_failure_data.error_display_string
+    assert "but for 1 in quarantine (`artifact-pipelines quarantine ls flights`)" in text
+
+
+def _shown(project: Project) -> tuple[int, bool]:
+    """Return how many files wait on the page of the quarantine, and whether its check has passed."""
+    key = dg.AssetKey(["flights", "quarantine"])
+    [made] = project.instance.fetch_materializations(key, limit=1).records
+    storage = project.instance.event_log_storage
+    [check] = storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "is_empty"), limit=1)
+    assert made.asset_materialization
+    assert check.event
+    assert check.event.dagster_event
+    waiting = made.asset_materialization.metadata["waiting"].value
+    assert isinstance(waiting, int)
+    return waiting, check.event.dagster_event.asset_check_evaluation_data.passed
+
+
+def test_bad_file_is_shown_by_the_quarantine_until_its_contract_fits(project: Project) -> None:
+    project.drop(CSV)
+    project.settle()
+    assert _shown(project) == (0, True)
+    project.drop(LATE)
+    project.settle()
+    assert _shown(project) == (1, False)
+    project.declare(columns={"delay": "VARCHAR"}, analyses={})
+    made, reasons = project.settle()
+    assert "table" in made, "its rules have changed"
+    assert reasons["flights_landing"].startswith("flights.csv: duplicate (flights/table version 2 was read from this")
+    assert _shown(project) == (0, True)
+
+
+def test_replay_job_ingests_files_once_more_also_those_gone_from_the_landing_zone(
+    project: Project, landing: pathlib.Path
+) -> None:
+    project.drop(LATE, "flights1.csv")
+    project.settle()
+    project.drop("", "flights2.csv")
+    project.drop(CSV)
+    project.settle()
+    (landing / "flights1.csv").unlink()
+    project.declare(on_schema_change="accept", columns={"delay": "VARCHAR"}, analyses={})
+    project.settle()
+    assert _shown(project) == (2, False), "the table was read from another file"
+    job = project.definitions.resolve_job_def("flights_replay")
+    config = {"ops": {"replay_flights": {"config": {"files": ["flights1.csv"]}}}}
+    assert job.execute_in_process(instance=project.instance, run_config=config).success
+    made, reasons = project.settle()
+    assert "table" in made
+    assert reasons["flights_landing"].startswith("flights.csv: ingested; flights1.csv: ingested; flights2.csv: quar")
+    assert _shown(project) == (1, False)
+    with open_store() as store:
+        assert store.load("flights/table", pl.DataFrame)["delay"].to_list() == ["late"]
+
+
+def test_replayed_file_that_is_still_bad_waits_again(project: Project) -> None:
+    project.drop(LATE)
+    project.settle()
+    job = project.definitions.resolve_job_def("flights_replay")
+    assert job.execute_in_process(instance=project.instance).success
+    assert project.settle()[0] == ["raw"]
+    assert _shown(project) == (1, False)
+    assert project.settle()[0] == []
+
+
 def test_every_asset_has_description_owner_group_kinds_and_code_version(project: Project) -> None:
     specs = _dataset_specs(project.definitions)
-    assert sorted(spec.key.to_user_string() for spec in specs) == [f"flights/{name}" for name in ALL]
+    names = [spec.key.to_user_string() for spec in specs]
+    assert sorted(names) == sorted(f"flights/{name}" for name in (*ALL, "quarantine"))
     for spec in specs:
         assert spec.description
         assert spec.owners == ["team:tests"]
@@ -262,9 +360,10 @@ def test_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstance)
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_retention_is_in_the_metadata_of_every_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
+def test_retention_is_in_the_metadata_of_every_stored_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(settings, instance, retention={"keep_last": 3, "keep_within": "30d"})
-    for spec in _dataset_specs(project.definitions):
+    specs = [spec for spec in _dataset_specs(project.definitions) if spec.key.path[-1] != "quarantine"]
+    for spec in specs:
         assert spec.metadata["artifact/retention"] == {"keep_last": 3, "keep_within": "30d"}
 
 
@@ -338,7 +437,7 @@ def test_yaml_file_alone_declares_a_dataset(
     monkeypatch.syspath_prepend(tmp_path)
     definitions = build_definitions(_load(tmp_path, "samples: {few: {n: 5}}"), settings)
     keys = {spec.key.to_user_string(): spec for spec in _dataset_specs(definitions)}
-    assert set(keys) == {"weather/raw", "weather/table", "weather/samples/few"}
+    assert set(keys) == {"weather/raw", "weather/table", "weather/samples/few", "weather/quarantine"}
     assert keys["weather/table"].description == "Weather by JFK"
 
 

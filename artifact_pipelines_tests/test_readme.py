@@ -42,7 +42,13 @@ def test_declared_dataset_makes_the_assets_that_the_readme_names(settings: Setti
     definitions: Any = build_definitions(dataset.definitions(), settings)
     specs = definitions.resolve_all_asset_specs()
     names = {spec.key.to_user_string() for spec in specs if spec.group_name == "cities"}
-    assert names == {"cities/raw", "cities/table", "cities/samples/hundred", "cities/analyses/profile"}
+    assert names == {
+        "cities/raw",
+        "cities/table",
+        "cities/samples/hundred",
+        "cities/analyses/profile",
+        "cities/quarantine",
+    }
 
 
 def test_make_never_writes_over_settings_of_dagster(tmp_path: pathlib.Path) -> None:

@@ -27,9 +27,15 @@ _UPSERTS = {"sqlite": _upsert(sqlite.insert(landing_files)), "postgresql": _upse
 class LandingCatalog(CatalogSection):
     """Rows of `landing_files`, one for each dataset and path. Every method is one transaction."""
 
-    def files_of(self, dataset: str) -> Mapping[str, LandingFile]:
-        """Return the last known state of a dataset's files, by path."""
-        return _by_path(self._rows(_files_of(dataset)))
+    def files_of(self, dataset: str, state: LandingState | None = None) -> Mapping[str, LandingFile]:
+        """Return the last known state of a dataset's files, by path; if a state is given, only of those in it."""
+        query = _files_of(dataset)
+        return _by_path(self._rows(query if state is None else query.where(landing_files.c.state == state)))
+
+    def datasets_with(self, state: LandingState) -> Sequence[str]:
+        """Return the names of the datasets that have files in a state, sorted."""
+        names = sa.select(landing_files.c.dataset).where(landing_files.c.state == state).distinct()
+        return [row.dataset for row in self._rows(names.order_by(landing_files.c.dataset))]
 
     @retried
     def save(

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from artifact_pipelines.cli.catalog import catalog, db
 from artifact_pipelines.cli.datasets import datasets
+from artifact_pipelines.cli.drop import drop
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
 from artifact_pipelines.cli.lineage import lineage
@@ -20,6 +21,7 @@ from artifact_pipelines.cli.ls_show import ls, show
 from artifact_pipelines.cli.pin_tag import pin, tag, unpin, untag
 from artifact_pipelines.cli.publish_rollback import publish, rollback
 from artifact_pipelines.cli.put_get import get, put
+from artifact_pipelines.cli.quarantine import quarantine
 from artifact_pipelines.cli.release_restore import release, restore
 from artifact_pipelines.cli.verify import verify
 from artifact_pipelines.core.exceptions import (
@@ -63,5 +65,5 @@ def main() -> None:
 
 _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
-for command in (*_ON_FILES, *_ON_ASSETS, datasets, gc, verify, db, catalog):
+for command in (*_ON_FILES, *_ON_ASSETS, datasets, drop, quarantine, gc, verify, db, catalog):
     main.add_command(command)

@@ -20,8 +20,16 @@ from artifact_pipelines.core.types import FileInfo, Materialization
 from artifact_pipelines.handlers.containers import Container
 
 _ABBREVIATED = ("content_hash", "run_id")
-_FOLDED = ("asset", "expected", "found", "hits", "members", "where")  # too long for a line; the others are never broken
-_TITLES = {"content_hash": "content", "run_id": "run", "file_id": "file", "created_at": "created", "age_s": "age"}
+# Too long for a line; the others are never broken.
+_FOLDED = ("asset", "expected", "found", "hits", "members", "reason", "where")
+_TITLES = {
+    "content_hash": "content",
+    "run_id": "run",
+    "file_id": "file",
+    "created_at": "created",
+    "age_s": "age",
+    "dropped_at": "dropped",
+}
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 partition_option = click.option("--partition", help="Only this partition of ASSET.")

@@ -341,13 +341,14 @@ class Leftover:
 
 
 class LandingState(enum.StrEnum):
-    """State of a file in the landing zone."""
+    """State of a file in the landing zone. One in quarantine could not be ingested, and waits; its reason says why."""
 
     SEEN = "seen"
     REQUESTED = "requested"
     INGESTED = "ingested"
     DUPLICATE = "duplicate"
-    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    DISCARDED = "discarded"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

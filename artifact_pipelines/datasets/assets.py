@@ -8,13 +8,15 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.settings import LANDING_URL, check_place, folder_from
-from artifact_pipelines.core.types import Materialization, Selection, StoragePath
+from artifact_pipelines.core.settings import LANDING_URL, check_place
+from artifact_pipelines.core.types import LandingFile, Materialization, Selection, StoragePath
 from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, OpenTable
-from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing_places import open_landing_zone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
-from artifact_pipelines.datasets.landing_zone import find_landed, open_landed
+from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, open_landed
+from artifact_pipelines.datasets.progress import Progress, WatchedStream, watched_batches
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
+from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.table_reader import open_stored
 from artifact_pipelines.datasets.union_files import UnionFiles
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
@@ -45,11 +47,12 @@ class LandingZone(dg.ConfigurableResource[None]):
 
     def open(self) -> ILandingZone:
         """Return the landing zone."""
-        if self.landing_url.startswith("s3://"):
-            from artifact_pipelines.datasets.landing_bucket import LandingBucket  # loads slowly, and most are folders
+        return open_landing_zone(self.landing_url, self.store.s3.settings())
 
-            return LandingBucket(self.landing_url, self.store.s3.settings())
-        return LandingFolder(folder_from(self.landing_url, LANDING_URL))
+    def known_files(self, dataset: str) -> Mapping[str, LandingFile]:
+        """Return the files of a dataset as the catalog knows them, by path."""
+        with Catalog(self.store.catalog_url) as catalog:
+            return catalog.landing.files_of(dataset)
 
     def read_stored(self, path: StoragePath) -> BinaryIO:
         """Open stored bytes, to check that they are there."""
@@ -63,7 +66,7 @@ class LandedFile(dg.Config):
         default=None,
         description=(
             "Path below the landing zone, as the sensor shows it (a backslash begins an escaped byte); "
-            "left out: the matching file that changed last."
+            "left out: the matching file that changed last and is not in quarantine."
         ),
     )
 
@@ -86,13 +89,22 @@ def build_raw_asset(
         kinds={"file"},
         code_version=RAW_CODE_VERSION,
         metadata={DATASET_METADATA_KEY: dataset},
+        output_required=False,
         **attributes,
     )
-    def raw(config: LandedFile, landing_zone: LandingZone) -> Iterator[dg.Output[Any]]:
+    def raw(
+        context: dg.AssetExecutionContext, config: LandedFile, landing_zone: LandingZone
+    ) -> Iterator[dg.Output[Any]]:
+        if other := leave_to_older_run(context.instance, context.run):
+            return context.log.info(f"Run {other} ingests this file already; this run leaves it to that one.")
         with failures_explained():
             zone = landing_zone.open()
-            path = config.path or find_landed(zone, dataset, glob)
-            stream = open_landed(zone, dataset, glob, path)
+            known, run_key = landing_zone.known_files(dataset), context.run.tags.get(REQUEST_TAG)
+            path = config.path or find_landed(zone, dataset, glob, known)
+            stream = WatchedStream(open_landed(zone, path), Progress(path, context.log.info))
+            if run_key and not is_as_requested(zone.look(path), known.get(path), run_key):
+                stream.close()
+                return context.log.info(f"{path} has changed since it was requested; the sensor looks at it anew.")
             yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path}})
 
     return raw
@@ -136,21 +148,24 @@ def build_table_asset(
             noted = {"file": name, "rules": rules, "key": list(contract.key)}
             if not is_union:
                 with open_stored(raw, made.file.file_type, name, file_format, expected) as opened:
-                    yield _output(opened, expected, noted)
+                    yield _output(opened, expected, noted, context)
                 return
             producer = ArtifactProducer(catalog.files, backend)
             files = UnionFiles(catalog, producer, dataset, made, name, file_format, file_column)
             note_inputs(context, catalog, files.inputs())
             with files.open(expected) as (opened, listed):
-                yield _output(opened, expected, {**noted, "files": listed})
+                yield _output(opened, expected, {**noted, "files": listed}, context)
 
     return table
 
 
-def _output(opened: OpenTable, contract: Contract, noted: Mapping[str, Any]) -> dg.Output[Any]:
+def _output(
+    opened: OpenTable, contract: Contract, noted: Mapping[str, Any], context: dg.AssetExecutionContext
+) -> dg.Output[Any]:
     """Return a table as an output, with what is recorded about how it was read."""
     read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
-    return dg.Output(opened.batches, metadata={SOURCE_METADATA_KEY: {**noted, **read}})
+    batches = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
+    return dg.Output(batches, metadata={SOURCE_METADATA_KEY: {**noted, **read}})
 
 
 def _made(catalog: Catalog, dataset: str, raw: Artifact) -> Materialization:

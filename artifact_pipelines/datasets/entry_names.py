@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.storage.exceptions import SourceUnreadableError
 
 MOST_PATH_BYTES = 1_024  # as on S3; the indexes of databases have limits too
 _ESCAPED = re.compile(r"\\(\\|x[0-9a-f]{2})")
@@ -44,6 +45,16 @@ def _escaped(character: str) -> str:
 
 def _unescaped(escape: str) -> bytes:
     return b"\\" if escape == "\\" else bytes.fromhex(escape[1:])
+
+
+def check_inside(zone: str, path: str) -> None:
+    """Check that a path, as `os` functions take it, leads to a file below the landing zone.
+
+    Raises:
+        SourceUnreadableError: It does not.
+    """
+    if path.startswith("/") or {"..", ".", ""} & set(path.split("/")):
+        raise SourceUnreadableError(f"{zone}/{to_text(path)}", "it is not the path of a file below the landing zone")
 
 
 def check_source(source: str) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.core.exceptions import NotFoundError, SourceError, first_names
 
 
 @dataclasses.dataclass(eq=False)
@@ -23,9 +23,70 @@ class NothingLandedError(SourceError):
     dataset: str
     source: str
     landing_url: str
+    bad: int = 0
 
     def __str__(self) -> str:
-        return f"Dataset {self.dataset}: no file in {self.landing_url} matches {self.source!r}. Drop one there and materialize again."
+        what = f"Dataset {self.dataset}: no file in {self.landing_url} matches {self.source!r}"
+        bad = f", but for {self.bad:,} in quarantine (`artifact-pipelines quarantine ls {self.dataset}`)"
+        return f"{what}{bad if self.bad else ''}. Drop one there and materialize again."
+
+
+@dataclasses.dataclass(eq=False)
+class NotInQuarantineError(NotFoundError):
+    """A dataset has no such file in quarantine."""
+
+    dataset: str
+    path: str
+    waiting: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"Dataset {self.dataset} has no file {self.path!r} in quarantine; it has: {first_names(self.waiting)}. List: `artifact-pipelines quarantine ls`."
+
+
+@dataclasses.dataclass(eq=False)
+class QuarantinedFileGoneError(SourceError):
+    """A file in quarantine is to be replayed, and neither landing zone nor store have it."""
+
+    dataset: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} of dataset {self.dataset} is no longer in the landing zone, and the store has no copy of it. Drop it again, or discard it: `artifact-pipelines quarantine discard {self.dataset} ...`."
+
+
+@dataclasses.dataclass(eq=False)
+class DropIsWaitingError(SourceError):
+    """A file is dropped where another one lies that is not ingested yet."""
+
+    landing_url: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} lies in {self.landing_url} already and is not ingested yet; this drop would replace it. Wait, or drop under another name (`--as`)."
+
+
+@dataclasses.dataclass(eq=False)
+class NotNoticedError(SourceError):
+    """No sensor noticed a dropped file."""
+
+    dataset: str
+    path: str
+    waited_s: int
+
+    def __str__(self) -> str:
+        return f"{self.path} lies in the landing zone, but no sensor of dataset {self.dataset} noticed it within {self.waited_s} s. Check that Dagster runs, that the sensor {self.dataset}_landing is on, and that `source` of the dataset matches this path."
+
+
+@dataclasses.dataclass(eq=False)
+class NotIngestedError(SourceError):
+    """A dropped file could not be ingested."""
+
+    dataset: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} waits in the quarantine of {self.dataset}: {self.reason}"
 
 
 @dataclasses.dataclass(eq=False)

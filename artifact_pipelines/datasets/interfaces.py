@@ -120,6 +120,16 @@ class ILandingZone(Protocol):
         """
         ...
 
+    def put(self, stream: BinaryIO, path: str) -> None:
+        """Put a file at a path, as text, in one step, replacing what lies there. Folders are made as needed.
+
+        Raises:
+            SourceUnreadableError: The path leads outside.
+            SourceError: The stream raised.
+            BackendError: The landing zone cannot be written.
+        """
+        ...
+
     def move(self, entry: Sighting, target: str) -> None:
         """Move a file to another path, replacing what lies there. Folders are made as needed.
 

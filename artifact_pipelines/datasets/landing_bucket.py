@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, S3Settings
-from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob, from_text, shortened, to_text
+from artifact_pipelines.datasets.entry_names import (
+    MOST_PATH_BYTES,
+    SourceGlob,
+    check_inside,
+    from_text,
+    shortened,
+    to_text,
+)
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.storage.backends.s3 import bucket_and_prefix
+from artifact_pipelines.storage.backends.s3 import S3Storage, bucket_and_prefix
 from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, ObjectStream
 from artifact_pipelines.storage.exceptions import (
@@ -42,6 +49,7 @@ class LandingBucket:
 
     def __init__(self, landing_url: str, settings: S3Settings) -> None:
         self._bucket, self._prefix = bucket_and_prefix(landing_url, LANDING_URL)
+        self._settings = settings
         self._client = S3Client(self._bucket, settings, LANDING_URL)
 
     def __str__(self) -> str:
@@ -70,6 +78,15 @@ class LandingBucket:
     def open(self, path: str) -> BinaryIO:
         """See `ILandingZone`."""
         return cast("BinaryIO", io.BufferedReader(LandedObject(self, self._client, path), FIRST_READ_BYTES))
+
+    def put(self, stream: BinaryIO, path: str) -> None:
+        """See `ILandingZone`."""
+        check_inside(str(self), from_text(path))
+        storage = S3Storage(f"s3://{self._bucket}", self._settings)
+        with storage.stage() as sink, self.translated(path):
+            sink.copy_from(stream)
+            with sink.finish() as staged:
+                storage.upload(staged, self.key(path))
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`. A server that ignores conditions may lose an object that replaces it in that moment."""

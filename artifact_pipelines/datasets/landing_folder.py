@@ -8,17 +8,27 @@ import errno
 import os
 import pathlib
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
-from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob, from_text, shortened, to_text
+from artifact_pipelines.datasets.entry_names import (
+    MOST_PATH_BYTES,
+    SourceGlob,
+    check_inside,
+    from_text,
+    shortened,
+    to_text,
+)
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError
+from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines.storage.source_file import SourceFile, kind_of, signature, translated
+from artifact_pipelines.storage.staging import storage_errors
 
+DROPPING = ".dropping"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = "it is a link, and the landing zone follows none: put the file itself there"
 _TOO_LONG = f"its path is longer than {MOST_PATH_BYTES:,} bytes"
@@ -70,6 +80,28 @@ class LandingFolder:
         """See `ILandingZone`."""
         return cast("BinaryIO", LandedFile(self._folder, path))
 
+    def put(self, stream: BinaryIO, path: str) -> None:
+        """See `ILandingZone`. It is written in a folder that no dataset looks into, then renamed."""
+        check_inside(str(self), from_text(path))
+        folder, _, name = from_text(path).rpartition("/")
+        hidden = secrets.token_hex(16)
+        with (
+            storage_errors(self._folder),
+            opened_folder(self._folder, DROPPING, make=True) as here,
+            opened_folder(self._folder, folder, make=True) as there,
+        ):
+            try:
+                descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=here)
+                with os.fdopen(descriptor, "wb") as sink:
+                    shutil.copyfileobj(stream, sink, 1 << 20)
+                    sink.flush()
+                    os.fsync(sink.fileno())
+                os.rename(hidden, name, src_dir_fd=here, dst_dir_fd=there)
+                os.fsync(there)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(hidden, dir_fd=here)
+
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`."""
         shown = pathlib.Path(f"{self}/{entry.path}")
@@ -119,8 +151,7 @@ class LandedFile(SourceFile):
         shown = f"{folder}/{to_text(path)}"
         self._root = folder
         self._parent, _, self._name = path.rpartition("/")
-        if path.startswith("/") or {"..", ".", ""} & set(path.split("/")):
-            raise SourceUnreadableError(shown, "it is not the path of a file below the landing zone")
+        check_inside(str(folder), path)
         super().__init__(pathlib.Path(shown))
 
     def _open(self, flags: int) -> int:

@@ -9,6 +9,7 @@ import pydantic
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError, InvalidArgumentError, SourceError
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing_folder import DROPPING
 from artifact_pipelines.storage.staging import hash_stream
 
 ARCHIVE = ".archive"
@@ -53,7 +54,7 @@ class LandingRules(pydantic.BaseModel):
     def glob(self, source: str) -> SourceGlob:
         """Return the glob of the dataset's files."""
         markers = [self.marker.replace(_NAME, "*")] if self.marker else []
-        return SourceGlob(source, [ARCHIVE, *self.ignore, *markers])
+        return SourceGlob(source, [ARCHIVE, DROPPING, *self.ignore, *markers])
 
     def markers(self, zone: ILandingZone, source: str) -> Mapping[str, Sighting]:
         """Return all markers of the dataset's files, by path."""
@@ -71,6 +72,14 @@ class LandingRules(pydantic.BaseModel):
         found = markers.get(posixpath.join(folder, expected))
         # In whole seconds: S3 knows no smaller ones.
         return None if found and found.changed_ns // 10**9 >= file.changed_ns // 10**9 else expected
+
+    def own_marker(self, zone: ILandingZone, file: Sighting) -> Sighting | None:
+        """Return the marker of this file alone, which goes where the file goes; None: it has none, or shares it."""
+        if self.marker is None or _NAME not in self.marker:
+            return None
+        folder, name = posixpath.split(file.path)
+        found = zone.look(posixpath.join(folder, self.marker.replace(_NAME, name)))
+        return None if found is None or found.problem else found
 
 
 DEFAULT_RULES = LandingRules()
@@ -92,10 +101,13 @@ def clear_away(
             content_hash = hash_stream(stream).content_hash
         if not is_intact(content_hash):
             return "it stays: the store has no intact copy of it"
-        if rules.afterwards == "archive":
-            zone.move(file, f"{ARCHIVE}/{dataset}/{content_hash[:16]}/{file.path}")
-        else:
-            zone.remove(file)
+        for each in (file, rules.own_marker(zone, file)):
+            if each is None:
+                continue
+            if rules.afterwards == "archive":
+                zone.move(each, f"{ARCHIVE}/{dataset}/{content_hash[:16]}/{each.path}")
+            else:
+                zone.remove(each)
     except (SourceError, BackendError) as error:
         return f"it stays: {_first_sentence(error)}"
     return None

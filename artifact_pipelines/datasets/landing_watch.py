@@ -31,6 +31,7 @@ from artifact_pipelines.storage.staging import hash_stream
 
 WORK_S = 20.0
 """A tick (60 s at most) begins no work on a file later than this; the next one goes on."""
+_MOST_INPUTS = 1_000
 HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
@@ -94,6 +95,7 @@ class LandingWatch:
         if self.union is None:
             updated.update(note_replaced(updated, known))
         counted = self._counted()
+        updated.update(self._read_since(updated.values()))
         if not any(file.state == LandingState.REQUESTED for file in updated.values()):
             complete = [s for s in settled if s.problem is None and _is_due(updated[s.path], counted)]
             updated.update(self._decided(complete, updated, known, deadline))
@@ -121,6 +123,8 @@ class LandingWatch:
     def _followed_up(
         self, file: LandingFile, is_there: bool, outcome_of: Callable[[str], RunOutcome | None]
     ) -> LandingFile:
+        if file.state == LandingState.QUARANTINED and not failed_in_run(file) and not is_there:
+            return dataclasses.replace(file, state=LandingState.SEEN, reason=None)  # it never had a content
         if file.state != LandingState.REQUESTED or file.run_key is None:
             return file
         # No outcome: the daemon died before it started the run, or is about to start it.
@@ -128,6 +132,18 @@ class LandingWatch:
         if not outcome.has_run and not is_there:  # no run can be requested for it, and others would wait forever
             return dataclasses.replace(file, state=LandingState.SEEN, reason=None)
         return dataclasses.replace(file, state=outcome.state, reason=outcome.reason)
+
+    def _read_since(self, files: Collection[LandingFile]) -> Mapping[str, LandingFile]:
+        """Return the files in quarantine whose content the current table has: its rules have changed since."""
+        waiting = [file for file in files if failed_in_run(file)]
+        made = self.catalog.lineage.versions(f"{self.dataset}/table", None, None, 1) if waiting else ()
+        if not made:
+            return {}
+        inputs = self.catalog.lineage.inputs([each.materialization_id for each in made], _MOST_INPUTS)
+        read = {self.catalog.files.get_file(raw.file_id).content_hash for _, raw in inputs}
+        reason = f"{self.dataset}/table version {made[0].version} was read from this content"
+        done = [dataclasses.replace(f, state=LandingState.DUPLICATE, reason=reason) for f in waiting]
+        return {file.path: file for file in done if file.content_hash in read}
 
     def _decided(
         self,
@@ -144,7 +160,7 @@ class LandingWatch:
         contents = self._known_content(files.values()) if resting else KnownContent(None, {}, {})
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         markers = self.rules.markers(self.zone, self.source) if resting else {}
-        complete = sorted(resting, key=lambda s: files[s.path].state == LandingState.FAILED)
+        complete = sorted(resting, key=lambda s: files[s.path].state == LandingState.QUARANTINED)
         for sighting in complete:
             file = files[sighting.path]
             if marker := self.rules.missing_marker(sighting, markers):
@@ -158,7 +174,7 @@ class LandingWatch:
             except (SourceVanishedError, SourceChangedError):
                 continue  # still changing: the next tick looks again
             except (SourceError, BackendError) as error:  # the zone was listed, so it is this file that fails
-                decided[file.path] = dataclasses.replace(file, state=LandingState.FAILED, reason=str(error))
+                decided[file.path] = dataclasses.replace(file, state=LandingState.QUARANTINED, reason=str(error))
             if decided[file.path].state == LandingState.REQUESTED:
                 break
         return decided

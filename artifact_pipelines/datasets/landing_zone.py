@@ -41,14 +41,26 @@ def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
     return (known.size_bytes, known.changed_ns) == (sighting.size_bytes, sighting.changed_ns)
 
 
+def is_bad(sighting: Sighting, known: Mapping[str, LandingFile]) -> bool:
+    """True if an entry is the one that waits in quarantine, or that was discarded."""
+    file = known.get(sighting.path)
+    states = (LandingState.QUARANTINED, LandingState.DISCARDED)
+    return sighting.problem is not None or (file is not None and file.state in states and is_unchanged(sighting, file))
+
+
+def is_as_requested(sighting: Sighting | None, known: LandingFile | None, run_key: str) -> bool:
+    """True if an entry is still the file that a run was requested for; what took its place may be half-written."""
+    return sighting is None or (known is not None and known.run_key == run_key and is_unchanged(sighting, known))
+
+
 def failed_in_run(file: LandingFile) -> bool:
     """True if a run failed on a file's content; without a run, it could not even be read, which may pass."""
-    return file.state == LandingState.FAILED and file.run_key is not None
+    return file.state == LandingState.QUARANTINED and file.run_key is not None
 
 
 def is_undecided(file: LandingFile) -> bool:
     """True if a file, once it is complete, needs a decision."""
-    return file.state == LandingState.SEEN or (file.state == LandingState.FAILED and not failed_in_run(file))
+    return file.state == LandingState.SEEN or (file.state == LandingState.QUARANTINED and not failed_in_run(file))
 
 
 def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
@@ -57,7 +69,7 @@ def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> 
     last_hash = known.content_hash if known and not failed_in_run(known) else None
     attempt = known.attempt if known else 0
     seen = (sighting.path, sighting.size_bytes, sighting.changed_ns)
-    state = LandingState.SEEN if sighting.problem is None else LandingState.FAILED
+    state = LandingState.SEEN if sighting.problem is None else LandingState.QUARANTINED
     return LandingFile(dataset, *seen, state, attempt, last_hash, reason=sighting.problem)
 
 
@@ -114,27 +126,31 @@ def note_replaced(files: Mapping[str, LandingFile], before: Mapping[str, Landing
     return {f.path: dataclasses.replace(f, reason=reason) for f in done if not (f.reason or "").startswith(REPLACED)}
 
 
-def find_landed(zone: ILandingZone, dataset: str, glob: SourceGlob) -> str:
-    """Return the path of the matching file that changed last.
+def replayed(file: LandingFile) -> LandingFile:
+    """Return the record of a file that leaves its quarantine to be ingested: its next attempt is requested."""
+    return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None, run_key=None, reason="it is replayed")
+
+
+def find_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, known: Mapping[str, LandingFile]) -> str:
+    """Return the path of the matching file that changed last and is not known to be bad.
 
     Raises:
-        NothingLandedError: No file matches.
+        NothingLandedError: There is none.
     """
-    files = [sighting for sighting in zone.list_entries(glob) if sighting.problem is None]
+    entries = zone.list_entries(glob)
+    files = [sighting for sighting in entries if not is_bad(sighting, known)]
     if not files:
-        raise NothingLandedError(dataset, str(glob), str(zone))
+        raise NothingLandedError(dataset, str(glob), str(zone), len(entries))
     return max(files, key=lambda file: (file.changed_ns, file.path)).path
 
 
-def open_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, path: str | None) -> BinaryIO:
-    """Open the file to ingest: the one at `path`, or the matching one that changed last.
+def open_landed(zone: ILandingZone, path: str) -> BinaryIO:
+    """Open the file to ingest.
 
     Raises:
-        NothingLandedError: No path is given and no file matches.
         EmptySourceError: The file has 0 bytes.
         SourceError: As `ILandingZone.open`.
     """
-    path = find_landed(zone, dataset, glob) if path is None else path
     stream = zone.open(path)
     if stream.seek(0, os.SEEK_END) == 0:
         stream.close()

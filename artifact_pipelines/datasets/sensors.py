@@ -10,20 +10,18 @@ from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.quarantine_assets import report_quarantine
+from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.retries import PAUSES_S, Retry, has_died, next_retry
-
-REQUEST_TAG = "artifact/landing_request"
-"""Tag of a run: the run key of the landing file that it ingests. Retries share it; their own run keys differ."""
 
 _MOST_SHOWN = 50
 _STATES = {
     dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
-    dg.DagsterRunStatus.FAILURE: LandingState.FAILED,
-    dg.DagsterRunStatus.CANCELED: LandingState.FAILED,
+    dg.DagsterRunStatus.FAILURE: LandingState.QUARANTINED,
+    dg.DagsterRunStatus.CANCELED: LandingState.QUARANTINED,
 }
-_FAILED = "its run failed; see the run, fix the file and drop it again"
-_CANCELED = "its run was canceled; `touch` it to try again"
-_GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against the file; `touch` it to try again"
+_CANCELED = "its run was canceled; replay it to try again"
+_GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against the file; replay it to try again"
 
 
 def build_landing_sensor(
@@ -59,10 +57,12 @@ def build_landing_sensor(
                 landing_zone.read_stored,
                 table.key.to_user_string() if is_union else None,
             )
-            files = watch.tick(lambda run_key: _outcome(_last_try(context.instance, run_key)))
+            files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
+            events, cursor = report_quarantine(catalog, dataset, context.cursor)
         requested = [file for file in files if file.state == LandingState.REQUESTED]
         requests = [request for file in requested for request in _requests(context.instance, raw.node_def.name, file)]
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _explain(source, files))
+        reason = None if requests else _explain(source, files)
+        return dg.SensorResult(run_requests=requests, skip_reason=reason, asset_events=events, cursor=cursor)
 
     return landing_sensor
 
@@ -86,15 +86,31 @@ def _last_try(instance: dg.DagsterInstance, run_key: str) -> dg.RunRecord | None
     return records[0] if records else None
 
 
-def _outcome(last: dg.RunRecord | None) -> RunOutcome | None:
+def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome | None:
+    last = _last_try(instance, run_key)
     if last is None:
         return None
     if retry := _next_retry(last):
         return RunOutcome(LandingState.REQUESTED, str(retry), has_run=False)
-    status = last.dagster_run.status
-    failed = _GIVEN_UP if has_died(last.dagster_run.tags) else _FAILED
-    reasons = {dg.DagsterRunStatus.FAILURE: failed, dg.DagsterRunStatus.CANCELED: _CANCELED}
-    return RunOutcome(_STATES.get(status, LandingState.REQUESTED), reasons.get(status))
+    run, reason = last.dagster_run, None
+    if run.status == dg.DagsterRunStatus.CANCELED:
+        reason = _CANCELED
+    elif run.status == dg.DagsterRunStatus.FAILURE:
+        reason = _GIVEN_UP if has_died(run.tags) else _error_of(instance, run.run_id)
+    return RunOutcome(_STATES.get(run.status, LandingState.REQUESTED), reason)
+
+
+def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the error of the first step that failed: it names the dropped file and what is wrong with it."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
+    for record in records:
+        data = record.event_log_entry.get_dagster_event().step_failure_data
+        failure, error = data.user_failure_data, data.error
+        if failure and failure.description:
+            return str(failure.description)
+        if error:
+            return str((error.cause or error).message).strip()
+    return f"its run {run_id} failed"
 
 
 def _next_retry(record: dg.RunRecord) -> Retry | None:

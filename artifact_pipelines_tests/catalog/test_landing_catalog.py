@@ -7,7 +7,7 @@ FILE = LandingFile("flights", "a/flights.csv", 10, 123456789, LandingState.SEEN)
 
 
 def test_saved_landing_files_are_read_back(catalog: Catalog) -> None:
-    other = dataclasses.replace(FILE, path="b.csv", state=LandingState.FAILED, reason="because", attempt=2)
+    other = dataclasses.replace(FILE, path="b.csv", state=LandingState.QUARANTINED, reason="because", attempt=2)
     catalog.landing.save("flights", [FILE, other])
     assert catalog.landing.files_of("flights") == {"a/flights.csv": FILE, "b.csv": other}
 

@@ -1,13 +1,14 @@
 """The contract of `ILandingZone`: what a landing zone of any kind promises."""
 
-from typing import NamedTuple, Protocol
+import io
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import pytest
 
-from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.core.exceptions import ArtifactError, SourceError
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
 
 
 class LandingDoor(Protocol):
@@ -38,6 +39,22 @@ def read(zone: ILandingZone, path: str) -> bytes:
     """Return the bytes of a file."""
     with zone.open(path) as stream:
         return stream.read()
+
+
+class Torn(io.RawIOBase):
+    """A stream that raises after its first bytes."""
+
+    def __init__(self) -> None:
+        self._pieces = iter([b"1"])
+
+    def readinto(self, buffer: Any, /) -> int:
+        for piece in self._pieces:
+            buffer[: len(piece)] = piece
+            return len(piece)
+        raise OSError("torn")
+
+    def readable(self) -> bool:
+        return True
 
 
 class LandingZoneContract:
@@ -109,6 +126,25 @@ class LandingZoneContract:
             with pytest.raises(SourceError):
                 while stream.read(1 << 16):
                     pass
+
+    def test_put_file_appears_whole_and_replaces_another(self, place: LandingPlace) -> None:
+        place.door.drop("sub/a.csv", b"old")
+        for path in ("sub/a.csv", "new/b.csv"):
+            place.zone.put(io.BytesIO(b"1" * 3_000_000), path)
+        assert list(listed(place.zone, "**/*")) == ["new/b.csv", "sub/a.csv"]
+        assert read(place.zone, "sub/a.csv") == b"1" * 3_000_000
+
+    def test_put_leaves_nothing_if_its_stream_raises(self, place: LandingPlace) -> None:
+        place.door.drop("a.csv", b"old")
+        with pytest.raises(ArtifactError):
+            place.zone.put(cast("BinaryIO", Torn()), "a.csv")
+        assert list(place.zone.list_entries(SourceGlob("**/*", ()))) == list(listed(place.zone, "a.csv").values())
+        assert read(place.zone, "a.csv") == b"old"
+
+    @pytest.mark.parametrize("path", ["../a.csv", "/a.csv", "sub/../../a.csv", ""])
+    def test_put_leads_not_outside(self, place: LandingPlace, path: str) -> None:
+        with pytest.raises(SourceUnreadableError):
+            place.zone.put(io.BytesIO(b"1"), path)
 
     def test_moved_file_lies_at_its_target_only(self, place: LandingPlace) -> None:
         place.door.drop("sub/a.csv", b"1")

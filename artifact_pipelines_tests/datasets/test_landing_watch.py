@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -54,17 +54,28 @@ class Zone:
         """Do the work of the requested run."""
         file = self.requested()
         assert file.run_key
-        data = (self._folder / file.path).read_bytes()
-        facts = MaterializationFacts("flights/raw", hash_stream(io.BytesIO(data)).content_hash, dataset="flights")
-        record = self.catalog.materializations.record
-        put_and_settle(self._producer, io.BytesIO(data), describe("csv"), lambda lease: record(facts, [lease]))
+        self.store(io.BytesIO((self._folder / file.path).read_bytes()))
         self.outcomes[file.run_key] = RunOutcome(LandingState.INGESTED)
         return file
+
+    def store(self, stream: BinaryIO) -> None:
+        """Store a content as the dataset's raw file."""
+        facts = MaterializationFacts("flights/raw", hash_stream(stream).content_hash, dataset="flights")
+        stream.seek(0)
+        record = self.catalog.materializations.record
+        put_and_settle(self._producer, stream, describe("csv"), lambda lease: record(facts, [lease]))
 
     def fail(self) -> None:
         run_key = self.requested().run_key
         assert run_key
-        self.outcomes[run_key] = RunOutcome(LandingState.FAILED, "its run failed")
+        self.outcomes[run_key] = RunOutcome(LandingState.QUARANTINED, "its run failed")
+
+    def stored(self, content_hash: str) -> str:
+        """Return the text of an ingested content."""
+        files = [made.file for made in self.catalog.materializations.history("flights/raw")]
+        [file_id] = {file.file_id for file in files if file.content_hash == content_hash}
+        with self._producer.open(file_id) as stream:
+            return stream.read().decode()
 
     def rule(self, backend: IStorageBackend, **rules: Any) -> None:
         """Set the dataset's rules for its files."""
@@ -133,9 +144,9 @@ def test_failed_run_fails_its_file_and_blocks_no_other(zone: Zone) -> None:
     zone.drop("good.csv", "2")
     assert zone.ingest().path == "good.csv"
     files = zone.tick()
-    assert files["bad.csv"].state == LandingState.FAILED
+    assert files["bad.csv"].state == LandingState.QUARANTINED
     assert files["bad.csv"].reason == "its run failed"
-    assert zone.states() == {"bad.csv": "failed", "good.csv": "ingested"}, "it is not retried without another drop"
+    assert zone.states() == {"bad.csv": "quarantined", "good.csv": "ingested"}, "it is not retried without another drop"
 
 
 def test_failed_file_is_retried_after_another_drop(zone: Zone) -> None:
@@ -290,7 +301,7 @@ def test_entry_that_cannot_be_ingested_fails_with_its_reason_and_stops_no_good_f
     files = zone.tick()
     assert set(files) == {path, "good.csv"}
     assert files["good.csv"].state == LandingState.INGESTED
-    assert files[path].state == LandingState.FAILED
+    assert files[path].state == LandingState.QUARANTINED
     assert files[path].reason
     assert zone.catalog.landing.files_of("flights")[path] == files[path]
 
@@ -302,7 +313,7 @@ def test_file_that_could_not_be_read_is_tried_again_at_each_tick(zone: Zone, mon
     zone.drop("a.csv", "1")
     with monkeypatch.context() as closed:
         closed.setattr(LandedFile, "_open", refuse)
-        assert zone.states() == {"a.csv": "failed"}
+        assert zone.states() == {"a.csv": "quarantined"}
     file = zone.ingest()
     assert (file.path, file.reason) == ("a.csv", None)
 
@@ -314,7 +325,7 @@ def test_good_file_whose_path_was_blocked_for_a_while_is_a_duplicate(zone: Zone,
     zone.tick()
     (landing / "sub" / "a.csv").rename(landing / ".a")
     os.mkfifo(landing / "sub" / "a.csv")
-    assert zone.states() == {"sub/a.csv": "failed"}
+    assert zone.states() == {"sub/a.csv": "quarantined"}
     (landing / ".a").rename(landing / "sub" / "a.csv")
     assert zone.states() == {"sub/a.csv": "duplicate"}
 
@@ -372,6 +383,22 @@ def test_file_waits_for_its_marker_and_for_a_new_one_after_a_change(
     assert zone.states() == {"sub/a.csv": "seen"}, "the marker is older than the file"
     zone.drop("sub/a.csv.done", "")
     assert zone.ingest().path == "sub/a.csv"
+
+
+@pytest.mark.parametrize("afterwards", ["archive", "delete"])
+def test_marker_goes_with_its_file_and_a_shared_one_stays(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path, afterwards: str
+) -> None:
+    for marker, stays in (("{name}.done", False), ("_SUCCESS", True)):
+        zone.rule(backend, marker=marker, afterwards=afterwards)
+        zone.drop("a.csv", marker)
+        lies = landing / marker.replace("{name}", "a.csv")
+        lies.touch()
+        zone.ingest()
+        zone.tick()
+        assert not (landing / "a.csv").exists()
+        assert lies.exists() == stays
+        assert (lies.name in _in_the_archive(landing)) == (afterwards == "archive" and not stays)
 
 
 def test_ignored_names_are_never_seen(zone: Zone, backend: IStorageBackend) -> None:

@@ -10,7 +10,14 @@ from artifact_pipelines.datasets.entry_names import SourceGlob, check_source
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
 from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.datasets.landing_folder import LandingFolder
-from artifact_pipelines.datasets.landing_zone import KnownContent, decide, is_unchanged, open_landed, record_seen
+from artifact_pipelines.datasets.landing_zone import (
+    KnownContent,
+    decide,
+    find_landed,
+    is_unchanged,
+    open_landed,
+    record_seen,
+)
 from artifact_pipelines.storage.exceptions import SourceUnreadableError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
 
@@ -44,7 +51,7 @@ def test_record_of_a_changed_file_keeps_its_last_content_hash() -> None:
 
 
 def test_touched_file_that_failed_is_requested_again() -> None:
-    failed = dataclasses.replace(SEEN, state=LandingState.FAILED, attempt=1, content_hash=NOW, run_key="k")
+    failed = dataclasses.replace(SEEN, state=LandingState.QUARANTINED, attempt=1, content_hash=NOW, run_key="k")
     again = record_seen("flights", Sighting("flights.csv", 10, 5), failed)
     assert decide(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
 
@@ -94,7 +101,8 @@ def test_each_attempt_has_its_own_run_key() -> None:
 
 
 def _open(landing: pathlib.Path, source: str, path: str | None) -> str:
-    with open_landed(LandingFolder(landing), "flights", SourceGlob(source), path) as stream:
+    zone = LandingFolder(landing)
+    with open_landed(zone, find_landed(zone, "flights", SourceGlob(source), {}) if path is None else path) as stream:
         return stream.read().decode()
 
 

@@ -105,7 +105,7 @@ def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
     clock.ahead_s = 100_000
     requests, reason = crashing.tick("flights_landing")
     assert requests == []
-    assert "failed (its runs died 4 times, nothing is known against the file; `touch` it" in reason
+    assert "quarantined (its runs died 4 times, nothing is known against the file; replay it" in reason
     crashing.project.drop(CSV)
     assert sorted(crashing.project.settle()[0]) == ALL
 
@@ -143,7 +143,7 @@ def test_canceled_run_is_no_death(crashing: Crashing, clock: Clock, instance: dg
     clock.ahead_s = 100_000
     requests, reason = crashing.tick("flights_landing")
     assert requests == []
-    assert "failed (its run was canceled; `touch` it to try again)" in reason
+    assert "quarantined (its run was canceled; replay it to try again)" in reason
 
 
 def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
@@ -152,7 +152,7 @@ def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
     clock.ahead_s = 100_000
     requests, reason = crashing.tick("flights_landing")
     assert requests == []
-    assert "its run failed; see the run, fix the file and drop it again" in reason
+    assert "flights.csv: quarantined (SchemaMismatchError: flights.csv does not have the columns" in reason
 
 
 def test_sample_whose_run_died_is_requested_again(crashing: Crashing, clock: Clock) -> None:

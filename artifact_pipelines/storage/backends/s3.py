@@ -62,7 +62,11 @@ class S3Storage:
 
     def write_stream(self, content: StagedFile, path: StoragePath) -> None:
         """See `IStorageBackend`."""
-        self.client.run(self._put(content, path))
+        self.client.run(self._put(content, self._key(path)))
+
+    def upload(self, content: StagedFile, key: str) -> None:
+        """Put a staged file under any key; it appears in one step."""
+        self.client.run(self._put(content, key))
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         """See `IStorageBackend`. Several at a time, because a request for a small file mostly waits."""
@@ -153,12 +157,12 @@ class S3Storage:
 
         async def put_next() -> None:
             for content, path in waiting:
-                await self._put(content, path)
+                await self._put(content, self._key(path))
 
         await _side_by_side(put_next, FILES_IN_FLIGHT)
 
-    async def _put(self, content: StagedFile, path: StoragePath) -> None:
-        key, size_bytes = self._key(path), content.content.size_bytes
+    async def _put(self, content: StagedFile, key: str) -> None:
+        size_bytes = content.content.size_bytes
         if size_bytes <= self._part_bytes:
             await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), Key=key)
         else:

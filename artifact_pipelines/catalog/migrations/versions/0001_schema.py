@@ -77,7 +77,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("first_seen_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('seen', 'requested', 'ingested', 'duplicate', 'failed')",
+            "state IN ('seen', 'requested', 'ingested', 'duplicate', 'quarantined', 'discarded')",
             name=op.f("ck_landing_files_state_known"),
         ),
         sa.PrimaryKeyConstraint("landing_file_id", name=op.f("pk_landing_files")),

@@ -1,0 +1,96 @@
+"""Drops files into the landing zone, and follows them until their dataset has ingested them.
+
+One idea: the catalog's record of a file says what became of it, so a dropped file is followed without Dagster.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.exceptions import DropIsWaitingError, NotIngestedError, NotNoticedError
+from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing_zone import is_unchanged
+
+LOOK_S = 0.5
+_DONE = (LandingState.INGESTED, LandingState.DUPLICATE, LandingState.QUARANTINED, LandingState.DISCARDED)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file that was put into the landing zone.
+
+    Attributes:
+        sighting: How it lay there; None: it was gone again at once, because its dataset archives or deletes.
+        before: What the catalog knew of its path.
+    """
+
+    path: str
+    sighting: Sighting | None
+    before: LandingFile | None
+
+
+def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: BinaryIO) -> Dropped:
+    """Put a file into the landing zone in one step.
+
+    Raises:
+        DropIsWaitingError: A file that lies there has not been ingested yet, and would be lost.
+        SourceError: See `ILandingZone.put`.
+        BackendError: See `ILandingZone.put`.
+    """
+    there, before = zone.look(path), catalog.landing.files_of(dataset).get(path)
+    if there is not None and not (before and before.state in _DONE and is_unchanged(there, before)):
+        raise DropIsWaitingError(str(zone), path)
+    zone.put(stream, path)
+    return Dropped(path, zone.look(path), before)
+
+
+def follow(
+    catalog: Catalog, dataset: str, dropped: Dropped, notice_s: int, report: Callable[[str], object]
+) -> LandingFile:
+    """Wait until a dropped file is ingested or known to be a duplicate, and return its record.
+
+    Args:
+        notice_s: How long the sensor may take to notice it.
+        report: Takes the state, for people, again and again.
+
+    Raises:
+        NotNoticedError: No sensor has noticed it.
+        NotIngestedError: It waits in quarantine, or was discarded.
+    """
+    deadline, state = time.monotonic() + notice_s, "waiting for the sensor"
+    while True:
+        file = catalog.landing.files_of(dataset).get(dropped.path)
+        if file is not None and _is_of(file, dropped):
+            state = f"{file.state}{f': {file.reason}' if file.reason else ''}"
+            if file.state in (LandingState.INGESTED, LandingState.DUPLICATE):
+                return file
+            if file.state in _DONE:
+                raise NotIngestedError(dataset, dropped.path, file.reason or file.state)
+        elif time.monotonic() > deadline:
+            raise NotNoticedError(dataset, dropped.path, notice_s)
+        report(state)
+        time.sleep(LOOK_S)
+
+
+def _is_of(file: LandingFile, dropped: Dropped) -> bool:
+    """True if a record is about the dropped file and not about one that lay there before."""
+    if dropped.sighting is None:
+        return file != dropped.before
+    return file.changed_ns >= dropped.sighting.changed_ns
+
+
+def version_of(catalog: Catalog, dataset: str, file: LandingFile) -> Mapping[str, int]:
+    """Return the versions of the raw file and of the table that an ingested file has become, by asset."""
+    found = {}
+    raw = f"{dataset}/raw"
+    for made in catalog.materializations.history(raw):
+        if made.file.content_hash == file.content_hash:
+            found[raw] = made.version
+            for _, consumer in catalog.lineage.consumers([made.materialization_id], 100):
+                if consumer.asset == f"{dataset}/table":
+                    found[consumer.asset] = max(consumer.version, found.get(consumer.asset, 0))
+            break
+    return found

@@ -1,0 +1,108 @@
+"""Progress of a long ingestion in the log: bytes, rows, rate, and an estimate of the time that is left."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from time import monotonic as now_s
+from typing import TYPE_CHECKING, BinaryIO
+
+import pyarrow as pa
+
+from artifact_pipelines.core.durations import spell_duration
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+EVERY_S = 10.0
+"""Pause between two lines; an ingestion that is shorter logs none."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """Writes a line now and then.
+
+    Attributes:
+        name: Name of the dropped file.
+        log: Takes a line.
+    """
+
+    name: str
+    log: Callable[[str], object]
+    started_s: float = dataclasses.field(default_factory=lambda: now_s())
+    told_s: float = dataclasses.field(default_factory=lambda: now_s())
+
+    def read(self, done: int, total: int) -> None:
+        """Say how many bytes of the file are read, if it is time."""
+        if spent_s := self._time():
+            rate, share = done / spent_s, done / max(total, 1)
+            left = spell_duration(round((total - done) / rate)) if rate else "?"
+            self.log(
+                f"{self.name}: {_size(done)} of {_size(total)} read ({share:.0%}), {_size(rate)}/s, about {left} left"
+            )
+
+    def made(self, rows: int, size_bytes: int) -> None:
+        """Say how many rows of the table are made, and their bytes in memory, if it is time."""
+        if spent_s := self._time():
+            self.log(f"{self.name}: {rows:,} rows, {_size(size_bytes)} so far, {rows / spent_s:,.0f} rows/s")
+
+    def _time(self) -> float:
+        """Return the seconds since the start if a line is due; else 0."""
+        now = now_s()
+        if now - self.told_s < EVERY_S:
+            return 0.0
+        self.told_s = now
+        return now - self.started_s
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.2f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"
+
+
+class WatchedStream(io.RawIOBase):
+    """A seekable stream whose reads show as progress. A large file is perhaps read twice: hashed, then copied."""
+
+    def __init__(self, stream: BinaryIO, progress: Progress) -> None:
+        self._stream, self._progress = stream, progress
+        self.name = stream.name
+        self._size_bytes = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Read as the stream does."""
+        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]  # of a FileIO or BufferedReader
+        self._progress.read(self._stream.tell() if count else self._size_bytes, self._size_bytes)
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Seek as the stream does."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position of the stream."""
+        return self._stream.tell()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+        super().close()
+
+
+def watched_batches(reader: pa.RecordBatchReader, progress: Progress) -> pa.RecordBatchReader:
+    """Return the same batches, which show as progress when they are taken."""
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        rows = size_bytes = 0
+        for batch in reader:
+            rows, size_bytes = rows + batch.num_rows, size_bytes + batch.nbytes
+            progress.made(rows, size_bytes)
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(reader.schema, watched())

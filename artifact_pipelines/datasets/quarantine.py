@@ -1,0 +1,111 @@
+"""The quarantine of a dataset: files that could not be ingested wait there, each with its reason.
+
+One idea: it is no place but a state in the catalog. The file stays where it was dropped; if a run read it, the store
+has its bytes too. A person fixes the file and drops it again, or fixes the contract and replays it, or discards it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import BinaryIO
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import FileState, LandingFile, LandingState, Materialization, StoragePath
+from artifact_pipelines.datasets.exceptions import NotInQuarantineError, QuarantinedFileGoneError
+from artifact_pipelines.datasets.interfaces import ILandingZone
+from artifact_pipelines.datasets.landing_zone import replayed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file in quarantine.
+
+    Attributes:
+        raw: The raw artifact with its content; None: no run has read it.
+    """
+
+    file: LandingFile
+    raw: Materialization | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Quarantine:
+    """The quarantine of one dataset."""
+
+    catalog: Catalog
+    dataset: str
+
+    def waiting(self) -> Sequence[Waiting]:
+        """Return the files, sorted by path."""
+        files = self._files()
+        raw_of = self._raw_versions() if any(file.content_hash for file in files.values()) else {}
+        return [Waiting(files[path], raw_of.get(files[path].content_hash or "")) for path in sorted(files)]
+
+    def find(self, path: str) -> Waiting:
+        """Return one file.
+
+        Raises:
+            NotInQuarantineError: It is not there.
+        """
+        return self._chosen([path])[0]
+
+    def replay(
+        self, zone: ILandingZone, read_stored: Callable[[StoragePath], BinaryIO], paths: Iterable[str] | None = None
+    ) -> Sequence[LandingFile]:
+        """Let files be ingested once more, and return them. The sensor requests their runs.
+
+        A file that is gone from the landing zone is put back from the store.
+
+        Args:
+            read_stored: Opens stored bytes.
+            paths: None: all files.
+
+        Raises:
+            NotInQuarantineError: A path is not there. Nothing has changed.
+            QuarantinedFileGoneError: Neither landing zone nor store have a file. The others before it are replayed.
+        """
+        chosen = self._chosen(paths)
+        for each in chosen:
+            if zone.look(each.file.path) is None:
+                if each.raw is None or each.raw.file.state == FileState.DAMAGED:
+                    raise QuarantinedFileGoneError(self.dataset, each.file.path)
+                with read_stored(each.raw.file.storage_path) as stream:
+                    zone.put(stream, each.file.path)
+            self._change([each], replayed)
+        return [each.file for each in chosen]
+
+    def discard(self, paths: Iterable[str] | None = None) -> Sequence[LandingFile]:
+        """Take files out of the quarantine for good, and return them. They stay in landing zone and store.
+
+        A file that is dropped again, or changes, is ingested again.
+
+        Args:
+            paths: None: all files.
+
+        Raises:
+            NotInQuarantineError: A path is not there. Nothing has changed.
+        """
+        chosen = self._chosen(paths)
+        self._change(chosen, lambda file: dataclasses.replace(file, state=LandingState.DISCARDED))
+        return [each.file for each in chosen]
+
+    def _files(self) -> Mapping[str, LandingFile]:
+        return self.catalog.landing.files_of(self.dataset, LandingState.QUARANTINED)
+
+    def _raw_versions(self) -> Mapping[str, Materialization]:
+        history = self.catalog.materializations.history(f"{self.dataset}/raw")
+        return {made.file.content_hash: made for made in reversed(history)}
+
+    def _chosen(self, paths: Iterable[str] | None) -> Sequence[Waiting]:
+        waiting = {each.file.path: each for each in self.waiting()}
+        for path in (wanted := waiting if paths is None else list(dict.fromkeys(paths))):
+            if path not in waiting:
+                raise NotInQuarantineError(self.dataset, path, list(waiting))
+        return [waiting[path] for path in wanted]
+
+    def _change(self, chosen: Sequence[Waiting], change: Callable[[LandingFile], LandingFile]) -> None:
+        """Change the files that still wait as they did; a sensor may have written meanwhile."""
+        is_saved = False
+        while not is_saved:
+            known = self.catalog.landing.files_of(self.dataset)
+            same = [each.file for each in chosen if known.get(each.file.path) == each.file]
+            is_saved = self.catalog.landing.save(self.dataset, list(map(change, same)), known)

@@ -1,0 +1,116 @@
+"""The quarantine of a dataset in Dagster: an asset that shows it, a check that it is empty, and a job that replays it.
+
+The landing sensor reports asset and check whenever the quarantine has changed, so no run is needed to see it.
+"""
+
+import datetime
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pydantic
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
+from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.storage.staging import hash_stream
+
+EMPTY_CHECK = "is_empty"
+_MOST_SHOWN = 100
+
+
+class Replay(dg.Config):
+    """The files to ingest once more."""
+
+    files: list[str] = pydantic.Field(
+        default=[], description="Paths below the landing zone, as the asset `quarantine` shows them; empty: all."
+    )
+
+
+def build_quarantine(
+    dataset: str, owners: Sequence[str], tags: Mapping[str, str]
+) -> tuple[dg.AssetSpec, dg.AssetChecksDefinition, dg.JobDefinition]:
+    """Return the asset, its check and the job."""
+    spec = dg.AssetSpec(
+        [dataset, "quarantine"],
+        description=(
+            f"Files of {dataset} that could not be ingested, each with its reason. They wait until you drop them again "
+            f"fixed, replay them (job `{dataset}_replay`, or `artifact-pipelines quarantine replay`), or discard them "
+            "(`artifact-pipelines quarantine discard`). They hold up no other file."
+        ),
+        group_name=dataset,
+        owners=list(owners),
+        tags=dict(tags),
+        kinds={"quarantine"},
+        code_version="1",
+    )
+
+    @dg.asset_check(
+        asset=spec.key, name=EMPTY_CHECK, description=f"All files of {dataset} are ingested; none waits in quarantine."
+    )
+    def is_empty(landing_zone: LandingZone) -> dg.AssetCheckResult:
+        with Catalog(landing_zone.store.catalog_url) as catalog:
+            waiting = Quarantine(catalog, dataset).waiting()
+        return dg.AssetCheckResult(passed=not waiting, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(waiting))
+
+    @dg.op(name=f"replay_{dataset}", description="Takes files out of the quarantine; the sensor ingests them.")
+    def replay(context: dg.OpExecutionContext, config: Replay, landing_zone: LandingZone) -> None:
+        with failures_explained(), Catalog(landing_zone.store.catalog_url) as catalog:
+            files = Quarantine(catalog, dataset).replay(
+                landing_zone.open(), landing_zone.read_stored, config.files or None
+            )
+        for file in files:
+            context.log.info(f"{file.path} is replayed: the sensor {dataset}_landing requests its run")
+        context.add_output_metadata({"replayed": len(files)})
+
+    @dg.job(
+        name=f"{dataset}_replay",
+        description=f"Ingests files from the quarantine of {dataset} once more, after contract or parser have changed.",
+    )
+    def job() -> None:
+        replay()
+
+    return spec, is_empty, job
+
+
+def report_quarantine(
+    catalog: Catalog, dataset: str, cursor: str | None
+) -> tuple[Sequence[dg.AssetMaterialization | dg.AssetCheckEvaluation], str]:
+    """Return the events that show the quarantine, if it has changed since the cursor, and the new cursor."""
+    waiting = Quarantine(catalog, dataset).waiting()
+    now = hash_stream(io.BytesIO(repr([each.file for each in waiting]).encode())).content_hash if waiting else "empty"
+    if now == cursor:
+        return [], now
+    key, metadata = dg.AssetKey([dataset, "quarantine"]), _metadata(waiting)
+    check = dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=EMPTY_CHECK,
+        passed=not waiting,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+    return [dg.AssetMaterialization(key, metadata=metadata), check], now
+
+
+def _metadata(waiting: Sequence[Waiting]) -> dict[str, Any]:
+    rows = [dg.TableRecord(_row(each)) for each in waiting[:_MOST_SHOWN]]
+    columns = [dg.TableColumn(name, kind) for name, kind in _COLUMNS.items()]
+    table = dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
+    return {"waiting": len(waiting), **({"files": table} if rows else {})}
+
+
+_COLUMNS = {"file": "string", "reason": "string", "dropped": "string", "attempts": "int", "raw": "string"}
+
+
+def _row(waiting: Waiting) -> dict[str, str | int]:
+    file, raw = waiting.file, waiting.raw
+    dropped = datetime.datetime.fromtimestamp(file.changed_ns // 10**9, datetime.UTC)
+    return {
+        "file": file.path,
+        "reason": file.reason or "",
+        "dropped": f"{dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
+        "attempts": file.attempt,
+        "raw": f"version {raw.version}, file {raw.file.file_id}" if raw else "",
+    }

@@ -1,0 +1,76 @@
+"""The command drop: files arrive whole, and are followed to their versions."""
+
+import pathlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets import dropping
+from artifact_pipelines_tests.cli.commands import run
+from artifact_pipelines_tests.project import CSV, Project
+
+
+@pytest.fixture
+def flights(tmp_path: pathlib.Path, landing: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "flights.csv"
+    path.write_text(CSV)
+    return path
+
+
+@contextmanager
+def ticking(settings: Settings) -> Iterator[None]:
+    """Let a daemon tick meanwhile."""
+    stop = threading.Event()
+
+    def tick() -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            project = Project(settings, instance, samples={}, analyses={})
+            while not stop.is_set():
+                project.settle()
+                time.sleep(0.1)
+
+    daemon = threading.Thread(target=tick)
+    daemon.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        daemon.join()
+
+
+@pytest.mark.usefixtures("store")
+def test_dropped_file_lies_in_the_landing_zone(flights: pathlib.Path, landing: pathlib.Path) -> None:
+    assert run("drop", flights, "--dataset", "flights", "--as", "sub/f.csv") == "sub/f.csv: dropped\n"
+    assert (landing / "sub" / "f.csv").read_text() == CSV
+
+
+@pytest.mark.usefixtures("store")
+def test_file_that_is_not_ingested_yet_is_not_replaced(flights: pathlib.Path, landing: pathlib.Path) -> None:
+    run("drop", flights, "--dataset", "flights")
+    flights.write_text("other")
+    assert "is not ingested yet" in run("drop", flights, "--dataset", "flights", code=5)
+    assert (landing / "flights.csv").read_text() == CSV
+
+
+@pytest.mark.usefixtures("store")
+def test_file_that_no_sensor_notices_is_an_error(flights: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropping, "LOOK_S", 0.01)
+    text = run("drop", flights, "--dataset", "flights", "--wait", "--notice", "0", code=5)
+    assert "Check that Dagster runs, that the sensor flights_landing is on" in text
+
+
+@pytest.mark.usefixtures("store")
+def test_dropped_files_are_followed_to_their_versions_or_the_reason(flights: pathlib.Path, settings: Settings) -> None:
+    with ticking(settings):
+        text = run("drop", flights, "--dataset", "flights", "--wait")  # Dagster logs into it too
+        assert "flights.csv: ingested: flights/raw version 1, flights/table version 1" in text
+        text = run("drop", flights, "--dataset", "flights", "--wait")
+        assert "flights.csv: duplicate: same content as version 1" in text
+        flights.write_text(CSV.replace("5", "late"))
+        text = run("drop", flights, "--dataset", "flights", "--wait", code=5)
+    assert "flights.csv waits in the quarantine of flights: RefusedValueError: flights.csv, line 2, column" in text
