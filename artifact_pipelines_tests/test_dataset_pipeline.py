@@ -320,7 +320,9 @@ def test_replay_job_ingests_files_once_more_also_those_gone_from_the_landing_zon
     assert job.execute_in_process(instance=project.instance, run_config=config).success
     made, reasons = project.settle()
     assert "table" in made
-    assert reasons["flights_landing"].startswith("flights.csv: ingested; flights1.csv: ingested; flights2.csv: quar")
+    assert reasons["flights_landing"].startswith(
+        "flights.csv: ingested (replaced by flights1.csv); flights1.csv: ingested; flights2.csv: quarantined"
+    )
     assert _shown(project) == (1, False)
     with open_store() as store:
         assert store.load("flights/table", pl.DataFrame)["delay"].to_list() == ["late"]
