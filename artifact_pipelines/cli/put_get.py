@@ -1,5 +1,6 @@
 """Commands that store a file and write it back: put, get."""
 
+import os
 import pathlib
 import secrets
 import shutil
@@ -74,9 +75,14 @@ def check_folder(output: pathlib.Path) -> None:
 
 
 def _write_to_standard_output(source: BinaryIO) -> None:
-    with _target_errors("standard output"):
-        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
-        sys.stdout.buffer.flush()
+    try:
+        with _target_errors("standard output"):
+            shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
+            sys.stdout.buffer.flush()
+    except UnwritableTargetError:
+        # At its end the interpreter writes what is left in the buffer: it would fail with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 @contextmanager

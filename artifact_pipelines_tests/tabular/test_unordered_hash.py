@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.tabular.unordered_hash import unordered_hash
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of, tables
@@ -112,4 +113,5 @@ def test_sort_larger_than_memory_spills_to_disk_and_leaves_nothing(
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
     little = 64 << 20  # of 100 MB
     assert unordered(shuffled.to_arrow(), memory_limit_bytes=little) == unordered(frame.to_arrow())
-    assert list(spill.iterdir()) == []
+    assert list(spill.iterdir()) == [scratch_folder()]
+    assert not list(scratch_folder().iterdir())
