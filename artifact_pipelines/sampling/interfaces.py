@@ -4,27 +4,45 @@ import abc
 from collections.abc import Sequence
 from typing import ClassVar
 
-import polars as pl
+import pydantic
 
 from artifact_pipelines.declarations import Declaration
+from artifact_pipelines.sampling.choice import Choice
+from artifact_pipelines.sampling.rows import Rows
+
+SEEDS = 2**63
 
 
 class ISamplingDesign(Declaration, abc.ABC):
-    """Draws rows by their permanent random numbers. Each design is a class in `designs/`, listed in the registry."""
+    """Chooses rows by their permanent random numbers. Each design is a class in `designs/`, listed in the registry."""
 
     TAG: ClassVar[str] = "design"
 
-    @abc.abstractmethod
-    def description(self, dataset: str, key: Sequence[str]) -> str:
-        """Return the asset's description, in Markdown."""
+    seed: int = pydantic.Field(default=0, ge=0, lt=SEEDS, description="Chooses one of all possible samples.")
+    columns: Sequence[str] | None = pydantic.Field(
+        default=None, description="Columns of the sample; left out: all of the table."
+    )
 
     @abc.abstractmethod
-    def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-        """Return the sample; it depends on nothing but the population, the fields and the key.
+    def summary(self) -> str:
+        """Return what is drawn, such as `Simple random sample of 100 rows without replacement`."""
 
-        Args:
-            key: Columns that identify a row; if empty, its position does.
+    @abc.abstractmethod
+    def choose(self, rows: Rows) -> Choice:
+        """Return the chosen rows; they depend on nothing but the rows, the fields of the design and the key.
 
         Raises:
-            InvalidArgumentError: The population lacks a column that the design needs.
+            UsageError: The rows do not fit the design.
         """
+
+    def needed_columns(self) -> Sequence[str]:
+        """Return the columns of the table that `choose` reads, besides those of the key."""
+        return ()
+
+    def description(self, dataset: str, key: Sequence[str]) -> str:
+        """Return the asset's description, in Markdown."""
+        return (
+            f"{self.summary()}, of {dataset}, by permanent random numbers (seed {self.seed}). Rows are identified by "
+            f"{', '.join(key) or 'their position'}, and stand in the order of the table.\n\nColumns: those of the "
+            "table, then `inclusion_probability`, `sampling_weight`, and what else the design says about a row."
+        )

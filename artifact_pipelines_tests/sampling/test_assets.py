@@ -8,9 +8,13 @@ import polars as pl
 import pytest
 
 from artifact_pipelines import ArtifactIOManagerFactory, DatasetPipeline
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.sampling.assets import build_sample_asset
+from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.rows import Rows
 from artifact_pipelines_tests.project import FLIGHTS
 
 
@@ -20,11 +24,12 @@ class FirstRows(ISamplingDesign):
     design: Literal["first_rows"] = "first_rows"
     n: int = 2
 
-    def description(self, dataset: str, key: Sequence[str]) -> str:
-        return f"The first {self.n} rows of {dataset}, by {', '.join(key)}."
+    def summary(self) -> str:
+        return f"The first {self.n} rows"
 
-    def draw(self, population: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
-        return population.sort(key).head(self.n)
+    def choose(self, rows: Rows) -> Choice:
+        ordinals = next(rows.map(lambda batch: batch.ordinals))[: self.n]
+        return Choice(chosen_rows(ordinals, 1.0), rows.count, planned=self.n)
 
 
 @dg.asset(key=["flights", "table"])
@@ -32,16 +37,22 @@ def table() -> pl.DataFrame:
     return pl.DataFrame({"id": [3, 1, 2]})
 
 
-def test_design_in_one_class_becomes_an_asset(settings: Settings) -> None:
+def test_design_in_one_class_becomes_an_asset_that_knows_its_design(settings: Settings) -> None:
     sample = build_sample_asset("flights", "few", FirstRows(), ["id"], {"group_name": "flights"})
     urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
     result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
     drawn = result.asset_value(["flights", "samples", "few"])
-    assert drawn.collect()["id"].to_list() == [1, 2]
+    assert drawn.collect()["id"].to_list() == [3, 1]
     [spec] = sample.specs
-    assert spec.description == "The first 2 rows of flights, by id."
+    assert spec.description is not None
+    assert spec.description.startswith("The first 2 rows, of flights")
     assert spec.code_version == "first_rows 1 {} key=['id']"
-    assert spec.metadata["artifact/design"] == {"design": "first_rows", "n": 2, "key": ["id"]}
+    with Catalog(settings.catalog_url) as catalog:
+        made = catalog.materializations.current("flights/samples/few")
+        population = catalog.materializations.current("flights/table")
+    design = DrawnDesign.model_validate(made.source["design"])
+    assert (design.design, design.key, design.planned, design.drawn) == ("first_rows", ["id"], 2, 2)
+    assert (design.frame.rows, design.frame.file_id) == (3, population.file.file_id)
 
 
 def test_dataset_declared_in_code_takes_a_design_that_is_not_registered() -> None:

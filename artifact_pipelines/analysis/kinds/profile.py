@@ -113,7 +113,7 @@ def measure(column: pl.Series) -> ColumnSummary:
         maximum=texts.max() if ordered else None,
         mean=mean,
         squares=squares,
-        smallest=None if kind.is_nested() else _smallest(permanent_random_numbers(values.to_frame(), seed=0)),
+        smallest=None if kind.is_nested() else _smallest(_numbers(values)),
     )
 
 
@@ -153,6 +153,12 @@ def _merged_moments(left: ColumnSummary, right: ColumnSummary) -> tuple[float | 
     count, step = left.count + right.count, right.mean - left.mean
     mean = left.mean + step * right.count / count
     return mean, left.squares + right.squares + step * step * left.count * right.count / count
+
+
+def _numbers(values: pl.Series) -> pl.Series:
+    """Return a number for each value; texts as bytes, because `7.5` and `7.50` are two texts."""
+    spelled = values.cast(pl.Binary) if values.dtype == pl.String else values
+    return pl.Series(permanent_random_numbers(spelled.to_frame(), seed=0))
 
 
 def _smallest(numbers: pl.Series) -> pl.Series:

@@ -1,0 +1,73 @@
+"""A sample's design as it is stored with the sample, for whoever estimates from it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pydantic
+
+from artifact_pipelines.sampling.choice import Choice
+
+
+class Frame(pydantic.BaseModel):
+    """The table that a sample was drawn from.
+
+    Attributes:
+        rows: Rows of the table.
+        population_size: N, those of them that the design could draw.
+        file_id: Its file in the store, and its hash; None: it is not from a store.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True)
+    rows: int
+    population_size: int
+    file_id: int | None = None
+    content_hash: str | None = None
+
+
+class StratumDrawn(pydantic.BaseModel):
+    """A stratum: its name, N_h, the n_h that was planned, and the rows drawn."""
+
+    model_config = pydantic.ConfigDict(frozen=True)
+    stratum: str | None
+    population_size: int
+    planned: int | None
+    drawn: int
+
+
+class DrawnDesign(pydantic.BaseModel):
+    """How a sample was drawn.
+
+    Attributes:
+        design: Name of the design, such as `stratified`.
+        parameters: Its fields that differ from their defaults.
+        key: Columns that identify a row; empty: its position does.
+        planned: n, the rows that the design fixes; None if their number is random.
+        drawn: Rows of the sample.
+        facts: What else estimates need to know.
+        notes: Sentences on what a reader would not expect.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True)
+    design: str
+    parameters: Mapping[str, Any]
+    seed: int
+    key: Sequence[str]
+    frame: Frame
+    planned: int | None
+    drawn: int
+    strata: Sequence[StratumDrawn] = ()
+    facts: Mapping[str, Any] = {}
+    notes: Sequence[str] = ()
+
+    @property
+    def exhausted(self) -> Sequence[StratumDrawn]:
+        """Return the strata with fewer rows than planned."""
+        return [each for each in self.strata if each.planned is not None and each.drawn < each.planned]
+
+
+def strata_drawn(choice: Choice) -> Sequence[StratumDrawn]:
+    """Return the strata of a choice as they are stored."""
+    return [
+        StratumDrawn(stratum=each.stratum, population_size=each.population_size, planned=each.planned, drawn=each.drawn)
+        for each in choice.strata
+    ]

@@ -1,0 +1,86 @@
+"""The rows with the n smallest values: the rule behind every design of a fixed size.
+
+One idea: of N uniform numbers, the n-th smallest is hardly ever above n / N and six standard deviations. So a pass
+keeps only the rows below that, and the exact ones are found among the few that are kept.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
+
+_DEVIATIONS = 6
+_WIDER = 4
+
+Values = npt.NDArray[Any]
+"""(rows,) values to compare; those of equal value are taken by position."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """Some rows, in the order of position.
+
+    Attributes:
+        values: (kept,) their values.
+        ordinals: (kept,) their positions.
+    """
+
+    values: Values
+    ordinals: Ordinals
+
+
+def share_to_keep(n: int, population_size: int) -> float:
+    """Return a share of uniform numbers among which the n smallest are, but for one in a billion seeds."""
+    return min(1.0, (n + _DEVIATIONS * math.sqrt(n) + _DEVIATIONS**2) / max(1, population_size))
+
+
+def smallest_numbers(rows: Rows, n: int) -> Kept:
+    """Return the n rows with the smallest permanent random numbers, or all if there are fewer, in order of position."""
+    return smallest(rows, n, lambda batch: batch.numbers, share_to_keep(n, rows.count), 2**64)
+
+
+def smallest(rows: Rows, n: int, measure: Callable[[Batch], Values], share: float, largest: float) -> Kept:
+    """Return the n rows with the smallest values, or all if there are fewer, in the order of position.
+
+    Args:
+        measure: Returns the values of a batch.
+        share: First guess of the n-th smallest value, as a share of `largest`; it is widened until enough are kept.
+        largest: No value is above it.
+    """
+    while True:
+        kept = _below(rows, measure, None if share >= 1 else largest * share)
+        if len(kept.ordinals) >= n or share >= 1:
+            return first_of(kept, n)
+        share *= _WIDER
+
+
+def first_of(kept: Kept, n: int) -> Kept:
+    """Return the n rows with the smallest values, in the order of position; of equal values, those that come first."""
+    if len(kept.values) <= n:
+        return kept
+    if n == 0:
+        return Kept(kept.values[:0], kept.ordinals[:0])
+    limit = np.partition(kept.values, n - 1)[n - 1]
+    below = kept.values < limit
+    ties = np.flatnonzero(kept.values == limit)[: n - int(below.sum())]
+    below[ties] = True
+    return Kept(kept.values[below], kept.ordinals[below])
+
+
+def _below(rows: Rows, measure: Callable[[Batch], Values], limit: float | None) -> Kept:
+    def keep(batch: Batch) -> Kept:
+        values = measure(batch)
+        if limit is None:
+            return Kept(values, batch.ordinals)
+        below = np.flatnonzero(values < values.dtype.type(limit))
+        return Kept(values[below], batch.ordinals[below])
+
+    found = list(rows.map(keep))
+    if not found:
+        return Kept(np.empty(0, np.uint64), np.empty(0, np.int64))
+    return Kept(np.concatenate([one.values for one in found]), np.concatenate([one.ordinals for one in found]))

@@ -1,0 +1,68 @@
+"""Reads the rows of a choice: only the slices that hold some, only the columns that are asked for, in a stream."""
+
+import collections
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling.choice import ORDINAL, Choice
+from artifact_pipelines.sampling.population import Population, in_threads
+
+# polars releases its sources later, on a thread unknown to Python, where no Python object may be destroyed.
+_lent: collections.deque[object] = collections.deque(maxlen=200)
+
+
+def sample_columns(population: Population, columns: Sequence[str] | None) -> Sequence[str]:
+    """Return the columns that a sample takes from its table.
+
+    Raises:
+        InvalidArgumentError: The table lacks one.
+    """
+    known = population.schema().names()
+    if missing := [name for name in columns or () if name not in known]:
+        raise InvalidArgumentError("columns", missing, f"among the columns: {', '.join(known)}")
+    return known if columns is None else columns
+
+
+def take(population: Population, choice: Choice, columns: Sequence[str]) -> pl.LazyFrame:
+    """Return the chosen rows in the order of the table; they are read when the frame is.
+
+    Raises:
+        InvalidArgumentError: The table has a column of a name that the sample adds.
+    """
+    added = choice.rows.drop(ORDINAL).schema
+    if taken := [name for name in added if name in columns]:
+        raise InvalidArgumentError("population", taken, "a table without the columns that a sample adds: rename them")
+    full = population.schema()
+    schema = pl.Schema({**{name: full[name] for name in columns}, **added})
+
+    def source(
+        wanted: list[str] | None, predicate: pl.Expr | None, most: int | None, _batch_rows: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for frame in _taken(population, choice, schema.names() if wanted is None else wanted):
+            found = frame if most is None else frame.head(most)
+            most = None if most is None else most - found.height
+            yield found if predicate is None else found.filter(predicate)
+            if most == 0:
+                return
+
+    _lent.append(source)
+    return register_io_source(source, schema=schema)
+
+
+def _taken(population: Population, choice: Choice, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the chosen rows of each slice that holds some."""
+    ordinals = choice.rows[ORDINAL].to_numpy()
+    cuts = np.searchsorted(ordinals, population.bounds)
+    stored = [name for name in wanted if name not in choice.rows.columns]
+
+    def of_slice(number: int) -> pl.DataFrame:
+        rows = choice.rows[int(cuts[number]) : int(cuts[number + 1])]
+        positions = rows[ORDINAL] - population.bounds[number]
+        found = population.read(number, stored)[positions] if stored else pl.DataFrame(height=rows.height)
+        return found.hstack(rows.drop(ORDINAL)).select(wanted)
+
+    return in_threads(of_slice, (number for number in population.slices if cuts[number] < cuts[number + 1]))

@@ -1,0 +1,85 @@
+"""Guarantees of every design, shown on a simple random one: the engine is the same for all."""
+
+import pathlib
+
+import polars as pl
+import polars.testing
+import pytest
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling import population
+from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
+from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
+
+POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
+DESIGN = SimpleRandom(n=100)
+
+
+@pytest.mark.parametrize("key", [(), ("id",)])
+@pytest.mark.parametrize(("threads", "group_rows"), [(1, 1000), (2, 7), (4, 64), (3, 999)])
+def test_threads_and_row_groups_do_not_change_a_sample(
+    key: tuple[str, ...], threads: int, group_rows: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(population, "THREADS", threads)
+    POPULATION.write_parquet(tmp_path / "table.parquet", row_group_size=group_rows)
+    from_file = draw(tmp_path / "table.parquet", DESIGN, key)
+    from_frame = draw(pl.concat([POPULATION[:10], POPULATION[10:]], rechunk=False), DESIGN, key)
+    polars.testing.assert_frame_equal(from_file.rows.collect(), from_frame.rows.collect())
+    assert from_file.design == from_frame.design
+
+
+def test_order_of_the_rows_does_not_change_a_sample_with_a_key() -> None:
+    shuffled = POPULATION.sample(fraction=1, shuffle=True, seed=1)
+    found, expected = (draw(frame, DESIGN, ["id"]).rows.collect() for frame in (shuffled, POPULATION))
+    polars.testing.assert_frame_equal(found.sort("id"), expected)
+
+
+def test_data_grown_by_one_percent_change_about_one_percent_of_a_sample() -> None:
+    grown = pl.concat([POPULATION, POPULATION.with_columns(pl.col("id") + 1000).head(10)])
+    before, after = (set(draw(frame, DESIGN, ["id"]).rows.collect()["id"]) for frame in (POPULATION, grown))
+    assert len(before - after) <= 4
+
+
+def test_key_that_becomes_text_keeps_its_sample() -> None:
+    """999 numeric ids, then a text: CSV readers turn the whole column into text."""
+    numeric = pl.DataFrame({"id": range(1, 1000)})
+    textual = pl.DataFrame({"id": [*map(str, range(1, 1000)), "A1"]})
+    before = set(draw(numeric, SimpleRandom(n=50), ["id"]).rows.collect()["id"].cast(pl.String))
+    after = set(draw(textual, SimpleRandom(n=50), ["id"]).rows.collect()["id"])
+    assert len(before - after) <= 1
+
+
+def test_only_requested_columns_are_in_the_sample() -> None:
+    drawn = draw(POPULATION, SimpleRandom(n=5, columns=["value"]), ["id"]).rows.collect()
+    assert drawn.columns == ["value", "inclusion_probability", "sampling_weight"]
+
+
+def test_part_of_a_sample_is_read_lazily() -> None:
+    rows = draw(POPULATION, DESIGN, ["id"]).rows
+    whole = rows.collect()
+    assert rows.select("sampling_weight").collect().equals(whole.select("sampling_weight"))
+    assert rows.head(3).collect().equals(whole.head(3))
+    assert rows.filter(pl.col("id") < 100).collect().equals(whole.filter(pl.col("id") < 100))
+
+
+@pytest.mark.parametrize(
+    ("design", "key", "message"),
+    [
+        (DESIGN, ["nothing"], "^key must be among the columns: id, value, not .*nothing"),
+        (SimpleRandom(n=1, columns=["nothing"]), [], "^columns must be among the columns: id, value, not .*nothing"),
+    ],
+)
+def test_unknown_column_is_refused(design: SimpleRandom, key: list[str], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        draw(POPULATION, design, key)
+
+
+def test_population_with_a_column_that_the_sample_adds_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="rename them"):
+        draw(POPULATION.with_columns(sampling_weight=1), DESIGN)
+
+
+def test_key_of_lists_is_refused() -> None:
+    with pytest.raises(UnsupportedTypeError, match="identify rows by column 'id'"):
+        draw(pl.DataFrame({"id": [[1], [2]]}), DESIGN, ["id"])
