@@ -1,5 +1,6 @@
 """All file formats of a YAML file, and the choice by a file's content or extension if it names none."""
 
+import codecs
 import pathlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +18,7 @@ from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import compression_of, open_plain
 from artifact_pipelines.declarations import OneOf
 
+_FOREIGN = {b"<!doctype": "HTML", b"<html": "HTML", b"<?xml": "XML", b"%pdf-": "PDF", b"{\\rtf": "RTF"}
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Json, Parquet, Arrow, Excel)
 
 
@@ -63,13 +65,25 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
     found = _format_of_content(file)
     if found and not isinstance(chosen, found):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
+    if not chosen.MAGIC and (foreign := _foreign(file)):
+        raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {foreign}")
     if chosen.MAGIC and not found:
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content does not begin as that of {chosen.tag()}")
 
 
-def _format_of_content(file: RawFile) -> type[IFileFormat] | None:
+def _foreign(file: RawFile) -> str | None:
+    """Return the name of a format that is none of ours, and that a text reader might take for a table."""
+    head = _head(file).removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return next((name for beginning, name in _FOREIGN.items() if head.startswith(beginning)), None)
+
+
+def _head(file: RawFile) -> bytes:
     with open_plain(file.path, file.label) as stream:
-        head = stream.read(16)
+        return stream.read(16)
+
+
+def _format_of_content(file: RawFile) -> type[IFileFormat] | None:
+    head = _head(file)
     return next((each for each in FORMATS if each.MAGIC and head.startswith(tuple(each.MAGIC))), None)
 
 

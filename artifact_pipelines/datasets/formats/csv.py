@@ -8,19 +8,22 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.csv_dialect import (
     SAMPLE_BYTES,
     CsvDialect,
-    find_delimiter,
+    find_delimiters,
     line_that_names_delimiter,
+    split_lines,
 )
 from artifact_pipelines.datasets.reading.csv_text import CsvText
 from artifact_pipelines.datasets.reading.raw_stream import Utf8Stream, open_plain
-from artifact_pipelines.datasets.reading.spelling import Spelling
+from artifact_pipelines.datasets.reading.spelling import Spelling, check_date_format, check_timestamp_format
 from artifact_pipelines.datasets.reading.typed_rows import check_rows, line_of_row, read_values
+from artifact_pipelines.declarations import checked_by
 
 _Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
 _Count = Annotated[int, pydantic.Field(ge=0)]
@@ -46,12 +49,24 @@ Encoding = Annotated[
 class TextOptions(IFileFormat):
     """Options of all formats that write values as text."""
 
-    date_format: str | None = pydantic.Field(default=None, description="Of dates, such as %d/%m/%Y; left out: ISO.")
-    timestamp_format: str | None = pydantic.Field(default=None, description="Of timestamps, such as %d/%m/%Y %H:%M.")
+    date_format: Annotated[str, checked_by(check_date_format)] | None = pydantic.Field(
+        default=None, description="Of dates, such as %d/%m/%Y; left out: ISO."
+    )
+    timestamp_format: Annotated[str, checked_by(check_timestamp_format)] | None = pydantic.Field(
+        default=None, description="Of timestamps, such as %d/%m/%Y %H:%M."
+    )
     decimal_mark: _Character = pydantic.Field(default=".", description="Before the fraction of a number.")
     thousands_mark: _Character | None = pydantic.Field(default=None, description="Between groups of three digits.")
     true_values: _Words = pydantic.Field(default=("true",), description="Words that mean true.")
     false_values: _Words = pydantic.Field(default=("false",), description="Words that mean false.")
+
+    @pydantic.model_validator(mode="after")
+    def _means_one_thing(self) -> "TextOptions":
+        try:
+            self.spelling()
+        except InvalidArgumentError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     def spelling(self) -> Spelling:
         """Return how values are written."""
@@ -110,10 +125,10 @@ class Csv(CsvOptions):
         text = sample.decode(errors="replace")
         named = line_that_names_delimiter(text)
         skip_lines = self.skip_lines or (1 if named else 0)
-        body = "".join(text.splitlines(keepends=True)[skip_lines:])
+        body = "".join(split_lines(text)[skip_lines:])
         delimiter = self.delimiter or named or contract.read_as.get("delimiter")
         return CsvDialect(
-            delimiter or find_delimiter(body, self.USUAL_DELIMITER, self.quote, is_whole),
+            delimiter or self._found_delimiter(body, is_whole, file.label),
             stream.encoding,
             self.quote,
             self.escape,
@@ -122,6 +137,13 @@ class Csv(CsvOptions):
             skip_lines,
             self.skip_last_lines,
         )
+
+    def _found_delimiter(self, body: str, is_whole: bool, label: str) -> str:
+        found = find_delimiters(body, self.USUAL_DELIMITER, self.quote, is_whole)
+        if len(found) > 1 and self.USUAL_DELIMITER != "\t":
+            shown = " and ".join(map(repr, found))
+            raise UnparsableSourceError(label, self.tag(), f"its rows can be cut by {shown}; set format.delimiter")
+        return found[0]
 
 
 class Tsv(Csv):

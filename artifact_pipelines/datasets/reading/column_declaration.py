@@ -10,7 +10,7 @@ import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.reading.named_types import declared_type
-from artifact_pipelines.datasets.reading.spelling import Spelling
+from artifact_pipelines.datasets.reading.spelling import Spelling, check_date_format, check_timestamp_format
 from artifact_pipelines.declarations import checked_by
 
 
@@ -74,6 +74,12 @@ class ColumnDeclaration(pydantic.BaseModel):
         if self.type is None and self.spelled:
             names = ", ".join(f"`{name}`" for name in self.spelled)
             raise ValueError(f"{names} without `type`. Add the column's type, such as `type: DATE`.")
+        if self.type and self.format and "{{" not in self.type + self.format:
+            check = check_date_format if self.type.strip().lower() == "date" else check_timestamp_format
+            try:
+                check(self.format)
+            except InvalidArgumentError as error:
+                raise ValueError(str(error)) from error
         return self
 
     @property

@@ -30,7 +30,8 @@ MOST_DIGITS = 38
 _SAFE_DIGITS = {8: 2, 16: 4, 32: 9, 64: 18}
 """All numbers with at most as many digits fit into an integer."""
 EXACT_DIGITS = {32: 6, 64: 15}
-"""A float keeps each number with at most as many digits."""
+"""A float keeps each number with at most as many digits, unless it is very close to zero."""
+_LEAST_NORMAL = {32: 2.0**-126, 64: 2.0**-1022}
 
 
 class ColumnType(abc.ABC):
@@ -188,12 +189,13 @@ class Float(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         plain = self.spelling.plain_numbers(texts)
-        number = r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?"
+        number = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?"
         values = plain.cast(self._polars, strict=False)
         is_number = plain.str.contains(rf"^{number}$") & values.is_finite()
         mantissas = plain.str.replace(r"[eE].*$", "").str.replace_all(r"[-.]", "")
         digits = mantissas.str.strip_chars_start("0").str.len_bytes()
-        is_exact = is_number & ((digits <= EXACT_DIGITS[self.bits]) | (values.cast(pl.String) == plain))
+        is_normal = (values.abs() >= _LEAST_NORMAL[self.bits]) | (digits == 0)
+        is_exact = is_number & ((is_normal & (digits <= EXACT_DIGITS[self.bits])) | (values.cast(pl.String) == plain))
         unsure = (is_number & ~is_exact).arg_true()
         if unsure.len():
             shown = [_keeps_digits(*pair) for pair in zip(plain.gather(unsure), values.gather(unsure), strict=True)]
@@ -281,20 +283,16 @@ class Timestamp(ColumnType):
 
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
-        if declared := self.spelling.timestamp_format:
-            return self._read(texts, declared).dt.to_string(declared).eq_missing(texts)
+        texts = self.spelling.iso_timestamps(texts)
         digits = {"us": 6, "ns": 9}[self.unit]
         fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
         return texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
 
     def convert(self, texts: pa.Array) -> pa.Array:
         """See `ColumnType`."""
-        if declared := self.spelling.timestamp_format:
-            return pc.cast(self._read(as_series(texts), declared).to_arrow(), self.arrow)
+        if self.spelling.timestamp_format:
+            texts = self.spelling.iso_timestamps(as_series(texts)).to_arrow()
         return pc.cast(texts, self.arrow)
-
-    def _read(self, texts: pl.Series, declared: str) -> pl.Series:
-        return texts.str.to_datetime(declared, strict=False, time_unit="us")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

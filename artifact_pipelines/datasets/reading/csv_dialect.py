@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,21 +54,26 @@ class CsvDialect:
         return {"delimiter": self.delimiter, "encoding": self.encoding, **differs}
 
 
-def find_delimiter(sample: str, usual: str, quote: str = '"', is_whole: bool = True) -> str:
-    """Return the delimiter that cuts each row of a sample into the same number of values, two or more.
+def find_delimiters(sample: str, usual: str, quote: str = '"', is_whole: bool = True) -> Sequence[str]:
+    """Return the delimiters that cut each row of a sample into the same number of values, two or more.
 
-    If several do, it is the usual one, or else the one with most values. If none does, it is the usual one, whose rows
-    are then refused by line.
+    If none does, it is the one that cuts the first row into most values, so that other rows are refused by line; or the
+    usual one, if the first row is one value.
 
     Args:
         sample: Text from the header on.
         is_whole: False if the last row may be cut off.
     """
-    lines = sample.splitlines(keepends=True)
+    lines = split_lines(sample)
     rows = lines if is_whole else lines[:-1]
-    counts = {one: _values_per_row(rows, one, quote) for one in dict.fromkeys((usual, *DELIMITERS))}
-    fitting = {one: count for one, count in counts.items() if count > 1}
-    return usual if usual in fitting or not fitting else max(fitting, key=lambda one: fitting[one])
+    candidates = dict.fromkeys((usual, *DELIMITERS))
+    fitting = [one for one in candidates if _values_per_row(rows, one, quote) > 1]
+    return fitting or [max(candidates, key=lambda one: _values_per_row(rows[:1], one, quote))]
+
+
+def split_lines(text: str) -> Sequence[str]:
+    """Return the lines of a text with their ends; unlike `splitlines`, no other characters end a line."""
+    return list(io.StringIO(text, newline="\n"))
 
 
 def _values_per_row(lines: Sequence[str], delimiter: str, quote: str) -> int:

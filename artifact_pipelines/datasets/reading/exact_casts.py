@@ -1,24 +1,50 @@
 """Casts of typed columns: each value stays what it is, or is refused by its row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError
+from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, as_series
 
 
-def cast_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, label: str) -> Iterator[pa.RecordBatch]:
+def cast_batches(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, rules: Mapping[str, ColumnType], label: str
+) -> Iterator[pa.RecordBatch]:
     """Yield batches with the types of a schema.
+
+    Args:
+        rules: For texts in columns of other types.
 
     Raises:
         RefusedValueError: A value cannot have the type without becoming another one.
     """
     row = 1
     for batch in batches:
-        columns = [_cast(batch.column(field.name), field, label, row) for field in schema]
+        columns = []
+        for field in schema:
+            column, rule = batch.column(field.name), rules.get(field.name, TEXT)
+            is_written = rule != TEXT and is_text(column.type)
+            columns.append(_read(column, rule, field, label, row) if is_written else _cast(column, field, label, row))
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         row += batch.num_rows
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """True if a type is that of texts, however they are laid out."""
+    if pa.types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _read(column: pa.Array, rule: ColumnType, field: pa.Field, label: str, row: int) -> pa.Array:
+    texts = pc.cast(column, pa.string())
+    if (wrong := rule.misfits(as_series(texts))).len():
+        place = int(wrong[0])
+        raise RefusedValueError(label, row + place, field.name, str(texts[place]), rule.expected, "row")
+    found = rule.convert(texts)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
 def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:
@@ -27,14 +53,16 @@ def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:
     if (found := _exactly(column, field.type)) is not None:
         return found
     for place in range(len(column)):
-        if _exactly(column.slice(place, 1), field.type) is None:
-            value = str(column[place])
+        if column[place].is_valid and _exactly(column.slice(place, 1), field.type) is None:
+            value = f"{column[place]} ({column.type})"
             raise RefusedValueError(label, row + place, field.name, value, f"a value of {field.type}", "row")
-    raise AssertionError(f"column {field.name!r} of {label} cannot be cast, but each of its values can")
+    return pa.nulls(len(column), field.type)
 
 
 def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Return a column as another type, if the way back gives the same values."""
+    """Return a column as another type, if the way back gives the same values with the same meaning."""
+    if _means_another_thing(column.type, kind):
+        return None
     try:
         if pa.types.is_integer(column.type) and pa.types.is_decimal(kind):
             # Arrow asks for digits for all values that the type of the column could have.
@@ -43,4 +71,16 @@ def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
         back = pc.cast(found, column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    return found if back.equals(column) else None
+    return found if _without_nan(back).equals(_without_nan(column)) else None
+
+
+def _means_another_thing(kind: pa.DataType, other: pa.DataType) -> bool:
+    """True if a cast would take away a time zone or add one, or make numbers of truth values or the other way round."""
+    if pa.types.is_boolean(kind) or pa.types.is_boolean(other):
+        return kind != other and not is_text(other)
+    is_time = pa.types.is_timestamp(kind) and pa.types.is_timestamp(other)
+    return is_time and (kind.tz is None) != (other.tz is None)
+
+
+def _without_nan(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column

@@ -6,6 +6,7 @@ numbers to decimals, decimals to longer ones, microseconds to nanoseconds, every
 
 import abc
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Self
 
@@ -22,9 +23,10 @@ from artifact_pipelines.datasets.reading.column_types import (
     Timestamp,
     are_numbers,
 )
-from artifact_pipelines.datasets.reading.spelling import Spelling
+from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
 
 _INT64_DIGITS = 18  # all numbers with as many fit
+_WHOLE_HOURS = re.compile(r"(?:\+(?:0[1-9]|1[0-4])|-(?:0[1-9]|1[0-2])):00$")  # polars has a zone for no other offset
 
 
 class Found(abc.ABC):
@@ -115,9 +117,10 @@ class FoundTimestamps(Found):
     @classmethod
     def starting(cls, texts: pl.Series, spelling: Spelling) -> Self:
         """Return the type that the first text suggests."""
-        first = str(texts[0])
-        offset = "UTC" if first.endswith(("Z", "+00:00")) else first[-6:] if first[-6:-5] in ("+", "-") else None
-        return cls(Timestamp(zone=None if offset == "-00:00" or len(first) < 19 else offset, spelling=spelling))
+        first = str(spelling.iso_timestamps(texts.head(1))[0])
+        offset = _WHOLE_HOURS.search(first)
+        zone = "UTC" if first.endswith(("Z", "+00:00")) else offset[0] if offset else None
+        return cls(Timestamp(zone=zone, spelling=spelling))
 
     def joined(self, texts: pl.Series) -> Found | None:
         """See `Found`."""
@@ -136,10 +139,11 @@ def find_type(found: Found | None, texts: pl.Series, spelling: Spelling) -> Foun
         return found
     if found is not None:
         return found.joined(texts) or FoundText()
-    starts: Sequence[Found] = (
-        FoundNumbers(spelling),
-        FoundSimple(Boolean(spelling)),
-        FoundSimple(Date(spelling)),
-        FoundTimestamps.starting(texts, spelling),
-    )
+    dates = [FoundSimple(Date(spelling)), FoundTimestamps.starting(texts, spelling)]
+    words = [FoundSimple(Boolean(spelling))]
+    starts: Sequence[Found] = [FoundNumbers(spelling), *words, *dates]
+    if spelling.true_values != PLAIN.true_values:  # declared forms come first: 1 may mean true
+        starts = [*words, *starts]
+    if spelling.date_format or spelling.timestamp_format:
+        starts = [*dates, *starts]
     return next((joined for start in starts if (joined := start.joined(texts))), FoundText())

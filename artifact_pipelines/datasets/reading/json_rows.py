@@ -13,8 +13,10 @@ from artifact_pipelines.datasets.reading.json_types import Number
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 MOST_COLUMNS = 2_000
+MOST_NESTED = 100
 BLOCK_CHARACTERS = 4 << 20
 _PIECE_BYTES = 1 << 20
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -40,6 +42,7 @@ class JsonRows:
         self._path, self.label, self._encoding, self._by_line = path, label, encoding, by_line
         self.names: list[str] = []
         self._known: set[str] = set()
+        self._has_surrogates = False
         self._decoder = json.JSONDecoder(
             object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
         )
@@ -57,17 +60,21 @@ class JsonRows:
             stream = Utf8Stream(raw, self._encoding, self.label)
             values = self._by_lines(stream) if self._by_line else self._one_by_one(stream)
             for line, row, length in values:
-                self._take_names(row, line)
+                self._take_names(row, line, length)
                 rows.append(row)
                 lines.append(line)
                 if (size := size + length) > BLOCK_CHARACTERS:
                     yield JsonBlock(rows, lines)
                     rows, lines, size = [], [], 0
-        if not self.names and not rows:
+        if not self.names:
             raise EmptySourceError(self.label)
         yield JsonBlock(rows, lines)
 
-    def _take_names(self, row: object, line: int) -> None:
+    def _take_names(self, row: object, line: int, length: int) -> None:
+        if self._has_surrogates:
+            self._check_characters(row, line)
+        if length > MOST_NESTED and _levels(row) > MOST_NESTED:
+            raise MalformedRowError(self.label, line, f"it has more than {MOST_NESTED} levels of nesting", _LEVELS)
         if not isinstance(row, dict):
             raise MalformedRowError(self.label, line, f"the row is no JSON object: {row!r:.80}", _OBJECT)
         if row.keys() <= self._known:
@@ -77,6 +84,13 @@ class JsonRows:
         self._known.update(new)
         if len(self.names) > MOST_COLUMNS:
             raise MalformedRowError(self.label, line, f"the rows have more than {MOST_COLUMNS:,} different keys", _KEYS)
+
+    def _check_characters(self, row: object, line: int) -> None:
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            problem = f"half of a character: {error.object[error.start :][:1]!a}"
+            raise MalformedRowError(self.label, line, problem, "Write both halves of the surrogate pair") from error
 
     def _by_lines(self, stream: IBytes) -> Iterator[tuple[int, Any, int]]:
         for line, data in enumerate(_iterate_lines(stream, self.label), start=1):
@@ -95,6 +109,7 @@ class JsonRows:
         raise MalformedRowError(self.label, line, problem, "Fix the row") from error
 
     def _text(self, data: bytes, line: int) -> str:
+        self._has_surrogates = self._has_surrogates or _SURROGATE.search(data) is not None
         try:
             return data.decode()
         except UnicodeDecodeError as error:
@@ -200,10 +215,21 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
     return found
 
 
+def _levels(value: object) -> int:
+    """Return how deeply a value is nested, at most one more than allowed."""
+    count, level = 0, [value]
+    while level and count <= MOST_NESTED:
+        level = [each for each in level if isinstance(each, dict | list)]
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+        count += 1
+    return count
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON; write null, or a string")
 
 
 _OBJECT = 'Write each row as an object, such as {"name": 1}'
 _KEYS = 'Keys that are values belong into a column: write {"key": ..., "value": ...}'
+_LEVELS = "Flatten the values, or write deep ones as strings"
 _WHOLE = "Export the file again"

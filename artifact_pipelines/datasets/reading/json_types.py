@@ -75,6 +75,8 @@ class FoundJson:
             same: list[Any] = [value for value in values if type(value) is kind]
             if kind is dict:
                 self._add_objects(same)
+            elif kind is list and self._level > MOST_LEVELS:
+                self._items = self._items or FoundJson(self._spelling, self._level + 1)
             elif kind is list:
                 self._items = self._items or FoundJson(self._spelling, self._level + 1)
                 self._items.add(list(itertools.chain.from_iterable(same)))
@@ -107,7 +109,7 @@ class FoundJson:
 
     def _struct(self, fields: Mapping[str, "FoundJson"]) -> JsonType:
         has_limits = 0 < len(fields) <= MOST_FIELDS and self._level <= MOST_LEVELS
-        if not has_limits or any("\0" in name for name in fields):
+        if not has_limits or any("\0" in name for name in fields) or len({*map(str.casefold, fields)}) < len(fields):
             return TEXT
         return StructType({name: found.type for name, found in fields.items()})
 

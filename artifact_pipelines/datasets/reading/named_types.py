@@ -24,6 +24,7 @@ _EXPECTED = (
     "VARCHAR, BOOLEAN, TINYINT to BIGINT, UTINYINT to UBIGINT, DECIMAL(10,2) with at most 38 digits, FLOAT, DOUBLE, "
     "DATE, TIME, TIMESTAMP, TIMESTAMP_NS or TIMESTAMPTZ"
 )
+_UNCHECKED = ("json",)  # for DuckDB another name of VARCHAR
 _INTEGERS = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
 _SIMPLE: Mapping[str, ColumnType] = {
     "varchar": TEXT,
@@ -61,6 +62,8 @@ def declared_type(name: str, spelling: Spelling = PLAIN) -> ColumnType:
         found = duckdb.sqltype(name)
     except duckdb.Error as error:
         raise InvalidArgumentError("column type", name, _EXPECTED) from error
+    if "(" in name and found.id != "decimal" or name.strip().lower() in _UNCHECKED:
+        raise InvalidArgumentError("column type", name, f"{_EXPECTED}; its texts are not checked as {name}")
     if found.id == "decimal":
         precision, scale = (int(str(size)) for _, size in found.children)
         return Decimal(precision, scale, spelling)

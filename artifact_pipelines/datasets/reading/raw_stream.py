@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import pathlib
+import re
 import tempfile
 import zipfile
 import zlib
@@ -21,8 +22,8 @@ from artifact_pipelines.datasets.reading.zstd_frames import frames_are_whole
 
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
-    b"BZh": ("bzip2", bz2.open),
-    b"\xfd7zXZ\0": ("xz", lambda path: _Xz(path)),
+    b"BZh": ("bzip2", lambda path: _Streams(path, bz2.BZ2Decompressor)),
+    b"\xfd7zXZ\0": ("xz", lambda path: _Streams(path, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))),
     b"\x28\xb5\x2f\xfd": ("zstd", lambda path: _open_zstd(path)),
 }
 MOST_BYTES = 1 << 40
@@ -30,6 +31,7 @@ FREE_BYTES = 1 << 30
 MOST_RATIO = 200
 """A file may become so many times as large when it is uncompressed, unless it stays below `FREE_BYTES`."""
 _XZ_MEMORY_BYTES = 1 << 29
+_CONTROLS = re.compile("[\x80-\x9f]")  # letters and signs in windows-1252, which is often taken for latin-1
 _PIECE_BYTES = 1 << 20
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,14 +58,17 @@ def _open_zstd(path: pathlib.Path) -> Any:
     return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
 
 
-class _Xz:
-    """An xz file that may need only so much memory for its dictionary."""
+class _Streams:
+    """A file of compressed streams, one after another; nothing else may follow them, which Python's own readers skip."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(
+        self, path: pathlib.Path, new_decoder: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]
+    ) -> None:
         self._stream = path.open("rb")
-        self._decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+        self._new_decoder = new_decoder
+        self._decoder = new_decoder()
 
-    def __enter__(self) -> "_Xz":
+    def __enter__(self) -> "_Streams":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,7 +82,7 @@ class _Xz:
                 data = (self._decoder.unused_data or self._stream.read(_PIECE_BYTES)).lstrip(b"\0")  # padding
                 if not data:
                     return b""
-                self._decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+                self._decoder = self._new_decoder()
             elif self._decoder.needs_input and not (data := self._stream.read(_PIECE_BYTES)):
                 raise EOFError
             if found := self._decoder.decompress(data, size):
@@ -180,6 +185,9 @@ class Utf8Stream:
         self._stream, self._label = stream, label
         head = _read_fully(stream, 4)
         self.encoding = mark_of(head) or codecs.lookup(encoding).name
+        if self.encoding in ("utf-16", "utf-32") and not mark_of(head):
+            reason = f"it has no byte order mark; set format.encoding to {self.encoding}-le or {self.encoding}-be"
+            raise UnparsableSourceError(label, "text", reason)
         self._is_utf8 = self.encoding == "utf-8"
         self._decoder = codecs.getincrementaldecoder(self.encoding)()
         self._head = head.removeprefix(codecs.BOM_UTF8) if self._is_utf8 else head
@@ -201,6 +209,10 @@ class Utf8Stream:
             line = self._lines + error.object[: error.start].count(b"\n")
             reason = f"line {line} is not {self.encoding}; set format.encoding to the encoding of the file"
             raise UnparsableSourceError(self._label, "text", reason) from error
+        if self.encoding.startswith("iso8859-") and (control := _CONTROLS.search(text)):
+            line = self._lines + text.count("\n", 0, control.start())
+            reason = f"line {line} has the control character {control[0]!r}; set format.encoding to windows-1252"
+            raise UnparsableSourceError(self._label, "text", reason)
         self._lines += text.count("\n")
         return text.encode() or (self.read(size) if raw else b"")
 

@@ -10,7 +10,10 @@ from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.exact_casts import cast_batches
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.spelling import PLAIN
 from artifact_pipelines.datasets.reading.typed_rows import widened
+from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
+from artifact_pipelines.tabular.storable_columns import check_arrow_columns
 
 
 def open_typed(
@@ -25,8 +28,20 @@ def open_typed(
     """
     check_columns(schema.names, contract, label)
     expected = pa.schema([pa.field(field.name, _expected(field, contract, label)) for field in schema])
+    _check_storable(expected, label)
+    known = {field.name: rule for field in expected if (rule := type_of_arrow(arrow_name(field.type)))}
+    rules = {**known, **contract.declared_types(PLAIN)}
     read = _translated(batches, label, file_format)
-    return OpenTable(pa.RecordBatchReader.from_batches(expected, cast_batches(read, expected, label)))
+    return OpenTable(pa.RecordBatchReader.from_batches(expected, cast_batches(read, expected, rules, label)))
+
+
+def _check_storable(schema: pa.Schema, label: str) -> None:
+    """Refuse columns that no stored table may have."""
+    try:
+        check_arrow_columns(schema)
+    except UnsupportedColumnError as error:
+        problem = f"column {error.column!r} is {error.type_name}, which a table cannot hold"
+        raise SchemaMismatchError(label, problem, f"In the program that writes the file: {error.remedy}") from error
 
 
 def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
