@@ -149,7 +149,7 @@ def test_dropped_empty_file_is_only_recorded_as_failed(
     (landing / "numbers.csv").touch()
     before = _everything(tmp_path)
     [file] = _watch(store, landing)
-    assert "empty (0 bytes)" in file.reason
+    assert "holds no data" in file.reason
     added = set(_everything(tmp_path)[0]) - set(before[0])
     assert all('INTO "landing_files"' in line for line in added)
     assert _everything(tmp_path)[1] == before[1]

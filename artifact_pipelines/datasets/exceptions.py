@@ -96,7 +96,7 @@ class EmptySourceError(SourceError):
     path: str
 
     def __str__(self) -> str:
-        return f"{self.path} is empty (0 bytes). Drop a file with data; the last good version stays current."
+        return f"{self.path} holds no data. Drop a file with data; the last good version stays current."
 
 
 @dataclasses.dataclass(eq=False)

@@ -71,6 +71,11 @@ def read_column(folder: pathlib.Path, *cells: Any, **options: Any) -> tuple[str,
         (["2024-01-31"], "string", ["2024-01-31"]),
         ([5, "x", True], "string", ["5", "x", "true"]),
         ([5, True, 2.5], "string", ["5", "true", "2.5"]),
+        ([1 / 3], "decimal128(18, 16)", [Decimal("0.3333333333333333")]),
+        ([1 / 3, "x", "007", "1e5", "0.10"], "string", ["0.3333333333333333", "x", "007", "1e5", "0.10"]),
+        ([1e300], "string", ["1e+300"]),
+        ([5e-324], "string", ["5e-324"]),
+        ([MOMENT, datetime.time(10, 30)], "string", ["2024-01-31 10:30:00.500", "10:30:00"]),
     ],
 )
 def test_column_has_the_type_of_its_cells(
@@ -101,6 +106,11 @@ def test_cell_without_its_declared_type_is_refused_by_row(tmp_path: pathlib.Path
     with pytest.raises(RefusedValueError) as caught:
         read_column(tmp_path, cell, columns={"x": kind})
     assert (caught.value.line, caught.value.column) == (2, "x")
+
+
+def test_day_that_a_spreadsheet_counts_twice_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RefusedValueError, match="row 3, column 'x': '1900-02-28"):
+        read_column(tmp_path, DAY, datetime.date(1900, 2, 28))
 
 
 @pytest.mark.parametrize("beside", [1, "text", DAY])

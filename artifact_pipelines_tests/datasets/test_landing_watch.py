@@ -161,7 +161,7 @@ def test_empty_file_fails_without_a_run_and_blocks_no_other(zone: Zone) -> None:
     zone.drop("empty.csv", "")
     zone.drop("good.csv", "1")
     assert zone.ingest().path == "good.csv"
-    assert "is empty (0 bytes)" in str(zone.tick()["empty.csv"].reason)
+    assert "holds no data" in str(zone.tick()["empty.csv"].reason)
 
 
 def test_file_that_is_still_being_written_is_not_requested(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,8 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
 
 def _levels(value: object) -> int:
     """Return how deeply a value is nested, at most one more than allowed."""
-    count, level = 0, [value]
+    count = 0
+    level: list[Any] = [value]
     while level and count <= MOST_NESTED:
         level = [each for each in level if isinstance(each, dict | list)]
         level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]

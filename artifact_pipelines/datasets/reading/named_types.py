@@ -62,7 +62,7 @@ def declared_type(name: str, spelling: Spelling = PLAIN) -> ColumnType:
         found = duckdb.sqltype(name)
     except duckdb.Error as error:
         raise InvalidArgumentError("column type", name, _EXPECTED) from error
-    if "(" in name and found.id != "decimal" or name.strip().lower() in _UNCHECKED:
+    if ("(" in name and found.id != "decimal") or name.strip().lower() in _UNCHECKED:
         raise InvalidArgumentError("column type", name, f"{_EXPECTED}; its texts are not checked as {name}")
     if found.id == "decimal":
         precision, scale = (int(str(size)) for _, size in found.children)

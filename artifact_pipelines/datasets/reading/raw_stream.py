@@ -59,7 +59,7 @@ def _open_zstd(path: pathlib.Path) -> Any:
 
 
 class _Streams:
-    """A file of compressed streams, one after another; nothing else may follow them, which Python's own readers skip."""
+    """Compressed streams, one after another; nothing else may follow them, which Python's own readers skip."""
 
     def __init__(
         self, path: pathlib.Path, new_decoder: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]

@@ -20,10 +20,16 @@ from artifact_pipelines.datasets.exceptions import (
     SchemaMismatchError,
     UnparsableSourceError,
 )
+from artifact_pipelines.datasets.reading.sheet_numbers import (
+    has_numbers,
+    has_words,
+    number_texts,
+    with_exact_numbers,
+)
 
 RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
 _BLOCK_ROWS = 8_192
-_MIDNIGHT, _NO_DAY = " 00:00:00", "1899-12-31 "
+_MIDNIGHT, _NO_DAY, _ODD_DAY = " 00:00:00", "1899-12-31 ", "1900-02-28 "
 _ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 _WHOLE: Mapping[str, Any] = {"header_row": None, "schema_sample_rows": None, "whitespace_as_null": False}
 
@@ -170,9 +176,8 @@ class _Loaded:
         rows = filled.slice(1) if self._place.has_header else filled
         names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
         self._refuse_errors(errors.errors if errors else [], names)
-        typed = self._load(start)
-        texts, kinds = self._shown(cells.take(rows), typed, pc.subtract(rows, start), names)
         numbers = pc.add(rows, self._top + 1)
+        texts, kinds = self._shown(cells.take(rows), numbers, start, names)
         return SheetText(self._label, list(names.values()), kinds, SheetBlock(texts, numbers))
 
     def _load(self, start: int, **options: Any) -> fastexcel.ExcelSheet:
@@ -207,21 +212,51 @@ class _Loaded:
                 raise RefusedValueError(self._label, row + 1, column, text, f"a value; {remedy}", "row")
 
     def _shown(
-        self, cells: pa.Table, typed: fastexcel.ExcelSheet, rows: pa.Array, names: Mapping[str, str]
+        self, cells: pa.Table, numbers: pa.Array, start: int, names: Mapping[str, str]
     ) -> tuple[pa.Table, Mapping[str, str]]:
-        """Return the texts of all columns, and their kinds."""
-        kinds = {each.name: each.dtype for each in typed.available_columns()}
-        durations = pa.table(typed.to_arrow()) if "duration" in kinds.values() else None
-        columns = []
-        for name in names:
-            text = cells.column(name)
-            if durations and kinds.get(name) == "duration":
-                text = _durations(durations.column(name).take(rows))
-            elif kinds.get(name) == "datetime" and pc.all(pc.starts_with(text, _NO_DAY)).as_py():
-                text = pc.utf8_slice_codeunits(text, len(_NO_DAY))
+        """Return the texts of all columns, and their kinds.
+
+        Args:
+            numbers: Of the rows in the sheet.
+            start: First row that is no header.
+        """
+        typed, rows = self._load(start), pc.subtract(numbers, self._top + 1 + start)
+        kinds: dict[str, str] = {each.name: each.dtype for each in typed.available_columns()}
+        kinds |= {name: "string" for name in names if kinds.get(name) == "float" and has_words(cells.column(name))}
+        mixed = [name for name in names if kinds.get(name) == "string" and has_numbers(cells.column(name))]
+        floats = pa.table(self._load(start, dtypes=dict.fromkeys(mixed, "float")).to_arrow()) if mixed else None
+        values, columns = pa.table(typed.to_arrow()), []
+        for name, shown in names.items():
+            text, kind = cells.column(name), kinds.get(name)
+            if kind == "duration":
+                text = _durations(values.column(name).take(rows))
+            elif kind == "float":
+                text = number_texts(values.column(name).take(rows))
+            elif floats and name in mixed:
+                text = with_exact_numbers(text, floats.column(name).take(rows))
+            elif kind == "datetime":
+                self._refuse_odd_day(text, shown, numbers)
+                text, kinds[name] = _times_of_day(text)
             columns.append(_nulled(text, self._nulls))
-        shown = {shown: kinds.get(name, "null") for name, shown in names.items()}
-        return pa.Table.from_arrays(columns, list(names.values())), shown
+        shown_kinds = {shown: kinds.get(name, "null") for name, shown in names.items()}
+        return pa.Table.from_arrays(columns, list(names.values())), shown_kinds
+
+    def _refuse_odd_day(self, texts: pa.ChunkedArray, name: str, numbers: pa.Array) -> None:
+        """Refuse the day of which a spreadsheet counts two: it takes 1900 for a leap year."""
+        found = pc.indices_nonzero(pc.starts_with(texts, _ODD_DAY).fill_null(False))
+        if len(found):
+            expected = "a date after 1900-02-28, because Excel has a 1900-02-29 too; format the cell as text"
+            row = int(numbers[found[0].as_py()].as_py())
+            raise RefusedValueError(self._label, row, name, str(texts[found[0].as_py()]), expected, "row")
+
+
+def _times_of_day(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
+    """Return moments without a day as times of day, and the kind of them all."""
+    is_time = pc.starts_with(texts, _NO_DAY)
+    if not pc.any(is_time).as_py():
+        return texts, "datetime"
+    times = pc.utf8_slice_codeunits(texts, len(_NO_DAY))
+    return pc.if_else(is_time, times, texts), "datetime" if pc.all(is_time).as_py() else "string"
 
 
 def _filled_rows(cells: pa.Table) -> pa.Array:

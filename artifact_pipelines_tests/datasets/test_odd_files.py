@@ -1,0 +1,177 @@
+"""A collection of odd files per format: each is read as it says, or refused with the reason."""
+
+import bz2
+import datetime
+import gzip
+import io
+import lzma
+import pathlib
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+import pydantic
+import pytest
+
+from artifact_pipelines.core.exceptions import ArtifactError
+from artifact_pipelines_tests.datasets.reading import FORMAT, read
+
+MOMENT = "2024-01-31T10:30:00"
+
+
+def outcome(folder: pathlib.Path, data: str | bytes, file_type: str = "csv", **options: Any) -> str:
+    """Return the type and the values of column x, or the error."""
+    try:
+        column = read(folder, data, file_type, **options)["x"]
+    except ArtifactError as error:
+        return f"refused: {error}"
+    return f"{column.type}: {column.to_pylist()}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (None, f"{MOMENT}+05:30", "string: "),
+        (None, f"{MOMENT}+15:00", "string: "),
+        (None, f"{MOMENT}+99:99", "string: "),
+        (None, f"{MOMENT}+02:00:30", "string: "),
+        (None, f"{MOMENT}-00:00", "string: "),
+        (None, f"{MOMENT}z", "string: "),
+        (None, "2024-W05-3", "string: "),
+        (None, "2024-060", "string: "),
+        ("TIMESTAMPTZ", f"{MOMENT}+05:30", "timestamp[us, tz=UTC]: "),
+        ("DOUBLE", "1e-400", "refused: "),
+        ("DOUBLE", "5e-324", "double: [5e-324]"),
+        ("FLOAT", "1e-50", "refused: "),
+        ("DOUBLE", "01.5", "refused: "),
+        ("DOUBLE", "0.000", "double: [0.0]"),
+        ("VARCHAR(3)", "abcd", "refused: column type must be"),
+        ("JSON", "{}", "refused: column type must be"),
+    ],
+)
+def test_text_of_an_odd_value(tmp_path: pathlib.Path, kind: str | None, text: str, expected: str) -> None:
+    columns = {"x": kind} if kind else None
+    found = outcome(tmp_path, f"x,n\n{text},1\n", columns=columns)
+    assert found.startswith(expected)
+    assert expected != "string: " or found == f"string: [{text!r}]"
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "expected"),
+    [
+        ({"date_format": "%Y%m%d"}, "20240131", datetime.date(2024, 1, 31)),
+        ({"date_format": "%Y%m%d"}, "20241301", 20241301),
+        ({"date_format": "%d %b %Y"}, "31 jan 2024", "31 jan 2024"),
+        ({"true_values": ["1"], "false_values": ["0"]}, "1", True),
+        ({"timestamp_format": "%d.%m.%Y %H:%M:%S.%f"}, "31.01.2024 10:30:00.5", f"{MOMENT}.500000"),
+        ({"timestamp_format": "%d.%m.%Y %H:%M:%S.%f"}, "31.01.2024 10:30:00", MOMENT),
+        ({"timestamp_format": "%d.%m.%Y %H:%M:%S %z"}, "31.01.2024 10:30:00 +0200", f"{MOMENT}+02:00"),
+        ({"timestamp_format": "%d.%m.%Y %H:%M:%S %z"}, "31.01.2024 10:30:00 +0530", "31.01.2024 10:30:00 +0530"),
+        ({"timestamp_format": "%I:%M %p, %d/%m/%Y"}, '"10:30 PM, 31/01/2024"', "2024-01-31T22:30:00"),
+        ({"timestamp_format": "%I:%M %p, %d/%m/%Y"}, '"13:30 PM, 31/01/2024"', "13:30 PM, 31/01/2024"),
+    ],
+)
+def test_declared_spelling_comes_first_and_is_kept_to_the_letter(
+    tmp_path: pathlib.Path, options: Any, text: str, expected: object
+) -> None:
+    [found] = read(tmp_path, f"x,n\n{text},2\n", **options)["x"].to_pylist()
+    assert (found.isoformat() if isinstance(found, datetime.datetime) else found) == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"date_format": "%m/%Y"},
+        {"date_format": "%d/%m"},
+        {"date_format": "%H:%M"},
+        {"date_format": "soon"},
+        {"timestamp_format": "%d/%m/%Y %I:%M"},
+        {"timestamp_format": "%d/%m/%Y %H:%M %Z"},
+        {"timestamp_format": "%H:%M"},
+        {"timestamp_format": "%f %d/%m/%Y"},
+        {"thousands_mark": "."},
+        {"decimal_mark": ",", "thousands_mark": ","},
+        {"true_values": ["y", "x"], "false_values": ["n", "x"]},
+    ],
+)
+def test_spelling_that_leaves_something_open_is_refused(options: Any) -> None:
+    with pytest.raises(pydantic.ValidationError, match="must be"):
+        FORMAT.validate_python(options)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "expected"),
+    [
+        ("x;b\n1;p\x1eq\n2;z\n", {}, "int64: [1, 2]"),
+        ("x;b\n1;p\x85q\n", {}, "int64: [1]"),
+        ("x;b\n1;2\n3\n", {}, "refused: flights.csv, line 3: 1 value, 2 expected"),
+        ("x|b,c\n1|2,3\n", {}, "refused: flights.csv cannot be read as csv: its rows can be cut by ',' and '|'"),
+        ("x|b,c\n1|2,3\n", {"delimiter": "|"}, "int64: [1]"),
+        ("x\np;q\nr;s\n", {}, "string: ['p;q', 'r;s']"),
+        ("top\x0c\nx,b\n1,2\n", {"skip_lines": 1}, "int64: [1]"),
+        ("x,b\n1,2\n".encode("utf-16-be"), {"encoding": "utf-16"}, "refused: flights.csv cannot be read as text: it"),
+        ("x,b\n1,2\n".encode("utf-16-be"), {"encoding": "utf-16-be"}, "int64: [1]"),
+        (b"x,b\n1,\n3,\x80\n", {"encoding": "latin-1"}, "refused: flights.csv cannot be read as text: line 3"),
+        (b"x,b\n1,\x80\n", {"encoding": "windows-1252"}, "int64: [1]"),
+        ("<!DOCTYPE html>\n<p>x", {}, "refused: flights.csv cannot be read as csv: its content is HTML"),
+        ("%PDF-1.4\n1 0 obj\n", {}, "refused: flights.csv cannot be read as csv: its content is PDF"),
+        ("<?xml version='1.0'?>\n", {}, "refused: flights.csv cannot be read as csv: its content is XML"),
+        (bz2.compress(b"x\n1\n") + bz2.compress(b"2\n"), {}, "int64: [1, 2]"),
+        (bz2.compress(b"x\n1\n") + b"garbage", {}, "refused: "),
+        (lzma.compress(b"x\n1\n") + b"garbage", {}, "refused: "),
+        (gzip.compress(b"x\n1\n", mtime=0) + b"garbage", {}, "refused: "),
+        (gzip.compress(gzip.compress(b"x\n1\n", mtime=0), mtime=0), {}, "refused: "),
+    ],
+)  # fmt: skip
+def test_odd_csv(tmp_path: pathlib.Path, data: str | bytes, options: Any, expected: str) -> None:
+    assert outcome(tmp_path, data, **options).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (r'{"x": "\ud83d\ude00"}', "string: ['😀']"),
+        (r'{"x": "\ud83d"}', r"refused: flights.csv, line 1: half of a character: '\ud83d'"),
+        (r'{"y": 1, "\ude00": 1}', "refused: flights.csv, line 1: half of a character"),
+        ('{"x": ' + "[" * 900 + "]" * 900 + "}", "refused: flights.csv, line 1: it has more than 100 levels"),
+        ('{"x": ' + "[" * 99 + "]" * 99 + "}", "list<item: "),
+        ('{"x": {"a": 1, "A": 2}}', """string: ['{"a": 1, "A": 2}']"""),
+        ("{}\n{}", "refused: flights.csv holds no data"),
+        ('{"x": 1}{"x": 2}', "refused: flights.csv, line 1: "),
+        ('{"x": 1},\n{"x": 2}', "refused: flights.csv, line 1: "),
+        ('\x1e{"x": 1}', "refused: flights.csv, line 1: "),
+        ('\ufeff{"x": "p\u2028q"}\r\n', "string: ['p\\u2028q']"),
+    ],
+)
+def test_odd_json(tmp_path: pathlib.Path, rows: str, expected: str) -> None:
+    assert outcome(tmp_path, rows, "ndjson").startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("TIMESTAMP", pa.array([1], pa.timestamp("us", "Europe/Berlin")), "refused: flights.csv, row 1, column 'x'"),
+        ("TIMESTAMPTZ", pa.array([None, 1], pa.timestamp("us")), "refused: flights.csv, row 2, column 'x'"),
+        ("TIMESTAMPTZ", pa.array([1], pa.timestamp("us", "Europe/Berlin")), "timestamp[us, tz=UTC]"),
+        ("BOOLEAN", pa.array([1]), "refused: flights.csv, row 1, column 'x'"),
+        ("BIGINT", pa.array([True]), "refused: flights.csv, row 1, column 'x'"),
+        ("TIMESTAMP", pa.array([None, True]), "refused: flights.csv, row 2, column 'x'"),
+        ("FLOAT", pa.array([float("nan"), 0.5]), "float: [nan, 0.5]"),
+        ("TIMESTAMP", pa.array([MOMENT]), "timestamp[us]: "),
+        ("TIMESTAMP", pa.array([f"{MOMENT}+02:00"]), "refused: flights.csv, row 1, column 'x'"),
+        ("BOOLEAN", pa.array(["true", None]).dictionary_encode(), "bool: [True, None]"),
+        ("DOUBLE", pa.array(["1e-400"]), "refused: flights.csv, row 1, column 'x'"),
+        (None, pa.array([1], pa.timestamp("us", "Mars/Base")), "refused: flights.csv does not have the columns"),
+        (None, pa.array([[1]], pa.list_view(pa.int8())), "refused: flights.csv does not have the columns"),
+        (
+            None,
+            pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]),
+            "refused: flights.csv does not have the columns of its dataset: column 'x' is struct",
+        ),
+    ],
+)  # fmt: skip
+def test_odd_parquet(tmp_path: pathlib.Path, kind: str | None, values: pa.Array, expected: str) -> None:
+    data = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"x": values}), data)
+    columns = {"x": kind} if kind else None
+    assert outcome(tmp_path, data.getvalue(), "parquet", columns=columns).startswith(expected)
