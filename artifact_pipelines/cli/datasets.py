@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
 _ONLY_JSON = ("dataset", "schema", "dialect", "key")
 _PIECE_BYTES = 1 << 20
-_BATCH_ROWS = 65_536
 
 
 @click.group()
@@ -176,12 +175,12 @@ def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from artifact_pipelines.tabular.bounded_batches import read_batches
     from artifact_pipelines.tabular.csv_writing import write_csv
 
     with store.open(table.file.file_id, verify=False) as source:  # Parquet readers seek
         file = pq.ParquetFile(source, page_checksum_verification=True)
-        batches = file.iter_batches(_BATCH_ROWS)
-        write_csv(pa.RecordBatchReader.from_batches(file.schema_arrow, batches), sink, for_spreadsheets)
+        write_csv(pa.RecordBatchReader.from_batches(file.schema_arrow, read_batches(file)), sink, for_spreadsheets)
 
 
 def _row(version: DatasetVersion) -> Mapping[str, Any]:

@@ -15,8 +15,7 @@ from artifact_pipelines.datasets.table_reader import open_stored
 from artifact_pipelines.datasets.union_table import CountedFile, UnionTable, counted_files
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import verified_path
-
-_BATCH_ROWS = 65_536
+from artifact_pipelines.tabular.bounded_batches import read_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,7 @@ class UnionFiles:
                 yield opened, [dataclasses.asdict(file) for file in listed]
             return
         with verified_path(self.producer.artifact(table.file)) as file, pq.ParquetFile(file.path) as rows:
-            reader = pa.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(_BATCH_ROWS))
+            reader = pa.RecordBatchReader.from_batches(rows.schema_arrow, read_batches(rows))
             with union.opened(contract, file.batches(reader), counted) as (opened, listed):
                 yield opened, [dataclasses.asdict(file) for file in listed]
 

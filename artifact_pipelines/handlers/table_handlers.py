@@ -23,7 +23,6 @@ ROW_ORDER_METADATA_KEY = "artifact/row_order"
 """Asset metadata: `any` declares that the order of a table's rows means nothing."""
 
 _PARQUET = FileDescription("parquet", "application/vnd.apache.parquet")
-_BATCH_ROWS = 8_192  # few, because texts may be long
 METADATA_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """Errors of pyarrow, pandas and extension types over a file's own description of its columns."""
 
@@ -119,15 +118,16 @@ class DuckDBHandler(ParquetHandler):
     writes = reads = ("duckdb.DuckDBPyRelation",)
 
     def write(self, value: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> str | None:
+        from artifact_pipelines.tabular.bounded_batches import DUCKDB_ROWS, joined
         from artifact_pipelines.tabular.parquet import write_batches
         from artifact_pipelines.tabular.row_groups import schema_in_utc
         from artifact_pipelines.tabular.storable_columns import check_arrow_columns, check_relation_columns
 
         check_relation_columns(value)
-        with value.to_arrow_reader(_BATCH_ROWS) as reader:  # until it is closed, the connection runs no other query
+        with value.to_arrow_reader(DUCKDB_ROWS) as reader:  # until it is closed, the connection runs no other query
             check_arrow_columns(reader.schema)
             schema = schema_in_utc(reader.schema)  # a zone is only a display setting
-            return write_batches(schema, (batch.cast(schema) for batch in reader), sink, OneThreadHasher)
+            return write_batches(schema, (batch.cast(schema) for batch in joined(reader)), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
         import duckdb

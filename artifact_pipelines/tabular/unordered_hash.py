@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.arrow_types import change_types, entries_type
+from artifact_pipelines.tabular.bounded_batches import answer_reader, read_batches
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 from artifact_pipelines.tabular.logical_hash import MakeHasher, TableHasher
 
 MEMORY_LIMIT_BYTES = 1 << 30
-_BATCH_ROWS = 65_536
 _WORD_BITS = 64
 _DUCKDB_DIGITS = 38
 _SORT = "SELECT * FROM numbered ORDER BY ALL ASC NULLS LAST"
@@ -35,12 +35,12 @@ def unordered_hash(source: BinaryIO, make_hasher: MakeHasher, memory_limit_bytes
         return hasher.hexdigest()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in file.iter_batches(_BATCH_ROWS):
+        for batch in read_batches(file):
             yield batch.rename_columns(schema.names).cast(schema)
 
     with locked_duckdb([], memory_limit_bytes) as connection:
         connection.register("numbered", pa.RecordBatchReader.from_batches(schema, batches()))
-        for batch in connection.sql(_SORT).to_arrow_reader(_BATCH_ROWS):
+        for batch in answer_reader(connection.sql(_SORT)):
             hasher.update(batch)
     return hasher.hexdigest()
 

@@ -1,7 +1,7 @@
 """Describes every column of a table in one pass: map over batches, merge, finish.
 
-Batches have a fixed size and are merged in order, so the same table gives the same profile to the last bit, with any
-number of threads.
+The borders of batches depend on the table alone, and batches are merged in order, so the same table gives the same
+profile to the last bit, with any number of threads.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.tabular.bounded_batches import read_batches
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 BATCH_ROWS = 65_536
@@ -38,6 +39,7 @@ _SCHEMA = {
 class Profile(IAnalysisKind):
     """Describe every column of the dataset's table."""
 
+    CODE_VERSION: ClassVar[str] = "2"
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["profile"] = "profile"
 
@@ -90,7 +92,7 @@ def profile(source: pathlib.Path | BinaryIO) -> pl.DataFrame:
     with pq.ParquetFile(source) as file:
         empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
         summaries = {column.name: measure(column) for column in empty.iter_columns()}
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+        for batch in read_batches(file, BATCH_ROWS):
             for column in pl.DataFrame(pl.from_arrow(batch)).iter_columns():
                 summaries[column.name] = merge(summaries[column.name], measure(column))
     return pl.DataFrame([finish(name, summary) for name, summary in summaries.items()], schema=_SCHEMA, orient="row")

@@ -15,6 +15,7 @@ from artifact_pipelines.analysis.exceptions import InvalidQueryError, QueryLimit
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.declarations import checked_by
+from artifact_pipelines.tabular.bounded_batches import answer_reader
 from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.locked_duckdb import (
     MEMORY_LIMIT_BYTES,
@@ -24,7 +25,6 @@ from artifact_pipelines.tabular.locked_duckdb import (
     only_select,
 )
 
-_BATCH_ROWS = 65_536
 _Duration = Annotated[str, checked_by(lambda text: parse_duration_s(text, "time_limit"))]
 _Query = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -82,7 +82,7 @@ class Sql(IAnalysisKind):
         query = only_select(connection, self.query)
         if not _is_ordered(connection, query):
             query = f"SELECT * FROM (\n{query}\n) ORDER BY ALL"  # noqa: S608 - it is the user's, and locked in
-        return connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+        return answer_reader(connection.sql(query))
 
     def _batches(
         self, thread: QueryThread, reader: pa.RecordBatchReader, tables: Mapping[str, object]
