@@ -15,7 +15,7 @@ _FIRST_ROWS = 4
 
 
 def read_batches(file: pq.ParquetFile, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file in batches of at most so many rows, and of `BATCH_BYTES` if each row is small."""
+    """Yield the rows of a Parquet file in batches of at most so many rows; where rows are large, of fewer."""
     return joined(_small_batches(file), rows)
 
 
