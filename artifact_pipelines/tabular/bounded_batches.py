@@ -1,4 +1,4 @@
-"""Reads Parquet, and answers of DuckDB, in batches with a bound in bytes: a file of some kB may hold texts of some GB."""
+"""Reads Parquet, and answers of DuckDB, in batches bounded by bytes: a file of some kB may hold texts of some GB."""
 
 from collections.abc import Iterable, Iterator
 
