@@ -1,18 +1,22 @@
-"""The sensors of a dataset: one requests a run for each new content in the landing zone, one repeats runs that died."""
+"""The sensors of a dataset: one requests a run for each new content that lands, one repeats runs without fault.
+
+A run is without fault if its process, its machine or the store failed, not its data; see `retries`.
+"""
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, faults_of_steps, retry_of
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
-from artifact_pipelines.datasets.retries import PAUSES_S, Retry, has_died, next_retry
+from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, fault_of
 
 _MOST_SHOWN = 50
 _STATES = {
@@ -21,7 +25,7 @@ _STATES = {
     dg.DagsterRunStatus.CANCELED: LandingState.QUARANTINED,
 }
 _CANCELED = "its run was canceled; replay it to try again"
-_GIVEN_UP = f"its runs died {len(PAUSES_S) + 1} times, nothing is known against the file; replay it to try again"
+_GIVEN_UP = "nothing is known against the file; replay it to try again"
 
 
 def build_landing_sensor(
@@ -71,7 +75,7 @@ def _requests(instance: dg.DagsterInstance, op: str, file: LandingFile) -> Itera
     """Yield the request for a file's run, if it has none or the next try of one that died is due."""
     run_key = str(file.run_key)
     last = _last_try(instance, run_key)
-    retry = _next_retry(last) if last else None
+    retry = retry_of(instance, last) if last else None
     if last is None or (retry and retry.is_due):
         yield dg.RunRequest(
             # The same run key again starts no second run.
@@ -90,33 +94,25 @@ def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome | None:
     last = _last_try(instance, run_key)
     if last is None:
         return None
-    if retry := _next_retry(last):
+    if retry := retry_of(instance, last):
         return RunOutcome(LandingState.REQUESTED, str(retry), has_run=False)
     run, reason = last.dagster_run, None
     if run.status == dg.DagsterRunStatus.CANCELED:
         reason = _CANCELED
     elif run.status == dg.DagsterRunStatus.FAILURE:
-        reason = _GIVEN_UP if has_died(run.tags) else _error_of(instance, run.run_id)
+        reason = _reason(instance, run)
     return RunOutcome(_STATES.get(run.status, LandingState.REQUESTED), reason)
 
 
-def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Return the error of the first step that failed: it names the dropped file and what is wrong with it."""
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
-    for record in records:
-        data = record.event_log_entry.get_dagster_event().step_failure_data
-        failure, error = data.user_failure_data, data.error
-        if failure and failure.description:
-            return str(failure.description)
-        if error:
-            return str((error.cause or error).message).strip()
-    return f"its run {run_id} failed"
+def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    fault = fault_of_run(instance, run)
+    if fault == Fault.DATA:
+        return error_of(instance, run.run_id)
+    return f"{_tried(fault)}, {_GIVEN_UP}" + ("" if fault_of(run.tags) else f": {error_of(instance, run.run_id)}")
 
 
-def _next_retry(record: dg.RunRecord) -> Retry | None:
-    run = record.dagster_run
-    ended_s = record.end_time or record.update_timestamp.timestamp()
-    return next_retry(run.tags, ended_s) if run.status == dg.DagsterRunStatus.FAILURE else None
+def _tried(fault: Fault) -> str:
+    return f"{fault}, {len(PAUSES_S[fault]) + 1} times"
 
 
 def _explain(source: str, files: Sequence[LandingFile]) -> str:
@@ -131,42 +127,49 @@ def _explain(source: str, files: Sequence[LandingFile]) -> str:
 
 
 def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
-    """Return the sensor that requests assets of a dataset again if their last run died.
+    """Return the sensor that requests assets of a dataset again if their last run failed without their fault.
 
     The landing sensor repeats its own runs.
     """
 
     @dg.sensor(
         name=f"{dataset}_retries",
-        description=f"Repeats runs of {dataset} that died with their process or machine, after growing pauses.",
+        description=f"Repeats runs of {dataset} whose process, machine or store failed, after growing pauses.",
         asset_selection=dg.AssetSelection.assets(*assets),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def retry_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        keys = [key for asset in assets for key in asset.keys]
-        waiting = list(_died(context.instance, keys))
-        requests = [_repeat(record, keys, retry) for record, keys, retry in waiting if retry and retry.is_due]
-        reasons = [f"{', '.join(k.to_user_string() for k in keys)}: {_retry_text(retry)}" for _, keys, retry in waiting]
-        reason = "; ".join(reasons) or "No run has died since its assets were last made."
+        step_of = {asset.key: asset.node_def.name for asset in assets}
+        waiting = [
+            (record, keys, fault, retry_of(context.instance, record, fault))
+            for record, keys, fault in _failed(context.instance, step_of)
+        ]
+        requests = [_repeat(record, keys, retry) for record, keys, _, retry in waiting if retry and retry.is_due]
+        reasons = [f"{_named(keys)}: {retry or _given_up(fault)}" for _, keys, fault, retry in waiting]
+        reason = "; ".join(reasons) or "Nothing waits for a retry."
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason)
 
     return retry_sensor
 
 
-def _died(
-    instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]
-) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey], Retry | None]]:
-    """Yield each run that died last for some assets before it made them, with the next try of it."""
+def _failed(
+    instance: dg.DagsterInstance, step_of: Mapping[dg.AssetKey, str]
+) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey], Fault]]:
+    """Yield each run that was the last for some assets and did not make them, although their data are without fault."""
     keys_of: dict[str, list[dg.AssetKey]] = collections.defaultdict(list)
-    for entry in (record.asset_entry for record in instance.get_asset_records(keys)):
+    for entry in (record.asset_entry for record in instance.get_asset_records(list(step_of))):
         made = entry.last_materialization
         if entry.last_run_id and (made is None or made.run_id != entry.last_run_id):
             keys_of[entry.last_run_id].append(entry.asset_key)
     for record in instance.get_run_records(dg.RunsFilter(run_ids=list(keys_of))) if keys_of else ():
         run = record.dagster_run
-        if run.status == dg.DagsterRunStatus.FAILURE and has_died(run.tags) and REQUEST_TAG not in run.tags:
-            yield record, keys_of[run.run_id], _next_retry(record)
+        if run.status == dg.DagsterRunStatus.FAILURE and REQUEST_TAG not in run.tags:
+            faults = {} if fault_of(run.tags) else faults_of_steps(instance, run.run_id)
+            keys = [key for key in keys_of[run.run_id] if faults.get(step_of[key]) != Fault.DATA]
+            fault = fault_of(run.tags) or next((fault for fault in faults.values() if fault != Fault.DATA), None)
+            if fault and keys:
+                yield record, keys, fault
 
 
 def _repeat(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> dg.RunRequest:
@@ -175,5 +178,9 @@ def _repeat(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> 
     return dg.RunRequest(run_key=f"after {run.run_id}", asset_selection=keys, run_config=config, tags=retry.tags)
 
 
-def _retry_text(retry: Retry | None) -> str:
-    return str(retry) if retry else f"its runs died {len(PAUSES_S) + 1} times; materialize it again by hand"
+def _named(keys: Sequence[dg.AssetKey]) -> str:
+    return ", ".join(key.to_user_string() for key in keys)
+
+
+def _given_up(fault: Fault) -> str:
+    return f"{_tried(fault)}; materialize it again by hand"

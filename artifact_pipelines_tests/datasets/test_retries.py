@@ -1,14 +1,19 @@
-"""Runs that die are requested again, a few times with growing pauses; runs whose step failed are not."""
+"""Runs that fail with the machinery are requested again, a few times with growing pauses; bad data are not."""
 
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from artifact_pipelines import dataset_pipeline
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets import retries
+from artifact_pipelines.datasets import retries, sensors
+from artifact_pipelines.datasets.retries import Fault, fault_of_error
+from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.storage.exceptions import StorageUnavailableError
 from artifact_pipelines_tests.project import ALL, CSV, Project, without_waiting
 
 SAMPLE = dg.AssetKey(["flights", "samples", "few"])
@@ -30,7 +35,10 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(retries, "now_s", clock)
-    monkeypatch.setattr(retries, "PAUSES_S", PAUSES_S)
+    pauses_s = {Fault.DATA: (), Fault.DEATH: PAUSES_S, Fault.OUTAGE: (*PAUSES_S, 8000.0)}
+    monkeypatch.setattr(retries, "PAUSES_S", pauses_s)
+    monkeypatch.setattr(sensors, "PAUSES_S", pauses_s)
+    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
     return clock
 
 
@@ -101,11 +109,10 @@ def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
         clock.ahead_s = pause_s
     [request], _ = crashing.tick("flights_landing")
     crashing.die(request)
-    assert list(retries.PAUSES_S) == sorted(retries.PAUSES_S)
     clock.ahead_s = 100_000
     requests, reason = crashing.tick("flights_landing")
     assert requests == []
-    assert "quarantined (its runs died 4 times, nothing is known against the file; replay it" in reason
+    assert "quarantined (its run died, not its data, 4 times, nothing is known against the file; replay it" in reason
     crashing.project.drop(CSV)
     assert sorted(crashing.project.settle()[0]) == ALL
 
@@ -175,7 +182,7 @@ def test_sample_is_given_up_after_the_last_retry(crashing: Crashing, clock: Cloc
     clock.ahead_s = 100_000
     assert crashing.tick("flights_retries") == (
         [],
-        "flights/samples/few: its runs died 4 times; materialize it again by hand",
+        "flights/samples/few: its run died, not its data, 4 times; materialize it again by hand",
     )
 
 
@@ -186,3 +193,80 @@ def test_retry_leaves_to_dagster_what_dagster_repeats(crashing: Crashing, clock:
     assert crashing.tick("flights_retries")[0] == []
     clock.ahead_s += 60
     assert len(crashing.tick("flights_retries")[0]) == 1
+
+
+class Outage:
+    """A store that fails for some assets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.assets: Collection[str] = ()
+        write = OutputWriter.write
+
+        def failing(writer: OutputWriter, asked: Any, value: object) -> Any:
+            if asked.asset in self.assets:
+                raise StorageUnavailableError("s3://bucket", "no answer")
+            return write(writer, asked, value)
+
+        monkeypatch.setattr(OutputWriter, "write", failing)
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    return Outage(monkeypatch)
+
+
+def test_file_waits_for_a_store_that_is_away(crashing: Crashing, clock: Clock, outage: Outage) -> None:
+    crashing.project.drop(CSV)
+    outage.assets = ["flights/table"]
+    crashing.project.settle()
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "requested (storage or catalog failed, not its data; retry 1 of 4 starts at" in reason
+    outage.assets = ()
+    clock.ahead_s = PAUSES_S[0]
+    assert sorted(crashing.project.settle()[0]) == ALL
+
+
+def test_file_is_given_up_with_the_error_if_the_store_stays_away(
+    crashing: Crashing, clock: Clock, outage: Outage
+) -> None:
+    crashing.project.drop(CSV)
+    outage.assets = ["flights/raw"]
+    for _ in range(5):
+        crashing.project.settle()
+        clock.ahead_s += 10_000
+    requests, reason = crashing.tick("flights_landing")
+    assert requests == []
+    assert "quarantined (storage or catalog failed, not its data, 5 times, nothing is known against" in reason
+    assert "Storage failed at s3://bucket: no answer" in reason
+
+
+def test_sample_waits_for_a_store_that_is_away(crashing: Crashing, clock: Clock, outage: Outage) -> None:
+    crashing.project.drop(CSV)
+    outage.assets = ["flights/samples/few"]
+    crashing.project.settle()
+    assert (
+        "flights/samples/few: storage or catalog failed, not its data; retry 1" in crashing.tick("flights_retries")[1]
+    )
+    outage.assets = ()
+    clock.ahead_s = PAUSES_S[0]
+    assert crashing.project.settle()[0] == ["samples/few"]
+
+
+def test_pauses_grow() -> None:
+    assert all(list(pauses_s) == sorted(pauses_s) for pauses_s in retries.PAUSES_S.values())
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["DagsterExecutionLoadInputError", "CatalogUnavailableError", "OperationalError"], Fault.OUTAGE),
+        (["RetryRequestedFromPolicy", "ValueError", "CatalogUnavailableError"], Fault.DATA),
+        (["Failure", "StorageUnavailableError"], Fault.DATA),
+        (["RetryRequestedFromPolicy", "StorageFullError"], Fault.DEATH),
+        (["ChildProcessCrashException"], Fault.DEATH),
+        ([], Fault.DATA),
+    ],
+)
+def test_type_of_the_error_tells_the_fault(names: Sequence[str], fault: Fault) -> None:
+    assert fault_of_error(names) == fault

@@ -25,6 +25,7 @@ def test_batches_of_a_file_are_bounded_by_bytes() -> None:
 
 def test_batches_of_an_answer_are_bounded_by_bytes_above_what_duckdb_holds_at_once() -> None:
     relation = duckdb.sql("SELECT repeat('x', 20_000) AS text FROM range(10_000)")
+    assert relation
     batches = list(answer_reader(relation))
     assert sum(batch.num_rows for batch in batches) == 10_000
     assert max(batch.num_rows for batch in batches) == 2_048
