@@ -64,12 +64,17 @@ UNDESCRIBED = "artifact_store/undescribed"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileDescription:
-    """A writer's description of a file. That of the first writer of the content is kept."""
+    """A writer's description of a file. That of the first writer of the content is kept.
+
+    Attributes:
+        file_name: Name of the file that the writer returned, kept with the materialization; it is no content.
+    """
 
     file_type: str
     mime_type: str | None = None
     compression_type: str | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    file_name: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from artifact_pipelines.handlers.json_encoding import encode_json
 from artifact_pipelines.handlers.json_handler import JsonHandler
 from artifact_pipelines.handlers.json_tags import untag
 from artifact_pipelines.handlers.plain_handlers import BytesHandler, PathHandler, TextHandler
-from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.registry import FILE_NAME, WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
@@ -44,11 +44,13 @@ class Container:
         names: Names of the members, in the order of their files; of a list or tuple, their positions; of a
             `keyed_dict`, the JSON of the keys.
         written_as: For each member, what `TypeHandlers.find_writer` returned.
+        file_names: By member, the name of the file that was returned, where it is one.
     """
 
     kind: str
     names: tuple[str, ...]
     written_as: tuple[str | None, ...]
+    file_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> "Container | None":
@@ -56,12 +58,13 @@ class Container:
         if CONTAINER not in metadata:
             return None
         names, written_as = zip(*metadata[CONTAINER]["members"], strict=True)
-        return cls(metadata[CONTAINER]["kind"], names, written_as)
+        return cls(metadata[CONTAINER]["kind"], names, written_as, metadata[CONTAINER].get("file_names", {}))
 
     def to_metadata(self) -> Mapping[str, Any]:
         """Return the form as metadata of a materialization."""
         members = [list(member) for member in zip(self.names, self.written_as, strict=True)]
-        return {CONTAINER: {"kind": self.kind, "members": members}}
+        file_names = {"file_names": dict(self.file_names)} if self.file_names else {}
+        return {CONTAINER: {"kind": self.kind, "members": members, **file_names}}
 
 
 def split_container(value: object, handlers: TypeHandlers) -> tuple[str, Mapping[str, Any]] | None:
@@ -122,15 +125,15 @@ def read_value(
     """
     container = Container.of(metadata)
     if container is None:
-        return handlers.read(artifacts[0], annotation, columns, metadata.get(WRITTEN_AS))
+        return handlers.read(artifacts[0], annotation, columns, metadata.get(WRITTEN_AS), metadata.get(FILE_NAME))
     form = _form(container, annotation)
     if form is None:
         file_ids = [artifact.info.file_id for artifact in artifacts]
         raise ContainerAnnotationError(file_ids, container.kind, container.names, type_title(annotation))
     make, wanted = form
     values = []
-    for artifact, kind, written_as in zip(artifacts, wanted, container.written_as, strict=True):
-        values.append(handlers.read(artifact, kind, columns, written_as))
+    for artifact, kind, name, written_as in zip(artifacts, wanted, container.names, container.written_as, strict=True):
+        values.append(handlers.read(artifact, kind, columns, written_as, container.file_names.get(name)))
         check_table(values[-1], kind)
     return make(values)
 

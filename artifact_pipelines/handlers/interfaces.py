@@ -20,11 +20,13 @@ class ReadRequest:
         type_name: The requested one of the handler's `reads`.
         annotation: The annotation itself, such as a user's class; for a union, the members that the handler reads.
         columns: Names of the columns to read of a table; None: all.
+        file_name: Name of the file that was returned, if one was; safe to use in a folder.
     """
 
     type_name: str
     annotation: Any = None
     columns: Sequence[str] | None = None
+    file_name: str | None = None
 
 
 class IReader(Protocol):

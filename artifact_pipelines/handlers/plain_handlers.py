@@ -1,5 +1,6 @@
 """Handlers for values whose bytes are stored unchanged: bytes, text, files and streams."""
 
+import dataclasses
 import io
 import os
 import pathlib
@@ -15,8 +16,8 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError, Unstora
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import SourceVanishedError
-from artifact_pipelines.storage.file_types import describe_by_name
-from artifact_pipelines.storage.local_paths import lasting_path, stored_path
+from artifact_pipelines.storage.file_types import describe_by_name, safe_file_name
+from artifact_pipelines.storage.local_paths import lasting_path, named_path, stored_path
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
@@ -95,13 +96,14 @@ class TextHandler:
 class PathHandler(_OpaqueHandler):
     """`pathlib.Path`: the file that it names is stored unchanged; on reading, the path of a read-only file.
 
-    On local disk that is the stored file itself, elsewhere a copy that is removed when the process ends.
+    That is a link with the name of the returned file, to the stored file on local disk or to a copy of it. Link and
+    copy are removed when the process ends.
     """
 
     writes = reads = ("pathlib.Path",)
 
     def describe(self, value: pathlib.Path) -> FileDescription:
-        return describe_by_name(value.name)
+        return _named(value.name)
 
     def open(self, value: pathlib.Path) -> SourceFile:
         if os.path.isdir(value):  # noqa: PTH112 - it never raises
@@ -114,11 +116,10 @@ class PathHandler(_OpaqueHandler):
             raise UnstorablePathError(str(value), "there is no such file", remedy) from None
 
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
-        path = stored_path(artifact)
-        if path is None:
-            return lasting_path(artifact)  # copying verifies it
-        artifact.verify()  # later reads by path are not verified
-        return path
+        if stored_path(artifact):
+            artifact.verify()  # later reads by path are not verified; copying verifies
+        name = safe_file_name(request.file_name or "")
+        return named_path(artifact, name) if name else lasting_path(artifact)
 
 
 class StreamHandler(_OpaqueHandler):
@@ -141,7 +142,7 @@ class StreamHandler(_OpaqueHandler):
             expected = "open: return it without closing it; it is closed after it is stored"
             raise InvalidArgumentError("stream", type(value), expected)
         name = getattr(value, "name", None)
-        return describe_by_name(pathlib.PurePath(name).name if isinstance(name, str) else "")
+        return _named(pathlib.PurePath(name).name if isinstance(name, str) else "")
 
     def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
         return closing(value) if hasattr(value, "close") else nullcontext(value)
@@ -171,3 +172,8 @@ class ArtifactHandler(_OpaqueHandler):
 
     def read(self, artifact: Artifact, request: ReadRequest) -> Artifact:
         return artifact
+
+
+def _named(name: str) -> FileDescription:
+    """Return the description of a file that has a name; the name stays with the materialization."""
+    return dataclasses.replace(describe_by_name(name), file_name=safe_file_name(name))

@@ -47,6 +47,9 @@ BUILT_IN: Sequence[IReader] = (
 WRITTEN_AS = "written_as"
 """Key in a materialization's metadata: the name of the type that loads it without an annotation."""
 
+FILE_NAME = "file_name"
+"""Key in a materialization's metadata: the name of the file that the asset returned."""
+
 _DEFAULT_TYPES = {"parquet": "polars.DataFrame", "json": "builtins.dict", "txt": "builtins.str", "npy": "numpy.ndarray"}
 _NONE = "builtins.NoneType"
 _READ_ONCE = ("pyarrow.RecordBatchReader",)  # a poor default: it can be read only once
@@ -131,6 +134,7 @@ class TypeHandlers:
         annotation: Any = None,
         columns: Sequence[str] | None = None,
         written_as: str | None = None,
+        file_name: str | None = None,
     ) -> Any:
         """Return a stored file as the annotated type; without an annotation, as the type that was stored.
 
@@ -141,6 +145,7 @@ class TypeHandlers:
             columns: Columns to read of a table; None: all.
             written_as: The name that `find_writer` returned when it was stored. If unknown or not installed here, the
                 type of the file decides.
+            file_name: Name of the file that was returned; a path to read gets it.
 
         Raises:
             InvalidArgumentError: `columns` are not names of columns.
@@ -154,7 +159,7 @@ class TypeHandlers:
         for kind in kinds:
             for handler, name in self._fitting(kind, info):
                 same = [other for other in kinds if any(found is handler for found, _ in self._readers(other))]
-                return handler.read(artifact, ReadRequest(name, _make_union(same), columns))
+                return handler.read(artifact, ReadRequest(name, _make_union(same), columns, file_name))
         raise self._refusal([kind for kind in kinds if kind is not types.NoneType] or kinds, info)
 
     def _by_stored_type(self, members: Sequence[Any], written_as: str | None, info: FileInfo) -> Sequence[Any]:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from artifact_pipelines.core.types import CHANGES, FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.containers import Container
+from artifact_pipelines.handlers.registry import FILE_NAME
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 
@@ -46,6 +47,8 @@ def materialization_metadata(
     }
     container = Container.of(recorded.metadata)
     if container is None:
+        if file_name := recorded.metadata.get(FILE_NAME):
+            metadata["artifact/file_name"] = dg.MetadataValue.text(file_name)
         metadata["artifact/content_hash"] = dg.MetadataValue.text(recorded.file.content_hash)
         metadata["dagster/uri"] = dg.MetadataValue.text(uri)
         metadata |= _file_metadata(facts, is_partition=recorded.partition is not None)

@@ -23,7 +23,7 @@ from artifact_pipelines.core.types import (
 )
 from artifact_pipelines.handlers.containers import DICT_KINDS, Container, nested_refused, split_container
 from artifact_pipelines.handlers.partitions import split_by_partition
-from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
+from artifact_pipelines.handlers.registry import FILE_NAME, WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
@@ -40,12 +40,13 @@ from artifact_pipelines.storage.local_paths import damage_blamed
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _PutFile:
-    """A file of a value: its lease, its facts, and the name of the type that loads it."""
+    """A file of a value: its lease, its facts, the name of the type that loads it, and of the file that it was."""
 
     lease: Lease
     data_version: str
     facts: Mapping[str, Any]
     written_as: str | None
+    file_name: str | None
 
 
 _Put = tuple[Sequence[Lease], MaterializationFacts, Mapping[str, Any]]
@@ -104,7 +105,8 @@ class OutputWriter:
         data_version = file.data_version
         if value is None and asked.annotation is Any and asked.run_id is not None:
             data_version = asked.run_id  # the step has put something elsewhere, and no one knows whether that changed
-        metadata: dict[str, Any] = {WRITTEN_AS: file.written_as} if file.written_as else {}
+        notes = {WRITTEN_AS: file.written_as, FILE_NAME: file.file_name}
+        metadata = {name: note for name, note in notes.items() if note is not None}
         described = _describe(asked, partition, data_version, file.facts, metadata)
         if asked.row_key is not None and (changes := self._changes(described, file.lease, asked.row_key)):
             described = dataclasses.replace(described, metadata={**described.metadata, CHANGES: changes})
@@ -129,7 +131,8 @@ class OutputWriter:
                 files[name] = self._put_file(holding, asked, member)
         # The order of a dict is not content.
         versions = {name: files[name].data_version for name in (sorted(files) if kind in DICT_KINDS else files)}
-        container = Container(kind, tuple(files), tuple(file.written_as for file in files.values()))
+        file_names = {name: file.file_name for name, file in files.items() if file.file_name is not None}
+        container = Container(kind, tuple(files), tuple(file.written_as for file in files.values()), file_names)
         described = _describe(asked, partition, f"{combined_version(versions)}.{kind}", {}, container.to_metadata())
         facts = {"members": {name: file.facts for name, file in files.items()}}
         return [file.lease for file in files.values()], described, facts
@@ -153,7 +156,8 @@ class OutputWriter:
             if unordered:
                 logical_hash = unordered_version(stored)
         # A value that is no table is its bytes and their type, for the text `1` is no number.
-        return _PutFile(lease, logical_hash or f"{lease.file.content_hash}.{lease.file.file_type}", facts, written_as)
+        data_version = logical_hash or f"{lease.file.content_hash}.{lease.file.file_type}"
+        return _PutFile(lease, data_version, facts, written_as, description.file_name)
 
     def _record(self, holding: Holding, asked: OutputAsked, put: Sequence[_Put]) -> Sequence[Written]:
         loaded = self._step_inputs.of(asked.step)

@@ -1,4 +1,4 @@
-"""Descriptions of files: checked type names, and metadata that JSON can hold."""
+"""Descriptions of files: checked type names, metadata that JSON can hold, and names that any folder can hold."""
 
 import json
 import pathlib
@@ -11,6 +11,9 @@ from artifact_pipelines.core.types import UNDESCRIBED, FileDescription
 
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}", re.ASCII)
 _MIME_TYPE = re.compile(r"[ -~]{1,255}", re.ASCII)
+_ODD = re.compile(r"[^\w .,;!@#$%&()+=~{}^'\[\]-]")
+_NAME_BYTES = 200  # a folder takes 255
+_EXTENSION_BYTES = 40
 _COMPRESSIONS = {".bz2": "bzip2", ".gz": "gzip", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
 _MIME_TYPES = {
     "csv": "text/csv",
@@ -63,3 +66,20 @@ def describe_by_name(name: str) -> FileDescription:
     file_type = plain.removeprefix(".")
     is_name = file_type.isascii() and file_type.isalnum() and len(file_type) <= 32
     return describe(file_type if is_name else "bin", compression_type=compression)
+
+
+def safe_file_name(name: str) -> str | None:
+    """Return the name of a file as one that any folder and any catalog can hold; None if nothing is left of it.
+
+    Slashes, control characters and bytes that are no text become `%XX`. A long name keeps its extensions.
+    """
+    escaped = _ODD.sub(lambda found: _percent(found[0]), name)
+    if len(escaped.encode()) > _NAME_BYTES:
+        extensions = "".join(pathlib.PurePath(escaped).suffixes[-2:]).encode()[-_EXTENSION_BYTES:]
+        stem = escaped.encode()[: _NAME_BYTES - _EXTENSION_BYTES]
+        escaped = (stem + extensions).decode(errors="ignore")
+    return None if escaped in ("", ".", "..") else escaped
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogatepass"))

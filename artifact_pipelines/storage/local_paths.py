@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
@@ -135,18 +135,36 @@ def lasting_path(artifact: Artifact) -> pathlib.Path:
         return path if path.exists() else _copy(artifact, folder)
 
 
+def named_path(artifact: Artifact, name: str) -> pathlib.Path:
+    """Return `lasting_path` under the name of a file: a link in the scratch folder, which goes with the process."""
+    path = lasting_path(artifact)
+    folder = scratch_folder() / f"{str(artifact.info.storage_path).replace('/', '-')}-named"
+    link = folder / name
+    with _scratch_errors(folder):
+        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            link.symlink_to(path)
+    return link
+
+
 def _copy(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
     """Copy under another name first, so that the final name always holds a complete copy."""
     partial = folder / "partial"
     try:
-        with artifact.open() as source:
+        with _scratch_errors(folder), artifact.open() as source:
             folder.mkdir(exist_ok=True)
             with partial.open("wb") as sink:
                 shutil.copyfileobj(source, sink, _PIECE_BYTES)
             partial.chmod(0o444)
             return partial.replace(folder / "file")
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _scratch_errors(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:  # not of the store: its streams raise errors of their own
         remedy = "Free space there, or set another folder for temporary files (TMPDIR), and run again."
         raise StorageUnavailableError(str(folder), error.strerror or str(error), remedy) from error
-    finally:
-        partial.unlink(missing_ok=True)
