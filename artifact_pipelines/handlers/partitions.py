@@ -137,12 +137,11 @@ def _make_empty(partitions: LoadedPartitions, table_type: str) -> Any:
 def _convert(table: Any, table_type: str) -> Any:
     """Return an Arrow table or dataset as a DuckDB relation or pandas frame if that is wanted."""
     if table_type == "duckdb.DuckDBPyRelation":
-        import duckdb
-
+        from artifact_pipelines.handlers.duckdb_connections import make_relation
         from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 
         check_duckdb_names(table.schema.names)
-        return duckdb.connect().from_arrow(table)
+        return make_relation(lambda connection: connection.from_arrow(table))
     if table_type == "pandas.DataFrame":
         from artifact_pipelines.handlers.pandas_handler import make_frame
 

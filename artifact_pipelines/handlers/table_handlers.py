@@ -113,7 +113,10 @@ class ArrowHandler(ParquetHandler):
 
 
 class DuckDBHandler(ParquetHandler):
-    """DuckDB relations, streamed as Arrow batches. From S3 they read a local copy, unlike a Dataset."""
+    """DuckDB relations, streamed as Arrow batches. From S3 they read a local copy, unlike a Dataset.
+
+    The relations of one thread can be joined with each other, and `duckdb.sql` sees them.
+    """
 
     writes = reads = ("duckdb.DuckDBPyRelation",)
 
@@ -130,8 +133,7 @@ class DuckDBHandler(ParquetHandler):
             return write_batches(schema, (batch.cast(schema) for batch in joined(reader)), sink, OneThreadHasher)
 
     def read(self, artifact: Artifact, request: ReadRequest) -> "duckdb.DuckDBPyRelation":
-        import duckdb
-
+        from artifact_pipelines.handlers.duckdb_connections import make_relation
         from artifact_pipelines.handlers.scanning import path_for_scan
         from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 
@@ -140,7 +142,8 @@ class DuckDBHandler(ParquetHandler):
             raise InvalidArgumentError("columns", columns, "at least one column: a DuckDB relation cannot have none")
         check_duckdb_names(column_names(artifact) if columns is None else columns)
         with readable_as(artifact, "duckdb.DuckDBPyRelation"):
-            relation = duckdb.connect().read_parquet(str(path_for_scan(artifact)))
+            path = str(path_for_scan(artifact))
+            relation = make_relation(lambda connection: connection.read_parquet(path))
             if columns is None:
                 return relation
             found = dict(zip(column_names(artifact), relation.columns, strict=True))  # DuckDB's names
