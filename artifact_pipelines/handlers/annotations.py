@@ -8,7 +8,7 @@ import importlib.util
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
@@ -80,16 +80,25 @@ def _join(names: Sequence[str]) -> str:
     return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]
 
 
-def convert_to_subclass(value: Value, artifact: Artifact, request: ReadRequest) -> Value:
+class InexactError(ValueError):
+    """A value cannot become one of another type exactly; the text does not show it."""
+
+
+def convert_to_subclass(
+    value: Value, artifact: Artifact, request: ReadRequest, make: Callable[[type, Any], Any] = lambda kind, it: kind(it)
+) -> Value:
     """Return a value as the annotated subclass `Wanted` of its type, made by `Wanted(value)`; else unchanged."""
     wanted = request.annotation
     if not isinstance(wanted, type) or isinstance(value, wanted):
         return value
     name, base = wanted.__qualname__, type(value).__qualname__
     try:
-        made: Value = wanted(value)
+        made: Value = make(wanted, value)
     except TypeError:  # its message may show the value
         raise UnsupportedTypeError("load", name, [base, f"a class that is made by {name}({base})"]) from None
+    except InexactError as error:
+        remedy = f"Annotate {base}."
+        raise ContentMismatchError(artifact.info.file_id, name, str(error), remedy) from None
     except (OverflowError, ValueError) as error:
         problem = f"{name}({base}) refuses it ({type(error).__name__})"
         remedy = f"Annotate {base} to see the value."

@@ -163,6 +163,19 @@ class InvalidTableError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class RoundedColumnError(UsageError):
+    """A column of integers would be rounded in a pandas frame, which makes floats of integers beside nulls."""
+
+    column: str
+
+    def __str__(self) -> str:
+        return (
+            f"Column {self.column!r:.200} has integers of more than 53 bits beside nulls, and pandas would round them. Annotate "
+            "polars.DataFrame or pyarrow.Table, fill the nulls, or store the column with the pandas dtype 'Int64'."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class UnknownColumnError(UsageError):
     """The stored table lacks requested columns."""
 

@@ -5,20 +5,17 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.handlers.annotations import convert_to_subclass
 from artifact_pipelines.handlers.exceptions import ContentMismatchError
 from artifact_pipelines.handlers.interfaces import ReadRequest
+from artifact_pipelines.handlers.json_annotations import IValidator, find_difference, make_derived, make_validator
 from artifact_pipelines.handlers.json_encoding import encode_json
 from artifact_pipelines.handlers.json_tags import untag, untag_to_json
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import ContentHasher
-from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-
-if TYPE_CHECKING:
-    import pydantic
 
 _PREVIEWED_BYTES = 1 << 16
 _PIECE_CHARACTERS = 1 << 20
@@ -63,12 +60,12 @@ class JsonHandler:
             data = stream.read()
         annotation = request.annotation
         hook = untag if _TAG.search(data) else None
-        adapter = None if annotation is None or isinstance(annotation, str) else _adapter(annotation)
+        adapter = None if annotation is None or isinstance(annotation, str) else make_validator(annotation)
         if adapter is not None and hook is None and _names_record(annotation):
             return _validate_json(artifact, adapter, annotation, data)
         value = _parse(artifact, data, hook)
         if adapter is None:
-            return value if isinstance(annotation, str) else _convert(value, artifact, request)
+            return value if isinstance(annotation, str) else convert_to_subclass(value, artifact, request, make_derived)
         return _validate(artifact, adapter, annotation, data, value)
 
     def facts(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -90,31 +87,7 @@ def _parse(artifact: Artifact, data: bytes, hook: Callable[[dict[str, Any]], Any
         raise ContentMismatchError(artifact.info.file_id, "JSON", str(error), remedy) from error
 
 
-def _adapter(annotation: Any) -> "pydantic.TypeAdapter[Any] | None":
-    """Return what makes values of an annotation; None for a class of which pydantic knows nothing."""
-    import pydantic
-
-    try:
-        return pydantic.TypeAdapter(annotation)
-    except pydantic.errors.PydanticUserError as error:
-        if isinstance(error, pydantic.errors.PydanticSchemaGenerationError) and isinstance(annotation, type):
-            return None
-        supported = ["dict, list and tuple of supported types", "dataclasses", "pydantic models"]
-        reason = (error.message or "").partition(". ")[0].rstrip(".")  # the rest is advice for users of pydantic
-        raise UnsupportedTypeError("load", _title(annotation), supported, reason) from error
-
-
-def _convert(value: Any, artifact: Artifact, request: ReadRequest) -> Any:
-    made = convert_to_subclass(value, artifact, request)
-    if request.type_name == "numpy.generic" and made.item() != value and value == value:  # NaN is not itself
-        problem = "a number of this type is rounded"
-        raise ContentMismatchError(artifact.info.file_id, _title(request.annotation), problem, "Annotate float or int.")
-    return made
-
-
-def _validate(
-    artifact: Artifact, adapter: "pydantic.TypeAdapter[Any]", annotation: Any, data: bytes, value: Any
-) -> Any:
+def _validate(artifact: Artifact, adapter: IValidator, annotation: Any, data: bytes, value: Any) -> Any:
     """Return a value as the annotation; a record in it may have to be read from the JSON that pydantic has written.
 
     pydantic makes a date of JSON's text "2026-01-01" for `date | str`, but not of Python's, which a stored text is.
@@ -124,27 +97,33 @@ def _validate(
     if type(value) is annotation:
         return value
     try:
-        return adapter.validate_python(value, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
+        made = adapter.validate_python(value, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
     except pydantic.ValidationError as error:
-        if _names_record(annotation) or not _TAG.search(data):
-            untagged = json.dumps(_parse(artifact, data, untag_to_json))
-            return _validate_json(artifact, adapter, annotation, untagged.encode())
-        raise _mismatch(artifact, annotation, error) from None
+        if not _names_record(annotation) and _TAG.search(data):
+            raise _mismatch(artifact, annotation, _reasons(error)) from None
+        value = _parse(artifact, data, untag_to_json)
+        made = _validate_json(artifact, adapter, annotation, json.dumps(value).encode())
+    if (place := find_difference(made, value)) is not None:
+        problem = f"{place or 'the value'}: as this type it would be another value than the stored one"
+        raise _mismatch(artifact, annotation, problem)
+    return made
 
 
-def _validate_json(artifact: Artifact, adapter: "pydantic.TypeAdapter[Any]", annotation: Any, data: bytes) -> Any:
+def _validate_json(artifact: Artifact, adapter: IValidator, annotation: Any, data: bytes) -> Any:
     import pydantic
 
     try:
         # A class decides how strict it is. Types of JSON itself are strict: a number is no text.
         return adapter.validate_json(data, strict=_is_plain(annotation) or None, by_alias=True, by_name=True)
     except pydantic.ValidationError as error:
-        raise _mismatch(artifact, annotation, error) from None  # Dagster would also show its error with the values
+        raise _mismatch(
+            artifact, annotation, _reasons(error)
+        ) from None  # Dagster would also show its error with the values
 
 
-def _mismatch(artifact: Artifact, annotation: Any, error: "pydantic.ValidationError") -> ContentMismatchError:
+def _mismatch(artifact: Artifact, annotation: Any, problem: str) -> ContentMismatchError:
     remedy = "Annotate a type that fits the stored value, or dict, list or Any to see it."
-    return ContentMismatchError(artifact.info.file_id, _title(annotation), _reasons(error), remedy)
+    return ContentMismatchError(artifact.info.file_id, _title(annotation), problem, remedy)
 
 
 def _names_record(annotation: Any) -> bool:

@@ -4,14 +4,22 @@ pydantic decides what a record looks like in JSON. Its annotation brings it back
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+import functools
+import json
+import typing
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
 from artifact_pipelines.handlers.json_refusals import check_level, problem_of_leaf, refusal, within
-from artifact_pipelines.handlers.json_tags import escape
+from artifact_pipelines.handlers.json_tags import escape, numpy_to_python
 
 _ASTERISKS = "is a secret and would be stored as asterisks: exclude it, or give it a field_serializer"
+
+_UNREADABLE = (
+    "would not come back, because pydantic cannot make it from JSON: annotate the field with a type of Python, such as "
+    "datetime.datetime, or give it a validator and a serializer"
+)
 
 
 def is_record(value: object) -> bool:
@@ -40,7 +48,10 @@ def encode_record(value: Any, level: int, encode_float: Callable[[float], Any], 
         encode_float: Encodes a float that may not be finite.
         order: Key to sort the encoded elements of a set by.
     """
-    return _Dump(encode_float, order).encode(_dump_whole(value), value, level)
+    plain = _dump_whole(value)
+    encoded = _Dump(encode_float, order).encode(plain, value, level)
+    _check_readable(value, plain)
+    return encoded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,9 +115,44 @@ def _dump_whole(value: Any) -> Any:
     return _dump(value, lambda **options: adapter.dump_python(value, **options))
 
 
+def _check_readable(value: Any, plain: Any) -> None:
+    """Refuse a record with a field of a class that pydantic writes, but cannot make again, such as `pd.Timestamp`."""
+    import pydantic
+
+    kind = type(value)
+    if not _names_class(typing.cast("Hashable", kind)):
+        return
+    try:
+        kind.__pydantic_validator__.validate_json(json.dumps(plain), by_alias=True, by_name=True)
+    except pydantic.ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False, include_context=False):
+            if found["type"] == "needs_python_object":
+                raise dataclasses.replace(refusal(value, _UNREADABLE), path=[*map(str, found["loc"])]) from None
+
+
+@functools.lru_cache(maxsize=1000)
+def _names_class(kind: Any) -> bool:
+    """True if pydantic checks a field of a record by its class only."""
+
+    def holds(schema: Any) -> bool:
+        if isinstance(schema, dict):
+            return schema.get("type") == "is-instance" or any(map(holds, schema.values()))
+        return isinstance(schema, list | tuple) and any(map(holds, schema))
+
+    return holds(kind.__pydantic_core_schema__)
+
+
+def _fallback(value: object) -> Any:
+    """Return the value of Python of a numpy scalar in a field of any type; pydantic knows none."""
+    plain = numpy_to_python(value)
+    if plain is value:
+        raise TypeError
+    return plain
+
+
 def _dump(value: object, dump: Callable[..., Any]) -> Any:
     try:  # each model by its own class, not the one that a field declares: that would drop a subclass's fields
-        return dump(mode="json", round_trip=True, warnings="error", polymorphic_serialization=True)
+        return dump(mode="json", round_trip=True, warnings="error", polymorphic_serialization=True, fallback=_fallback)
     except (TypeError, ValueError):  # its message may show the value
         problem = "holds a value that it does not declare, or itself, or its serializer fails"
         raise refusal(value, f"{problem}: try model_dump(mode='json')") from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import UsageError
 from artifact_pipelines.handlers.annotations import convert_to_subclass
-from artifact_pipelines.handlers.exceptions import ContentMismatchError
+from artifact_pipelines.handlers.exceptions import ContentMismatchError, RoundedColumnError
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.handlers.table_handlers import METADATA_ERRORS, ParquetHandler, check_columns, read_table
 from artifact_pipelines.storage.artifact import Artifact
@@ -21,6 +21,7 @@ ARROW_FOR_PANDAS = "pandas.ArrowTable"
 """The Arrow table from which pandas makes a frame, with the columns of its index: no annotation, for `make_frame`."""
 
 _SHOWN_LABELS = 5
+_EXACT = 1 << 53  # floats hold all integers up to this
 _MOST_CHARACTERS = 1 << 20  # categories are stored in the footer, which is read as a whole
 _MIXED = "Give its values one type, such as with astype('string'), or store the whole value as JSON."
 _ORDERED = (
@@ -59,7 +60,7 @@ class PandasHandler(ParquetHandler):
         if request.type_name == ARROW_FOR_PANDAS:
             return table
         try:
-            frame = _restore_categories(table.to_pandas(), table.schema)
+            frame = make_frame(table)
         except (pa.ArrowException, *METADATA_ERRORS) as error:
             problem = (
                 f"pandas cannot convert it ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200})"
@@ -72,8 +73,35 @@ class PandasHandler(ParquetHandler):
 
 
 def make_frame(table: "pa.Table") -> "pd.DataFrame":
-    """Return tables that were joined as a pandas frame."""
-    return _restore_categories(table.to_pandas(), table.schema)
+    """Return a table of Arrow as a pandas frame.
+
+    Raises:
+        RoundedColumnError: pandas would round integers.
+    """
+    frame = table.to_pandas()
+    index = _index_columns(table.schema)
+    names = [name for name in table.schema.names if name not in index]
+    for name, dtype in zip(names, frame.dtypes, strict=False):
+        if str(dtype) in ("float64", "object") and _would_be_rounded(table[name]):
+            raise RoundedColumnError(name)
+    return _restore_categories(frame, table.schema)
+
+
+def _would_be_rounded(column: Any) -> bool:
+    """True if an Arrow column, or a field or list in it, has integers of more than 53 bits beside nulls."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_integer(column.type):
+        if not column.null_count:
+            return False
+        found = pc.min_max(column).as_py()
+        return bool(max(abs(found["min"] or 0), abs(found["max"] or 0)) > _EXACT)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_struct(column.type):
+        return any(_would_be_rounded(field) for chunk in chunks for field in chunk.flatten())
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    return is_list and any(_would_be_rounded(chunk.flatten()) for chunk in chunks)
 
 
 def _to_arrow(frame: "pd.DataFrame") -> "pa.Table":
