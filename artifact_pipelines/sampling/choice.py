@@ -55,6 +55,11 @@ class Choice:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
 
+    @property
+    def added(self) -> pl.Schema:
+        """Return the columns that the sample adds to those of its table."""
+        return pl.Schema({name: kind for name, kind in self.rows.schema.items() if name != ORDINAL})
+
 
 def chosen_rows(
     ordinals: Ordinals, probabilities: Probabilities, weights: Probabilities | None = None, **columns: pl.Series

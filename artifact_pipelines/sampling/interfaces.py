@@ -19,8 +19,14 @@ class ISamplingDesign(Declaration, abc.ABC):
     TAG: ClassVar[str] = "design"
 
     seed: int = pydantic.Field(default=0, ge=0, lt=SEEDS, description="Chooses one of all possible samples.")
+    where: str | None = pydantic.Field(
+        default=None, min_length=1, description="SQL condition in DuckDB's dialect: only rows for which it is true."
+    )
     columns: Sequence[str] | None = pydantic.Field(
         default=None, description="Columns of the sample; left out: all of the table."
+    )
+    order_by: Sequence[str] = pydantic.Field(
+        default=(), description="Columns by which the sample is sorted; left out: the order of the table."
     )
 
     @abc.abstractmethod
@@ -35,14 +41,13 @@ class ISamplingDesign(Declaration, abc.ABC):
             UsageError: The rows do not fit the design.
         """
 
-    def needed_columns(self) -> Sequence[str]:
-        """Return the columns of the table that `choose` reads, besides those of the key."""
-        return ()
-
     def description(self, dataset: str, key: Sequence[str]) -> str:
         """Return the asset's description, in Markdown."""
+        rows = f"the rows of {dataset}" + (f" with `{self.where}`" if self.where else "")
+        order = ", ".join(f"`{name}`" for name in self.order_by) or "the table"
         return (
-            f"{self.summary()}, of {dataset}, by permanent random numbers (seed {self.seed}). Rows are identified by "
-            f"{', '.join(key) or 'their position'}, and stand in the order of the table.\n\nColumns: those of the "
-            "table, then `inclusion_probability`, `sampling_weight`, and what else the design says about a row."
+            f"{self.summary()}, of {rows}, by permanent random numbers (seed {self.seed}). Rows are identified by "
+            f"{', '.join(key) or 'their position'}, and stand in the order of {order}.\n\nColumns: "
+            f"{', '.join(self.columns) if self.columns else 'those of the table'}, then `inclusion_probability`, "
+            "`sampling_weight`, and what else the design says about a row."
         )

@@ -9,17 +9,21 @@ pass over 100 million rows reads no data at all.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.population import Population, in_threads
 from artifact_pipelines.tabular.random_numbers import Numbers, numbers_of_positions, permanent_random_numbers
 
 Ordinals = npt.NDArray[np.int64]
 """(rows,) positions of rows in the table, from 0."""
+
+Mask = npt.NDArray[np.bool_]
+"""(rows,) True for the rows of a batch that stay."""
 
 Result = TypeVar("Result")
 
@@ -39,42 +43,55 @@ class Identity:
     def numbers(self, batch: "Batch") -> Numbers:
         """Return the permanent random numbers of the rows of a batch."""
         if self.key:
-            return permanent_random_numbers(batch.columns.select(self.key), self.seed)
-        return numbers_of_positions(batch.start, batch.start + len(batch), self.seed)
+            return permanent_random_numbers(batch.read(self.key), self.seed)
+        return numbers_of_positions(batch.ordinals, self.seed)
 
 
 class Batch:
     """Rows of one slice of the population, in its order.
 
     Attributes:
-        start: Number of the population's rows before the first one.
+        start: Number of rows in the batches before this one.
     """
 
-    def __init__(self, population: Population, number: int, columns: Sequence[str], identity: Identity) -> None:
-        self._population = population
+    def __init__(self, rows: "Rows", number: int) -> None:
+        self._rows = rows
         self._number = number
-        self._columns = columns
-        self._identity = identity
-        self.start = population.bounds[number]
+        self._first, self._stop = rows.population.bounds[number : number + 2]
+        self.start = rows.starts[number]
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self._population.bounds[self._number + 1] - self.start
-
-    @property
-    def ordinals(self) -> Ordinals:
-        """Return the positions of the rows in the table."""
-        return np.arange(self.start, self.start + len(self), dtype=np.int64)
+        return self._rows.starts[self._number + 1] - self.start
 
     @functools.cached_property
-    def columns(self) -> pl.DataFrame:
-        """Return the columns that the design needs, and those of the key."""
-        return self._population.read(self._number, self._columns)
+    def ordinals(self) -> Ordinals:
+        """Return the positions of the rows in the table."""
+        positions = np.arange(self._first, self._stop, dtype=np.int64)
+        return positions if self._mask is None else positions[self._mask]
 
     @functools.cached_property
     def numbers(self) -> Numbers:
         """Return the permanent random numbers of the rows."""
-        return self._identity.numbers(self)
+        return self._rows.identity.numbers(self)
+
+    def read(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of the table; each call reads them."""
+        found = self._rows.population.read(self._number, columns)
+        return found if self._mask is None else found.filter(pl.Series(self._mask))
+
+    def bits(self, kept: Ordinals) -> npt.NDArray[np.uint8]:
+        """Return a bit for each row of the slice: whether its position is among some."""
+        mask = np.zeros(self._stop - self._first, np.bool_)
+        mask[kept - self._first] = True
+        return np.packbits(mask)
+
+    @functools.cached_property
+    def _mask(self) -> Mask | None:
+        if self._rows.masks is None:
+            return None
+        bits = self._rows.masks[self._number]
+        return np.unpackbits(bits, count=self._stop - self._first).view(np.bool_)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,22 +99,25 @@ class Rows:
     """All rows that a design can draw.
 
     Attributes:
-        columns: Columns of each batch.
+        masks: A bit for each row of each slice: whether it can be drawn; None: all can.
     """
 
     population: Population
-    columns: Sequence[str]
     identity: Identity
+    masks: Sequence[npt.NDArray[np.uint8]] | None = None
+
+    @functools.cached_property
+    def starts(self) -> Sequence[int]:
+        """Return the number of rows before each slice, and of all."""
+        if self.masks is None:
+            return self.population.bounds
+        counts = [int(np.bitwise_count(mask).sum()) for mask in self.masks]
+        return [0, *np.cumsum(counts, dtype=np.int64).tolist()]
 
     @property
     def count(self) -> int:
         """Return the number of rows, N."""
-        return self.population.row_count
-
-    @property
-    def seed(self) -> int:
-        """Return the seed, for other numbers than those of the rows."""
-        return self.identity.seed
+        return self.starts[-1]
 
     def map(self, measure: Callable[[Batch], Result]) -> Iterator[Result]:
         """Yield what a function returns for each batch, in the order of the batches.
@@ -105,8 +125,31 @@ class Rows:
         Args:
             measure: Called on several threads at once. Its result should be small: it stays in memory.
         """
+        return in_threads(lambda number: measure(Batch(self, number)), self.population.slices)
 
-        def measured(number: int) -> Result:
-            return measure(Batch(self.population, number, self.columns, self.identity))
+    def filtered(self, keep: Callable[[Batch], Mask]) -> "Rows":
+        """Return the rows for which a function is true; this is a pass, after which a row of the table costs a bit."""
+        masks = self.map(lambda batch: batch.bits(batch.ordinals[keep(batch)]))
+        return dataclasses.replace(self, masks=list(masks))
 
-        return in_threads(measured, self.population.slices)
+    def without(self, ordinals: Ordinals) -> "Rows":
+        """Return the rows but for some, which are given by their positions in ascending order."""
+
+        def others(batch: Batch) -> Mask:
+            if not len(batch):
+                return np.ones(0, np.bool_)
+            here = slice(*np.searchsorted(ordinals, [batch.ordinals[0], batch.ordinals[-1] + 1]))
+            return ~np.isin(batch.ordinals, ordinals[here], assume_unique=True)
+
+        return self.filtered(others)
+
+    def check_columns(self, field: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the types of some columns.
+
+        Raises:
+            InvalidArgumentError: The table lacks one, which the field names.
+        """
+        schema = self.population.schema()
+        if missing := [name for name in columns if name not in schema]:
+            raise InvalidArgumentError(field, missing, f"among the columns: {', '.join(schema)}")
+        return {name: schema[name] for name in columns}

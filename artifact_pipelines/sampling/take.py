@@ -15,29 +15,16 @@ from artifact_pipelines.sampling.population import Population, in_threads
 _lent: collections.deque[object] = collections.deque(maxlen=200)
 
 
-def sample_columns(population: Population, columns: Sequence[str] | None) -> Sequence[str]:
-    """Return the columns that a sample takes from its table.
-
-    Raises:
-        InvalidArgumentError: The table lacks one.
-    """
-    known = population.schema().names()
-    if missing := [name for name in columns or () if name not in known]:
-        raise InvalidArgumentError("columns", missing, f"among the columns: {', '.join(known)}")
-    return known if columns is None else columns
-
-
 def take(population: Population, choice: Choice, columns: Sequence[str]) -> pl.LazyFrame:
     """Return the chosen rows in the order of the table; they are read when the frame is.
 
     Raises:
         InvalidArgumentError: The table has a column of a name that the sample adds.
     """
-    added = choice.rows.drop(ORDINAL).schema
-    if taken := [name for name in added if name in columns]:
+    if taken := [name for name in choice.added if name in columns]:
         raise InvalidArgumentError("population", taken, "a table without the columns that a sample adds: rename them")
     full = population.schema()
-    schema = pl.Schema({**{name: full[name] for name in columns}, **added})
+    schema = pl.Schema({**{name: full[name] for name in columns}, **choice.added})
 
     def source(
         wanted: list[str] | None, predicate: pl.Expr | None, most: int | None, _batch_rows: int | None

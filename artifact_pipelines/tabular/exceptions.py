@@ -185,3 +185,18 @@ class UnsafeQueryError(UsageError):
 
     def __str__(self) -> str:
         return f"The query was refused: {self.problem}. Write one SELECT over the dataset's table; it cannot access files, settings or extensions."
+
+
+@dataclasses.dataclass(eq=False)
+class SqlExpressionError(UsageError):
+    """A user's SQL is not one expression over the columns of a table."""
+
+    parameter: str
+    sql: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.parameter}: {self.sql!r:.200} is not one SQL expression over the columns of the table: {self.problem:.300}. "
+            "Use columns, constants and functions of each row alone, in DuckDB's dialect."
+        )

@@ -47,9 +47,9 @@ def permanent_random_numbers(identity: pl.DataFrame, seed: int) -> Numbers:
     return _chained(identity.height, seed, map(identity_words, identity.iter_columns()))
 
 
-def numbers_of_positions(start: int, stop: int, seed: int) -> Numbers:
-    """Return the numbers of rows that are identified by their position, `start` to `stop - 1`."""
-    return _chained(stop - start, seed, [np.arange(start, stop, dtype=np.uint64)])
+def numbers_of_positions(positions: npt.NDArray[np.int64], seed: int) -> Numbers:
+    """Return the numbers of rows that are identified by their position, as by a column of integers."""
+    return _chained(len(positions), seed, [positions.view(np.uint64)])
 
 
 def _chained(rows: int, seed: int, columns: Iterable[Words]) -> Numbers:

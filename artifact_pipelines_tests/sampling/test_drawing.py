@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import polars as pl
 import polars.testing
 import pytest
@@ -10,6 +11,8 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling import population
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.population import Population
+from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
@@ -83,3 +86,41 @@ def test_population_with_a_column_that_the_sample_adds_is_refused() -> None:
 def test_key_of_lists_is_refused() -> None:
     with pytest.raises(UnsupportedTypeError, match="identify rows by column 'id'"):
         draw(pl.DataFrame({"id": [[1], [2]]}), DESIGN, ["id"])
+
+
+def test_condition_limits_the_population() -> None:
+    drawn = draw(POPULATION, SimpleRandom(n=5, where="id % 2 = 1 AND value < 50"))
+    rows = drawn.rows.collect()
+    eligible = POPULATION.filter((pl.col("id") % 2 == 1) & (pl.col("value") < 50)).height
+    assert rows.height == 5
+    assert (rows["id"] % 2 == 1).all()
+    assert rows["sampling_weight"].sum() == pytest.approx(eligible)
+    assert (drawn.design.frame.rows, drawn.design.frame.population_size) == (1000, eligible)
+
+
+@pytest.mark.parametrize("cuts", [(), (10, 500)])
+def test_row_keeps_its_number_whatever_the_condition(cuts: tuple[int, ...]) -> None:
+    """So the sample of a part of the population is the part of a larger sample."""
+    ranked = draw(POPULATION, SimpleRandom(n=400)).rows.collect().filter(pl.col("id") < 100)["id"]
+    assert set(draw(POPULATION, SimpleRandom(n=10, where="id < 100")).rows.collect()["id"]) <= set(ranked)
+
+
+def test_condition_that_is_null_draws_nothing() -> None:
+    nulls = pl.DataFrame({"a": [None, 1, None]}, schema={"a": pl.Int64})
+    assert draw(nulls, SimpleRandom(n=3, where="a > 0")).rows.collect()["a"].to_list() == [1]
+
+
+def test_sample_is_sorted_as_asked() -> None:
+    drawn = draw(POPULATION, SimpleRandom(n=50, columns=["id"], order_by=["value", "id"])).rows.collect()
+    expected = draw(POPULATION, SimpleRandom(n=50)).rows.collect().sort("value", "id")
+    assert drawn.equals(expected.select("id", "inclusion_probability", "sampling_weight"))
+
+
+def test_rows_without_some_are_the_others() -> None:
+    rows = Rows(Population(POPULATION.lazy(), [0, 10, 10, 600, 1000]), Identity((), 0))
+    left = rows.without(np.array([0, 9, 10, 599, 999])).without(np.array([1]))
+    assert left.count == 994
+    parts = left.map(lambda batch: list(zip(batch.ordinals, batch.read(["id"])["id"], strict=True)))
+    found = [pair for part in parts for pair in part]
+    assert [ordinal for ordinal, _ in found] == [i for i in range(1000) if i not in (0, 1, 9, 10, 599, 999)]
+    assert all(ordinal == value for ordinal, value in found)
