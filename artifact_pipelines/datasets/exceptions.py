@@ -210,3 +210,20 @@ class RepeatedValuesError(SourceError):
             f"{self.path}, {self.place} {self.line}: {same} stands in {self.place} {self.earlier_line} already. "
             f"Remove one of the rows, or change `{self.field}` in the dataset's YAML file."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class TooManyBadRowsError(SourceError):
+    """So many rows of a file are bad that the file as a whole is refused."""
+
+    path: str
+    bad: int
+    rows: int
+    most: float
+    first: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.bad:,} of {self.rows:,} rows are bad, more than `max_bad_rows: {self.most:g}` allows. "
+            f"The first: {self.first}. Fix the file, or change columns or `max_bad_rows` in the dataset's YAML file."
+        )

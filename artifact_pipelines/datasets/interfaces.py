@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 import pyarrow as pa
 
 from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.declarations import Declaration
 
@@ -29,6 +30,10 @@ class RawFile:
     label: str
 
 
+Written = tuple[int, str | None]
+"""Number of the line where a row begins, and the row's text."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenTable:
     """A table that is ready to be read.
@@ -36,12 +41,15 @@ class OpenTable:
     Attributes:
         batches: Its rows, in their order; taking a batch reads it.
         read_as: How the file is written: what is written down with the version, and used for the next one.
-        line_of: Returns the line where the row at a place, from 0, begins; None: rows have no lines.
+        written: Returns for rows of the batch that was taken last, by their ascending places in it, the number of the
+            line (of a sheet: the row) where each begins, and its text, if it has one. None: rows have no lines.
+        bad: The rows that are left out, as batches are taken; None: the contract allows none.
     """
 
     batches: pa.RecordBatchReader
     read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    line_of: Callable[[int], int] | None = None
+    written: Callable[[Sequence[int]], Sequence[Written]] | None = None
+    bad: BadRows | None = None
 
 
 class IFileFormat(Declaration, abc.ABC):

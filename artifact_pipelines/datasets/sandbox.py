@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -26,12 +26,15 @@ import pydantic
 
 from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.datasets.exceptions import ReaderDiedError, UnparsableSourceError
-from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile, Written
+from artifact_pipelines.datasets.reading.bad_rows import SCHEMA, BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from artifact_pipelines.datasets.sandbox import main; main()"
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
 _PIECE_BYTES = 1 << 20
+_LINES = pa.field("line", pa.int64())
+"""The last column of the stream, if rows have lines."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,15 +134,28 @@ class _Reading:
 
     def open(self) -> OpenTable:
         """Return the table as soon as the child has opened it."""
-        read_as = self._next_note()["read_as"]
+        note = self._next_note()
+        bad = BadRows(self._label) if note["leaves_out"] else None
         with self._end_explained():
             reader = pa.ipc.open_stream(self._table)
-        return OpenTable(pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader)), read_as)
+        schema = pa.schema(list(reader.schema)[:-1]) if note["has_lines"] else reader.schema
+        batches = pa.RecordBatchReader.from_batches(schema, self._batches(reader, schema, bad))
+        return OpenTable(batches, note["read_as"], self._written if note["has_lines"] else None, bad)
 
-    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, reader: pa.RecordBatchReader, schema: pa.Schema, bad: BadRows | None
+    ) -> Iterator[pa.RecordBatch]:
         with self._end_explained():
-            yield from reader
+            for batch in reader:
+                self._lines = batch.columns[-1]
+                yield pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
+            if bad is not None:
+                for batch in pa.ipc.open_stream(self._table):
+                    bad.add_batch(batch)
         self._next_note()  # or the child has not read the whole table
+
+    def _written(self, places: Sequence[int]) -> Sequence[Written]:
+        return [(int(self._lines[place].as_py()), None) for place in places]
 
     @contextlib.contextmanager
     def _end_explained(self) -> Iterator[None]:
@@ -254,16 +270,30 @@ def _limit(job: _Job) -> None:
 def _send(job: _Job, table: IO[bytes], notes: IO[str]) -> None:
     kind = functools.reduce(getattr, job.format_class.split("."), importlib.import_module(job.module))
     with kind.model_validate(job.options).open(job.file, job.contract) as opened:
-        _write(notes, {"read_as": dict(opened.read_as)})
-        with pa.ipc.new_stream(table, opened.batches.schema) as writer:
+        leaves_out, has_lines = opened.bad is not None, opened.written is not None
+        _write(notes, {"read_as": dict(opened.read_as), "leaves_out": leaves_out, "has_lines": has_lines})
+        schema = opened.batches.schema
+        with pa.ipc.new_stream(table, schema.append(_LINES) if has_lines else schema) as writer:
             table.flush()
             for batch in opened.batches:
                 try:
                     batch.validate(full=True)  # the parent trusts what it gets
                 except pa.ArrowInvalid as error:
                     raise UnparsableSourceError(job.file.label, kind.tag(), "its data are damaged") from error
-                writer.write_batch(batch)
+                writer.write_batch(_with_lines(batch, opened.written) if opened.written else batch)
                 table.flush()
+        if opened.bad is not None:
+            with pa.ipc.new_stream(table, SCHEMA) as writer:
+                for batch in opened.bad.batches():
+                    writer.write_batch(batch)
+        table.flush()
+
+
+def _with_lines(batch: pa.RecordBatch, written: Callable[[Sequence[int]], Sequence[Written]]) -> pa.RecordBatch:
+    lines = [line for line, _ in written(range(batch.num_rows))]
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, pa.array(lines, _LINES.type)], schema=batch.schema.append(_LINES)
+    )
 
 
 def _write(notes: IO[str], note: Mapping[str, Any]) -> None:

@@ -1,16 +1,14 @@
 """Reads raw files as tables, and holds their columns and values to the dataset's contract."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import pyarrow as pa
-
-from artifact_pipelines.datasets.exceptions import BrokenRuleError, RepeatedValuesError
+from artifact_pipelines.datasets.checked_rows import CheckedRows
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.row_checks import Breach, Repetitions, find_breaches, rules_of
 from artifact_pipelines.datasets.registry import check_content
 from artifact_pipelines.datasets.sandbox import open_in_child
 from artifact_pipelines.storage.artifact import Artifact
@@ -48,56 +46,25 @@ def open_table(
         ReaderDiedError: The process of its own died, or went beyond a limit; also when the table is read.
         BrokenRuleError: When the table is read: a value breaks a rule of its column.
         RepeatedValuesError: When the table is read: a key or a unique value stands twice.
+        TooManyBadRowsError: When the table is read to its end, if the contract leaves bad rows out.
     """
     chosen = file_format.chosen_for(file)
     check_content(file, chosen)
     is_isolated = chosen.ISOLATED and not trusted
 
-    def opened() -> AbstractContextManager[OpenTable]:
-        return open_in_child(chosen, file, contract) if is_isolated else chosen.open(file, contract)
-
-    with opened() as table:
-        schema = table.batches.schema
-        check_columns(schema.names, contract, file.label)
-        rules = rules_of(contract, schema)
-        unique = [Repetitions(columns, field) for field, columns in contract.unique_columns(schema.names).items()]
-        if not rules and not unique:
+    @contextmanager
+    def opened() -> Iterator[OpenTable]:
+        opening = open_in_child(chosen, file, contract) if is_isolated else chosen.open(file, contract)
+        with opening as table:
+            check_columns(table.batches.schema.names, contract, file.label)
             yield table
-            return
 
-        def checked() -> Iterator[pa.RecordBatch]:
-            row = 0
-            for batch in table.batches:
-                if breaches := find_breaches(batch, rules, row):
-                    raise _broken(file.label, table, breaches[0])
-                for repetitions in unique:
-                    repetitions.add(batch)
-                yield batch
-                row += batch.num_rows
-            for repetitions in unique:
-                _check_unique(repetitions, file.label, opened)
-
-        yield dataclasses.replace(table, batches=pa.RecordBatchReader.from_batches(schema, checked()))
-
-
-def _broken(label: str, table: OpenTable, breach: Breach) -> BrokenRuleError:
-    line, place = _place(table, breach.row)
-    rule = breach.rule
-    return BrokenRuleError(label, line, rule.column, breach.value, rule.fault, rule.field, place)
-
-
-def _place(table: OpenTable, row: int) -> tuple[int, str]:
-    return (table.line_of(row), "line") if table.line_of else (row + 1, "row")
-
-
-def _check_unique(
-    repetitions: Repetitions, label: str, opened: Callable[[], AbstractContextManager[OpenTable]]
-) -> None:
-    hashes = repetitions.repeated()
-    if not hashes.size:
+    rows = CheckedRows(file.label, contract, opened)
+    if not contract.leaves_out:
+        with opened() as table:
+            yield dataclasses.replace(table, batches=rows.all_good(table))
         return
-    with opened() as table:  # once more, to see the values themselves
-        if found := repetitions.first(table.batches, hashes):
-            row, earlier, values = found
-            (line, place), (earlier_line, _) = _place(table, row), _place(table, earlier)
-            raise RepeatedValuesError(label, line, earlier_line, repetitions.columns, values, repetitions.field, place)
+    repeated = rows.find_repeated()
+    with opened() as table:
+        bad = table.bad if table.bad is not None else BadRows(file.label)
+        yield dataclasses.replace(table, batches=rows.only_good(table, bad, repeated), bad=bad)

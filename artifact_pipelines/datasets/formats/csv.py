@@ -22,7 +22,7 @@ from artifact_pipelines.datasets.reading.csv_dialect import (
 from artifact_pipelines.datasets.reading.csv_text import CsvText
 from artifact_pipelines.datasets.reading.raw_stream import Utf8Stream, open_plain
 from artifact_pipelines.datasets.reading.spelling import Spelling, check_date_format, check_timestamp_format
-from artifact_pipelines.datasets.reading.typed_rows import check_rows, line_of_row, read_values
+from artifact_pipelines.datasets.reading.typed_rows import open_rows
 from artifact_pipelines.declarations import checked_by
 
 _Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
@@ -112,8 +112,7 @@ class Csv(CsvOptions):
         spelling, dialect = self.spelling(), self.dialect(file, contract)
         rows = CsvText(file.path, file.label, dialect, self.null_values)
         check_columns(rows.names, contract, file.label)
-        types = check_rows(rows, contract, spelling)
-        yield OpenTable(read_values(rows, types), dialect.facts(), lambda row: line_of_row(rows, row))
+        yield open_rows(rows, contract, spelling, dialect.facts())
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
         """Return how the file is written: as declared, else as the version before, else as its beginning shows."""

@@ -13,7 +13,7 @@ from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.sheet_text import RANGE, SheetPlace, SheetText, days_only, read_sheet
 from artifact_pipelines.datasets.reading.spelling import PLAIN
-from artifact_pipelines.datasets.reading.typed_rows import check_rows, read_values
+from artifact_pipelines.datasets.reading.typed_rows import open_rows
 
 
 class Excel(IFileFormat):
@@ -42,8 +42,7 @@ class Excel(IFileFormat):
         rows = _with_days(rows, contract)
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})
-        types = check_rows(rows, kept_as_text, PLAIN)
-        yield OpenTable(read_values(rows, types))
+        yield open_rows(rows, kept_as_text, PLAIN)
 
 
 def _with_days(rows: SheetText, contract: Contract) -> SheetText:

@@ -23,7 +23,8 @@ class Ndjson(TextOptions):
     @contextmanager
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         """See `IFileFormat`."""
-        yield open_json(JsonRows(file.path, file.label, self.encoding, self.BY_LINE), contract, self.spelling())
+        rows = JsonRows(file.path, file.label, self.encoding, self.BY_LINE, contract.leaves_out)
+        yield open_json(rows, contract, self.spelling())
 
 
 class Json(Ndjson):

@@ -12,6 +12,9 @@ from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.reading.spelling import Spelling
 
 OnSchemaChange = Literal["fail", "add_columns", "widen", "accept"]
+OnBadRows = Literal["fail", "quarantine"]
+MOST_BAD_ROWS = 0.5
+"""Default of `max_bad_rows`: beyond it the file is most probably not what the dataset expects."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Contract:
         rules: What is declared of a column besides its type.
         on_schema_change: `fail`: the columns are those of the version before. `add_columns`: there may be more.
             `widen`: and their types may become wider where nothing is lost. `accept`: they may be any.
+        on_bad_rows: `fail`: a bad row refuses the file. `quarantine`: it is left out of the table and kept beside it.
+        max_bad_rows: Largest share of bad rows; more refuse the file.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -47,17 +52,29 @@ class Contract:
     before: VersionBefore | None = None
     on_schema_change: OnSchemaChange = "widen"
     rules: Mapping[str, ColumnDeclaration] = dataclasses.field(default_factory=dict)
+    on_bad_rows: OnBadRows = "fail"
+    max_bad_rows: float = MOST_BAD_ROWS
 
     @classmethod
     def declared(
-        cls, columns: Mapping[str, ColumnDeclaration], key: Sequence[str], on_schema_change: OnSchemaChange
+        cls,
+        columns: Mapping[str, ColumnDeclaration],
+        key: Sequence[str],
+        on_schema_change: OnSchemaChange,
+        on_bad_rows: OnBadRows = "fail",
+        max_bad_rows: float = MOST_BAD_ROWS,
     ) -> Self:
         """Return the contract that a YAML file declares."""
         types = {name: each.type for name, each in columns.items() if each.type is not None}
         rules = {
             name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
         }
-        return cls(types, key, on_schema_change=on_schema_change, rules=rules)
+        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows)
+
+    @property
+    def leaves_out(self) -> bool:
+        """True if bad rows are left out of the table."""
+        return self.on_bad_rows == "quarantine"
 
     @property
     def required(self) -> Sequence[str]:
@@ -70,8 +87,9 @@ class Contract:
         return "".join(f" {name}={each.spelled}" for name, each in self.rules.items() if each.spelled)
 
     def checks(self) -> str:
-        """Return the rules for values of columns, if there are any."""
-        return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks)
+        """Return the rules for values of columns and for bad rows, if there are any."""
+        bad_rows = f" bad_rows={self.max_bad_rows}" if self.leaves_out else ""
+        return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks) + bad_rows
 
     def unique_columns(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return columns of a file that have no two rows with the same values, by the field that declares them."""

@@ -245,15 +245,20 @@ def check_text(row: Row, label: str) -> None:
         raise MalformedRowError(label, row.line, problem, remedy) from error
 
 
+def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -> None:
+    """Refuse a row that cannot be split into as many values as there are columns."""
+    check_text(row, label)
+    values = split_row(row.data, dialect)
+    if len(values) != len(names):
+        found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
+        problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
+        raise MalformedRowError(label, row.line, problem, _COUNT)
+
+
 def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label: str) -> NoReturn:
     """Raise the error about the first row of a block that cannot be split into values."""
     for row in iterate_rows(block, dialect):
-        check_text(row, label)
-        values = split_row(row.data, dialect)
-        if len(values) != len(names):
-            found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
-            problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
-            raise MalformedRowError(label, row.line, problem, _COUNT)
+        check_row(row, dialect, names, label)
     raise AssertionError(f"no row of {label} from line {block.line} is malformed")
 
 

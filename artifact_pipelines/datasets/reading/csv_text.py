@@ -9,9 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from artifact_pipelines.datasets.exceptions import EmptySourceError
+from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
+from artifact_pipelines.datasets.interfaces import Written
+from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.csv_blocks import (
     Block,
+    check_row,
     check_text,
     explain_block,
     iterate_blocks,
@@ -81,6 +84,8 @@ class CsvText:
         return self._read(block, {name: types.get(name, pa.string()) for name in self.names})
 
     def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
+        if not block.data.strip(b"\r\n") and self._dialect.skips_blank_lines:
+            return pa.schema(list(types.items())).empty_table()  # Arrow refuses a text without any row
         data = _MARK + block.data if block.data.startswith(_MARK) else block.data
         places = {str(place): name for place, name in enumerate(self.names)}  # names may be empty
         kinds = {place: types[name] for place, name in places.items() if name in types}
@@ -113,9 +118,32 @@ class CsvText:
             ),
         )
 
-    def line_of(self, block: Block, row: int) -> int:
-        """Return the number of the line where a row of a block begins. Slow: for errors."""
-        return next(itertools.islice(iterate_rows(block, self._dialect), row, None)).line
+    def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:
+        """See `ITextRows`: malformed rows are blank in the block, so that lines keep their numbers.
+
+        Raises:
+            MalformedRowError: In a table of one column, where a blank line is a row.
+        """
+        bad: list[BadRow] = []
+        rest, copied = bytearray(), 0
+        for row in iterate_rows(block, self._dialect):
+            try:
+                check_row(row, self._dialect, self.names, self.label)
+            except MalformedRowError as error:
+                if not self._dialect.skips_blank_lines:
+                    raise
+                text = row.data.decode(errors="backslashreplace")
+                bad.append(BadRow(row.line, None, None, error.problem, text))
+                lines = block.data.count(b"\n", row.start, row.end)
+                rest += block.data[copied : row.start] + b"\n" * lines
+                copied = row.end
+        return Block(bytes(rest) + block.data[copied:], block.line), bad
+
+    def written(self, block: Block, places: Sequence[int]) -> Sequence[Written]:
+        """See `ITextRows`. Slow."""
+        wanted = set(places)
+        rows = enumerate(iterate_rows(block, self._dialect)) if wanted else ()
+        return [(row.line, row.data.decode()) for place, row in rows if place in wanted]
 
 
 def _names(rows: Sequence[Sequence[str]], has_header: bool) -> Sequence[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
+from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.csv_blocks import MOST_ROW_BYTES
 from artifact_pipelines.datasets.reading.json_types import Number
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
@@ -22,10 +23,32 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JsonBlock:
-    """Some rows, and the number of the line on which each begins."""
+    """Some rows.
 
-    rows: Sequence[Mapping[str, Any]]
-    lines: Sequence[int]
+    Attributes:
+        lines: Number of the line on which each begins.
+        texts: The text of each.
+        malformed: Rows that are left out.
+    """
+
+    rows: list[Mapping[str, Any]]
+    lines: list[int]
+    texts: list[str]
+    malformed: list[BadRow]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row:
+    """A row as it is found.
+
+    Attributes:
+        error: Why it is none.
+    """
+
+    line: int
+    value: Mapping[str, Any]
+    text: str
+    error: MalformedRowError | None = None
 
 
 class JsonRows:
@@ -33,13 +56,15 @@ class JsonRows:
 
     Args:
         by_line: True if each row is a line; False if rows may be laid out in any way.
+        leaves_out: True if malformed rows are left out.
 
     Attributes:
         names: The columns found so far; all of them once `blocks` has ended.
     """
 
-    def __init__(self, path: pathlib.Path, label: str, encoding: str, by_line: bool) -> None:
+    def __init__(self, path: pathlib.Path, label: str, encoding: str, by_line: bool, leaves_out: bool = False) -> None:
         self._path, self.label, self._encoding, self._by_line = path, label, encoding, by_line
+        self._leaves_out = leaves_out
         self.names: list[str] = []
         self._known: set[str] = set()
         self._has_surrogates = False
@@ -53,30 +78,28 @@ class JsonRows:
         Raises:
             MalformedRowError: A row is no JSON object, names a key twice, or brings too many columns.
         """
-        rows: list[Mapping[str, Any]] = []
-        lines: list[int] = []
-        size = 0
+        block, size, first_bad = JsonBlock([], [], [], []), 0, None
         with open_plain(self._path, self.label) as raw:
             stream = Utf8Stream(raw, self._encoding, self.label)
-            values = self._by_lines(stream) if self._by_line else self._one_by_one(stream)
-            for line, row, length in values:
-                self._take_names(row, line, length)
-                rows.append(row)
-                lines.append(line)
-                if (size := size + length) > BLOCK_CHARACTERS:
-                    yield JsonBlock(rows, lines)
-                    rows, lines, size = [], [], 0
+            for row in self._by_lines(stream) if self._by_line else self._one_by_one(stream):
+                if error := row.error:
+                    if not self._leaves_out:
+                        raise error
+                    first_bad = first_bad or error
+                    block.malformed.append(BadRow(row.line, None, None, error.problem, row.text))
+                else:
+                    self._take_names(row.value, row.line)
+                    block.rows.append(row.value)
+                    block.lines.append(row.line)
+                    block.texts.append(row.text)
+                if (size := size + len(row.text)) > BLOCK_CHARACTERS:
+                    yield block
+                    block, size = JsonBlock([], [], [], []), 0
         if not self.names:
-            raise EmptySourceError(self.label)
-        yield JsonBlock(rows, lines)
+            raise first_bad or EmptySourceError(self.label)
+        yield block
 
-    def _take_names(self, row: object, line: int, length: int) -> None:
-        if self._has_surrogates:
-            self._check_characters(row, line)
-        if length > MOST_NESTED and _levels(row) > MOST_NESTED:
-            raise MalformedRowError(self.label, line, f"it has more than {MOST_NESTED} levels of nesting", _LEVELS)
-        if not isinstance(row, dict):
-            raise MalformedRowError(self.label, line, f"the row is no JSON object: {row!r:.80}", _OBJECT)
+    def _take_names(self, row: Mapping[str, Any], line: int) -> None:
         if row.keys() <= self._known:
             return
         new = [name for name in row if name not in self._known]
@@ -92,10 +115,29 @@ class JsonRows:
             problem = f"half of a character: {error.object[error.start :][:1]!a}"
             raise MalformedRowError(self.label, line, problem, "Write both halves of the surrogate pair") from error
 
-    def _by_lines(self, stream: IBytes) -> Iterator[tuple[int, Any, int]]:
+    def _by_lines(self, stream: IBytes) -> Iterator[_Row]:
         for line, data in enumerate(_iterate_lines(stream, self.label), start=1):
-            if text := self._text(data, line).strip(" \t\r\n"):
-                yield line, self._decoded(text, line), len(text)
+            try:
+                text = self._text(data, line).strip(" \t\r\n")
+                if text:
+                    yield self._row(line, self._decoded(text, line), text)
+            except MalformedRowError as error:
+                yield _Row(line, {}, data.decode(errors="backslashreplace"), error)
+
+    def _row(self, line: int, value: Any, text: str) -> _Row:
+        try:
+            self._check_row(line, value, text)
+        except MalformedRowError as error:
+            return _Row(line, {}, text, error)
+        return _Row(line, value, text)
+
+    def _check_row(self, line: int, value: Any, text: str) -> None:
+        if self._has_surrogates:
+            self._check_characters(value, line)
+        if len(text) > MOST_NESTED and _levels(value) > MOST_NESTED:
+            raise MalformedRowError(self.label, line, f"it has more than {MOST_NESTED} levels of nesting", _LEVELS)
+        if not isinstance(value, dict):
+            raise MalformedRowError(self.label, line, f"the row is no JSON object: {value!r:.80}", _OBJECT)
 
     def _decoded(self, text: str, line: int) -> Any:
         try:
@@ -117,15 +159,14 @@ class JsonRows:
             problem = f"no UTF-8: {data[max(0, error.start - 20) : error.end + 20]!r}"
             raise MalformedRowError(self.label, line, problem, remedy) from error
 
-    def _one_by_one(self, stream: IBytes) -> Iterator[tuple[int, Any, int]]:
+    def _one_by_one(self, stream: IBytes) -> Iterator[_Row]:
         text = _TextBuffer(stream, self._text)
         is_array = text.peek() == "["
         if is_array:
             text.skip(1)
         while text.peek() not in ("]" if is_array else "", ""):
             line = text.line
-            value, length = self._next_value(text)
-            yield line, value, length
+            yield self._row(line, *self._next_value(text))
             if is_array and text.peek() == ",":
                 text.skip(1)
                 if text.peek() == "]":
@@ -137,7 +178,7 @@ class JsonRows:
         if text.peek():
             raise MalformedRowError(self.label, text.line, "there is more after the end of the array", _WHOLE)
 
-    def _next_value(self, text: "_TextBuffer") -> tuple[Any, int]:
+    def _next_value(self, text: "_TextBuffer") -> tuple[Any, str]:
         while True:
             try:
                 value, end = self._decoder.raw_decode(text.text, text.place)
@@ -180,11 +221,12 @@ class _TextBuffer:
             if self.place < len(self.text) or not self.fill():
                 return self.text[self.place : self.place + 1]
 
-    def skip(self, count: int) -> int:
-        """Go on by some characters, and return their number."""
-        self.line += self.text.count("\n", self.place, self.place + count)
+    def skip(self, count: int) -> str:
+        """Go on by some characters, and return them."""
+        skipped = self.text[self.place : self.place + count]
+        self.line += skipped.count("\n")
         self.place += count
-        return count
+        return skipped
 
 
 def _last_start(data: bytes) -> int:

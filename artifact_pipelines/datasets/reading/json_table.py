@@ -1,13 +1,14 @@
 """A JSON file as a table: types are found on all rows; declared ones, and those of the version before, are checked."""
 
-import itertools
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
-from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.interfaces import OpenTable, Written
+from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -28,39 +29,99 @@ def open_json(rows: JsonRows, contract: Contract, spelling: Spelling) -> OpenTab
     found, misfits = _find(rows, contract, spelling)
     check_columns(rows.names, contract, rows.label)
     types = {name: _type(name, found, misfits, contract, rows.label, spelling) for name in rows.names}
-    schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
+    doubtful = {name: error for name, error in misfits.items() if types[name] == error.type}
+    reading = _Reading(rows, types, doubtful, BadRows(rows.label) if contract.leaves_out else None)
+    batches = pa.RecordBatchReader.from_batches(reading.schema, reading.batches())
+    return OpenTable(batches, written=reading.written, bad=reading.bad)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for block in rows.blocks():
-            columns = [to_array([row.get(name) for row in block.rows], kind) for name, kind in types.items()]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    def line_of(row: int) -> int:
-        return next(itertools.islice((line for block in rows.blocks() for line in block.lines), row, None))
+class _Reading:
+    """The second pass: the values.
 
-    return OpenTable(pa.RecordBatchReader.from_batches(schema, batches()), line_of=line_of)
+    Args:
+        doubtful: Columns with values that do not fit; their rows are bad.
+        bad: Takes the bad rows; None: there are none.
+    """
+
+    def __init__(
+        self, rows: JsonRows, types: Mapping[str, JsonType], doubtful: Mapping[str, "_Misfit"], bad: BadRows | None
+    ) -> None:
+        self._rows, self._types, self._doubtful, self.bad = rows, types, doubtful, bad
+        self.schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
+        self._block = JsonBlock([], [], [], [])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for block in self._rows.blocks():
+            self._block = self._without_bad(self.bad, block) if self.bad is not None else block
+            columns = [
+                to_array([row.get(name) for row in self._block.rows], kind) for name, kind in self._types.items()
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def written(self, places: Sequence[int]) -> Sequence[Written]:
+        """See `OpenTable`."""
+        return [(self._block.lines[place], self._block.texts[place]) for place in places]
+
+    def _without_bad(self, bad: BadRows, block: JsonBlock) -> JsonBlock:
+        faults: dict[int, BadRow] = {}
+        for name, misfit in self._doubtful.items():
+            texts = _texts(block, name)
+            for at in misfit.type.misfits(texts):
+                reason = f"is not {misfit.expected}"
+                faults.setdefault(at, BadRow(block.lines[at], name, texts[at], reason, block.texts[at]))
+        bad.add([*block.malformed, *faults.values()])
+        good = [at for at in range(len(block.rows)) if at not in faults]
+        rows, lines = [block.rows[at] for at in good], [block.lines[at] for at in good]
+        return JsonBlock(rows, lines, [block.texts[at] for at in good], [])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Misfit:
+    """The first value of a column that its type does not accept.
+
+    Attributes:
+        whose: Who says that the column has this type.
+    """
+
+    line: int
+    column: str
+    value: str
+    type: ColumnType
+    whose: str
+
+    @property
+    def expected(self) -> str:
+        return f"{self.type.expected}, {self.whose}"
+
+    def error(self, label: str) -> RefusedValueError:
+        return RefusedValueError(label, self.line, self.column, self.value, self.expected)
 
 
 def _find(
     rows: JsonRows, contract: Contract, spelling: Spelling
-) -> tuple[Mapping[str, FoundJson], Mapping[str, RefusedValueError]]:
-    """Return what all columns are, and the first refused values of those of the version before."""
+) -> tuple[Mapping[str, FoundJson], Mapping[str, _Misfit]]:
+    """Return what all columns are, and the first values that do not fit declared types and those of the version before.
+
+    Raises:
+        RefusedValueError: The type is declared, and bad rows are not left out.
+    """
     found: dict[str, FoundJson] = {}
-    misfits: dict[str, RefusedValueError] = {}
+    misfits: dict[str, _Misfit] = {}
     declared = contract.declared_types(spelling)
     kept = {name: kind for name in contract.kept if (kind := _kept_type(name, contract, spelling))}
+    version = contract.before.version if contract.before else 0
     for block in rows.blocks():
         for name in rows.names:
-            values = [row.get(name) for row in block.rows]
-            if name in declared:
-                if error := _misfit(rows.label, block, name, declared[name], "as `columns` declares"):
-                    raise error
+            if name not in declared:
+                found.setdefault(name, FoundJson(spelling)).add([row.get(name) for row in block.rows])
+            kind = declared.get(name) or kept.get(name)
+            if kind is None or name in misfits:
                 continue
-            found.setdefault(name, FoundJson(spelling)).add(values)
-            if name in kept and name not in misfits and contract.before:
-                whose = f"as in version {contract.before.version}"
-                if error := _misfit(rows.label, block, name, kept[name], whose):
-                    misfits[name] = error
+            whose = "as `columns` declares" if name in declared else f"as in version {version}"
+            if misfit := _misfit(block, name, kind, whose):
+                misfits[name] = misfit
+                if name in declared and not contract.leaves_out:
+                    raise misfit.error(rows.label)
     return found, misfits
 
 
@@ -68,19 +129,23 @@ def _kept_type(name: str, contract: Contract, spelling: Spelling) -> ColumnType 
     return None if name in contract.columns else type_of_arrow(contract.kept[name], spelling)
 
 
-def _misfit(label: str, block: JsonBlock, name: str, kind: ColumnType, whose: str) -> RefusedValueError | None:
-    texts = pl.Series([as_text(row.get(name)) for row in block.rows], dtype=pl.String)
+def _misfit(block: JsonBlock, name: str, kind: ColumnType, whose: str) -> _Misfit | None:
+    texts = _texts(block, name)
     wrong = kind.misfits(texts)
     if not wrong.len():
         return None
     row = int(wrong[0])
-    return RefusedValueError(label, block.lines[row], name, str(texts[row]), f"{kind.expected}, {whose}")
+    return _Misfit(block.lines[row], name, str(texts[row]), kind, whose)
+
+
+def _texts(block: JsonBlock, name: str) -> pl.Series:
+    return pl.Series([as_text(row.get(name)) for row in block.rows], dtype=pl.String)
 
 
 def _type(
     name: str,
     found: Mapping[str, FoundJson],
-    misfits: Mapping[str, RefusedValueError],
+    misfits: Mapping[str, _Misfit],
     contract: Contract,
     label: str,
     spelling: Spelling,
@@ -96,8 +161,10 @@ def _type(
     wider = widened(before, now) if before and isinstance(now, ColumnType) else None
     if wider and contract.on_schema_change == "widen":
         return wider
+    if before is not None and contract.leaves_out:
+        return before
     if name in misfits:
-        raise misfits[name]
+        raise misfits[name].error(label)
     assert contract.before is not None  # or nothing would be kept
     problem = f"column {name!r} is {now.arrow}, and {contract.kept[name]} in version {contract.before.version}"
     remedy = f"Fix the file, declare `columns: {{{name}: VARCHAR}}`, or set `on_schema_change: accept`"

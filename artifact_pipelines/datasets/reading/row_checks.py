@@ -5,10 +5,9 @@ One idea: a rule is a vectorised function that marks wrong values. Only if there
 
 import dataclasses
 import decimal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,7 +38,7 @@ class Breach:
     """A value that breaks a rule.
 
     Attributes:
-        row: Its place among all rows, from 0.
+        row: Its place in the batch, from 0.
     """
 
     row: int
@@ -107,7 +106,7 @@ def _scalar(text: str, field: pa.Field, place: str, rounding: str | None = None)
         raise InvalidArgumentError(place, text, f"a value of the column's type {kind}") from error
 
 
-def find_breaches(batch: pa.RecordBatch, rules: Sequence[Rule], first_row: int) -> Sequence[Breach]:
+def find_breaches(batch: pa.RecordBatch, rules: Sequence[Rule]) -> Sequence[Breach]:
     """Return the first breach of each wrong row, in the order of the rows."""
     breaches: dict[int, Breach] = {}
     for rule in rules:
@@ -116,57 +115,9 @@ def find_breaches(batch: pa.RecordBatch, rules: Sequence[Rule], first_row: int) 
         if not pc.any(wrong).as_py():
             continue
         for row in np.flatnonzero(wrong.fill_null(False).to_numpy(zero_copy_only=False)):
-            breaches.setdefault(int(row), Breach(first_row + int(row), _shown(values[int(row)]), rule))
+            breaches.setdefault(int(row), Breach(int(row), _shown(values[int(row)]), rule))
     return [breaches[row] for row in sorted(breaches)]
 
 
 def _shown(value: pa.Scalar) -> str | None:
     return str(value) if value.is_valid else None
-
-
-class Repetitions:
-    """Finds rows that have the same values in some columns: hashes of all rows, 8 bytes each, are kept and sorted.
-
-    Rows with a null in one of the columns are never the same.
-
-    Args:
-        field: Its name in YAML, such as `key`.
-    """
-
-    def __init__(self, columns: Sequence[str], field: str) -> None:
-        self.columns, self.field = columns, field
-        self._hashes: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take further rows."""
-        self._hashes.append(self._frame(batch).drop_nulls().hash_rows(seed=1).to_numpy())
-
-    def _frame(self, batch: pa.RecordBatch) -> pl.DataFrame:
-        columns = [batch.column(name) for name in self.columns]
-        plain = [pc.dictionary_decode(each) if pa.types.is_dictionary(each.type) else each for each in columns]
-        frame = pl.from_arrow(pa.Table.from_arrays(plain, [str(place) for place in range(len(plain))]))
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def repeated(self) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-        """Return the hashes that occur more than once: values that may be the same. No rows can be added any more."""
-        hashes = np.concatenate(self._hashes) if self._hashes else np.empty(0, np.uint64)
-        self._hashes.clear()
-        hashes.sort()
-        return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-
-    def first(
-        self, batches: Iterable[pa.RecordBatch], hashes: "np.ndarray[tuple[int], np.dtype[np.uint64]]"
-    ) -> tuple[int, int, Sequence[str]] | None:
-        """Return the first row that repeats an earlier one, the earlier one, and their values; None: none does."""
-        seen: dict[tuple[object, ...], int] = {}
-        start = 0
-        for batch in batches:
-            frame = self._frame(batch).with_row_index("row", start)
-            names = frame.columns[1:]
-            is_candidate = frame.select(names).hash_rows(seed=1).is_in(hashes.tolist())
-            for row, *values in frame.filter(is_candidate).drop_nulls().iter_rows():
-                if (earlier := seen.setdefault(tuple(values), row)) != row:
-                    return row, earlier, [str(value) for value in values]
-            start += batch.num_rows
-        return None

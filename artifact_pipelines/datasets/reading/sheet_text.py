@@ -20,6 +20,8 @@ from artifact_pipelines.datasets.exceptions import (
     SchemaMismatchError,
     UnparsableSourceError,
 )
+from artifact_pipelines.datasets.interfaces import Written
+from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.sheet_numbers import (
     has_numbers,
     has_words,
@@ -109,9 +111,13 @@ class SheetText:
         """See `ITextRows`."""
         return block.texts
 
-    def line_of(self, block: SheetBlock, row: int) -> int:
-        """Return the number of a row."""
-        return int(block.numbers[row].as_py())
+    def without_malformed(self, block: SheetBlock) -> tuple[SheetBlock, Sequence[BadRow]]:
+        """See `ITextRows`: a row of cells cannot be malformed."""
+        return block, []
+
+    def written(self, block: SheetBlock, places: Sequence[int]) -> Sequence[Written]:
+        """Return the numbers of rows; see `ITextRows`."""
+        return [(int(block.numbers[place].as_py()), None) for place in places]
 
 
 def read_sheet(path: pathlib.Path, label: str, place: SheetPlace, nulls: Sequence[str]) -> SheetText:

@@ -1,17 +1,22 @@
 """The types of a table of texts, checked on all rows, and then its values.
 
 Two passes: the first checks every text and finds the types, so that a fault is known before anything is stored; the
-second reads the values.
+second reads the values. Where bad rows are left out, the first notes the columns that have some, and the second looks
+for them.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.interfaces import OpenTable, Written
+from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.found_types import Found, FoundText, decimal_type, find_type
@@ -36,13 +41,20 @@ class ITextRows(Protocol[Block]):
         """Yield its rows in blocks."""
 
     def texts(self, block: Block, names: Sequence[str]) -> pa.Table:
-        """Return some columns of a block's rows as texts."""
+        """Return some columns of a block's rows as texts.
+
+        Raises:
+            MalformedRowError: A row cannot be split into values.
+        """
 
     def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
-        """Return a block's rows with values of some types, text elsewhere."""
+        """Return a block's rows with values of some types, text elsewhere. Raises as `texts`."""
 
-    def line_of(self, block: Block, row: int) -> int:
-        """Return the line where a row of a block begins."""
+    def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:
+        """Return a block without the rows for which `texts` raises, and these."""
+
+    def written(self, block: Block, places: Sequence[int]) -> Sequence[Written]:
+        """Return lines and texts of rows of a block, by their ascending places."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,8 +67,23 @@ class _Misfit:
     type: ColumnType
 
 
-def check_rows(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling) -> Mapping[str, ColumnType]:
-    """Check all texts against declared types and those of the version before, and find the others.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fixed:
+    """The type that a column must have, and who says so, for errors."""
+
+    type: ColumnType
+    whose: str
+    is_declared: bool
+
+    @property
+    def expected(self) -> str:
+        return f"{self.type.expected}, {self.whose}"
+
+
+def open_rows(
+    rows: "ITextRows[Block]", contract: Contract, spelling: Spelling, read_as: Mapping[str, Any] | None = None
+) -> OpenTable:
+    """Return texts as a table. All of them are checked against declared types and those of the version before.
 
     Raises:
         SchemaMismatchError: There are no rows, and the version before has some.
@@ -65,51 +92,77 @@ def check_rows(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling)
     if contract.kept and contract.before and next(rows.blocks(), None) is None:
         problem = f"it has a header and no rows, and version {contract.before.version} is a whole table"
         raise SchemaMismatchError(rows.label, problem, "Drop the whole file, or set `on_schema_change: accept`")
+    fixed = _fixed(contract, spelling)
+    types, misfits = _pass_over(rows, fixed, spelling, contract.leaves_out)
+    doubtful = {name: fixed[name] for name in misfits if fixed[name].is_declared}
+    if kept := misfits.keys() - doubtful:
+        sure = {name: _Fixed(kind, "", False) for name, kind in types.items() if name not in kept}
+        found, _ = _pass_over(rows, sure, spelling, contract.leaves_out)
+        for name in kept:
+            wider = widened(fixed[name].type, found[name]) if contract.on_schema_change == "widen" else None
+            if wider is None and not contract.leaves_out:
+                raise _refused(rows.label, misfits[name], fixed[name])
+            types[name] = wider or fixed[name].type
+            doubtful |= {} if wider else {name: fixed[name]}
+    bad = BadRows(rows.label) if contract.leaves_out else None
+    reading = _Reading(rows, {name: types[name] for name in rows.names}, doubtful, bad)
+    batches = pa.RecordBatchReader.from_batches(reading.schema, reading.batches())
+    return OpenTable(batches, read_as or {}, reading.written, bad)
+
+
+def _fixed(contract: Contract, spelling: Spelling) -> Mapping[str, _Fixed]:
     declared = contract.declared_types(spelling)
+    version = contract.before.version if contract.before else 0
     kept = {
-        name: found
+        name: _Fixed(found, f"as in version {version}", False)
         for name, kind in contract.kept.items()
-        if name not in declared and (found := type_of_arrow(kind, spelling))
+        if (found := type_of_arrow(kind, spelling))
     }
-    fixed = {**kept, **declared}
-    types, misfits = _pass_over(rows, fixed, spelling, declared.keys())
-    if misfits:
-        again, _ = _pass_over(rows, {n: t for n, t in types.items() if n not in misfits}, spelling, ())
-        wider = {name: _widened(rows.label, misfit, again[name], contract) for name, misfit in misfits.items()}
-        types = {**types, **wider}
-    return {name: types[name] for name in rows.names}
+    return {**kept, **{name: _Fixed(kind, "as `columns` declares", True) for name, kind in declared.items()}}
 
 
 def _pass_over(
-    rows: "ITextRows[Block]", fixed: Mapping[str, ColumnType], spelling: Spelling, declared: Collection[str]
-) -> tuple[Mapping[str, ColumnType], Mapping[str, _Misfit]]:
-    """Return the types of all columns, and the first misfits of those that are fixed but not declared."""
+    rows: "ITextRows[Block]", fixed: Mapping[str, _Fixed], spelling: Spelling, leaves_out: bool
+) -> tuple[dict[str, ColumnType], Mapping[str, _Misfit]]:
+    """Return the types of all columns, and the first misfits of those that are fixed.
+
+    Raises:
+        RefusedValueError: One of them is declared, and bad rows are not left out.
+    """
     found: dict[str, Found | None] = {}
     misfits: dict[str, _Misfit] = {}
-    for block in rows.blocks():
+    texts_only = {name for name, each in fixed.items() if each.type == TEXT}
+    for each in rows.blocks():
         # Nothing more can be learned about a column of texts; its rows are still split.
-        unsure = [name for name in rows.names if fixed.get(name) != TEXT and found.get(name) != FoundText()]
-        table = rows.texts(block, unsure)
+        unsure = [name for name in rows.names if name not in texts_only and found.get(name) != FoundText()]
+        block, table, _ = _read(rows, each, functools.partial(rows.texts, names=unsure), leaves_out)
         for name in unsure:
             texts = pl.Series(name, table.column(name))
             if name not in fixed:
                 found[name] = find_type(found.get(name), texts, spelling)
-            elif name not in misfits and (wrong := fixed[name].misfits(texts)).len():
+            elif name not in misfits and (wrong := fixed[name].type.misfits(texts)).len():
                 row = int(wrong[0])
-                misfits[name] = _Misfit(rows.line_of(block, row), name, str(texts[row]), fixed[name])
-        if first := [misfit for name, misfit in misfits.items() if name in declared]:
-            raise _refused(rows.label, min(first, key=lambda misfit: misfit.line), "as `columns` declares")
+                [(line, _)] = rows.written(block, [row])
+                misfits[name] = _Misfit(line, name, str(texts[row]), fixed[name].type)
+        first = [misfit for name, misfit in misfits.items() if fixed[name].is_declared]
+        if first and not leaves_out:
+            misfit = min(first, key=lambda misfit: misfit.line)
+            raise _refused(rows.label, misfit, fixed[misfit.column])
     types = {name: state.type if state else TEXT for name, state in found.items()}
-    return {name: fixed.get(name) or types.get(name, TEXT) for name in rows.names}, misfits
+    return {name: fixed[name].type if name in fixed else types.get(name, TEXT) for name in rows.names}, misfits
 
 
-def _widened(label: str, misfit: _Misfit, found: ColumnType, contract: Contract) -> ColumnType:
-    """Return the wider type of a column, if nothing is lost and the contract allows it."""
-    assert contract.before is not None  # or there would be no misfit
-    wider = widened(misfit.type, found) if contract.on_schema_change == "widen" else None
-    if wider is None:
-        raise _refused(label, misfit, f"as in version {contract.before.version}")
-    return wider
+def _read(
+    rows: "ITextRows[Block]", block: Block, read: Callable[[Block], pa.Table], leaves_out: bool
+) -> tuple[Block, pa.Table, Sequence[BadRow]]:
+    """Return a block as a table; also the block without its malformed rows, and these, if they are left out."""
+    try:
+        return block, read(block), []
+    except MalformedRowError:
+        if not leaves_out:
+            raise
+    rest, malformed = rows.without_malformed(block)
+    return rest, read(rest), malformed
 
 
 def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
@@ -130,37 +183,71 @@ def _digits(kind: Integer | Decimal) -> tuple[int, int]:
     return (kind.precision - kind.scale, kind.scale) if isinstance(kind, Decimal) else (18, 0)
 
 
-def _refused(label: str, misfit: _Misfit, whose: str) -> RefusedValueError:
-    return RefusedValueError(label, misfit.line, misfit.column, misfit.value, f"{misfit.type.expected}, {whose}")
+def _refused(label: str, misfit: _Misfit, fixed: _Fixed) -> RefusedValueError:
+    return RefusedValueError(label, misfit.line, misfit.column, misfit.value, fixed.expected)
 
 
-def read_values(rows: "ITextRows[Block]", types: Mapping[str, ColumnType]) -> pa.RecordBatchReader:
-    """Return the values of texts that `check_rows` has checked."""
-    schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
-    # Arrow reads a value as it reads a checked text, but for spellings that the dataset declares.
-    direct = {name: kind.arrow for name, kind in types.items() if kind.is_plain and not isinstance(kind, Float)}
+class _Reading(Generic[Block]):
+    """The second pass.
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for block in rows.blocks():
-            table = rows.values(block, direct)
+    Args:
+        types: Of all columns, in order.
+        doubtful: Columns with texts that do not fit; their rows are bad.
+        bad: Takes the bad rows; None: there are none.
+    """
+
+    def __init__(
+        self,
+        rows: "ITextRows[Block]",
+        types: Mapping[str, ColumnType],
+        doubtful: Mapping[str, _Fixed],
+        bad: BadRows | None,
+    ) -> None:
+        self._rows, self._types, self._doubtful, self._bad = rows, types, doubtful, bad
+        self.schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
+        # Arrow reads a value as it reads a checked text, but for spellings that the dataset declares.
+        self._direct = {
+            name: kind.arrow
+            for name, kind in types.items()
+            if kind.is_plain and not isinstance(kind, Float) and name not in doubtful
+        }
+        self._block: Block | None = None
+        self._kept: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for each in self._rows.blocks():
+            read = functools.partial(self._rows.values, types=self._direct)
+            block, table, malformed = _read(self._rows, each, read, self._bad is not None)
+            self._block = block
+            self._kept = None
+            if self._bad is not None:
+                table = self._without_bad(self._bad, table, malformed)
             columns = [
                 column if column.type == kind.arrow else _converted(column, kind)
-                for column, kind in zip(table.columns, types.values(), strict=True)
+                for column, kind in zip(table.columns, self._types.values(), strict=True)
             ]
-            yield from pa.Table.from_arrays(columns, schema=schema).to_batches()
+            yield from pa.Table.from_arrays(columns, schema=self.schema).to_batches()
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    def written(self, places: Sequence[int]) -> Sequence[Written]:
+        """See `OpenTable`."""
+        assert self._block is not None  # a batch was taken
+        return self._rows.written(self._block, places if self._kept is None else [int(self._kept[at]) for at in places])
+
+    def _without_bad(self, bad: BadRows, table: pa.Table, malformed: Sequence[BadRow]) -> pa.Table:
+        faults: dict[int, tuple[str, str, str]] = {}
+        for name, fixed in self._doubtful.items():
+            texts = pl.Series(table.column(name))
+            for row in fixed.type.misfits(texts):
+                faults.setdefault(row, (name, texts[row], f"is not {fixed.expected}"))
+        written = zip(sorted(faults), self.written(sorted(faults)), strict=True)
+        found = [BadRow(line, *faults[at], text or values_as_json(table, at)) for at, (line, text) in written]
+        bad.add([*malformed, *found])
+        if not faults:
+            return table
+        is_good = ~np.isin(np.arange(table.num_rows), list(faults))
+        self._kept = np.flatnonzero(is_good)
+        return table.filter(pa.array(is_good))
 
 
 def _converted(column: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
     return pa.chunked_array([kind.convert(chunk) for chunk in column.chunks], kind.arrow)
-
-
-def line_of_row(rows: "ITextRows[Block]", row: int) -> int:
-    """Return the line where the row at a place, from 0, begins. Slow: for errors."""
-    for block in rows.blocks():
-        count = rows.texts(block, rows.names[:1]).num_rows
-        if row < count:
-            return rows.line_of(block, row)
-        row -= count
-    raise AssertionError(f"{rows.label} has no row {row}")

@@ -1,0 +1,178 @@
+"""Holds the rows of an open table to the rules of its contract, while they stream by.
+
+A bad row refuses the file, or is left out and kept beside the table, as the contract says.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import pyarrow as pa
+
+from artifact_pipelines.datasets.exceptions import BrokenRuleError, RepeatedValuesError, TooManyBadRowsError
+from artifact_pipelines.datasets.interfaces import OpenTable, Written
+from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.repetitions import MOST_REPEATED, Hashes, Repetitions
+from artifact_pipelines.datasets.reading.row_checks import Breach, Rule, find_breaches, rules_of
+
+Opened = Callable[[], AbstractContextManager[OpenTable]]
+_Values = tuple[object, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CheckedRows:
+    """The checks of one file.
+
+    Attributes:
+        label: Name of the dropped file.
+        opened: Opens the table anew.
+    """
+
+    label: str
+    contract: Contract
+    opened: Opened
+
+    def find_repeated(self) -> Mapping[str, Hashes]:
+        """Return which values may stand twice, by the field that forbids it: so that later rows can be left out.
+
+        Raises:
+            RepeatedValuesError: There are too many to leave them out.
+        """
+        with self.opened() as table:
+            unique = self._unique(table)
+            for batch in table.batches if unique else ():
+                for each in unique:
+                    each.add(batch)
+        hashes = {each.field: each.repeated() for each in unique}
+        for each in unique:
+            if len(hashes[each.field]) > MOST_REPEATED:
+                self._refuse_repeated(each, hashes[each.field])
+        return hashes
+
+    def all_good(self, table: OpenTable) -> pa.RecordBatchReader:
+        """Return the rows of a table. Taking them raises if one is bad."""
+        rules, unique = rules_of(self.contract, table.batches.schema), self._unique(table)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for start, batch in _counted(table):
+                if breaches := find_breaches(batch, rules):
+                    raise self._broken(table, start, breaches[0])
+                for each in unique:
+                    each.add(batch)
+                yield batch
+            for each in unique:
+                if len(hashes := each.repeated()):
+                    self._refuse_repeated(each, hashes)
+
+        if not rules and not unique:
+            return table.batches
+        return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
+
+    def only_good(self, table: OpenTable, bad: BadRows, repeated: Mapping[str, Hashes]) -> pa.RecordBatchReader:
+        """Return the good rows of a table. The others are added to the bad ones; too many raise at the end."""
+        rules = rules_of(self.contract, table.batches.schema)
+        later = _Later([each for each in self._unique(table) if len(repeated[each.field])], repeated)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            good = 0
+            for start, batch in _counted(table):
+                kept = self._without_bad(table, batch, start, rules, later, bad)
+                good += kept.num_rows
+                yield kept
+            if bad.count > self.contract.max_bad_rows * (good + bad.count):
+                first = bad.first[0].shown("row" if table.written is None else "line")
+                raise TooManyBadRowsError(self.label, bad.count, good + bad.count, self.contract.max_bad_rows, first)
+
+        return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
+
+    def _unique(self, table: OpenTable) -> Sequence[Repetitions]:
+        schema = table.batches.schema
+        return [
+            Repetitions(names, field, schema) for field, names in self.contract.unique_columns(schema.names).items()
+        ]
+
+    def _without_bad(
+        self, table: OpenTable, batch: pa.RecordBatch, start: int, rules: Sequence[Rule], later: "_Later", bad: BadRows
+    ) -> pa.RecordBatch:
+        faults = {each.row: (each.rule.column, each.value, each.rule.fault) for each in find_breaches(batch, rules)}
+        later.find(batch, faults, lambda places: _written(table, start, places))
+        if not faults:
+            return batch
+        places = sorted(faults)
+        written = zip(places, _written(table, start, places), strict=True)
+        bad.add(BadRow(line, *faults[at], text or values_as_json(batch, at)) for at, (line, text) in written)
+        return batch.filter(pa.array(~np.isin(np.arange(batch.num_rows), places)))
+
+    def _broken(self, table: OpenTable, start: int, breach: Breach) -> BrokenRuleError:
+        [(line, text)] = _written(table, start, [breach.row])
+        rule = breach.rule
+        return BrokenRuleError(self.label, line, rule.column, breach.value, rule.fault, rule.field, _place(text))
+
+    def _refuse_repeated(self, repetitions: Repetitions, hashes: Hashes) -> None:
+        """Raise the error about two rows with the same values, if not only their hashes are the same."""
+        seen: dict[_Values, int] = {}
+        with self.opened() as table:  # once more, to see the values themselves
+            for start, batch in _counted(table):
+                found = list(repetitions.candidates(batch, hashes[:MOST_REPEATED]))
+                places = _written(table, start, [place for place, _ in found])
+                for (_, values), (line, text) in zip(found, places, strict=True):
+                    if (earlier := seen.setdefault(values, line)) != line:
+                        names, shown = repetitions.columns, [str(value) for value in values]
+                        raise RepeatedValuesError(
+                            self.label, line, earlier, names, shown, repetitions.field, _place(text)
+                        )
+
+
+class _Later:
+    """Finds rows whose values stand in an earlier good row.
+
+    Args:
+        unique: Sets of columns that have repeated values.
+        hashes: Of these values.
+    """
+
+    def __init__(self, unique: Sequence[Repetitions], hashes: Mapping[str, Hashes]) -> None:
+        self._unique = [(each, hashes[each.field]) for each in unique]
+        self._seen: list[dict[_Values, int]] = [{} for _ in unique]
+
+    def find(
+        self,
+        batch: pa.RecordBatch,
+        faults: dict[int, tuple[str, str | None, str]],
+        written: Callable[[Sequence[int]], Sequence[Written]],
+    ) -> None:
+        """Add the rows of a batch that repeat values, and are not bad already, to the faults."""
+        found = [dict(each.candidates(batch, hashes)) for each, hashes in self._unique]
+        places = sorted(set().union(*found) - faults.keys())
+        for place, (line, _) in zip(places, written(places), strict=True):
+            values = [each.get(place) for each in found]
+            for (each, _), seen, mine in zip(self._unique, self._seen, values, strict=True):
+                if mine is not None and mine in seen:
+                    shown = ", ".join(map(str, mine))
+                    reason = f"stands in {seen[mine]} already (`{each.field}`)"
+                    faults[place] = (", ".join(each.columns), shown, reason)
+                    break
+            else:
+                for seen, mine in zip(self._seen, values, strict=True):
+                    if mine is not None:
+                        seen[mine] = line
+
+
+def _counted(table: OpenTable) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the batches, each with the number of rows before it."""
+    start = 0
+    for batch in table.batches:
+        yield start, batch
+        start += batch.num_rows
+
+
+def _written(table: OpenTable, start: int, places: Sequence[int]) -> Sequence[Written]:
+    if table.written is None:
+        return [(start + place + 1, None) for place in places]
+    return table.written(places)
+
+
+def _place(text: str | None) -> str:
+    return "row" if text is None else "line"
