@@ -19,7 +19,7 @@ from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
-from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange
+from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, Contract, OnBadRows, OnSchemaChange
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
@@ -98,6 +98,19 @@ class DatasetPipeline(dg.Component, dg.Model):
             "without loss (widen), or anything (accept)."
         ),
     )
+    on_bad_rows: OnBadRows = pydantic.Field(
+        default="fail",
+        description=(
+            "A row that cannot be split, or breaks a type or a rule: it refuses the file (fail), or is left out of the "
+            "table and kept as the asset bad_rows (quarantine)."
+        ),
+    )
+    max_bad_rows: float = pydantic.Field(
+        default=MOST_BAD_ROWS,
+        ge=0,
+        le=1,
+        description="With `on_bad_rows: quarantine`, the share of bad rows beyond which the file is refused.",
+    )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
@@ -137,6 +150,14 @@ class DatasetPipeline(dg.Component, dg.Model):
             raise ValueError("with `files: all` one table has the rows of all files: use fail, add_columns or widen")
         return change
 
+    @pydantic.field_validator("max_bad_rows")
+    @classmethod
+    def _check_share(cls, share: float, info: pydantic.ValidationInfo) -> float:
+        """Refuse a share of rows that are never left out."""
+        if info.data.get("on_bad_rows") == "fail":
+            raise ValueError("only `on_bad_rows: quarantine` leaves bad rows out")
+        return share
+
     @classmethod
     def get_model_cls(cls) -> type[pydantic.BaseModel]:
         """Return this class as the model of the YAML file.
@@ -171,7 +192,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         raw = build_raw_asset(self.name, self.source, shared, self.landing)
         is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
-        contract = Contract.declared(self.columns, self.key, self.on_schema_change)
+        contract = Contract.declared(self.columns, self.key, self.on_schema_change, self.on_bad_rows, self.max_bad_rows)
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, BinaryIO
 
 import dagster as dg
+import pyarrow as pa
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
@@ -15,6 +16,7 @@ from artifact_pipelines.datasets.landing_places import open_landing_zone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, open_landed
 from artifact_pipelines.datasets.progress import Progress, WatchedStream, watched_batches
+from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.table_reader import open_stored
@@ -30,6 +32,19 @@ from artifact_pipelines.storage.factory import open_backend
 
 RAW_CODE_VERSION = "1"
 TABLE_CODE_VERSION = "2"
+NO_BAD_ROWS = "no_bad_rows"
+_CHECK = "Every row of the file is in the table; no bad row was left out."
+_BAD_ROWS = """Rows that were left out of the table, because they cannot be split into values, or a value breaks its
+column's type or a rule.
+
+Columns:
+    file: Name of the dropped file.
+    line: Line where the row begins; in a spreadsheet or a typed file its number.
+    column: Column of the first wrong value; null: the row cannot be split.
+    value: That value.
+    reason: Why it is wrong.
+    row: Text of the row; where it has none, its values as JSON.
+"""
 
 
 class LandingZone(dg.ConfigurableResource[None]):
@@ -119,7 +134,7 @@ def build_table_asset(
     is_union: bool = False,
     file_column: str | None = None,
 ) -> dg.AssetsDefinition:
-    """Return the asset that reads the raw file into a typed table, in a stream.
+    """Return the asset that reads the raw file into a typed table, in a stream; and that of its bad rows, if any.
 
     Args:
         is_union: True if the table has the rows of all files that were dropped, each under its name.
@@ -128,44 +143,90 @@ def build_table_asset(
     """
     rules = f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(contract.columns)}{contract.spelled()}"
     rules += f" files=all file_column={file_column}" if is_union else ""
+    step = {name: attributes[name] for name in ("group_name", "retry_policy") if name in attributes}
+    shared = {name: value for name, value in attributes.items() if name not in step}
+    shared["code_version"] = f"{rules} key={list(contract.key)}{contract.checks()}"
+    key = [dataset, "table"]
+    outs = {
+        "table": dg.AssetOut(
+            key=key,
+            description=description,
+            kinds={"parquet"},
+            metadata={KEY_METADATA_KEY: list(contract.key)},
+            **shared,
+        )
+    }
+    if contract.leaves_out:
+        outs["bad_rows"] = dg.AssetOut(key=[dataset, "bad_rows"], description=_BAD_ROWS, kinds={"parquet"}, **shared)
 
-    @dg.asset(
-        key=[dataset, "table"],
+    @dg.multi_asset(
+        name=f"{dataset}__table",
+        outs=outs,
         ins={"raw": dg.AssetIn(key=[dataset, "raw"])},
-        description=description,
-        kinds={"parquet"},
-        code_version=f"{rules} key={list(contract.key)}{contract.checks()}",
-        metadata={KEY_METADATA_KEY: list(contract.key)},
-        **attributes,
+        check_specs=[dg.AssetCheckSpec(NO_BAD_ROWS, asset=dg.AssetKey(key), description=_CHECK)]
+        if contract.leaves_out
+        else [],
+        **step,
     )
-    def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[dg.Output[Any]]:
+    def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[Any]:
         with failures_explained(), landing_zone.store.open() as (catalog, backend):
             made = _made(catalog, dataset, raw)
             name = str(made.source.get("file", made.asset))
-            key = [column for column in contract.key if column != file_column]  # which no file has
+            columns = [column for column in contract.key if column != file_column]  # which no file has
             before = _version_before(catalog, dataset, rules, file_column)
-            expected = dataclasses.replace(contract, key=key, before=before)
-            noted = {"file": name, "rules": rules, "key": list(contract.key)}
+            expected = dataclasses.replace(contract, key=columns, before=before)
+            noted = {"file": name, "rules": rules, "checks": contract.checks(), "key": list(contract.key)}
             if not is_union:
                 with open_stored(raw, made.file.file_type, name, file_format, expected) as opened:
-                    yield _output(opened, expected, noted, context)
+                    yield from _outputs(opened, expected, noted, context, dg.AssetKey(key))
                 return
             producer = ArtifactProducer(catalog.files, backend)
             files = UnionFiles(catalog, producer, dataset, made, name, file_format, file_column)
             note_inputs(context, catalog, files.inputs())
             with files.open(expected) as (opened, listed):
-                yield _output(opened, expected, {**noted, "files": listed}, context)
+                yield from _outputs(opened, expected, {**noted, "files": listed}, context, dg.AssetKey(key))
 
     return table
 
 
-def _output(
-    opened: OpenTable, contract: Contract, noted: Mapping[str, Any], context: dg.AssetExecutionContext
-) -> dg.Output[Any]:
-    """Return a table as an output, with what is recorded about how it was read."""
+def _outputs(
+    opened: OpenTable,
+    contract: Contract,
+    noted: Mapping[str, Any],
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+    """Yield a table, with what is recorded about how it was read; then its bad rows, if they are left out of it."""
     read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
-    batches = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
-    return dg.Output(batches, metadata={SOURCE_METADATA_KEY: {**noted, **read}})
+    watched = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
+    source = {SOURCE_METADATA_KEY: {**noted, **read}}
+    if opened.bad is None:
+        yield dg.Output(watched, "table", metadata=source)
+        return
+    bad = opened.bad
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from watched
+        context.add_asset_metadata(_bad_rows_metadata(bad), key)  # before Dagster reports the table
+
+    yield dg.Output(pa.RecordBatchReader.from_batches(watched.schema, batches()), "table", metadata=source)
+    if bad.count:
+        context.log.warning(f"{noted['file']}: {bad.count:,} bad rows are left out, the first: {bad.first[0].shown()}")
+    yield dg.Output(bad.reader(), "bad_rows", metadata={SOURCE_METADATA_KEY: {"file": noted["file"]}})
+    warning = dg.AssetCheckSeverity.WARN
+    yield dg.AssetCheckResult(
+        passed=not bad.count,
+        asset_key=key,
+        check_name=NO_BAD_ROWS,
+        severity=warning,
+        metadata=_bad_rows_metadata(bad),
+    )
+
+
+def _bad_rows_metadata(bad: BadRows) -> Mapping[str, Any]:
+    """Return the number of bad rows, and the first ones."""
+    rows = [dg.TableRecord({name: value or "" for name, value in dataclasses.asdict(row).items()}) for row in bad.first]
+    return {"bad_rows": bad.count, **({"first_bad_rows": dg.MetadataValue.table(rows)} if rows else {})}
 
 
 def _made(catalog: Catalog, dataset: str, raw: Artifact) -> Materialization:

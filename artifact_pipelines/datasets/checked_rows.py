@@ -40,9 +40,11 @@ class CheckedRows:
         Raises:
             RepeatedValuesError: There are too many to leave them out.
         """
+        if not self.contract.has_unique:
+            return {}
         with self.opened() as table:
             unique = self._unique(table)
-            for batch in table.batches if unique else ():
+            for batch in table.batches:
                 for each in unique:
                     each.add(batch)
         hashes = {each.field: each.repeated() for each in unique}
@@ -83,7 +85,9 @@ class CheckedRows:
                 yield kept
             if bad.count > self.contract.max_bad_rows * (good + bad.count):
                 first = bad.first[0].shown("row" if table.written is None else "line")
-                raise TooManyBadRowsError(self.label, bad.count, good + bad.count, self.contract.max_bad_rows, first)
+                raise TooManyBadRowsError(
+                    self.label, bad.count, good + bad.count, f"{self.contract.max_bad_rows:g}", first
+                )
 
         return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
 
@@ -135,7 +139,7 @@ class _Later:
 
     def __init__(self, unique: Sequence[Repetitions], hashes: Mapping[str, Hashes]) -> None:
         self._unique = [(each, hashes[each.field]) for each in unique]
-        self._seen: list[dict[_Values, int]] = [{} for _ in unique]
+        self._seen: list[dict[_Values, str]] = [{} for _ in unique]
 
     def find(
         self,
@@ -146,7 +150,7 @@ class _Later:
         """Add the rows of a batch that repeat values, and are not bad already, to the faults."""
         found = [dict(each.candidates(batch, hashes)) for each, hashes in self._unique]
         places = sorted(set().union(*found) - faults.keys())
-        for place, (line, _) in zip(places, written(places), strict=True):
+        for place, (line, text) in zip(places, written(places), strict=True):
             values = [each.get(place) for each in found]
             for (each, _), seen, mine in zip(self._unique, self._seen, values, strict=True):
                 if mine is not None and mine in seen:
@@ -157,7 +161,7 @@ class _Later:
             else:
                 for seen, mine in zip(self._seen, values, strict=True):
                     if mine is not None:
-                        seen[mine] = line
+                        seen[mine] = f"{_place(text)} {line}"
 
 
 def _counted(table: OpenTable) -> Iterator[tuple[int, pa.RecordBatch]]:

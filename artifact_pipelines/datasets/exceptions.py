@@ -219,11 +219,11 @@ class TooManyBadRowsError(SourceError):
     path: str
     bad: int
     rows: int
-    most: float
+    most: str
     first: str
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.bad:,} of {self.rows:,} rows are bad, more than `max_bad_rows: {self.most:g}` allows. "
+            f"{self.path}: {self.bad:,} of {self.rows:,} rows are bad, more than `max_bad_rows: {self.most}` allows. "
             f"The first: {self.first}. Fix the file, or change columns or `max_bad_rows` in the dataset's YAML file."
         )

@@ -59,7 +59,7 @@ def build_landing_sensor(
                 landing_zone.settle_s,
                 rules,
                 landing_zone.read_stored,
-                table.key.to_user_string() if is_union else None,
+                f"{dataset}/table" if is_union else None,
             )
             files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
             events, cursor = report_quarantine(catalog, dataset, context.cursor)

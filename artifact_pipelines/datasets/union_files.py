@@ -1,15 +1,17 @@
 """Opens the table of a dataset with `files: all` from the catalog: which files it has, and where their rows are."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileId, LoadedInput, Materialization, Selection
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable
+from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.table_reader import open_stored
 from artifact_pipelines.datasets.union_table import CountedFile, UnionTable, counted_files
@@ -46,12 +48,14 @@ class UnionFiles:
         """Open the union as `UnionTable.opened`, with its files in the form that is recorded with the table.
 
         Args:
-            contract: Without a version before, all files are read again.
+            contract: Without a version before, or with other rules for values, all files are read again.
         """
         files, table = self._all(), self._current()
-        counted = counted_files(table.source, table.row_count) if table and contract.before else {}
+        is_checked = table is not None and table.source.get("checks", "") == contract.checks()
+        counted = counted_files(table.source, table.row_count) if table and contract.before and is_checked else {}
         anew = [name for name in sorted(files) if name == self.name or name not in counted]
-        union = UnionTable(files, anew, self._open, self.file_column)
+        bad = self._bad_rows(set(counted) - set(anew)) if contract.leaves_out else None
+        union = UnionTable(files, anew, self._open, self.file_column, bad)
         if not counted or table is None:
             with union.opened(contract, None, {}) as (opened, listed):
                 yield opened, [dataclasses.asdict(file) for file in listed]
@@ -60,6 +64,16 @@ class UnionFiles:
             reader = pa.RecordBatchReader.from_batches(rows.schema_arrow, read_batches(rows))
             with union.opened(contract, file.batches(reader), counted) as (opened, listed):
                 yield opened, [dataclasses.asdict(file) for file in listed]
+
+    def _bad_rows(self, names: Set[str]) -> BadRows:
+        """Return the bad rows of files that are not read again."""
+        bad = BadRows(self.name)
+        made = self.catalog.materializations.find(f"{self.dataset}/bad_rows", [None]).get(None)
+        if made and names:
+            with verified_path(self.producer.artifact(made.file)) as file, pq.ParquetFile(file.path) as rows:
+                for batch in rows.iter_batches(_BATCH_ROWS):
+                    bad.add_batch(batch.filter(pc.is_in(batch.column("file"), pa.array(sorted(names)))))
+        return bad
 
     def _current(self) -> Materialization | None:
         return self.catalog.materializations.find(f"{self.dataset}/table", [None]).get(None)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore, arrow_name
 
 
@@ -50,12 +51,14 @@ class UnionTable:
         anew: Names of those that are read, at least one. The rows of the others are in the table before.
         open: Opens the file of a name as a table that follows a contract.
         file_column: Column that takes the name of each row's file; None: there is none.
+        bad: Takes the rows that are left out.
     """
 
     files: Mapping[str, CountedFile]
     anew: Sequence[str]
     open: Callable[[str, Contract], AbstractContextManager[OpenTable]]
     file_column: str | None = None
+    bad: BadRows | None = None
 
     @contextmanager
     def opened(
@@ -87,7 +90,7 @@ class UnionTable:
             names = sorted(self.files)
             files = [dataclasses.replace(self.files[n], rows=rows.get(n, self.files[n].rows)) for n in names]
             reader = pa.RecordBatchReader.from_batches(schema, batches)
-            yield OpenTable(reader, table.read_as), [f if f.name != last else _rest(f) for f in files]
+            yield OpenTable(reader, table.read_as, bad=self.bad), [f if f.name != last else _rest(f) for f in files]
 
     def _followed(self, contract: Contract, table: OpenTable, name: str) -> Contract:
         """Return the contract that the next file has to follow, and later this one."""
@@ -117,6 +120,9 @@ class UnionTable:
             with ExitStack() as stack:
                 table = opened.get(name) or stack.enter_context(self.open(name, contract))
                 yield from (_fitted(batch, schema, names) for batch in table.batches)
+                if self.bad is not None and table.bad is not None:
+                    for batch in table.bad.batches():
+                        self.bad.add_batch(batch)
 
 
 def _rest(file: CountedFile) -> CountedFile:

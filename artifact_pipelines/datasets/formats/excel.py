@@ -37,12 +37,15 @@ class Excel(IFileFormat):
         """See `IFileFormat`."""
         place = SheetPlace(self.sheet, self.range, self.header)
         with plain_file(file.path, file.label) as path:
-            rows = read_sheet(path, file.label, place, self.null_values)
+            rows = read_sheet(path, file.label, place, self.null_values, contract.leaves_out)
         check_columns(rows.names, contract, file.label)
         rows = _with_days(rows, contract)
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})
-        yield open_rows(rows, kept_as_text, PLAIN)
+        table = open_rows(rows, kept_as_text, PLAIN)
+        if table.bad is not None:
+            table.bad.add(rows.bad)
+        yield table
 
 
 def _with_days(rows: SheetText, contract: Contract) -> SheetText:

@@ -6,6 +6,7 @@ They wait on disk once they are many, so that memory stays bounded.
 import dataclasses
 import json
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -84,7 +85,7 @@ class BadRows:
         """Take rows that another `BadRows` gave; they keep the name of their file."""
         self.count += batch.num_rows
         shown = batch.slice(0, max(0, MOST_SHOWN - len(self.first))).drop_columns("file")
-        self.first += [BadRow(**row) for row in shown.to_pylist()]
+        self.first = sorted(self.first + [BadRow(**row) for row in shown.to_pylist()], key=lambda row: row.line)
         self._held.append(batch)
         self._held_bytes += batch.nbytes
         if self._held_bytes > _HELD_BYTES:
@@ -92,10 +93,15 @@ class BadRows:
 
     def _spill(self) -> None:
         if self._writer is None:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with this object
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
+            weakref.finalize(self, self._spool.close)
             self._writer = pa.ipc.new_stream(self._spool, SCHEMA)
-        self._writer.write_table(pa.Table.from_batches(self._held).combine_chunks())
+        self._writer.write_table(self._held_rows())
         self._held, self._held_bytes = [], 0
+
+    def _held_rows(self) -> pa.Table:
+        """Return the rows in memory, in the order of their lines: the checks of a block find them one after another."""
+        return pa.Table.from_batches(self._held, SCHEMA).sort_by([("file", "ascending"), ("line", "ascending")])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield them. None can be added any more."""
@@ -103,7 +109,7 @@ class BadRows:
             self._writer.close()
             self._spool.seek(0)
             yield from pa.ipc.open_stream(self._spool)
-        yield from self._held
+        yield from self._held_rows().to_batches()
 
     def reader(self) -> pa.RecordBatchReader:
         """Return them as a table."""

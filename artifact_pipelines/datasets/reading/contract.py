@@ -91,6 +91,11 @@ class Contract:
         bad_rows = f" bad_rows={self.max_bad_rows}" if self.leaves_out else ""
         return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks) + bad_rows
 
+    @property
+    def has_unique(self) -> bool:
+        """True if values of some columns may not stand twice."""
+        return bool(self.key) or any(each.unique for each in self.rules.values())
+
     def unique_columns(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return columns of a file that have no two rows with the same values, by the field that declares them."""
         alone = [name for name, each in self.rules.items() if each.unique and name in names]

@@ -72,7 +72,7 @@ def _blank_comments(data: bytes, dialect: CsvDialect) -> bytes:
     kept, is_inside = [], False
     for line in data.splitlines(keepends=True):
         if not is_inside and line.startswith(mark) and line.endswith(b"\n"):
-            kept.append(b"\n")
+            kept.append(b"\r\n" if line.endswith(b"\r\n") else b"\n")
             continue
         is_inside ^= bool(dialect.quote) and len(_quotes(line, dialect)) % 2 == 1
         kept.append(line)

@@ -4,6 +4,7 @@ One idea: equal hashes show which values may stand twice; only these are compare
 """
 
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -59,7 +60,9 @@ class Repetitions:
 
     def _spill(self) -> None:
         """Move the hashes to disk, in files by their first bits, so that equal ones meet in one file."""
-        self._parts = self._parts or [tempfile.TemporaryFile() for _ in range(1 << _PARTS_BITS)]  # noqa: SIM115
+        if not self._parts:
+            self._parts = [tempfile.TemporaryFile() for _ in range(1 << _PARTS_BITS)]  # noqa: SIM115
+            weakref.finalize(self, lambda files: [file.close() for file in files], self._parts)
         hashes = self._sorted()
         starts = np.arange(1 << _PARTS_BITS, dtype=np.uint64) << np.uint64(64 - _PARTS_BITS)
         for file, part in zip(self._parts, np.split(hashes, np.searchsorted(hashes, starts[1:])), strict=True):

@@ -21,7 +21,7 @@ from artifact_pipelines.datasets.exceptions import (
     UnparsableSourceError,
 )
 from artifact_pipelines.datasets.interfaces import Written
-from artifact_pipelines.datasets.reading.bad_rows import BadRow
+from artifact_pipelines.datasets.reading.bad_rows import BadRow, values_as_json
 from artifact_pipelines.datasets.reading.sheet_numbers import (
     has_numbers,
     has_words,
@@ -90,12 +90,14 @@ class SheetText:
 
     Attributes:
         kinds: Of each column, as the cells are: `float`, `string`, `datetime` and so on; of several kinds: `string`.
+        bad: Rows with errors in their cells, which are left out.
     """
 
     label: str
     names: Sequence[str]
     kinds: Mapping[str, str]
     whole: SheetBlock
+    bad: Sequence[BadRow]
 
     def blocks(self) -> Iterator[SheetBlock]:
         """See `ITextRows`."""
@@ -120,21 +122,24 @@ class SheetText:
         return [(int(block.numbers[place].as_py()), None) for place in places]
 
 
-def read_sheet(path: pathlib.Path, label: str, place: SheetPlace, nulls: Sequence[str]) -> SheetText:
+def read_sheet(
+    path: pathlib.Path, label: str, place: SheetPlace, nulls: Sequence[str], leaves_out: bool = False
+) -> SheetText:
     """Return the rows of a sheet as texts.
 
     Args:
         nulls: Texts and errors that mean null.
+        leaves_out: True if rows with errors in their cells are left out.
 
     Raises:
         UnparsableSourceError: The file is no spreadsheet, or `place` does not say which sheet.
-        RefusedValueError: A cell is an error, such as `#N/A`.
+        RefusedValueError: A cell is an error, such as `#N/A`, and its row is not left out.
         EmptySourceError: There is no cell.
     """
     try:
         workbook = fastexcel.read_excel(path)
         name = _sheet(workbook, label, place.sheet)
-        return _Loaded(workbook, name, place, label, nulls).text()
+        return _Loaded(workbook, name, place, label, nulls).text(leaves_out)
     except fastexcel.UnsupportedColumnTypeCombinationError as error:
         reason = "a column mixes durations with other values; give its cells one format"
         raise UnparsableSourceError(label, "excel", reason) from error
@@ -169,7 +174,7 @@ class _Loaded:
         self._workbook, self._name, self._label, self._nulls = workbook, name, label, nulls
         self._place, (self._top, self._bottom) = place, place.rows
 
-    def text(self) -> SheetText:
+    def text(self, leaves_out: bool) -> SheetText:
         sheet = self._load(0, dtypes="string")
         table, errors = sheet.to_arrow_with_errors()
         chosen = [each for each in sheet.available_columns() if each.absolute_index in self._place.columns]
@@ -181,10 +186,15 @@ class _Loaded:
         start = header + 1 if self._place.has_header else 0
         rows = filled.slice(1) if self._place.has_header else filled
         names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
-        self._refuse_errors(errors.errors if errors else [], names)
+        bad = self._errors(errors.errors if errors else [], names, cells)
+        if bad and not leaves_out:
+            first = bad[min(bad)]
+            expected = first.reason.removeprefix("is not ")
+            raise RefusedValueError(self._label, first.line, str(first.column), str(first.value), expected, "row")
+        rows = rows.filter(pc.invert(pc.is_in(rows, pa.array(bad, rows.type))))
         numbers = pc.add(rows, self._top + 1)
         texts, kinds = self._shown(cells.take(rows), numbers, start, names)
-        return SheetText(self._label, list(names.values()), kinds, SheetBlock(texts, numbers))
+        return SheetText(self._label, list(names.values()), kinds, SheetBlock(texts, numbers), list(bad.values()))
 
     def _load(self, start: int, **options: Any) -> fastexcel.ExcelSheet:
         first = self._top + start
@@ -207,7 +217,11 @@ class _Loaded:
                 raise SchemaMismatchError(self._label, problem, "Name it in the first row, or set format.range")
         return names
 
-    def _refuse_errors(self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str]) -> None:
+    def _errors(
+        self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str], cells: pa.Table
+    ) -> Mapping[int, BadRow]:
+        """Return the rows with errors in their cells, by their places among the cells."""
+        bad: dict[int, BadRow] = {}
         for error in errors:
             row, place = error.position
             code = error.detail.rpartition("Error(")[2].partition(")")[0] if "Error(" in error.detail else None
@@ -215,7 +229,10 @@ class _Loaded:
             column = names.get(f"__UNNAMED__{place}")
             if column is not None and text not in self._nulls:
                 remedy = "if it means null, add it to format.null_values" if code else "format the cell as text"
-                raise RefusedValueError(self._label, row + 1, column, text, f"a value; {remedy}", "row")
+                shown = cells.select(list(names)).rename_columns(list(names.values()))
+                values = values_as_json(shown, row - self._top)
+                bad.setdefault(row - self._top, BadRow(row + 1, column, text, f"is not a value; {remedy}", values))
+        return bad
 
     def _shown(
         self, cells: pa.Table, numbers: pa.Array, start: int, names: Mapping[str, str]
