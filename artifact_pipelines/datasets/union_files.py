@@ -71,7 +71,7 @@ class UnionFiles:
         made = self.catalog.materializations.find(f"{self.dataset}/bad_rows", [None]).get(None)
         if made and names:
             with verified_path(self.producer.artifact(made.file)) as file, pq.ParquetFile(file.path) as rows:
-                for batch in rows.iter_batches(_BATCH_ROWS):
+                for batch in read_batches(rows):
                     bad.add_batch(batch.filter(pc.is_in(batch.column("file"), pa.array(sorted(names)))))
         return bad
 
