@@ -137,6 +137,7 @@ def fail_from(number: int, fault: Fault) -> Plan:
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    disable_nagle_algorithm = True  # or the body waits 40 ms for the client to acknowledge the head
 
     def handle_one_request(self) -> None:
         try:

@@ -35,7 +35,8 @@ class AuditCatalog(CatalogSection):
     def files_to_verify(self, batch: int = 500) -> Iterator[FileInfo]:
         """Yield every stored file once: first those never verified, by ID, then the least recently verified.
 
-        No transaction is open between two files. Files that are stored or verified meanwhile are left out.
+        No transaction is open between two files. Files that are stored or verified from now on are left out; "now"
+        is the millisecond of the database's clock.
         """
         [(started_at, newest)] = self._rows(sa.select(utc_now(), sa.func.coalesce(sa.func.max(files.c.file_id), 0)))
         last: FileInfo | None = None

@@ -1,6 +1,7 @@
 """Verification order and contradictions between rows, on each database."""
 
 import concurrent.futures
+import datetime
 from collections.abc import Iterator
 
 import pytest
@@ -42,15 +43,27 @@ def order(catalog: Catalog) -> list[int]:
     return [file.file_id for file in catalog.audit.files_to_verify(batch=2)]
 
 
+def let_hours_pass(engine: sa.Engine, file_id: FileId, hours: int) -> None:
+    """Move a file's verification into the past. Two within a millisecond, SQLite's precision, have no order."""
+    is_this = files.c.file_id == file_id
+    with engine.begin() as connection:
+        verified_at = connection.execute(sa.select(files.c.verified_at).where(is_this)).scalar_one()
+        earlier = verified_at - datetime.timedelta(hours=hours)
+        connection.execute(sa.update(files).where(is_this).values(verified_at=earlier))
+
+
 @pytest.fixture
 def seven(catalog: Catalog) -> list[FileId]:
     return [stored(catalog, number) for number in range(1, 8)]
 
 
-def test_never_verified_files_come_first_then_least_recently_verified(catalog: Catalog, seven: list[FileId]) -> None:
+def test_never_verified_files_come_first_then_least_recently_verified(
+    catalog: Catalog, seven: list[FileId], engine: sa.Engine
+) -> None:
     assert order(catalog) == seven
-    for file_id in (seven[3], seven[0], seven[5]):
+    for hours, file_id in ((3, seven[3]), (2, seven[0]), (1, seven[5])):
         catalog.audit.mark_verified([catalog.files.get_file(file_id)])
+        let_hours_pass(engine, file_id, hours)
     rest = [file_id for file_id in seven if file_id not in (seven[3], seven[0], seven[5])]
     assert order(catalog) == [*rest, seven[3], seven[0], seven[5]]
 
