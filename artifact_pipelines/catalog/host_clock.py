@@ -43,17 +43,23 @@ class HostClock(CatalogSection):
             note_clock(connection)
 
     @retried
-    def accept(self) -> None:
-        """Note this moment although the clock may have jumped: the user has checked that it is right."""
+    def accept(self) -> bool:
+        """Note this moment although the clock may have jumped, because the user has checked that it is right.
+
+        Returns:
+            False: the clock is not checked, so there is nothing to note.
+        """
         with writing(self._engine) as connection:
-            note_clock(connection)
+            return note_clock(connection)
 
 
-def note_clock(connection: sa.Connection) -> None:
-    """Replace the noted moment by this one."""
-    if (now := _this_moment(connection)) is not None:
-        connection.execute(sa.delete(host_clock))
-        connection.execute(sa.insert(host_clock).values(dataclasses.asdict(now)))
+def note_clock(connection: sa.Connection) -> bool:
+    """Replace the noted moment by this one; return False if the clock is not checked."""
+    if (now := _this_moment(connection)) is None:
+        return False
+    connection.execute(sa.delete(host_clock))
+    connection.execute(sa.insert(host_clock).values(dataclasses.asdict(now)))
+    return True
 
 
 def check_clock(connection: sa.Connection) -> None:

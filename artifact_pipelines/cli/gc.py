@@ -80,8 +80,12 @@ def gc(
 
 def _accept_clock() -> None:
     with open_catalog() as (catalog, _):
-        catalog.host_clock.accept()
-    click.echo(
+        is_noted = catalog.host_clock.accept()
+    if not is_noted:
+        return click.echo(
+            "Nothing to note: this catalog does not depend on the clock of this host. Nothing was deleted."
+        )
+    return click.echo(
         "Noted that the clock is right. Nothing was deleted. Run `artifact-pipelines gc` when the runs that were under "
         "way at the jump have ended: their leases and grace periods may be over early."
     )

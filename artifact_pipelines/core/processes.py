@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import time
 
 _PROC = pathlib.Path("/proc")
 
@@ -28,13 +29,18 @@ def process_identity(pid: int) -> str | None:
     return None if state in "ZX" else f"{pid} {boot_id()} {started}"
 
 
-def process_age_s(pid: int) -> float:
-    """Return for how long a living process has run; unbounded if the system does not say."""
+def process_start_s(pid: int) -> float:
+    """Return how long after the boot a living process started; 0 if the system does not say."""
     try:
-        uptime_s = float(_PROC.joinpath("uptime").read_text().split()[0])
-        return uptime_s - int(_stat(pid)[-1]) / os.sysconf("SC_CLK_TCK")
+        return int(_stat(pid)[-1]) / os.sysconf("SC_CLK_TCK")
     except OSError:
-        return float("inf")
+        return 0.0
+
+
+def booted_at_s() -> float:
+    """Return the time of the boot in seconds since 1970, as the clock shows now: it moves when the clock is set."""
+    # Not /proc/uptime: containers may show a time of their own there.
+    return time.time() - time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _stat(pid: int) -> list[str]:

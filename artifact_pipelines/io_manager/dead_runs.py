@@ -4,8 +4,8 @@ One idea: Dagster's default launcher starts a run as a process beside its code s
 run's events. A sensor is evaluated in that code server, so it can see whether the process still lives. A process ID is
 used again, so a process is recognized by its ID, its boot and the time of its start.
 
-When a code location moves to another host, its sensor cannot see the processes of the old one. It gives their runs time
-to finish before it ends them.
+A run is ended only if that is certain. Another host may have started a run whose process was never seen here, if the
+code location moved lately, or if more than one host starts runs.
 """
 
 import dataclasses
@@ -17,15 +17,16 @@ from typing import Self
 
 import dagster as dg
 
-from artifact_pipelines.core.processes import process_age_s, process_identity
+from artifact_pipelines.core.processes import boot_id, booted_at_s, process_identity, process_start_s
 
 MOVE_GRACE_S = 600.0
-"""How long runs of the old host may go on after a code location moved."""
+"""How long runs of another host may go on after that was seen last."""
 
 _STARTED_PROCESS = re.compile(r"Started process for run \(pid: (\d+)\)")
 _IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _LOCATION_TAG = "dagster/code_location"
 _CLOCK_SLACK_S = 2.0
+_MOST_TO_START_S = 120.0  # from the start of a process to its first event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,56 +35,79 @@ class Watch:
 
     Attributes:
         host: Name of the host where the code location runs.
-        since_s: When it moved there; 0: it was always there.
-        alive: Identity of the process of each run that was seen alive, by run ID.
+        since_s: When another host was seen last; 0: none was; None: this is the first tick.
+        alive: Host and identity of the process of each run that was seen alive, by run ID.
+        booted_at_s: By the ID of this boot: its earliest time, as the clock has shown it so far.
     """
 
     host: str
-    since_s: float
+    since_s: float | None
     alive: Mapping[str, str]
+    booted_at_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def resume(cls, cursor: str | None, host: str, now_s: float) -> Self:
-        """Return the watch that a cursor describes; on another host it starts anew."""
-        if cursor is None:
-            return cls(host, 0.0, {})
-        known = cls(**json.loads(cursor))
-        return known if known.host == host else cls(host, now_s, {})
+        """Return the watch that a cursor describes, for a tick on this host."""
+        known = cls(host, None, {}) if cursor is None else cls(**json.loads(cursor))
+        boot = boot_id() or ""
+        booted = {boot: min(booted_at_s(), known.booted_at_s.get(boot, now_s))}
+        return cls(host, known.since_s if known.host == host else now_s, known.alive, booted)
 
     def cursor(self) -> str:
         """Return the watch as a cursor."""
         return json.dumps(dataclasses.asdict(self))
 
+    def may_be_elsewhere(self) -> bool:
+        """True if a run that was never seen here may go on at another host."""
+        return time.time() - (self.since_s or 0.0) < MOVE_GRACE_S
 
-def end_dead_runs(instance: dg.DagsterInstance, location: str, watch: Watch) -> tuple[Watch, list[str]]:
-    """End the dead runs of a code location. Returns the watch for the next tick, and a report for each ended run."""
+
+def end_dead_runs(
+    instance: dg.DagsterInstance, location: str, watch: Watch, starts_here: bool = True
+) -> tuple[Watch, list[str]]:
+    """End the dead runs of a code location. Returns the watch for the next tick, and a report for each ended run.
+
+    Args:
+        starts_here: False if other hosts may start runs too; then only those that were seen here are ended.
+    """
     alive, ended = {}, []
     runs = instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS, tags={_LOCATION_TAG: location}))
+    if watch.since_s is None:  # nobody knows who started runs before
+        watch = dataclasses.replace(watch, since_s=time.time() if runs else 0.0)
     for run in runs:
-        seen = watch.alive.get(run.run_id) or _first_sight(instance, run.run_id, watch)
-        if seen is None:
+        host, _, seen = watch.alive.get(run.run_id, "").partition(" ")
+        if host and host != watch.host and watch.may_be_elsewhere():
+            alive[run.run_id] = f"{host} {seen}"
+            continue
+        if host != watch.host:
+            seen = _first_sight(instance, run.run_id, watch, starts_here) or ""
+        if not seen:
             continue
         if seen == process_identity(int(seen.split()[0])):
-            alive[run.run_id] = seen
+            alive[run.run_id] = f"{watch.host} {seen}"
         elif (report := _end(instance, run.run_id)) is not None:
             ended.append(report)
     return dataclasses.replace(watch, alive=alive), ended
 
 
-def _first_sight(instance: dg.DagsterInstance, run_id: str, watch: Watch) -> str | None:
+def _first_sight(instance: dg.DagsterInstance, run_id: str, watch: Watch, starts_here: bool) -> str | None:
     """Return the identity of a run's process, or its bare ID if the process is gone; None if that is not known yet."""
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
     entries = [record.event_log_entry for record in records]
     started = [(found, entry.timestamp) for entry in entries if (found := _STARTED_PROCESS.match(_message(entry)))]
     if not started:
         return None
-    [(found, started_s), *_] = started
-    pid, now_s = int(found[1]), time.time()
-    identity = process_identity(pid)
-    if identity is not None and process_age_s(pid) + _CLOCK_SLACK_S >= now_s - started_s:
-        return identity
-    may_be_elsewhere = started_s < watch.since_s and now_s - watch.since_s < MOVE_GRACE_S
-    return None if may_be_elsewhere else str(pid)
+    *_, (found, started_s) = started
+    pid = int(found[1])
+    if identity := process_identity(pid):
+        # The clock may have been set since: with the earliest time of the boot, no process seems younger than it is.
+        [booted_s] = watch.booted_at_s.values() or [booted_at_s()]
+        to_start_s = started_s - booted_s - process_start_s(pid)
+        if to_start_s > _MOST_TO_START_S:
+            return None  # perhaps another process with the same ID, as on two hosts: nothing is certain until it ends
+        if to_start_s >= -_CLOCK_SLACK_S:
+            return identity
+    return str(pid) if starts_here and not watch.may_be_elsewhere() else None
 
 
 def _message(entry: dg.EventLogEntry) -> str:

@@ -140,5 +140,7 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
     if context.code_location_origin is None:
         return dg.SkipReason("Not evaluated by a code server.")
     watch = Watch.resume(context.cursor, socket.gethostname(), time.time())
-    watch, ended = end_dead_runs(context.instance, context.code_location_origin.location_name, watch)
+    # Without a queue, the webserver starts runs too, perhaps on another host.
+    is_queued = isinstance(context.instance.run_coordinator, dg.QueuedRunCoordinator)
+    watch, ended = end_dead_runs(context.instance, context.code_location_origin.location_name, watch, is_queued)
     return dg.SensorResult(skip_reason="; ".join(ended) or "Every run has its process.", cursor=watch.cursor())

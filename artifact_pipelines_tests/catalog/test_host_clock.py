@@ -169,7 +169,7 @@ def test_postgresql_notes_no_clock_of_a_host(postgresql_url: str, backend: IStor
     engine = make_engine(postgresql_url)
     with Catalog(postgresql_url) as catalog:
         clean(catalog, backend)
-        catalog.host_clock.accept()
+        assert not catalog.host_clock.accept()
     with engine.connect() as connection:
         assert connection.execute(sa.select(host_clock)).all() == []
     engine.dispose()

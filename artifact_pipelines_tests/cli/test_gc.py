@@ -52,6 +52,11 @@ def test_table_of_deleted_files_shows_asset_run_size_age_and_reason(numbers: Non
     assert text.splitlines()[1].split() == ["asset", "version", "run", "file", "size", "age", "reason"]
 
 
+def test_accepting_the_clock_notes_it_only_where_it_counts(store: Store, settings: Settings) -> None:
+    expected = "Noted that the clock" if settings.catalog_url.startswith("sqlite") else "Nothing to note"
+    assert run("gc", "--accept-clock").startswith(expected)
+
+
 @pytest.mark.usefixtures("store")
 def test_step_that_the_server_does_not_support_is_named(
     s3_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import pathlib
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._grpc import impl
 
-from artifact_pipelines.core.processes import process_identity
+from artifact_pipelines.core.processes import process_identity, process_start_s
+from artifact_pipelines.io_manager import dead_runs
 from artifact_pipelines.io_manager.dead_runs import MOVE_GRACE_S, Watch, end_dead_runs
 from artifact_pipelines.maintenance.sensors import artifact_dead_runs
 
@@ -69,7 +71,8 @@ def test_run_of_a_killed_process_fails_with_the_reason_in_its_events(
     assert ended == [f"run {run_id}: its process is gone, ended"]
     assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
     assert any("The process of this run is gone" in event.message for event in instance.all_logs(run_id))
-    assert end_dead_runs(instance, HERE, watch) == (FRESH, [])
+    watch, ended = end_dead_runs(instance, HERE, watch)
+    assert (watch.alive, ended) == ({}, [])
 
 
 def test_run_that_was_never_seen_alive_is_ended(instance: dg.DagsterInstance, process: subprocess.Popen[bytes]) -> None:
@@ -138,6 +141,82 @@ def test_runs_on_the_old_host_have_time_to_finish_after_a_move(
     monkeypatch.setattr(time, "time", lambda: now_s + MOVE_GRACE_S + 2)
     end_dead_runs(instance, HERE, Watch.resume(moved.cursor(), "new", time.time()))
     assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_two_hosts_that_take_turns_end_only_their_own_runs(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes]
+) -> None:
+    here, elsewhere = start(instance, process.pid), ""
+    watch = FRESH
+    for _ in range(2):
+        watch, _ = end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), "host", time.time()))
+        watch, _ = end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), "other", time.time()))
+        elsewhere = elsewhere or start(instance, 2**22 + 1)
+    process.kill()
+    process.wait()
+    for host in ("host", "host", "other", "other", "host"):
+        watch, _ = end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), host, time.time()))
+    assert status_of(instance, here) == dg.DagsterRunStatus.FAILURE
+    assert status_of(instance, elsewhere) == dg.DagsterRunStatus.STARTED
+
+
+def test_only_runs_that_were_seen_here_are_ended_if_others_start_runs_too(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes]
+) -> None:
+    here, elsewhere = start(instance, process.pid), start(instance, 2**22 + 1)
+    watch, _ = end_dead_runs(instance, HERE, FRESH, starts_here=False)
+    process.kill()
+    process.wait()
+    end_dead_runs(instance, HERE, watch, starts_here=False)
+    assert status_of(instance, here) == dg.DagsterRunStatus.FAILURE
+    assert status_of(instance, elsewhere) == dg.DagsterRunStatus.STARTED
+
+
+def test_runs_from_before_the_first_tick_have_time_to_finish(instance: dg.DagsterInstance) -> None:
+    run_id = start(instance, 2**22 + 1)
+    end_dead_runs(instance, HERE, Watch.resume(None, "host", time.time()))
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.STARTED
+
+
+def test_first_tick_without_runs_knows_that_no_other_host_has_any(instance: dg.DagsterInstance) -> None:
+    watch, _ = end_dead_runs(instance, HERE, Watch.resume(None, "host", time.time()))
+    run_id = start(instance, 2**22 + 1)
+    end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), "host", time.time()))
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
+
+
+def test_clock_that_is_set_before_the_first_sight_ends_no_run(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the sleep of a virtual machine, or when the time is fetched after a boot."""
+    watch = Watch.resume(FRESH.cursor(), "host", time.time())
+    run_id = start(instance, process.pid)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 3600)
+    end_dead_runs(instance, HERE, Watch.resume(watch.cursor(), "host", time.time()))
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.STARTED
+
+
+def test_older_process_with_the_same_id_is_not_taken_for_the_run(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It belongs to this host, the run perhaps to another one: its end says nothing about the run."""
+    monkeypatch.setattr(dead_runs, "process_start_s", lambda pid: process_start_s(pid) - 1000)
+    start(instance, process.pid)
+    watch, ended = end_dead_runs(instance, HERE, FRESH)
+    assert (watch.alive, ended) == ({}, [])
+
+
+def test_container_with_an_uptime_of_its_own_ends_no_run(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pathlib.Path.read_text
+    monkeypatch.setattr(
+        pathlib.Path, "read_text", lambda path, *a: "1.0 1.0" if path.name == "uptime" else read(path, *a)
+    )
+    run_id = start(instance, process.pid)
+    end_dead_runs(instance, HERE, FRESH)
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.STARTED
 
 
 def test_sensor_leaves_runs_of_other_launchers_to_dagster(instance: dg.DagsterInstance) -> None:
