@@ -25,6 +25,8 @@ from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.sampling.assets import build_sample_asset
+from artifact_pipelines.sampling.excluding import with_excluded_designs
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
 
 RETRY_DELAY_S = 5
@@ -133,6 +135,12 @@ class DatasetPipeline(dg.Component, dg.Model):
                 "name again replaces its rows"
             )
         return source
+
+    @pydantic.field_validator("samples")
+    @classmethod
+    def _find_excluded_samples(cls, samples: Mapping[str, ISamplingDesign]) -> Mapping[str, ISamplingDesign]:
+        """Replace the names of samples that others exclude by their designs."""
+        return with_excluded_designs(samples)
 
     @pydantic.field_validator("file_column")
     @classmethod

@@ -12,12 +12,12 @@ import polars.selectors as cs
 
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.sampling.choice import Choice
+from artifact_pipelines.sampling.conditions import rows_where
 from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame, strata_drawn
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import Population, population_of_frame, population_of_scan
 from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.sampling.take import take
-from artifact_pipelines.tabular.sql_expression import SqlCondition
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +64,12 @@ def draw_from(
     every.check_columns("key", key)
     every.check_columns("order_by", design.order_by)
     columns = list(every.check_columns("columns", design.columns or population.schema().names()))
-    choice = design.choose(_where(every, design.where))
+    choice = design.choose(rows_where(every, design.where))
     rows = take(population, choice, list(dict.fromkeys([*columns, *design.order_by])))
     if design.order_by:
         shown = cs.by_name(*columns, *choice.added)
         rows = rows.sort(design.order_by, maintain_order=True).select(shown)
     return Sample(rows, _drawn(population, design, key, choice, file))
-
-
-def _where(rows: Rows, condition: str | None) -> Rows:
-    """Return the rows for which a condition of a user is true."""
-    if condition is None:
-        return rows
-    with SqlCondition("where", condition, rows.population.schema()) as checked:
-        return rows.filtered(lambda batch: checked.evaluate(batch.read(checked.columns)).fill_null(False).to_numpy())
 
 
 def _drawn(

@@ -42,28 +42,46 @@ class ProportionalToSize:
 
 
 class SizeTotals:
-    """The sum of all sizes and the n largest, batch by batch."""
+    """The sum of all sizes and the n largest, batch by batch.
+
+    Attributes:
+        positive: Rows with a size above 0.
+    """
 
     def __init__(self, n: int) -> None:
+        self.positive = 0
         self._n = n
         self._sums = ExactSums()
         self._largest = np.empty(0)
 
     def add(self, sizes: Floats) -> None:
         """Add a batch of sizes."""
+        self.positive += int(np.count_nonzero(sizes))
         self._sums.add(sizes)
-        full = len(self._largest) >= self._n
-        kept = sizes[sizes > self._largest.min()] if full else sizes[sizes > 0]
-        self._largest = np.concatenate([self._largest, kept])
-        if len(self._largest) > self._n:
-            self._largest = np.partition(self._largest, -self._n)[-self._n :]
+        self._keep(sizes)
+
+    def merge(self, other: "SizeTotals") -> None:
+        """Add the totals of other batches."""
+        self.positive += other.positive
+        self._sums.merge(other._sums)
+        self._keep(other._largest)
+
+    @property
+    def total(self) -> Fraction:
+        """Return the sum of all sizes."""
+        return self._sums.totals()[0]
 
     def rule(self) -> ProportionalToSize:
         """Return the inclusion probabilities for n rows: rows become certain one by one, the largest first."""
-        [rest] = self._sums.totals()
-        certain_from, certain = np.inf, 0
+        rest, certain_from, certain = self.total, np.inf, 0
         for size in np.sort(self._largest)[::-1].tolist():
             if (self._n - certain) * Fraction(size) < rest:
                 break
             certain_from, certain, rest = size, certain + 1, rest - Fraction(size)
         return ProportionalToSize(certain_from, certain, float((self._n - certain) / rest) if rest else 0.0)
+
+    def _keep(self, sizes: Floats) -> None:
+        full = len(self._largest) >= self._n
+        self._largest = np.concatenate([self._largest, sizes[sizes > (self._largest.min() if full else 0)]])
+        if len(self._largest) > self._n:
+            self._largest = np.partition(self._largest, -self._n)[-self._n :]

@@ -1,0 +1,83 @@
+"""Weighted (successive) sampling: rows drawn one after another, each in proportion to the weights of those left."""
+
+from typing import Literal
+
+import numpy as np
+import pydantic
+
+from artifact_pipelines.sampling import ranks
+from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.elementary import uniforms
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.rows import Batch, Rows
+from artifact_pipelines.sampling.sizes import sizes_of
+from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks
+
+
+class Weighted(ISamplingDesign):
+    """Draw n rows one after another, each with a probability in proportion to its weight among the rows left.
+
+    The share of samples that hold a row is not proportional to its weight (`pps` is the design for that) and has no
+    closed form. So `inclusion_probability` is the probability given the numbers of all other rows; with it weighted
+    totals are unbiased. A larger sample with the same seed contains the smaller one, and equal weights give the simple
+    random sample.
+    """
+
+    design: Literal["weighted"] = "weighted"
+    n: int = pydantic.Field(gt=0, description="Rows to draw; a smaller table is taken whole.")
+    weight: str = pydantic.Field(description="Column of the weights; rows of weight 0 are never drawn.")
+
+    def summary(self) -> str:
+        """See `ISamplingDesign`."""
+        return f"{self.n:,} rows drawn one after another with probabilities in proportion to `{self.weight}`"
+
+    def choose(self, rows: Rows) -> Choice:
+        """Choose the n rows with the smallest -log(1 - u) / w, in one pass.
+
+        Source:
+            Efraimidis and Spirakis, 2006; for the probabilities Duffield, Lund and Thorup, 2007: see `ranks`.
+        """
+        rows.check_columns("weight", [self.weight])
+        found = SmallestRanks(self.n + 1)
+
+        def measure(batch: Batch) -> tuple[Ranked, int]:
+            weights = sizes_of(batch, self.weight, "weight")
+            u = uniforms(batch.numbers)
+            near = np.flatnonzero((ranks.least_successive_ranks(u, weights) <= found.bound) & (weights > 0))
+            rank = ranks.successive_ranks(u[near], weights[near])
+            ranked = Ranked(rank, batch.numbers[near], batch.ordinals[near], weights[near])
+            return ranked.at(rank <= found.bound), int(np.count_nonzero(weights))
+
+        weighty = 0
+        for ranked, count in rows.map(measure):
+            found.add(ranked)
+            weighty += count
+        smallest = found.smallest()
+        drawn = smallest.at(np.arange(min(self.n, len(smallest))))
+        threshold = float(smallest.ranks[self.n]) if len(smallest) > self.n else np.inf
+        probabilities = ranks.successive_probabilities(drawn.sizes, threshold)
+        return Choice(
+            chosen_rows(drawn.ordinals, probabilities),
+            weighty,
+            planned=self.n,
+            facts={
+                "inclusion_probabilities": "conditional on the numbers of the other rows",
+                "rows_without_weight": rows.count - weighty,
+            },
+            notes=notes_on_sizes(self.n, weighty, rows.count, "weight"),
+        )
+
+
+def notes_on_sizes(n: int, sized: int, population_size: int, size: str) -> list[str]:
+    """Return what a reader should know of rows that cannot be drawn, and of a population that is too small.
+
+    Args:
+        sized: Rows with a size above 0.
+        size: The word for it.
+    """
+    notes = []
+    if missing := population_size - sized:
+        notes.append(f"{missing:,} rows of {size} 0 cannot be drawn: the weights stand for the other {sized:,} only.")
+    if sized < n:
+        notes.append(f"The population has only {sized:,} rows with a {size}: all are drawn.")
+    return notes

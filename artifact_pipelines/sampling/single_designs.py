@@ -1,0 +1,11 @@
+"""The designs that draw one sample at once, each of which can also be a round of several."""
+
+from artifact_pipelines.declarations import Declaration
+from artifact_pipelines.sampling.designs.balanced import Balanced
+from artifact_pipelines.sampling.designs.cluster import Cluster
+from artifact_pipelines.sampling.designs.pps import Pps
+from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
+from artifact_pipelines.sampling.designs.two_stage import TwoStage
+from artifact_pipelines.sampling.designs.weighted import Weighted
+
+SINGLE_DESIGNS: list[type[Declaration]] = [SimpleRandom, Weighted, Pps, Cluster, TwoStage, Balanced]

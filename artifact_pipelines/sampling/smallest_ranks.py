@@ -1,0 +1,81 @@
+"""The rows with the n smallest ranks, in one pass that knows nothing of the ranks beforehand.
+
+One idea: the n-th smallest rank so far is a bound for all rows that follow. Threads read it as they go: an old bound
+lets more rows through, never fewer, so the result does not depend on them.
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact_pipelines.sampling.elementary import Floats, Numbers
+from artifact_pipelines.sampling.rows import Ordinals
+
+_FEWEST = 2**17  # rows that are worth a cut
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked:
+    """Some rows with their ranks.
+
+    Attributes:
+        ranks: (rows,) smaller ones are drawn first.
+        numbers: (rows,) permanent random numbers: of equal ranks the smaller number is drawn first, then the earlier
+            row.
+        ordinals: (rows,) positions.
+        sizes: (rows,) what the ranks are made from.
+    """
+
+    ranks: Floats
+    numbers: Numbers
+    ordinals: Ordinals
+    sizes: Floats
+
+    def at(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Ranked":
+        """Return some of the rows."""
+        return Ranked(self.ranks[rows], self.numbers[rows], self.ordinals[rows], self.sizes[rows])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.ranks)
+
+
+class SmallestRanks:
+    """Collects the n smallest.
+
+    Attributes:
+        bound: No row of a higher rank can be among them.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.bound = np.inf
+        self._n = n
+        self._found: list[Ranked] = []
+
+    def add(self, found: Ranked) -> None:
+        """Add some rows."""
+        self._found.append(found)
+        if sum(map(len, self._found)) >= 2 * max(self._n, _FEWEST):
+            together = _together(self._found)
+            self.bound = float(np.partition(together.ranks, self._n - 1)[self._n - 1])
+            self._found = [together.at(together.ranks <= self.bound)]
+
+    def smallest(self) -> Ranked:
+        """Return the n rows with the smallest ranks, or all if there are fewer, the smallest first."""
+        together = _together(self._found)
+        if len(together) > self._n:
+            limit = np.partition(together.ranks, self._n - 1)[self._n - 1]
+            together = together.at(together.ranks <= limit)
+        return together.at(np.lexsort((together.ordinals, together.numbers, together.ranks))[: self._n])
+
+
+def _together(found: list[Ranked]) -> Ranked:
+    empty = Ranked(np.empty(0), np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0))
+    all_of = [empty, *found]
+    return Ranked(
+        np.concatenate([one.ranks for one in all_of]),
+        np.concatenate([one.numbers for one in all_of]),
+        np.concatenate([one.ordinals for one in all_of]),
+        np.concatenate([one.sizes for one in all_of]),
+    )

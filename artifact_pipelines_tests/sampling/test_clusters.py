@@ -1,0 +1,86 @@
+"""Clusters, and rows within clusters: exact probabilities and bad input."""
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling.designs.cluster import Cluster
+from artifact_pipelines.sampling.designs.two_stage import TwoStage
+from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+
+SHOPS = pl.DataFrame({"id": range(12), "shop": [0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3]})
+
+
+def drawn(design: ISamplingDesign, frame: pl.DataFrame = SHOPS) -> pl.DataFrame:
+    return draw(frame, design, ["id"]).rows.collect()
+
+
+def test_all_pairs_of_clusters_are_equally_likely() -> None:
+    """Chi-square with 5 degrees of freedom over the 6 pairs of 4 clusters."""
+    seen = dict.fromkeys(itertools.combinations(range(4), 2), 0)
+    for seed in range(600):
+        seen[tuple(sorted(set(drawn(Cluster(cluster=["shop"], clusters=2, seed=seed))["shop"])))] += 1
+    assert sum((count - 100) ** 2 / 100 for count in seen.values()) < 25.7
+
+
+def test_all_rows_of_a_cluster_are_drawn_and_named() -> None:
+    found = drawn(Cluster(cluster=["shop"], clusters=3))
+    for [shop], rows in found.group_by("shop"):
+        assert rows.height == [1, 2, 3, 6][shop]
+        assert rows["cluster"].unique().to_list() == [str(shop)]
+    assert found["inclusion_probability"].unique().to_list() == [0.75]
+
+
+def test_probability_of_a_row_is_the_product_of_both_stages() -> None:
+    found = drawn(TwoStage(cluster=["shop"], clusters=2, rows_per_cluster=2))
+    sizes = {0: 1, 1: 2, 2: 3, 3: 6}
+    for shop, share in found.select("shop", "inclusion_probability").iter_rows():
+        assert share == pytest.approx(0.5 * min(2, sizes[shop]) / sizes[shop])
+
+
+def test_rows_within_a_cluster_are_equally_likely() -> None:
+    """15 pairs of rows in the largest shop, which is always drawn: chi-square with 14 degrees of freedom."""
+    seen = dict.fromkeys(itertools.combinations(range(6, 12), 2), 0)
+    for seed in range(600):
+        found = drawn(TwoStage(cluster=["shop"], clusters=4, rows_per_cluster=2, seed=seed)).filter(shop=3)
+        seen[tuple(sorted(found["id"]))] += 1
+    assert sum((count - 40) ** 2 / 40 for count in seen.values()) < 40.0
+
+
+def test_clusters_by_size_with_equally_many_rows_give_equal_probabilities() -> None:
+    frame = pl.DataFrame({"id": range(3_000), "shop": np.sqrt(np.arange(3_000)).astype(int)})
+    found = drawn(TwoStage(cluster=["shop"], clusters=5, rows_per_cluster=4, cluster_probabilities="size"), frame)
+    assert found.height == 20
+    np.testing.assert_allclose(found["inclusion_probability"], 20 / 3_000)
+
+
+def test_cluster_of_two_columns_is_their_combination() -> None:
+    frame = SHOPS.with_columns(city=pl.col("id") % 2)
+    found = draw(frame, Cluster(cluster=["city", "shop"], clusters=100), ["id"])
+    assert found.design.facts["clusters_in_population"] == frame.select("city", "shop").n_unique()
+    assert "0, 3" in found.rows.collect()["cluster"]
+
+
+def test_null_is_a_cluster_of_its_own_or_refused() -> None:
+    frame = SHOPS.with_columns(shop=pl.when(pl.col("shop") != 2).then("shop"))
+    assert "null" in drawn(Cluster(cluster=["shop"], clusters=4), frame)["cluster"]
+    with pytest.raises(InvalidArgumentError, match="^cluster: shop in row 4 must be a value; `null_clusters: own`"):
+        drawn(Cluster(cluster=["shop"], clusters=4, null_clusters="refuse"), frame)
+
+
+def test_clusters_that_are_smaller_than_asked_are_drawn_whole_and_reported() -> None:
+    found = draw(SHOPS, TwoStage(cluster=["shop"], clusters=4, rows_per_cluster=3), ["id"])
+    assert found.rows.collect().height == 1 + 2 + 3 + 3
+    assert found.design.notes == ["2 of the drawn clusters have fewer than 3 rows."]
+
+
+def test_row_whose_key_says_the_same_as_its_cluster_is_drawn_no_more_often() -> None:
+    frame = pl.DataFrame({"id": range(8), "shop": [0] * 8})
+    hits = sum(
+        0 in drawn(TwoStage(cluster=["shop"], clusters=1, rows_per_cluster=2, seed=s), frame)["id"] for s in range(300)
+    )
+    assert abs(hits - 75) < 4 * (300 * 0.25 * 0.75) ** 0.5
