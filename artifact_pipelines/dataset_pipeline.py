@@ -3,6 +3,7 @@
 One idea: a dataset is declared, not programmed. This module only combines the slices for one dataset.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,13 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.partition_keys import (
+    FIRST_DAY,
+    PartitionKeys,
+    Partitions,
+    check_partitions,
+    glob_of,
+)
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, Contract, OnBadRows, OnSchemaChange
@@ -78,8 +86,21 @@ class DatasetPipeline(dg.Component, dg.Model):
     file_column: str | None = pydantic.Field(
         default=None, min_length=1, description="With `files: all`, the column that takes the name of each row's file."
     )
+    partitions: Partitions | None = pydantic.Field(
+        default=None,
+        description=(
+            "Partitions: daily, monthly, by_file (a new key appears with its file) or {static: [...]}. The source says "
+            "where the key stands in a file's name. `files` then is about the files of one partition."
+        ),
+    )
+    partition_start: datetime.date = pydantic.Field(
+        default=FIRST_DAY, description="First day of daily or monthly partitions."
+    )
     source: Annotated[str, checked_by(check_source)] = pydantic.Field(
-        description="Glob of the dataset's files below the landing zone."
+        description=(
+            "Glob of the dataset's files below the landing zone; {partition} stands in the place of the key: "
+            "'sales_{partition}.csv', or '{partition:%Y%m%d}' for days that are written so."
+        )
     )
     owners: Sequence[_Owner] = pydantic.Field(
         min_length=1, description="E-mail addresses or `team:name`; at least one."
@@ -127,7 +148,11 @@ class DatasetPipeline(dg.Component, dg.Model):
     @pydantic.field_validator("source")
     @classmethod
     def _check_files(cls, source: str, info: pydantic.ValidationInfo) -> str:
-        """Refuse a glob that leaves open what several files mean."""
+        """Refuse a glob that leaves open what several files mean, or what their partitions are."""
+        if "partitions" in info.data and "{{" not in source:
+            check_partitions(source, info.data["partitions"])
+        if info.data.get("partitions"):
+            return source
         if "files" in info.data and info.data["files"] is None and "{{" not in source and set("*?[") & set(source):
             raise ValueError(
                 f"{source!r} may match several files, so say what they mean. `files: latest`: each file is the whole "
@@ -149,6 +174,14 @@ class DatasetPipeline(dg.Component, dg.Model):
         if column is not None and info.data.get("files") != "all":
             raise ValueError("only a table with `files: all` has rows of several files")
         return column
+
+    @pydantic.field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, schedule: str | None, info: pydantic.ValidationInfo) -> str | None:
+        """Refuse a schedule that could not say which partitions it materializes."""
+        if schedule is not None and info.data.get("partitions"):
+            raise ValueError("a dataset with partitions has no schedule: its sensor ingests the partitions that change")
+        return schedule
 
     @pydantic.field_validator("on_schema_change")
     @classmethod
@@ -197,7 +230,11 @@ class DatasetPipeline(dg.Component, dg.Model):
             # For faults that pass.
             "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
-        raw = build_raw_asset(self.name, self.source, shared, self.landing)
+        source, keys = glob_of(self.source), None
+        if self.partitions:
+            keys = PartitionKeys(self.partitions, self.source, self.partition_start)
+            shared["partitions_def"] = self._partitions_def(self.partitions)
+        raw = build_raw_asset(self.name, source, shared, self.landing, keys)
         is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
         contract = Contract.declared(self.columns, self.key, self.on_schema_change, self.on_bad_rows, self.max_bad_rows)
@@ -217,12 +254,23 @@ class DatasetPipeline(dg.Component, dg.Model):
             assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), quarantine],
             asset_checks=[is_empty],
             sensors=[
-                build_landing_sensor(self.name, self.source, raw, table, self.landing, is_union),
+                build_landing_sensor(self.name, source, raw, table, self.landing, is_union, keys),
                 build_retry_sensor(self.name, assets),
             ],
             jobs=[job, replay],
             schedules=[self._schedule(job)] if self.schedule else [],
         )
+
+    def _partitions_def(self, partitions: Partitions) -> dg.PartitionsDefinition[Any]:
+        # With the present day and month: their files come before they have ended.
+        if partitions == "daily":
+            return dg.DailyPartitionsDefinition(self.partition_start.isoformat(), end_offset=1)
+        if partitions == "monthly":
+            start = self.partition_start.replace(day=1).strftime("%Y-%m")
+            return dg.MonthlyPartitionsDefinition(start, end_offset=1, fmt="%Y-%m")
+        if partitions == "by_file":
+            return dg.DynamicPartitionsDefinition(name=self.name)
+        return dg.StaticPartitionsDefinition(list(partitions.static))
 
     def _with_retention(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         retention = self.retention.model_dump(exclude_none=True)

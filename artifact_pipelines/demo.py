@@ -50,13 +50,14 @@ class Daemon:
         """Tick all until no run is requested. Returns the runs, and each sensor's last reason to request none."""
         runs: list[dg.DagsterRun] = []
         while True:
-            finished, reasons = self._tick_sensors()
+            finished, reasons = self.tick_sensors()
             finished += self._tick_conditions()
             runs += finished
             if not finished:
                 return runs, reasons
 
-    def _tick_sensors(self) -> tuple[list[dg.DagsterRun], Mapping[str, str]]:
+    def tick_sensors(self) -> tuple[list[dg.DagsterRun], Mapping[str, str]]:
+        """Let each sensor tick once. Returns the runs, and each sensor's reason to request none."""
         runs, reasons = [], {}
         for sensor in self._definitions.sensors or ():
             # A sensor without assets requests no runs.
@@ -72,9 +73,11 @@ class Daemon:
             self._cursors[sensor.name] = tick.cursor
             for event in tick.asset_events:
                 self.instance.report_runless_asset_event(event)
+            for added in tick.dynamic_partitions_requests or ():
+                self.instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
             for request in tick.run_requests or ():
                 tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": sensor.name}
-                runs.append(self._run(request.asset_selection or (), request.run_config, tags))
+                runs.append(self._run(request.asset_selection or (), request.run_config, tags, request.partition_key))
             if tick.skip_message:
                 reasons[sensor.name] = tick.skip_message
         return runs, reasons
@@ -82,20 +85,29 @@ class Daemon:
     def _tick_conditions(self) -> list[dg.DagsterRun]:
         result = self._evaluate_conditions(self.cursor)
         self.cursor = result.cursor
-        keys = [key for key in sorted(self._definitions.resolve_all_asset_keys()) if result.get_num_requested(key)]
-        return [self._run(keys, {}, {"dagster/from_automation_condition": "true"})] if keys else []
+        keys_of: dict[str | None, list[dg.AssetKey]] = {}
+        for key in sorted(self._definitions.resolve_all_asset_keys()):
+            for partition in result.get_requested_partitions(key) if result.get_num_requested(key) else ():
+                keys_of.setdefault(partition, []).append(key)
+        tags = {"dagster/from_automation_condition": "true"}
+        return [self._run(keys, {}, tags, partition) for partition, keys in keys_of.items()]
 
     def _evaluate_conditions(self, cursor: Any) -> Any:
         return dg.evaluate_automation_conditions(self._definitions, instance=self.instance, cursor=cursor)
 
     def _run(
-        self, keys: Sequence[dg.AssetKey], run_config: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        keys: Sequence[dg.AssetKey],
+        run_config: Mapping[str, Any],
+        tags: Mapping[str, str],
+        partition: str | None = None,
     ) -> dg.DagsterRun:
         result = self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=list(keys),
             instance=self.instance,
             run_config=dict(run_config),
             tags=dict(tags),
+            partition_key=partition,
             raise_on_error=False,
         )
         run = self.instance.get_run_by_id(result.run_id)

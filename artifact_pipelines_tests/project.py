@@ -62,6 +62,25 @@ class Project:
     def drop(self, text: str, name: str = "flights.csv") -> None:
         drop(self._landing, name, io.BytesIO(text.encode()))
 
+    def drop_into(self, text: str, path: str) -> None:
+        """Drop a file into a folder of the landing zone."""
+        folder, _, name = path.rpartition("/")
+        drop(self._landing / folder, name, io.BytesIO(text.encode()))
+
+    def tick(self) -> Sequence[dg.DagsterRun]:
+        """Let the sensors tick once, and return the runs that they request, which have ended."""
+        assert self._daemon
+        return self._daemon.tick_sensors()[0]
+
+    def materialize(self, *names: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
+        """Materialize assets of the dataset as a person does in the UI."""
+        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[dg.AssetKey(["flights", *name.split("/")]) for name in names],
+            instance=self.instance,
+            partition_key=partition,
+            raise_on_error=False,
+        )
+
     def settle(self) -> tuple[list[str], Mapping[str, str]]:
         """Run everything that follows; return the materialized assets, and the last reasons to ingest nothing."""
         assert self._daemon

@@ -92,7 +92,7 @@ def make_current(connection: sa.Connection, made: Materialization, reason: str |
     _update(connection, made, **values, publication=Publication.PUBLISHED, publication_reason=reason)
     dataset = made.metadata.get(DATASET)
     if dataset is not None:
-        insert_dataset_version(connection, dataset, made.version, made.materialization_id)
+        insert_dataset_version(connection, dataset, made.partition, made.version, made.materialization_id)
 
 
 def reject(connection: sa.Connection, candidate: Materialization, reason: str) -> None:
@@ -153,15 +153,16 @@ def roll_back(connection: sa.Connection, asset: str, version: int, partition: st
     return Rollback(materialization_of(connection, now), materialization_of(connection, source), is_new)
 
 
-def insert_dataset_version(connection: sa.Connection, dataset: str, number: int, materialization_id: int) -> None:
+def insert_dataset_version(
+    connection: sa.Connection, dataset: str, partition: str | None, number: int, materialization_id: int
+) -> None:
     """Make a materialization a version of a dataset, which is made if it does not exist yet."""
     dataset_id = connection.execute(sa.select(datasets.c.dataset_id).where(datasets.c.name == dataset)).scalar()
     if dataset_id is None:
         insert = sa.insert(datasets).values(name=dataset).returning(datasets.c.dataset_id)
         dataset_id = connection.execute(insert).scalar_one()
-    connection.execute(
-        sa.insert(dataset_versions).values(dataset_id=dataset_id, number=number, materialization_id=materialization_id)
-    )
+    facts = {"partition_key": partition, "number": number, "materialization_id": materialization_id}
+    connection.execute(sa.insert(dataset_versions).values(dataset_id=dataset_id, **facts))
 
 
 def _replace_current(

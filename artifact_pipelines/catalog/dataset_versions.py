@@ -1,27 +1,39 @@
-"""Versions of datasets: the raw content that each brought, and the table made from it."""
+"""Versions of datasets: the raw content that each brought, and the table made from it.
+
+The partitions of a dataset have versions of their own, each numbered from 1.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried
-from artifact_pipelines.catalog.exceptions import UnknownDatasetError, UnknownDatasetVersionError
-from artifact_pipelines.catalog.materialization_rows import materializations_of
+from artifact_pipelines.catalog.exceptions import (
+    PartitionNeededError,
+    UnknownDatasetError,
+    UnknownDatasetVersionError,
+)
+from artifact_pipelines.catalog.materialization_rows import materialization_of, materializations_of
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
     datasets,
+    files,
+    materialization_files,
     materialization_inputs,
     materializations,
     tags,
 )
-from artifact_pipelines.core.types import DatasetVersion, Publication
+from artifact_pipelines.core.types import DatasetVersion, FileState, Materialization, Publication
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,17})", re.ASCII)
 _MOST_NAMED = 20
+_AT_ONCE = 100
 _RAW, _TABLE = materializations.alias("raw"), materializations.alias("made_table")
 _OF_DATASET = dataset_versions.join(datasets)
 _MADE_FROM = materialization_inputs.c
+_PARTITION = dataset_versions.c.partition_key
 
 
 def number_in(selector: str) -> int | None:
@@ -40,38 +52,97 @@ class DatasetCatalog(CatalogSection):
             return connection.scalars(sa.select(datasets.c.name).order_by(datasets.c.name)).all()
 
     @retried
-    def versions(self, dataset: str, limit: int = 1000) -> Sequence[DatasetVersion]:
-        """Return the kept versions of a dataset, newest first.
+    def versions(self, dataset: str, limit: int = 1000, partition: str | None = None) -> Sequence[DatasetVersion]:
+        """Return the kept versions of a dataset, newest first; of all its partitions if none is named.
 
         Raises:
             UnknownDatasetError: There is no such dataset.
         """
         with reading(self._engine) as connection:
-            found = _versions(connection, dataset, limit)
-            if not found:
+            found = _versions(connection, dataset, limit, _in(partition))
+            if not found and partition is None:
                 raise _unknown(connection, dataset)
             return found
 
     @retried
-    def find(self, name: str) -> DatasetVersion:
+    def current(self, dataset: str) -> Sequence[DatasetVersion]:
+        """Return the current version of a dataset; if it is partitioned, that of each partition, newest first.
+
+        Raises:
+            UnknownDatasetError: There is no such dataset.
+        """
+        with reading(self._engine) as connection:
+            numbers = _current_numbers(connection, dataset)
+            if not numbers:
+                raise _unknown(connection, dataset)
+            is_current = [sa.and_(_is(_PARTITION, p), dataset_versions.c.number == n) for p, n in numbers.items()]
+            found: list[DatasetVersion] = []
+            for start in range(0, len(is_current), _AT_ONCE):
+                found += _versions(connection, dataset, _AT_ONCE, [sa.or_(*is_current[start : start + _AT_ONCE])])
+        return sorted(found, key=lambda version: version.raw.materialization_id, reverse=True)
+
+    @retried
+    def find(self, name: str, partition: str | None = None) -> DatasetVersion:
         """Return the version that a name means: `flights` (the current one), `flights@v3` or `flights@tag`.
 
         Raises:
             UnknownDatasetError: There is no such dataset.
             UnknownDatasetVersionError: It has no such version, or no longer has it.
+            PartitionNeededError: It is partitioned, and no partition is named.
         """
         dataset, _, selector = name.partition("@")
         with reading(self._engine) as connection:
-            number = number_in(selector) if selector else _current_number(connection, dataset)
+            number = number_in(selector)
             if number is None:
-                number = _tagged_number(connection, dataset, selector)
-            found = _versions(connection, dataset, 1, number) if number is not None else ()
+                numbers = _current_numbers if not selector else _tagged_numbers
+                number = numbers(connection, dataset, selector, partition).get(partition)
+            which = [_is(_PARTITION, partition), dataset_versions.c.number == number]
+            found = _versions(connection, dataset, 1, which) if number is not None else ()
             if found:
                 return found[0]
-            known = _versions(connection, dataset, _MOST_NAMED)
-            if not known:
+            known = _versions(connection, dataset, _MOST_NAMED, _in(partition))
+            if not known and (partition is None or not _versions(connection, dataset, 1)):
                 raise _unknown(connection, dataset)
-        raise UnknownDatasetVersionError(dataset, selector, [_name(version) for version in known])
+        if partition is None and known[0].partition is not None:
+            raise PartitionNeededError(dataset, list(dict.fromkeys(str(version.partition) for version in known)))
+        raise UnknownDatasetVersionError(dataset, selector, [_name(version) for version in known], partition)
+
+    @retried
+    def version_with(self, raw: str, partition: str | None, content_hash: str) -> Materialization | None:
+        """Return the newest kept raw materialization with a content, unless its stored bytes are damaged."""
+        joined = sa.join(
+            _RAW, materialization_files, _RAW.c.materialization_id == materialization_files.c.materialization_id
+        )
+        query = sa.select(sa.func.max(_RAW.c.materialization_id)).select_from(
+            joined.join(files, files.c.file_id == materialization_files.c.file_id)
+        )
+        is_good = [_RAW.c.released_at.is_(None), files.c.state != FileState.DAMAGED]
+        is_it = [_RAW.c.asset_key == raw, _is(_RAW.c.partition_key, partition)]
+        with reading(self._engine) as connection:
+            found = connection.scalar(query.where(files.c.content_hash == content_hash, *is_good, *is_it))
+            return None if found is None else materialization_of(connection, found)
+
+    @retried
+    def read_by_current(self, table: str, partition: str | None, hashes: Collection[str]) -> Mapping[str, int]:
+        """Return which of some contents the current table was read from, with its version."""
+        which = [_TABLE.c.asset_key == table, _is(_TABLE.c.partition_key, partition), _TABLE.c.is_current]
+        joined = (
+            sa.join(_TABLE, materialization_inputs, _TABLE.c.materialization_id == _MADE_FROM.materialization_id)
+            .join(materialization_files, materialization_files.c.materialization_id == _MADE_FROM.input_id)
+            .join(files, files.c.file_id == materialization_files.c.file_id)
+        )
+        query = sa.select(files.c.content_hash, _TABLE.c.version).select_from(joined)
+        with reading(self._engine) as connection:
+            found = connection.execute(query.where(*which, files.c.content_hash.in_(hashes)))
+            return {row.content_hash: row.version for row in found}
+
+
+def _is(column: sa.ColumnElement[Any], partition: str | None) -> sa.ColumnElement[bool]:
+    return column.is_(None) if partition is None else column == partition  # PostgreSQL has no index for "not distinct"
+
+
+def _in(partition: str | None) -> Sequence[sa.ColumnElement[bool]]:
+    return [] if partition is None else [_is(_PARTITION, partition)]
 
 
 def _name(version: DatasetVersion) -> str:
@@ -84,76 +155,89 @@ def _unknown(connection: sa.Connection, dataset: str) -> UnknownDatasetError:
 
 
 def _versions(
-    connection: sa.Connection, dataset: str, limit: int, number: int | None = None
+    connection: sa.Connection, dataset: str, limit: int, which: Sequence[sa.ColumnElement[bool]] = ()
 ) -> Sequence[DatasetVersion]:
-    """Read versions of a dataset, newest first, or one of them: those whose raw content is kept."""
+    """Read selected versions of a dataset, newest first: those whose raw content is kept."""
     version = dataset_versions.c
-    which = [datasets.c.name == dataset, _RAW.c.released_at.is_(None)]
-    which += [version.number == number] if number is not None else []
     raw = _OF_DATASET.join(_RAW, _RAW.c.materialization_id == version.materialization_id)
-    query = sa.select(version.number, version.materialization_id, _RAW.c.asset_key).select_from(raw).where(*which)
-    rows = connection.execute(query.order_by(version.number.desc()).limit(limit)).all()
+    query = sa.select(_PARTITION, version.number, version.materialization_id, _RAW.c.asset_key).select_from(raw)
+    query = query.where(datasets.c.name == dataset, _RAW.c.released_at.is_(None), *which)
+    rows = connection.execute(query.order_by(version.materialization_id.desc()).limit(limit)).all()
     if not rows:
         return ()
-    numbers, raw_key = [row.number for row in rows], rows[0].asset_key
-    tables = _tables_of(connection, raw_key, f"{dataset}/table", numbers)
+    raw_key, partitions = rows[0].asset_key, list(dict.fromkeys(row.partition_key for row in rows))
+    only = partitions[0] if len(partitions) == 1 else None
+    tables = _tables_of(connection, raw_key, f"{dataset}/table", rows)
     ids = [row.materialization_id for row in rows]
     made = {one.materialization_id: one for one in materializations_of(connection, [*ids, *tables.values()])}
-    tags_of = _tags_of(connection, raw_key, numbers)
-    current = _current_number(connection, dataset)
+    tags_of = _tags_of(connection, raw_key, [row.number for row in rows])
+    current = _current_numbers(connection, dataset, partition=only)
     return [
         DatasetVersion(
             dataset=dataset,
             number=row.number,
             raw=made[row.materialization_id],
-            table=made.get(tables.get(row.number, 0)),
-            tags=tuple(tags_of.get(row.number, ())),
-            is_current=row.number == current,
+            table=made.get(tables.get((row.partition_key, row.number), 0)),
+            tags=tuple(tags_of.get((row.partition_key, row.number), ())),
+            is_current=row.number == current.get(row.partition_key),
         )
         for row in rows
     ]
 
 
-def _tables_of(connection: sa.Connection, raw: str, table: str, numbers: Sequence[int]) -> Mapping[int, int]:
-    """Find the newest table made from each version of the raw content, by its number."""
+def _tables_of(
+    connection: sa.Connection, raw: str, table: str, rows: Sequence[Any]
+) -> Mapping[tuple[str | None, int], int]:
+    """Find the newest table made from each version of the raw content, by its partition and number."""
     from_raw = sa.and_(_RAW.c.materialization_id == _MADE_FROM.input_id, _MADE_FROM.position == 0)
     joined = sa.join(_RAW, materialization_inputs, from_raw).join(
         _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
     )
-    which = [_RAW.c.asset_key == raw, _RAW.c.partition_key.is_(None), _RAW.c.version.in_(numbers)]
+    which = [_RAW.c.asset_key == raw, _RAW.c.version.in_({row.number for row in rows})]
+    if len(partitions := {row.partition_key for row in rows}) == 1:  # the index serves
+        which.append(_is(_RAW.c.partition_key, *partitions))
     kept = [_TABLE.c.asset_key == table, _TABLE.c.released_at.is_(None), _TABLE.c.publication != Publication.REJECTED]
-    query = sa.select(_RAW.c.version, sa.func.max(_TABLE.c.materialization_id)).select_from(joined)
-    return dict(connection.execute(query.where(*which, *kept).group_by(_RAW.c.version)).all())
+    query = sa.select(_RAW.c.partition_key, _RAW.c.version, sa.func.max(_TABLE.c.materialization_id))
+    query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _current_number(connection: sa.Connection, dataset: str) -> int | None:
-    """Return the number of the version whose table is current; without a table, that of the current raw content."""
+def _current_numbers(
+    connection: sa.Connection, dataset: str, _: str = "", partition: str | None = None
+) -> Mapping[str | None, int]:
+    """Return the number of each partition's version whose table is current; without a table, that of the newest raw."""
+    raw = _RAW.c.materialization_id == dataset_versions.c.materialization_id
+    newest = sa.select(_PARTITION, sa.func.max(dataset_versions.c.number)).select_from(_OF_DATASET.join(_RAW, raw))
+    newest = newest.where(datasets.c.name == dataset, _RAW.c.released_at.is_(None), *_in(partition))
     from_raw = sa.and_(_RAW.c.materialization_id == _MADE_FROM.input_id, _MADE_FROM.position == 0)
     joined = sa.join(_TABLE, materialization_inputs, _TABLE.c.materialization_id == _MADE_FROM.materialization_id)
-    query = sa.select(_RAW.c.version).select_from(joined.join(_RAW, from_raw))
-    is_current = [_TABLE.c.asset_key == f"{dataset}/table", _TABLE.c.partition_key.is_(None), _TABLE.c.is_current]
-    if (number := connection.scalar(query.where(*is_current))) is not None:
-        return int(number)
-    raw = _RAW.c.materialization_id == dataset_versions.c.materialization_id
-    newest = sa.select(sa.func.max(dataset_versions.c.number)).select_from(_OF_DATASET.join(_RAW, raw))
-    number = connection.scalar(newest.where(datasets.c.name == dataset, _RAW.c.released_at.is_(None)))
-    return None if number is None else int(number)
+    query = sa.select(_RAW.c.partition_key, _RAW.c.version).select_from(joined.join(_RAW, from_raw))
+    is_current = [_TABLE.c.asset_key == f"{dataset}/table", _TABLE.c.is_current]
+    is_current += [] if partition is None else [_TABLE.c.partition_key == partition]
+    found: dict[str | None, int] = {row[0]: row[1] for row in connection.execute(newest.group_by(_PARTITION))}
+    return found | {row[0]: row[1] for row in connection.execute(query.where(*is_current)) if row[0] in found}
 
 
-def _tags_of(connection: sa.Connection, raw: str, numbers: Sequence[int]) -> Mapping[int, Sequence[str]]:
+def _tags_of(
+    connection: sa.Connection, raw: str, numbers: Sequence[int]
+) -> Mapping[tuple[str | None, int], Sequence[str]]:
     joined = sa.join(tags, materializations)
-    query = sa.select(materializations.c.version, tags.c.name).select_from(joined)
-    query = query.where(materializations.c.asset_key == raw, materializations.c.version.in_(numbers))
-    found: dict[int, list[str]] = {}
+    made = materializations.c
+    query = sa.select(made.partition_key, made.version, tags.c.name).select_from(joined)
+    query = query.where(made.asset_key == raw, made.version.in_(set(numbers)))
+    found: dict[tuple[str | None, int], list[str]] = {}
     for row in connection.execute(query.order_by(tags.c.name)):
-        found.setdefault(row.version, []).append(row.name)
+        found.setdefault((row.partition_key, row.version), []).append(row.name)
     return found
 
 
-def _tagged_number(connection: sa.Connection, dataset: str, name: str) -> int | None:
+def _tagged_numbers(
+    connection: sa.Connection, dataset: str, name: str, partition: str | None = None
+) -> Mapping[str | None, int]:
     raw = sa.select(_RAW.c.asset_key).select_from(
         _OF_DATASET.join(_RAW, _RAW.c.materialization_id == dataset_versions.c.materialization_id)
     )
     keys = raw.where(datasets.c.name == dataset).limit(1).scalar_subquery()
-    query = sa.select(materializations.c.version).select_from(sa.join(tags, materializations))
-    return connection.scalar(query.where(tags.c.asset_key == keys, tags.c.name == name))
+    query = sa.select(tags.c.partition_key, materializations.c.version).select_from(sa.join(tags, materializations))
+    which = [tags.c.asset_key == keys, tags.c.name == name, _is(tags.c.partition_key, partition)]
+    return {row[0]: row[1] for row in connection.execute(query.where(*which))}

@@ -76,11 +76,28 @@ class UnknownDatasetVersionError(NotFoundError):
     dataset: str
     selector: str
     known: Sequence[str]
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.partition is None else f" of partition {self.partition!r}"
+        found = f"has no version {self.selector!r}{where}. Its newest versions: {listed(self.known)}"
+        return (
+            f"Dataset {self.dataset} {found if self.known else f'has no version{where}'}. "
+            f"Write {self.dataset}@v3 or {self.dataset}@TAG; list all: `artifact-pipelines datasets log {self.dataset}`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class PartitionNeededError(UsageError):
+    """A version of a partitioned dataset is named without its partition."""
+
+    dataset: str
+    known: Sequence[str]
 
     def __str__(self) -> str:
         return (
-            f"Dataset {self.dataset} has no version {self.selector!r}. Its newest versions: {listed(self.known)}. "
-            f"Write {self.dataset}@v3 or {self.dataset}@TAG; list all: `artifact-pipelines datasets log {self.dataset}`."
+            f"Dataset {self.dataset} has partitions, each with versions of its own. Name one with `--partition`; the last "
+            f"that changed: {listed(self.known)}."
         )
 
 

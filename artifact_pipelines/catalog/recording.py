@@ -92,7 +92,7 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     else:
         made = insert_current(connection, values, replaces=before.version is not None or before.has_candidates)
         if facts.dataset is not None and is_changed:
-            insert_dataset_version(connection, facts.dataset, version, made.materialization_id)
+            insert_dataset_version(connection, facts.dataset, facts.partition, version, made.materialization_id)
     for position, lease in enumerate(leases):
         row = {"materialization_id": made.materialization_id, "position": position, "file_id": lease.file.file_id}
         _INSERT_FILE.run(connection, **row, **{name: getattr(lease.file, name) for name in TYPES})

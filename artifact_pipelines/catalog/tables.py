@@ -231,11 +231,22 @@ dataset_versions = sa.Table(
     metadata,
     sa.Column("version_id", _Key, primary_key=True, autoincrement=True),
     sa.Column("dataset_id", _Key, sa.ForeignKey("datasets.dataset_id"), nullable=False),
+    sa.Column("partition_key", sa.Text, comment="null: not partitioned"),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("materialization_id", _Key, _of_made(), nullable=False, index=True),
     sa.Column("created_at", UtcDateTime, nullable=False, default=utc_now()),
-    sa.UniqueConstraint("dataset_id", "number"),
+    sa.UniqueConstraint("dataset_id", "partition_key", "number"),
     sqlite_autoincrement=True,
+)
+# A null partition key is never equal to another.
+_UNPARTITIONED = dataset_versions.c.partition_key.is_(None)
+sa.Index(
+    "ix_dataset_versions_unpartitioned",
+    dataset_versions.c.dataset_id,
+    dataset_versions.c.number,
+    unique=True,
+    sqlite_where=_UNPARTITIONED,
+    postgresql_where=_UNPARTITIONED,
 )
 
 # At most one row: the last moment at which the clock was right. A fact of a host, so no copy of a catalog has it.

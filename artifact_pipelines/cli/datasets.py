@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
 _ONLY_JSON = ("dataset", "schema", "dialect", "key")
 _PIECE_BYTES = 1 << 20
+_partition_option = click.option("--partition", help="Partition of the dataset, if it has partitions.")
 
 
 @click.group()
@@ -38,7 +39,7 @@ def ls(as_json: bool) -> None:
     """List all datasets with their current versions."""
     with open_store() as store:
         catalog = store.catalog.datasets
-        rows = [_row(catalog.find(name)) for name in catalog.names()]
+        rows = [_summary(catalog.current(name)) for name in catalog.names()]
     if as_json:
         return print_json(rows)
     return print_rows(rows, only_json=[*_ONLY_JSON[1:], "marks"]) if rows else click.echo(_NONE)
@@ -47,11 +48,12 @@ def ls(as_json: bool) -> None:
 @datasets.command()
 @click.argument("dataset")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Number of rows at most.")
+@_partition_option
 @as_json_option
-def log(dataset: str, limit: int, as_json: bool) -> None:
-    """List the versions of DATASET, newest first."""
+def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
+    """List the versions of DATASET, newest first; of all its partitions if none is named."""
     with open_store() as store:
-        rows = [_row(version) for version in store.catalog.datasets.versions(dataset, limit)]
+        rows = [_row(version) for version in store.catalog.datasets.versions(dataset, limit, partition)]
     print_json(rows) if as_json else print_rows(rows, only_json=_ONLY_JSON)
 
 
@@ -59,14 +61,15 @@ def log(dataset: str, limit: int, as_json: bool) -> None:
 @click.argument("before")
 @click.argument("after")
 @click.option("--key", help="Columns that identify a row, separated by commas. Default: the dataset's `key`.")
+@_partition_option
 @as_json_option
-def diff(before: str, after: str, key: str | None, as_json: bool) -> None:
+def diff(before: str, after: str, key: str | None, partition: str | None, as_json: bool) -> None:
     """Show the differences from version BEFORE to version AFTER.
 
     Columns and numbers of rows always; with a key, also the rows added, removed and changed, and in which columns.
     """
     with open_store() as store, waiting(f"Comparing {before} and {after}"):
-        versions = [store.catalog.datasets.find(name) for name in (before, after)]
+        versions = [store.catalog.datasets.find(name, partition) for name in (before, after)]
         found = _compare(store, versions, key.split(",") if key else versions[1].key)
     if as_json:
         return print_json(found)
@@ -82,8 +85,9 @@ def diff(before: str, after: str, key: str | None, as_json: bool) -> None:
 @datasets.command()
 @click.argument("version")
 @click.argument("name")
+@_partition_option
 @as_json_option
-def tag(version: str, name: str, as_json: bool) -> None:
+def tag(version: str, name: str, partition: str | None, as_json: bool) -> None:
     """Give VERSION, its dropped file and its table, a NAME, and keep it.
 
     If another version of the dataset has this name, the name moves.
@@ -93,24 +97,25 @@ def tag(version: str, name: str, as_json: bool) -> None:
     if number_in(name) is not None:
         raise InvalidArgumentError("tag", name, "another word: v1, v2, … are the numbers of versions")
     with open_store() as store:
-        found = store.catalog.datasets.find(version)
+        found = store.catalog.datasets.find(version, partition)
         for made in filter(None, (found.raw, found.table)):
-            store.catalog.pins_and_tags.tag(made.asset, name, version=made.version)
+            store.catalog.pins_and_tags.tag(made.asset, name, partition, made.version)
     print_json({"version": str(found), "tag": name}) if as_json else click.echo(f"{found} is tagged {name}.")
 
 
 @datasets.command()
 @click.argument("version", metavar="NAME@TAG")
+@_partition_option
 @as_json_option
-def untag(version: str, as_json: bool) -> None:
+def untag(version: str, partition: str | None, as_json: bool) -> None:
     """Remove a tag from the version that has it."""
     _, _, name = version.partition("@")
     with open_store() as store:
-        found = store.catalog.datasets.find(version)
+        found = store.catalog.datasets.find(version, partition)
         if name not in found.tags:
             raise InvalidArgumentError("NAME@TAG", version, f"a tag: {', '.join(found.tags) or 'it has none'}")
         for made in filter(None, (found.raw, found.table)):
-            store.catalog.pins_and_tags.untag(made.asset, name)
+            store.catalog.pins_and_tags.untag(made.asset, name, partition)
     print_json({"version": str(found), "untagged": name}) if as_json else click.echo(f"{found} is not tagged {name}.")
 
 
@@ -121,8 +126,11 @@ def untag(version: str, as_json: bool) -> None:
 @click.option(
     "--spreadsheet", is_flag=True, help="In CSV, put ' before texts that a spreadsheet would run as formulas."
 )
+@_partition_option
 @as_json_option
-def export(version: str, output: pathlib.Path, raw: bool, spreadsheet: bool, as_json: bool) -> None:
+def export(
+    version: str, output: pathlib.Path, raw: bool, spreadsheet: bool, partition: str | None, as_json: bool
+) -> None:
     """Write the table of VERSION to a file: `.parquet` as it is stored, or `.csv`."""
     check_folder(output)
     is_csv = output.suffix.lower() == ".csv" and not raw
@@ -131,7 +139,7 @@ def export(version: str, output: pathlib.Path, raw: bool, spreadsheet: bool, as_
     if spreadsheet and not is_csv:
         raise click.UsageError("--spreadsheet is about tables as CSV: end the name of the file in .csv.")
     with open_store() as store:
-        found = store.catalog.datasets.find(version)
+        found = store.catalog.datasets.find(version, partition)
         made = found.raw if raw else _table(found)
         with whole_file(output) as sink:
             if is_csv:
@@ -183,12 +191,25 @@ def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, 
         write_csv(pa.RecordBatchReader.from_batches(file.schema_arrow, read_batches(file)), sink, for_spreadsheets)
 
 
+def _summary(current: Sequence[DatasetVersion]) -> Mapping[str, Any]:
+    """Return the row of a dataset: its current version, or the last of its partitions and what all of them hold."""
+    row = {**_row(current[0]), "partitions": None}
+    if current[0].partition is None:
+        return row
+    tables = [version.table for version in current if version.table]
+    sizes = {file.file_id: file.size_bytes for table in tables for file in table.files}
+    rows = sum(table.row_count or 0 for table in tables)
+    total = {"partitions": len(current), "rows": rows, "size_bytes": sum(sizes.values())}
+    return {**row, **total, "raw_file_id": None, "table_file_id": None}
+
+
 def _row(version: DatasetVersion) -> Mapping[str, Any]:
     raw, table = version.raw, version.table
     changes = table and table.metadata.get(CHANGES)
     marks = [*(["current"] * version.is_current), *version.tags]
     return {
         "dataset": version.dataset,
+        "partition": version.partition,
         "version": f"v{version.number}",
         "source": raw.source.get("file"),
         "rows": table and table.row_count,

@@ -253,10 +253,10 @@ class DatasetVersion:
     """One content of a dataset, and the table made from it.
 
     Attributes:
-        number: Counts the changes of the dataset's raw content, from 1.
+        number: Counts the changes of the raw content of the dataset, or of its partition, from 1.
         raw: The materialization that brought the content.
         table: The newest table made from it; None: there is none, or it was released.
-        is_current: True if the dataset's current table was made from it.
+        is_current: True if the current table, of the partition if there is one, was made from it.
     """
 
     dataset: str
@@ -271,8 +271,14 @@ class DatasetVersion:
         """The columns that identified a row when the table was made."""
         return tuple(self.table.source.get("key", ())) if self.table else ()
 
+    @property
+    def partition(self) -> str | None:
+        """The partition whose content it is; None: the dataset has no partitions."""
+        return self.raw.partition
+
     def __str__(self) -> str:
-        return f"{self.dataset}@v{self.number}"
+        partition = "" if self.partition is None else f"[{self.partition}]"
+        return f"{self.dataset}{partition}@v{self.number}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ import pyarrow as pa
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.settings import LANDING_URL, check_place
-from artifact_pipelines.core.types import LandingFile, Materialization, Selection, StoragePath
+from artifact_pipelines.core.types import LandingFile, Materialization, Publication, Selection, StoragePath
+from artifact_pipelines.datasets.exceptions import NoPartitionError
 from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, OpenTable
 from artifact_pipelines.datasets.landing_places import open_landing_zone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, open_landed
+from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.progress import Progress, WatchedStream, watched_batches
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
@@ -87,14 +90,19 @@ class LandedFile(dg.Config):
 
 
 def build_raw_asset(
-    dataset: str, source: str, attributes: Mapping[str, Any], rules: LandingRules = DEFAULT_RULES
+    dataset: str,
+    source: str,
+    attributes: Mapping[str, Any],
+    rules: LandingRules = DEFAULT_RULES,
+    keys: PartitionKeys | None = None,
 ) -> dg.AssetsDefinition:
     """Return the asset that stores a dropped file unchanged.
 
     Args:
         source: The dataset's glob.
-        attributes: Further arguments of `dg.asset`, such as the group.
+        attributes: Further arguments of `dg.asset`, such as the group and the partitions.
         rules: Which names count.
+        keys: The partitions of the dataset, if it has any.
     """
     glob = rules.glob(source)
 
@@ -115,7 +123,10 @@ def build_raw_asset(
         with failures_explained():
             zone = landing_zone.open()
             known, run_key = landing_zone.known_files(dataset), context.run.tags.get(REQUEST_TAG)
-            path = config.path or find_landed(zone, dataset, glob, known)
+            path = config.path or find_landed(zone, dataset, glob, known, lambda path: _is_in(path, context, keys))
+            if keys and keys.of(path) != context.partition_key:
+                expected = f"a file of partition {context.partition_key}, not of {keys.of(path)}"
+                raise InvalidArgumentError("path", path, expected)
             stream = WatchedStream(open_landed(zone, path), Progress(path, context.log.info))
             if run_key and not is_as_requested(zone.look(path), known.get(path), run_key):
                 stream.close()
@@ -123,6 +134,14 @@ def build_raw_asset(
             yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path}})
 
     return raw
+
+
+def _is_in(path: str, context: dg.AssetExecutionContext, keys: PartitionKeys | None) -> bool:
+    """True if a file belongs to the partition of a run, or there are no partitions."""
+    try:
+        return keys is None or keys.of(path) == context.partition_key
+    except NoPartitionError:
+        return False
 
 
 def build_table_asset(
@@ -143,7 +162,7 @@ def build_table_asset(
     """
     rules = f"{TABLE_CODE_VERSION} {file_format.code_version()} columns={dict(contract.columns)}{contract.spelled()}"
     rules += f" files=all file_column={file_column}" if is_union else ""
-    step = {name: attributes[name] for name in ("group_name", "retry_policy") if name in attributes}
+    step = {name: attributes[name] for name in ("group_name", "retry_policy", "partitions_def") if name in attributes}
     shared = {name: value for name, value in attributes.items() if name not in step}
     shared["code_version"] = f"{rules} key={list(contract.key)}{contract.checks()}"
     key = [dataset, "table"]
@@ -170,10 +189,11 @@ def build_table_asset(
     )
     def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[Any]:
         with failures_explained(), landing_zone.store.open() as (catalog, backend):
-            made = _made(catalog, dataset, raw)
+            partition = context.partition_key if context.has_partition_key else None
+            made = _made(catalog, dataset, raw, partition)
             name = str(made.source.get("file", made.asset))
             columns = [column for column in contract.key if column != file_column]  # which no file has
-            before = _version_before(catalog, dataset, rules, file_column)
+            before = _version_before(catalog, dataset, rules, file_column, partition)
             expected = dataclasses.replace(contract, key=columns, before=before)
             noted = {"file": name, "rules": rules, "checks": contract.checks(), "key": list(contract.key)}
             if not is_union:
@@ -229,18 +249,27 @@ def _bad_rows_metadata(bad: BadRows) -> Mapping[str, Any]:
     return {"bad_rows": bad.count, **({"first_bad_rows": dg.MetadataValue.table(rows)} if rows else {})}
 
 
-def _made(catalog: Catalog, dataset: str, raw: Artifact) -> Materialization:
+def _made(catalog: Catalog, dataset: str, raw: Artifact, partition: str | None) -> Materialization:
     """Return the newest materialization of a raw file, which knows under which name it was dropped."""
     selection = Selection(file_id=raw.info.file_id)
-    found = catalog.materializations.find(f"{dataset}/raw", [None], selection).get(None)
+    found = catalog.materializations.find(f"{dataset}/raw", [partition], selection).get(partition)
     if found is None:
-        raise catalog.materializations.nothing_found(f"{dataset}/raw", None, selection)
+        raise catalog.materializations.nothing_found(f"{dataset}/raw", partition, selection)
     return found
 
 
-def _version_before(catalog: Catalog, dataset: str, rules: str, file_column: str | None) -> VersionBefore | None:
-    """Return the current table; None: there is none, or it was read by other rules, which no longer count."""
-    current = catalog.materializations.find(f"{dataset}/table", [None]).get(None)
+def _version_before(
+    catalog: Catalog, dataset: str, rules: str, file_column: str | None, partition: str | None
+) -> VersionBefore | None:
+    """Return the current table, or the newest of all partitions, whose types are those of each.
+
+    None: there is none, or it was read by other rules, which no longer count.
+    """
+    if partition is None:
+        current = catalog.materializations.find(f"{dataset}/table", [None]).get(None)
+    else:
+        newest = catalog.materializations.history(f"{dataset}/table", limit=1)
+        current = newest[0] if newest and newest[0].publication == Publication.PUBLISHED else None
     if current is None or current.schema is None or current.source.get("rules") != rules:
         return None
     columns = {name: kind for name, kind in current.schema.items() if name != file_column}

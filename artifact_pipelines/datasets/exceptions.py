@@ -32,6 +32,18 @@ class NothingLandedError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class NoPartitionError(SourceError):
+    """A file belongs to no partition of its dataset."""
+
+    path: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path} belongs to no partition: {self.problem}. {self.remedy}."
+
+
+@dataclasses.dataclass(eq=False)
 class NotInQuarantineError(NotFoundError):
     """A dataset has no such file in quarantine."""
 

@@ -1,7 +1,7 @@
 """Looks at the landing zone for one dataset: finds complete files, requests runs, and follows up earlier requests.
 
-State lives in the catalog, not in a time cursor, so a restart skips no file and requests none twice. A dataset's files
-are ingested one at a time, in the order in which they stopped changing.
+State lives in the catalog, not in a time cursor, so a restart skips no file and requests none twice. The files of a
+dataset, or of a partition of it, are ingested one at a time, in the order in which they stopped changing.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import BackendError, SourceError
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState, StoragePath
-from artifact_pipelines.datasets.exceptions import EmptySourceError
+from artifact_pipelines.datasets.exceptions import EmptySourceError, NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules, clear_away
 from artifact_pipelines.datasets.landing_zone import (
@@ -24,14 +24,20 @@ from artifact_pipelines.datasets.landing_zone import (
     note_replaced,
     record_seen,
 )
+from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.union_table import counted_files
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe_by_name
 from artifact_pipelines.storage.staging import hash_stream
 
+Counted = Mapping[str, Sequence[str]]
+"""Names of the files whose rows are in a table, by the hash of their content."""
 WORK_S = 20.0
 """A tick (60 s at most) begins no work on a file later than this; the next one goes on."""
-_MOST_INPUTS = 1_000
+MOST_DECIDED = 200
+"""A tick decides on this many files at most, so that neither its queries nor its time grow with those that wait."""
+MOST_REQUESTED = 10
+"""So many partitions of a dataset may be ingested at once."""
 HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
@@ -59,7 +65,8 @@ class LandingWatch:
         settle_s: Seconds that a file must stay unchanged to count as complete.
         rules: The dataset's own rules.
         read_stored: Opens stored bytes; needed if the rules do not keep files.
-        union: Key of the table that has the rows of all files; None: each file replaces the one before.
+        is_union: True if a table has the rows of all files; else each file replaces the one before.
+        keys: The partitions; None: the dataset has none.
     """
 
     catalog: Catalog
@@ -70,7 +77,8 @@ class LandingWatch:
     settle_s: float
     rules: LandingRules = DEFAULT_RULES
     read_stored: Callable[[StoragePath], BinaryIO] | None = None
-    union: str | None = None
+    is_union: bool = False
+    keys: PartitionKeys | None = None
 
     def tick(self, outcome_of: Callable[[str], RunOutcome | None]) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
@@ -92,15 +100,22 @@ class LandingWatch:
         for sighting in sightings:
             if not is_unchanged(sighting, known.get(sighting.path)):
                 updated[sighting.path] = record_seen(self.dataset, sighting, updated.get(sighting.path))
-        if self.union is None:
-            updated.update(note_replaced(updated, known))
-        counted = self._counted()
+        if not self.is_union:
+            updated.update(note_replaced(updated, known, self.partition_of))
         updated.update(self._read_since(updated.values()))
-        if not any(file.state == LandingState.REQUESTED for file in updated.values()):
-            complete = [s for s in settled if s.problem is None and _is_due(updated[s.path], counted)]
-            updated.update(self._decided(complete, updated, known, deadline))
+        busy = {self.partition_of(file.path) for file in updated.values() if file.state == LandingState.REQUESTED}
+        counted = self.counted(
+            {self.partition_of(f.path) for f in updated.values() if f.state == LandingState.DUPLICATE}
+        )
+
+        def names(path: str) -> Counted | None:
+            return None if counted is None else counted.get(self.partition_of(path), {})
+
+        if len(busy) < (most := self._most_requested()):
+            complete = [s for s in settled if s.problem is None and _is_due(updated[s.path], names(s.path))]
+            updated.update(self._decided(complete, updated, known, deadline, busy, most))
         if self.rules.afterwards != "keep":
-            cleared = [s for s in settled if s.problem is None and _may_leave(updated[s.path], counted)]
+            cleared = [s for s in settled if s.problem is None and _may_leave(updated[s.path], names(s.path))]
             updated.update(self._cleared_away(cleared, updated, deadline))
         changed = [file for path, file in updated.items() if file != known.get(path)]
         if changed and not self.catalog.landing.save(self.dataset, changed, known):
@@ -133,17 +148,39 @@ class LandingWatch:
             return dataclasses.replace(file, state=LandingState.SEEN, reason=None)
         return dataclasses.replace(file, state=outcome.state, reason=outcome.reason)
 
+    def partition_of(self, path: str) -> str | None:
+        """Return the partition of a file; None: it has none, or the dataset has none."""
+        try:
+            return self.keys.of(path) if self.keys else None
+        except NoPartitionError:
+            return None
+
     def _read_since(self, files: Collection[LandingFile]) -> Mapping[str, LandingFile]:
         """Return the files in quarantine whose content the current table has: its rules have changed since."""
-        waiting = [file for file in files if failed_in_run(file)]
-        made = self.catalog.lineage.versions(f"{self.dataset}/table", None, None, 1) if waiting else ()
-        if not made:
-            return {}
-        inputs = self.catalog.lineage.inputs([each.materialization_id for each in made], _MOST_INPUTS)
-        read = {self.catalog.files.get_file(raw.file_id).content_hash for _, raw in inputs}
-        reason = f"{self.dataset}/table version {made[0].version} was read from this content"
-        done = [dataclasses.replace(f, state=LandingState.DUPLICATE, reason=reason) for f in waiting]
-        return {file.path: file for file in done if file.content_hash in read}
+        waiting: dict[str | None, list[LandingFile]] = {}
+        for file in files:
+            if failed_in_run(file) and file.content_hash:
+                waiting.setdefault(self.partition_of(file.path), []).append(file)
+        done = {}
+        for partition, some in waiting.items():
+            hashes = {str(file.content_hash) for file in some}
+            read = self.catalog.datasets.read_by_current(self._table, partition, hashes)
+            for file in some:
+                if version := read.get(str(file.content_hash)):
+                    reason = f"{self._table} version {version} was read from this content"
+                    done[file.path] = dataclasses.replace(file, state=LandingState.DUPLICATE, reason=reason)
+        return done
+
+    @property
+    def _table(self) -> str:
+        return f"{self.dataset}/table"
+
+    def _most_requested(self) -> int:
+        """Return how many files may be ingested at once, each of another partition.
+
+        The first table of all is made alone: its types are those of all others.
+        """
+        return MOST_REQUESTED if self.keys and self.catalog.materializations.history(self._table, limit=1) else 1
 
     def _decided(
         self,
@@ -151,32 +188,43 @@ class LandingWatch:
         files: Mapping[str, LandingFile],
         before: Mapping[str, LandingFile],
         deadline: float,
+        busy: Collection[str | None],
+        most: int,
     ) -> Mapping[str, LandingFile]:
-        """Decide on files until one needs a run, or until the deadline; the others wait for it.
+        """Decide on files until enough of them need runs, or until the deadline; the others wait.
 
         Those that could not be read before come last: they may take long.
+
+        Args:
+            busy: Partitions that are being ingested.
+            most: How many may be.
         """
         decided: dict[str, LandingFile] = {}
-        contents = self._known_content(files.values()) if resting else KnownContent(None, {}, {})
+        contents = KnownContents(self, files.values())
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         markers = self.rules.markers(self.zone, self.source) if resting else {}
-        complete = sorted(resting, key=lambda s: files[s.path].state == LandingState.QUARANTINED)
-        for sighting in complete:
+        busy, read = set(busy), 0
+        for sighting in sorted(resting, key=lambda s: files[s.path].state == LandingState.QUARANTINED):
             file = files[sighting.path]
             if marker := self.rules.missing_marker(sighting, markers):
                 waiting = f"it waits for its marker {marker}"
                 decided[file.path] = dataclasses.replace(file, state=LandingState.SEEN, reason=waiting)
                 continue
-            if time.monotonic() > deadline:
+            if len(busy) >= most or read >= MOST_DECIDED or time.monotonic() > deadline:
                 break
             try:
-                decided[file.path] = decide(file, self._hash(sighting), contents, paths)
+                partition = self.keys.of(file.path) if self.keys else None
+                if partition in busy:
+                    continue
+                content_hash, read = self._hash(sighting), read + 1
+                decided[file.path] = decide(file, content_hash, contents.of(partition, content_hash), paths)
             except (SourceVanishedError, SourceChangedError):
                 continue  # still changing: the next tick looks again
             except (SourceError, BackendError) as error:  # the zone was listed, so it is this file that fails
                 decided[file.path] = dataclasses.replace(file, state=LandingState.QUARANTINED, reason=str(error))
+                continue
             if decided[file.path].state == LandingState.REQUESTED:
-                break
+                busy.add(partition)
         return decided
 
     def _cleared_away(
@@ -216,37 +264,52 @@ class LandingWatch:
         with self.zone.open(sighting.path) as stream:
             return hash_stream(stream).content_hash if sighting.size_bytes <= HASH_LIMIT_BYTES else None
 
-    def _known_content(self, files: Collection[LandingFile]) -> KnownContent:
-        history = self.catalog.materializations.history(self.raw_asset)
-        # Newest first: an old content that returned has its newest number. A damaged file is repaired by another drop.
-        stored = [version for version in history if version.file.state != FileState.DAMAGED]
-        version_of = {version.file.content_hash: version.version for version in reversed(stored)}
-        ingested = {file.content_hash for file in files if file.state == LandingState.INGESTED}
-        failed_as: dict[str, list[FileDescription]] = {}
-        for file in files:
-            if failed_in_run(file) and file.content_hash and file.content_hash not in ingested:
-                failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
-        current = history[0].file.content_hash if history else None
-        return KnownContent(current, version_of, failed_as, self._counted())
-
-    def _counted(self) -> Mapping[str, Sequence[str]] | None:
-        """Return the names of the files whose rows are in the union, by hash; None: the table is no union."""
-        if self.union is None:
+    def counted(self, partitions: Collection[str | None]) -> Mapping[str | None, Counted] | None:
+        """Return the names of the files whose rows are in each union; None: the tables are no unions."""
+        if not self.is_union:
             return None
-        table = self.catalog.materializations.find(self.union, [None]).get(None)
-        names: dict[str, list[str]] = {}
-        for file in counted_files(table.source, table.row_count).values() if table else ():
-            names.setdefault(file.content_hash, []).append(file.name)
+        found = self.catalog.materializations.find(self._table, list(partitions)) if partitions else {}
+        names: dict[str | None, dict[str, list[str]]] = {partition: {} for partition in partitions}
+        for partition, table in found.items():
+            for file in counted_files(table.source, table.row_count).values():
+                names[partition].setdefault(file.content_hash, []).append(file.name)
         return names
 
 
-def _is_due(file: LandingFile, counted: Mapping[str, Sequence[str]] | None) -> bool:
+class KnownContents:
+    """What is known of contents during one tick; each partition is looked up once, and each content."""
+
+    def __init__(self, watch: LandingWatch, files: Collection[LandingFile]) -> None:
+        self._watch = watch
+        self._known: dict[str | None, KnownContent] = {}
+        ingested = {file.content_hash for file in files if file.state == LandingState.INGESTED}
+        self._failed_as: dict[str, list[FileDescription]] = {}
+        for file in files:
+            if failed_in_run(file) and file.content_hash and file.content_hash not in ingested:
+                self._failed_as.setdefault(file.content_hash, []).append(describe_by_name(file.path))
+
+    def of(self, partition: str | None, content_hash: str | None) -> KnownContent:
+        """Return what is known of a content in a partition."""
+        raw, catalog = self._watch.raw_asset, self._watch.catalog
+        if partition not in self._known:
+            newest = catalog.materializations.history(raw, partition, limit=1)
+            counted = self._watch.counted([partition])
+            current = newest[0].file.content_hash if newest else None
+            in_table = None if counted is None else counted[partition]
+            self._known[partition] = KnownContent(current, {}, self._failed_as, in_table)
+        # A damaged file is repaired by another drop.
+        made = catalog.datasets.version_with(raw, partition, content_hash) if content_hash else None
+        version_of = {str(content_hash): made.version} if made else {}
+        return dataclasses.replace(self._known[partition], version_of=version_of)
+
+
+def _is_due(file: LandingFile, counted: Counted | None) -> bool:
     """True if a complete file needs a decision; also a copy of a file whose rows have left the union."""
     has_left = counted is not None and file.content_hash not in counted
     return is_undecided(file) or (has_left and file.state == LandingState.DUPLICATE)
 
 
-def _may_leave(file: LandingFile, counted: Mapping[str, Sequence[str]] | None) -> bool:
+def _may_leave(file: LandingFile, counted: Counted | None) -> bool:
     """True unless a file is a copy that is needed as soon as the rows of its original are replaced."""
     is_copy = counted is not None and file.path not in counted.get(file.content_hash or "", ())
     return not (is_copy and file.state == LandingState.DUPLICATE)

@@ -5,7 +5,7 @@ One idea: a file's identity is its content. Its path, size and time only show th
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import BinaryIO
 
 from artifact_pipelines.core.types import FileDescription, LandingFile, LandingState
@@ -23,7 +23,7 @@ class KnownContent:
 
     Attributes:
         current: Hash of the current version.
-        version_of: Version numbers, by hash.
+        version_of: Version numbers, by hash; of the contents in question, and perhaps of others.
         counted: Names of the files whose rows are in the table, by hash, if it is a union; None: it is the last file.
         failed_as: By hash, file types of a content whose runs all failed; as another type it gets a new run.
     """
@@ -112,8 +112,12 @@ def _counted(path: str, counted: Mapping[str, Collection[str]], content_hash: st
     return f"same content as {min(names)}, whose rows are in the table" if names and is_new_name else None
 
 
-def note_replaced(files: Mapping[str, LandingFile], before: Mapping[str, LandingFile]) -> Mapping[str, LandingFile]:
-    """Note at ingested files which file has replaced them, if one has just been ingested."""
+def note_replaced(
+    files: Mapping[str, LandingFile],
+    before: Mapping[str, LandingFile],
+    partition_of: Callable[[str], str | None] = lambda _: None,
+) -> Mapping[str, LandingFile]:
+    """Note at ingested files which file of the same partition has replaced them, if one has just been ingested."""
 
     def was(file: LandingFile) -> LandingState | None:
         return before[file.path].state if file.path in before else None
@@ -121,9 +125,10 @@ def note_replaced(files: Mapping[str, LandingFile], before: Mapping[str, Landing
     new = [f for f in files.values() if f.state == LandingState.INGESTED and was(f) == LandingState.REQUESTED]
     if not new:
         return {}
-    reason = f"{REPLACED} {new[-1].path}"
+    reasons = {partition_of(file.path): f"{REPLACED} {file.path}" for file in new}
     done = [f for f in files.values() if f.state in (LandingState.INGESTED, LandingState.DUPLICATE) and f not in new]
-    return {f.path: dataclasses.replace(f, reason=reason) for f in done if not (f.reason or "").startswith(REPLACED)}
+    old = {f.path: reasons.get(partition_of(f.path)) for f in done if not (f.reason or "").startswith(REPLACED)}
+    return {path: dataclasses.replace(files[path], reason=reason) for path, reason in old.items() if reason}
 
 
 def replayed(file: LandingFile) -> LandingFile:
@@ -131,13 +136,22 @@ def replayed(file: LandingFile) -> LandingFile:
     return dataclasses.replace(file, state=LandingState.SEEN, content_hash=None, run_key=None, reason="it is replayed")
 
 
-def find_landed(zone: ILandingZone, dataset: str, glob: SourceGlob, known: Mapping[str, LandingFile]) -> str:
+def find_landed(
+    zone: ILandingZone,
+    dataset: str,
+    glob: SourceGlob,
+    known: Mapping[str, LandingFile],
+    is_wanted: Callable[[str], bool] = lambda _: True,
+) -> str:
     """Return the path of the matching file that changed last and is not known to be bad.
+
+    Args:
+        is_wanted: Returns whether a path is one of those to choose from.
 
     Raises:
         NothingLandedError: There is none.
     """
-    entries = zone.list_entries(glob)
+    entries = [sighting for sighting in zone.list_entries(glob) if is_wanted(sighting.path)]
     files = [sighting for sighting in entries if not is_bad(sighting, known)]
     if not files:
         raise NothingLandedError(dataset, str(glob), str(zone), len(entries))

@@ -5,6 +5,7 @@ A run is without fault if its process, its machine or the store failed, not its 
 
 import collections
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -14,11 +15,13 @@ from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, faults_of_steps, retry_of
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, fault_of
 
 _MOST_SHOWN = 50
+_PARTITION_TAG = "dagster/partition"
 _STATES = {
     dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
     dg.DagsterRunStatus.FAILURE: LandingState.QUARANTINED,
@@ -35,8 +38,9 @@ def build_landing_sensor(
     table: dg.AssetsDefinition,
     rules: LandingRules = DEFAULT_RULES,
     is_union: bool = False,
+    keys: PartitionKeys | None = None,
 ) -> dg.SensorDefinition:
-    """Return the sensor that ingests a dataset's files, one at a time.
+    """Return the sensor that ingests a dataset's files, one at a time, or one of each partition.
 
     A run materializes the raw file and its table; automation conditions materialize everything downstream.
     """
@@ -59,29 +63,56 @@ def build_landing_sensor(
                 landing_zone.settle_s,
                 rules,
                 landing_zone.read_stored,
-                f"{dataset}/table" if is_union else None,
+                is_union,
+                keys,
             )
             files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
             events, cursor = report_quarantine(catalog, dataset, context.cursor)
         requested = [file for file in files if file.state == LandingState.REQUESTED]
-        requests = [request for file in requested for request in _requests(context.instance, raw.node_def.name, file)]
+        requests = [
+            request
+            for file in requested
+            for request in _requests(context.instance, raw.node_def.name, file, watch.partition_of(file.path))
+        ]
         reason = None if requests else _explain(source, files)
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, asset_events=events, cursor=cursor)
+        new = _new_partitions(context.instance, raw.partitions_def, [r.partition_key for r in requests])
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=reason,
+            asset_events=events,
+            cursor=cursor,
+            dynamic_partitions_requests=new,
+        )
 
     return landing_sensor
 
 
-def _requests(instance: dg.DagsterInstance, op: str, file: LandingFile) -> Iterator[dg.RunRequest]:
+def _new_partitions(
+    instance: dg.DagsterInstance, definition: dg.PartitionsDefinition[Any] | None, keys: Sequence[str | None]
+) -> Sequence[dg.AddDynamicPartitionsRequest]:
+    """Return the request to add keys that a dynamic definition does not have yet, if there are any."""
+    if not isinstance(definition, dg.DynamicPartitionsDefinition):
+        return []
+    new = [key for key in keys if key and not instance.has_dynamic_partition(str(definition.name), key)]
+    return [definition.build_add_request(new)] if new else []
+
+
+def _requests(
+    instance: dg.DagsterInstance, op: str, file: LandingFile, partition: str | None
+) -> Iterator[dg.RunRequest]:
     """Yield the request for a file's run, if it has none or the next try of one that died is due."""
     run_key = str(file.run_key)
+    # Dagster would set this tag after it has read all keys, once for each request.
+    of = {} if partition is None else {_PARTITION_TAG: partition}
     last = _last_try(instance, run_key)
     retry = retry_of(instance, last) if last else None
     if last is None or (retry and retry.is_due):
         yield dg.RunRequest(
             # The same run key again starts no second run.
             run_key=f"{run_key} retry {retry.number}" if retry else run_key,
+            partition_key=partition,
             run_config={"ops": {op: {"config": {"path": file.path}}}},
-            tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {})},
+            tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
         )
 
 
@@ -175,7 +206,10 @@ def _failed(
 def _repeat(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> dg.RunRequest:
     run = record.dagster_run
     config = run.run_config if run.asset_selection == set(keys) else {}
-    return dg.RunRequest(run_key=f"after {run.run_id}", asset_selection=keys, run_config=config, tags=retry.tags)
+    partition = run.tags.get(_PARTITION_TAG)
+    request = f"after {run.run_id}"
+    tags = {**retry.tags, **({} if partition is None else {_PARTITION_TAG: partition})}
+    return dg.RunRequest(request, config, tags, asset_selection=keys, partition_key=partition)
 
 
 def _named(keys: Sequence[dg.AssetKey]) -> str:

@@ -41,7 +41,8 @@ class UnionFiles:
         """Return the raw contents of all other files: the union is made from them too."""
         others = [file for name, file in self._all().items() if name != self.name]
         asset = self.raw.asset
-        return [LoadedInput(f.materialization_id, asset, None, f.version, FileId(f.file_id)) for f in others]
+        partition = self.partition
+        return [LoadedInput(f.materialization_id, asset, partition, f.version, FileId(f.file_id)) for f in others]
 
     @contextmanager
     def open(self, contract: Contract) -> Iterator[tuple[OpenTable, list[dict[str, object]]]]:
@@ -76,14 +77,19 @@ class UnionFiles:
         return bad
 
     def _current(self) -> Materialization | None:
-        return self.catalog.materializations.find(f"{self.dataset}/table", [None]).get(None)
+        return self.catalog.materializations.find(f"{self.dataset}/table", [self.partition]).get(self.partition)
+
+    @property
+    def partition(self) -> str | None:
+        """The partition whose files they are."""
+        return self.raw.partition
 
     def _all(self) -> Mapping[str, CountedFile]:
         """Return all files, by name; those that were dropped before the dataset became a union too."""
         table = self._current()
         counted = dict(counted_files(table.source, table.row_count)) if table else {}
         if table and not counted:
-            versions = reversed(self.catalog.datasets.versions(self.dataset))
+            versions = reversed(self.catalog.datasets.versions(self.dataset, partition=self.partition))
             counted = {_name(each.raw): _counted(each.raw) for each in versions if each.table}
         return {**counted, self.name: _counted(self.raw, self.name)}
 
@@ -94,9 +100,9 @@ class UnionFiles:
 
     def _raw(self, file: CountedFile) -> Materialization:
         selection = Selection(file_id=FileId(file.file_id))
-        found = self.catalog.materializations.find(self.raw.asset, [None], selection).get(None)
+        found = self.catalog.materializations.find(self.raw.asset, [self.partition], selection).get(self.partition)
         if found is None:
-            raise self.catalog.materializations.nothing_found(self.raw.asset, None, selection)
+            raise self.catalog.materializations.nothing_found(self.raw.asset, self.partition, selection)
         return found
 
 

@@ -109,8 +109,6 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         definition = context.asset_partitions_def if step else None
         partitions = partitions_in_order(covered_partitions(context), definition, step.instance if step else None)
     dataset = metadata.get(DATASET_METADATA_KEY)
-    if partitions and dataset is not None:  # its versions are numbered without partitions
-        raise InvalidArgumentError(DATASET_METADATA_KEY, dataset, "left out of a partitioned asset's metadata")
     column = metadata.get(PARTITION_COLUMN_METADATA_KEY)
     if column is not None and not partitions:
         raise InvalidArgumentError(PARTITION_COLUMN_METADATA_KEY, column, "left out: the asset has no partitions")

@@ -199,6 +199,7 @@ def upgrade(op: Operations) -> None:
         "dataset_versions",
         sa.Column("version_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("dataset_id", _KEY, nullable=False),
+        sa.Column("partition_key", sa.Text(), comment="null: not partitioned"),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("materialization_id", _KEY, nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -209,10 +210,20 @@ def upgrade(op: Operations) -> None:
             name=op.f("fk_dataset_versions_materialization_id"),
         ),
         sa.PrimaryKeyConstraint("version_id", name=op.f("pk_dataset_versions")),
-        sa.UniqueConstraint("dataset_id", "number", name=op.f("uq_dataset_versions_dataset_id_number")),
+        sa.UniqueConstraint(
+            "dataset_id", "partition_key", "number", name=op.f("uq_dataset_versions_dataset_id_partition_key_number")
+        ),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_dataset_versions_materialization_id", "dataset_versions", ["materialization_id"])
+    op.create_index(
+        "ix_dataset_versions_unpartitioned",
+        "dataset_versions",
+        ["dataset_id", "number"],
+        unique=True,
+        sqlite_where=sa.text("partition_key IS NULL"),
+        postgresql_where=sa.text("partition_key IS NULL"),
+    )
     op.create_table(
         "file_references",
         sa.Column("reference_id", _KEY, autoincrement=True, nullable=False),
