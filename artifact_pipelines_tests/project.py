@@ -81,6 +81,17 @@ class Project:
             raise_on_error=False,
         )
 
+    def ingest(self, path: str) -> None:
+        """Ingest one file in a run of its own, as a person does in the UI."""
+        run_config = {"ops": {"flights__raw": {"config": {"path": path}}}}
+        result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[dg.AssetKey(["flights", name]) for name in ("raw", "table")],
+            instance=self.instance,
+            run_config=run_config,
+            raise_on_error=False,
+        )
+        assert result.success
+
     def settle(self) -> tuple[list[str], Mapping[str, str]]:
         """Run everything that follows; return the materialized assets, and the last reasons to ingest nothing."""
         assert self._daemon

@@ -11,6 +11,8 @@ import pytest
 
 from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets import union_files
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines_tests.project import FLIGHTS, Project
 
 JANUARY = "carrier,number,delay\nUA,1,5\nAA,2,7\n"
@@ -79,6 +81,27 @@ def test_copy_of_a_file_adds_no_rows_until_its_original_is_replaced(project: Pro
     assert [name for name, *_ in _rows()] == ["current", "current"]
     _drop(project, current=MARCH)
     assert _rows() == [("current", 3, 1), ("january", 1, 5), ("january", 2, 7)], "a rotated file loses nothing"
+
+
+def test_file_ingested_by_another_run_meanwhile_keeps_its_rows(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _drop(project, january=JANUARY)
+    project.drop(MARCH, "flights_march.csv")
+    others = ["flights_february.csv"]
+    open_union = union_files.UnionFiles.open
+
+    def overtaken(self: union_files.UnionFiles, contract: Contract) -> Any:
+        opened = open_union(self, contract)
+        assert self.current
+        if others:
+            project.drop("carrier,number,delay\nDL,9,0\n", others[0])
+            project.ingest(others.pop())
+        return opened
+
+    monkeypatch.setattr(union_files.UnionFiles, "open", overtaken)
+    project.ingest("flights_march.csv")
+    assert [name for name, *_ in _rows()] == ["february", "january", "january", "march"]
 
 
 def test_bad_file_leaves_the_table_and_blocks_no_other(project: Project) -> None:

@@ -268,3 +268,15 @@ class ReadOnlyCatalogError(BackendError):
             f"The catalog {self.where} can be read but not written: {self.reason}. Nothing was changed. Free space on its "
             "disk, or give this user the right to write the file and its folder; a standby server takes no writes."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class OvertakenError(BackendError):
+    """Another run changed an asset while a new version of it was made from the one before."""
+
+    asset: str
+    partition: str | None
+
+    def __str__(self) -> str:
+        name = self.asset if self.partition is None else f"{self.asset}[{self.partition}]"
+        return f"Another run changed {name} while this one was made from its last version. Nothing was recorded; run it again."

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import CONTENT, insert_candidate, insert_current, insert_dataset_version
+from artifact_pipelines.catalog.exceptions import OvertakenError
 from artifact_pipelines.catalog.files import TYPES, make_lasting, note_put
 from artifact_pipelines.catalog.hot_path import Prepared
 from artifact_pipelines.catalog.materialization_rows import (
@@ -80,6 +81,8 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         [before] = _BEFORE.run(connection, asset=facts.asset)
     else:
         [before] = _BEFORE_OF_PARTITION.run(connection, asset=facts.asset, partition=facts.partition)
+    if facts.made_after not in (None, before.materialization_id or 0):
+        raise OvertakenError(facts.asset, facts.partition)
     is_changed = before.version is None or not (
         before.data_version == facts.data_version
         # A data version that is the run's ID says nothing about the content: each run makes a new version.

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, BinaryIO
 
 import dagster as dg
@@ -24,7 +25,11 @@ from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.table_reader import open_stored
 from artifact_pipelines.datasets.union_files import UnionFiles
-from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.asked_outputs import (
+    DATASET_METADATA_KEY,
+    MADE_AFTER_METADATA_KEY,
+    SOURCE_METADATA_KEY,
+)
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
@@ -204,7 +209,9 @@ def build_table_asset(
             files = UnionFiles(catalog, producer, dataset, made, name, file_format, file_column)
             note_inputs(context, catalog, files.inputs())
             with files.open(expected) as (opened, listed):
-                yield from _outputs(opened, expected, {**noted, "files": listed}, context, dg.AssetKey(key))
+                made_after = {MADE_AFTER_METADATA_KEY: files.current.materialization_id if files.current else 0}
+                noted["files"] = listed
+                yield from _outputs(opened, expected, noted, context, dg.AssetKey(key), made_after)
 
     return table
 
@@ -215,11 +222,12 @@ def _outputs(
     noted: Mapping[str, Any],
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
+    metadata: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
     """Yield a table, with what is recorded about how it was read; then its bad rows, if they are left out of it."""
     read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
     watched = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
-    source = {SOURCE_METADATA_KEY: {**noted, **read}}
+    source = {SOURCE_METADATA_KEY: {**noted, **read}, **metadata}
     if opened.bad is None:
         yield dg.Output(watched, "table", metadata=source)
         return

@@ -1,6 +1,7 @@
 """Opens the table of a dataset with `files: all` from the catalog: which files it has, and where their rows are."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 
@@ -18,6 +19,8 @@ from artifact_pipelines.datasets.union_table import CountedFile, UnionTable, cou
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.tabular.bounded_batches import read_batches
+
+_ALL = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +42,8 @@ class UnionFiles:
 
     def inputs(self) -> list[LoadedInput]:
         """Return the raw contents of all other files: the union is made from them too."""
-        others = [file for name, file in self._all().items() if name != self.name]
-        asset = self.raw.asset
-        partition = self.partition
+        others = [file for name, file in self._files.items() if name != self.name]
+        asset, partition = self.raw.asset, self.partition
         return [LoadedInput(f.materialization_id, asset, partition, f.version, FileId(f.file_id)) for f in others]
 
     @contextmanager
@@ -51,7 +53,7 @@ class UnionFiles:
         Args:
             contract: Without a version before, or with other rules for values, all files are read again.
         """
-        files, table = self._all(), self._current()
+        files, table = self._files, self.current
         is_checked = table is not None and table.source.get("checks", "") == contract.checks()
         counted = counted_files(table.source, table.row_count) if table and contract.before and is_checked else {}
         anew = [name for name in sorted(files) if name == self.name or name not in counted]
@@ -69,14 +71,16 @@ class UnionFiles:
     def _bad_rows(self, names: Set[str]) -> BadRows:
         """Return the bad rows of files that are not read again."""
         bad = BadRows(self.name)
-        made = self.catalog.materializations.find(f"{self.dataset}/bad_rows", [None]).get(None)
+        made = self.catalog.materializations.find(f"{self.dataset}/bad_rows", [self.partition]).get(self.partition)
         if made and names:
             with verified_path(self.producer.artifact(made.file)) as file, pq.ParquetFile(file.path) as rows:
                 for batch in read_batches(rows):
                     bad.add_batch(batch.filter(pc.is_in(batch.column("file"), pa.array(sorted(names)))))
         return bad
 
-    def _current(self) -> Materialization | None:
+    @functools.cached_property
+    def current(self) -> Materialization | None:
+        """The table that the union is made from, and has to follow."""
         return self.catalog.materializations.find(f"{self.dataset}/table", [self.partition]).get(self.partition)
 
     @property
@@ -84,17 +88,18 @@ class UnionFiles:
         """The partition whose files they are."""
         return self.raw.partition
 
-    def _all(self) -> Mapping[str, CountedFile]:
+    @functools.cached_property
+    def _files(self) -> Mapping[str, CountedFile]:
         """Return all files, by name; those that were dropped before the dataset became a union too."""
-        table = self._current()
+        table = self.current
         counted = dict(counted_files(table.source, table.row_count)) if table else {}
         if table and not counted:
-            versions = reversed(self.catalog.datasets.versions(self.dataset, partition=self.partition))
+            versions = reversed(self.catalog.datasets.versions(self.dataset, _ALL, self.partition))
             counted = {_name(each.raw): _counted(each.raw) for each in versions if each.table}
         return {**counted, self.name: _counted(self.raw, self.name)}
 
     def _open(self, name: str, contract: Contract) -> AbstractContextManager[OpenTable]:
-        made = self.raw if name == self.name else self._raw(self._all()[name])
+        made = self.raw if name == self.name else self._raw(self._files[name])
         stored = self.producer.artifact(made.file)
         return open_stored(stored, made.file.file_type, name, self.file_format, contract)
 

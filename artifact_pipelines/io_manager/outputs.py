@@ -247,6 +247,7 @@ def _describe(
         metadata={**metadata, SOURCE: asked.source} if asked.source else metadata,
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
+        made_after=asked.made_after,
     )
 
 

@@ -4,18 +4,22 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.exceptions import UnknownDatasetError, UnknownDatasetVersionError
+from artifact_pipelines.catalog.exceptions import (
+    PartitionNeededError,
+    UnknownDatasetError,
+    UnknownDatasetVersionError,
+)
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput, Materialization
 from artifact_pipelines_tests.catalog.statements import plans_of
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
 
-def ingest(catalog: Catalog, raw: str, table: str | None) -> Materialization:
+def ingest(catalog: Catalog, raw: str, table: str | None, partition: str | None = None) -> Materialization:
     """Record a raw content of the dataset, and the table made from it."""
-    made = record(catalog, raw, asset="flights/raw", dataset="flights")
+    made = record(catalog, raw, asset="flights/raw", partition=partition, dataset="flights")
     if table is not None:
-        record(catalog, table, asset="flights/table", inputs=(LoadedInput.of(made),))
+        record(catalog, table, asset="flights/table", partition=partition, inputs=(LoadedInput.of(made),))
     return made
 
 
@@ -61,10 +65,50 @@ def test_released_version_is_not_listed_and_the_error_names_the_others(catalog: 
         catalog.datasets.versions("fligths")
 
 
-@pytest.mark.parametrize("ask", ["versions", "find"])
+def test_each_partition_has_versions_of_its_own(catalog: Catalog) -> None:
+    ingest(catalog, "a", "d", "north")
+    ingest(catalog, "b", "e", "south")
+    ingest(catalog, "c", "f", "north")
+    assert list(map(str, catalog.datasets.versions("flights"))) == [
+        "flights[north]@v2",
+        "flights[south]@v1",
+        "flights[north]@v1",
+    ]
+    assert [version.table is not None for version in catalog.datasets.versions("flights")] == [True] * 3
+    assert list(map(str, catalog.datasets.versions("flights", partition="south"))) == ["flights[south]@v1"]
+    assert list(map(str, catalog.datasets.current("flights"))) == ["flights[north]@v2", "flights[south]@v1"]
+    catalog.pins_and_tags.tag("flights/raw", "golden", "north", 1)
+    assert catalog.datasets.find("flights@golden", "north").number == 1
+    assert catalog.datasets.find("flights", "north").number == 2
+    with pytest.raises(PartitionNeededError, match="--partition`; the last that changed: north, south"):
+        catalog.datasets.find("flights@v1")
+    with pytest.raises(UnknownDatasetVersionError, match="has no version of partition 'west'"):
+        catalog.datasets.find("flights", "west")
+    with pytest.raises(UnknownDatasetVersionError, match="no version 'v2' of partition 'south'. Its newest .*: v1"):
+        catalog.datasets.find("flights@v2", "south")
+
+
+def test_content_is_known_by_its_hash_in_its_partition(catalog: Catalog) -> None:
+    made = ingest(catalog, "a", "d", "north")
+    assert catalog.datasets.version_with("flights/raw", "north", "a" * 64) == made
+    assert catalog.datasets.version_with("flights/raw", "south", "a" * 64) is None
+    assert catalog.datasets.read_by_current("flights/table", "north", ["a" * 64, "b" * 64]) == {"a" * 64: 1}
+    assert catalog.datasets.read_by_current("flights/table", "south", ["a" * 64]) == {}
+
+
+_ASKED = {
+    "versions": lambda catalog: catalog.datasets.versions("flights"),
+    "find": lambda catalog: catalog.datasets.find("flights"),
+    "current": lambda catalog: catalog.datasets.current("flights"),
+    "version with": lambda catalog: catalog.datasets.version_with("flights/raw", None, "a" * 64),
+    "read by current": lambda catalog: catalog.datasets.read_by_current("flights/table", None, ["a" * 64]),
+}
+
+
+@pytest.mark.parametrize("ask", _ASKED)
 def test_versions_are_read_by_indexes(catalog: Catalog, engine: sa.Engine, ask: str) -> None:
     ingest(catalog, "a", "d")
-    found = plans_of(engine, lambda: getattr(catalog.datasets, ask)("flights"))
+    found = plans_of(engine, lambda: _ASKED[ask](catalog))
     plans = "\n".join(plan for plan in found if "json_each" not in plan)  # rows by their IDs, as everywhere
     assert "SCAN" not in plans
     assert "Seq Scan" not in plans

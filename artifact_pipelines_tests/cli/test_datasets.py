@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -96,3 +97,30 @@ def test_version_whose_file_made_no_table_says_so(project: Project, tmp_path: pa
 def test_without_versions_the_list_says_how_to_get_one(settings: Settings) -> None:
     run("db", "upgrade")
     assert "No dataset has a version yet" in run("datasets", "ls")
+
+
+def test_commands_take_the_partition_of_a_partitioned_dataset(settings: Settings, tmp_path: pathlib.Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        options: dict[str, Any] = {"samples": {}, "analyses": {}, "files": None, "partitions": "by_file"}
+        project = Project(settings, instance, source="flights_{partition}.csv", **options)
+        for name, text in (("north", CSV), ("south", CSV), ("north", CSV.replace("7", "8"))):
+            project.drop(text, f"flights_{name}.csv")
+            project.settle()
+    log = run_json("datasets", "log", "flights")
+    assert [(row["partition"], row["version"], row["marks"]) for row in log] == [
+        ("north", "v2", "current"),
+        ("south", "v1", "current"),
+        ("north", "v1", None),
+    ]
+    assert [row["partition"] for row in run_json("datasets", "log", "flights", "--partition", "south")] == ["south"]
+    [row] = run_json("datasets", "ls")
+    assert (row["partitions"], row["rows"], row["partition"], row["version"]) == (2, 6, "north", "v2")
+    assert "north" in run("datasets", "ls")
+    lines = run("datasets", "diff", "flights@v1", "flights@v2", "--partition", "north")
+    assert "0 added, 0 removed, 1 changed (delay: 1)" in lines
+    run("datasets", "tag", "flights@v1", "golden", "--partition", "north")
+    output = tmp_path / "a.csv"
+    run("datasets", "export", "flights@golden", "--partition", "north", "-o", output)
+    assert ",7" in output.read_text()
+    run("datasets", "untag", "flights@golden", "--partition", "north")
+    assert "Name one with `--partition`" in run("datasets", "export", "flights@v1", "-o", output, code=2)

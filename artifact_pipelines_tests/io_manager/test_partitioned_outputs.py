@@ -303,14 +303,14 @@ def test_partition_column_of_an_asset_without_partitions_is_refused(ours: Artifa
     assert "artifact/partition_column must be left out: the asset has no partitions" in failure_of(result)
 
 
-def test_partitioned_asset_with_a_dataset_is_refused(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
+def test_partitions_of_a_dataset_have_versions_of_their_own(ours: ArtifactIOManager, own_catalog: Catalog) -> None:
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(KEYS), metadata={DATASET_METADATA_KEY: "flights"})
     def daily() -> str:
         return "x"
 
-    result = dg.materialize([daily], resources={"io_manager": ours}, partition_key=KEYS[0], raise_on_error=False)
-    assert "artifact/dataset must be left out of a partitioned asset's metadata" in failure_of(result)
-    assert own_catalog.files.list_files(10) == []
+    for key in KEYS[:2]:
+        dg.materialize([daily], resources={"io_manager": ours}, partition_key=key)
+    assert sorted(map(str, own_catalog.datasets.versions("flights"))) == [f"flights[{key}]@v1" for key in KEYS[:2]]
 
 
 def test_metadata_of_every_partition_show_its_inputs_and_bytes_added(
