@@ -210,8 +210,8 @@ def build_table_asset(
             note_inputs(context, catalog, files.inputs())
             with files.open(expected) as (opened, listed):
                 made_after = {MADE_AFTER_METADATA_KEY: files.current.materialization_id if files.current else 0}
-                noted["files"] = listed
-                yield from _outputs(opened, expected, noted, context, dg.AssetKey(key), made_after)
+                seen = {**noted, "files": listed}
+                yield from _outputs(opened, expected, seen, context, dg.AssetKey(key), made_after)
 
     return table
 
