@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.cli.main import main
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.handlers.interfaces import ITypeHandler
+from artifact_pipelines.handlers.registry import register_type_handler, unregister_type_handler
 from artifact_pipelines_tests.handlers.table_of_types import Point
 from artifact_pipelines_tests.project import Project
 
@@ -86,10 +89,25 @@ def test_project_of_the_readme_stores_and_loads_frames(tmp_path: pathlib.Path, m
         assert store.load("late_orders").collect()["order"].to_list() == [2]
 
 
+@pytest.fixture
+def _unregistered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Unregister the handlers that a test registers."""
+    registered: list[ITypeHandler] = []
+
+    def register(handler: ITypeHandler) -> None:
+        register_type_handler(handler)
+        registered.append(handler)
+
+    monkeypatch.setattr(artifact_pipelines, "register_type_handler", register)
+    yield
+    for handler in registered:
+        unregister_type_handler(handler)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.usefixtures("_unregistered")
 def test_python_code_of_the_documents_runs(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_SECRET", "secret")
-    monkeypatch.setattr("artifact_pipelines.handlers.registry._registered", [])
     public = {name: getattr(artifact_pipelines, name) for name in artifact_pipelines.__all__}
     namespace = {**public, "dg": dg, "defs": dg.Definitions()}
     for code in blocks("python", path.read_text()):
@@ -111,8 +129,8 @@ def make_asset(name: str, value: object) -> dg.AssetsDefinition:
     return make
 
 
-def test_handler_of_the_guide_stores_any_object(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifact_pipelines.handlers.registry._registered", [])
+@pytest.mark.usefixtures("_unregistered")
+def test_handler_of_the_guide_stores_any_object(settings: Settings) -> None:
     [code] = [code for code in blocks("python", (ROOT / "docs" / "io_manager.md").read_text()) if "pickle" in code]
     run(code, {"__name__": "own"})
     values = {"anything": Anything(5), "point": Point(1, 2), "number": 7, "stream": io.BytesIO(b"data")}

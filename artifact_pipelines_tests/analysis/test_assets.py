@@ -70,6 +70,6 @@ def test_termination_ends_an_endless_query_within_seconds(settings: Settings) ->
     timer.start()
     with pytest.raises(dg.DagsterExecutionInterruptedError):
         dg.materialize([table, analysis], selection=[analysis], resources={"io_manager": manager})
-    assert time.monotonic() - signalled[0] < 5
+    assert time.monotonic() - signalled[0] < 15  # at once, and some for a busy machine
     with open_store() as store, pytest.raises(NeverMaterializedError):
         store.load("flights/analyses/endless", pl.DataFrame)

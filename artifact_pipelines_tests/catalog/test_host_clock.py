@@ -78,8 +78,11 @@ def filled(sqlite: Catalog, backend: IStorageBackend) -> Catalog:
 
 
 def everything(catalog: Catalog) -> Any:
-    with catalog._engine.connect() as connection:
-        return rows_of(catalog._engine), connection.execute(sa.select(host_clock)).all()
+    engine = make_engine(f"sqlite:///{catalog.identity}")
+    with engine.connect() as connection:
+        everything = rows_of(engine), connection.execute(sa.select(host_clock)).all()
+    engine.dispose()
+    return everything
 
 
 def clean(catalog: Catalog, backend: IStorageBackend, **options: Any) -> int:
@@ -160,7 +163,9 @@ def test_upgrade_of_a_catalog_with_tables_does_not_accept_a_jump(
     sqlite: Catalog, backend: IStorageBackend, clock: Clock
 ) -> None:
     clock.shift_s = 10 * DAY_S
-    schema.upgrade(sqlite._engine)
+    engine = make_engine(f"sqlite:///{sqlite.identity}")
+    schema.upgrade(engine)
+    engine.dispose()
     with pytest.raises(ClockJumpedError):
         clean(sqlite, backend)
 

@@ -52,7 +52,7 @@ def test_retries_end_after_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> No
     flaky, start = Flaky(*[PASSING] * 1000), time.monotonic()
     with pytest.raises(CatalogUnavailableError):
         flaky.use()
-    assert 0.05 < time.monotonic() - start < 0.3
+    assert 0.05 < time.monotonic() - start < 3  # 0.2 s, and some for a busy machine
     assert flaky.calls > 2
 
 

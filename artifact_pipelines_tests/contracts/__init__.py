@@ -7,6 +7,7 @@
 
 StorageBackendContract     what `IStorageBackend` promises
 FileCatalogContract        what `IFileCatalog` promises
+LandingZoneContract        what a landing zone promises
 ArtifactProducerContract   what a producer promises, and each backend and catalog below it makes possible
 
 A back door reads and changes stored bytes without the class under test. `test_memory.py` is an example.
@@ -15,5 +16,5 @@ A back door reads and changes stored bytes without the class under test. `test_m
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("artifact_producer", "file_catalog", "storage_backend"))
+    *(f"{__name__}.{name}" for name in ("artifact_producer", "file_catalog", "landing_zone", "storage_backend"))
 )

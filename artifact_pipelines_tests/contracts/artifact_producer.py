@@ -345,7 +345,7 @@ class ArtifactProducerContract:
             return file_id
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            file_ids = set(pool.map(use, range(80)))
+            file_ids = set(pool.map(use, range(48)))
         assert [files.get_file(file_id).reference_count for file_id in file_ids] == [1, 1, 1, 1]
 
 

@@ -50,8 +50,8 @@ def test_reader_that_dies_is_an_error_about_the_file(file: RawFile, deed: str, e
 
 
 def test_reader_that_hangs_is_ended_after_its_silence(file: RawFile) -> None:
-    with pytest.raises(ReaderDiedError, match="gave no answer for 4 seconds"):
-        read(file, Hostile(deed="sleep"), Limits(silence_s=4))
+    with pytest.raises(ReaderDiedError, match="gave no answer for 2 seconds"):
+        read(file, Hostile(deed="sleep"), Limits(silence_s=2))
 
 
 def test_reader_that_computes_for_ever_is_ended_by_its_processor_time(file: RawFile) -> None:

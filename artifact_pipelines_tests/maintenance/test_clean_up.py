@@ -275,7 +275,7 @@ def test_concurrent_collectors_and_writers_lose_nothing(
 ) -> None:
     is_over = threading.Event()
     collected: list[int] = []
-    turns = 10 if storage_url.startswith("s3") else 25
+    turns = 5 if storage_url.startswith("s3") else 15
 
     def collect() -> None:
         while not is_over.is_set():

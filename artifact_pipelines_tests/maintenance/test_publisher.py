@@ -265,7 +265,7 @@ def test_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatc
     from artifact_pipelines.io_manager import check_findings
 
     monkeypatch.setattr(check_findings, "PAGE_EVALUATIONS", 2)
-    days = dg.StaticPartitionsDefinition([f"{number}" for number in range(6)])
+    days = dg.StaticPartitionsDefinition([f"{number}" for number in range(4)])
 
     @dg.asset(metadata=AFTER_CHECKS, partitions_def=days)
     def sales(context: dg.AssetExecutionContext) -> str:
@@ -279,4 +279,4 @@ def test_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatc
         resources = {"io_manager": project.io_manager}
         dg.materialize([sales, fine], partition_key=day, instance=project.instance, resources=resources)
     project.tick()
-    assert project.states("sales") == ["published"] * 6
+    assert project.states("sales") == ["published"] * 4

@@ -83,7 +83,7 @@ def urls(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Any) -> tup
 
 
 def test_work_of_a_look_up_does_not_grow_with_the_files(urls: tuple[str, str], is_stress: bool) -> None:
-    small, large = (10_000, 1_000_000) if is_stress else (10_000, 40_000)
+    small, large = (10_000, 1_000_000) if is_stress else (10_000, 30_000)
     with filled(urls[0], small) as few, filled(urls[1], large) as many:
         least, most = _work(urls[0], few, small), _work(urls[1], many, large)
     assert {name: (work, most[name]) for name, work in least.items() if most[name] > _FACTOR * work} == {}

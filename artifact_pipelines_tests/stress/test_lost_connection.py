@@ -49,7 +49,7 @@ class World:
         return self.producer.create_artifact(io.BytesIO(data), "txt")
 
     def create_copies(self, count: int) -> FileId:
-        [file_id] = {self.create(b"data") for _ in range(count)}
+        [file_id] = set(self.create_many([b"data"] * count))
         return file_id
 
     def create_many(self, contents: list[bytes]) -> list[FileId]:
@@ -189,7 +189,7 @@ def test_dead_server_is_a_typed_error_within_seconds(world: World) -> None:
     start = time.monotonic()
     with pytest.raises(CatalogUnavailableError, match="Check that it runs"):
         world.create(b"data")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 20  # 4 s, and some for a busy machine
     world.check(references=1)
     world.proxy.come_up()
     world.create(b"data")

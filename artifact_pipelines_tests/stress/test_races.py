@@ -11,7 +11,7 @@ from artifact_pipelines_tests.stress.place import Place
 
 
 def test_processes_that_create_the_same_content_share_one_file(place: Place, is_stress: bool) -> None:
-    processes = 32 if is_stress or place.is_fast else 8
+    processes = 32 if is_stress else 16 if place.is_fast else 6
     data = secrets.token_bytes(200_000)
     outcomes = run_at_once([(act, place, data) for act in (acts.create, acts.create_from_pipe)] * (processes // 2))
     assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * processes
@@ -26,7 +26,7 @@ def test_processes_that_create_the_same_content_share_one_file(place: Place, is_
 
 
 def test_random_steps_of_many_processes_keep_counts_right(place: Place, is_stress: bool) -> None:
-    processes, seconds = (16, 60.0) if is_stress else (6 if place.is_fast else 3, 1.0)
+    processes, seconds = (16, 60.0) if is_stress else (4 if place.is_fast else 3, 0.5)
     outcomes = run_at_once([(acts.mix, place, seed, seconds) for seed in range(processes)])
     assert [(outcome.error, outcome.reason) for outcome in outcomes] == [(None, "")] * processes
     held: collections.Counter[FileId] = collections.Counter()
