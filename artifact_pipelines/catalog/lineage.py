@@ -102,7 +102,12 @@ def _by_name(found: Iterable[Made]) -> Sequence[Made]:
 
 def _made(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, Made]:
     first_file = sa.and_(_owned.materialization_id == _TABLE.materialization_id, _owned.position == 0)
-    columns = (_TABLE.materialization_id, *_NAME, _TABLE.version, _owned.file_id, _TABLE.created_at, _TABLE.run_id)
+    others = materialization_files.alias("others")
+    file_count = (
+        sa.select(sa.func.count()).where(others.c.materialization_id == _TABLE.materialization_id).scalar_subquery()
+    )
+    facts = (_TABLE.version, _owned.file_id, _TABLE.created_at, _TABLE.run_id, file_count)
+    columns = (_TABLE.materialization_id, *_NAME, *facts)
     query = sa.select(*columns).join_from(materializations, materialization_files, first_file)
     rows = connection.execute(query.where(_TABLE.materialization_id.in_(ids)))
     return {row.materialization_id: Made(*row) for row in rows}

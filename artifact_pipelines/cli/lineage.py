@@ -77,7 +77,8 @@ def _branch(node: LineageNode, branch: Tree) -> Tree:
 def _text(node: LineageNode) -> str:
     made = node.made
     name = made.asset if made.partition is None else f"{made.asset}[{made.partition}]"
-    facts = [f"version {made.version}", f"file {made.file_id}", cell("created_at", made.created_at)]
+    others = f" and {made.file_count - 1} more" if made.file_count > 1 else ""
+    facts = [f"version {made.version}", f"file {made.file_id}{others}", cell("created_at", made.created_at)]
     marks = [*(["also elsewhere in this tree"] if node.is_repeated else []), *(["…"] if node.is_cut else [])]
     return ", ".join([name, *facts, *marks])
 

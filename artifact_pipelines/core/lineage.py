@@ -12,7 +12,7 @@ MAX_DEPTH = 25
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """A materialization in a tree of lineage, with its first file."""
+    """A materialization in a tree of lineage, with its first file, and the number of its files."""
 
     materialization_id: int
     asset: str
@@ -21,6 +21,7 @@ class Made:
     file_id: FileId
     created_at: datetime.datetime
     run_id: str | None
+    file_count: int = 1
 
 
 Ancestry = Sequence[tuple[int, Made]]

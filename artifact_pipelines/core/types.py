@@ -159,18 +159,20 @@ def publication_word(publication: Publication, reason: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """A materialization that a step loaded to make its output, with its first file."""
+    """A materialization that a step loaded to make its output, with its first file, and the number of its files."""
 
     materialization_id: int
     asset: str
     partition: str | None
     version: int
     file_id: FileId
+    file_count: int = 1
 
     @classmethod
     def of(cls, made: "Materialization") -> Self:
         """Return a materialization as an input."""
-        return cls(made.materialization_id, made.asset, made.partition, made.version, made.file.file_id)
+        name = (made.asset, made.partition, made.version)
+        return cls(made.materialization_id, *name, made.file.file_id, len(made.files))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

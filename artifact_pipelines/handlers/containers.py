@@ -144,11 +144,15 @@ def holds_dict(metadata: Mapping[str, Any]) -> bool:
     return metadata.get(WRITTEN_AS) == "builtins.dict" if container is None else container.kind in DICT_KINDS
 
 
+def needs_file(handler: object | None) -> bool:
+    """True for a handler whose values JSON does not hold; without a handler (None), JSON may hold them even so."""
+    return handler is not None and not isinstance(handler, _IN_JSON)
+
+
 def _needs_file(value: object, handlers: TypeHandlers) -> bool:
-    """True if a value can be stored, but not inside JSON."""
     try:
-        return not isinstance(handlers.find_writer(value)[0], _IN_JSON)
-    except UnsupportedTypeError:  # it may be an element of JSON even so
+        return needs_file(handlers.find_writer(value)[0])
+    except UnsupportedTypeError:
         return False
 
 

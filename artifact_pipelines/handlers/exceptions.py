@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import MOST_NAMES, NotFoundError, UsageError, first_names
+from artifact_pipelines.tabular.exceptions import handler_example
 
 
 @dataclasses.dataclass(eq=False)
@@ -47,17 +48,21 @@ class UnstorableValueError(UsageError):
         path: Names and numbers that lead to the element; empty: the value itself.
         type_name: Type of the element.
         problem: The reason.
+        needs_handler: True if a handler for the type would store it.
     """
 
     stored_as: str
     path: Sequence[str]
     type_name: str
     problem: str
+    needs_handler: bool = dataclasses.field(default=False, repr=False)
 
     def __str__(self) -> str:
         where = f"{'.'.join(self.path):.200}" or "the value"
+        example = handler_example(self.type_name) if self.needs_handler else ""
         return (
             f"Cannot store as {self.stored_as}: {where}, of type {self.type_name}, {self.problem}. Nothing was stored."
+            f"{example}"
         )
 
 
@@ -107,6 +112,21 @@ class NestedContainerError(UsageError):
             "dict, list or tuple, but not of one inside another. Make each group an asset of its own, as an output of a "
             "multi_asset, or use one dict with names such as 'train.x'. Nothing was stored."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class UnstorableOutputsError(UsageError):
+    """Several annotated outputs cannot be stored.
+
+    Attributes:
+        refusals: The text of the error of each.
+    """
+
+    refusals: Sequence[str]
+
+    def __str__(self) -> str:
+        each = "\n".join(f"- {refusal.partition('. ')[0]}" for refusal in self.refusals)
+        return f"{len(self.refusals)} outputs cannot be stored:\n{each}\n\nThe first in full: {self.refusals[0]}"
 
 
 @dataclasses.dataclass(eq=False)

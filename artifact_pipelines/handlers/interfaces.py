@@ -6,7 +6,7 @@ Handlers name the types that they serve as text, so no library is imported befor
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeGuard
 
 from artifact_pipelines.core.types import FileDescription
 from artifact_pipelines.storage.artifact import Artifact
@@ -78,7 +78,15 @@ class ITypeHandler(_IStoringHandler, Protocol):
 
 
 class IStreamHandler(_IStoringHandler, Protocol):
-    """Stores values that already are bytes, such as files, and reads them back. See also the members of its bases."""
+    """Stores values that already are bytes, such as files, and reads them back. See also the members of its bases.
+
+    It has `open`, and no `write`.
+    """
 
     def open(self, value: Any) -> AbstractContextManager[BinaryIO]:
         """Return a context manager of a stream, to be stored from its current position to its end."""
+
+
+def is_stream_handler(handler: object) -> TypeGuard[IStreamHandler]:
+    """True if a handler stores values that already are bytes: it has `open`, and no `write`."""
+    return hasattr(handler, "open") and not hasattr(handler, "write")

@@ -17,6 +17,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from artifact_pipelines.handlers.annotations import type_title
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
 from artifact_pipelines.handlers.json_records import check_open, encode_record, is_record
 from artifact_pipelines.handlers.json_refusals import (
@@ -40,10 +41,8 @@ _SIMPLE = {bool, types.NoneType}
 _WITHOUT_FIELDS = {*_SIMPLE, dict, list, str, int, float}
 _TAGGED_DICT = f'{{"{MARK}dict":'
 _WORD = 1 << 63
-_NOT_JSON = (
-    "is not JSON: turn it into text, numbers, lists or dicts, or return it alone with a handler for its type, such as "
-    "the one for every type in docs/io_manager.md"
-)
+_NOT_JSON = "is not JSON: turn it into text, numbers, lists or dicts"
+_WITH_HANDLER = "or return it alone, or as an element of one dict, list or tuple, with a handler for its type"
 
 
 def encode_json(value: object) -> tuple[str, str]:
@@ -209,7 +208,10 @@ def _encode_other(value: Any, level: int) -> Any:
     if isinstance(value, enum.Enum):
         return _encode(value.value, level)
     check_open(value)
-    raise refusal(value, _NOT_JSON)
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        raise refusal(value, _NOT_JSON)
+    raise UnstorableValueError("JSON", [], type_title(kind), f"{_NOT_JSON}, {_WITH_HANDLER}", needs_handler=True)
 
 
 def _order(plain: object) -> tuple[int, int, str]:

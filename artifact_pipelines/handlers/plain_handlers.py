@@ -1,6 +1,7 @@
 """Handlers for values whose bytes are stored unchanged: bytes, text, files and streams."""
 
 import dataclasses
+import inspect
 import io
 import os
 import pathlib
@@ -26,6 +27,21 @@ STREAM = "stream"
 
 _PREVIEW_CHARACTERS = 500
 _PIECE_BYTES = 1 << 20
+
+
+def is_stream(value: object) -> bool:
+    """True if a value, or those of a class, can be read as a stream. That of a ZipFile, say, needs an argument."""
+    if hasattr(value, "readinto"):
+        return True
+    read = getattr(value, "read", None)
+    try:
+        parameters = list(inspect.signature(read).parameters.values()) if callable(read) else None
+    except ValueError:  # written in C, without a signature
+        return True
+    if parameters is None:
+        return False
+    own = parameters[1:] if isinstance(value, type) else parameters
+    return all(one.default is not one.empty or one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in own)
 
 
 class _OpaqueHandler:

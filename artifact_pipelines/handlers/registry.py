@@ -12,7 +12,13 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.handlers.annotations import is_installed, is_open, list_types, type_names, type_title
 from artifact_pipelines.handlers.exceptions import WrongFileTypeError
-from artifact_pipelines.handlers.interfaces import IReader, IStreamHandler, ITypeHandler, ReadRequest
+from artifact_pipelines.handlers.interfaces import (
+    IReader,
+    IStreamHandler,
+    ITypeHandler,
+    ReadRequest,
+    is_stream_handler,
+)
 from artifact_pipelines.handlers.json_handler import JsonHandler
 from artifact_pipelines.handlers.numpy_handler import NumpyHandler
 from artifact_pipelines.handlers.pandas_handler import PandasHandler
@@ -23,6 +29,7 @@ from artifact_pipelines.handlers.plain_handlers import (
     PathHandler,
     StreamHandler,
     TextHandler,
+    is_stream,
 )
 from artifact_pipelines.handlers.series_handlers import PandasSeriesHandler, PolarsSeriesHandler
 from artifact_pipelines.handlers.table_handlers import ArrowHandler, DuckDBHandler, PolarsHandler
@@ -119,14 +126,22 @@ class TypeHandlers:
         Raises:
             UnsupportedTypeError: No handler stores it.
         """
-        *names, any_object = type_names(type(value))
-        is_stream = hasattr(value, "read") or hasattr(value, "readinto")
-        for name in (*names, *([STREAM] if is_stream else []), any_object):
-            for handler in self._handlers:
-                if name in handler.writes:
-                    is_default = name in handler.reads and name not in _READ_ONCE
-                    return cast("ITypeHandler | IStreamHandler", handler), name if is_default else None
-        raise UnsupportedTypeError("store", type_title(type(value)), list_types([h.writes for h in self._handlers]))
+        found = self._find_writer(type(value), is_stream(value))
+        if found is None:
+            raise UnsupportedTypeError("store", type_title(type(value)), list_types(self.written_types))
+        handler, name = found
+        is_default = name in handler.reads and name not in _READ_ONCE
+        return cast("ITypeHandler | IStreamHandler", handler), name if is_default else None
+
+    def writer_of(self, kind: type) -> IReader | None:
+        """Return the handler that stores the values of a class; None: there is none."""
+        found = self._find_writer(kind, is_stream(kind))
+        return None if found is None else found[0]
+
+    def _find_writer(self, kind: type, may_be_stream: bool) -> tuple[IReader, str] | None:
+        *names, any_object = type_names(kind)
+        named = (*names, *([STREAM] if may_be_stream else []), any_object)
+        return next(((handler, name) for name in named for handler in self._handlers if name in handler.writes), None)
 
     def read(
         self,
@@ -235,7 +250,7 @@ def _check_handler(handler: object) -> None:
         listed = getattr(handler, name, None)
         if not isinstance(listed, list | tuple) or not all(isinstance(item, str) for item in listed):
             raise InvalidArgumentError("handler", handler, f"{expected}; `{name}` must be a tuple of texts")
-    storing = "open" if hasattr(handler, "open") and not hasattr(handler, "write") else "write"
+    storing = "open" if is_stream_handler(handler) else "write"
     lacking = [name for name in ("describe", storing, "read", "facts") if not callable(getattr(handler, name, None))]
     if lacking:
         raise InvalidArgumentError("handler", handler, f"{expected}; it has no method {', '.join(lacking)}")

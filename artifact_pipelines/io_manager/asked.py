@@ -21,6 +21,7 @@ from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY
 from artifact_pipelines.io_manager.dagster_internals import (
     RUN_ID_PLACEHOLDER,
     FromMultipleSources,
+    JobScopedAssetGraph,
     StepExecutionContext,
     StepInput,
 )
@@ -105,6 +106,24 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
         step=step,
         warn=context.log.warning,
     )
+
+
+def stores_nothing(asked: InputAsked) -> bool:
+    """True if the asset of an input returns no value, such as with `-> None`."""
+    if asked.step is None or asked.key is None:
+        return False
+    graph = whole_asset_graph(asked.step)
+    asset = graph.get(asked.key).assets_def if graph.has(asked.key) else None
+    if asset is None or not asset.is_executable:
+        return False
+    name = asset.get_output_name_for_asset_key(asked.key)
+    return bool(asset.node_def.output_def_named(name).dagster_type.is_nothing)
+
+
+def whole_asset_graph(step: StepExecutionContext) -> Any:
+    """Return the assets and checks of a step's code location; a job's own graph has its selection only."""
+    graph = step.job_def.asset_layer.asset_graph
+    return graph.source_asset_graph if isinstance(graph, JobScopedAssetGraph) else graph
 
 
 def known(read: Callable[[], Any], otherwise: Any = None) -> Any:

@@ -18,11 +18,11 @@ from artifact_pipelines.io_manager.asked import (
     name_of_op_output,
     partitions_in_order,
     plain_value,
+    whole_asset_graph,
 )
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY, check_key
 from artifact_pipelines.io_manager.dagster_internals import (
     RUN_ID_PLACEHOLDER,
-    JobScopedAssetGraph,
     StepExecutionContext,
 )
 from artifact_pipelines.io_manager.exceptions import NoBlockingChecksError
@@ -160,9 +160,7 @@ def _required_checks(
         raise InvalidArgumentError(PUBLISH_METADATA_KEY, wanted, repr(AFTER_CHECKS))
     names = []
     if step is not None:
-        graph = step.job_def.asset_layer.asset_graph
-        if isinstance(graph, JobScopedAssetGraph):  # it has the job's checks only
-            graph = graph.source_asset_graph
+        graph = whole_asset_graph(step)
         specs = [graph.get_check_spec(check) for check in graph.get_check_keys_for_assets({key})]
         names = sorted(spec.name for spec in specs if spec.blocking)
     if not names:

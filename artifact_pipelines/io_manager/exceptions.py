@@ -43,6 +43,19 @@ class NoBlockingChecksError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class StoresNothingError(UsageError):
+    """An input is of an asset that returns no value, so there is nothing to load."""
+
+    asset: str
+
+    def __str__(self) -> str:
+        return (
+            f"Asset {self.asset} returns no value, as its annotation says, so nothing of it is stored. Depend on it without "
+            f"an input, with deps=[{self.asset!r}], or let it return a value."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class DagsterNotToldError(BackendError):
     """The catalog has changed, and that could not be reported to Dagster."""
 

@@ -17,8 +17,8 @@ from artifact_pipelines.handlers.exceptions import MissingPartitionsError
 from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.validation import check_table
-from artifact_pipelines.io_manager.asked import InputAsked
-from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.asked import InputAsked, stores_nothing
+from artifact_pipelines.io_manager.exceptions import StoresNothingError, failures_explained
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.staleness import correct_input_version
 from artifact_pipelines.storage.artifact import Artifact
@@ -148,7 +148,7 @@ class InputLoader:
         if not partitions or (len(asked.keys) == 1 and not may_be_missing):
             nothing = self._catalog.materializations.nothing_found(asked.asset, missing[0], asked.selection)
             if asked.selection is not None or not allows_none(asked.annotation):
-                raise nothing
+                raise StoresNothingError(asked.asset) if stores_nothing(asked) else nothing
             asked.warn(f"{nothing} Until then the input is None, as its annotation allows.")
             return
         selected = None if asked.selection is None else str(asked.selection)

@@ -15,6 +15,7 @@ from artifact_pipelines.handlers.registry import FILE_NAME
 Metadata = dict[str, dg.MetadataValue[Any]]
 
 _CELL_CHARACTERS = 80
+_LINE_CHARACTERS = 100
 MOST_COLUMNS = 100
 """Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _NAME_CHARACTERS = 200
@@ -116,7 +117,7 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> Metadata:
     if not once:
         return {}
     rows = [
-        {"asset": i.asset, "partition": i.partition, "version": i.version, "file ID": i.file_id}
+        {"asset": i.asset, "partition": i.partition, "version": i.version, "file ID": i.file_id, "files": i.file_count}
         for i in once[:_INPUTS_SHOWN]
     ]
     metadata: Metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
@@ -137,15 +138,15 @@ def table_metadata(rows: Sequence[Mapping[str, Any]], cell_characters: int = _CE
 def _preview(found: Any) -> dg.MetadataValue[Any]:
     preview = _first_levels(found, _LEVELS_SHOWN)
     if isinstance(preview, str):
-        return dg.MetadataValue.md(f"```\n{preview.replace('```', '~~~')}\n```")
+        return dg.MetadataValue.md(_code_block(preview))
     if isinstance(preview, list) and all(isinstance(row, Mapping) for row in preview):
         keys = {tuple(row) for row in preview}
         if len(keys) == 1 and next(iter(keys)):
             return table_metadata([dict(itertools.islice(row.items(), MOST_COLUMNS)) for row in preview])
-    if isinstance(preview, list) and len(line := json.dumps(preview, ensure_ascii=False)) <= _CELL_CHARACTERS:
-        return dg.MetadataValue.text(line)
     if isinstance(preview, dict | list):
-        return dg.MetadataValue.json(preview)
+        lines = _json_lines(preview)
+        is_one = "\n" not in lines
+        return dg.MetadataValue.text(lines) if is_one else dg.MetadataValue.md(_code_block(lines))
     if isinstance(preview, bool):
         return dg.MetadataValue.bool(preview)
     if isinstance(preview, float):
@@ -153,6 +154,28 @@ def _preview(found: Any) -> dg.MetadataValue[Any]:
     if isinstance(preview, int) and -_WORD <= preview < _WORD:
         return dg.MetadataValue.int(preview)  # Dagster plots numbers
     return dg.MetadataValue.text(str(preview))
+
+
+def _code_block(text: str) -> str:
+    return f"```\n{text.replace('```', '~~~')}\n```"
+
+
+def _json_lines(value: Any, indent: str = "") -> str:
+    """Return JSON in which a line holds a whole dict or list, or as many short elements of one as fit."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= _LINE_CHARACTERS or not isinstance(value, dict | list) or not value:
+        return line
+    inner = f"{indent}  "
+    lines: list[str] = []
+    for name, item in value.items() if isinstance(value, dict) else ((None, item) for item in value):
+        label = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
+        element = label + _json_lines(item, inner)
+        if lines and len(lines[-1]) + len(element) + 2 <= _LINE_CHARACTERS and "\n" not in lines[-1] + element:
+            lines[-1] += f", {element}"
+        else:
+            lines.append(inner + element)
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join([first, ",\n".join(lines), indent + last])
 
 
 def _first_levels(value: Any, levels: int) -> Any:

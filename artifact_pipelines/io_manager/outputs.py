@@ -22,6 +22,7 @@ from artifact_pipelines.core.types import (
     MaterializationFacts,
 )
 from artifact_pipelines.handlers.containers import DICT_KINDS, Container, nested_refused, split_container
+from artifact_pipelines.handlers.interfaces import ITypeHandler, is_stream_handler
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import FILE_NAME, WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
@@ -143,13 +144,13 @@ class OutputWriter:
         description = handler.describe(value)
         unordered = is_unordered(asked.metadata, description)
         logical_hash = None
-        if hasattr(handler, "write"):
-            with holding.stage() as sink, nested_refused(value, self._handlers):
-                logical_hash = handler.write(value, cast("BinaryIO", sink))
-                lease = holding.put_staged(sink, description)
-        else:
+        if is_stream_handler(handler):
             with handler.open(value) as stream:
                 lease = holding.put(stream, description)
+        else:
+            with holding.stage() as sink, nested_refused(value, self._handlers):
+                logical_hash = cast("ITypeHandler", handler).write(value, cast("BinaryIO", sink))
+                lease = holding.put_staged(sink, description)
         stored = self._producer.artifact(stored_file(lease))
         with damage_blamed(stored):  # a duplicate's bytes may have lain there for years
             facts = handler.facts(stored)

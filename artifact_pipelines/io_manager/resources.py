@@ -14,7 +14,7 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.core.exceptions import ConfigurationError, UsageError
 from artifact_pipelines.core.settings import (
     CATALOG_URL,
     ENDPOINT_URL,
@@ -26,7 +26,7 @@ from artifact_pipelines.core.settings import (
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.dagster_internals import CheckError
-from artifact_pipelines.io_manager.output_types import check_outputs
+from artifact_pipelines.io_manager.output_types import find_refusals, raise_refusals
 from artifact_pipelines.storage.factory import open_backend, open_producer
 from artifact_pipelines.storage.interfaces import IStorageBackend
 
@@ -173,12 +173,17 @@ def check_output_types(definitions: dg.Definitions) -> None:
 
     Raises:
         UnsupportedTypeError: No handler stores the type of an output.
+        NestedContainerError: Tables or arrays in an output lie too deep.
+        UnstorableOutputsError: Several outputs cannot be stored.
     """
     resources = definitions.resources or {}
     ours = {key for key, one in resources.items() if isinstance(one, ArtifactIOManagerFactory | ArtifactIOManager)}
+    found: list[UsageError] = []
     for asset in definitions.assets or ():
-        if isinstance(asset, dg.AssetsDefinition) and isinstance(asset.node_def, dg.OpDefinition):
-            check_outputs(asset.node_def, ours, TypeHandlers())
+        if isinstance(asset, dg.AssetsDefinition) and asset.is_executable:
+            for op in asset.node_def.iterate_op_defs():
+                found += find_refusals(op, ours, TypeHandlers(), asset.partitions_def is not None)
+    raise_refusals(found)
 
 
 def _refuse_shown(catalog_url: object, s3: object) -> None:

@@ -28,6 +28,13 @@ artifact_pipelines.register_type_handler({name}Handler())
 docs/io_manager.md has a handler for every type, with pickle."""
 
 
+def handler_example(type_name: str) -> str:
+    """Return the code of a handler for a type."""
+    name = _NO_NAME.sub("", type_name.rpartition(".")[2]).strip("_") or "My"
+    file_type = _NO_FILE_TYPE.sub("", name.lower())[:_FILE_TYPE_CHARACTERS] or "bin"
+    return _EXAMPLE.format(name=name, type_name=type_name, file_type=file_type)
+
+
 @dataclasses.dataclass(eq=False)
 class UnsupportedTypeError(UsageError):
     """No handler reads or writes values of this type."""
@@ -39,18 +46,12 @@ class UnsupportedTypeError(UsageError):
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
-        end = f"{self._example}\n\n" if self.action == "store" else " "
+        end = f"{handler_example(self.type_name)}\n\n" if self.action == "store" else " "
         return (
             f"Cannot {self.action} a value of type {self.type_name}{reason}. Register a handler for your type, "
             f"artifact_pipelines.register_type_handler(...), or use a supported type.{end}"
             f"Supported: {'; '.join(self.supported)}."
         )
-
-    @property
-    def _example(self) -> str:
-        name = _NO_NAME.sub("", self.type_name.rpartition(".")[2]).strip("_") or "My"
-        file_type = _NO_FILE_TYPE.sub("", name.lower())[:_FILE_TYPE_CHARACTERS] or "bin"
-        return _EXAMPLE.format(name=name, type_name=self.type_name, file_type=file_type)
 
 
 @dataclasses.dataclass(eq=False)

@@ -9,10 +9,12 @@ import pathlib
 import typing
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pydantic
 import pytest
 
+from artifact_pipelines.handlers.exceptions import NestedContainerError
 from artifact_pipelines.handlers.output_types import check_output_type
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
@@ -85,7 +87,7 @@ class Readable(typing.Protocol):
     ],
 )
 def test_annotation_that_a_storable_value_may_fit_is_accepted(annotation: Any) -> None:
-    check_output_type(annotation, TypeHandlers().written_types, "")
+    check_output_type(annotation, TypeHandlers(), "")
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,35 @@ def test_annotation_that_a_storable_value_may_fit_is_accepted(annotation: Any) -
     ],
 )
 def test_annotation_that_no_storable_value_fits_is_refused(annotation: Any) -> None:
-    with pytest.raises(UnsupportedTypeError, match=r"store a value of type artifact_pipelines_tests.Fitted: here"):
-        check_output_type(annotation, TypeHandlers().written_types, "here")
+    with pytest.raises(UnsupportedTypeError, match=r"value of type artifact_pipelines_tests.Fitted: annotated as here"):
+        check_output_type(annotation, TypeHandlers(), "here")
+
+
+@dataclasses.dataclass
+class Split:
+    """A record with a table."""
+
+    train: pl.DataFrame | None
+
+
+_NESTED = [
+    *(dict[str, dict[str, pl.DataFrame]], list[list[pl.Series]], tuple[int, list[np.ndarray]], Split, list[Split]),
+    *(dict[str, list[pl.DataFrame | None]] | None, typing.Annotated[dict[str, Split], "note"]),
+]
+
+
+@pytest.mark.parametrize("annotation", _NESTED)
+def test_tables_inside_of_inner_containers_are_refused(annotation: Any) -> None:
+    with pytest.raises(NestedContainerError, match=r"Cannot store here, of type .* inside of .* multi_asset"):
+        check_output_type(annotation, TypeHandlers(), "here")
+
+
+def test_dict_of_containers_may_be_one_for_each_partition() -> None:
+    check_output_type(dict[str, dict[str, pl.DataFrame]], TypeHandlers(), "here", is_by_partition=True)
+    with pytest.raises(NestedContainerError):
+        check_output_type(dict[str, dict[str, Split]], TypeHandlers(), "here", is_by_partition=True)
 
 
 def test_class_with_only_an_abstract_class_below_it_is_refused() -> None:
     with pytest.raises(UnsupportedTypeError, match="Base"):
-        check_output_type(Base, TypeHandlers().written_types, "here")
+        check_output_type(Base, TypeHandlers(), "here")

@@ -5,10 +5,11 @@ import io
 import pathlib
 import shutil
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from artifact_pipelines.core.types import FileDescription, FileId, FileInfo, FileState, StoragePath
 from artifact_pipelines.handlers.containers import Container, split_container
+from artifact_pipelines.handlers.interfaces import ITypeHandler, is_stream_handler
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.storage.artifact import Artifact
 
@@ -18,8 +19,8 @@ _NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 def write_value(value: Any, sink: BinaryIO) -> str | None:
     """Write the bytes of a value; return its logical hash, if it has one."""
     handler = TypeHandlers().find_writer(value)[0]
-    if hasattr(handler, "write"):
-        return handler.write(value, sink)
+    if not is_stream_handler(handler):
+        return cast("ITypeHandler", handler).write(value, sink)
     with handler.open(value) as stream:
         shutil.copyfileobj(stream, sink)
     return None

@@ -250,3 +250,22 @@ def test_rows_without_order_count_as_the_same_in_every_member(ours: ArtifactIOMa
     for frames in ([FRAME, OTHER], [FRAME.reverse(), OTHER]):
         assert make(ours, frames, metadata={"artifact/row_order": "any"}).success
     assert {one.version for one in own_catalog.materializations.history("splits")} == {1}
+
+
+@pytest.mark.usefixtures("settings")
+def test_lineage_counts_the_files_of_a_container(ours: ArtifactIOManager) -> None:
+    @dg.asset
+    def splits() -> Any:
+        return {"train": FRAME, "test": OTHER, "n": 1}
+
+    @dg.asset
+    def total(splits: dict[str, Any]) -> int:
+        return len(splits)
+
+    result = dg.materialize([splits, total], resources={"io_manager": ours})
+    [event] = result.asset_materializations_for_node("total")
+    inputs = event.metadata["artifact/inputs"]
+    assert isinstance(inputs, dg.TableMetadataValue)
+    assert inputs.records[0].data["files"] == 3
+    assert "splits, version 1, file 1 and 2 more" in run("lineage", "total")
+    assert run_json("lineage", "total")["roots"][0]["children"][0]["file_count"] == 3

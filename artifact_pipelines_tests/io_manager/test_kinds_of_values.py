@@ -1,6 +1,7 @@
 """End to end: every kind of value passes from asset to asset in real runs, and its facts are shown."""
 
 import io
+import json
 import pathlib
 import re
 import tempfile
@@ -125,7 +126,17 @@ def test_numbers_are_shown_as_numbers_and_short_lists_on_one_line(ours: Artifact
     assert [type(one) for one in shown] == kinds
     assert [one.value for one in shown] == [0.5, 7, True, '[1, "ä"]']
     assert isinstance(made_event(ours, 2**70).metadata["artifact/preview"], dg.TextMetadataValue)
-    assert isinstance(made_event(ours, [1] * 99).metadata["artifact/preview"], dg.JsonMetadataValue)
+
+
+def test_json_is_shown_with_few_lines(ours: ArtifactIOManager) -> None:
+    value = {"name": "```", "days": list(range(1, 61)), "rows": [{"id": 1, "text": "x" * 80}, {"id": 2}], "none": []}
+    shown = made_event(ours, value).metadata["artifact/preview"]
+    assert isinstance(shown, dg.MarkdownMetadataValue)
+    fence, *lines, end = str(shown.value).splitlines()
+    assert (fence, end) == ("```", "```")
+    assert json.loads("\n".join(lines)) == {**value, "name": "~~~"}
+    assert len(lines) < 20
+    assert max(map(len, lines)) <= 105
 
 
 def test_first_levels_of_a_deep_value_are_shown(ours: ArtifactIOManager) -> None:

@@ -1,10 +1,17 @@
 """An output that cannot be stored is refused before the work, if its annotation shows it."""
 
+import configparser
+import io
+import zipfile
+from typing import Any
+
 import dagster as dg
+import polars as pl
 import pytest
 
 from artifact_pipelines import ArtifactIOManagerFactory, check_output_types
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.handlers.exceptions import UnstorableOutputsError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 from artifact_pipelines_tests.io_manager.conftest import failure_of
@@ -77,3 +84,54 @@ def test_definitions_with_an_output_that_cannot_be_stored_are_refused(settings: 
     check_output_types(dg.Definitions([numbers, nothing, kept_in_memory], resources=resources))
     with pytest.raises(UnsupportedTypeError, match="annotated as output 'result' of 'model'"):
         check_output_types(dg.Definitions([numbers, model], resources=resources))
+
+
+def test_all_outputs_that_cannot_be_stored_are_listed(settings: Settings) -> None:
+    @dg.op
+    def fit() -> Model:
+        return Model()
+
+    @dg.graph_asset
+    def graph() -> Any:
+        return fit()
+
+    @dg.asset
+    def tables() -> dict[str, dict[str, pl.DataFrame]]:
+        return {}
+
+    @dg.asset
+    def archive() -> zipfile.ZipFile:
+        raise NotImplementedError
+
+    factory = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+    with pytest.raises(UnstorableOutputsError) as caught:
+        check_output_types(dg.Definitions([numbers, graph, tables, archive], resources={"io_manager": factory}))
+    shown = str(caught.value)
+    assert shown.startswith("3 outputs cannot be stored:")
+    assert all(f"of '{name}'" in shown for name in ("fit", "tables", "archive"))
+    assert shown.count("register_type_handler(ModelHandler())") == 1
+
+
+def test_upstream_that_returns_nothing_is_explained(ours: ArtifactIOManager) -> None:
+    @dg.asset
+    def nothing() -> None:
+        """Stores nothing."""
+
+    @dg.asset
+    def below(nothing: Any) -> None:
+        raise AssertionError
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for selection in (["nothing", "below"], ["below"]):
+            options: Any = {"selection": selection, "instance": instance, "raise_on_error": False}
+            result = dg.materialize([nothing, below], resources={"io_manager": ours}, **options)
+            assert "Asset nothing returns no value" in failure_of(result)
+            assert "deps=['nothing']" in failure_of(result)
+
+
+@pytest.mark.parametrize("value", [zipfile.ZipFile(io.BytesIO(), "w"), configparser.ConfigParser()])
+def test_object_with_another_method_read_is_no_stream(ours: ArtifactIOManager, value: Any) -> None:
+    made = dg.asset(lambda: value, name="made")
+    text = failure_of(dg.materialize([made], resources={"io_manager": ours}, raise_on_error=False))
+    assert f"UnsupportedTypeError: Cannot store a value of type {type(value).__module__}" in text
+    assert "register_type_handler(" in text
