@@ -1,14 +1,14 @@
 """The rows that a design has chosen, before any of their values is read."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact_pipelines.sampling.rows import Ordinals
+from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
 
 ORDINAL = "__ordinal"
 INCLUSION_PROBABILITY = "inclusion_probability"
@@ -35,17 +35,32 @@ class Stratum:
 
 
 @dataclasses.dataclass(frozen=True)
+class RowRule:
+    """Rows that are chosen each by itself. There may be very many, so they are described only when they are read.
+
+    Attributes:
+        chosen: The rows; a row of the table costs a bit.
+        describe: Returns the `rows` of a choice for those of a batch.
+    """
+
+    chosen: Rows
+    describe: Callable[[Batch], pl.DataFrame]
+
+
+@dataclasses.dataclass(frozen=True)
 class Choice:
     """The rows of a sample by their position, with what estimates need.
 
     Attributes:
         rows: One row for each chosen one, by position: `__ordinal`, `inclusion_probability`, `sampling_weight`, then
             what else the design says about it (`stratum`, `cluster`, `round`, `draws`), all of which the sample shows.
+            With a rule, it is empty.
         population_size: N, the rows that the design could draw.
         planned: n, the rows that the design fixes; None if their number is random.
         strata: Of a stratified design.
         facts: What else estimates need to know, by name, as JSON values.
         notes: Sentences on what a reader would not expect, such as a population smaller than the sample asked for.
+        rule: In place of `rows`, if each row is chosen by itself.
     """
 
     rows: pl.DataFrame
@@ -54,22 +69,60 @@ class Choice:
     strata: Sequence[Stratum] = ()
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
+    rule: RowRule | None = None
 
     @property
     def added(self) -> pl.Schema:
         """Return the columns that the sample adds to those of its table."""
         return pl.Schema({name: kind for name, kind in self.rows.schema.items() if name != ORDINAL})
 
+    @property
+    def drawn(self) -> int:
+        """Return the number of chosen rows."""
+        return self.rule.chosen.count if self.rule else self.rows.height
+
+    def starts(self, bounds: Sequence[int]) -> Sequence[int]:
+        """Return the number of chosen rows before each slice of the population, and of all."""
+        if self.rule:
+            return self.rule.chosen.starts
+        found: list[int] = np.searchsorted(self.rows[ORDINAL].to_numpy(), bounds).tolist()
+        return found
+
+    def of_slice(self, number: int, start: int, stop: int) -> pl.DataFrame:
+        """Return the `rows` of one slice of the population, which are the chosen rows from `start` to `stop`."""
+        return self.rule.describe(Batch(self.rule.chosen, number)) if self.rule else self.rows[start:stop]
+
+    def ordinals(self) -> Ordinals:
+        """Return the positions of all chosen rows, in ascending order."""
+        if self.rule:
+            return np.concatenate(list(self.rule.chosen.map(lambda batch: batch.ordinals)))
+        return self.rows[ORDINAL].to_numpy()
+
+
+def choice_by_rule(
+    rows: Rows, keep: Callable[[Batch], Mask], describe: Callable[[Batch], pl.DataFrame], **facts: Any
+) -> Choice:
+    """Return the choice of all rows for which a function is true.
+
+    Args:
+        keep: Which rows of a batch are chosen.
+        describe: Returns the `rows` of a choice for the chosen rows of a batch.
+        facts: Further fields of the choice.
+    """
+    chosen = rows.filtered(keep)
+    empty = describe(Batch(chosen, 0)).clear()
+    return Choice(empty, rows.count, rule=RowRule(chosen, describe), **facts)
+
 
 def chosen_rows(
-    ordinals: Ordinals, probabilities: Probabilities, weights: Probabilities | None = None, **columns: pl.Series
+    ordinals: Ordinals, probabilities: Probabilities, weights: npt.NDArray[Any] | None = None, **columns: pl.Series
 ) -> pl.DataFrame:
     """Return the `rows` of a choice, sorted by position.
 
     Args:
         ordinals: (n,) positions, each once, in any order.
         probabilities: (n,) or one for all: π.
-        weights: (n,) or one for all; left out: 1 / π.
+        weights: (n,); left out: 1 / π.
         columns: (n,) what else the sample says about its rows.
     """
     size = len(ordinals)
@@ -77,9 +130,7 @@ def chosen_rows(
     found = {
         ORDINAL: pl.Series(ordinals, dtype=pl.Int64),
         INCLUSION_PROBABILITY: pl.Series(shares, dtype=pl.Float64),
-        SAMPLING_WEIGHT: pl.Series(
-            1 / shares if weights is None else np.broadcast_to(np.asarray(weights, np.float64), size), dtype=pl.Float64
-        ),
+        SAMPLING_WEIGHT: pl.Series(1 / shares if weights is None else weights, dtype=pl.Float64),
         **columns,
     }
     return pl.DataFrame(found).sort(ORDINAL)

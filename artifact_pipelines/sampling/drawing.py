@@ -87,7 +87,7 @@ def _drawn(
             content_hash=file.content_hash if file else None,
         ),
         planned=choice.planned,
-        drawn=choice.rows.height,
+        drawn=choice.drawn,
         strata=strata_drawn(choice),
         facts=choice.facts,
         notes=list(choice.notes),

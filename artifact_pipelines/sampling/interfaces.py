@@ -43,7 +43,7 @@ class ISamplingDesign(Declaration, abc.ABC):
 
     def description(self, dataset: str, key: Sequence[str]) -> str:
         """Return the asset's description, in Markdown."""
-        rows = f"the rows of {dataset}" + (f" with `{self.where}`" if self.where else "")
+        rows = f"{dataset}, only rows with `{self.where}`" if self.where else dataset
         order = ", ".join(f"`{name}`" for name in self.order_by) or "the table"
         return (
             f"{self.summary()}, of {rows}, by permanent random numbers (seed {self.seed}). Rows are identified by "

@@ -28,7 +28,7 @@ class Population:
 
     Attributes:
         scan: All of its rows. It is sliced, so it must be a scan of a file or a frame in memory, not a query.
-        bounds: Position of the first row of each slice, and the number of rows of the table.
+        bounds: Position of the first row of each slice, and the number of rows of the table; at least one slice.
     """
 
     scan: pl.LazyFrame
@@ -58,7 +58,7 @@ class Population:
 
 def population_of_frame(frame: pl.DataFrame) -> Population:
     """Return a frame in memory as a population."""
-    return Population(frame.lazy(), [*range(0, frame.height, _SLICE_ROWS), frame.height])
+    return Population(frame.lazy(), [*(range(0, frame.height, _SLICE_ROWS) or [0]), frame.height])
 
 
 def population_of_scan(scan: pl.LazyFrame, file: BinaryIO | pathlib.Path) -> Population:
@@ -72,7 +72,7 @@ def population_of_scan(scan: pl.LazyFrame, file: BinaryIO | pathlib.Path) -> Pop
     bounds = [0]
     for group in range(metadata.num_row_groups):
         bounds.append(bounds[-1] + metadata.row_group(group).num_rows)
-    return Population(scan, bounds)
+    return Population(scan, bounds if metadata.num_rows else [0, 0])
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -81,6 +81,4 @@ def _below(rows: Rows, measure: Callable[[Batch], Values], limit: float | None) 
         return Kept(values[below], batch.ordinals[below])
 
     found = list(rows.map(keep))
-    if not found:
-        return Kept(np.empty(0, np.uint64), np.empty(0, np.int64))
     return Kept(np.concatenate([one.values for one in found]), np.concatenate([one.ordinals for one in found]))

@@ -3,7 +3,6 @@
 import collections
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
@@ -42,14 +41,13 @@ def take(population: Population, choice: Choice, columns: Sequence[str]) -> pl.L
 
 def _taken(population: Population, choice: Choice, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Yield the chosen rows of each slice that holds some."""
-    ordinals = choice.rows[ORDINAL].to_numpy()
-    cuts = np.searchsorted(ordinals, population.bounds)
-    stored = [name for name in wanted if name not in choice.rows.columns]
+    starts = choice.starts(population.bounds)
+    stored = [name for name in wanted if name not in choice.added]
 
     def of_slice(number: int) -> pl.DataFrame:
-        rows = choice.rows[int(cuts[number]) : int(cuts[number + 1])]
+        rows = choice.of_slice(number, starts[number], starts[number + 1])
         positions = rows[ORDINAL] - population.bounds[number]
         found = population.read(number, stored)[positions] if stored else pl.DataFrame(height=rows.height)
         return found.hstack(rows.drop(ORDINAL)).select(wanted)
 
-    return in_threads(of_slice, (number for number in population.slices if cuts[number] < cuts[number + 1]))
+    return in_threads(of_slice, (number for number in population.slices if starts[number] < starts[number + 1]))

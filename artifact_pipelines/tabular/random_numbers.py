@@ -52,6 +52,15 @@ def numbers_of_positions(positions: npt.NDArray[np.int64], seed: int) -> Numbers
     return _chained(len(positions), seed, [positions.view(np.uint64)])
 
 
+def numbers_for(purpose: str, count: int, seed: int) -> Numbers:
+    """Return numbers that belong to no row, such as the random start of a systematic sample.
+
+    They are those of rows with two columns: the purpose, and 0 to `count - 1`.
+    """
+    named = {"purpose": [purpose], "number": [range(count)]}
+    return permanent_random_numbers(pl.DataFrame(named).explode("number"), seed)
+
+
 def _chained(rows: int, seed: int, columns: Iterable[Words]) -> Numbers:
     state = np.full(rows, seed, np.uint64)
     _absorb(state, np.zeros(rows, np.uint64))
