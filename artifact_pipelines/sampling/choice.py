@@ -92,6 +92,10 @@ class Choice:
         """Return the `rows` of one slice of the population, which are the chosen rows from `start` to `stop`."""
         return self.rule.describe(Batch(self.rule.chosen, number)) if self.rule else self.rows[start:stop]
 
+    def frame(self) -> pl.DataFrame:
+        """Return the `rows` of all slices; with a rule they may be many."""
+        return pl.concat([self.rows, *self.rule.chosen.map(self.rule.describe)]) if self.rule else self.rows
+
     def ordinals(self) -> Ordinals:
         """Return the positions of all chosen rows, in ascending order."""
         if self.rule:

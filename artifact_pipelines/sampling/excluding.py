@@ -11,7 +11,6 @@ import pydantic
 from pydantic.json_schema import SkipJsonSchema
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.choice import ORDINAL
 from artifact_pipelines.sampling.conditions import rows_where
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.rows import Identity, Rows
@@ -40,7 +39,7 @@ class IExcludingDesign(ISamplingDesign):
             if isinstance(other, str):
                 raise InvalidArgumentError("exclude", other, "a design: only the samples of a dataset have names")
             whole = Rows(rows.population, Identity(rows.identity.key, other.seed))
-            rows = rows.without(other.choose(rows_where(whole, other.where)).rows[ORDINAL].to_numpy())
+            rows = rows.without(other.choose(rows_where(whole, other.where)).ordinals())
         return rows
 
     def with_samples(self, samples: Mapping[str, ISamplingDesign], within: Sequence[str]) -> Self:

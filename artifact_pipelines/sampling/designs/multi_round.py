@@ -59,7 +59,7 @@ class MultiRound(IExcludingDesign):
             seed = int(remixed(np.array([rows.identity.seed], np.uint64), number)[0])
             renumbered = dataclasses.replace(left, identity=dataclasses.replace(rows.identity, seed=seed))
             choices.append(design.choose(rows_where(renumbered, design.where)))
-            left = left.without(choices[-1].rows[ORDINAL].to_numpy())
+            left = left.without(choices[-1].ordinals())
         planned = [choice.planned for choice in choices if choice.planned is not None]
         return Choice(
             pl.concat([_numbered(choice, number) for number, choice in enumerate(choices, 1)], how="diagonal").sort(
@@ -74,7 +74,7 @@ class MultiRound(IExcludingDesign):
 
 
 def _numbered(choice: Choice, number: int) -> pl.DataFrame:
-    return choice.rows.with_columns(pl.lit(number, dtype=pl.Int32).alias("round"))
+    return choice.frame().with_columns(pl.lit(number, dtype=pl.Int32).alias("round"))
 
 
 def _strata(choice: Choice, number: int) -> list[Stratum]:
@@ -86,6 +86,6 @@ def _facts(design: ISamplingDesign, choice: Choice) -> dict[str, Any]:
         "design": design.tag(),
         "population_size": choice.population_size,
         "planned": choice.planned,
-        "drawn": choice.rows.height,
+        "drawn": choice.drawn,
         **choice.facts,
     }

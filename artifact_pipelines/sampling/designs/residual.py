@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
 from artifact_pipelines.sampling.excluding import IExcludingDesign, OtherSample
 from artifact_pipelines.sampling.rows import Rows
 
@@ -25,6 +25,8 @@ class Residual(IExcludingDesign):
 
     def choose(self, rows: Rows) -> Choice:
         """Choose every row; π = 1, as it is of the rows that are left."""
-        left = self.rest(rows)
-        ordinals = np.concatenate([np.empty(0, np.int64), *left.map(lambda batch: batch.ordinals)])
-        return Choice(chosen_rows(ordinals, 1.0), left.count)
+        return choice_by_rule(
+            self.rest(rows),
+            lambda batch: np.ones(len(batch), np.bool_),
+            lambda batch: chosen_rows(batch.ordinals, 1.0),
+        )
