@@ -47,14 +47,14 @@ def _unescaped(escape: str) -> bytes:
     return b"\\" if escape == "\\" else bytes.fromhex(escape[1:])
 
 
-def check_inside(zone: str, path: str) -> None:
+def check_inside(path: str) -> None:
     """Check that a path, as `os` functions take it, leads to a file below the landing zone.
 
     Raises:
         SourceUnreadableError: It does not.
     """
     if path.startswith("/") or {"..", ".", ""} & set(path.split("/")):
-        raise SourceUnreadableError(f"{zone}/{to_text(path)}", "it is not the path of a file below the landing zone")
+        raise SourceUnreadableError(to_text(path), "it is not the path of a file below the landing zone")
 
 
 def check_source(source: str) -> None:

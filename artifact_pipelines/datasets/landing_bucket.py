@@ -81,7 +81,7 @@ class LandingBucket:
 
     def put(self, stream: BinaryIO, path: str) -> None:
         """See `ILandingZone`."""
-        check_inside(str(self), from_text(path))
+        check_inside(from_text(path))
         storage = S3Storage(f"s3://{self._bucket}", self._settings)
         with storage.stage() as sink, self.translated(path):
             sink.copy_from(stream)
@@ -91,7 +91,7 @@ class LandingBucket:
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`. A server that ignores conditions may lose an object that replaces it in that moment."""
         if entry.size_bytes > _MOST_COPIED_BYTES:
-            raise SourceUnreadableError(self.shown(entry.path), "S3 copies no object over 5 GiB; move it yourself")
+            raise SourceUnreadableError(entry.path, "S3 copies no object over 5 GiB; move it yourself")
         with self.translated(entry.path):
             source = {"Bucket": self._bucket, "Key": self.key(entry.path)}
             etag = self._etag_of(entry)
@@ -106,16 +106,12 @@ class LandingBucket:
     def _etag_of(self, entry: Sighting) -> str:
         head = self._head(entry.path)
         if _sighting(from_text(entry.path), head) != entry:
-            raise SourceChangedError(self.shown(entry.path))
+            raise SourceChangedError(entry.path)
         return str(head["ETag"])
 
     def key(self, path: str) -> str:
         """Return the key of an object."""
         return self._prefix + from_text(path)
-
-    def shown(self, path: str) -> str:
-        """Return the URL of an object, as text for people."""
-        return f"{self}/{to_text(from_text(path))}"
 
     @contextmanager
     def translated(self, path: str) -> Iterator[None]:
@@ -123,11 +119,11 @@ class LandingBucket:
         try:
             yield
         except NoSuchThingError as error:
-            raise SourceVanishedError(self.shown(path)) from error
+            raise SourceVanishedError(path) from error
         except ConfigurationError as error:  # the zone can be listed, this object cannot be read
-            raise SourceUnreadableError(self.shown(path), error.problem) from error
+            raise SourceUnreadableError(path, error.problem) from error
         except UnicodeEncodeError as error:
-            raise SourceVanishedError(self.shown(path)) from error
+            raise SourceVanishedError(path) from error
 
     def _head(self, path: str) -> Mapping[str, Any]:
         head = self._client.call("head_object", Key=self.key(path))
@@ -163,7 +159,7 @@ class LandedObject(ObjectStream):
         with self._zone.translated(self._path):
             count = super().readinto(buffer)
         if count < memoryview(buffer).nbytes and self._look() != self._opened:
-            raise SourceChangedError(self._zone.shown(self._path))
+            raise SourceChangedError(self._path)
         return count
 
     def _fetch(self, start: int, stop: int) -> bytes:
@@ -177,7 +173,7 @@ class LandedObject(ObjectStream):
         with self._zone.translated(self._path):
             seen = self._zone.look(self._path)
         if seen is None:
-            raise SourceVanishedError(self._zone.shown(self._path))
+            raise SourceVanishedError(self._path)
         return seen
 
 

@@ -82,7 +82,7 @@ class LandingFolder:
 
     def put(self, stream: BinaryIO, path: str) -> None:
         """See `ILandingZone`. It is written in a folder that no dataset looks into, then renamed."""
-        check_inside(str(self), from_text(path))
+        check_inside(from_text(path))
         folder, _, name = from_text(path).rpartition("/")
         hidden = secrets.token_hex(16)
         with (
@@ -104,28 +104,27 @@ class LandingFolder:
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`."""
-        shown = pathlib.Path(f"{self}/{entry.path}")
         folder, _, name = from_text(entry.path).rpartition("/")
         target_folder, _, target_name = from_text(target).rpartition("/")
         with (
-            translated(shown),
+            translated(pathlib.Path(entry.path)),
             opened_folder(self._folder, folder) as here,
             opened_folder(self._folder, target_folder, make=True) as there,
         ):
             before = os.stat(name, dir_fd=here, follow_symlinks=False)
             if (before.st_size, before.st_ctime_ns) != (entry.size_bytes, entry.changed_ns):
-                raise SourceChangedError(str(shown))
+                raise SourceChangedError(entry.path)
             os.rename(name, target_name, src_dir_fd=here, dst_dir_fd=there)
             moved = os.stat(target_name, dir_fd=there, follow_symlinks=False)
             if signature(moved) != signature(before):  # replaced between the two calls: put it back
                 os.rename(target_name, name, src_dir_fd=there, dst_dir_fd=here)
-                raise SourceChangedError(str(shown))
+                raise SourceChangedError(entry.path)
 
     def remove(self, entry: Sighting) -> None:
         """See `ILandingZone`. It is moved out of the way first, so that a file that takes its place is not removed."""
         hidden = f".removed-{secrets.token_hex(8)}"
         self.move(entry, hidden)
-        with translated(pathlib.Path(f"{self}/{entry.path}")), opened_folder(self._folder, "") as handle:
+        with translated(pathlib.Path(entry.path)), opened_folder(self._folder, "") as handle:
             os.unlink(hidden, dir_fd=handle)
 
     def _entries(self, folder: str) -> Sequence[tuple[str, os.stat_result | OSError]]:
@@ -148,11 +147,10 @@ class LandedFile(SourceFile):
 
     def __init__(self, folder: pathlib.Path, text: str) -> None:
         path = from_text(text)
-        shown = f"{folder}/{to_text(path)}"
         self._root = folder
         self._parent, _, self._name = path.rpartition("/")
-        check_inside(str(folder), path)
-        super().__init__(pathlib.Path(shown))
+        check_inside(path)
+        super().__init__(pathlib.Path(to_text(path)))  # errors do not name the folder
 
     def _open(self, flags: int) -> int:
         with opened_folder(self._root, self._parent) as handle:

@@ -260,7 +260,7 @@ class LandingWatch:
 
     def _hash(self, sighting: Sighting) -> str | None:
         if sighting.size_bytes == 0:
-            raise EmptySourceError(f"{self.zone}/{sighting.path}")
+            raise EmptySourceError(sighting.path)
         with self.zone.open(sighting.path) as stream:
             return hash_stream(stream).content_hash if sighting.size_bytes <= HASH_LIMIT_BYTES else None
 

@@ -168,6 +168,6 @@ def open_landed(zone: ILandingZone, path: str) -> BinaryIO:
     stream = zone.open(path)
     if stream.seek(0, os.SEEK_END) == 0:
         stream.close()
-        raise EmptySourceError(f"{zone}/{path}")
+        raise EmptySourceError(path)
     stream.seek(0)
     return stream
