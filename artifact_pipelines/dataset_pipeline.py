@@ -134,6 +134,9 @@ class DatasetPipeline(dg.Component, dg.Model):
         le=1,
         description="With `on_bad_rows: quarantine`, the share of bad rows beyond which the file is refused.",
     )
+    allow_empty: bool = pydantic.Field(
+        default=False, description="True: a later file may have columns and no rows; else it is refused."
+    )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
@@ -237,7 +240,14 @@ class DatasetPipeline(dg.Component, dg.Model):
         raw = build_raw_asset(self.name, source, shared, self.landing, keys)
         is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
-        contract = Contract.declared(self.columns, self.key, self.on_schema_change, self.on_bad_rows, self.max_bad_rows)
+        contract = Contract.declared(
+            self.columns,
+            self.key,
+            self.on_schema_change,
+            self.on_bad_rows,
+            self.max_bad_rows,
+            self.allow_empty,
+        )
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
         )

@@ -226,8 +226,9 @@ def _outputs(
 ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
     """Yield a table, with what is recorded about how it was read; then its bad rows, if they are left out of it."""
     read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
+    moved = {"reordered": list(opened.reordered)} if opened.reordered else {}
     watched = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
-    source = {SOURCE_METADATA_KEY: {**noted, **read}, **metadata}
+    source = {SOURCE_METADATA_KEY: {**noted, **read, **moved}, **metadata}
     if opened.bad is None:
         yield dg.Output(watched, "table", metadata=source)
         return

@@ -10,7 +10,12 @@ from contextlib import AbstractContextManager
 import numpy as np
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import BrokenRuleError, RepeatedValuesError, TooManyBadRowsError
+from artifact_pipelines.datasets.exceptions import (
+    BrokenRuleError,
+    RepeatedValuesError,
+    SchemaMismatchError,
+    TooManyBadRowsError,
+)
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -58,18 +63,19 @@ class CheckedRows:
         rules, unique = rules_of(self.contract, table.batches.schema), self._unique(table)
 
         def batches() -> Iterator[pa.RecordBatch]:
+            rows = 0
             for start, batch in _counted(table):
                 if breaches := find_breaches(batch, rules):
                     raise self._broken(table, start, breaches[0])
                 for each in unique:
                     each.add(batch)
+                rows += batch.num_rows
                 yield batch
+            self._check_any(rows)
             for each in unique:
                 if len(hashes := each.repeated()):
                     self._refuse_repeated(each, hashes)
 
-        if not rules and not unique:
-            return table.batches
         return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
 
     def only_good(self, table: OpenTable, bad: BadRows, repeated: Mapping[str, Hashes]) -> pa.RecordBatchReader:
@@ -83,6 +89,7 @@ class CheckedRows:
                 kept = self._without_bad(table, batch, start, rules, later, bad)
                 good += kept.num_rows
                 yield kept
+            self._check_any(good + bad.count)
             if bad.count > self.contract.max_bad_rows * (good + bad.count):
                 first = bad.first[0].shown("row" if table.written is None else "line")
                 raise TooManyBadRowsError(
@@ -90,6 +97,14 @@ class CheckedRows:
                 )
 
         return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
+
+    def _check_any(self, rows: int) -> None:
+        """Refuse a file without rows that would take the place of a table."""
+        before = self.contract.before
+        if not rows and before and not self.contract.allows_empty and self.contract.on_schema_change != "accept":
+            problem = f"it has columns and no rows, and version {before.version} is a whole table"
+            remedy = "Drop the whole file, or set `allow_empty: true` in the dataset's YAML file"
+            raise SchemaMismatchError(self.label, problem, remedy)
 
     def _unique(self, table: OpenTable) -> Sequence[Repetitions]:
         schema = table.batches.schema

@@ -43,6 +43,7 @@ class OpenTable:
         read_as: How the file is written: what is written down with the version, and used for the next one.
         written: Returns for rows of the batch that was taken last, by their ascending places in it, the number of the
             line (of a sheet: the row) where each begins, and its text, if it has one. None: rows have no lines.
+        reordered: Columns that stood in another order in the file than in the version before.
         bad: The rows that are left out, as batches are taken; None: the contract allows none.
     """
 
@@ -50,6 +51,7 @@ class OpenTable:
     read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     written: Callable[[Sequence[int]], Sequence[Written]] | None = None
     bad: BadRows | None = None
+    reordered: Sequence[str] = ()
 
 
 class IFileFormat(Declaration, abc.ABC):

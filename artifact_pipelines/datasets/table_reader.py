@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
+
 from artifact_pipelines.datasets.checked_rows import CheckedRows
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
@@ -56,8 +58,7 @@ def open_table(
     def opened() -> Iterator[OpenTable]:
         opening = open_in_child(chosen, file, contract) if is_isolated else chosen.open(file, contract)
         with opening as table:
-            check_columns(table.batches.schema.names, contract, file.label)
-            yield table
+            yield _in_order(table, contract, file.label)
 
     rows = CheckedRows(file.label, contract, opened)
     if not contract.leaves_out:
@@ -68,3 +69,15 @@ def open_table(
     with opened() as table:
         bad = table.bad if table.bad is not None else BadRows(file.label)
         yield dataclasses.replace(table, batches=rows.only_good(table, bad, repeated), bad=bad)
+
+
+def _in_order(table: OpenTable, contract: Contract, label: str) -> OpenTable:
+    """Return a table with its columns in the order of the version before."""
+    schema = table.batches.schema
+    check_columns(schema.names, contract, label)
+    names = list(contract.ordered(schema.names))
+    if names == schema.names:
+        return table
+    ordered = pa.schema([schema.field(name) for name in names])
+    batches = pa.RecordBatchReader.from_batches(ordered, (batch.select(names) for batch in table.batches))
+    return dataclasses.replace(table, batches=batches, reordered=contract.reordered(schema.names))

@@ -95,10 +95,3 @@ def test_delimiter_of_the_version_before_is_never_guessed_again(tmp_path: pathli
     with pytest.raises(SourceError, match="missing 'a', 'b'"):
         read(tmp_path, "a,b\n1,2\n", contract=Contract(before=before))
     assert read(tmp_path, "a;b\n1,5;2\n", contract=Contract(before=before))["a"].to_pylist() == ["1,5"]
-
-
-def test_header_without_rows_is_no_later_version_unless_accepted(tmp_path: pathlib.Path) -> None:
-    header = ",".join(TYPES) + "\n"
-    with pytest.raises(SchemaMismatchError, match="a header and no rows"):
-        read(tmp_path, header, contract=Contract(before=VersionBefore(4, TYPES)))
-    assert read(tmp_path, header).num_rows == 0

@@ -98,11 +98,15 @@ def test_declared_types_override_detected_ones(tmp_path: pathlib.Path) -> None:
     ("data", "contract", "message"),
     [
         (CSV, {"columns": {"nothing": "INT"}}, "missing 'nothing', which the dataset declares"),
-        (CSV, {"key": ("nothing",)}, "missing 'nothing', which the dataset declares; found 'carrier', 'delay', 'day'"),
+        (
+            CSV,
+            {"key": ("nothing",)},
+            "missing 'nothing', which the dataset declares; found 'carrier' (such as 'UA', 'AA'), ",
+        ),
         (CSV, {"columns": {"Delay": "INT"}}, "'Delay' may be 'delay'"),
         (CSV.replace(",", ";"), {"key": ("day",), "delimiter": ","}, "more than one column, set format.delimiter"),
-        ("a,a\n1,2\n", {}, "same name, or differ in case only: 'a', 'a'"),
-        ("id,ID\n1,2\n", {}, "same name, or differ in case only: 'id', 'ID'"),
+        ("a,a\n1,2\n", {}, "same name, or differ in case only: 'a' (such as '1'), 'a' (such as '2')"),
+        ("id,ID\n1,2\n", {}, "same name, or differ in case only: 'id' (such as '1'), 'ID' (such as '2')"),
         ('{"x": 1}\n', {"columns": {"y": "INT"}, "type": "ndjson"}, "y"),
     ],
 )

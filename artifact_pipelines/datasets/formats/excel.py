@@ -38,7 +38,7 @@ class Excel(IFileFormat):
         place = SheetPlace(self.sheet, self.range, self.header)
         with plain_file(file.path, file.label) as path:
             rows = read_sheet(path, file.label, place, self.null_values, contract.leaves_out)
-        check_columns(rows.names, contract, file.label)
+        check_columns(rows.names, contract, file.label, rows.examples)
         rows = _with_days(rows, contract)
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})

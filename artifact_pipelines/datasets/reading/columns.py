@@ -1,44 +1,114 @@
 """Holds the names of a file's columns to the dataset's contract."""
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from artifact_pipelines.core.exceptions import first_names
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError
 from artifact_pipelines.datasets.reading.contract import Contract
 
+Examples = Callable[[int], Sequence[str]]
+"""Returns some values of the column at a place, from 0."""
+MOST_EXAMPLES = 3
+_MOST_NAMES = 10
+_DELIMITERS = ";|\t,"
+_VALUE = re.compile(r"[-+]?[0-9][0-9.,:/T+ Z-]*")
+_FIX = "Fix the file, or"
+_ACCEPT = "set `on_schema_change: accept` in the dataset's YAML file"
 
-def check_columns(names: Sequence[str], contract: Contract, label: str) -> None:
+
+def check_columns(names: Sequence[str], contract: Contract, label: str, examples: Examples = lambda _: ()) -> None:
     """Hold the names of a file's columns to the contract.
 
     Raises:
-        SchemaMismatchError: Columns are missing, have the same name, or are new where the contract allows none.
+        SchemaMismatchError: Columns are missing or have the same name; or they are new or in another order where the
+            contract allows it not; or the file has lost its header or its delimiter.
     """
-    same = defaultdict(list)
-    for name in names:
-        same[name.casefold()].append(name)
-    if repeated := [name for several in same.values() if len(several) > 1 for name in several]:
-        problem = f"columns have the same name, or differ in case only: {first_names(repeated)}"
-        raise SchemaMismatchError(label, problem, "Rename them in the file")
+    names = list(names)
+
+    def shown(some: Sequence[str]) -> str:
+        more = f" and {len(some) - _MOST_NAMES:,} more" if len(some) > _MOST_NAMES else ""
+        return ", ".join(_with_examples(name, examples(names.index(name))) for name in some[:_MOST_NAMES]) + more
+
+    _check_repeated(names, label, examples)
     if missing := [name for name in contract.required if name not in names]:
-        raise _missing(label, missing, names, "declares", "change `columns` or `key` in the dataset's YAML file")
+        problem = _missing(missing, names, shown(names), "declares")
+        raise SchemaMismatchError(label, problem, f"{_FIX} change `columns` or `key` in the dataset's YAML file")
+    if contract.before is None:
+        return
+    version = f"version {contract.before.version}"
     optional = contract.rules.keys() - set(contract.required)
     if missing := [name for name in contract.kept if name not in names and name not in optional]:
-        allow = "set `on_schema_change: accept` in the dataset's YAML file"
-        assert contract.before is not None  # or nothing would be kept
-        raise _missing(label, missing, names, f"has in version {contract.before.version}", allow)
-    known = {*contract.columns, *contract.rules, *contract.key, *contract.kept}
-    new = [name for name in names if name not in known]
-    if new and contract.kept and contract.on_schema_change == "fail":
-        remedy = "Fix the file, or set `on_schema_change: add_columns` in the dataset's YAML file"
-        raise SchemaMismatchError(label, f"new columns {first_names(new)}", remedy)
+        raise SchemaMismatchError(
+            label, _missing(missing, names, shown(names), f"has in {version}"), f"{_FIX} {_ACCEPT}"
+        )
+    known = {*contract.columns, *contract.rules, *contract.key, *contract.before.columns}
+    if not known & set(names) and (lost := _lost(names)):
+        problem = f"{lost}; {version} has {_named(list(contract.before.columns))}; found {shown(names)}"
+        raise SchemaMismatchError(label, problem, f"{_FIX} declare its columns")
+    if contract.on_schema_change != "fail":
+        return
+    if new := [name for name in names if name not in known]:
+        remedy = f"{_FIX} set `on_schema_change: add_columns` in the dataset's YAML file"
+        raise SchemaMismatchError(label, f"new columns {shown(new)}", remedy)
+    if moved := contract.reordered(names):
+        problem = f"columns stand in another order than in {version}: {', '.join(map(shown, ([m] for m in moved)))}"
+        remedy = f"{_FIX} set `on_schema_change: widen` in the dataset's YAML file: then the order does not matter"
+        raise SchemaMismatchError(label, problem, remedy)
 
 
-def _missing(label: str, missing: Sequence[str], names: Sequence[str], whose: str, allow: str) -> SchemaMismatchError:
+def check_split(names: Sequence[str], contract: Contract, label: str) -> None:
+    """Refuse a text file whose one column seems to be several, unless the dataset knows it.
+
+    Raises:
+        SchemaMismatchError: Its name holds a delimiter.
+    """
+    known = {*contract.columns, *contract.rules, *(contract.before.columns if contract.before else ())}
+    if _is_one_of_several(names) and not known & set(names):
+        problem = f"it has one column, {names[0]!r:.200}, where there should be several"
+        remedy = (
+            f"Set format.delimiter in the dataset's YAML file, or declare it: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
+        )
+        raise SchemaMismatchError(label, problem, remedy)
+
+
+def _check_repeated(names: Sequence[str], label: str, examples: Examples) -> None:
+    places = defaultdict(list)
+    for place, name in enumerate(names):
+        places[name.casefold()].append(place)
+    if repeated := [place for several in places.values() if len(several) > 1 for place in several]:
+        found = ", ".join(_with_examples(names[place], examples(place)) for place in repeated[:_MOST_NAMES])
+        problem = f"columns have the same name, or differ in case only: {found}"
+        raise SchemaMismatchError(label, problem, "Rename them in the file")
+
+
+def _with_examples(name: str, values: Sequence[str]) -> str:
+    several = ", ".join(f"{value!r:.60}" for value in values[:MOST_EXAMPLES])
+    return f"{name!r:.200} (such as {several})" if several else f"{name!r:.200}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"{name!r:.200}" for name in names[:_MOST_NAMES])
+
+
+def _missing(missing: Sequence[str], names: Sequence[str], found: str, whose: str) -> str:
     similar = {name.casefold().strip(): name for name in names}
     hints = [f"{name!r} may be {similar[name.casefold()]!r}" for name in missing if name.casefold() in similar]
     hint = f" ({', '.join(hints)})" if hints else ""
-    problem = f"missing {first_names(missing)}{hint}, which the dataset {whose}; found {first_names(names)}"
-    if len(names) == 1 and any(delimiter in names[0] for delimiter in ";|\t,"):
+    problem = f"missing {_named(missing)}{hint}, which the dataset {whose}; found {found}"
+    if _is_one_of_several(names):
         problem += "; if that is more than one column, set format.delimiter"
-    return SchemaMismatchError(label, problem, f"Fix the file, or {allow}")
+    elif any(map(_VALUE.fullmatch, names)):
+        problem += "; the header seems to be missing"
+    return problem
+
+
+def _lost(names: Sequence[str]) -> str | None:
+    """Return what a file seems to have lost that has none of the columns known before."""
+    if _is_one_of_several(names):
+        return "it has one column where there should be several"
+    return "its header has vanished, or is a row" if any(map(_VALUE.fullmatch, names)) else None
+
+
+def _is_one_of_several(names: Sequence[str]) -> bool:
+    return len(names) == 1 and any(delimiter in names[0] for delimiter in _DELIMITERS)

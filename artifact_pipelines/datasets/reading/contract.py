@@ -45,6 +45,7 @@ class Contract:
             `widen`: and their types may become wider where nothing is lost. `accept`: they may be any.
         on_bad_rows: `fail`: a bad row refuses the file. `quarantine`: it is left out of the table and kept beside it.
         max_bad_rows: Largest share of bad rows; more refuse the file.
+        allows_empty: True if a file without rows may follow a version.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -54,6 +55,7 @@ class Contract:
     rules: Mapping[str, ColumnDeclaration] = dataclasses.field(default_factory=dict)
     on_bad_rows: OnBadRows = "fail"
     max_bad_rows: float = MOST_BAD_ROWS
+    allows_empty: bool = False
 
     @classmethod
     def declared(
@@ -63,13 +65,14 @@ class Contract:
         on_schema_change: OnSchemaChange,
         on_bad_rows: OnBadRows = "fail",
         max_bad_rows: float = MOST_BAD_ROWS,
+        allows_empty: bool = False,
     ) -> Self:
         """Return the contract that a YAML file declares."""
         types = {name: each.type for name, each in columns.items() if each.type is not None}
         rules = {
             name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
         }
-        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows)
+        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows, allows_empty)
 
     @property
     def leaves_out(self) -> bool:
@@ -113,6 +116,17 @@ class Contract:
     def kept(self) -> Mapping[str, str]:
         """The columns of the version before, whose types are kept, with their Arrow types."""
         return self.before.columns if self.before and self.on_schema_change != "accept" else {}
+
+    def ordered(self, names: Sequence[str]) -> Sequence[str]:
+        """Return names of columns in the order of the version before; new ones stand at the end."""
+        kept = [name for name in self.kept if name in names]
+        return [*kept, *(name for name in names if name not in self.kept)]
+
+    def reordered(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the columns of the version before that stand in another order in a file."""
+        now = [name for name in names if name in self.kept]
+        before = [name for name in self.kept if name in names]
+        return [name for name, other in zip(now, before, strict=True) if name != other]
 
     @property
     def read_as(self) -> Mapping[str, Any]:

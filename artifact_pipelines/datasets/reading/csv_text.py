@@ -24,6 +24,7 @@ from artifact_pipelines.datasets.reading.csv_blocks import (
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
+_ROWS_SEEN = 20
 _MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
 
 
@@ -117,6 +118,13 @@ class CsvText:
                 false_values=["false"],
             ),
         )
+
+    def examples(self, place: int) -> Sequence[str]:
+        """Return some values of the column at a place."""
+        block = next(self.blocks(), None)
+        rows = itertools.islice(iterate_rows(block, self._dialect), _ROWS_SEEN) if block else ()
+        values = [split_row(row.data, self._dialect)[place : place + 1] for row in rows]
+        return [value[0] for value in values if value and value[0]]
 
     def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:
         """See `ITextRows`: malformed rows are blank in the block, so that lines keep their numbers.

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
+from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
 from artifact_pipelines.datasets.reading.csv_blocks import MOST_ROW_BYTES
-from artifact_pipelines.datasets.reading.json_types import Number
+from artifact_pipelines.datasets.reading.json_types import Number, json_text
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 MOST_COLUMNS = 2_000
@@ -98,6 +99,11 @@ class JsonRows:
         if not self.names:
             raise first_bad or EmptySourceError(self.label)
         yield block
+
+    def examples(self, place: int) -> Sequence[str]:
+        """Return some values of the column at a place, of the first block of rows."""
+        rows = next(self.blocks()).rows
+        return [json_text(value) for row in rows if (value := row.get(self.names[place])) is not None][:MOST_EXAMPLES]
 
     def _take_names(self, row: Mapping[str, Any], line: int) -> None:
         if row.keys() <= self._known:

@@ -27,7 +27,7 @@ def open_json(rows: JsonRows, contract: Contract, spelling: Spelling) -> OpenTab
         RefusedValueError: A value does not have the declared type, or that of the version before.
     """
     found, misfits = _find(rows, contract, spelling)
-    check_columns(rows.names, contract, rows.label)
+    check_columns(rows.names, contract, rows.label, rows.examples)
     types = {name: _type(name, found, misfits, contract, rows.label, spelling) for name in rows.names}
     doubtful = {name: error for name, error in misfits.items() if types[name] == error.type}
     reading = _Reading(rows, types, doubtful, BadRows(rows.label) if contract.leaves_out else None)

@@ -22,6 +22,7 @@ from artifact_pipelines.datasets.exceptions import (
 )
 from artifact_pipelines.datasets.interfaces import Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, values_as_json
+from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
 from artifact_pipelines.datasets.reading.sheet_numbers import (
     has_numbers,
     has_words,
@@ -112,6 +113,10 @@ class SheetText:
     def values(self, block: SheetBlock, types: Mapping[str, pa.DataType]) -> pa.Table:
         """See `ITextRows`."""
         return block.texts
+
+    def examples(self, place: int) -> Sequence[str]:
+        """Return some values of the column at a place."""
+        return self.whole.texts.column(place).drop_null()[:MOST_EXAMPLES].to_pylist()  # type: ignore[no-any-return]
 
     def without_malformed(self, block: SheetBlock) -> tuple[SheetBlock, Sequence[BadRow]]:
         """See `ITextRows`: a row of cells cannot be malformed."""

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
@@ -86,12 +86,8 @@ def open_rows(
     """Return texts as a table. All of them are checked against declared types and those of the version before.
 
     Raises:
-        SchemaMismatchError: There are no rows, and the version before has some.
         RefusedValueError: A text does not have the declared type, or that of the version before.
     """
-    if contract.kept and contract.before and next(rows.blocks(), None) is None:
-        problem = f"it has a header and no rows, and version {contract.before.version} is a whole table"
-        raise SchemaMismatchError(rows.label, problem, "Drop the whole file, or set `on_schema_change: accept`")
     fixed = _fixed(contract, spelling)
     types, misfits = _pass_over(rows, fixed, spelling, contract.leaves_out)
     doubtful = {name: fixed[name] for name in misfits if fixed[name].is_declared}

@@ -1,12 +1,13 @@
 """Tables that come with types, such as those of Parquet: they are kept, or cast exactly to those that are expected."""
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import OpenTable
-from artifact_pipelines.datasets.reading.columns import check_columns
+from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES, check_columns
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.exact_casts import cast_batches
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
@@ -26,12 +27,21 @@ def open_typed(
         SchemaMismatchError: The columns are not those of the contract.
         RefusedValueError: While reading: a value does not have the expected type.
     """
-    check_columns(schema.names, contract, label)
+    read = _translated(batches, label, file_format)
+
+    @functools.cache
+    def first() -> pa.RecordBatch | None:  # for an error: the table is not read on
+        return next(read, None)
+
+    def examples(place: int) -> Sequence[str]:
+        batch = first()
+        return [str(value) for value in batch.column(place).drop_null()[:MOST_EXAMPLES]] if batch else []
+
+    check_columns(schema.names, contract, label, examples)
     expected = pa.schema([pa.field(field.name, _expected(field, contract, label)) for field in schema])
     _check_storable(expected, label)
     known = {field.name: rule for field in expected if (rule := type_of_arrow(arrow_name(field.type)))}
     rules = {**known, **contract.declared_types(PLAIN)}
-    read = _translated(batches, label, file_format)
     return OpenTable(pa.RecordBatchReader.from_batches(expected, cast_batches(read, expected, rules, label)))
 
 

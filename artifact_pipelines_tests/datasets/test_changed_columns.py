@@ -1,0 +1,110 @@
+"""A file whose columns are not those of the version before is refused by their names, with some of their values."""
+
+import io
+import pathlib
+from typing import Any
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+from artifact_pipelines.datasets.exceptions import SchemaMismatchError
+from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange, VersionBefore
+from artifact_pipelines.datasets.table_reader import open_table
+from artifact_pipelines_tests.datasets.reading import FORMAT, read
+
+BEFORE = VersionBefore(4, {"id": "int64", "delay": "int64", "carrier": "string"})
+
+
+def after(policy: OnSchemaChange = "widen", **fields: Any) -> Contract:
+    return Contract(before=BEFORE, on_schema_change=policy, **fields)
+
+
+def written(frame: pl.DataFrame, file_type: str) -> bytes:
+    """Return a file of any format with a table."""
+    sink = io.BytesIO()
+    if file_type == "csv":
+        frame.write_csv(sink)
+    elif file_type == "ndjson":
+        frame.write_ndjson(sink)
+    elif file_type == "parquet":
+        frame.write_parquet(sink)
+    elif file_type == "arrow":
+        frame.write_ipc(sink, compat_level=pl.CompatLevel.oldest())
+    else:
+        with xlsxwriter.Workbook(sink) as book:
+            sheet = book.add_worksheet()
+            for place, row in enumerate([frame.columns, *frame.rows()]):
+                sheet.write_row(place, 0, row)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("file_type", ["csv", "ndjson", "parquet", "arrow", "xlsx"])
+def test_new_and_missing_columns_are_named_with_values_in_any_format(tmp_path: pathlib.Path, file_type: str) -> None:
+    frame = pl.DataFrame({"ID": [7, 8], "delay": [1, 2], "carrier": ["UA", "AA"], "gate": ["A1", "B2"]})
+    with pytest.raises(SchemaMismatchError, match=r"missing 'id' \('id' may be 'ID'\).*'ID' \(such as .*7.*8"):
+        read(tmp_path, written(frame, file_type), file_type, contract=after())
+    frame = frame.rename({"ID": "id"})
+    with pytest.raises(SchemaMismatchError, match=r"new columns 'gate' \(such as .*A1.*B2"):
+        read(tmp_path, written(frame, file_type), file_type, contract=after("fail"))
+    assert read(tmp_path, written(frame, file_type), file_type, contract=after()).num_rows == 2
+
+
+@pytest.mark.parametrize("file_type", ["csv", "ndjson", "parquet", "arrow", "xlsx"])
+def test_no_rows_take_the_place_of_no_table_unless_allowed(tmp_path: pathlib.Path, file_type: str) -> None:
+    empty = pl.DataFrame({"id": [1], "delay": [1], "carrier": ["UA"]}).clear()
+    data = written(empty, file_type)
+    if file_type == "ndjson":
+        return  # it has no columns either: an empty file
+    with pytest.raises(SchemaMismatchError, match="columns and no rows, and version 4 is a whole table"):
+        read(tmp_path, data, file_type, contract=after())
+    for contract in (after(allows_empty=True), after("accept"), Contract()):
+        assert read(tmp_path, data, file_type, contract=contract).num_rows == 0
+
+
+@pytest.mark.parametrize("policy", ["widen", "accept"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("7,5,UA\n8,5,AA\n", "header"),
+        ("2024-01-31,5,UA\n", "header"),
+        ("id;delay;carrier\n7;5;UA\n", "one column"),
+    ],
+)
+def test_lost_header_or_delimiter_is_refused_under_any_policy(
+    tmp_path: pathlib.Path, text: str, problem: str, policy: OnSchemaChange
+) -> None:
+    with pytest.raises(SchemaMismatchError, match=problem):
+        read(tmp_path, text, contract=after(policy), delimiter=",")
+
+
+def test_other_columns_are_accepted_where_anything_is(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, "x,y\n1,2\n", contract=after("accept")).column_names == ["x", "y"]
+
+
+def test_order_of_columns_is_that_of_the_version_before_and_told(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x").write_text("carrier,gate,id,delay\nUA,A1,7,5\n")
+    file = RawFile(tmp_path / "x", "csv", "flights.csv")
+    with open_table(file, FORMAT.validate_python({}), after()) as table:
+        assert table.reordered == ["carrier", "id", "delay"]
+        assert table.batches.read_all().to_pylist() == [{"id": 7, "delay": 5, "carrier": "UA", "gate": "A1"}]
+        assert table.batches.schema.names == ["id", "delay", "carrier", "gate"]
+
+
+def test_other_order_is_a_change_where_none_is_allowed(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match=r"another order than in version 4: 'delay' \(such as '5'\), 'id'"):
+        read(tmp_path, "delay,id,carrier\n5,7,UA\n", contract=after("fail"))
+    assert read(tmp_path, "id,delay,carrier\n7,5,UA\n", contract=after("fail")).num_rows == 1
+
+
+def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathlib.Path) -> None:
+    data = written(pl.DataFrame({"id": [1], "ID": [2]}), "parquet")
+    with pytest.raises(SchemaMismatchError, match=r"'id' \(such as '1'\), 'ID' \(such as '2'\)"):
+        read(tmp_path, data, "parquet")
+
+
+def test_file_of_one_column_by_another_delimiter_is_refused_at_once(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match=r"format\.delimiter"):
+        read(tmp_path, "a;b\n1;2\n3;4\n", delimiter=",")
+    assert read(tmp_path, "a;b\n1;2\n3;4\n", delimiter=",", columns={"a;b": "VARCHAR"}).num_rows == 2
