@@ -56,6 +56,29 @@ def test_project_on_s3_and_postgresql_equals_one_on_local_disk_and_sqlite(
     assert len(s3_back_door.everything()) == len(list((tmp_path / "store").glob("??/*")))
 
 
+def union_of(settings: Settings, **options: Any) -> object:
+    """Drop files of one table; return its rows, its files in the catalog, and what changed in each version."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        project = Project(settings, instance, files="all", samples={}, analyses={}, **options)
+        for name, text in (("b", CSV), ("a", "carrier,number,delay\nDL,9,1\n"), ("b", MORE.replace("5", "6"))):
+            project.drop(text, f"flights_{name}.csv")
+            project.settle()
+    with open_store(settings.catalog_url, settings.storage_url) as store:
+        history = store.history("flights/table")
+        tables = [pl.read_parquet(io.BytesIO(store.open(made.file.file_id).read())).rows() for made in history]
+        return [(m.partition, m.version, m.metadata.get("changes"), m.file.content_hash) for m in history], tables
+
+
+@pytest.mark.parametrize("options", [{}, {"partitions": "by_file", "source": "flights_{partition}.csv"}], ids=str)
+def test_union_and_partitions_on_s3_and_postgresql_equal_those_on_local_disk_and_sqlite(
+    settings: Settings, s3_url: str, postgresql_url: str, tmp_path: pathlib.Path, options: Any
+) -> None:
+    (tmp_path / "other").mkdir()
+    remote = union_of(Settings(postgresql_url, s3_url, str(tmp_path / "other")), **options)
+    assert remote == union_of(settings, **options)
+    assert "1 added, 0 removed, 1 changed (delay: 1)" in str(remote)
+
+
 @pytest.fixture
 def factory(s3_url: str, settings: Settings) -> ArtifactIOManagerFactory:
     return ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=s3_url)

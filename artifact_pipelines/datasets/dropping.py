@@ -84,13 +84,12 @@ def _is_of(file: LandingFile, dropped: Dropped) -> bool:
 
 def version_of(catalog: Catalog, dataset: str, file: LandingFile) -> Mapping[str, int]:
     """Return the versions of the raw file and of the table that an ingested file has become, by asset."""
-    found = {}
-    raw = f"{dataset}/raw"
-    for made in catalog.materializations.history(raw):
-        if made.file.content_hash == file.content_hash:
-            found[raw] = made.version
-            for _, consumer in catalog.lineage.consumers([made.materialization_id], 100):
-                if consumer.asset == f"{dataset}/table":
-                    found[consumer.asset] = max(consumer.version, found.get(consumer.asset, 0))
-            break
-    return found
+    raw, table = f"{dataset}/raw", f"{dataset}/table"
+    same = [made for made in catalog.materializations.history(raw) if made.file.content_hash == file.content_hash]
+    if not same:
+        return {}
+    # Another partition may have the same content under another name.
+    made = next((made for made in same if made.source.get("file") == file.path), same[0])
+    consumers = [found for _, found in catalog.lineage.consumers([made.materialization_id], 100)]
+    of_table = [found.version for found in consumers if (found.asset, found.partition) == (table, made.partition)]
+    return {raw: made.version, **({table: max(of_table)} if of_table else {})}

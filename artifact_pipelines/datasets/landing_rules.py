@@ -86,7 +86,7 @@ DEFAULT_RULES = LandingRules()
 
 
 def clear_away(
-    rules: LandingRules, zone: ILandingZone, dataset: str, file: Sighting, is_intact: Callable[[str], bool]
+    rules: LandingRules, zone: ILandingZone, dataset: str, file: Sighting, is_intact: Callable[[str, str], bool]
 ) -> str | None:
     """Do what the rules say with an ingested file; return why it stays, if it does.
 
@@ -94,12 +94,12 @@ def clear_away(
     that changes meanwhile stays.
 
     Args:
-        is_intact: Reads the stored copy of a content, by its hash, and returns whether it is whole.
+        is_intact: Reads the stored copy of a file, by its path and hash, and returns whether it is whole.
     """
     try:
         with zone.open(file.path) as stream:
             content_hash = hash_stream(stream).content_hash
-        if not is_intact(content_hash):
+        if not is_intact(file.path, content_hash):
             return "it stays: the store has no intact copy of it"
         for each in (file, rules.own_marker(zone, file)):
             if each is None:

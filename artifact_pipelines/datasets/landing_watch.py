@@ -232,28 +232,21 @@ class LandingWatch:
     ) -> Mapping[str, LandingFile]:
         """Clear away ingested files, oldest first, until the deadline. A file that has to stay gets the reason."""
         done = (LandingState.INGESTED, LandingState.DUPLICATE)
-        ingested = [file for file in files if records[file.path].state in done]
-        stored = self._stored() if ingested else {}
         changed = {}
-        for file in ingested:
+        for file in (file for file in files if records[file.path].state in done):
             if time.monotonic() > deadline:
                 break
-            stays = clear_away(self.rules, self.zone, self.dataset, file, lambda found: self._is_intact(stored, found))
-            if stays:
+            if stays := clear_away(self.rules, self.zone, self.dataset, file, self._is_intact):
                 changed[file.path] = dataclasses.replace(records[file.path], reason=stays)
         return changed
 
-    def _stored(self) -> Mapping[str, StoragePath]:
-        """Return the stored files of the dataset, by their hash."""
-        history = self.catalog.materializations.history(self.raw_asset)
-        files = (version.file for version in history)
-        return {file.content_hash: file.storage_path for file in files if file.state == FileState.STORED}
-
-    def _is_intact(self, stored: Mapping[str, StoragePath], content_hash: str) -> bool:
-        if content_hash not in stored or self.read_stored is None:
+    def _is_intact(self, path: str, content_hash: str) -> bool:
+        made = self.catalog.datasets.version_with(self.raw_asset, self.partition_of(path), content_hash)
+        stored = [file for file in made.files if file.content_hash == content_hash] if made else []
+        if not stored or stored[0].state != FileState.STORED or self.read_stored is None:
             return False
         try:
-            with self.read_stored(stored[content_hash]) as stream:
+            with self.read_stored(stored[0].storage_path) as stream:
                 return hash_stream(stream).content_hash == content_hash
         except FileNotFoundError:
             return False

@@ -21,6 +21,7 @@ from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVani
 from artifact_pipelines.storage.file_types import describe
 from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.staging import hash_stream
+from artifact_pipelines_tests.catalog.statements import statements_of
 from artifact_pipelines_tests.storage.back_door import BackDoor
 from artifact_pipelines_tests.storage.settling import put_and_settle
 
@@ -432,3 +433,24 @@ def test_tick_begins_no_work_after_its_time(zone: Zone, monkeypatch: pytest.Monk
         late.setattr(landing_watch, "WORK_S", -1)
         assert zone.states() == {"a.csv": "seen"}
     assert zone.requested().path == "a.csv"
+
+
+def test_queries_of_a_tick_do_not_grow_with_the_files_that_wait(zone: Zone) -> None:
+    zone.watch = dataclasses.replace(zone.watch, is_union=True)
+    counts = []
+    for more in (range(10), range(10, 100)):
+        for number in more:
+            zone.drop(f"{number}.csv", str(number))
+        zone.ingest()
+        counts.append(len(statements_of(zone.tick)))
+    assert counts[0] == counts[1] < 20
+
+
+def test_a_tick_reads_a_bounded_number_of_files(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_watch, "MOST_DECIDED", 2)
+    zone.drop("0.csv", "1")
+    zone.ingest()
+    for number in range(1, 6):
+        zone.drop(f"{number}.csv", "1")
+    found = [list(zone.states().values()).count("duplicate") for _ in range(4)]
+    assert found == [2, 4, 5, 5]
