@@ -22,6 +22,9 @@ from artifact_pipelines_tests.project import FLIGHTS
 
 ROUNDS = 20
 CONVERGE_S = 600
+"""After many deaths: their pauses grow up to five minutes."""
+CONVERGE_AFTER_ONE_DEATH_S = 120
+"""Beside the time that the runs themselves take on a busy machine."""
 DATASETS = ("flights", "trains")
 PROJECT = f"""
 from artifact_pipelines.core.settings import Settings
@@ -165,6 +168,42 @@ def test_all_datasets_converge_to_the_newest_good_content(
     finally:
         dagster.kill()
     assert wait_until_idle(dagster)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("status", ["STARTING", "STARTED"])
+def test_killed_run_holds_up_no_later_file_for_more_than_two_minutes(
+    tmp_path: pathlib.Path, settings: Settings, landing: pathlib.Path, status: str
+) -> None:
+    dagster, files = RunningDagster(tmp_path, settings), Files(landing, random.Random(14))
+    try:
+        undisturbed_s = seconds_to_converge(dagster, files)
+        files.drop("flights")
+        wait_for_run(dagster, dg.DagsterRunStatus(status))
+        dagster.kill()
+        assert seconds_to_converge(dagster, files) < 2 * undisturbed_s + CONVERGE_AFTER_ONE_DEATH_S
+    finally:
+        dagster.kill()
+
+
+def seconds_to_converge(dagster: RunningDagster, files: Files) -> float:
+    """Drop a file, start Dagster, and wait until all assets have the content of the file."""
+    files.drop("flights")
+    wanted = {name: [files.newest["flights"]] for name in ("table", "sample", "analysis")}
+    started_s = time.monotonic()
+    dagster.start()
+    while (now := shown("flights")) != wanted:
+        assert time.monotonic() - started_s < CONVERGE_S, (now, runs_of(dagster.home))
+        time.sleep(1)
+    return time.monotonic() - started_s
+
+
+def wait_for_run(dagster: RunningDagster, status: dg.DagsterRunStatus) -> None:
+    deadline = time.monotonic() + CONVERGE_S
+    with dg.DagsterInstance.from_config(str(dagster.home)) as instance:
+        while not instance.get_runs(dg.RunsFilter(statuses=[status])):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def wait_until_idle(dagster: RunningDagster) -> bool:
