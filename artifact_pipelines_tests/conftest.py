@@ -109,7 +109,7 @@ def is_stress(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def skip_work_that_no_test_observes(sqlite_template: pathlib.Path) -> Iterator[None]:
-    with no_syncs(), quick_instances(), tables_made_once(sqlite_template):
+    with no_syncs(), quick_instances(sqlite_template.parent / "dagster"), tables_made_once(sqlite_template):
         yield
 
 

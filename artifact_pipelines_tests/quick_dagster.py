@@ -1,11 +1,14 @@
-"""Makes Dagster's in-memory instances cheap: the work that is the same for each of them happens once.
+"""Makes Dagster's instances cheap: the work that is the same for each of them happens once.
 
-Such an instance is two databases with two dozen tables. Creating them, connecting for each statement, asking each time
-which columns they have, and compiling each statement anew takes half the time of a small run.
+An instance in memory is two databases with two dozen tables. Creating them, connecting for each statement, asking each
+time which columns they have, and compiling each statement anew takes half the time of a small run. An instance on disk
+is three databases, and one more for each run.
 """
 
 import contextlib
 import functools
+import pathlib
+import shutil
 import sqlite3
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +20,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log import in_memory as events
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.runs import in_memory as runs
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 _COLUMNS = [column for column in SqlEventLogStorageTable.columns if column.name != "id"]
 _NAMES = ", ".join(column.name for column in _COLUMNS)
@@ -25,10 +30,15 @@ _INSERT = f"INSERT INTO event_logs ({_NAMES}) VALUES ({', '.join('?' * len(_COLU
 
 
 @contextlib.contextmanager
-def quick_instances() -> Iterator[None]:
-    """Make instances faster until the block ends. They behave as before."""
+def quick_instances(folder: pathlib.Path) -> Iterator[None]:
+    """Make instances faster until the block ends. They behave as before.
+
+    Args:
+        folder: Where to create the first databases on disk.
+    """
     with pytest.MonkeyPatch.context() as patch:
         _read_migrations_once(patch)
+        _make_files_once(patch, folder)
         _make_databases_once(patch, events, events.InMemoryEventLogStorage, "SqlEventLogStorageMetadata")
         _make_databases_once(patch, runs, runs.InMemoryRunStorage, "RunStorageSqlMetadata")
         _inspect_schema_once(patch, events.InMemoryEventLogStorage, "_has_asset_key_col_on_connection", "has_table")
@@ -52,6 +62,28 @@ def _read_migrations_once(patch: pytest.MonkeyPatch) -> None:
         return known[location]
 
     patch.setattr(ScriptDirectory, "from_config", read_once)
+
+
+def _make_files_once(patch: pytest.MonkeyPatch, folder: pathlib.Path) -> None:
+    """Give a new instance on disk, and each new run of one, copies of empty databases."""
+    create, create_run = DagsterSqliteStorage.__init__, SqliteEventLogStorage._initdb
+    DagsterSqliteStorage(str(folder / "instance"))
+    create_run(SqliteEventLogStorage(str(folder / "run")), sa.create_engine(f"sqlite:///{folder / 'run.db'}"))
+
+    def copy_and_create(self: Any, base_dir: str, *arguments: Any, **keywords: Any) -> None:
+        if not any(pathlib.Path(base_dir, name).exists() for name in ("history", "schedules")):
+            shutil.copytree(folder / "instance", base_dir, dirs_exist_ok=True)
+        create(self, base_dir, *arguments, **keywords)
+
+    def copy_run(self: Any, engine: sa.Engine, for_index_shard: bool = False) -> None:
+        path = pathlib.Path(str(engine.url.database))
+        if for_index_shard or path.exists():
+            create_run(self, engine, for_index_shard)
+        else:
+            shutil.copyfile(folder / "run.db", path)
+
+    patch.setattr(DagsterSqliteStorage, "__init__", copy_and_create)
+    patch.setattr(SqliteEventLogStorage, "_initdb", copy_run)
 
 
 def _make_databases_once(patch: pytest.MonkeyPatch, module: types.ModuleType, storage: Any, tables: str) -> None:
