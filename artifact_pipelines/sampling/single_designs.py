@@ -9,6 +9,7 @@ from artifact_pipelines.sampling.designs.poisson import Poisson
 from artifact_pipelines.sampling.designs.pps import Pps
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.designs.simple_random_with_replacement import SimpleRandomWithReplacement
+from artifact_pipelines.sampling.designs.stratified import Stratified
 from artifact_pipelines.sampling.designs.systematic import Systematic
 from artifact_pipelines.sampling.designs.two_stage import TwoStage
 from artifact_pipelines.sampling.designs.weighted import Weighted
@@ -19,6 +20,7 @@ SINGLE_DESIGNS: list[type[Declaration]] = [
     Bernoulli,
     Poisson,
     Systematic,
+    Stratified,
     Weighted,
     Pps,
     Cluster,

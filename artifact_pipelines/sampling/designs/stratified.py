@@ -1,0 +1,147 @@
+"""Stratified sampling: a simple random sample of each part of the population."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import polars as pl
+import pydantic
+
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling.allocation import (
+    EQUAL_PROPORTIONS,
+    WEBSTER,
+    Limits,
+    allocate,
+    neyman_shares,
+    power_shares,
+)
+from artifact_pipelines.sampling.choice import ORDINAL, Choice, Stratum, chosen_rows
+from artifact_pipelines.sampling.rows import Rows
+from artifact_pipelines.sampling.sample_size import SizedDesign, notes_on_size
+from artifact_pipelines.sampling.strata import Strata, find_strata, strata_by
+
+_Count = pydantic.NonNegativeInt
+
+
+class Stratified(SizedDesign):
+    """Draw rows of each stratum, so that none is missed and each has the precision it needs.
+
+    Within a stratum all rows have the same probability. A larger sample contains the smaller one.
+    """
+
+    design: Literal["stratified"] = "stratified"
+    by: str | Sequence[str] = pydantic.Field(
+        min_length=1, description="Columns that define the strata, or one SQL expression."
+    )
+    allocation: Literal["proportional", "equal", "neyman", "power"] = pydantic.Field(
+        default="proportional",
+        description=(
+            "Share of a stratum: N_h (proportional), the same for all (equal), N_h S_h of `variable` (neyman), or "
+            "N_h ** `power` (power)."
+        ),
+    )
+    variable: str | None = pydantic.Field(
+        default=None, validate_default=True, description="Column whose spread neyman takes into account."
+    )
+    power: float = pydantic.Field(default=0.5, ge=0, le=1, description="Exponent of the allocation `power`.")
+    fixed: Mapping[str, _Count] | None = pydantic.Field(
+        default=None, validate_default=True, description="Rows of each stratum by its name, in place of n; all of them."
+    )
+    min_per_stratum: _Count = pydantic.Field(default=0, description="Rows that each stratum has at least.")
+    max_per_stratum: int | None = pydantic.Field(default=None, gt=0, description="Rows that each stratum has at most.")
+    null_strata: Literal["own", "error"] = pydantic.Field(
+        default="own", description="Whether null is a stratum of its own, or an error."
+    )
+
+    @pydantic.field_validator("n")
+    @classmethod
+    def _check_size(cls, n: int | None, info: pydantic.ValidationInfo) -> int | None:  # noqa: ARG003
+        return n  # checked with `fixed`
+
+    @pydantic.field_validator("fixed")
+    @classmethod
+    def _check_fixed(cls, fixed: Mapping[str, int] | None, info: pydantic.ValidationInfo) -> Mapping[str, int] | None:
+        """Refuse none and several of the fields that give the size."""
+        others = [info.data[name] for name in ("n", "fraction") if name in info.data]
+        if len(others) == 2 and sum(one is not None for one in (fixed, *others)) != 1:
+            raise ValueError("give one of n, fraction and fixed")
+        return fixed
+
+    @pydantic.field_validator("variable")
+    @classmethod
+    def _check_variable(cls, variable: str | None, info: pydantic.ValidationInfo) -> str | None:
+        if variable is None and info.data.get("allocation") == "neyman":
+            raise ValueError("the allocation neyman needs the column whose spread it takes into account")
+        return variable
+
+    def summary(self) -> str:
+        """See `ISamplingDesign`."""
+        by = self.by if isinstance(self.by, str) else ", ".join(self.by)
+        if self.fixed is not None:
+            return f"Stratified sample of {sum(self.fixed.values()):,} rows, fixed for each stratum of `{by}`"
+        return f"Stratified sample of {self.size}, {self.allocation} allocation to the strata of `{by}`"
+
+    def choose(self, rows: Rows) -> Choice:
+        """Choose the n_h rows of each stratum with the smallest numbers; π = n_h / N_h.
+
+        Source:
+            Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 3.7; Cochran, Sampling
+            Techniques, 3rd edition, 1977, chapter 5.
+        """
+        n = sum(self.fixed.values()) if self.fixed is not None else self.size_of_sample(rows.count)
+        strata = find_strata(rows, strata_by(rows, self.by), n)
+        if self.null_strata == "error" and None in strata.labels:
+            raise InvalidArgumentError("by", None, "without nulls (or `null_strata: own`)")
+        planned, wanted = self._sizes(strata, n)
+        found = strata.smallest(wanted)
+        index = found["__index"].to_numpy()
+        shares = pl.Series([n_h / max(1, size) for n_h, size in zip(wanted, strata.sizes, strict=True)])
+        labels = pl.Series(strata.labels, dtype=pl.String)[index]
+        chosen = chosen_rows(found[ORDINAL].to_numpy(), shares.to_numpy()[index], stratum=labels)
+        parts = [Stratum(*one) for one in zip(strata.labels, strata.sizes, planned, wanted, strict=True)]
+        return Choice(chosen, rows.count, planned=n, strata=parts, notes=_notes(n, rows.count, parts))
+
+    def _sizes(self, strata: Strata, n: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Return n_h as the design has it, and as the sizes of the strata allow."""
+        sizes = strata.sizes
+        if self.fixed is not None:
+            planned = self._fixed_sizes(strata.labels)
+            return planned, [min(one, size) for one, size in zip(planned, sizes, strict=True)]
+        limits = Limits(self.min_per_stratum, self.max_per_stratum)
+        rounding = EQUAL_PROPORTIONS if self.allocation == "neyman" else WEBSTER
+        shares = self._shares(strata)
+        unlimited = [max(n, self.min_per_stratum)] * len(sizes)
+        most = n if self.max_per_stratum is None else min(n, self.max_per_stratum * len(sizes))
+        planned = allocate(most, shares, unlimited, limits, rounding)
+        return planned, allocate(min(most, sum(sizes)), shares, sizes, limits, rounding)
+
+    def _fixed_sizes(self, labels: Sequence[str | None]) -> list[int]:
+        fixed = self.fixed or {}
+        names = ["null" if label is None else label for label in labels]
+        if others := set(fixed) ^ set(names):
+            expected = f"the rows of each stratum: {', '.join(names[:50])}"
+            raise InvalidArgumentError("fixed", f"more or fewer ({', '.join(sorted(others)[:50])})", expected)
+        return [fixed[name] for name in names]
+
+    def _shares(self, strata: Strata) -> list[Fraction]:
+        sizes = strata.sizes
+        if self.allocation == "equal":
+            return [Fraction(1)] * len(sizes)
+        if self.allocation == "power":
+            return power_shares(sizes, self.power)
+        if self.allocation == "neyman":
+            [variable] = strata.rows.check_columns("variable", [self.variable or ""])
+            sums, squares = strata.sums(variable)
+            return neyman_shares(sizes, sums.totals(), squares.totals())
+        return [Fraction(size) for size in sizes]
+
+
+def _notes(n: int, population_size: int, strata: Sequence[Stratum]) -> Sequence[str]:
+    notes = [*notes_on_size(n, population_size)]
+    if empty := [each for each in strata if not each.drawn]:
+        rows = sum(each.population_size for each in empty)
+        notes.append(
+            f"{len(empty):,} strata with {rows:,} rows have no row in the sample, and no weight stands for them."
+        )
+    return notes
