@@ -171,7 +171,7 @@ def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> d
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def retry_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        step_of = {asset.key: asset.node_def.name for asset in assets}
+        step_of = {key: asset.node_def.name for asset in assets for key in asset.keys}
         waiting = [
             (record, keys, fault, retry_of(context.instance, record, fault))
             for record, keys, fault in _failed(context.instance, step_of)
@@ -197,7 +197,8 @@ def _failed(
         run = record.dagster_run
         if run.status == dg.DagsterRunStatus.FAILURE and REQUEST_TAG not in run.tags:
             faults = {} if fault_of(run.tags) else faults_of_steps(instance, run.run_id)
-            keys = [key for key in keys_of[run.run_id] if faults.get(step_of[key]) != Fault.DATA]
+            steps = {step_of[key] for key in keys_of[run.run_id]}
+            keys = [key for key, step in step_of.items() if step in steps and faults.get(step) != Fault.DATA]
             fault = fault_of(run.tags) or next((fault for fault in faults.values() if fault != Fault.DATA), None)
             if fault and keys:
                 yield record, keys, fault
