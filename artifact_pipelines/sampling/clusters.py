@@ -17,7 +17,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling import ranks
 from artifact_pipelines.sampling.elementary import Floats, Numbers, uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import SizeTotals
+from artifact_pipelines.sampling.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
@@ -99,9 +99,7 @@ class IClusterDesign(ISamplingDesign):
         if self.cluster_probabilities == "equal":
             share = np.full(drawn, drawn / max(1, len(every.numbers)))
             return Clusters(every.numbers[:drawn], every.sizes[:drawn], share)
-        totals = SizeTotals(self.clusters)
-        totals.add(every.sizes.astype(np.float64))
-        probabilities = totals.rule().probabilities(every.sizes.astype(np.float64))
+        probabilities = probabilities_of(self.clusters, every.sizes.astype(np.float64))
         rank = ranks.sequential_poisson_ranks(uniforms(every.numbers), probabilities)
         chosen = np.sort(np.lexsort((every.numbers, rank))[:drawn])
         return Clusters(every.numbers[chosen], every.sizes[chosen], probabilities[chosen])

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 _GRID_BITS = 26  # the integers of 2**27 rows still add up exactly in 53 bits
+_HIGHEST_CUT = 960  # beyond it the large float of `_rounded` would be infinite
 _CHUNK = 2**15  # rows that stay in the processor's cache
 _SPLITTER = float(2**27 + 1)
 
@@ -34,11 +35,13 @@ class ExactSums:
             self._add(values[chunk], None if group is None else group[chunk])
 
     def _add(self, rest: Floats, group: npt.NDArray[np.intp] | None) -> None:
-        while (largest := max(float(rest.max(initial=0.0)), -float(rest.min(initial=0.0)))) > 0:
-            grid = (math.frexp(largest)[1] - 1) // _GRID_BITS * _GRID_BITS
-            integers = np.rint(_times_power(rest, -grid))
-            self._add_integers(grid, integers, group)
-            rest = rest - _times_power(integers, grid)
+        largest = max(float(rest.max(initial=0.0)), -float(rest.min(initial=0.0)))
+        grid = (math.frexp(largest)[1] - 1) // _GRID_BITS * _GRID_BITS
+        while rest.any():
+            coarse = _rounded(rest, grid)
+            self._add_multiples(grid, coarse, group)
+            rest = np.subtract(rest, coarse, out=coarse)
+            grid -= _GRID_BITS
 
     def add_squares(self, values: Floats, group: npt.NDArray[np.intp] | None = None) -> None:
         """Add the exact squares of a batch; the magnitude of each value is 0 or within 1e-140 to 1e150.
@@ -64,14 +67,20 @@ class ExactSums:
             for group in range(self._groups)
         ]
 
-    def _add_integers(self, grid: int, integers: Floats, group: npt.NDArray[np.intp] | None) -> None:
+    def _add_multiples(self, grid: int, multiples: Floats, group: npt.NDArray[np.intp] | None) -> None:
         sums = self._grids.setdefault(grid, np.zeros(self._groups, np.int64))
         if group is None:
-            sums[0] += int(integers.sum())
+            sums[0] += int(math.ldexp(float(multiples.sum()), -grid))
         else:
-            sums += np.bincount(group, weights=integers, minlength=self._groups).astype(np.int64)
+            of_groups = np.bincount(group, weights=multiples, minlength=self._groups)
+            sums += np.ldexp(of_groups, -grid).astype(np.int64)
 
 
-def _times_power(values: Floats, exponent: int) -> Floats:
-    """Return values * 2**exponent; `np.ldexp` is slower, but takes an exponent whose power is no float."""
-    return values * 2.0**exponent if abs(exponent) < 1000 else np.ldexp(values, exponent)
+def _rounded(values: Floats, grid: int) -> Floats:
+    """Return the values rounded to multiples of 2**grid; an added large float cuts the bits below off, and is fast."""
+    if grid > _HIGHEST_CUT:
+        return np.ldexp(np.rint(np.ldexp(values, -grid)), grid)
+    cut = math.ldexp(1.5, 52 + grid)
+    coarse = values + cut
+    coarse -= cut
+    return coarse

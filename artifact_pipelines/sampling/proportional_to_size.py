@@ -1,6 +1,6 @@
 """Inclusion probabilities proportional to size, from totals of one pass.
 
-One idea: rows are certain from a size on, so a pass needs to keep only the sum of the sizes and the n largest.
+One idea: rows are certain from a size on, so the sum of the sizes and the n largest of them say which.
 
     size                x of a row, finite and not negative; a row of size 0 is never drawn
     certain row         its π would be 1 or more: it is drawn whatever its number, and the others share the rest
@@ -41,47 +41,25 @@ class ProportionalToSize:
         return np.where(sizes >= self.certain_from, 1.0, shared)
 
 
-class SizeTotals:
-    """The sum of all sizes and the n largest, batch by batch.
+def proportional_to_size(n: int, total: Fraction, largest: Floats) -> ProportionalToSize:
+    """Return the inclusion probabilities for n rows: rows become certain one by one, the largest first.
 
-    Attributes:
-        positive: Rows with a size above 0.
+    Args:
+        n: Rows to draw.
+        total: Sum of all sizes.
+        largest: The n largest sizes, or all if there are fewer.
     """
+    rest, certain_from, certain = total, np.inf, 0
+    for size in np.sort(largest)[::-1].tolist():
+        if (n - certain) * Fraction(size) < rest or not size:
+            break
+        certain_from, certain, rest = size, certain + 1, rest - Fraction(size)
+    return ProportionalToSize(certain_from, certain, float((n - certain) / rest) if rest else 0.0)
 
-    def __init__(self, n: int) -> None:
-        self.positive = 0
-        self._n = n
-        self._sums = ExactSums()
-        self._largest = np.empty(0)
 
-    def add(self, sizes: Floats) -> None:
-        """Add a batch of sizes."""
-        self.positive += int(np.count_nonzero(sizes))
-        self._sums.add(sizes)
-        self._keep(sizes)
-
-    def merge(self, other: "SizeTotals") -> None:
-        """Add the totals of other batches."""
-        self.positive += other.positive
-        self._sums.merge(other._sums)
-        self._keep(other._largest)
-
-    @property
-    def total(self) -> Fraction:
-        """Return the sum of all sizes."""
-        return self._sums.totals()[0]
-
-    def rule(self) -> ProportionalToSize:
-        """Return the inclusion probabilities for n rows: rows become certain one by one, the largest first."""
-        rest, certain_from, certain = self.total, np.inf, 0
-        for size in np.sort(self._largest)[::-1].tolist():
-            if (self._n - certain) * Fraction(size) < rest:
-                break
-            certain_from, certain, rest = size, certain + 1, rest - Fraction(size)
-        return ProportionalToSize(certain_from, certain, float((self._n - certain) / rest) if rest else 0.0)
-
-    def _keep(self, sizes: Floats) -> None:
-        full = len(self._largest) >= self._n
-        self._largest = np.concatenate([self._largest, sizes[sizes > (self._largest.min() if full else 0)]])
-        if len(self._largest) > self._n:
-            self._largest = np.partition(self._largest, -self._n)[-self._n :]
+def probabilities_of(n: int, sizes: Floats) -> Floats:
+    """Return the inclusion probabilities for n rows of a population that is in memory."""
+    sums = ExactSums()
+    sums.add(sizes)
+    largest = sizes if len(sizes) <= n else np.partition(sizes, -n)[-n:]
+    return proportional_to_size(n, sums.totals()[0], largest).probabilities(sizes)

@@ -9,11 +9,13 @@ u is within (0, 1); see `elementary.uniforms`.
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.elementary import log, one_minus_exp
+from artifact_pipelines.sampling.elementary import Numbers, log, one_minus_exp
 
 Floats = npt.NDArray[np.float64]
 LEAST_WEIGHT, LARGEST_WEIGHT = 1e-300, 1e300
-_SCALE = 2.0**22  # keeps E / w of all these weights between the smallest and the largest float
+SUCCESSIVE_SCALE = 2.0**22  # keeps the ranks of all these weights between the smallest and the largest float
+_NUMBERS = 2.0**64 * (1 + 1e-9)  # more than any rounding
+_BITS_BELOW_U = 4096.0
 
 
 def sequential_poisson_ranks(u: Floats, probabilities: Floats) -> Floats:
@@ -46,12 +48,21 @@ def successive_ranks(u: Floats, weights: Floats) -> Floats:
     Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", Information Processing Letters 97 (5),
     2006; Rosén, "Asymptotic theory for successive sampling with varying probabilities", 1972.
     """
-    return _ratio(-log(1 - u) * _SCALE, weights)
+    return _ratio(-log(1 - u) * SUCCESSIVE_SCALE, weights)
 
 
-def least_successive_ranks(u: Floats, weights: Floats) -> Floats:
-    """Return a bound below each successive rank, without a logarithm: u < -log(1 - u)."""
-    return _ratio(u * (_SCALE * (1 - 1e-12)), weights)
+def rows_in_reach(numbers: Numbers, sizes: Floats, bound: float) -> npt.NDArray[np.intp]:
+    """Return the rows whose u / size may be at most a bound, with no division: all such rows, and few others.
+
+    A successive rank is at least `SUCCESSIVE_SCALE` times that, because u < -log(1 - u).
+    """
+    if np.isinf(bound):
+        return np.flatnonzero(sizes)
+    with np.errstate(over="ignore"):
+        limits = sizes * min(bound * _NUMBERS, 1e308)
+    limits += _BITS_BELOW_U
+    reached = np.flatnonzero(numbers <= limits)
+    return reached[sizes[reached] > 0]
 
 
 def successive_probabilities(weights: Floats, threshold: Floats | float) -> Floats:
@@ -68,7 +79,7 @@ def successive_probabilities(weights: Floats, threshold: Floats | float) -> Floa
     Source: Duffield, Lund, Thorup, "Priority sampling for estimation of arbitrary subset sums", Journal of the ACM
     54 (6), 2007; Cohen and Kaplan, "Tighter estimation using bottom-k sketches", VLDB 2008 (rank conditioning).
     """
-    return one_minus_exp(weights * (threshold / _SCALE))
+    return one_minus_exp(weights * (threshold / SUCCESSIVE_SCALE))
 
 
 def _ratio(numerators: Floats, denominators: Floats) -> Floats:

@@ -24,10 +24,10 @@ def sizes_of(batch: Batch, column: str, field: str) -> Floats:
             nor between 1e-300 and 1e300.
     """
     values = numbers_of(batch, column, field)
-    positive = values[values > 0]
-    if len(values) and not (values.min() >= 0 and values.max() <= LARGEST_SIZE and _none_below(positive)):
+    if len(values) and not (values.min() >= LEAST_SIZE and values.max() <= LARGEST_SIZE):
         usable = (values >= LEAST_SIZE) & (values <= LARGEST_SIZE) | (values == 0)
-        raise _unusable(batch, column, field, int(np.argmin(usable)), "0 or a number from 1e-300 to 1e300")
+        if not usable.all():
+            raise _unusable(batch, column, field, int(np.argmin(usable)), "0 or a number from 1e-300 to 1e300")
     return values
 
 
@@ -54,10 +54,6 @@ def numbers_of(batch: Batch, column: str, field: str) -> Floats:
     if not series.dtype.is_numeric():
         raise InvalidArgumentError(field, f"{column!r}, of type {series.dtype}", "a column of numbers")
     return series.cast(pl.Float64).to_numpy()
-
-
-def _none_below(positive: Floats) -> bool:
-    return not len(positive) or bool(positive.min() >= LEAST_SIZE)
 
 
 def _unusable(batch: Batch, column: str, field: str, row: int, expected: str) -> InvalidArgumentError:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from artifact_pipelines.sampling.elementary import Floats, Numbers
 from artifact_pipelines.sampling.rows import Ordinals
 
-_FEWEST = 2**17  # rows that are worth a cut
+_FEWEST = 2**15  # rows that are worth a cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,13 @@ class Ranked:
         """Return some of the rows."""
         return Ranked(self.ranks[rows], self.numbers[rows], self.ordinals[rows], self.sizes[rows])
 
+    def smallest(self, n: int) -> "Ranked":
+        """Return the n rows with the smallest ranks, or all if there are fewer, the smallest first."""
+        few = self
+        if len(self) > n > 0:
+            few = self.at(self.ranks <= np.partition(self.ranks, n - 1)[n - 1])
+        return few.at(np.lexsort((few.ordinals, few.numbers, few.ranks))[:n])
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.ranks)
@@ -56,21 +63,18 @@ class SmallestRanks:
     def add(self, found: Ranked) -> None:
         """Add some rows."""
         self._found.append(found)
-        if sum(map(len, self._found)) >= 2 * max(self._n, _FEWEST):
-            together = _together(self._found)
-            self.bound = float(np.partition(together.ranks, self._n - 1)[self._n - 1])
-            self._found = [together.at(together.ranks <= self.bound)]
+        if sum(map(len, self._found)) >= self._n + max(self._n // 2, _FEWEST):
+            found_rows = together(self._found)
+            self.bound = float(np.partition(found_rows.ranks, self._n - 1)[self._n - 1])
+            self._found = [found_rows.at(found_rows.ranks <= self.bound)]
 
     def smallest(self) -> Ranked:
         """Return the n rows with the smallest ranks, or all if there are fewer, the smallest first."""
-        together = _together(self._found)
-        if len(together) > self._n:
-            limit = np.partition(together.ranks, self._n - 1)[self._n - 1]
-            together = together.at(together.ranks <= limit)
-        return together.at(np.lexsort((together.ordinals, together.numbers, together.ranks))[: self._n])
+        return together(self._found).smallest(self._n)
 
 
-def _together(found: list[Ranked]) -> Ranked:
+def together(found: list[Ranked]) -> Ranked:
+    """Return the rows of several."""
     empty = Ranked(np.empty(0), np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0))
     all_of = [empty, *found]
     return Ranked(

@@ -11,7 +11,7 @@ from artifact_pipelines.sampling.conditional_poisson import (
     working_probabilities,
 )
 from artifact_pipelines.sampling.elementary import remixed
-from artifact_pipelines.sampling.proportional_to_size import SizeTotals
+from artifact_pipelines.sampling.proportional_to_size import probabilities_of
 
 Floats = npt.NDArray[np.float64]
 TILLÉ = np.array([0.07, 0.17, 0.41, 0.61, 0.83, 0.91])
@@ -54,9 +54,7 @@ def test_probabilities_are_those_over_all_samples(n: int) -> None:
 @pytest.mark.parametrize(("rows", "n"), [(2, 1), (5, 4), (40, 3), (40, 37), (1_000, 300)])
 def test_working_probabilities_give_the_probabilities_asked_for(rows: int, n: int, spread: float) -> None:
     sizes = np.random.default_rng(rows).lognormal(0, spread, rows)
-    totals = SizeTotals(n)
-    totals.add(sizes)
-    wanted = totals.rule().probabilities(sizes)
+    wanted = probabilities_of(n, sizes)
     working = working_probabilities(wanted)
     free = wanted < 1
     np.testing.assert_array_equal(working[~free], 1)

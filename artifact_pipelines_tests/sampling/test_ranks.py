@@ -121,9 +121,21 @@ def test_ranks_of_extreme_weights_are_finite_and_differ() -> None:
         found = ranks.successive_ranks(u, np.full(3, weight))
         assert np.isfinite(found).all()
         assert (np.diff(found) > 0).all()
-        assert (ranks.least_successive_ranks(u, np.full(3, weight)) <= found).all()
     assert ranks.successive_ranks(u, np.zeros(3)).tolist() == [np.inf] * 3
 
 
 def test_conditional_probability_of_a_sample_that_takes_all_is_1() -> None:
     assert ranks.successive_probabilities(np.array([1e-300, 1e300]), np.inf).tolist() == [1, 1]
+
+
+def test_rows_in_reach_are_all_rows_below_a_bound_and_few_others() -> None:
+    rows = remixed(np.arange(50_000, dtype=np.uint64), 1)
+    rows[:4] = [0, 4095, 2**64 - 1, 2**64 - 4096]
+    sizes = np.where(np.arange(50_000) % 9 == 8, 0, np.random.default_rng(1).lognormal(0, 3, 50_000))
+    rank = ranks.successive_ranks(uniforms(rows), sizes)
+    for bound in (0.0, 1e-300, 2.0**-53, 1e-3, 1.0, 1e300, np.inf):
+        reached = ranks.rows_in_reach(rows, sizes, bound)
+        below = np.flatnonzero((rank <= bound * ranks.SUCCESSIVE_SCALE) & (sizes > 0))
+        assert set(below) <= set(reached)
+        assert (sizes[reached] > 0).all()
+    assert len(ranks.rows_in_reach(rows, sizes, 1e-3)) < 3 * np.count_nonzero(rank <= 1e-3 * ranks.SUCCESSIVE_SCALE)

@@ -11,7 +11,7 @@ from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.cube import LARGEST_POPULATION, balanced_sample
 from artifact_pipelines.sampling.elementary import Floats, Numbers, remixed, uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import SizeTotals
+from artifact_pipelines.sampling.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
 from artifact_pipelines.sampling.sizes import finite_values_of, sizes_of
 
@@ -49,16 +49,15 @@ class Balanced(ISamplingDesign):
             expected = f"for at most {LARGEST_POPULATION:,} rows, not {rows.count:,}; `where:` can leave rows out, or"
             raise InvalidArgumentError("design", "balanced", f"{expected} `stratified` can take its place")
         numbers, ordinals, sizes, values = self._read(rows)
-        totals = SizeTotals(self.n)
-        totals.add(sizes)
-        probabilities = totals.rule().probabilities(sizes)
+        probabilities = probabilities_of(self.n, sizes)
+        drawable = int(np.count_nonzero(sizes))
         decisions = iter(uniforms(remixed(numbers, 1)).tolist())
         columns = np.column_stack([probabilities, values])
         chosen = balanced_sample(probabilities, columns, lambda share: next(decisions) < share)
-        notes = [f"The population has only {totals.positive:,} rows: all are drawn."] * (totals.positive < self.n)
+        notes = [f"The population has only {drawable:,} rows: all are drawn."] * (drawable < self.n)
         return Choice(
             chosen_rows(ordinals[chosen], probabilities[chosen]),
-            totals.positive,
+            drawable,
             planned=self.n,
             facts={"inclusion_probabilities": "exact", "balance": self._balance(values, probabilities, chosen)},
             notes=notes,

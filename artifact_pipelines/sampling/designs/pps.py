@@ -1,6 +1,9 @@
 """Sampling with probabilities proportional to size."""
 
+import dataclasses
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -11,16 +14,27 @@ from artifact_pipelines.sampling import conditional_poisson, ranks
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
 from artifact_pipelines.sampling.elementary import Floats, uniforms
+from artifact_pipelines.sampling.exact_sums import ExactSums
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import ProportionalToSize, SizeTotals
+from artifact_pipelines.sampling.proportional_to_size import ProportionalToSize, proportional_to_size
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import sizes_of
-from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks
+from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks, together
 
 _RANKS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "sequential_poisson": ranks.sequential_poisson_ranks,
     "pareto": ranks.pareto_ranks,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """The rows drawn, the rule of their probabilities, the sum of all sizes, and the rows with a size above 0."""
+
+    found: Ranked
+    rule: ProportionalToSize
+    total: Fraction
+    sized: int
 
 
 class Pps(ISamplingDesign):
@@ -44,62 +58,84 @@ class Pps(ISamplingDesign):
         return f"{self.n:,} rows with probabilities proportional to `{self.size}` ({self.method.replace('_', ' ')})"
 
     def choose(self, rows: Rows) -> Choice:
-        """Choose in two passes over the sizes: their sum and the largest of them, then the rows.
+        """Choose in one pass over the sizes.
 
         Source:
             Ohlsson, 1998; Rosén, 1997; Hájek, 1964: see `ranks` and `conditional_poisson`.
         """
         rows.check_columns("size", [self.size])
-        totals = SizeTotals(self.n)
-        for one in rows.map(self._totals):
-            totals.merge(one)
-        rule = totals.rule()
-        drawn = self._exactly(rows, rule) if self.method == "conditional_poisson" else self._by_ranks(rows, rule)
+        exact = self.method == "conditional_poisson"
+        drawn = self._exactly(rows) if exact else self._by_ranks(rows, _margin(self.n))
+        found = drawn.found
         return Choice(
-            chosen_rows(drawn.ordinals, rule.probabilities(drawn.sizes)),
-            totals.positive,
+            chosen_rows(found.ordinals, drawn.rule.probabilities(found.sizes)),
+            drawn.sized,
             planned=self.n,
             facts={
-                "inclusion_probabilities": "exact" if self.method == "conditional_poisson" else "approximate",
-                "certain_rows": rule.certain,
-                "certain_from_size": rule.certain_from if rule.certain else None,
-                "total_size": float(totals.total),
-                "rows_without_size": rows.count - totals.positive,
+                "inclusion_probabilities": "exact" if exact else "approximate",
+                "certain_rows": drawn.rule.certain,
+                "certain_from_size": drawn.rule.certain_from if drawn.rule.certain else None,
+                "total_size": float(drawn.total),
+                "rows_without_size": rows.count - drawn.sized,
             },
-            notes=notes_on_sizes(self.n, totals.positive, rows.count, "size"),
+            notes=notes_on_sizes(self.n, drawn.sized, rows.count, "size"),
         )
 
-    def _totals(self, batch: Batch) -> SizeTotals:
-        totals = SizeTotals(self.n)
-        totals.add(sizes_of(batch, self.size, "size"))
-        return totals
+    def _by_ranks(self, rows: Rows, margin: int) -> _Drawn:
+        """Keep the rows with the smallest u / x, a few more than n, and the n largest; what decides follows from these.
 
-    def _by_ranks(self, rows: Rows, rule: ProportionalToSize) -> Ranked:
-        found = SmallestRanks(self.n)
+        A row that was not kept has u > c π. Its rank is above c, if c is 1 or more, in either method.
+        """
+        near, large, sums, sized = SmallestRanks(self.n + margin), SmallestRanks(self.n), ExactSums(), 0
 
-        def measure(batch: Batch) -> Ranked:
-            sizes = sizes_of(batch, self.size, "size")
-            rank = _RANKS[self.method](uniforms(batch.numbers), rule.probabilities(sizes))
-            near = np.flatnonzero((rank <= found.bound) & (sizes > 0))
-            return Ranked(rank[near], batch.numbers[near], batch.ordinals[near], sizes[near])
+        def measure(batch: Batch) -> tuple[Ranked, Ranked, ExactSums, int]:
+            sizes, part = sizes_of(batch, self.size, "size"), ExactSums()
+            part.add(sizes)
+            reached = ranks.rows_in_reach(batch.numbers, sizes, near.bound)
+            kept = Ranked(
+                uniforms(batch.numbers[reached]), batch.numbers[reached], batch.ordinals[reached], sizes[reached]
+            )
+            big = np.flatnonzero(sizes >= -large.bound)
+            biggest = Ranked(-sizes[big], batch.numbers[big], batch.ordinals[big], sizes[big])
+            return dataclasses.replace(kept, ranks=kept.ranks / kept.sizes), biggest, part, int(np.count_nonzero(sizes))
 
-        for ranked in rows.map(measure):
-            found.add(ranked)
-        return found.smallest()
+        for kept, biggest, part, count in rows.map(measure):
+            near.add(kept)
+            large.add(biggest)
+            sums.merge(part)
+            sized += count
+        kept, biggest, total = near.smallest(), large.smallest(), sums.totals()[0]
+        rule = proportional_to_size(self.n, total, biggest.sizes)
+        others = kept.at(kept.sizes < rule.certain_from)
+        rank = _RANKS[self.method](uniforms(others.numbers), rule.probabilities(others.sizes))
+        chosen = dataclasses.replace(others, ranks=rank).smallest(min(self.n, sized) - rule.certain)
+        reach = kept.ranks[-1] / rule.factor if len(kept) < sized and rule.factor else np.inf
+        if len(chosen) and not max(1.0, chosen.ranks[-1]) < reach:
+            return self._by_ranks(rows, 4 * margin)
+        certain = biggest.at(biggest.sizes >= rule.certain_from)
+        return _Drawn(together([certain, chosen]), rule, total, sized)
 
-    def _exactly(self, rows: Rows, rule: ProportionalToSize) -> Ranked:
+    def _exactly(self, rows: Rows) -> _Drawn:
         if rows.count > conditional_poisson.LARGEST_POPULATION:
             expected = f"pareto or sequential_poisson for more than {conditional_poisson.LARGEST_POPULATION:,} rows"
             raise InvalidArgumentError("method", self.method, expected)
-        everything = SmallestRanks(rows.count)
 
         def measure(batch: Batch) -> Ranked:
             sizes = sizes_of(batch, self.size, "size")
-            return Ranked(rule.probabilities(sizes), batch.numbers, batch.ordinals, sizes)
+            return Ranked(-sizes, batch.numbers, batch.ordinals, sizes)
 
-        for ranked in rows.map(measure):
-            everything.add(ranked)
-        ordered = everything.smallest()  # an order that is that of no table, so that sums are the same in each
-        size = round(float(ordered.ranks.sum()))
-        working = conditional_poisson.working_probabilities(ordered.ranks)
-        return ordered.at(conditional_poisson.draw_conditional_poisson(ordered.numbers, working, size))
+        # An order that is that of no table, so that sums are the same whatever the order of the table.
+        every = together(list(rows.map(measure))).smallest(rows.count)
+        sums = ExactSums()
+        sums.add(every.sizes)
+        rule = proportional_to_size(self.n, sums.totals()[0], every.sizes[: self.n])
+        probabilities = rule.probabilities(every.sizes)
+        working = conditional_poisson.working_probabilities(probabilities)
+        size = round(float(probabilities.sum()))
+        chosen = conditional_poisson.draw_conditional_poisson(every.numbers, working, size)
+        return _Drawn(every.at(chosen), rule, sums.totals()[0], int(np.count_nonzero(every.sizes)))
+
+
+def _margin(n: int) -> int:
+    """Return six standard deviations of the number of rows with u < π, of which n are expected."""
+    return math.ceil(6 * math.sqrt(n)) + 36

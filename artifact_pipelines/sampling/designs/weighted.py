@@ -42,9 +42,8 @@ class Weighted(ISamplingDesign):
 
         def measure(batch: Batch) -> tuple[Ranked, int]:
             weights = sizes_of(batch, self.weight, "weight")
-            u = uniforms(batch.numbers)
-            near = np.flatnonzero((ranks.least_successive_ranks(u, weights) <= found.bound) & (weights > 0))
-            rank = ranks.successive_ranks(u[near], weights[near])
+            near = ranks.rows_in_reach(batch.numbers, weights, found.bound / ranks.SUCCESSIVE_SCALE)
+            rank = ranks.successive_ranks(uniforms(batch.numbers[near]), weights[near])
             ranked = Ranked(rank, batch.numbers[near], batch.ordinals[near], weights[near])
             return ranked.at(rank <= found.bound), int(np.count_nonzero(weights))
 
