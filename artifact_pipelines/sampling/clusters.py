@@ -23,6 +23,8 @@ from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 NULL_CLUSTER = "null"
 
+_WORTH_A_MERGE = 2**20
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -73,25 +75,14 @@ class IClusterDesign(ISamplingDesign):
 
     def all_clusters(self, rows: Rows) -> Clusters:
         """Count the rows of each cluster. All clusters are in memory, with 16 bytes each."""
-        rows.check_columns("cluster", self.cluster)
+        counts = ClusterCounts(self.clusters)
+        for distinct in rows.map(lambda batch: distinct_clusters(self.numbers_of_clusters(batch, rows))):
+            counts.add(distinct)
+        return counts.clusters()
 
-        def count(batch: Batch) -> tuple[Numbers, Counts]:
-            numbers, counts = np.unique(
-                permanent_random_numbers(self.read_clusters(batch), rows.identity.seed), return_counts=True
-            )
-            return numbers, counts.astype(np.int64)
-
-        numbers, sizes = np.empty(0, np.uint64), np.empty(0, np.int64)
-        pending: list[tuple[Numbers, Counts]] = []
-        waiting = 0
-        for found, counts in rows.map(count):
-            pending.append((found, counts))
-            waiting += len(found)
-            if waiting > max(len(numbers), 2**20):
-                numbers, sizes = _merged([(numbers, sizes), *pending])
-                pending, waiting = [], 0
-        numbers, sizes = _merged([(numbers, sizes), *pending])
-        return Clusters(numbers, sizes)
+    def numbers_of_clusters(self, batch: Batch, rows: Rows) -> Numbers:
+        """Return the number of each row's cluster."""
+        return permanent_random_numbers(self.read_clusters(batch), rows.identity.seed)
 
     def drawn_clusters(self, every: Clusters) -> Clusters:
         """Draw clusters: those with the smallest numbers, or the smallest ranks by their sizes."""
@@ -120,24 +111,65 @@ class IClusterDesign(ISamplingDesign):
         return [f"The population has only {found:,} clusters: all are drawn."] if found < self.clusters else []
 
 
-def position_among(drawn: Clusters, numbers: Numbers) -> Counts:
-    """Return the position of each row's cluster among the drawn ones; -1: it is not drawn."""
+class ClusterCounts:
+    """Counts the rows of clusters, batch by batch.
+
+    Attributes:
+        bound: The n-th smallest number of all clusters so far; a cluster above it is not among the n smallest.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.bound = np.uint64(2**64 - 1)
+        self._n = n
+        self._smallest = np.empty(0, np.uint64)
+        self._merged = Clusters(np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._pending: list[Clusters] = []
+
+    def add(self, distinct: Clusters) -> None:
+        """Add the clusters of some rows."""
+        self._pending.append(distinct)
+        near = distinct.numbers[distinct.numbers <= self.bound]
+        self._smallest = np.unique_values(np.concatenate([self._smallest, near]))
+        self._smallest = np.sort(self._smallest)[: self._n]
+        if len(self._smallest) == self._n:
+            self.bound = self._smallest[-1]
+        if sum(len(one.numbers) for one in self._pending) > max(len(self._merged.numbers), _WORTH_A_MERGE):
+            self._merge()
+
+    def clusters(self) -> Clusters:
+        """Return all clusters."""
+        self._merge()
+        return self._merged
+
+    def _merge(self) -> None:
+        parts = [self._merged, *self._pending]
+        numbers, where = np.unique(np.concatenate([one.numbers for one in parts]), return_inverse=True)
+        sizes = np.bincount(where, weights=np.concatenate([one.sizes for one in parts]), minlength=len(numbers))
+        self._merged, self._pending = Clusters(numbers, sizes.astype(np.int64)), []
+
+
+def distinct_clusters(numbers: Numbers) -> Clusters:
+    """Return the clusters of rows with these numbers, and how many of the rows each has."""
+    distinct, sizes = np.unique(numbers, return_counts=True)
+    return Clusters(distinct, sizes.astype(np.int64))
+
+
+def rows_within(drawn: Clusters, numbers: Numbers) -> tuple[npt.NDArray[np.intp], Counts]:
+    """Return the rows whose cluster is drawn, and the position of their cluster among the drawn ones.
+
+    Most rows are ruled out by the first bits of their numbers, which is many times faster than a search.
+    """
     if not len(drawn.numbers):
-        return np.full(len(numbers), -1)
-    position = np.minimum(np.searchsorted(drawn.numbers, numbers), len(drawn.numbers) - 1)
-    return np.where(drawn.numbers[position] == numbers, position, -1)
+        return np.empty(0, np.intp), np.empty(0, np.int64)
+    occurring = np.zeros(2**16, np.bool_)
+    occurring[drawn.numbers >> np.uint64(48)] = True
+    possible = np.flatnonzero(occurring[numbers >> np.uint64(48)])
+    position = np.minimum(np.searchsorted(drawn.numbers, numbers[possible]), len(drawn.numbers) - 1)
+    within = drawn.numbers[position] == numbers[possible]
+    return possible[within], position[within]
 
 
 def labels(columns: pl.DataFrame) -> pl.Series:
     """Return the name of each row's cluster: its values, separated by commas."""
     texts = [pl.col(name).cast(pl.String).fill_null(NULL_CLUSTER) for name in columns.columns]
     return columns.select(pl.concat_str(texts, separator=", ").alias("cluster"))["cluster"]
-
-
-def _merged(
-    counted: Sequence[tuple[Numbers, Counts]],
-) -> tuple[Numbers, Counts]:
-    numbers = np.concatenate([one for one, _ in counted])
-    counts = np.concatenate([one for _, one in counted])
-    distinct, where = np.unique(numbers, return_inverse=True)
-    return distinct, np.bincount(where, weights=counts, minlength=len(distinct)).astype(np.int64)

@@ -11,10 +11,14 @@ import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import population, smallest_ranks
+from artifact_pipelines.sampling import population, ranks, smallest_ranks
+from artifact_pipelines.sampling.designs import pps
 from artifact_pipelines.sampling.drawing import Sample, draw
+from artifact_pipelines.sampling.elementary import uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.registry import SamplingDesign
+from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 ROWS = 1_500
 SIZES = np.random.default_rng(2).lognormal(0, 1.5, ROWS)
@@ -164,3 +168,25 @@ def test_column_of_text_is_no_size(name: str) -> None:
 def test_unknown_column_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="among the columns: id, nothing"):
         drawn(name, pl.DataFrame({"id": [1], "nothing": [2]}))
+
+
+@pytest.mark.parametrize("name", ["sequential poisson", "pareto"])
+def test_sample_does_not_depend_on_how_many_rows_a_pass_keeps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = drawn(name)
+    monkeypatch.setattr(pps, "_margin", lambda n: 0)
+    assert drawn(name).equals(expected)
+
+
+@pytest.mark.parametrize("name", ["sequential poisson", "pareto"])
+def test_pps_sample_is_the_n_smallest_ranks_of_the_whole_population(name: str) -> None:
+    rank = {"pareto": ranks.pareto_ranks, "sequential poisson": ranks.sequential_poisson_ranks}[name]
+    sizes = POPULATION["size"].to_numpy()
+    numbers = permanent_random_numbers(POPULATION.select("id"), 0)
+    expected = np.argsort(rank(uniforms(numbers), probabilities_of(90, sizes)))[:90]
+    assert drawn(name)["id"].to_list() == sorted(expected)
+
+
+def test_weighted_sample_is_the_n_smallest_ranks_of_the_whole_population() -> None:
+    numbers = permanent_random_numbers(POPULATION.select("id"), 0)
+    expected = np.argsort(ranks.successive_ranks(uniforms(numbers), POPULATION["size"].to_numpy()))[:90]
+    assert drawn("weighted")["id"].to_list() == sorted(expected)

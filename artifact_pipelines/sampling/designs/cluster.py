@@ -1,14 +1,37 @@
 """Cluster sampling: whole clusters of rows are drawn."""
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.clusters import IClusterDesign, labels, position_among
+from artifact_pipelines.sampling.clusters import (
+    ClusterCounts,
+    Clusters,
+    IClusterDesign,
+    distinct_clusters,
+    labels,
+    rows_within,
+)
+from artifact_pipelines.sampling.elementary import Numbers
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidates:
+    """Rows: the numbers and names of their clusters, and their positions."""
+
+    numbers: Numbers
+    ordinals: Ordinals
+    names: pl.Series
+
+    def at(self, rows: npt.NDArray[np.intp]) -> "_Candidates":
+        return _Candidates(self.numbers[rows], self.ordinals[rows], self.names[rows])
 
 
 class Cluster(IClusterDesign):
@@ -26,26 +49,55 @@ class Cluster(IClusterDesign):
         return f"All rows of {self.clusters:,} clusters by {', '.join(self.cluster)}"
 
     def choose(self, rows: Rows) -> Choice:
-        """Choose clusters in one pass over the cluster columns, and their rows in another.
+        """Choose in one pass if clusters are equally probable; else clusters in one and their rows in another.
 
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 4.2.
         """
-        every = self.all_clusters(rows)
+        rows.check_columns("cluster", self.cluster)
+        every, candidates = self._candidates(rows)
         drawn = self.drawn_clusters(every)
-
-        def rows_of(batch: Batch) -> tuple[Ordinals, Ordinals, pl.Series]:
-            columns = self.read_clusters(batch)
-            position = position_among(drawn, permanent_random_numbers(columns, rows.identity.seed))
-            chosen = np.flatnonzero(position >= 0)
-            return batch.ordinals[chosen], position[chosen], labels(columns[chosen])
-
-        found = list(rows.map(rows_of))
-        ordinals, position = (np.concatenate([np.empty(0, np.int64), *(one[part] for one in found)]) for part in (0, 1))
-        names = pl.concat([pl.Series("cluster", dtype=pl.String), *(one[2] for one in found)])
+        if candidates is None:
+            candidates = _together(rows.map(lambda batch: self._kept(batch, rows, drawn)))
+        chosen, position = rows_within(drawn, candidates.numbers)
         return Choice(
-            chosen_rows(ordinals, drawn.probabilities[position], cluster=names),
+            chosen_rows(candidates.ordinals[chosen], drawn.probabilities[position], cluster=candidates.names[chosen]),
             rows.count,
             facts=self.facts_on_clusters(every, drawn),
             notes=self.notes_on_clusters(every),
         )
+
+    def _candidates(self, rows: Rows) -> tuple[Clusters, _Candidates | None]:
+        """Return all clusters and, if those with the smallest numbers are drawn, the rows that may be in them."""
+        if self.cluster_probabilities == "size":
+            return self.all_clusters(rows), None
+        counts, kept = ClusterCounts(self.clusters), [_NONE]
+
+        def measure(batch: Batch) -> tuple[Clusters, _Candidates]:
+            columns = self.read_clusters(batch)
+            numbers = permanent_random_numbers(columns, rows.identity.seed)
+            near = np.flatnonzero(numbers <= counts.bound)
+            return distinct_clusters(numbers), _Candidates(numbers[near], batch.ordinals[near], labels(columns[near]))
+
+        for distinct, candidates in rows.map(measure):
+            counts.add(distinct)
+            kept.append(candidates.at(np.flatnonzero(candidates.numbers <= counts.bound)))
+        return counts.clusters(), _together(kept)
+
+    def _kept(self, batch: Batch, rows: Rows, drawn: Clusters) -> _Candidates:
+        columns = self.read_clusters(batch)
+        numbers = permanent_random_numbers(columns, rows.identity.seed)
+        within, _ = rows_within(drawn, numbers)
+        return _Candidates(numbers[within], batch.ordinals[within], labels(columns[within]))
+
+
+_NONE = _Candidates(np.empty(0, np.uint64), np.empty(0, np.int64), pl.Series("cluster", dtype=pl.String))
+
+
+def _together(found: Iterable[_Candidates]) -> _Candidates:
+    parts = [_NONE, *found]
+    return _Candidates(
+        np.concatenate([one.numbers for one in parts]),
+        np.concatenate([one.ordinals for one in parts]),
+        pl.concat([one.names for one in parts]),
+    )

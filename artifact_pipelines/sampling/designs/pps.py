@@ -111,7 +111,7 @@ class Pps(ISamplingDesign):
         chosen = dataclasses.replace(others, ranks=rank).smallest(min(self.n, sized) - rule.certain)
         reach = kept.ranks[-1] / rule.factor if len(kept) < sized and rule.factor else np.inf
         if len(chosen) and not max(1.0, chosen.ranks[-1]) < reach:
-            return self._by_ranks(rows, 4 * margin)
+            return self._by_ranks(rows, 4 * margin + 1)
         certain = biggest.at(biggest.sizes >= rule.certain_from)
         return _Drawn(together([certain, chosen]), rule, total, sized)
 

@@ -9,7 +9,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, labels, position_among
+from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, labels, rows_within
 from artifact_pipelines.sampling.elementary import Numbers, remixed, uniforms
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.smallest import share_to_keep
@@ -50,6 +50,7 @@ class TwoStage(IClusterDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 4.3.
         """
+        rows.check_columns("cluster", self.cluster)
         every = self.all_clusters(rows)
         drawn = self.drawn_clusters(every)
         planned = np.minimum(drawn.sizes, self.rows_per_cluster)
@@ -86,12 +87,11 @@ class TwoStage(IClusterDesign):
     def _candidates(self, rows: Rows, drawn: Clusters, share: npt.NDArray[np.float64]) -> _Second:
         def near(batch: Batch) -> _Second:
             columns = self.read_clusters(batch)
-            position = position_among(drawn, permanent_random_numbers(columns, rows.identity.seed))
-            within = np.flatnonzero(position >= 0)
+            within, position = rows_within(drawn, permanent_random_numbers(columns, rows.identity.seed))
             numbers = remixed(batch.numbers[within], 1) if len(within) else np.empty(0, np.uint64)
-            kept = uniforms(numbers) <= share[position[within]]
+            kept = uniforms(numbers) <= share[position]
             within = within[kept]
-            return _Second(position[within], numbers[kept], batch.ordinals[within], labels(columns[within]))
+            return _Second(position[kept], numbers[kept], batch.ordinals[within], labels(columns[within]))
 
         found = list(rows.map(near))
         return _Second(
