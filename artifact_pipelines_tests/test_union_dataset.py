@@ -181,3 +181,41 @@ def test_column_for_the_names_of_files_needs_a_union() -> None:
 def test_union_of_files_with_any_columns_is_refused() -> None:
     with pytest.raises(pydantic.ValidationError, match="add_columns or widen"):
         DatasetPipeline.model_validate({**FLIGHTS, "files": "all", "on_schema_change": "accept"})
+
+
+def test_column_that_a_later_file_may_lack_stays_in_the_rows_of_others(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    options: dict[str, Any] = {"samples": {}, "analyses": {}, "columns": {"gate": {"required": False}}}
+    project = Project(settings, instance, files="all", file_column="file", **options)
+    _drop(project, january="carrier,number,delay,gate\nUA,1,5,A1\n")
+    _drop(project, march=MARCH)
+    with open_store() as store:
+        frame = store.load("flights/table", as_type=pl.DataFrame)
+    assert frame.select("number", "gate").rows() == [(1, "A1"), (3, None)]
+
+
+def test_changed_rules_read_files_again_that_had_fewer_columns(project: Project) -> None:
+    _drop(project, january=JANUARY, march=MARCH)
+    _drop(project, february=FEBRUARY)
+    options = {"files": "all", "file_column": "file", "samples": {}, "analyses": {}}
+    project.declare(**options, columns={"delay": "DOUBLE"})
+    assert project.settle()[0] == ["table"]
+    with open_store() as store:
+        frame = store.load("flights/table", as_type=pl.DataFrame)
+    assert frame.select("number", "delay", "gate").rows() == [(9, 0, "A1"), (1, 5, None), (2, 7, None), (3, 1, None)]
+
+
+def test_changed_rules_read_the_files_of_each_partition_again(settings: Settings, instance: dg.DagsterInstance) -> None:
+    options: dict[str, Any] = {"samples": {}, "analyses": {}, "files": "all", "partitions": "by_file", "key": []}
+    options["source"] = "{partition}/*.csv"
+    project = Project(settings, instance, **options)
+    for name in ("north/a.csv", "north/b.csv", "south/a.csv", "south/b.csv"):
+        project.drop_into(f"carrier,number,delay\nNA,{len(name)},{ord(name[-5]) - 96}\n", name)
+    project.settle()
+    project.declare(**options, format={"null_values": ["NA"]})
+    project.settle()
+    with open_store() as store:
+        for partition in ("north", "south"):
+            frame = store.load("flights/table", as_type=pl.DataFrame, partition=partition)
+            assert frame.rows() == [(None, 11, 1), (None, 11, 2)]

@@ -201,17 +201,18 @@ def build_table_asset(
             before = _version_before(catalog, dataset, rules, file_column, partition)
             expected = dataclasses.replace(contract, key=columns, before=before)
             noted = {"file": name, "rules": rules, "checks": contract.checks(), "key": list(contract.key)}
+            progress = Progress(name, context.log.info, "checked")
             if not is_union:
-                with open_stored(raw, made.file.file_type, name, file_format, expected) as opened:
-                    yield from _outputs(opened, expected, noted, context, dg.AssetKey(key))
+                with open_stored(raw, made.file.file_type, name, file_format, expected, progress.read) as opened:
+                    yield from _outputs(opened, expected, noted, context, dg.AssetKey(key), progress)
                 return
             producer = ArtifactProducer(catalog.files, backend)
-            files = UnionFiles(catalog, producer, dataset, made, name, file_format, file_column)
+            files = UnionFiles(catalog, producer, dataset, made, name, rules, file_format, file_column, progress.read)
             note_inputs(context, catalog, files.inputs())
             with files.open(expected) as (opened, listed):
                 made_after = {MADE_AFTER_METADATA_KEY: files.current.materialization_id if files.current else 0}
                 seen = {**noted, "files": listed}
-                yield from _outputs(opened, expected, seen, context, dg.AssetKey(key), made_after)
+                yield from _outputs(opened, expected, seen, context, dg.AssetKey(key), progress, made_after)
 
     return table
 
@@ -222,12 +223,13 @@ def _outputs(
     noted: Mapping[str, Any],
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
+    progress: Progress,
     metadata: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
     """Yield a table, with what is recorded about how it was read; then its bad rows, if they are left out of it."""
     read = {"read_as": dict(opened.read_as), "widened": contract.widened(opened.batches.schema)}
     moved = {"reordered": list(opened.reordered)} if opened.reordered else {}
-    watched = watched_batches(opened.batches, Progress(str(noted["file"]), context.log.info))
+    watched = watched_batches(opened.batches, progress)
     source = {SOURCE_METADATA_KEY: {**noted, **read, **moved}, **metadata}
     if opened.bad is None:
         yield dg.Output(watched, "table", metadata=source)

@@ -24,34 +24,55 @@ class Progress:
     Attributes:
         name: Name of the dropped file.
         log: Takes a line.
+        verb: What is done with the bytes before there are rows.
     """
 
     name: str
     log: Callable[[str], object]
+    verb: str = "read"
     started_s: float = dataclasses.field(default_factory=lambda: now_s())
     told_s: float = dataclasses.field(default_factory=lambda: now_s())
+    done: int = 0
+    total: int | None = None
+    rows: int = 0
+    rows_bytes: int = 0
 
-    def read(self, done: int, total: int) -> None:
-        """Say how many bytes of the file are read, if it is time."""
-        if spent_s := self._time():
-            rate, share = done / spent_s, done / max(total, 1)
-            left = spell_duration(round((total - done) / rate)) if rate else "?"
-            self.log(
-                f"{self.name}: {_size(done)} of {_size(total)} read ({share:.0%}), {_size(rate)}/s, about {left} left"
-            )
+    def read(self, done: int, total: int | None) -> None:
+        """Note how many bytes of the file are read, and say so if it is time.
+
+        Args:
+            done: Fewer than before: the file is read once more.
+            total: None: the file is compressed, and nobody knows how many there will be.
+        """
+        if done < self.done:
+            self.started_s = now_s()
+        self.done, self.total = done, total
+        self._tell()
 
     def made(self, rows: int, size_bytes: int) -> None:
-        """Say how many rows of the table are made, and their bytes in memory, if it is time."""
-        if spent_s := self._time():
-            self.log(f"{self.name}: {rows:,} rows, {_size(size_bytes)} so far, {rows / spent_s:,.0f} rows/s")
+        """Note how many rows of the table are made, and their bytes in memory, and say so if it is time."""
+        self.rows, self.rows_bytes = rows, size_bytes
+        self._tell()
 
-    def _time(self) -> float:
-        """Return the seconds since the start if a line is due; else 0."""
+    def _tell(self) -> None:
         now = now_s()
-        if now - self.told_s < EVERY_S:
-            return 0.0
-        self.told_s = now
-        return now - self.started_s
+        if now - self.told_s >= EVERY_S:
+            self.told_s = now
+            self.log(f"{self.name}: {', '.join(self._facts(now - self.started_s))}")
+
+    def _facts(self, spent_s: float) -> Iterator[str]:
+        verb = "read" if self.rows else self.verb
+        if self.done and self.total:
+            yield f"{_size(self.done)} of {_size(self.total)} {verb} ({self.done / self.total:.0%})"
+        elif self.done:
+            yield f"{_size(self.done)} {verb}, uncompressed"
+        if self.rows:
+            yield f"{self.rows:,} rows" if self.done else f"{self.rows:,} rows, {_size(self.rows_bytes)} so far"
+        if spent_s:
+            rate = self.done / spent_s
+            yield f"{_size(rate)}/s" if self.done else f"{self.rows / spent_s:,.0f} rows/s"
+            if self.done and self.total:
+                yield f"about {spell_duration(round((self.total - self.done) / rate))} left"
 
 
 def _size(size_bytes: float) -> str:

@@ -1,7 +1,7 @@
 """Reads raw files as tables, and holds their columns and values to the dataset's contract."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.raw_stream import watched_reads
 from artifact_pipelines.datasets.registry import check_content
 from artifact_pipelines.datasets.sandbox import open_in_child
 from artifact_pipelines.storage.artifact import Artifact
@@ -19,15 +20,24 @@ from artifact_pipelines.storage.local_paths import verified_path
 
 @contextmanager
 def open_stored(
-    stored: Artifact, file_type: str, label: str, file_format: IFileFormat, contract: Contract
+    stored: Artifact,
+    file_type: str,
+    label: str,
+    file_format: IFileFormat,
+    contract: Contract,
+    watch: Callable[[int, int | None], object] | None = None,
 ) -> Iterator[OpenTable]:
     """Open a stored raw file as `open_table` does, and check its bytes while they are read.
+
+    Args:
+        watch: Takes how many bytes of a text file are read, and of how many; see `watched_reads`.
 
     Raises:
         IntegrityError: They are damaged.
     """
     with (
         verified_path(stored) as file,
+        watched_reads(file.path, watch),
         open_table(RawFile(file.path, file_type, label), file_format, contract) as opened,
     ):
         yield dataclasses.replace(opened, batches=file.batches(opened.batches))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
@@ -30,6 +30,8 @@ class UnionFiles:
     Attributes:
         raw: The raw content that is new, or read again.
         name: The name under which it was dropped.
+        rules: How files are read now. Rows of a table that was read by other rules are not copied.
+        watch: Takes how far that file is read; see `open_stored`.
     """
 
     catalog: Catalog
@@ -37,8 +39,10 @@ class UnionFiles:
     dataset: str
     raw: Materialization
     name: str
+    rules: str
     file_format: IFileFormat
     file_column: str | None = None
+    watch: Callable[[int, int | None], object] | None = None
 
     def inputs(self) -> list[LoadedInput]:
         """Return the raw contents of all other files: the union is made from them too."""
@@ -54,8 +58,9 @@ class UnionFiles:
             contract: Without a version before, or with other rules for values, all files are read again.
         """
         files, table = self._files, self.current
-        is_checked = table is not None and table.source.get("checks", "") == contract.checks()
-        counted = counted_files(table.source, table.row_count) if table and contract.before and is_checked else {}
+        read_by = {"rules": self.rules, "checks": contract.checks()}
+        is_same = table is not None and all(table.source.get(name, "") == each for name, each in read_by.items())
+        counted = counted_files(table.source, table.row_count) if table and contract.before and is_same else {}
         anew = [name for name in sorted(files) if name == self.name or name not in counted]
         bad = self._bad_rows(set(counted) - set(anew)) if contract.leaves_out else None
         union = UnionTable(files, anew, self._open, self.file_column, bad)
@@ -101,7 +106,8 @@ class UnionFiles:
     def _open(self, name: str, contract: Contract) -> AbstractContextManager[OpenTable]:
         made = self.raw if name == self.name else self._raw(self._files[name])
         stored = self.producer.artifact(made.file)
-        return open_stored(stored, made.file.file_type, name, self.file_format, contract)
+        watch = self.watch if name == self.name else None
+        return open_stored(stored, made.file.file_type, name, self.file_format, contract, watch)
 
     def _raw(self, file: CountedFile) -> Materialization:
         selection = Selection(file_id=FileId(file.file_id))

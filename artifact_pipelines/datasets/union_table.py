@@ -5,7 +5,7 @@ and the rows of the others are copied. All files are read again only after a cha
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -75,39 +75,47 @@ class UnionTable:
             SourceError: As `open_table`.
         """
         rows: dict[str, int] = {}
-        for name in self.anew[:-1]:
+        columns = _columns(before.schema if before else (), self.file_column)
+        *others, last = sorted(self.anew, key=self._arrival)  # in which they had to follow each other before
+        own: dict[str, Contract] = {}
+        for name in others:
             with self.open(name, contract) as table:
-                contract = self._followed(contract, table, name)
+                contract = self._followed(contract, table, name, columns)
+                own[name] = _with_columns(contract, table.batches.schema.names)
                 rows[name] = sum(batch.num_rows for batch in table.batches)
-        last = self.anew[-1]
         with self.open(last, contract) as table:
-            contract = self._followed(contract, table, last)
-            schema = pa.schema([pa.field(field.name, field.type) for field in table.batches.schema])
+            contract = self._followed(contract, table, last, columns)
+            schema = pa.schema(list(columns.items()))
             if self.file_column:
                 schema = schema.append(pa.field(self.file_column, pa.string()))
+            own = {name: _with_columns(contract, each.before.columns) for name, each in own.items() if each.before}
             old = _Rows(before or ())
-            batches = self._batches(old, counted, {last: table}, contract, schema)
+            batches = self._batches(old, counted, {last: table}, own, schema)
             names = sorted(self.files)
             files = [dataclasses.replace(self.files[n], rows=rows.get(n, self.files[n].rows)) for n in names]
             reader = pa.RecordBatchReader.from_batches(schema, batches)
             yield OpenTable(reader, table.read_as, bad=self.bad), [f if f.name != last else _rest(f) for f in files]
 
-    def _followed(self, contract: Contract, table: OpenTable, name: str) -> Contract:
-        """Return the contract that the next file has to follow, and later this one."""
+    def _arrival(self, name: str) -> int:
+        return self.files[name].materialization_id
+
+    def _followed(self, contract: Contract, table: OpenTable, name: str, columns: dict[str, pa.DataType]) -> Contract:
+        """Return the contract that the next file has to follow, and add the columns of this one to all columns."""
         schema = table.batches.schema
         if self.file_column in schema.names:
             remedy = "Rename the column in the file, or set another `file_column` in the dataset's YAML file"
             raise SchemaMismatchError(name, f"column {self.file_column!r} is to hold the name of the file", remedy)
-        columns = {field.name: arrow_name(field.type).replace("large_", "") for field in schema}
+        columns.update(_columns(schema))
+        names = {column: arrow_name(kind).replace("large_", "") for column, kind in columns.items()}
         version = contract.before.version if contract.before else 0
-        return dataclasses.replace(contract, before=VersionBefore(version, columns, table.read_as))
+        return dataclasses.replace(contract, before=VersionBefore(version, names, table.read_as))
 
     def _batches(
         self,
         old: "_Rows",
         counted: Mapping[str, CountedFile],
         opened: Mapping[str, OpenTable],
-        contract: Contract,
+        contracts: Mapping[str, Contract],
         schema: pa.Schema,
     ) -> Iterator[pa.RecordBatch]:
         for name in sorted({*self.files, *counted}):
@@ -118,11 +126,22 @@ class UnionTable:
                 pass  # replaced
             names = {self.file_column: name} if self.file_column else {}
             with ExitStack() as stack:
-                table = opened.get(name) or stack.enter_context(self.open(name, contract))
+                table = opened.get(name) or stack.enter_context(self.open(name, contracts[name]))
                 yield from (_fitted(batch, schema, names) for batch in table.batches)
                 if self.bad is not None and table.bad is not None:
                     for batch in table.bad.batches():
                         self.bad.add_batch(batch)
+
+
+def _columns(fields: Iterable[pa.Field], without: str | None = None) -> dict[str, pa.DataType]:
+    return {field.name: field.type for field in fields if field.name != without}
+
+
+def _with_columns(contract: Contract, names: Collection[str]) -> Contract:
+    """Return a contract for a file that has these columns and was read before some others came."""
+    assert contract.before is not None
+    columns = {name: kind for name, kind in contract.before.columns.items() if name in names}
+    return dataclasses.replace(contract, before=dataclasses.replace(contract.before, columns=columns))
 
 
 def _rest(file: CountedFile) -> CountedFile:

@@ -98,6 +98,34 @@ def compression_of(path: pathlib.Path) -> str | None:
     return next((name for magic, (name, _) in _COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
+_watchers: dict[pathlib.Path, Callable[[int, int | None], object]] = {}
+
+
+@contextlib.contextmanager
+def watched_reads(path: pathlib.Path, watch: Callable[[int, int | None], object] | None) -> Iterator[None]:
+    """Let a function know how many plain bytes of a file are read, whoever reads it, and of how many if known."""
+    if watch is not None:
+        _watchers[path] = watch
+    try:
+        yield
+    finally:
+        _watchers.pop(path, None)
+
+
+class _Watched:
+    """Bytes that tell how many of them are read."""
+
+    def __init__(self, stream: IBytes, watch: Callable[[int, int | None], object], total: int | None) -> None:
+        self._stream, self._watch, self._total = stream, watch, total
+        self._count = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._count += len(data)
+        self._watch(self._count, self._total)
+        return data
+
+
 @contextlib.contextmanager
 def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     """Open the uncompressed bytes of a file.
@@ -111,7 +139,9 @@ def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     with _damage_explained(label, name):
         stream = open_member(path, label) if name == "zip" else opened(path)
     with stream as plain:
-        yield _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
+        found = _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
+        watch = _watchers.get(path)
+        yield _Watched(found, watch, None if name else path.stat().st_size) if watch else found
 
 
 @contextlib.contextmanager
