@@ -112,10 +112,10 @@ def _to_arrow(frame: "pd.DataFrame") -> "pa.Table":
         table = pa.Table.from_pandas(frame, preserve_index=True if len(frame) and not len(frame.columns) else None)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise _explain_refusal(frame, error) from error
-    for name, kind, (_, column) in zip(table.schema.names, table.schema.types, frame.items(), strict=False):
+    for place, field in enumerate(list(table.schema)[: len(frame.columns)]):
         # Arrow makes lists of sets, in an order that differs between processes.
-        if column.dtype == object and pa.types.is_nested(kind) and any(map(_contains_set, column)):
-            raise UnsupportedColumnError(name, "set", "Turn each set into a sorted list.")
+        if pa.types.is_nested(field.type) and any(map(_contains_set, frame.iloc[:, place])):
+            raise UnsupportedColumnError(field.name, "set", "Turn each set into a sorted list.")
     _check_labels(frame)
     return _add_categories(table, frame)
 
@@ -125,6 +125,8 @@ def _check_labels(frame: "pd.DataFrame") -> None:
     import pandas as pd
     import pyarrow as pa
 
+    if str(frame.columns.dtype) in ("object", "str") and all(type(label) is str for label in frame.columns):
+        return  # the usual case; the look below costs as much as the conversion of a wide frame
     try:
         is_same = pa.Table.from_pandas(pd.DataFrame(columns=frame.columns)).to_pandas().columns.equals(frame.columns)
     except (pa.ArrowException, KeyError, TypeError, ValueError):
