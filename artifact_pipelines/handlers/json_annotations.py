@@ -105,7 +105,10 @@ def _is_equal(made: Any, stored: Any) -> bool:
 def _find_in_dict(made: Any, stored: dict[str, Any]) -> str | None:
     """Do as `find_difference` for a stored dict, of which a dataclass may be made."""
     if isinstance(made, dict):
-        return _find_in(made, made.values(), stored.values()) or _find_in(made, made, stored)
+        # A key of JSON is always text; one that is not was stored with a tag.
+        keys = [name for name in zip(made, stored, strict=False) if not isinstance(name[1], str)]
+        inner = _find_in(made, made.values(), stored.values())
+        return _find_in(stored, *zip(*keys, strict=True)) if inner is None and keys else inner
     if not dataclasses.is_dataclass(made) or hasattr(made, "__pydantic_validator__"):
         return None
     if getattr(made, "__dict__", None) == stored:
@@ -123,8 +126,8 @@ def _find_in(names: Iterable[Any], made: Iterable[Any], stored: Iterable[Any]) -
 
 def _is_misread(made: Any, stored: Any) -> bool:
     """True if two values that are not equal are not the same in two types either."""
-    if isinstance(made, decimal.Decimal) and isinstance(stored, float):  # as its text says
-        return float(made) != stored and stored == stored
+    if isinstance(made, decimal.Decimal) and isinstance(stored, str | float):  # as its text says
+        return isinstance(stored, float) and float(made) != stored and stored == stored
     if isinstance(made, numbers.Number):
         return not (made != made and stored != stored)
     if isinstance(stored, numbers.Number):

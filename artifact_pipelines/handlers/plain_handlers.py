@@ -36,7 +36,7 @@ def is_stream(value: object) -> bool:
     read = getattr(value, "read", None)
     try:
         parameters = list(inspect.signature(read).parameters.values()) if callable(read) else None
-    except ValueError:  # written in C, without a signature
+    except (TypeError, ValueError):  # written in C, without a signature
         return True
     if parameters is None:
         return False

@@ -108,15 +108,25 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
     )
 
 
-def stores_nothing(asked: InputAsked) -> bool:
-    """True if the asset of an input returns no value, such as with `-> None`."""
+def why_nothing(asked: InputAsked) -> str | None:
+    """Return why the asset of an input stores nothing, if it returns no value; else None."""
     if asked.step is None or asked.key is None:
-        return False
-    graph = whole_asset_graph(asked.step)
-    asset = graph.get(asked.key).assets_def if graph.has(asked.key) else None
+        return None
+    if _is_of_nothing(asked.step, asked.key):
+        return "it returns no value, as its annotation says"
+    event = asked.step.instance.get_latest_materialization_event(asked.key)
+    made = event.asset_materialization if event else None
+    if made is None or any(name.startswith("artifact/file_id") for name in made.metadata):
+        return None
+    return "its last run returned no value, such as a MaterializeResult without one, or another IO manager stored it"
+
+
+def _is_of_nothing(step: StepExecutionContext, key: dg.AssetKey) -> bool:
+    graph = whole_asset_graph(step)
+    asset = graph.get(key).assets_def if graph.has(key) else None
     if asset is None or not asset.is_executable:
         return False
-    name = asset.get_output_name_for_asset_key(asked.key)
+    name = asset.get_output_name_for_asset_key(key)
     return bool(asset.node_def.output_def_named(name).dagster_type.is_nothing)
 
 

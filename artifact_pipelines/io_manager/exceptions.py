@@ -47,11 +47,12 @@ class StoresNothingError(UsageError):
     """An input is of an asset that returns no value, so there is nothing to load."""
 
     asset: str
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"Asset {self.asset} returns no value, as its annotation says, so nothing of it is stored. Depend on it without "
-            f"an input, with deps=[{self.asset!r}], or let it return a value."
+            f"Nothing of asset {self.asset} is stored: {self.reason}. Depend on it without an input, with "
+            f"deps=[{self.asset!r}], or let it return a value."
         )
 
 

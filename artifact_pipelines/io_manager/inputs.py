@@ -17,7 +17,7 @@ from artifact_pipelines.handlers.exceptions import MissingPartitionsError
 from artifact_pipelines.handlers.partitions import LoadedPartitions, gather_partitions
 from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.validation import check_table
-from artifact_pipelines.io_manager.asked import InputAsked, stores_nothing
+from artifact_pipelines.io_manager.asked import InputAsked, why_nothing
 from artifact_pipelines.io_manager.exceptions import StoresNothingError, failures_explained
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.staleness import correct_input_version
@@ -148,7 +148,8 @@ class InputLoader:
         if not partitions or (len(asked.keys) == 1 and not may_be_missing):
             nothing = self._catalog.materializations.nothing_found(asked.asset, missing[0], asked.selection)
             if asked.selection is not None or not allows_none(asked.annotation):
-                raise StoresNothingError(asked.asset) if stores_nothing(asked) else nothing
+                reason = None if asked.selection else why_nothing(asked)
+                raise StoresNothingError(asked.asset, reason) if reason else nothing
             asked.warn(f"{nothing} Until then the input is None, as its annotation allows.")
             return
         selected = None if asked.selection is None else str(asked.selection)

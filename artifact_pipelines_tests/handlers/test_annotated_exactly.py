@@ -6,6 +6,7 @@ import datetime
 import decimal
 import math
 import pathlib
+import uuid
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ import pydantic
 import pytest
 
 from artifact_pipelines.handlers.exceptions import ContentMismatchError, RoundedColumnError, UnstorableValueError
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
-from artifact_pipelines_tests.handlers.writing import round_trip, stored
+from artifact_pipelines_tests.handlers.writing import keep, round_trip, stored
 
 TIME, ZONED = pd.Timestamp("2026-01-01 05:00"), pd.Timestamp("2026-01-01 05:00", tz="Europe/Berlin")
 DAY = datetime.date(2026, 1, 1)
@@ -99,6 +101,8 @@ def test_value_comes_back_as_annotated(tmp_path: pathlib.Path, value: Any, annot
         (("5", DAY), tuple[int, datetime.date], "0"),
         (datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), datetime.date, "the value"),
         ([1, 1], set[int], "the value"),
+        ({2**53 + 1: 1}, dict[float, int], str(2**53 + 1)),
+        ({"": 2**53 + 1}, dict[str, float], "the value"),
         (2**53 + 1, complex, "the value"),
     ],
     ids=repr,
@@ -108,6 +112,22 @@ def test_conversion_that_is_not_exact_is_refused(
 ) -> None:
     with pytest.raises(ContentMismatchError, match=f": {place}: as this type it would be another value"):
         round_trip(tmp_path, value, annotation)
+
+
+@dataclasses.dataclass
+class Order:
+    price: decimal.Decimal
+    day: datetime.date
+    more: dict[int, uuid.UUID]
+
+
+def test_json_of_other_programs_is_read_as_annotated(tmp_path: pathlib.Path) -> None:
+    text = b'[{"price": "1.10", "day": "2026-01-01", "more": {"1": "00000000-0000-0000-0000-000000000005"}}]'
+    found = TypeHandlers().read(keep(tmp_path, text, "json"), list[Order])
+    assert found == [Order(decimal.Decimal("1.10"), DAY, {1: uuid.UUID(int=5)})]
+    assert TypeHandlers().read(keep(tmp_path, b'{"1": 0.1}', "json"), dict[int, decimal.Decimal]) == {
+        1: decimal.Decimal("0.1")
+    }
 
 
 @pytest.mark.parametrize(

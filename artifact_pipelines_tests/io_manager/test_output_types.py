@@ -121,12 +121,22 @@ def test_upstream_that_returns_nothing_is_explained(ours: ArtifactIOManager) -> 
     def below(nothing: Any) -> None:
         raise AssertionError
 
+    @dg.asset
+    def result() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return dg.MaterializeResult()
+
+    @dg.asset
+    def below_result(result: Any) -> None:
+        raise AssertionError
+
+    pairs = [(nothing, below, "it returns no value, as its"), (result, below_result, "its last run returned no value")]
     with dg.DagsterInstance.ephemeral() as instance:
-        for selection in (["nothing", "below"], ["below"]):
-            options: Any = {"selection": selection, "instance": instance, "raise_on_error": False}
-            result = dg.materialize([nothing, below], resources={"io_manager": ours}, **options)
-            assert "Asset nothing returns no value" in failure_of(result)
-            assert "deps=['nothing']" in failure_of(result)
+        for upstream, downstream, reason in pairs:
+            for selection in ([upstream, downstream], [downstream]):
+                options: Any = {"selection": selection, "instance": instance, "raise_on_error": False}
+                text = failure_of(dg.materialize([upstream, downstream], resources={"io_manager": ours}, **options))
+                assert f"Nothing of asset {upstream.key.path[0]} is stored: {reason}" in text
+                assert f"deps=['{upstream.key.path[0]}']" in text
 
 
 @pytest.mark.parametrize("value", [zipfile.ZipFile(io.BytesIO(), "w"), configparser.ConfigParser()])
