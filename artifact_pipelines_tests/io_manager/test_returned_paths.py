@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from artifact_pipelines import open_store
+from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.storage.file_types import safe_file_name
+from artifact_pipelines_tests.handlers.writing import keep
 
 HOSTILE = {
     "a\nb\t.csv": "a%0Ab%09.csv",
@@ -72,6 +74,11 @@ def test_name_never_leads_out_of_its_folder() -> None:
     assert [safe_file_name(name) for name in ("", ".", "..")] == [None, None, None]
     assert safe_file_name("../a/\0b") == "..%2Fa%2F%00b"
     assert [safe_file_name(name) for name in HOSTILE.values()] == [*HOSTILE.values()]
+
+
+def test_name_that_another_program_wrote_into_the_catalog_is_escaped(tmp_path: pathlib.Path) -> None:
+    found = TypeHandlers().read(keep(tmp_path, b"data", "bin"), pathlib.Path, file_name="../../x")
+    assert (found.name, found.read_bytes()) == ("..%2F..%2Fx", b"data")
 
 
 def test_long_name_is_cut_before_its_extensions() -> None:
