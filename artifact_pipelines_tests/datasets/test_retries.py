@@ -38,7 +38,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     pauses_s = {Fault.DATA: (), Fault.DEATH: PAUSES_S, Fault.OUTAGE: (*PAUSES_S, 8000.0)}
     monkeypatch.setattr(retries, "PAUSES_S", pauses_s)
     monkeypatch.setattr(sensors, "PAUSES_S", pauses_s)
-    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
     return clock
 
 
@@ -79,7 +78,8 @@ class Crashing:
 
 
 @pytest.fixture
-def crashing(settings: Settings, instance: dg.DagsterInstance) -> Crashing:
+def crashing(settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Crashing:
+    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
     return Crashing(settings, instance)
 
 
@@ -231,7 +231,7 @@ def test_file_is_given_up_with_the_error_if_the_store_stays_away(
     crashing: Crashing, clock: Clock, outage: Outage
 ) -> None:
     crashing.project.drop(CSV)
-    outage.assets = ["flights/raw"]
+    outage.assets = ["flights/table"]
     for _ in range(5):
         crashing.project.settle()
         clock.ahead_s += 10_000
