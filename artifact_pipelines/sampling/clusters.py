@@ -51,7 +51,7 @@ class IClusterDesign(ISamplingDesign):
     cluster_probabilities: Literal["equal", "size"] = pydantic.Field(
         default="equal", description="`size`: proportional to the rows of a cluster, by sequential Poisson sampling."
     )
-    null_clusters: Literal["own", "refuse"] = pydantic.Field(
+    null_clusters: Literal["own", "error"] = pydantic.Field(
         default="own", description="Rows with a null in a cluster column: a cluster of their own, or an error."
     )
 
@@ -67,7 +67,7 @@ class IClusterDesign(ISamplingDesign):
             InvalidArgumentError: A value is null, and the design refuses that.
         """
         columns = batch.read(self.cluster)
-        if self.null_clusters == "refuse" and sum(columns.null_count().row(0)):
+        if self.null_clusters == "error" and sum(columns.null_count().row(0)):
             row = int(columns.select(pl.any_horizontal(pl.all().is_null()).arg_max()).item())
             place = f"cluster: {', '.join(self.cluster)} in row {batch.ordinals[row] + 1:,}"
             raise InvalidArgumentError(place, None, "a value; `null_clusters: own` makes a cluster of such rows")

@@ -1,7 +1,26 @@
-"""Rows that a user's SQL condition leaves in."""
+"""The rows that a design can draw: those of its condition, with the numbers of its seed and wave."""
 
-from artifact_pipelines.sampling.rows import Rows
+import dataclasses
+from collections.abc import Sequence
+
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.population import Population
+from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.tabular.sql_expression import SqlCondition
+
+
+def rows_of(population: Population, design: ISamplingDesign, key: Sequence[str]) -> Rows:
+    """Return the rows that a design can draw.
+
+    Raises:
+        SqlExpressionError: Its condition is not one SQL expression over the columns.
+        InvalidArgumentError: It has a panel, and not the same share of all rows.
+    """
+    rows = rows_where(Rows(population, Identity(key, design.seed)), design.where)
+    if design.panel is None:
+        return rows
+    shift = design.panel.shift(design.share(rows.count))
+    return dataclasses.replace(rows, identity=dataclasses.replace(rows.identity, shift=shift))
 
 
 def rows_where(rows: Rows, condition: str | None) -> Rows:

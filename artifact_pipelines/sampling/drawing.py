@@ -12,7 +12,7 @@ import polars.selectors as cs
 
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.sampling.choice import Choice
-from artifact_pipelines.sampling.conditions import rows_where
+from artifact_pipelines.sampling.conditions import rows_of
 from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame, strata_drawn
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import Population, population_of_frame, population_of_scan
@@ -64,7 +64,7 @@ def draw_from(
     every.check_columns("key", key)
     every.check_columns("order_by", design.order_by)
     columns = list(every.check_columns("columns", design.columns or population.schema().names()))
-    choice = design.choose(rows_where(every, design.where))
+    choice = design.choose(rows_of(population, design, key))
     rows = take(population, choice, list(dict.fromkeys([*columns, *design.order_by])))
     if design.order_by:
         shown = cs.by_name(*columns, *choice.added)

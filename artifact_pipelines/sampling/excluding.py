@@ -11,9 +11,9 @@ import pydantic
 from pydantic.json_schema import SkipJsonSchema
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.conditions import rows_where
+from artifact_pipelines.sampling.conditions import rows_of
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Identity, Rows
+from artifact_pipelines.sampling.rows import Rows
 
 OtherSample = str | SkipJsonSchema[pydantic.InstanceOf[ISamplingDesign]]
 
@@ -29,6 +29,10 @@ class IExcludingDesign(ISamplingDesign):
     def _tagged(self, exclude: Sequence[OtherSample], info: pydantic.FieldSerializationInfo) -> list[Any]:
         return [one if isinstance(one, str) else tagged(one, info) for one in exclude]
 
+    def turns(self) -> int:
+        """Return how many assignments of numbers this design and those that it excludes use, of one seed."""
+        return sum(turns_of(other) for other in self.exclude)
+
     def rest(self, rows: Rows) -> Rows:
         """Return the rows that the other samples leave.
 
@@ -38,8 +42,7 @@ class IExcludingDesign(ISamplingDesign):
         for other in self.exclude:
             if isinstance(other, str):
                 raise InvalidArgumentError("exclude", other, "a design: only the samples of a dataset have names")
-            whole = Rows(rows.population, Identity(rows.identity.key, other.seed))
-            rows = rows.without(other.choose(rows_where(whole, other.where)).ordinals())
+            rows = rows.without(other.choose(rows_of(rows.population, other, rows.identity.key)).ordinals())
         return rows
 
     def with_samples(self, samples: Mapping[str, ISamplingDesign], within: Sequence[str]) -> Self:
@@ -73,6 +76,11 @@ def with_excluded_designs(samples: Mapping[str, ISamplingDesign]) -> dict[str, I
         name: design.with_samples(samples, [name]) if isinstance(design, IExcludingDesign) else design
         for name, design in samples.items()
     }
+
+
+def turns_of(other: OtherSample) -> int:
+    """Return how many assignments of numbers a sample uses, of one seed: one, but for rounds."""
+    return other.turns() if isinstance(other, IExcludingDesign) else 1
 
 
 def tagged(design: ISamplingDesign, info: pydantic.FieldSerializationInfo) -> dict[str, Any]:

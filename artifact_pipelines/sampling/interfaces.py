@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import pydantic
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.declarations import Declaration
 from artifact_pipelines.sampling.choice import Choice
+from artifact_pipelines.sampling.panel import Panel
 from artifact_pipelines.sampling.rows import Rows
 
 SEEDS = 2**63
@@ -29,6 +31,10 @@ class ISamplingDesign(Declaration, abc.ABC):
         default=(), description="Columns by which the sample is sorted; left out: the order of the table."
     )
 
+    panel: Panel | None = pydantic.Field(
+        default=None, description="Wave of a sample of which a share of the rows stays from wave to wave."
+    )
+
     @abc.abstractmethod
     def summary(self) -> str:
         """Return what is drawn, such as `Simple random sample of 100 rows without replacement`."""
@@ -40,6 +46,16 @@ class ISamplingDesign(Declaration, abc.ABC):
         Raises:
             UsageError: The rows do not fit the design.
         """
+
+    def share(self, population_size: int) -> float:
+        """Return the share of rows that is drawn, if it is the same for all rows.
+
+        Raises:
+            InvalidArgumentError: It is not, so no rotation keeps the same share of all rows.
+        """
+        raise InvalidArgumentError(
+            "panel", self.tag(), "of simple_random, bernoulli or a proportional stratified design"
+        )
 
     def description(self, dataset: str, key: Sequence[str]) -> str:
         """Return the asset's description, in Markdown."""

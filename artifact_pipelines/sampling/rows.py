@@ -35,16 +35,20 @@ class Identity:
     Attributes:
         key: Columns that identify a row; empty: its position does.
         seed: Selects one of all possible assignments of numbers.
+        shift: Is taken from all numbers, modulo 2**64.
     """
 
     key: Sequence[str]
     seed: int
+    shift: int = 0
 
     def numbers(self, batch: "Batch") -> Numbers:
         """Return the permanent random numbers of the rows of a batch."""
         if self.key:
-            return permanent_random_numbers(batch.read(self.key), self.seed)
-        return numbers_of_positions(batch.ordinals, self.seed)
+            numbers = permanent_random_numbers(batch.read(self.key), self.seed)
+        else:
+            numbers = numbers_of_positions(batch.ordinals, self.seed)
+        return numbers - np.uint64(self.shift) if self.shift else numbers
 
 
 class Batch:

@@ -69,7 +69,7 @@ def test_null_is_a_cluster_of_its_own_or_refused() -> None:
     frame = SHOPS.with_columns(shop=pl.when(pl.col("shop") != 2).then("shop"))
     assert "null" in drawn(Cluster(cluster=["shop"], clusters=4), frame)["cluster"]
     with pytest.raises(InvalidArgumentError, match="^cluster: shop in row 4 must be a value; `null_clusters: own`"):
-        drawn(Cluster(cluster=["shop"], clusters=4, null_clusters="refuse"), frame)
+        drawn(Cluster(cluster=["shop"], clusters=4, null_clusters="error"), frame)
 
 
 def test_clusters_that_are_smaller_than_asked_are_drawn_whole_and_reported() -> None:

@@ -10,6 +10,7 @@ import pytest
 from artifact_pipelines import DatasetPipeline
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.designs.multi_round import MultiRound
+from artifact_pipelines.sampling.designs.pps import Pps
 from artifact_pipelines.sampling.designs.residual import Residual
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
@@ -80,7 +81,9 @@ def test_rows_of_excluded_samples_are_not_drawn() -> None:
     assert not ids(other) & ids(MultiRound(exclude=[other], rounds=[SimpleRandom(n=700)]))
 
 
-@pytest.mark.parametrize("field", [{"seed": 3}, {"columns": ["id"]}, {"order_by": ["id"]}])
+@pytest.mark.parametrize(
+    "field", [{"seed": 3}, {"columns": ["id"]}, {"order_by": ["id"]}, {"panel": {"wave": 1, "overlap": 0.5}}]
+)
 def test_round_has_no_fields_of_the_whole_sample(field: dict[str, Any]) -> None:
     with pytest.raises(pydantic.ValidationError, match=f"round 1: {next(iter(field))} can be given for all rounds"):
         MultiRound.model_validate({"rounds": [{"n": 1, **field}]})
@@ -142,3 +145,16 @@ def test_positions_in_the_sample_are_those_of_the_table() -> None:
     found = drawn(ROUNDS)
     assert found["id"].is_sorted()
     assert np.array_equal(found["size"], found["id"] % 7 + 1)
+
+
+def test_rows_that_an_excluded_sample_leaves_are_equally_likely_though_their_sizes_differ() -> None:
+    """The excluded sample takes rows of small u / size; with the same numbers small rows would be left to be drawn."""
+    small = pl.DataFrame({"id": range(6), "size": [1.0, 1.0, 2.0, 2.0, 4.0, 8.0]})
+    left, taken = np.zeros(6), np.zeros(6)
+    for seed in range(500):
+        other = Pps(n=2, size="size", seed=seed)
+        rest = drawn(Residual(exclude=[other]), small)["id"].to_numpy()
+        left[rest] += 1
+        taken[drawn(MultiRound(exclude=[other], rounds=[SimpleRandom(n=1)], seed=seed), small)["id"].to_numpy()] += 1
+    expected = left / 4
+    assert ((taken - expected) ** 2 / expected).sum() < 20.5, "5 degrees of freedom: above once in 1,000"

@@ -27,7 +27,7 @@ def rows_with_shares(frame: pl.DataFrame, shares: Sequence[float], cuts: Sequenc
     numbers = (np.asarray(shares, np.float64) * 2.0**64).astype(np.uint64)
     whole = population_of_frame(frame)
     population = Population(whole.scan, [0, *cuts, frame.height]) if cuts else whole
-    return Rows(population, GivenNumbers((), 0, numbers))
+    return Rows(population, GivenNumbers((), 0, given=numbers))
 
 
 def rows_in_every_order(frame: pl.DataFrame) -> Iterator[Rows]:

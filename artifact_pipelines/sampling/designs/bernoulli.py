@@ -26,6 +26,10 @@ class Bernoulli(ISamplingDesign):
         """See `ISamplingDesign`."""
         return f"Bernoulli sample: each row with probability {self.probability}"
 
+    def share(self, population_size: int) -> float:
+        """See `ISamplingDesign`."""
+        return self.probability
+
     def choose(self, rows: Rows) -> Choice:
         """Choose the rows with u < π.
 

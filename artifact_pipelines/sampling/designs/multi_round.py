@@ -18,7 +18,7 @@ from artifact_pipelines.sampling.rows import Rows
 from artifact_pipelines.sampling.single_designs import SINGLE_DESIGNS
 
 Round = Annotated[ISamplingDesign, OneOf(SINGLE_DESIGNS, default=SINGLE_DESIGNS[0])]
-_OF_THE_WHOLE = ("seed", "columns", "order_by")
+_OF_THE_WHOLE = ("seed", "columns", "order_by", "panel")
 
 
 class MultiRound(IExcludingDesign):
@@ -26,7 +26,7 @@ class MultiRound(IExcludingDesign):
 
     `inclusion_probability` is that of a round, given the rounds before it, and the weights of a round stand for the
     rows that it could draw. So each round is a sample in its own right: estimate from one round at a time. Rounds use
-    different random numbers, so the numbers that an earlier round has left over do not bias a later one.
+    other random numbers than the rounds and excluded samples before them, whose numbers would bias what is left.
     """
 
     design: Literal["multi_round"] = "multi_round"
@@ -50,12 +50,16 @@ class MultiRound(IExcludingDesign):
         """See `ISamplingDesign`."""
         return f"{len(self.rounds)} rounds without a common row: {'; '.join(one.summary() for one in self.rounds)}"
 
+    def turns(self) -> int:
+        """See `IExcludingDesign`."""
+        return super().turns() + len(self.rounds)
+
     def choose(self, rows: Rows) -> Choice:
-        """Choose round by round; the first has the numbers that its design would have alone."""
+        """Choose round by round; without excluded samples the first has the numbers that its design has alone."""
         left = self.rest(rows)
         population_size = left.count
         choices: list[Choice] = []
-        for number, design in enumerate(self.rounds):
+        for number, design in enumerate(self.rounds, super().turns()):
             seed = int(remixed(np.array([rows.identity.seed], np.uint64), number)[0])
             renumbered = dataclasses.replace(left, identity=dataclasses.replace(rows.identity, seed=seed))
             choices.append(design.choose(rows_where(renumbered, design.where)))

@@ -21,6 +21,10 @@ class SimpleRandom(SizedDesign):
         """See `ISamplingDesign`."""
         return f"Simple random sample of {self.size} without replacement"
 
+    def share(self, population_size: int) -> float:
+        """See `ISamplingDesign`."""
+        return min(1.0, self.size_of_sample(population_size) / max(1, population_size))
+
     def choose(self, rows: Rows) -> Choice:
         """Choose the min(n, N) rows with the smallest numbers; π = min(n, N) / N.
 
