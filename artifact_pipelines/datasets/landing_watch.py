@@ -33,7 +33,7 @@ from artifact_pipelines.storage.staging import hash_stream
 Counted = Mapping[str, Sequence[str]]
 """Names of the files whose rows are in a table, by the hash of their content."""
 WORK_S = 20.0
-"""A tick (60 s at most) begins no work on a file later than this; the next one goes on."""
+"""A tick (60 s at most) begins no work on a second file later than this; the next one goes on."""
 MOST_DECIDED = 200
 """A tick decides on this many files at most, so that neither its queries nor its time grow with those that wait."""
 MOST_REQUESTED = 10
@@ -203,19 +203,20 @@ class LandingWatch:
         contents = KnownContents(self, files.values())
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         markers = self.rules.markers(self.zone, self.source) if resting else {}
-        busy, read = set(busy), 0
+        busy, read, tried = set(busy), 0, 0
         for sighting in sorted(resting, key=lambda s: files[s.path].state == LandingState.QUARANTINED):
             file = files[sighting.path]
             if marker := self.rules.missing_marker(sighting, markers):
                 waiting = f"it waits for its marker {marker}"
                 decided[file.path] = dataclasses.replace(file, state=LandingState.SEEN, reason=waiting)
                 continue
-            if len(busy) >= most or read >= MOST_DECIDED or time.monotonic() > deadline:
+            if len(busy) >= most or read >= MOST_DECIDED or (tried and time.monotonic() > deadline):
                 break
             try:
                 partition = self.keys.of(file.path) if self.keys else None
                 if partition in busy:
                     continue
+                tried += 1
                 content_hash, read = self._hash(sighting), read + 1
                 decided[file.path] = decide(file, content_hash, contents.of(partition, content_hash), paths)
             except (SourceVanishedError, SourceChangedError):
@@ -233,8 +234,8 @@ class LandingWatch:
         """Clear away ingested files, oldest first, until the deadline. A file that has to stay gets the reason."""
         done = (LandingState.INGESTED, LandingState.DUPLICATE)
         changed = {}
-        for file in (file for file in files if records[file.path].state in done):
-            if time.monotonic() > deadline:
+        for tried, file in enumerate(file for file in files if records[file.path].state in done):
+            if tried and time.monotonic() > deadline:
                 break
             if stays := clear_away(self.rules, self.zone, self.dataset, file, self._is_intact):
                 changed[file.path] = dataclasses.replace(records[file.path], reason=stays)

@@ -20,6 +20,7 @@ MEMORY_BYTES = 512 << 20
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "hugeint", "decimal", "float", "double"} | {
     f"u{kind}" for kind in ("tinyint", "smallint", "integer", "bigint")
 }
+_FLOATS = {"float", "double"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,17 +124,26 @@ def _make_views(
     types = [dict(zip(table.columns, table.types, strict=True)) for table in tables.values()]
     shared = [name for name in types[1] if name in types[0] and name not in key]
     names = [*key, *shared]
-    columns = [_comparable(name, types[0][name], types[1][name]) for name in names]
-    for view, table in tables.items():
+    for (view, table), own, other in zip(tables.items(), types, reversed(types), strict=True):
+        columns = [_comparable(name, own[name], other[name]) for name in names]
         table.project(", ".join(f"{column} AS c{at}" for at, column in enumerate(columns))).create_view(view)
     return shared
 
 
-def _comparable(name: str, before: Any, after: Any) -> str:
-    """Return a column as SQL; as text, if its types have no values in common."""
+def _comparable(name: str, own: Any, other: Any) -> str:
+    """Return a column as SQL, so that it is equal to the same value of the other table's type.
+
+    Types that have no values in common are compared as text. A whole number is more than the nearest float.
+    """
     quoted = '"' + name.replace('"', '""') + '"'
-    is_same = before == after or {before.id, after.id} <= _NUMBERS
-    return quoted if is_same else f"CAST({quoted} AS VARCHAR)"
+    if own == other:
+        return quoted
+    if not {own.id, other.id} <= _NUMBERS:
+        return f"CAST({quoted} AS VARCHAR)"
+    if (own.id in _FLOATS) == (other.id in _FLOATS):
+        return quoted
+    whole = f"floor({quoted})" if own.id in {*_FLOATS, "decimal"} else quoted
+    return f"struct_pack(near := CAST({quoted} AS DOUBLE), whole := TRY_CAST({whole} AS HUGEINT))"
 
 
 def _leave_out_repeated(connection: duckdb.DuckDBPyConnection, key: range) -> int:

@@ -48,6 +48,17 @@ def test_column_of_another_type_is_compared_by_value(tmp_path: pathlib.Path) -> 
     assert found == RowDiff(("id",), 0, 0, 1, {"v": 1})
 
 
+def test_whole_number_is_not_equal_to_the_nearest_float(tmp_path: pathlib.Path) -> None:
+    before = {
+        "id": [1, 2, 3],
+        "v": [2**53 + 1, 2**53, None],
+        "d": pl.Series(["0.1", "0.5", "2.0"]).cast(pl.Decimal(38, 2)),
+    }
+    after = {"id": [1, 2, 3], "v": [2.0**53, 2.0**53, None], "d": [0.1, 0.5, 2.5]}
+    assert _diff(tmp_path, before, after, ["id"]) == RowDiff(("id",), 0, 0, 2, {"v": 1, "d": 1})
+    assert _diff(tmp_path, {"v": [1, 2**53 + 1]}, {"v": [1.0, 2.0**53]}, ["v"]) == RowDiff(("v",), 1, 1, 0, {})
+
+
 def test_values_that_differ_in_the_last_digit_differ(tmp_path: pathlib.Path) -> None:
     early, late = (pl.Series([1_700_000_000_000_000_000 + ns]).cast(pl.Datetime("ns", "UTC")) for ns in (0, 1))
     found = _diff(tmp_path, {"id": [1], "at": early}, {"id": [1], "at": late}, ["id"])
