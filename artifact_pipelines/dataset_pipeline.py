@@ -28,6 +28,7 @@ from artifact_pipelines.datasets.partition_keys import (
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, Contract, OnBadRows, OnSchemaChange
+from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
@@ -136,6 +137,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     )
     allow_empty: bool = pydantic.Field(
         default=False, description="True: a later file may have columns and no rows; else it is refused."
+    )
+    limits: Limits = pydantic.Field(
+        default=DEFAULT_LIMITS, description="Limits of the process that reads a Parquet, Arrow or Excel file."
     )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
@@ -247,6 +251,7 @@ class DatasetPipeline(dg.Component, dg.Model):
             self.on_bad_rows,
             self.max_bad_rows,
             self.allow_empty,
+            self.limits,
         )
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column

@@ -29,30 +29,14 @@ from artifact_pipelines.datasets.exceptions import ReaderDiedError, UnparsableSo
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile, Written
 from artifact_pipelines.datasets.reading.bad_rows import SCHEMA, BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.limits import Limits
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from artifact_pipelines.datasets.sandbox import main; main()"
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
 _PIECE_BYTES = 1 << 20
+_MOST_NOTE_BYTES = 256 << 20  # an error may hold a long value
 _LINES = pa.field("line", pa.int64())
 """The last column of the stream, if rows have lines."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of the process that reads a file.
-
-    Attributes:
-        memory_bytes: Of memory that it writes; a file that it maps does not count.
-        cpu_s: Of processor time; it gets one more second for each MB of the file.
-        silence_s: Longest time without an answer.
-    """
-
-    memory_bytes: int = 2 << 30
-    cpu_s: int = 600
-    silence_s: float = 300
-
-
-DEFAULT_LIMITS = Limits()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,7 +57,7 @@ _JOB = pydantic.TypeAdapter(_Job)
 
 @contextlib.contextmanager
 def open_in_child(
-    file_format: IFileFormat, file: RawFile, contract: Contract, limits: Limits = DEFAULT_LIMITS
+    file_format: IFileFormat, file: RawFile, contract: Contract, limits: Limits | None = None
 ) -> Iterator[OpenTable]:
     """Open a file as `file_format.open` does, in a child process.
 
@@ -81,7 +65,8 @@ def open_in_child(
         ReaderDiedError: The child died, or went beyond a limit; also when the table is read.
         ArtifactError: Whatever the format raises.
     """
-    limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + file.path.stat().st_size // 1_000_000)
+    limits = limits or contract.limits
+    limits = limits.model_copy(update={"cpu_s": limits.cpu_s + file.path.stat().st_size // 1_000_000})
     options = file_format.model_dump(mode="json", exclude_defaults=True)
     kind = type(file_format)
     job = _Job(kind.__module__, kind.__qualname__, options, file, contract, limits.memory_bytes, limits.cpu_s)
@@ -123,8 +108,8 @@ class _Reading:
     ) -> None:
         assert child.stdout is not None
         self._child, self._label, self._format, self._limits = child, label, file_format, limits
-        self._notes = _Pipe(notes, limits.silence_s, self._explain_silence)
-        self._table = _Pipe(child.stdout, limits.silence_s, self._explain_silence)
+        self._notes = _Pipe(notes, limits, self._error)
+        self._table = _Pipe(child.stdout, limits, self._error)
 
     def ask(self, job: bytes) -> None:
         """Send the child its task."""
@@ -147,12 +132,21 @@ class _Reading:
     ) -> Iterator[pa.RecordBatch]:
         with self._end_explained():
             for batch in reader:
+                self._check(batch)
                 self._lines = batch.columns[-1]
                 yield pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
             if bad is not None:
                 for batch in pa.ipc.open_stream(self._table):
+                    self._check(batch)
                     bad.add_batch(batch)
         self._next_note()  # or the child has not read the whole table
+
+    def _check(self, batch: pa.RecordBatch) -> None:
+        """Refuse arrays that are not what they claim: a child that a file has led astray is not trusted."""
+        try:
+            batch.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise UnparsableSourceError(self._label, self._format, "its data are damaged") from error
 
     def _written(self, places: Sequence[int]) -> Sequence[Written]:
         return [(int(self._lines[place].as_py()), None) for place in places]
@@ -166,14 +160,16 @@ class _Reading:
             raise self._error("gave no table") from error
 
     def _next_note(self) -> Mapping[str, Any]:
-        line = b""
-        while not line.endswith(b"\n"):
-            if not (piece := self._notes.read(1)):
-                raise self._error(self._end())
-            line += piece
-        note: Mapping[str, Any] = json.loads(line)
-        if "error" in note:
-            raise _error_of(note)
+        line = self._notes.line(_MOST_NOTE_BYTES)
+        if not line.endswith(b"\n"):
+            raise self._error(self._end() if len(line) < _MOST_NOTE_BYTES else "sent a note without an end")
+        try:
+            note: Mapping[str, Any] = json.loads(line)
+            error = _error_of(note) if "error" in note else None
+        except (ValueError, TypeError, KeyError, StopIteration) as fault:  # a child is not trusted
+            raise self._error("sent a note that cannot be read") from fault
+        if error is not None:
+            raise error
         if "memory" in note:
             raise self._error(f"needed more than {self._limits.memory_bytes >> 20:,} MiB of memory")
         return note
@@ -187,9 +183,6 @@ class _Reading:
             return f"was ended by signal {signal.Signals(-code).name}"
         return "failed unexpectedly, as the output of the step shows"
 
-    def _explain_silence(self) -> ReaderDiedError:
-        return self._error(f"gave no answer for {self._limits.silence_s:g} seconds")
-
     def _error(self, end: str) -> ReaderDiedError:
         return ReaderDiedError(self._label, self._format, end)
 
@@ -198,26 +191,43 @@ class _Pipe:
     """A pipe from a child, read by the parent with a limit of time.
 
     Args:
-        explain: Returns the error if the limit is passed.
+        error: Returns the error for the end of the child, in words.
     """
 
     closed = False
 
-    def __init__(self, stream: IO[bytes], silence_s: float, explain: Callable[[], Exception]) -> None:
-        self._descriptor, self._silence_s, self._explain = stream.fileno(), silence_s, explain
+    def __init__(self, stream: IO[bytes], limits: Limits, error: Callable[[str], Exception]) -> None:
+        self._descriptor, self._limits, self._error = stream.fileno(), limits, error
+        self._rest = b""
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, or fewer at the end."""
+        """Return so many bytes, or fewer at the end.
+
+        Raises:
+            ReaderDiedError: They are more than the child may have in memory, or do not come in time.
+        """
+        if size > self._limits.memory_bytes:
+            raise self._error("sent more at once than it may have in memory")
         found = bytearray()
-        while len(found) < size:
-            if not self._poll.poll(self._silence_s * 1_000):
-                raise self._explain()
-            if not (piece := os.read(self._descriptor, min(size - len(found), _PIECE_BYTES))):
-                break
+        while len(found) < size and (piece := self._piece(size - len(found))):
             found += piece
         return bytes(found)
+
+    def line(self, most: int) -> bytes:
+        """Return the bytes up to the next line end, or fewer at the end or beyond a number."""
+        found = bytearray(self._rest)
+        while b"\n" not in found and len(found) < most and (piece := self._piece(_PIECE_BYTES)):
+            found += piece
+        end = found.find(b"\n") + 1 or len(found)
+        self._rest = bytes(found[end:])
+        return bytes(found[:end])
+
+    def _piece(self, size: int) -> bytes:
+        if not self._poll.poll(self._limits.silence_s * 1_000):
+            raise self._error(f"gave no answer for {self._limits.silence_s:g} seconds")
+        return os.read(self._descriptor, min(size, _PIECE_BYTES))
 
 
 def _error_of(note: Mapping[str, Any]) -> ArtifactError:
@@ -276,10 +286,6 @@ def _send(job: _Job, table: IO[bytes], notes: IO[str]) -> None:
         with pa.ipc.new_stream(table, schema.append(_LINES) if has_lines else schema) as writer:
             table.flush()
             for batch in opened.batches:
-                try:
-                    batch.validate(full=True)  # the parent trusts what it gets
-                except pa.ArrowInvalid as error:
-                    raise UnparsableSourceError(job.file.label, kind.tag(), "its data are damaged") from error
                 writer.write_batch(_with_lines(batch, opened.written) if opened.written else batch)
                 table.flush()
         if opened.bad is not None:

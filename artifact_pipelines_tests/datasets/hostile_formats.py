@@ -26,13 +26,13 @@ class Hostile(IFileFormat):
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         if not self.is_late:
             self.do(file)
-        batch = pa.record_batch({"x": [1, 2, 3]})
+        batch = pa.record_batch({"x": ["1"]}) if self.deed == "damage" else pa.record_batch({"x": [1, 2, 3]})
         yield OpenTable(pa.RecordBatchReader.from_batches(batch.schema, self.batches(batch, file)), {"deed": self.deed})
 
     def batches(self, batch: pa.RecordBatch, file: RawFile) -> Iterator[pa.RecordBatch]:
         yield batch
         self.do(file)
-        yield batch
+        yield _damaged() if self.deed == "damage" else batch
 
     def do(self, file: RawFile) -> Any:
         match self.deed:
@@ -55,6 +55,22 @@ class Hostile(IFileFormat):
                 return pa.allocate_buffer(8 << 30)
             case "print":
                 return os.write(1, b"a library prints")
+            case "send nonsense":
+                for descriptor in range(3, 30):  # the pipe of the notes among them
+                    try:
+                        os.write(descriptor, b'{"error": "no such class"}\n')
+                    except OSError:
+                        continue
+                time.sleep(600)
+            case "damage":
+                return None
             case "look around":
                 assert not os.environ.keys() & {"AWS_SECRET_ACCESS_KEY", "ARTIFACT_CATALOG_URL"}
         return None
+
+
+def _damaged() -> pa.RecordBatch:
+    """Return a batch of texts that are none."""
+    offsets = pa.py_buffer(b"\0\0\0\0\1\0\0\0")
+    values = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
+    return pa.RecordBatch.from_arrays([values], ["x"])

@@ -10,8 +10,9 @@ import pytest
 from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.limits import Limits
 from artifact_pipelines.datasets.reading.typed_table import open_typed
-from artifact_pipelines.datasets.sandbox import Limits, open_in_child
+from artifact_pipelines.datasets.sandbox import open_in_child
 
 
 def raw(path: pathlib.Path, table: pa.Table, rows_of_group: int = 1 << 20) -> RawFile:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import ReaderDiedError, RefusedValueError
+from artifact_pipelines.datasets.exceptions import ReaderDiedError, RefusedValueError, UnparsableSourceError
 from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.sandbox import Limits, open_in_child
+from artifact_pipelines.datasets.reading.limits import Limits
+from artifact_pipelines.datasets.sandbox import open_in_child
 from artifact_pipelines.datasets.table_reader import open_table
 from artifact_pipelines_tests.datasets.hostile_formats import Hostile
 
@@ -38,6 +39,7 @@ def read(file: RawFile, file_format: IFileFormat, limits: Limits = SHORT) -> pa.
         ("abort", "was ended by signal SIGABRT", False),
         ("abort", "was ended by signal SIGABRT", True),
         ("exit", "failed unexpectedly", True),
+        ("send nonsense", "sent a note that cannot be read", False),
         ("fail", "failed unexpectedly", False),
         ("hoard", "needed more than 1,024 MiB of memory", False),
         ("hoard in arrow", "needed more than 1,024 MiB of memory", True),
@@ -47,6 +49,20 @@ def test_reader_that_dies_is_an_error_about_the_file(file: RawFile, deed: str, e
     with pytest.raises(ReaderDiedError, match=r"^inbox/flights.hostile cannot be read as hostile") as caught:
         read(file, Hostile(deed=deed, is_late=is_late))
     assert end in str(caught.value)
+
+
+def test_arrays_that_are_damaged_are_refused_by_the_parent(file: RawFile) -> None:
+    with pytest.raises(UnparsableSourceError, match="its data are damaged"):
+        read(file, Hostile(deed="damage"))
+
+
+def test_limits_of_the_dataset_are_those_of_the_reader(file: RawFile) -> None:
+    contract = Contract(limits=Limits(memory_bytes=100 << 20))
+    with (
+        pytest.raises(ReaderDiedError, match="more than 100 MiB"),
+        open_in_child(Hostile(deed="hoard"), file, contract),
+    ):
+        pass
 
 
 def test_reader_that_hangs_is_ended_after_its_silence(file: RawFile) -> None:

@@ -1,8 +1,10 @@
 """Zip archives with one file, and spreadsheets, which are zip archives too."""
 
 import contextlib
+import errno
 import io
 import pathlib
+import struct
 import zipfile
 from collections.abc import Iterator
 from typing import IO
@@ -45,8 +47,11 @@ def open_member(path: pathlib.Path, label: str) -> Iterator[IO[bytes]]:
     Raises:
         UnparsableSourceError: There is none, there are several, or it needs a password.
     """
-    with _open(path) as archive, archive.open(_member(archive, label)) as stream:
-        yield stream
+    with _open(path) as archive:
+        with _damage_translated():
+            stream = archive.open(_member(archive, label))
+        with stream:
+            yield stream
 
 
 def _member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
@@ -72,4 +77,16 @@ def _open(path: pathlib.Path) -> zipfile.ZipFile:
     record = end[end.rfind(b"PK\x05\x06") :]
     if int.from_bytes(record[12:16], "little") > _MOST_DIRECTORY_BYTES:
         raise zipfile.BadZipFile
-    return zipfile.ZipFile(path)
+    with _damage_translated():
+        return zipfile.ZipFile(path)
+
+
+@contextlib.contextmanager
+def _damage_translated() -> Iterator[None]:
+    """Turn all that a damaged directory or header makes the library raise into `BadZipFile`."""
+    try:
+        yield
+    except (NotImplementedError, ValueError, OSError, struct.error) as error:
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):  # of the disk, not of the data
+            raise
+        raise zipfile.BadZipFile from error

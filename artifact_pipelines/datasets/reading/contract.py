@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.column_types import ColumnType
+from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.reading.spelling import Spelling
 
@@ -46,6 +47,7 @@ class Contract:
         on_bad_rows: `fail`: a bad row refuses the file. `quarantine`: it is left out of the table and kept beside it.
         max_bad_rows: Largest share of bad rows; more refuse the file.
         allows_empty: True if a file without rows may follow a version.
+        limits: Of the process that reads a file.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -56,6 +58,7 @@ class Contract:
     on_bad_rows: OnBadRows = "fail"
     max_bad_rows: float = MOST_BAD_ROWS
     allows_empty: bool = False
+    limits: Limits = DEFAULT_LIMITS
 
     @classmethod
     def declared(
@@ -66,13 +69,14 @@ class Contract:
         on_bad_rows: OnBadRows = "fail",
         max_bad_rows: float = MOST_BAD_ROWS,
         allows_empty: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Self:
         """Return the contract that a YAML file declares."""
         types = {name: each.type for name, each in columns.items() if each.type is not None}
         rules = {
             name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
         }
-        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows, allows_empty)
+        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows, allows_empty, limits)
 
     @property
     def leaves_out(self) -> bool:

@@ -136,9 +136,9 @@ def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     """
     name = compression_of(path)
     opened = next((how for each, how in _COMPRESSIONS.values() if each == name), lambda path: path.open("rb"))
-    with _damage_explained(label, name):
-        stream = open_member(path, label) if name == "zip" else opened(path)
-    with stream as plain:
+    with contextlib.ExitStack() as stack:
+        with _damage_explained(label, name):
+            plain = stack.enter_context(open_member(path, label) if name == "zip" else opened(path))
         found = _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
         watch = _watchers.get(path)
         yield _Watched(found, watch, None if name else path.stat().st_size) if watch else found
