@@ -131,8 +131,9 @@ def check_block(block: Block, dialect: CsvDialect, line_end: bytes | None, label
 def _check_line_ends(block: Block, quotes: Positions | None, line_end: bytes, label: str) -> None:
     """Refuse line ends, outside of quotes, that are not like the first one: each may be part of a value."""
     data = block.data
-    returns, newlines, both = data.count(b"\r"), data.count(b"\n"), data.count(b"\r\n")
-    if returns == both == (newlines if line_end == b"\r\n" else 0):
+    if line_end == b"\n" and data.find(b"\r") < 0:
+        return
+    if line_end == b"\r\n" and data.count(b"\r") == data.count(b"\r\n") == data.count(b"\n"):
         return
     values = np.frombuffer(data, np.uint8)
     padded = np.concatenate(([0], values, [0]))
