@@ -1,4 +1,4 @@
-"""Reads a CSV file of 1 GB into a typed Parquet artifact, beside DuckDB and polars: `python -m bench.ingest [rows]`.
+"""Reads a CSV file of 1 GB, and NDJSON, into typed Parquet, beside DuckDB and polars: `python -m bench.ingest [rows]`.
 
 Each contender is a process of its own: processor time and peak memory are those of the whole process. DuckDB and polars
 write plain Parquet with types from a sample; we find types on all rows, and make the content hash and the logical hash.
@@ -62,12 +62,18 @@ def read_with_duckdb(source: pathlib.Path, sink: pathlib.Path, declared: bool) -
     import duckdb
 
     types = f", types={_TYPES!r}" if declared else ""
+    if source.suffix == ".ndjson":
+        duckdb.sql(f"COPY (FROM read_json('{source}')) TO '{sink}' (FORMAT parquet, COMPRESSION zstd)")
+        return
     duckdb.sql(f"COPY (FROM read_csv('{source}'{types})) TO '{sink}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def read_with_polars(source: pathlib.Path, sink: pathlib.Path, declared: bool) -> None:
     """The sink of polars."""
     kinds: dict[str, Any] = {"amount": pl.Decimal(18, 2), "code": pl.String, "day": pl.Date, "at": pl.Datetime("us")}
+    if source.suffix == ".ndjson":
+        pl.scan_ndjson(source).sink_parquet(sink)
+        return
     pl.scan_csv(source, try_parse_dates=not declared, schema_overrides=kinds if declared else None).sink_parquet(sink)
 
 
@@ -81,7 +87,10 @@ def read_with_us(source: pathlib.Path, sink: pathlib.Path, declared: bool) -> No
     from artifact_pipelines.storage.hashing import OneThreadHasher
 
     contract = Contract(_TYPES if declared else {})
-    with open_table(RawFile(source, "csv", source.name), ByExtension(), contract) as table, sink.open("wb") as stream:
+    with (
+        open_table(RawFile(source, source.suffix[1:], source.name), ByExtension(), contract) as table,
+        sink.open("wb") as stream,
+    ):
         hashed = _Hashed(stream, OneThreadHasher())
         ArrowHandler().write(table.batches, hashed)  # type: ignore[arg-type]  # it is written to only
 
@@ -124,6 +133,11 @@ def main() -> None:
             for name in CONTENDERS:
                 command = [sys.executable, "-m", "bench.ingest", "--one", name, str(source), declared]
                 subprocess.run(command, check=True)
+        lines = source.with_suffix(".ndjson")
+        pl.read_csv(source, n_rows=asked.rows // 10, schema_overrides={"code": pl.String}).write_ndjson(lines)
+        print(f"{asked.rows // 10:,} rows of NDJSON, {lines.stat().st_size / 1e6:,.0f} MB", flush=True)
+        for name in CONTENDERS:
+            subprocess.run([sys.executable, "-m", "bench.ingest", "--one", name, str(lines), "found"], check=True)
 
 
 if __name__ == "__main__":

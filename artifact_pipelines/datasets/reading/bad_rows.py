@@ -119,5 +119,4 @@ class BadRows:
 def values_as_json(table: pa.Table | pa.RecordBatch, place: int) -> str:
     """Return the values of a row as JSON, each but null as text."""
     row = {name: table.column(name)[place] for name in table.schema.names}
-    shown = {name: str(value) if value.is_valid else None for name, value in row.items()}
-    return json.dumps(shown, ensure_ascii=False)
+    return json.dumps({name: str(value) if value.is_valid else None for name, value in row.items()}, ensure_ascii=False)

@@ -52,9 +52,9 @@ class ColumnType(abc.ABC):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """Return for each text whether it follows the rule and has a value; for null anything."""
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """Return the values of texts that are all accepted."""
-        return pc.cast(texts, self.arrow)
+        return pc.cast(texts.to_arrow(), self.arrow)
 
     def misfits(self, texts: pl.Series) -> pl.Series:
         """Return the positions of the texts that are not accepted."""
@@ -108,9 +108,9 @@ class Boolean(ColumnType):
         """See `ColumnType`."""
         return texts.is_in([*self.spelling.true_values, *self.spelling.false_values])
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return as_series(texts).is_in(list(self.spelling.true_values)).to_arrow()
+        return texts.is_in(list(self.spelling.true_values)).to_arrow()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,9 +141,9 @@ class Integer(ColumnType):
         written = plain.str.contains(r"^(?:0|-?[1-9][0-9]*)$")
         return written & plain.cast(self._polars, strict=False).is_not_null()
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+        return self.spelling.plain_numbers(texts).cast(self._polars).to_arrow()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -164,9 +164,9 @@ class Decimal(ColumnType):
         """See `ColumnType`."""
         return are_numbers(self.spelling.plain_numbers(texts), self.precision - self.scale, self.scale)
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+        return pc.cast(self.spelling.plain_numbers(texts).to_arrow(), self.arrow)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -202,9 +202,9 @@ class Float(ColumnType):
             is_exact = is_exact.scatter(unsure, shown)
         return is_exact | plain.is_in(["NaN", "inf", "-inf"])
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return pc.cast(self.spelling.plain_arrow(texts), self.arrow)
+        return pc.cast(self.spelling.plain_numbers(texts).to_arrow(), self.arrow)
 
 
 def _keeps_digits(text: str, value: float) -> bool:
@@ -237,11 +237,11 @@ class Date(ColumnType):
             return texts.str.to_date(declared, strict=False).dt.to_string(declared).eq_missing(texts)
         return texts.str.contains(f"^{_DATES['us']}$")
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
         if declared := self.spelling.date_format:
-            return as_series(texts).str.to_date(declared).to_arrow()
-        return pc.cast(texts, self.arrow)
+            return texts.str.to_date(declared).to_arrow()
+        return pc.cast(texts.to_arrow(), self.arrow)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -288,11 +288,9 @@ class Timestamp(ColumnType):
         fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
         return texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        if self.spelling.timestamp_format:
-            texts = self.spelling.iso_timestamps(as_series(texts)).to_arrow()
-        return pc.cast(texts, self.arrow)
+        return pc.cast(self.spelling.iso_timestamps(texts).to_arrow(), self.arrow)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -310,18 +308,13 @@ class Time(ColumnType):
         """See `ColumnType`."""
         return texts.str.contains(rf"^{_TIME}(?:\.[0-9]{{1,9}})?$")
 
-    def convert(self, texts: pa.Array) -> pa.Array:
+    def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        moments = pc.binary_join_element_wise("1970-01-01T", texts, "")  # Arrow reads no times outside of CSV
+        moments = ("1970-01-01T" + texts).to_arrow()  # Arrow reads no times outside of CSV
         return pc.cast(pc.cast(moments, pa.timestamp("ns")), self.arrow)
 
 
 TEXT = Text()
-
-
-def as_series(texts: pa.Array) -> pl.Series:
-    """Return Arrow's texts as those of polars."""
-    return pl.Series(texts.cast(pa.large_string()) if texts.type == pa.string_view() else texts)
 
 
 def are_numbers(texts: pl.Series, whole: int, scale: int) -> pl.Series:

@@ -3,9 +3,10 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
@@ -22,6 +23,7 @@ from artifact_pipelines.datasets.reading.csv_blocks import (
     split_row,
 )
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.csv_quickly import split_quickly
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 _ROWS_SEEN = 20
@@ -72,34 +74,32 @@ class CsvText:
                 stream = _WithoutLastLines(stream, self._dialect.skip_last_lines)
             yield from iterate_blocks(stream, self._dialect, self.label, is_checked)
 
-    def texts(self, block: Block, names: Sequence[str]) -> pa.Table:
+    def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
         """Return some columns of the rows of a block as texts.
 
         Raises:
             MalformedRowError: A row has more or fewer values than there are columns, or is no UTF-8.
         """
-        return self._read(block, dict.fromkeys(names, pa.string()))
-
-    def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
-        """Return the rows of a block, whose texts are known to follow the rules of these types."""
-        return self._read(block, {name: types.get(name, pa.string()) for name in self.names})
-
-    def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
         if not block.data.strip(b"\r\n") and self._dialect.skips_blank_lines:
-            return pa.schema(list(types.items())).empty_table()  # Arrow refuses a text without any row
+            return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
+        places = [self.names.index(name) for name in names]
+        quick = None if self._nulls else split_quickly(block.data, self._dialect, len(self.names), places)
+        found = self._split(block, places) if quick is None else quick
+        return found.rename(dict(zip(found.columns, names, strict=True)))
+
+    def _split(self, block: Block, places: Sequence[int]) -> pl.DataFrame:
         data = _MARK + block.data if block.data.startswith(_MARK) else block.data
-        places = {str(place): name for place, name in enumerate(self.names)}  # names may be empty
-        kinds = {place: types[name] for place, name in places.items() if name in types}
         try:
-            table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options([*places], kinds, len(data)))
+            table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options(places, len(data)))
         except pa.ArrowInvalid:
             explain_block(block, self._dialect, self.names, self.label)
-        return table.rename_columns([places[place] for place in table.column_names])
+        return pl.DataFrame([pl.Series(str(place), table.column(str(place))) for place in places])
 
-    def _options(self, places: Sequence[str], kinds: Mapping[str, pa.DataType], size_bytes: int) -> Sequence[Any]:
+    def _options(self, places: Sequence[int], size_bytes: int) -> Sequence[Any]:
         dialect = self._dialect
+        names = [str(place) for place in range(len(self.names))]  # those of the file may be empty
         return (
-            pyarrow.csv.ReadOptions(column_names=places, block_size=max(size_bytes + 1, 1024), use_threads=False),
+            pyarrow.csv.ReadOptions(column_names=names, block_size=max(size_bytes + 1, 1024), use_threads=False),
             pyarrow.csv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote or False,
@@ -109,13 +109,11 @@ class CsvText:
                 ignore_empty_lines=dialect.skips_blank_lines,
             ),
             pyarrow.csv.ConvertOptions(
-                column_types=kinds,
-                include_columns=[*kinds] or places[:1],
+                column_types=dict.fromkeys(names, pa.large_string()),
+                include_columns=[str(place) for place in places] or names[:1],
                 null_values=["", *self._nulls],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null="" in self._nulls,
-                true_values=["true"],
-                false_values=["false"],
             ),
         )
 

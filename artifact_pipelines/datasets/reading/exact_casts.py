@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError
-from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, as_series
+from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType
 
 
 def cast_batches(
@@ -39,12 +40,11 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _read(column: pa.Array, rule: ColumnType, field: pa.Field, label: str, row: int) -> pa.Array:
-    texts = pc.cast(column, pa.string())
-    if (wrong := rule.misfits(as_series(texts))).len():
+    texts = pl.Series(pc.cast(column, pa.large_string()))
+    if (wrong := rule.misfits(texts)).len():
         place = int(wrong[0])
         raise RefusedValueError(label, row + place, field.name, str(texts[place]), rule.expected, "row")
-    found = rule.convert(texts)
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return rule.convert(texts)
 
 
 def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:

@@ -4,14 +4,19 @@ import dataclasses
 import json
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
+
+import polars as pl
+import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
+from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
 from artifact_pipelines.datasets.reading.csv_blocks import MOST_ROW_BYTES
-from artifact_pipelines.datasets.reading.json_types import Number, json_text
+from artifact_pipelines.datasets.reading.json_lines import LineBlock, read_lines
+from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, Number, as_text, json_text, to_array
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 MOST_COLUMNS = 2_000
@@ -27,15 +32,40 @@ class JsonBlock:
     """Some rows.
 
     Attributes:
+        rows: All of them; or if there are `columns`, the odd ones.
         lines: Number of the line on which each begins.
-        texts: The text of each.
+        texts: The text of each, unless there are `columns`.
         malformed: Rows that are left out.
+        columns: Their values, as far as they are not odd.
     """
 
-    rows: list[Mapping[str, Any]]
-    lines: list[int]
-    texts: list[str]
-    malformed: list[BadRow]
+    rows: list[Mapping[str, Any]] = dataclasses.field(default_factory=list)
+    lines: list[int] = dataclasses.field(default_factory=list)
+    texts: list[str] = dataclasses.field(default_factory=list)
+    malformed: list[BadRow] = dataclasses.field(default_factory=list)
+    columns: LineBlock | None = None
+
+    def written(self, place: int) -> tuple[int, str]:
+        """Return the number of the line of a row, and its text."""
+        return self.lines[place], str(self.columns.lines[place]) if self.columns else self.texts[place]
+
+    def find(self, name: str, found: FoundJson) -> None:
+        """Take the values of a column into account."""
+        if self.columns and name in self.columns.texts:
+            found.add_texts(self.columns.kinds[name], self.columns.texts[name].drop_nulls())
+        found.add([row.get(name) for row in self.rows])
+
+    def texts_of(self, name: str) -> pl.Series:
+        """Return the values of a column as texts."""
+        texts = pl.Series(name, [as_text(row.get(name)) for row in self.rows], dtype=pl.String)
+        return self.columns.with_odd(name, texts) if self.columns else texts
+
+    def array_of(self, name: str, kind: JsonType) -> pa.Array:
+        """Return the values of a column, whose type holds them."""
+        if isinstance(kind, ColumnType):
+            return kind.convert(self.texts_of(name))
+        values: list[Any] = [row.get(name) for row in self.rows]
+        return to_array(self.columns.values_with_odd(values) if self.columns else values, kind)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,30 +109,50 @@ class JsonRows:
         Raises:
             MalformedRowError: A row is no JSON object, names a key twice, or brings too many columns.
         """
-        block, size, first_bad = JsonBlock([], [], [], []), 0, None
+        first_bad: BadRow | None = None
         with open_plain(self._path, self.label) as raw:
             stream = Utf8Stream(raw, self._encoding, self.label)
-            for row in self._by_lines(stream) if self._by_line else self._one_by_one(stream):
-                if error := row.error:
-                    if not self._leaves_out:
-                        raise error
-                    first_bad = first_bad or error
-                    block.malformed.append(BadRow(row.line, None, None, error.problem, row.text))
-                else:
-                    self._take_names(row.value, row.line)
-                    block.rows.append(row.value)
-                    block.lines.append(row.line)
-                    block.texts.append(row.text)
-                if (size := size + len(row.text)) > BLOCK_CHARACTERS:
-                    yield block
-                    block, size = JsonBlock([], [], [], []), 0
+            for block in self._by_lines(stream) if self._by_line else self._joined(self._one_by_one(stream)):
+                first_bad = first_bad or next(iter(block.malformed), None)
+                yield block
+        if not self.names and first_bad:
+            raise MalformedRowError(self.label, first_bad.line, first_bad.reason, "Fix the row")
         if not self.names:
-            raise first_bad or EmptySourceError(self.label)
+            raise EmptySourceError(self.label)
+
+    def _by_lines(self, stream: IBytes) -> Iterator[JsonBlock]:
+        for first, data in _iterate_pieces(stream, self.label):
+            columns = None if self._leaves_out else read_lines(data)
+            if columns is None:
+                yield from self._joined(self._rows_of_lines(enumerate(data.split(b"\n"), start=first)))
+                continue
+            self._take_names(columns.kinds, first)
+            lines = [*range(first, first + columns.lines.len())]
+            odd = [(lines[place], str(columns.lines[place]).encode()) for place in columns.odd]
+            rows = [row for block in self._joined(self._rows_of_lines(odd)) for row in block.rows]
+            yield JsonBlock(rows, lines, columns=columns)
+
+    def _joined(self, rows: Iterable[_Row]) -> Iterator[JsonBlock]:
+        block, size = JsonBlock(), 0
+        for row in rows:
+            if error := row.error:
+                if not self._leaves_out:
+                    raise error
+                block.malformed.append(BadRow(row.line, None, None, error.problem, row.text))
+            else:
+                self._take_names(row.value, row.line)
+                block.rows.append(row.value)
+                block.lines.append(row.line)
+                block.texts.append(row.text)
+            if (size := size + len(row.text)) > BLOCK_CHARACTERS:
+                yield block
+                block, size = JsonBlock(), 0
         yield block
 
     def examples(self, place: int) -> Sequence[str]:
         """Return some values of the column at a place, of the first block of rows."""
-        rows = next(self.blocks()).rows
+        block = next(self.blocks())
+        rows = [self._decoder.decode(line) for line in block.columns.lines.head(100)] if block.columns else block.rows
         return [json_text(value) for row in rows if (value := row.get(self.names[place])) is not None][:MOST_EXAMPLES]
 
     def _take_names(self, row: Mapping[str, Any], line: int) -> None:
@@ -121,8 +171,8 @@ class JsonRows:
             problem = f"half of a character: {error.object[error.start :][:1]!a}"
             raise MalformedRowError(self.label, line, problem, "Write both halves of the surrogate pair") from error
 
-    def _by_lines(self, stream: IBytes) -> Iterator[_Row]:
-        for line, data in enumerate(_iterate_lines(stream, self.label), start=1):
+    def _rows_of_lines(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[_Row]:
+        for line, data in lines:
             try:
                 text = self._text(data, line).strip(" \t\r\n")
                 if text:
@@ -243,16 +293,20 @@ def _last_start(data: bytes) -> int:
     return max(start, 0)
 
 
-def _iterate_lines(stream: IBytes, label: str) -> Iterator[bytes]:
+def _iterate_pieces(stream: IBytes, label: str) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces of whole lines, and the number of the first one of each."""
     rest, line = b"", 1
-    while piece := stream.read(_PIECE_BYTES):
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from lines
-        line += len(lines)
+    while piece := stream.read(BLOCK_CHARACTERS):
+        data = rest + piece
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield line, data[: end - 1]
+            line += data.count(b"\n", 0, end)
+        rest = data[end:]
         if len(rest) > MOST_ROW_BYTES:
             raise MalformedRowError(label, line, f"the line is longer than {MOST_ROW_BYTES >> 20} MiB", "Split it")
     if rest:
-        yield rest
+        yield line, rest
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:

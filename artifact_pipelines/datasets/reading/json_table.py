@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
@@ -13,7 +12,7 @@ from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.json_rows import JsonBlock, JsonRows
-from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, as_text, to_array
+from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType
 from artifact_pipelines.datasets.reading.named_types import type_of_arrow
 from artifact_pipelines.datasets.reading.spelling import Spelling
 from artifact_pipelines.datasets.reading.typed_rows import widened
@@ -48,31 +47,29 @@ class _Reading:
     ) -> None:
         self._rows, self._types, self._doubtful, self.bad = rows, types, doubtful, bad
         self.schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
-        self._block = JsonBlock([], [], [], [])
+        self._block = JsonBlock()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for block in self._rows.blocks():
             self._block = self._without_bad(self.bad, block) if self.bad is not None else block
-            columns = [
-                to_array([row.get(name) for row in self._block.rows], kind) for name, kind in self._types.items()
-            ]
+            columns = [self._block.array_of(name, kind) for name, kind in self._types.items()]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def written(self, places: Sequence[int]) -> Sequence[Written]:
         """See `OpenTable`."""
-        return [(self._block.lines[place], self._block.texts[place]) for place in places]
+        return [self._block.written(place) for place in places]
 
     def _without_bad(self, bad: BadRows, block: JsonBlock) -> JsonBlock:
         faults: dict[int, BadRow] = {}
         for name, misfit in self._doubtful.items():
-            texts = _texts(block, name)
+            texts = block.texts_of(name)
             for at in misfit.type.misfits(texts):
                 reason = f"is not {misfit.expected}"
                 faults.setdefault(at, BadRow(block.lines[at], name, texts[at], reason, block.texts[at]))
         bad.add([*block.malformed, *faults.values()])
         good = [at for at in range(len(block.rows)) if at not in faults]
         rows, lines = [block.rows[at] for at in good], [block.lines[at] for at in good]
-        return JsonBlock(rows, lines, [block.texts[at] for at in good], [])
+        return JsonBlock(rows, lines, [block.texts[at] for at in good])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ def _find(
     for block in rows.blocks():
         for name in rows.names:
             if name not in declared:
-                found.setdefault(name, FoundJson(spelling)).add([row.get(name) for row in block.rows])
+                block.find(name, found.setdefault(name, FoundJson(spelling)))
             kind = declared.get(name) or kept.get(name)
             if kind is None or name in misfits:
                 continue
@@ -130,16 +127,12 @@ def _kept_type(name: str, contract: Contract, spelling: Spelling) -> ColumnType 
 
 
 def _misfit(block: JsonBlock, name: str, kind: ColumnType, whose: str) -> _Misfit | None:
-    texts = _texts(block, name)
+    texts = block.texts_of(name)
     wrong = kind.misfits(texts)
     if not wrong.len():
         return None
     row = int(wrong[0])
     return _Misfit(block.lines[row], name, str(texts[row]), kind, whose)
-
-
-def _texts(block: JsonBlock, name: str) -> pl.Series:
-    return pl.Series([as_text(row.get(name)) for row in block.rows], dtype=pl.String)
 
 
 def _type(

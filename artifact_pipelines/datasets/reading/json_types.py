@@ -81,7 +81,7 @@ class FoundJson:
                 self._items = self._items or FoundJson(self._spelling, self._level + 1)
                 self._items.add(list(itertools.chain.from_iterable(same)))
             else:
-                self._add_scalars(kind, same)
+                self.add_texts(kind, pl.Series([as_text(value) for value in same], dtype=pl.String))
 
     def _add_objects(self, objects: Sequence[Mapping[str, Any]]) -> None:
         self._fields = self._fields if self._fields is not None else {}
@@ -91,8 +91,10 @@ class FoundJson:
             found = self._fields.setdefault(name, FoundJson(self._spelling, self._level + 1))
             found.add([each.get(name) for each in objects])
 
-    def _add_scalars(self, kind: type, values: Sequence[Any]) -> None:
-        texts = pl.Series([as_text(value) for value in values], dtype=pl.String)
+    def add_texts(self, kind: type, texts: pl.Series) -> None:
+        """Take further numbers, strings or truth values into account, as texts without nulls."""
+        if not texts.len():
+            return
         before = self._scalars.get(kind)
         starts = [before] if before else _starts(kind, texts, self._spelling)
         self._scalars[kind] = next((joined for start in starts if (joined := start.joined(texts))), FoundText())
@@ -151,4 +153,4 @@ def to_array(values: Sequence[Any], kind: JsonType) -> pa.Array:
         items = to_array([item for value in values for item in value or ()], kind.items)
         mask = pa.array([value is None for value in values], pa.bool_())
         return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), items, type=kind.arrow, mask=mask)
-    return kind.convert(pa.array(map(as_text, values), pa.string()))
+    return kind.convert(pl.Series([as_text(value) for value in values], dtype=pl.String))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import fastexcel
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -106,13 +107,9 @@ class SheetText:
             rows = self.whole.texts.slice(start, _BLOCK_ROWS)
             yield SheetBlock(rows, self.whole.numbers.slice(start, _BLOCK_ROWS))
 
-    def texts(self, block: SheetBlock, names: Sequence[str]) -> pa.Table:
+    def texts(self, block: SheetBlock, names: Sequence[str]) -> pl.DataFrame:
         """See `ITextRows`."""
-        return block.texts.select(list(names))
-
-    def values(self, block: SheetBlock, types: Mapping[str, pa.DataType]) -> pa.Table:
-        """See `ITextRows`."""
-        return block.texts
+        return pl.DataFrame([pl.Series(name, block.texts.column(name), dtype=pl.String) for name in names])
 
     def examples(self, place: int) -> Sequence[str]:
         """Return some values of the column at a place."""

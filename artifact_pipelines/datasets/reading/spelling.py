@@ -5,7 +5,6 @@ import datetime
 import re
 
 import polars as pl
-import pyarrow as pa
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 
@@ -91,12 +90,6 @@ class Spelling:
         is_number = text.str.contains(rf"^-?[0-9]+(?:{point}[0-9]+)?(?:[eE][+-]?[0-9]+)?$")
         plain = pl.when(is_number).then(text.str.replace(self.decimal_mark, ".", literal=True)).otherwise(pl.lit("?"))
         return frame.select(pl.when(pl.col("text").is_not_null()).then(plain).alias(texts.name)).to_series()
-
-    def plain_arrow(self, texts: pa.Array) -> pa.Array:
-        """Do the same with Arrow's texts."""
-        if self.decimal_mark == "." and not self.thousands_mark:
-            return texts
-        return self.plain_numbers(pl.Series(texts)).to_arrow()
 
 
 PLAIN = Spelling()

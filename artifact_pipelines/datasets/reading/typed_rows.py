@@ -1,13 +1,11 @@
 """The types of a table of texts, checked on all rows, and then its values.
 
-Two passes: the first checks every text and finds the types, so that a fault is known before anything is stored; the
-second reads the values. Where bad rows are left out, the first notes the columns that have some, and the second looks
-for them.
+The first pass finds types that are not declared, on all rows. The second reads the values, and checks declared types on
+its way; a table whose types are all declared needs no other.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +15,7 @@ import pyarrow as pa
 from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
-from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Float, Integer, Timestamp
+from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Integer, Timestamp
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.found_types import Found, FoundText, decimal_type, find_type
 from artifact_pipelines.datasets.reading.named_types import type_of_arrow
@@ -40,15 +38,12 @@ class ITextRows(Protocol[Block]):
     def blocks(self) -> Iterator[Block]:
         """Yield its rows in blocks."""
 
-    def texts(self, block: Block, names: Sequence[str]) -> pa.Table:
+    def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
         """Return some columns of a block's rows as texts.
 
         Raises:
             MalformedRowError: A row cannot be split into values.
         """
-
-    def values(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
-        """Return a block's rows with values of some types, text elsewhere. Raises as `texts`."""
 
     def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:
         """Return a block without the rows for which `texts` raises, and these."""
@@ -64,7 +59,6 @@ class _Misfit:
     line: int
     column: str
     value: str
-    type: ColumnType
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,13 +82,13 @@ def open_rows(
     Raises:
         RefusedValueError: A text does not have the declared type, or that of the version before.
     """
-    fixed = _fixed(contract, spelling)
+    fixed = {name: each for name, each in _fixed(contract, spelling).items() if name in rows.names}
     types, misfits = _pass_over(rows, fixed, spelling, contract.leaves_out)
-    doubtful = {name: fixed[name] for name in misfits if fixed[name].is_declared}
-    if kept := misfits.keys() - doubtful:
-        sure = {name: _Fixed(kind, "", False) for name, kind in types.items() if name not in kept}
+    doubtful = {name: each for name, each in fixed.items() if each.is_declared and each.type != TEXT}
+    if misfits:
+        sure = {name: _Fixed(kind, "", True) for name, kind in types.items() if name not in misfits}
         found, _ = _pass_over(rows, sure, spelling, contract.leaves_out)
-        for name in kept:
+        for name in misfits:
             wider = widened(fixed[name].type, found[name]) if contract.on_schema_change == "widen" else None
             if wider is None and not contract.leaves_out:
                 raise _refused(rows.label, misfits[name], fixed[name])
@@ -120,45 +114,37 @@ def _fixed(contract: Contract, spelling: Spelling) -> Mapping[str, _Fixed]:
 def _pass_over(
     rows: "ITextRows[Block]", fixed: Mapping[str, _Fixed], spelling: Spelling, leaves_out: bool
 ) -> tuple[dict[str, ColumnType], Mapping[str, _Misfit]]:
-    """Return the types of all columns, and the first misfits of those that are fixed.
-
-    Raises:
-        RefusedValueError: One of them is declared, and bad rows are not left out.
-    """
+    """Return the types of all columns, and the first misfits of those that are fixed but not declared."""
     found: dict[str, Found | None] = {}
     misfits: dict[str, _Misfit] = {}
-    texts_only = {name for name, each in fixed.items() if each.type == TEXT}
-    for each in rows.blocks():
+    known = {name for name, each in fixed.items() if each.type == TEXT or each.is_declared}
+    for each in rows.blocks() if {*rows.names} - known else ():
         # Nothing more can be learned about a column of texts; its rows are still split.
-        unsure = [name for name in rows.names if name not in texts_only and found.get(name) != FoundText()]
-        block, table, _ = _read(rows, each, functools.partial(rows.texts, names=unsure), leaves_out)
+        unsure = [name for name in rows.names if name not in known and found.get(name) != FoundText()]
+        block, table, _ = _read(rows, each, unsure, leaves_out)
         for name in unsure:
-            texts = pl.Series(name, table.column(name))
+            texts = table[name]
             if name not in fixed:
                 found[name] = find_type(found.get(name), texts, spelling)
             elif name not in misfits and (wrong := fixed[name].type.misfits(texts)).len():
                 row = int(wrong[0])
                 [(line, _)] = rows.written(block, [row])
-                misfits[name] = _Misfit(line, name, str(texts[row]), fixed[name].type)
-        first = [misfit for name, misfit in misfits.items() if fixed[name].is_declared]
-        if first and not leaves_out:
-            misfit = min(first, key=lambda misfit: misfit.line)
-            raise _refused(rows.label, misfit, fixed[misfit.column])
+                misfits[name] = _Misfit(line, name, str(texts[row]))
     types = {name: state.type if state else TEXT for name, state in found.items()}
     return {name: fixed[name].type if name in fixed else types.get(name, TEXT) for name in rows.names}, misfits
 
 
 def _read(
-    rows: "ITextRows[Block]", block: Block, read: Callable[[Block], pa.Table], leaves_out: bool
-) -> tuple[Block, pa.Table, Sequence[BadRow]]:
+    rows: "ITextRows[Block]", block: Block, names: Sequence[str], leaves_out: bool
+) -> tuple[Block, pl.DataFrame, Sequence[BadRow]]:
     """Return a block as a table; also the block without its malformed rows, and these, if they are left out."""
     try:
-        return block, read(block), []
+        return block, rows.texts(block, names), []
     except MalformedRowError:
         if not leaves_out:
             raise
     rest, malformed = rows.without_malformed(block)
-    return rest, read(rest), malformed
+    return rest, rows.texts(rest, names), malformed
 
 
 def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
@@ -188,8 +174,8 @@ class _Reading(Generic[Block]):
 
     Args:
         types: Of all columns, in order.
-        doubtful: Columns with texts that do not fit; their rows are bad.
-        bad: Takes the bad rows; None: there are none.
+        doubtful: Columns with texts that may not fit.
+        bad: Takes the rows that do not; None: they are refused.
     """
 
     def __init__(
@@ -201,49 +187,50 @@ class _Reading(Generic[Block]):
     ) -> None:
         self._rows, self._types, self._doubtful, self._bad = rows, types, doubtful, bad
         self.schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
-        # Arrow reads a value as it reads a checked text, but for spellings that the dataset declares.
-        self._direct = {
-            name: kind.arrow
-            for name, kind in types.items()
-            if kind.is_plain and not isinstance(kind, Float) and name not in doubtful
-        }
         self._block: Block | None = None
         self._kept: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for each in self._rows.blocks():
-            read = functools.partial(self._rows.values, types=self._direct)
-            block, table, malformed = _read(self._rows, each, read, self._bad is not None)
+            block, table, malformed = _read(self._rows, each, [*self._types], self._bad is not None)
             self._block = block
             self._kept = None
-            if self._bad is not None:
-                table = self._without_bad(self._bad, table, malformed)
-            columns = [
-                column if column.type == kind.arrow else _converted(column, kind)
-                for column, kind in zip(table.columns, self._types.values(), strict=True)
-            ]
-            yield from pa.Table.from_arrays(columns, schema=self.schema).to_batches()
+            table = self._without_bad(table, malformed)
+            columns = [kind.convert(table[name]) for name, kind in self._types.items()]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def written(self, places: Sequence[int]) -> Sequence[Written]:
         """See `OpenTable`."""
         assert self._block is not None  # a batch was taken
         return self._rows.written(self._block, places if self._kept is None else [int(self._kept[at]) for at in places])
 
-    def _without_bad(self, bad: BadRows, table: pa.Table, malformed: Sequence[BadRow]) -> pa.Table:
-        faults: dict[int, tuple[str, str, str]] = {}
+    def _without_bad(self, table: pl.DataFrame, malformed: Sequence[BadRow]) -> pl.DataFrame:
+        faults: dict[int, tuple[str, str, _Fixed]] = {}
         for name, fixed in self._doubtful.items():
-            texts = pl.Series(table.column(name))
+            texts = table[name]
             for row in fixed.type.misfits(texts):
-                faults.setdefault(row, (name, texts[row], f"is not {fixed.expected}"))
+                faults.setdefault(row, (name, texts[row], fixed))
+        if self._bad is None:
+            self._refuse_first(faults)
+            return table
         written = zip(sorted(faults), self.written(sorted(faults)), strict=True)
-        found = [BadRow(line, *faults[at], text or values_as_json(table, at)) for at, (line, text) in written]
-        bad.add([*malformed, *found])
+        found = [
+            _bad_row(line, *faults[at], text or values_as_json(table.to_arrow(), at)) for at, (line, text) in written
+        ]
+        self._bad.add([*malformed, *found])
         if not faults:
             return table
-        is_good = ~np.isin(np.arange(table.num_rows), list(faults))
+        is_good = ~np.isin(np.arange(table.height), list(faults))
         self._kept = np.flatnonzero(is_good)
-        return table.filter(pa.array(is_good))
+        return table.filter(pl.Series(is_good))
+
+    def _refuse_first(self, faults: Mapping[int, tuple[str, str, _Fixed]]) -> None:
+        if faults:
+            row = min(faults)
+            name, text, fixed = faults[row]
+            [(line, _)] = self.written([row])
+            raise _refused(self._rows.label, _Misfit(line, name, text), fixed)
 
 
-def _converted(column: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
-    return pa.chunked_array([kind.convert(chunk) for chunk in column.chunks], kind.arrow)
+def _bad_row(line: int, column: str, text: str, fixed: _Fixed, row: str) -> BadRow:
+    return BadRow(line, column, text, f"is not {fixed.expected}", row)

@@ -1,0 +1,94 @@
+"""Lines that are alike are read as columns; each value is that which Python reads."""
+
+import json
+import pathlib
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from artifact_pipelines.datasets.reading import json_rows
+from artifact_pipelines.datasets.reading.json_lines import read_lines
+from artifact_pipelines_tests.datasets.reading import read
+
+ODD = [
+    '{"a": 1.10, "b": "x"}',
+    '{"a": 1e5, "b": "x"}',
+    '{"a": -0, "b": "x"}',
+    '{"a": 12345678901234567890123, "b": "x"}',
+    '{"a": "1", "b": "x"}',
+    '{"a": null, "b": true}',
+    '{"a": 1, "b": ""}',
+    r'{"a": 1, "b": "\u00e9\ud83d\ude00\n\"\\/"}',
+    r'{"a": 1, "b": "\u0000"}',
+    '{"b": "x", "a": 1}',
+    '{"a": 1}',
+    '{"a": 1, "b": "x", "c": 2}',
+    '{"a": {"d": 1.0}, "b": [1]}',
+    '{"a":1,"b":"x"}',
+]
+ALIKE = ['{"a": 1, "b": "x"}', '{"a": null, "b": "é \\"y\\" \\\\ \\n"}', '{"a": 2, "b": null}'] * 3
+
+
+def read_both(folder: pathlib.Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """Return the table as it is read, and as Python alone reads it."""
+    quick = read(folder, "\n".join(lines) + "\n", "ndjson")
+    with monkeypatch.context() as patch:
+        patch.setattr(json_rows, "read_lines", lambda data: None)
+        return quick, read(folder, "\n".join(lines) + "\n", "ndjson")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_line_among_others_is_read_as_it_says(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    lines = [*ALIKE, odd, *ALIKE]
+    assert (found := read_lines("\n".join(lines).encode())) is not None
+    assert len(found.odd) <= 1
+    quick, slow = read_both(tmp_path, lines, monkeypatch)
+    assert quick.schema == slow.schema
+    assert quick.equals(slow)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"a": 1}', "", '{"a": 2}'],
+        ['{"a": [1]}', '{"a": [2]}'],
+        ['{"a": 1, "a": 2}'],
+        ['{"a": "\t"}'],
+        ['{"a": NaN}'],
+        ["[1]", "[2]"],
+        ['{"a": 1} x'],
+        ['{"a": 1}\r', '{"a": 2}\r'],
+    ],
+)
+def test_lines_of_another_kind_are_left_to_python(lines: list[str]) -> None:
+    assert read_lines("\n".join(lines).encode()) is None
+
+
+def test_line_of_a_fault_is_right_among_columns(tmp_path: pathlib.Path) -> None:
+    rows = [f'{{"a": {number}, "b": "x"}}\n' for number in range(50)]
+    rows[30] = '{"a": 1.5, "b": "x"}\n'
+    with pytest.raises(Exception, match="line 31, column 'a': '1.5'"):
+        read(tmp_path, "".join(rows), "ndjson", columns={"a": "BIGINT"})
+    rows[40] = '{"a": 1, "b": "x"\n'
+    with pytest.raises(Exception, match="line 41: no JSON"):
+        read(tmp_path, "".join(rows), "ndjson")
+
+
+VALUE = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.fixed_dictionaries({"a": VALUE, "b": st.text(max_size=5)}), min_size=1, max_size=8), st.booleans())
+def test_any_rows_are_read_as_python_reads_them(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, rows: list[Any], ascii_only: bool
+) -> None:
+    lines = [json.dumps(row, ensure_ascii=ascii_only) for row in rows]
+    quick, slow = read_both(tmp_path, lines, monkeypatch)
+    assert quick.schema == slow.schema
+    assert quick.equals(slow)
