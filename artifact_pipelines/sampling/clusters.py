@@ -129,8 +129,8 @@ class ClusterCounts:
         """Add the clusters of some rows."""
         self._pending.append(distinct)
         near = distinct.numbers[distinct.numbers <= self.bound]
-        self._smallest = np.unique_values(np.concatenate([self._smallest, near]))
-        self._smallest = np.sort(self._smallest)[: self._n]
+        smallest = np.sort(np.concatenate([self._smallest, near]))
+        self._smallest = smallest[_first_of_each(smallest)][: self._n]
         if len(self._smallest) == self._n:
             self.bound = self._smallest[-1]
         if sum(len(one.numbers) for one in self._pending) > max(len(self._merged.numbers), _WORTH_A_MERGE):
@@ -143,9 +143,17 @@ class ClusterCounts:
 
     def _merge(self) -> None:
         parts = [self._merged, *self._pending]
-        numbers, where = np.unique(np.concatenate([one.numbers for one in parts]), return_inverse=True)
-        sizes = np.bincount(where, weights=np.concatenate([one.sizes for one in parts]), minlength=len(numbers))
-        self._merged, self._pending = Clusters(numbers, sizes.astype(np.int64)), []
+        numbers = np.concatenate([one.numbers for one in parts])
+        order = np.argsort(numbers, kind="stable")  # fast, as the parts are sorted; np.unique is not
+        first = _first_of_each(numbers[order])
+        sizes = np.concatenate([one.sizes for one in parts])[order]
+        total = np.add.reduceat(sizes, first) if len(first) else sizes
+        self._merged, self._pending = Clusters(numbers[order][first], total), []
+
+
+def _first_of_each(ordered: Numbers) -> npt.NDArray[np.intp]:
+    """Return where each value begins in a sorted array."""
+    return np.flatnonzero(np.concatenate([np.ones(min(1, len(ordered)), np.bool_), ordered[1:] != ordered[:-1]]))
 
 
 def distinct_clusters(numbers: Numbers) -> Clusters:

@@ -1,8 +1,8 @@
 """Cluster sampling: whole clusters of rows are drawn."""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,14 @@ from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 @dataclasses.dataclass(frozen=True)
 class _Candidates:
-    """Rows: the numbers and names of their clusters, and their positions."""
+    """Rows: the numbers and columns of their clusters, and their positions."""
 
     numbers: Numbers
     ordinals: Ordinals
-    names: pl.Series
+    columns: pl.DataFrame
 
     def at(self, rows: npt.NDArray[np.intp]) -> "_Candidates":
-        return _Candidates(self.numbers[rows], self.ordinals[rows], self.names[rows])
+        return _Candidates(self.numbers[rows], self.ordinals[rows], self.columns[rows])
 
 
 class Cluster(IClusterDesign):
@@ -54,30 +54,31 @@ class Cluster(IClusterDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 4.2.
         """
-        rows.check_columns("cluster", self.cluster)
-        every, candidates = self._candidates(rows)
+        none = _none(rows.check_columns("cluster", self.cluster))
+        every, candidates = self._candidates(rows, none)
         drawn = self.drawn_clusters(every)
         if candidates is None:
-            candidates = _together(rows.map(lambda batch: self._kept(batch, rows, drawn)))
+            candidates = _together([none, *rows.map(lambda batch: self._kept(batch, rows, drawn))])
         chosen, position = rows_within(drawn, candidates.numbers)
+        names = labels(candidates.columns[chosen])
         return Choice(
-            chosen_rows(candidates.ordinals[chosen], drawn.probabilities[position], cluster=candidates.names[chosen]),
+            chosen_rows(candidates.ordinals[chosen], drawn.probabilities[position], cluster=names),
             rows.count,
             facts=self.facts_on_clusters(every, drawn),
             notes=self.notes_on_clusters(every),
         )
 
-    def _candidates(self, rows: Rows) -> tuple[Clusters, _Candidates | None]:
+    def _candidates(self, rows: Rows, none: _Candidates) -> tuple[Clusters, _Candidates | None]:
         """Return all clusters and, if those with the smallest numbers are drawn, the rows that may be in them."""
         if self.cluster_probabilities == "size":
             return self.all_clusters(rows), None
-        counts, kept = ClusterCounts(self.clusters), [_NONE]
+        counts, kept = ClusterCounts(self.clusters), [none]
 
         def measure(batch: Batch) -> tuple[Clusters, _Candidates]:
             columns = self.read_clusters(batch)
             numbers = permanent_random_numbers(columns, rows.identity.seed)
             near = np.flatnonzero(numbers <= counts.bound)
-            return distinct_clusters(numbers), _Candidates(numbers[near], batch.ordinals[near], labels(columns[near]))
+            return distinct_clusters(numbers), _Candidates(numbers[near], batch.ordinals[near], columns[near])
 
         for distinct, candidates in rows.map(measure):
             counts.add(distinct)
@@ -88,16 +89,16 @@ class Cluster(IClusterDesign):
         columns = self.read_clusters(batch)
         numbers = permanent_random_numbers(columns, rows.identity.seed)
         within, _ = rows_within(drawn, numbers)
-        return _Candidates(numbers[within], batch.ordinals[within], labels(columns[within]))
+        return _Candidates(numbers[within], batch.ordinals[within], columns[within])
 
 
-_NONE = _Candidates(np.empty(0, np.uint64), np.empty(0, np.int64), pl.Series("cluster", dtype=pl.String))
+def _none(types: dict[str, Any]) -> _Candidates:
+    return _Candidates(np.empty(0, np.uint64), np.empty(0, np.int64), pl.DataFrame(schema=types))
 
 
-def _together(found: Iterable[_Candidates]) -> _Candidates:
-    parts = [_NONE, *found]
+def _together(parts: Sequence[_Candidates]) -> _Candidates:
     return _Candidates(
         np.concatenate([one.numbers for one in parts]),
         np.concatenate([one.ordinals for one in parts]),
-        pl.concat([one.names for one in parts]),
+        pl.concat([one.columns for one in parts]),
     )
