@@ -1,5 +1,6 @@
 """A dataset with `on_bad_rows: quarantine`, with real sensors and runs."""
 
+import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -123,3 +124,27 @@ def test_bad_rows_of_a_union_are_those_of_all_its_files(project: Project) -> Non
 def test_share_without_a_quarantine_for_rows_is_refused() -> None:
     with pytest.raises(pydantic.ValidationError, match="on_bad_rows: quarantine"):
         DatasetPipeline.model_validate({**FLIGHTS, "max_bad_rows": 0.1})
+
+
+def test_no_reason_shows_a_path_of_store_or_landing_zone(
+    project: Project, instance: dg.DagsterInstance, landing: pathlib.Path
+) -> None:
+    project.declare(**{**FIELDS, "on_bad_rows": "fail"}, source="flights*")
+    bad = {
+        "1.csv": b"",
+        "2.csv": TWO_BAD.encode(),
+        "3.parquet": b"PAR1 PAR1",
+        "4.csv.gz": b"\x1f\x8b\x08",
+        "5.what": b"x",
+    }
+    for name, data in bad.items():
+        (landing / f"flights{name}").write_bytes(data)
+    (landing / "flights6.csv").mkdir()
+    _, reasons = project.settle()
+    texts = [reasons["flights_landing"]]
+    for run in instance.get_runs():
+        failures = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+        texts += [str(record.event_log_entry.get_dagster_event().step_failure_data) for record in failures]
+    assert texts[0].count("quarantined") == 6
+    for text in texts:
+        assert str(landing.parent) not in text
