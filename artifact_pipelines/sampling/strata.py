@@ -129,7 +129,7 @@ def find_strata(rows: Rows, by: By, n: int) -> Strata:
         kept = values[near].with_columns(
             pl.Series(_NUMBER, batch.numbers[near]), pl.Series(ORDINAL, batch.ordinals[near])
         )
-        return values.group_by(pl.all()).agg(pl.len().cast(pl.Int64).alias(_SIZE)), kept
+        return _counted(values), kept
 
     counts: list[pl.DataFrame] = []
     near: list[pl.DataFrame] = []
@@ -143,6 +143,12 @@ def find_strata(rows: Rows, by: By, n: int) -> Strata:
 
 def _numbered(values: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     return values.with_columns(pl.Series(_NUMBER, batch.numbers), pl.Series(ORDINAL, batch.ordinals))
+
+
+def _counted(values: pl.DataFrame) -> pl.DataFrame:
+    if values.width == 1:  # faster than a group-by
+        return values.to_series().value_counts(name=_SIZE).with_columns(pl.col(_SIZE).cast(pl.Int64))
+    return values.group_by(pl.all()).agg(pl.len().cast(pl.Int64).alias(_SIZE))
 
 
 def _added(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:

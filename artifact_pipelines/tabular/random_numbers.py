@@ -62,8 +62,9 @@ def numbers_for(purpose: str, count: int, seed: int) -> Numbers:
 
 
 def _chained(rows: int, seed: int, columns: Iterable[Words]) -> Numbers:
-    state = np.full(rows, seed, np.uint64)
-    _absorb(state, np.zeros(rows, np.uint64))
+    first = np.array([seed], np.uint64)
+    _absorb(first, np.zeros(1, np.uint64))
+    state = np.full(rows, first[0])
     for words in columns:
         _absorb(state, words)
     return state
