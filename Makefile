@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools (
 	@$(BIN)/python -m bench.io_manager
 	@$(BIN)/python -m bench.drop_to_green
 	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.sampling
 
 .PHONY: house
 CHECKOUT := .

@@ -23,6 +23,7 @@ from artifact_pipelines.cli.publish_rollback import publish, rollback
 from artifact_pipelines.cli.put_get import get, put
 from artifact_pipelines.cli.quarantine import quarantine
 from artifact_pipelines.cli.release_restore import release, restore
+from artifact_pipelines.cli.sample import sample
 from artifact_pipelines.cli.verify import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
@@ -65,5 +66,5 @@ def main() -> None:
 
 _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
-for command in (*_ON_FILES, *_ON_ASSETS, datasets, drop, quarantine, gc, verify, db, catalog):
+for command in (*_ON_FILES, *_ON_ASSETS, datasets, sample, drop, quarantine, gc, verify, db, catalog):
     main.add_command(command)

@@ -10,3 +10,19 @@ on no order, layout or thread count, and hardly changes when the data grow.
     inclusion probability  π, the share of seeds with which a row is drawn
     sampling weight        1 / π, the number of rows that a drawn row stands for
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from artifact_pipelines.sampling.drawing import draw
+
+__all__ = ["draw"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name at its first use, because designs take long to import."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from artifact_pipelines.sampling import drawing
+
+    return getattr(drawing, name)

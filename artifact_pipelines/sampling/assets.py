@@ -1,6 +1,6 @@
 """The asset of a sample of any design."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,6 +10,8 @@ from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
+from artifact_pipelines.sampling.drawn_design import DrawnDesign
+from artifact_pipelines.sampling.findings import CHECKS, Finding, findings, strata_chart, tally
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import population_of_scan
 from artifact_pipelines.storage.artifact import Artifact
@@ -21,22 +23,42 @@ def build_sample_asset(
     dataset: str, sample: str, design: ISamplingDesign, key: Sequence[str], attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
     """Return the asset that draws a sample from a dataset's table."""
+    asset_key = dg.AssetKey([dataset, "samples", sample])
 
     @dg.asset(
-        key=[dataset, "samples", sample],
+        key=asset_key,
         ins={"table": dg.AssetIn(key=[dataset, "table"])},
         description=design.description(dataset, key),
         kinds={"parquet", "polars"},
         code_version=f"{design.code_version()} key={list(key)}",
         metadata={DESIGN_METADATA_KEY: {**design.model_dump(mode="json", exclude_none=True), "key": list(key)}},
+        check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in CHECKS],
         **attributes,
     )
-    def drawn(table: Artifact) -> dg.Output[pl.LazyFrame]:
+    def drawn(table: Artifact) -> Iterator[dg.Output[pl.LazyFrame] | dg.AssetCheckResult]:
         with failures_explained():
             with table.open(verify=False) as file:
                 population = population_of_scan(scan_with_polars(table), file)
             found = draw_from(population, design, key, table.info)
-            said = found.design.model_dump(mode="json")
-            return dg.Output(found.rows, metadata={DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}})
+            results = findings(found.design, tally(found.choice), found.choice.added.names())
+        yield dg.Output(found.rows, metadata=_metadata(found.design))
+        yield from map(_result, results)
 
     return drawn
+
+
+def _metadata(design: DrawnDesign) -> dict[str, Any]:
+    said = design.model_dump(mode="json")
+    shown: dict[str, Any] = {DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}}
+    if design.notes:
+        shown["artifact/notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in design.notes))
+    if design.strata:
+        shown["artifact/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
+    return shown
+
+
+def _result(finding: Finding) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if finding.is_error else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        check_name=finding.name, passed=finding.passed, severity=severity, description=finding.text
+    )

@@ -5,19 +5,29 @@ Must not import Dagster.
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 import polars.selectors as cs
+import pyarrow as pa
+import pydantic
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.sampling.choice import Choice
 from artifact_pipelines.sampling.conditions import rows_of
-from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame, strata_drawn
+from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import Population, population_of_frame, population_of_scan
+from artifact_pipelines.sampling.registry import SamplingDesign
 from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.sampling.take import take
+from artifact_pipelines.tabular.parquet import write_frame
+
+_DESIGNS: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,31 +35,53 @@ class Sample:
     """A drawn sample.
 
     Attributes:
-        rows: The rows in the order of the table; they are read when this frame is.
+        rows: The rows in the order of the table, or of `order_by`; they are read when this frame is.
         design: How they were drawn.
+        choice: Which rows they are.
     """
 
     rows: pl.LazyFrame
     design: DrawnDesign
+    choice: Choice = dataclasses.field(repr=False)
 
 
-def draw(table: pl.DataFrame | pathlib.Path | str, design: ISamplingDesign, key: Sequence[str] = ()) -> Sample:
+def draw(
+    table: pl.DataFrame | pl.LazyFrame | pathlib.Path | str,
+    design: ISamplingDesign | Mapping[str, Any],
+    key: Sequence[str] = (),
+) -> Sample:
     """Draw a sample from a frame, or from a Parquet file of any size.
 
     The same rows are drawn on every machine, with any threads, from any cut into row groups, and, with a key, in any
     order of the rows.
 
     Args:
-        table: A frame in memory, or the path of a Parquet file.
+        table: A frame in memory; the path of a Parquet file; or a query, which runs once, into a temporary file.
+        design: A design, or its fields as in YAML, such as `{"design": "bernoulli", "probability": 0.1}`.
         key: Columns that identify a row; without one, its position does.
 
     Raises:
         UsageError: The table does not fit the design or the key.
+        pydantic.ValidationError: The fields are not those of a design.
     """
+    checked = design if isinstance(design, ISamplingDesign) else _DESIGNS.validate_python(dict(design))
     if isinstance(table, pl.DataFrame):
-        return draw_from(population_of_frame(table), design, key)
-    path = pathlib.Path(table)
-    return draw_from(population_of_scan(pl.scan_parquet(path, glob=False), path), design, key)
+        return draw_from(population_of_frame(table), checked, key)
+    path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
+    try:
+        population = population_of_scan(pl.scan_parquet(path, glob=False), path)
+    except pa.ArrowInvalid as error:
+        raise InvalidArgumentError("table", str(path), "a Parquet file") from error
+    except FileNotFoundError as error:
+        raise InvalidArgumentError("table", str(path), "a file that exists") from error
+    return draw_from(population, checked, key)
+
+
+def _stored(query: pl.LazyFrame) -> pathlib.Path:
+    """Return a file with the result of a query, which lasts until the process ends."""
+    with tempfile.NamedTemporaryFile(dir=scratch_folder(), suffix=".parquet", delete=False) as file:
+        write_frame(query, file)  # type: ignore[arg-type]  # a file that is written to
+        return pathlib.Path(file.name)
 
 
 def draw_from(
@@ -68,8 +100,8 @@ def draw_from(
     rows = take(population, choice, list(dict.fromkeys([*columns, *design.order_by])))
     if design.order_by:
         shown = cs.by_name(*columns, *choice.added)
-        rows = rows.sort(design.order_by, maintain_order=True).select(shown)
-    return Sample(rows, _drawn(population, design, key, choice, file))
+        rows = rows.sort(design.order_by, maintain_order=True, nulls_last=True).select(shown)
+    return Sample(rows, _drawn(population, design, key, choice, file), choice)
 
 
 def _drawn(
@@ -88,7 +120,7 @@ def _drawn(
         ),
         planned=choice.planned,
         drawn=choice.drawn,
-        strata=strata_drawn(choice),
+        strata=list(choice.strata),
         facts=choice.facts,
         notes=list(choice.notes),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice
+from artifact_pipelines.sampling.choice import Stratum
 
 
 class Frame(pydantic.BaseModel):
@@ -22,16 +22,6 @@ class Frame(pydantic.BaseModel):
     population_size: int
     file_id: int | None = None
     content_hash: str | None = None
-
-
-class StratumDrawn(pydantic.BaseModel):
-    """A stratum: its name, N_h, the n_h that was planned, and the rows drawn."""
-
-    model_config = pydantic.ConfigDict(frozen=True)
-    stratum: str | None
-    population_size: int
-    planned: int | None
-    drawn: int
 
 
 class DrawnDesign(pydantic.BaseModel):
@@ -55,19 +45,11 @@ class DrawnDesign(pydantic.BaseModel):
     frame: Frame
     planned: int | None
     drawn: int
-    strata: Sequence[StratumDrawn] = ()
+    strata: Sequence[Stratum] = ()
     facts: Mapping[str, Any] = {}
     notes: Sequence[str] = ()
 
     @property
-    def exhausted(self) -> Sequence[StratumDrawn]:
+    def exhausted(self) -> Sequence[Stratum]:
         """Return the strata with fewer rows than planned."""
         return [each for each in self.strata if each.planned is not None and each.drawn < each.planned]
-
-
-def strata_drawn(choice: Choice) -> Sequence[StratumDrawn]:
-    """Return the strata of a choice as they are stored."""
-    return [
-        StratumDrawn(stratum=each.stratum, population_size=each.population_size, planned=each.planned, drawn=each.drawn)
-        for each in choice.strata
-    ]

@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.designs.stratified import Stratified
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.rows import Rows
@@ -43,6 +44,11 @@ def test_design_in_one_class_becomes_an_asset_that_knows_its_design(settings: Se
     result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
     drawn = result.asset_value(["flights", "samples", "few"])
     assert drawn.collect()["id"].to_list() == [3, 1]
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "sizes": True,
+        "probabilities": True,
+        "weights": False,  # two rows that each stand for themselves, of three
+    }
     [spec] = sample.specs
     assert spec.description is not None
     assert spec.description.startswith("The first 2 rows, of flights")
@@ -53,6 +59,16 @@ def test_design_in_one_class_becomes_an_asset_that_knows_its_design(settings: Se
     design = DrawnDesign.model_validate(made.source["design"])
     assert (design.design, design.key, design.planned, design.drawn) == ("first_rows", ["id"], 2, 2)
     assert (design.frame.rows, design.frame.file_id) == (3, population.file.file_id)
+
+
+def test_sample_shows_its_strata_and_what_a_reader_would_not_expect(settings: Settings) -> None:
+    design = Stratified(by="id", n=2)
+    sample = build_sample_asset("flights", "strata", design, ["id"], {})
+    urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
+    result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
+    [made] = result.asset_materializations_for_node("flights__samples__strata")
+    assert "| 1 | 1 | 1 | 1 | ████" in str(made.metadata["artifact/strata"].value)
+    assert "1 strata with 1 rows have no row" in str(made.metadata["artifact/notes"].value)
 
 
 def test_dataset_declared_in_code_takes_a_design_that_is_not_registered() -> None:

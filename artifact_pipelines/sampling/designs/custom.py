@@ -1,5 +1,6 @@
 """Rows chosen by a condition, not at random."""
 
+import dataclasses
 from typing import Literal
 
 import pydantic
@@ -28,4 +29,5 @@ class Custom(ISamplingDesign):
                 return condition.evaluate(batch.read(condition.columns)).fill_null(value=False).to_numpy()
 
             note = "Rows are chosen by a condition, not at random: the weights are 1, and stand for no other rows."
-            return choice_by_rule(rows, keep, lambda batch: chosen_rows(batch.ordinals, 1.0), notes=[note])
+            found = choice_by_rule(rows, keep, lambda batch: chosen_rows(batch.ordinals, 1.0), notes=[note])
+        return dataclasses.replace(found, population_size=found.drawn)

@@ -1,0 +1,103 @@
+"""The command that draws a sample: sample."""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.put_get import check_folder, whole_file
+from artifact_pipelines.cli.terminal import as_json_option, print_json, waiting
+
+if TYPE_CHECKING:
+    from artifact_pipelines.sampling.drawing import Sample
+    from artifact_pipelines.sampling.interfaces import ISamplingDesign
+
+
+@click.command()
+@click.argument("table")
+@click.option(
+    "--design",
+    "design_text",
+    required=True,
+    help="Fields as in a dataset's YAML, such as '{n: 100}' or '{design: custom, condition: id = 1}'; or a YAML file.",
+)
+@click.option("--key", "-k", "keys", multiple=True, help="Column that identifies a row; several: repeat it.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="Write to this file, a .parquet or .csv.",
+)
+@as_json_option
+def sample(table: str, design_text: str, keys: tuple[str, ...], output: pathlib.Path, as_json: bool) -> None:
+    """Draw a sample of TABLE, a Parquet file or an asset such as flights/table.
+
+    Rows are identified by their key; without one by their position. The key of an asset is that of its dataset.
+    """
+    from artifact_pipelines.sampling.drawing import draw
+
+    if output.suffix.lower() not in (".parquet", ".csv"):
+        raise click.BadParameter("End the name of the file in .parquet or .csv.", param_hint="-o")
+    check_folder(output)
+    design = _parsed(design_text)
+    with waiting(f"Drawing from {table}"):
+        if pathlib.Path(table).is_file():
+            _write(drawn := draw(pathlib.Path(table), design, keys), output)
+        else:
+            with open_store() as store:
+                _write(drawn := _draw_from_asset(store, table, design, keys), output)
+    if as_json:
+        return print_json({**drawn.design.model_dump(mode="json"), "output": str(output)})
+    notes = "".join(f"\n{note}" for note in drawn.design.notes)
+    return click.echo(f"{output}: {drawn.design.drawn:,} of {drawn.design.frame.rows:,} rows{notes}")
+
+
+def _parsed(text: str) -> "ISamplingDesign":
+    """Return the design that a text or a YAML file declares."""
+    import pydantic
+    import yaml
+
+    from artifact_pipelines.sampling.interfaces import ISamplingDesign
+    from artifact_pipelines.sampling.registry import SamplingDesign
+
+    path = pathlib.Path(text)
+    try:
+        fields = yaml.safe_load(path.read_text() if path.suffix in (".yaml", ".yml", ".json") else text)
+        designs: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)
+        return designs.validate_python(fields)
+    except (OSError, yaml.YAMLError) as error:
+        raise click.BadParameter(str(error), param_hint="--design") from error
+    except pydantic.ValidationError as error:
+        wrong = [".".join(map(str, one["loc"])) + f": {one['msg']}" for one in error.errors()]
+        raise click.BadParameter("; ".join(wrong), param_hint="--design") from error
+
+
+def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tuple[str, ...]) -> "Sample":
+    from artifact_pipelines.handlers.scanning import scan_with_polars
+    from artifact_pipelines.sampling.drawing import draw_from
+    from artifact_pipelines.sampling.population import population_of_scan
+    from artifact_pipelines.storage.artifact import Artifact
+
+    made = store.catalog.materializations.current(asset)
+    artifact = store.load(asset, Artifact)
+    with artifact.open(verify=False) as file:
+        population = population_of_scan(scan_with_polars(artifact), file)
+    return draw_from(population, design, keys or made.source.get("key", ()), artifact.info)
+
+
+def _write(drawn: "Sample", output: pathlib.Path) -> None:
+    import pyarrow as pa
+
+    from artifact_pipelines.tabular.csv_writing import write_csv
+    from artifact_pipelines.tabular.parquet import write_frame
+
+    with whole_file(output) as sink:
+        if output.suffix.lower() == ".parquet":
+            write_frame(drawn.rows, sink)
+            return
+        schema = drawn.rows.collect_schema().to_frame().to_arrow().schema
+        frames = drawn.rows.collect_batches(maintain_order=True, engine="streaming")
+        batches = (batch for frame in frames for batch in frame.to_arrow().to_batches())
+        write_csv(pa.RecordBatchReader.from_batches(schema, batches), sink)

@@ -1,0 +1,123 @@
+"""Checks of a sample against its own design, and its strata as a chart."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import polars as pl
+
+from artifact_pipelines.sampling.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
+from artifact_pipelines.sampling.drawn_design import DrawnDesign
+
+_DEVIATIONS = 6
+_ROUNDING = 1e-9
+_BAR = 20
+_MOST_STRATA = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """The result of a check.
+
+    Attributes:
+        is_error: False: whoever uses the sample should know it, but the sample is as designed.
+    """
+
+    name: str
+    passed: bool
+    is_error: bool
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """The probabilities and weights of a sample.
+
+    Attributes:
+        least: The smallest inclusion probability; infinity if there are no rows.
+        largest: The largest one; 0 if there are no rows.
+        weights: Sum of the weights.
+        variance: Sum of w (w - 1), which estimates the variance of that sum if rows are drawn by themselves.
+    """
+
+    least: float
+    largest: float
+    weights: float
+    variance: float
+
+
+CHECKS = ("sizes", "probabilities", "weights")
+
+
+def tally(choice: Choice) -> Tally:
+    """Return the tally of a choice."""
+    parts, rule = [_tally(choice.rows)], choice.rule
+    if rule is not None:
+        parts += rule.chosen.map(lambda batch: _tally(rule.describe(batch)))
+    return Tally(
+        min(part.least for part in parts),
+        max(part.largest for part in parts),
+        math.fsum(part.weights for part in parts),
+        math.fsum(part.variance for part in parts),
+    )
+
+
+def findings(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Sequence[Finding]:
+    """Return the results of all checks, in the order of `CHECKS`.
+
+    Args:
+        added: Columns that the sample adds to those of its table.
+    """
+    return [_sizes(design), _probabilities(found), _weights(design, found, added)]
+
+
+def strata_chart(strata: Sequence[Stratum]) -> str:
+    """Return a Markdown table of the strata, with bars of the rows planned and drawn."""
+    shown = strata[:_MOST_STRATA]
+    most = max(max(each.planned or 0, each.drawn) for each in shown) or 1
+    lines = ["| stratum | rows | planned | drawn | |", "|---|--:|--:|--:|---|"]
+    for each in shown:
+        full, short = (round(_BAR * rows / most) for rows in (each.drawn, max(0, (each.planned or 0) - each.drawn)))
+        name = ("null" if each.stratum is None else each.stratum).replace("|", "\\|")
+        planned = "" if each.planned is None else f"{each.planned:,}"
+        bar = "█" * full + "░" * short
+        lines.append(f"| {name:.80} | {each.population_size:,} | {planned} | {each.drawn:,} | {bar} |")
+    if len(strata) > len(shown):
+        lines.append(f"\n{len(strata):,} strata, first {len(shown)} shown.")
+    return "\n".join(lines)
+
+
+def _tally(rows: pl.DataFrame) -> Tally:
+    shares, weights = rows[INCLUSION_PROBABILITY].to_numpy(), rows[SAMPLING_WEIGHT].to_numpy()
+    if not len(shares):
+        return Tally(math.inf, 0.0, 0.0, 0.0)
+    return Tally(float(shares.min()), float(shares.max()), float(weights.sum()), float((weights * (weights - 1)).sum()))
+
+
+def _sizes(design: DrawnDesign) -> Finding:
+    drawn, planned, population = design.drawn, design.planned, design.frame.population_size
+    if design.exhausted:
+        short = [f"{each.stratum}: {each.drawn:,} of {each.planned:,}" for each in design.exhausted[:10]]
+        more = f" and {len(design.exhausted) - 10:,} more" if len(design.exhausted) > 10 else ""
+        text = f"{drawn:,} rows; strata with fewer rows than planned: {', '.join(short)}{more}"
+        return Finding("sizes", passed=False, is_error=False, text=text)
+    if planned is None:
+        return Finding("sizes", passed=True, is_error=False, text=f"{drawn:,} rows; the design fixes no number")
+    is_short = planned > population
+    text = f"{drawn:,} rows, planned {planned:,}" + (f", of a population of {population:,}" if is_short else "")
+    return Finding("sizes", drawn == planned, not is_short, text)
+
+
+def _probabilities(found: Tally) -> Finding:
+    is_empty = found.largest == 0
+    text = "no rows" if is_empty else f"inclusion probabilities from {found.least:.6g} to {found.largest:.6g}"
+    return Finding("probabilities", is_empty or 0 < found.least <= found.largest <= 1, is_error=True, text=text)
+
+
+def _weights(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Finding:
+    population = design.frame.population_size
+    text = f"sampling weights add up to {found.weights:,.6g}, the population has {population:,} rows"
+    if "cluster" in added or "round" in added:
+        return Finding("weights", passed=True, is_error=False, text=f"{text}; the design does not make them equal")
+    tolerance = _ROUNDING * population + (0 if design.strata else _DEVIATIONS * math.sqrt(max(0.0, found.variance)))
+    return Finding("weights", abs(found.weights - population) <= tolerance, is_error=False, text=text)
