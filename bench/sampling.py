@@ -37,7 +37,7 @@ DUCKDB: Mapping[str, str] = {
     "order by random": "FROM t ORDER BY random() LIMIT {n}",
     "bernoulli": "FROM t USING SAMPLE {percent} PERCENT (bernoulli)",
     "stratified": (
-        "FROM t QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY random()) "
+        "FROM (SELECT *, random() AS r FROM t) QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY r) "
         "<= {share} * count(*) OVER (PARTITION BY stratum)"
     ),
     "weighted": "FROM t ORDER BY -ln(random()) / size LIMIT {n}",
