@@ -19,12 +19,13 @@ def drawn(design: ISamplingDesign, frame: pl.DataFrame = SHOPS) -> pl.DataFrame:
     return draw(frame, design, ["id"]).rows.collect()
 
 
-def test_all_pairs_of_clusters_are_equally_likely() -> None:
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
+def test_all_pairs_of_clusters_are_equally_likely(seeds: int) -> None:
     """Chi-square with 5 degrees of freedom over the 6 pairs of 4 clusters."""
     seen = dict.fromkeys(itertools.combinations(range(4), 2), 0)
-    for seed in range(600):
+    for seed in range(seeds):
         seen[tuple(sorted(set(drawn(Cluster(cluster=["shop"], clusters=2, seed=seed))["shop"])))] += 1
-    assert sum((count - 100) ** 2 / 100 for count in seen.values()) < 25.7
+    assert sum((count - seeds / 6) ** 2 / (seeds / 6) for count in seen.values()) < 25.7
 
 
 def test_all_rows_of_a_cluster_are_drawn_and_named() -> None:
@@ -42,13 +43,14 @@ def test_probability_of_a_row_is_the_product_of_both_stages() -> None:
         assert share == pytest.approx(0.5 * min(2, sizes[shop]) / sizes[shop])
 
 
-def test_rows_within_a_cluster_are_equally_likely() -> None:
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
+def test_rows_within_a_cluster_are_equally_likely(seeds: int) -> None:
     """15 pairs of rows in the largest shop, which is always drawn: chi-square with 14 degrees of freedom."""
     seen = dict.fromkeys(itertools.combinations(range(6, 12), 2), 0)
-    for seed in range(600):
+    for seed in range(seeds):
         found = drawn(TwoStage(cluster=["shop"], clusters=4, rows_per_cluster=2, seed=seed)).filter(shop=3)
         seen[tuple(sorted(found["id"]))] += 1
-    assert sum((count - 40) ** 2 / 40 for count in seen.values()) < 40.0
+    assert sum((count - seeds / 15) ** 2 / (seeds / 15) for count in seen.values()) < 40.0
 
 
 def test_clusters_by_size_with_equally_many_rows_give_equal_probabilities() -> None:
@@ -81,6 +83,6 @@ def test_clusters_that_are_smaller_than_asked_are_drawn_whole_and_reported() -> 
 def test_row_whose_key_says_the_same_as_its_cluster_is_drawn_no_more_often() -> None:
     frame = pl.DataFrame({"id": range(8), "shop": [0] * 8})
     hits = sum(
-        0 in drawn(TwoStage(cluster=["shop"], clusters=1, rows_per_cluster=2, seed=s), frame)["id"] for s in range(300)
+        0 in drawn(TwoStage(cluster=["shop"], clusters=1, rows_per_cluster=2, seed=s), frame)["id"] for s in range(100)
     )
-    assert abs(hits - 75) < 4 * (300 * 0.25 * 0.75) ** 0.5
+    assert abs(hits - 25) < 4 * (100 * 0.25 * 0.75) ** 0.5

@@ -113,7 +113,7 @@ def test_weighted_totals_are_unbiased_over_seeds(name: str) -> None:
     frame = POPULATION.filter(pl.col("size") > 0).head(200)
     changes = {key: 25 for key in ("n",) if key in DESIGNS[name]}
     totals = []
-    for seed in range(60):
+    for seed in range(30):
         found = drawn(name, frame, seed=seed, **changes)
         totals.append(float((found["value"] * found["sampling_weight"]).sum()))
     error = np.std(totals, ddof=1) / np.sqrt(len(totals))

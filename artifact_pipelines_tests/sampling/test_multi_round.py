@@ -64,16 +64,17 @@ def test_each_round_keeps_its_filter_its_size_and_weights_for_the_rows_that_it_c
     assert found[4,]["sampling_weight"].sum() == pytest.approx(rounds[3]["population_size"])
 
 
-def test_numbers_that_earlier_rounds_leave_do_not_bias_a_later_one() -> None:
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
+def test_numbers_that_earlier_rounds_leave_do_not_bias_a_later_one(seeds: int) -> None:
     """Each row is in the second round equally often, and each subset is: chi-square with 9 degrees of freedom."""
     small = POPULATION.head(5)
     seen: dict[tuple[int, ...], int] = {}
-    for seed in range(600):
+    for seed in range(seeds):
         found = drawn(MultiRound(rounds=[SimpleRandom(n=1), SimpleRandom(n=2)], seed=seed), small).filter(round=2)
         rows = tuple(sorted(found["id"]))
         seen[rows] = seen.get(rows, 0) + 1
     assert len(seen) == 10
-    assert sum((count - 60) ** 2 / 60 for count in seen.values()) < 33.7
+    assert sum((count - seeds / 10) ** 2 / (seeds / 10) for count in seen.values()) < 33.7
 
 
 def test_rows_of_excluded_samples_are_not_drawn() -> None:
@@ -147,11 +148,12 @@ def test_positions_in_the_sample_are_those_of_the_table() -> None:
     assert np.array_equal(found["size"], found["id"] % 7 + 1)
 
 
-def test_rows_that_an_excluded_sample_leaves_are_equally_likely_though_their_sizes_differ() -> None:
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
+def test_rows_that_an_excluded_sample_leaves_are_equally_likely_though_their_sizes_differ(seeds: int) -> None:
     """The excluded sample takes rows of small u / size; with the same numbers small rows would be left to be drawn."""
     small = pl.DataFrame({"id": range(6), "size": [1.0, 1.0, 2.0, 2.0, 4.0, 8.0]})
     left, taken = np.zeros(6), np.zeros(6)
-    for seed in range(500):
+    for seed in range(seeds):
         other = Pps(n=2, size="size", seed=seed)
         rest = drawn(Residual(exclude=[other]), small)["id"].to_numpy()
         left[rest] += 1
