@@ -87,7 +87,7 @@ def draw_with_us(table: str, name: str, n: int, rows: int) -> int:
         "bernoulli": {"probability": n / rows},
         "cluster": {"clusters": max(1, round(20_000 * n / rows))},
     }
-    sample = draw(table, {**fields, **size.get(name, {"n": n})}, key)
+    sample = draw(table, {**fields, **size.get(name, {"n": n})}, key, is_unique=True)
     sample.rows.sink_parquet(f"{table}.sample.parquet")
     return sample.design.drawn
 

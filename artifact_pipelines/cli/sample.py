@@ -84,7 +84,7 @@ def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tu
     artifact = store.load(asset, Artifact)
     with artifact.open(verify=False) as file:
         population = population_of_scan(scan_with_polars(artifact), file)
-    return draw_from(population, design, keys or made.source.get("key", ()), artifact.info)
+    return draw_from(population, design, keys or made.source.get("key", ()), artifact.info, is_unique=not keys)
 
 
 def _write(drawn: "Sample", output: pathlib.Path) -> None:

@@ -39,7 +39,7 @@ def build_sample_asset(
         with failures_explained():
             with table.open(verify=False) as file:
                 population = population_of_scan(scan_with_polars(table), file)
-            found = draw_from(population, design, key, table.info)
+            found = draw_from(population, design, key, table.info, is_unique=True)
             results = findings(found.design, tally(found.choice), found.choice.added.names())
         yield dg.Output(found.rows, metadata=_metadata(found.design))
         yield from map(_result, results)

@@ -23,6 +23,7 @@ from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import Population, population_of_frame, population_of_scan
 from artifact_pipelines.sampling.registry import SamplingDesign
+from artifact_pipelines.sampling.repeats import with_repeats
 from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.sampling.take import take
 from artifact_pipelines.tabular.parquet import write_frame
@@ -49,6 +50,7 @@ def draw(
     table: pl.DataFrame | pl.LazyFrame | pathlib.Path | str,
     design: ISamplingDesign | Mapping[str, Any],
     key: Sequence[str] = (),
+    is_unique: bool = False,
 ) -> Sample:
     """Draw a sample from a frame, or from a Parquet file of any size.
 
@@ -59,6 +61,7 @@ def draw(
         table: A frame in memory; the path of a Parquet file; or a query, which runs once, into a temporary file.
         design: A design, or its fields as in YAML, such as `{"design": "bernoulli", "probability": 0.1}`.
         key: Columns that identify a row; without one, its position does.
+        is_unique: True if you know that no key stands twice, which saves a search for repeated keys.
 
     Raises:
         UsageError: The table does not fit the design or the key.
@@ -66,7 +69,7 @@ def draw(
     """
     checked = design if isinstance(design, ISamplingDesign) else _DESIGNS.validate_python(dict(design))
     if isinstance(table, pl.DataFrame):
-        return draw_from(population_of_frame(table), checked, key)
+        return draw_from(population_of_frame(table), checked, key, is_unique=is_unique)
     path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
     try:
         population = population_of_scan(pl.scan_parquet(path, glob=False), path)
@@ -74,7 +77,7 @@ def draw(
         raise InvalidArgumentError("table", str(path), "a Parquet file") from error
     except FileNotFoundError as error:
         raise InvalidArgumentError("table", str(path), "a file that exists") from error
-    return draw_from(population, checked, key)
+    return draw_from(population, checked, key, is_unique=is_unique)
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:
@@ -85,17 +88,24 @@ def _stored(query: pl.LazyFrame) -> pathlib.Path:
 
 
 def draw_from(
-    population: Population, design: ISamplingDesign, key: Sequence[str], file: FileInfo | None = None
+    population: Population,
+    design: ISamplingDesign,
+    key: Sequence[str],
+    file: FileInfo | None = None,
+    is_unique: bool = False,
 ) -> Sample:
     """Draw a sample from a population.
 
     Args:
         file: The stored file that the population is.
+        is_unique: True if no key stands twice, as in the table of a dataset; otherwise keys are counted first.
     """
     every = Rows(population, Identity(key, design.seed))
     every.check_columns("key", key)
     every.check_columns("order_by", design.order_by)
     columns = list(every.check_columns("columns", design.columns or population.schema().names()))
+    if key and not is_unique:
+        population = with_repeats(population, key)
     choice = design.choose(rows_of(population, design, key))
     rows = take(population, choice, list(dict.fromkeys([*columns, *design.order_by])))
     if design.order_by:
@@ -122,5 +132,12 @@ def _drawn(
         drawn=choice.drawn,
         strata=list(choice.strata),
         facts=choice.facts,
-        notes=list(choice.notes),
+        notes=[*choice.notes, *_notes_on_repeats(population)],
     )
+
+
+def _notes_on_repeats(population: Population) -> Sequence[str]:
+    if population.repeats is None:
+        return []
+    count = len(population.repeats.ordinals)
+    return [f"The key does not identify {count:,} rows, whose key stands before them: they are told apart by position."]

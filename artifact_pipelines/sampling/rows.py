@@ -17,7 +17,7 @@ import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.population import Population, in_threads
-from artifact_pipelines.tabular.random_numbers import Numbers, numbers_of_positions, permanent_random_numbers
+from artifact_pipelines.tabular.random_numbers import Numbers, extended, numbers_of_positions, permanent_random_numbers
 
 Ordinals = npt.NDArray[np.int64]
 """(rows,) positions of rows in the table, from 0."""
@@ -45,7 +45,7 @@ class Identity:
     def numbers(self, batch: "Batch") -> Numbers:
         """Return the permanent random numbers of the rows of a batch."""
         if self.key:
-            numbers = permanent_random_numbers(batch.read(self.key), self.seed)
+            numbers = batch.with_occurrences(permanent_random_numbers(batch.read(self.key), self.seed))
         else:
             numbers = numbers_of_positions(batch.ordinals, self.seed)
         return numbers - np.uint64(self.shift) if self.shift else numbers
@@ -83,6 +83,17 @@ class Batch:
         """Return some columns of the table; each call reads them."""
         found = self._rows.population.read(self._number, columns)
         return found if self._mask is None else found.filter(pl.Series(self._mask))
+
+    def with_occurrences(self, numbers: Numbers) -> Numbers:
+        """Return the numbers of keys; rows whose key stood before get others, by how often it did."""
+        repeats = self._rows.population.repeats
+        if repeats is None:
+            return numbers
+        here = slice(*np.searchsorted(repeats.ordinals, [self._first, self._stop]))
+        again, place, which = np.intersect1d(self.ordinals, repeats.ordinals[here], True, return_indices=True)
+        if len(again):
+            numbers[place] = extended(numbers[place], repeats.occurrences[here][which].view(np.uint64))
+        return numbers
 
     def bits(self, kept: Ordinals) -> npt.NDArray[np.uint8]:
         """Return a bit for each row of the slice: whether its position is among some."""

@@ -61,6 +61,13 @@ def numbers_for(purpose: str, count: int, seed: int) -> Numbers:
     return permanent_random_numbers(pl.DataFrame(named).explode("number"), seed)
 
 
+def extended(numbers: Numbers, words: Words) -> Numbers:
+    """Return the numbers of rows that are identified by one more word each."""
+    state = numbers.copy()
+    _absorb(state, words)
+    return state
+
+
 def _chained(rows: int, seed: int, columns: Iterable[Words]) -> Numbers:
     first = np.array([seed], np.uint64)
     _absorb(first, np.zeros(1, np.uint64))

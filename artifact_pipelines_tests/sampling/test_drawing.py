@@ -8,7 +8,8 @@ import polars.testing
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import population
+from artifact_pipelines.sampling import population, repeats
+from artifact_pipelines.sampling.designs.bernoulli import Bernoulli
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
 from artifact_pipelines.sampling.population import Population
@@ -124,3 +125,23 @@ def test_rows_without_some_are_the_others() -> None:
     found = [pair for part in parts for pair in part]
     assert [ordinal for ordinal, _ in found] == [i for i in range(1000) if i not in (0, 1, 9, 10, 599, 999)]
     assert all(ordinal == value for ordinal, value in found)
+
+
+@pytest.mark.parametrize("at_once", [10_000_000, 37])
+def test_repeated_keys_are_told_apart_and_said(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "_AT_ONCE", at_once)
+    twice = pl.concat([POPULATION, POPULATION.head(400)])
+    drawn = draw(twice, Bernoulli(probability=0.5), ["id"])
+    counts = drawn.rows.collect().group_by("id").len()
+    assert 60 < counts.filter(pl.col("len") == 2).height < 140, "about a quarter of 400, not half of them"
+    assert drawn.design.notes == [
+        "The key does not identify 400 rows, whose key stands before them: they are told apart by position."
+    ]
+    once = set(draw(POPULATION, Bernoulli(probability=0.5), ["id"]).rows.collect()["id"])
+    assert once <= set(counts["id"]), "the first row of a key draws the number of the key"
+
+
+def test_key_that_says_almost_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "MOST_REPEATED", 900)
+    with pytest.raises(InvalidArgumentError, match="^key must be columns whose values repeat in 900 rows at most"):
+        draw(POPULATION, DESIGN, ["value"])

@@ -60,11 +60,6 @@ def test_position_identifies_a_row_without_a_key() -> None:
     assert by_position.columns == [*POPULATION.columns, "inclusion_probability", "sampling_weight"]
 
 
-def test_first_of_equal_numbers_wins() -> None:
-    twins = pl.DataFrame({"id": [7, 7, 7], "value": [1, 2, 3]})
-    assert sample(twins, 2)["value"].to_list() == [1, 2]
-
-
 @pytest.mark.parametrize("n", [1000, 1001, 10**9])
 def test_small_population_is_taken_whole(n: int) -> None:
     drawn = draw(POPULATION, SimpleRandom(n=n), ["id"])
