@@ -139,7 +139,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         default=False, description="True: a later file may have columns and no rows; else it is refused."
     )
     limits: Limits = pydantic.Field(
-        default=DEFAULT_LIMITS, description="Limits of the process that reads a Parquet, Arrow or Excel file."
+        default=DEFAULT_LIMITS, description="Limits of the process that reads a Parquet, Arrow, Avro or Excel file."
     )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")

@@ -4,7 +4,7 @@ import pydantic
 
 
 class Limits(pydantic.BaseModel):
-    """Limits of the process that reads a Parquet, Arrow or Excel file."""
+    """Limits of the process that reads a Parquet, Arrow, Avro or Excel file."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 

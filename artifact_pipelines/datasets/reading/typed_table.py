@@ -51,7 +51,9 @@ def _check_storable(schema: pa.Schema, label: str) -> None:
         check_arrow_columns(schema)
     except UnsupportedColumnError as error:
         problem = f"column {error.column!r} is {error.type_name}, which a table cannot hold"
-        raise SchemaMismatchError(label, problem, f"In the program that writes the file: {error.remedy}") from error
+        raise SchemaMismatchError(
+            label, problem, f"In the program that writes the file: {error.remedy.rstrip('.')}"
+        ) from error
 
 
 def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
