@@ -124,6 +124,7 @@ def test_damaged_text_is_read_as_by_another_reader_or_refused(tmp_path: pathlib.
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_200)  # a damaged archive has a process of its own
 @pytest.mark.parametrize("kind", IN_PROCESS)
 def test_much_damaged_text_is_read_as_by_another_reader_or_refused(tmp_path: pathlib.Path, kind: str) -> None:
     read = sum(_compare(tmp_path, kind, seed) for seed in range(1_000))
@@ -142,6 +143,7 @@ def _binaries() -> Mapping[str, bytes]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_200)  # each file has a process of its own
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "xlsx"])
 def test_damaged_binary_is_a_table_or_refused(tmp_path: pathlib.Path, kind: str) -> None:
     data = _binaries()[kind]
