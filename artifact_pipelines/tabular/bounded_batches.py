@@ -1,6 +1,6 @@
 """Reads Parquet, and answers of DuckDB, in batches bounded by bytes: a file of some kB may hold texts of some GB."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -14,9 +14,17 @@ _READ_ROWS = 512  # reading more at once is no faster
 _FIRST_ROWS = 4
 
 
-def read_batches(file: pq.ParquetFile, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file in batches of at most so many rows; where rows are large, of fewer."""
-    return joined(_small_batches(file), rows)
+def read_batches(
+    file: pq.ParquetFile, rows: int = BATCH_ROWS, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in batches of at most so many rows; where rows are large, of fewer.
+
+    Args:
+        file: The file.
+        rows: Most rows of a batch.
+        groups: Row groups to read; None: all of them.
+    """
+    return joined(_small_batches(file, range(file.num_row_groups) if groups is None else groups), rows)
 
 
 def answer_reader(relation: duckdb.DuckDBPyRelation, rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
@@ -39,9 +47,9 @@ def joined(batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS) -> Iterato
         yield pa.concat_batches(held)
 
 
-def _small_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+def _small_batches(file: pq.ParquetFile, groups: Sequence[int]) -> Iterator[pa.RecordBatch]:
     """Yield few rows at once: fewer where the first rows of a row group are large."""
-    for group in range(file.num_row_groups):
+    for group in groups:
         first = next(file.iter_batches(_FIRST_ROWS, row_groups=[group]), None)
         fitting = _FIRST_ROWS * BATCH_BYTES // max(1, _size_bytes(first)) if first else 1
         del first

@@ -1,25 +1,42 @@
 import datetime
-import io
 import math
+import pathlib
 from typing import Any
 
-import hypothesis
-import hypothesis.strategies as st
+import numpy as np
 import polars as pl
 import polars.testing
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines.analysis.kinds.profile import DISTINCT_LIMIT, finish, measure, merge, profile
+from artifact_pipelines.analysis.kinds.profile import Profile
+from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
 from artifact_pipelines.tabular.parquet import write_frame
 
 
-def profiled(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    sink = io.BytesIO()
-    write_frame(frame, sink)
-    return {row["column"]: row for row in profile(io.BytesIO(sink.getvalue())).to_dicts()}
+def profile_of(path: pathlib.Path) -> pl.DataFrame:
+    with Profile().answer({"table": path}) as found:
+        return found
 
 
-def test_small_table_matches_statistics_by_hand() -> None:
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "table.parquet"
+
+
+def profiled(frame: pl.DataFrame, path: pathlib.Path) -> dict[str, dict[str, Any]]:
+    with path.open("wb") as sink:
+        write_frame(frame, sink)
+    return {row["column"]: row for row in profile_of(path).to_dicts()}
+
+
+def profiled_arrow(table: pa.Table, path: pathlib.Path, **options: Any) -> dict[str, dict[str, Any]]:
+    pq.write_table(table, path, **options)
+    return {row["column"]: row for row in profile_of(path).to_dicts()}
+
+
+def test_small_table_matches_statistics_by_hand(path: pathlib.Path) -> None:
     rows = profiled(
         pl.DataFrame(
             {
@@ -32,11 +49,13 @@ def test_small_table_matches_statistics_by_hand() -> None:
                 "kind": pl.Series(["x", "y", "x", "x", None], dtype=pl.Categorical),
                 "data": [b"\xff", b"", None, b"a", b"a"],
             }
-        )
+        ),
+        path,
     )
-    assert rows["number"] == {
+    number = {name: value for name, value in rows["number"].items() if value is not None}
+    assert number == {
         "column": "number",
-        "type": "Int64",
+        "type": "int64",
         "row_count": 5,
         "null_count": 1,
         "distinct_count": 3,
@@ -45,62 +64,111 @@ def test_small_table_matches_statistics_by_hand() -> None:
         "maximum": "5",
         "mean": 2.5,
         "standard_deviation": math.sqrt(3),
+        "skewness": pytest.approx((-(1.5**3) - 2 * 0.5**3 + 2.5**3) / 4 / 2.25**1.5),
+        "zero_share": 0.0,
+        "negative_share": 0.0,
     }
     assert (rows["text"]["distinct_count"], rows["text"]["minimum"], rows["text"]["mean"]) == (2, "a", None)
+    assert (rows["text"]["shortest"], rows["text"]["mean_length"], rows["text"]["empty_count"]) == (1, 1.0, 0)
     assert (rows["day"]["distinct_count"], rows["day"]["maximum"]) == (3, "2013-01-03")
     assert (rows["list"]["distinct_count"], rows["list"]["null_count"]) == (None, 1)
-    assert (rows["yes"]["distinct_count"], rows["yes"]["null_count"]) == (2, 2)
-    assert (rows["none"]["distinct_count"], rows["none"]["minimum"]) == (0, None)
+    assert (rows["yes"]["distinct_count"], rows["yes"]["null_count"], rows["yes"]["mean"]) == (2, 2, 2 / 3)
+    assert (rows["none"]["null_count"], rows["none"]["minimum"]) == (5, None)
     assert (rows["kind"]["distinct_count"], rows["kind"]["maximum"]) == (2, "y")
-    assert (rows["data"]["distinct_count"], rows["data"]["maximum"]) == (3, None)
+    assert (rows["data"]["distinct_count"], rows["data"]["maximum"], rows["data"]["empty_count"]) == (3, r"\xff", 1)
 
 
-def test_table_without_rows_has_a_row_for_each_column() -> None:
-    rows = profiled(pl.DataFrame(schema={"a": pl.Int64, "b": pl.String}))
+def test_table_without_rows_has_a_row_for_each_column(path: pathlib.Path) -> None:
+    rows = profiled(pl.DataFrame(schema={"a": pl.Int64, "b": pl.String}), path)
     assert [(row["row_count"], row["distinct_count"], row["mean"]) for row in rows.values()] == [(0, 0, None)] * 2
 
 
-def test_single_value_has_no_standard_deviation() -> None:
-    assert profiled(pl.DataFrame({"a": [5]}))["a"]["standard_deviation"] is None
+def test_single_value_has_no_standard_deviation(path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": [5]}), path)["a"]
+    assert (row["mean"], row["standard_deviation"], row["skewness"], row["role"]) == (5, None, None, "constant")
 
 
-numbers = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=30)
-
-
-@hypothesis.given(st.lists(numbers, min_size=1, max_size=5))
-def test_merged_batches_equal_one_batch(batches: list[list[float | None]]) -> None:
-    parts = [measure(pl.Series(batch, dtype=pl.Float64)) for batch in batches]
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merge(merged, part)
-    at_once = measure(pl.Series([value for batch in batches for value in batch], dtype=pl.Float64))
-    for left, right in zip(finish("x", merged), finish("x", at_once), strict=True):
-        assert left == (pytest.approx(right, rel=1e-9, abs=1e-6) if isinstance(right, float) else right)
-
-
-def test_many_distinct_values_are_estimated_and_marked() -> None:
-    row = profiled(pl.DataFrame({"a": range(200_000)}))["a"]
+def test_many_distinct_values_are_estimated_and_marked(path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": [value // 10 * value % 99_991 for value in range(200_000)]}), path)["a"]
+    exact = len({value // 10 * value % 99_991 for value in range(200_000)})
     assert not row["distinct_is_exact"]
-    assert row["distinct_count"] == pytest.approx(200_000, rel=4 / math.sqrt(DISTINCT_LIMIT))
+    assert row["distinct_count"] == pytest.approx(exact, rel=4 / math.sqrt(DISTINCT_LIMIT))
+
+
+def test_values_that_never_repeat_are_a_key_candidate_with_their_exact_number(path: pathlib.Path) -> None:
+    rows = profiled(pl.DataFrame({"a": range(200_000), "b": [f"key {i}" for i in range(200_000)]}), path)
+    assert {(row["distinct_count"], row["role"]) for row in rows.values()} == {(200_000, "key candidate")}
 
 
 @pytest.mark.parametrize("count", [DISTINCT_LIMIT - 1, DISTINCT_LIMIT])
-def test_distinct_values_below_the_limit_are_counted(count: int) -> None:
-    row = profiled(pl.DataFrame({"a": list(range(count)) * 3}))["a"]
+def test_distinct_values_below_the_limit_are_counted(count: int, path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": list(range(count)) * 3}), path)["a"]
     assert row["distinct_is_exact"] == (count < DISTINCT_LIMIT)
     assert row["distinct_count"] == pytest.approx(count, rel=0 if row["distinct_is_exact"] else 0.07)
 
 
-def test_repeated_profile_of_several_batches_is_identical() -> None:
+def test_repeated_profile_of_several_units_is_identical(path: pathlib.Path) -> None:
     frame = pl.DataFrame({"a": [math.sin(i) for i in range(200_000)]})
-    sink = io.BytesIO()
-    write_frame(frame, sink)
-    first, second = (profile(io.BytesIO(sink.getvalue())) for _ in range(2))
+    pq.write_table(frame.to_arrow(), path, row_group_size=70_000)
+    first, second = (profile_of(path) for _ in range(2))
     polars.testing.assert_frame_equal(first, second, check_exact=True)
     assert first["mean"][0] == pytest.approx(frame["a"].mean())
     assert first["standard_deviation"][0] == pytest.approx(frame["a"].std())
+    assert first["skewness"][0] == pytest.approx(frame["a"].skew())
 
 
-@pytest.mark.parametrize(("values", "mean"), [([1.0, math.inf], math.inf), ([1.0, math.nan], math.nan)])
-def test_infinity_and_nan_show_in_the_mean(values: list[float], mean: float) -> None:
-    assert profiled(pl.DataFrame({"a": values}))["a"]["mean"] == pytest.approx(mean, nan_ok=True)
+def test_layout_of_row_groups_changes_no_count_and_no_more_than_the_last_digits_of_a_mean(path: pathlib.Path) -> None:
+    frame = pl.DataFrame({"a": [math.sin(i) for i in range(150_000)], "b": [f"{i % 5000}" for i in range(150_000)]})
+    found = []
+    for rows in (150_000, 7_000, 70_000):
+        pq.write_table(frame.to_arrow(), path, row_group_size=rows)
+        found.append(profile_of(path))
+    for other in found[1:]:
+        polars.testing.assert_frame_equal(found[0], other, rel_tol=1e-12, abs_tol=1e-12)
+        rounded = ["mean", "standard_deviation", "skewness"]
+        polars.testing.assert_frame_equal(found[0].drop(rounded), other.drop(rounded), check_exact=True)
+
+
+def test_nan_infinity_and_null_are_counted_apart(path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": [math.nan, 1.0, math.inf, None, 3.0, -math.inf, 0.0, -0.0]}), path)["a"]
+    assert (row["nan_count"], row["infinity_count"], row["null_count"], row["mean"]) == (1, 2, 1, 1.0)
+    assert (row["minimum"], row["maximum"], row["distinct_count"], row["zero_share"]) == ("-inf", "inf", 6, 2 / 7)
+
+
+def test_integers_near_the_limits_keep_all_digits(path: pathlib.Path) -> None:
+    values = [2**63 - 1, 2**63 - 3, 2**63 - 2]
+    table = pa.table({"a": values, "b": pa.array([2**64 - 1, 0, 2**64 - 1], pa.uint64()), "c": [2**53 + 1] * 3})
+    rows = profiled_arrow(table, path)
+    assert (rows["a"]["minimum"], rows["a"]["standard_deviation"]) == (str(2**63 - 3), 1.0)
+    assert (rows["b"]["maximum"], rows["b"]["mean"]) == (str(2**64 - 1), (2**65 - 2) / 3)
+    assert (rows["c"]["minimum"], rows["c"]["standard_deviation"]) == (str(2**53 + 1), 0.0)
+
+
+def test_decimals_are_exact(path: pathlib.Path) -> None:
+    texts = ["1.10", "-2.20", None, "3.30"]
+    wide = ["12345678901234567890123456.78", "0.01", None, "-0.02"]
+    frame = pl.DataFrame({"a": texts, "b": wide}).cast({"a": pl.Decimal(10, 2), "b": pl.Decimal(38, 2)})
+    rows = profiled(frame, path)
+    assert (rows["a"]["minimum"], rows["a"]["mean"], rows["a"]["distinct_count"]) == ("-2.20", 11 / 15, 3)
+    assert (rows["b"]["maximum"], rows["b"]["mean"]) == (wide[0], 12345678901234567890123456.77 / 3)
+
+
+DAYS = np.array(["20201-03-04", "1970-01-01", "-0044-03-15"], "datetime64[D]").astype(np.int64)
+TIMES = {
+    "date": (pa.array(DAYS.astype(np.int32)).view(pa.date32()), "-0044-03-15", "+20201-03-04"),
+    "infinite": (pa.array([2**31 - 1, 0, -(2**31) + 1], pa.int32()).view(pa.date32()), "-infinity", "infinity"),
+    "moment": (
+        pa.array(DAYS * 86_400 * 10**6).view(pa.timestamp("us", "Europe/Berlin")),
+        "-0044-03-15 00:00:00+00:00",
+        "+20201-03-04 00:00:00+00:00",
+    ),
+    "infinite moment": (pa.array([2**63 - 1, 0, -(2**63) + 1]).view(pa.timestamp("us")), "-infinity", "infinity"),
+    "duration": (pa.array([90_000_000, -1]).view(pa.duration("ms")), "-1 days 23:59:59.999", "1 days 01:00:00"),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_times_of_any_year_have_a_range(name: str, path: pathlib.Path) -> None:
+    values, minimum, maximum = TIMES[name]
+    row = profiled_arrow(pa.table({"a": values}), path)["a"]
+    assert (row["minimum"], row["maximum"], row["mean"]) == (minimum, maximum, None)

@@ -1,0 +1,131 @@
+"""Reads a Parquet file in units on two threads, and yields what is made of each unit in the order of the file.
+
+The one idea: a reader that is opened for a few row groups frees their memory when it is done; one reader of a whole
+file would hold more and more.
+"""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from artifact_pipelines.tabular.bounded_batches import BATCH_BYTES, joined, read_batches
+
+BATCH_ROWS = 65_536
+THREADS = 2
+_UNIT_ROWS = 65_536  # smaller row groups are read together
+_PEEK_ROWS = 1024
+_PLAIN_BYTES = 4  # a text that is not in a dictionary takes 4 bytes and more
+_EXPANSION = 4  # a dictionary is decoded if its texts then take less than this times the stored bytes
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unit:
+    """Row groups side by side.
+
+    Attributes:
+        start: Number of rows before them.
+    """
+
+    groups: Sequence[int]
+    start: int
+
+
+class TableFile:
+    """A Parquet file. Its footer is read once."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        with pq.ParquetFile(path) as file:
+            self.metadata = file.metadata
+            self.schema = file.schema_arrow
+        leaves = [self.metadata.schema.column(leaf) for leaf in range(self.metadata.num_columns)]
+        self._names = [column.path for column in leaves]
+        self._texts = [leaf for leaf, column in enumerate(leaves) if _is_text(column)]
+        self._is_nested = any(column.path != column.name for column in leaves)
+
+    def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
+        """Yield the result of each unit in order; few are computed ahead of the one that is taken."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            waiting = collections.deque[Future[Result]]()
+            for unit in self._units():
+                waiting.append(pool.submit(measure, unit))
+                if len(waiting) > THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def batches(self, unit: Unit) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a unit. Texts that repeat come as dictionaries, so each is read once."""
+        coded = self._coded_columns(unit)
+        with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=coded) as file:
+            rows = self._batch_rows(unit, coded)
+            if rows is None:
+                yield from read_batches(file, BATCH_ROWS, unit.groups)
+                return
+            read = file.iter_batches(rows, row_groups=unit.groups, use_threads=False)
+            yield from joined(read, rows) if len(unit.groups) > 1 else read
+
+    def _units(self) -> Iterator[Unit]:
+        groups, start, rows = list[int](), 0, 0
+        for group in range(self.metadata.num_row_groups):
+            groups.append(group)
+            rows += self.metadata.row_group(group).num_rows
+            if rows >= _UNIT_ROWS or group == self.metadata.num_row_groups - 1:
+                yield Unit(groups, start)
+                groups, start, rows = [], start + rows, 0
+
+    def _coded_columns(self, unit: Unit) -> list[str]:
+        """Return the columns of texts whose dictionaries are kept."""
+        found = {leaf: self._stored_bytes(unit, leaf) for leaf in self._texts if self._has_dictionary(unit, leaf)}
+        unsure = {self._names[leaf]: size for leaf, size in found.items() if size >= _PLAIN_BYTES}
+        dense = [self._names[leaf] for leaf, size in found.items() if size < _PLAIN_BYTES]
+        return [*dense, *self._expanding_columns(unit, unsure)]
+
+    def _expanding_columns(self, unit: Unit, stored: Mapping[str, float]) -> list[str]:
+        """Return the columns whose first texts are much larger than the stored bytes of a value."""
+        if not stored:
+            return []
+        with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=list(stored)) as file:
+            read = file.iter_batches(_PEEK_ROWS, row_groups=unit.groups[:1], columns=list(stored), use_threads=False)
+            first = next(read, None)
+        columns = zip(first.schema.names, first.columns, strict=True) if first else ()
+        return [name for name, column in columns if _mean_length(column) > _EXPANSION * stored[name]]
+
+    def _batch_rows(self, unit: Unit, coded: Collection[str]) -> int | None:
+        """Return the rows of a batch; None if the stored bytes do not bound the bytes of the rows."""
+        decoded = [leaf for leaf in self._texts if self._names[leaf] not in coded]
+        if self._is_nested or any(self._has_dictionary(unit, leaf) for leaf in decoded):
+            return None
+        row_bytes = 8 * len(self._names) + sum(self._stored_bytes(unit, leaf) for leaf in decoded)
+        return max(1, min(BATCH_ROWS, int(BATCH_BYTES / (1 + row_bytes))))
+
+    def _has_dictionary(self, unit: Unit, leaf: int) -> bool:
+        return any(self.metadata.row_group(group).column(leaf).has_dictionary_page for group in unit.groups)
+
+    def _stored_bytes(self, unit: Unit, leaf: int) -> float:
+        """Return the stored bytes of a value."""
+        chunks = [self.metadata.row_group(group).column(leaf) for group in unit.groups]
+        stored = sum(chunk.total_uncompressed_size for chunk in chunks)
+        return float(stored / max(1, sum(chunk.num_values for chunk in chunks)))
+
+
+def _is_text(column: pq.ColumnSchema) -> bool:
+    """True if the values of a column, not of a field of one, are texts or binaries of any length."""
+    is_decimal = column.logical_type.type == "DECIMAL"
+    return column.path == column.name and column.physical_type == "BYTE_ARRAY" and not is_decimal
+
+
+def _mean_length(column: pa.Array) -> float:
+    if not pa.types.is_dictionary(column.type):
+        return 0.0
+    lengths = pc.binary_length(column.dictionary.cast(pa.large_binary())).take(column.indices)
+    return float(pc.mean(lengths).as_py() or 0)
