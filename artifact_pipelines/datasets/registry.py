@@ -11,6 +11,7 @@ from artifact_pipelines.datasets.formats.arrow import Arrow
 from artifact_pipelines.datasets.formats.avro import Avro
 from artifact_pipelines.datasets.formats.csv import Csv, CsvOptions, Tsv
 from artifact_pipelines.datasets.formats.excel import Excel
+from artifact_pipelines.datasets.formats.fixed import Fixed
 from artifact_pipelines.datasets.formats.ndjson import Json, Ndjson
 from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
@@ -20,7 +21,7 @@ from artifact_pipelines.datasets.reading.raw_stream import compression_of, open_
 from artifact_pipelines.declarations import OneOf
 
 _FOREIGN = {b"<!doctype": "HTML", b"<html": "HTML", b"<?xml": "XML", b"%pdf-": "PDF", b"{\\rtf": "RTF"}
-FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Ndjson, Json, Parquet, Arrow, Avro, Excel)
+FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
 
 
 class ByExtension(CsvOptions):

@@ -19,6 +19,7 @@ from artifact_pipelines.datasets.exceptions import (
     UnparsableSourceError,
 )
 from artifact_pipelines_tests.datasets.reading import read
+from artifact_pipelines_tests.datasets.xls_example import XLS
 
 DAY, MOMENT = datetime.date(2024, 1, 31), datetime.datetime(2024, 1, 31, 10, 30, 0, 500_000)
 FORMATS = {
@@ -209,3 +210,15 @@ def test_opendocument_is_read(tmp_path: pathlib.Path) -> None:
 def test_damaged_workbook_is_refused(tmp_path: pathlib.Path, cut: int) -> None:
     with pytest.raises(UnparsableSourceError, match="no spreadsheet, or it is damaged or has a password"):
         read(tmp_path, workbook(A=[["x"], [1]])[:-cut], "xlsx")
+
+
+def test_workbook_of_excel_97_is_read(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, XLS, "dat").to_pydict() == {
+        "id": [1, 2, -3],
+        "price": [Decimal("0.10"), Decimal("12.25"), None],
+        "day": [DAY, datetime.date(1900, 3, 1), None],
+        "at": [datetime.datetime(2024, 1, 31, 10, 30), datetime.datetime(1999, 12, 31, 23, 59, 59), None],
+        "name": ["02134", "Zürich", " padded "],
+        "open": [True, False, None],
+        "mixed": ["5", "x", None],
+    }

@@ -15,6 +15,7 @@ from artifact_pipelines.datasets.interfaces import Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.csv_blocks import (
     Block,
+    Row,
     check_row,
     check_text,
     explain_block,
@@ -134,7 +135,7 @@ class CsvText:
         rest, copied = bytearray(), 0
         for row in iterate_rows(block, self._dialect):
             try:
-                check_row(row, self._dialect, self.names, self.label)
+                self.check_row(row)
             except MalformedRowError as error:
                 if not self._dialect.skips_blank_lines:
                     raise
@@ -144,6 +145,10 @@ class CsvText:
                 rest += block.data[copied : row.start] + b"\n" * lines
                 copied = row.end
         return Block(bytes(rest) + block.data[copied:], block.line), bad
+
+    def check_row(self, row: Row) -> None:
+        """Refuse a row that cannot be split into as many values as there are columns."""
+        check_row(row, self._dialect, self.names, self.label)
 
     def written(self, block: Block, places: Sequence[int]) -> Sequence[Written]:
         """See `ITextRows`. Slow."""

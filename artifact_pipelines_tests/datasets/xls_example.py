@@ -1,0 +1,22 @@
+"""A workbook of Excel 97 (BIFF 8), which xlwt 1.3 wrote; that package is no longer kept, so that its bytes are here."""
+
+import base64
+import lzma
+
+XLS = lzma.decompress(
+    base64.b64decode(
+        """
+/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4BX/AtFdAGgzvhyGMHdg9KSEKkAMHHYngvKRhtyIyie64aC3xgQTZ5vNmLlpNRUqmeED
+08XozNH0Sz/ZqCLxYNmwx+4v1UI+paOKIneBVRFwGzT6D/ujymYAx2HNK6igkTgwCYzLHYse39FHGA104/DYJ4+VKGOmrUwK6ls6
+nK/V8ANGtcY3YFqYFEqCx5eWX79ofuY4cKoND/k7tx7JFKeHSazwp/H40Fv/60oo8+Ayy2Df7JF3G3Zzk363yD/6W7500A4+z0Rr
+lrHETUM6RhTEcSVgjyjt+oaz0p2TOa3ckTpiUwo/jscVzott+yJUvRjRImd1FitiAggaDhiVntDafqETIqTDwm2ZT0N4NZNp1QqX
+zbfJcGvd5P4vxQXoI3H4Uc1tnsVSJOOdYTjq0TcInmwaob6EXl0xRZyoe6jdFyuWb08JXAHjGZw293UC94ub6QKYuLKdtw45u1oe
+MIWBG7Oz6ikFstYaJmEUyHDRnQdc8Vj58aiKBnXNmLZ9wpITGrzKcTnIUb3wXp0oYA8uxeU8wQzqFZUO4eGbGt1m88if44Ctm6d/
+87HHMD5U2Bt9frsw3LR1nIQV4eweIvzVJsMMS14fl2OZjN0NE7mcYTOJlz6oPulhT1tgWjHzAIOnQnBTbLHb9bVUJTSQp4M6Vn/b
+zVAEbNwX6X07I1WBSE2Pjm3gcPkhVZA+MJFOO1TOz1TQL++A/kEy/ZDKz1y5bDkagjlXKq8AAwJThXfoEaFSUo65tM3BF27CVOq5
+EZ/RKQOzQZiZWBQYpLDDwhfTTRRqyfZqAMXl+1GClE0IjBh15fwfG3BZZxHh45E2dFLBLx8d8LYtTMMvbHcZxRwZT1SBibZId+64
+Dh8yqWY5Dg8hfxGkbfzQYcliv80Eyh6Z8IQMZ/myrsZ/nyMX/w01RkyscJLgr9PwYl2RsGlObVX3VuqGHmnpwGNyJOTV6/iOfgMO
+flIAAAAA0fBfqPpLr+sAAe0FgCwAAE5aYX2xxGf7AgAAAAAEWVo=
+"""
+    )
+)
