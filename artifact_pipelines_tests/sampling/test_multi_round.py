@@ -77,6 +77,20 @@ def test_numbers_that_earlier_rounds_leave_do_not_bias_a_later_one(seeds: int) -
     assert sum((count - seeds / 10) ** 2 / (seeds / 10) for count in seen.values()) < 33.7
 
 
+@pytest.mark.parametrize(
+    "design", [{"design": "systematic", "n": 20}, {"design": "simple_random_with_replacement", "n": 600}]
+)
+def test_round_depends_on_the_seed_and_on_its_number(design: dict[str, Any]) -> None:
+    """The positions of a list, and the numbers of draws, are other ones with each seed and in each round."""
+
+    def found(seed: int, number: int) -> list[int]:
+        rounds = [{"n": 1, "where": "id < 0"}] * number + [design]
+        rows = drawn(MultiRound.model_validate({"rounds": rounds, "seed": seed}))
+        return rows.sort("id").get_column("draws" if "draws" in rows.columns else "id").to_list()
+
+    assert len({tuple(found(seed, number)) for seed in range(3) for number in range(2)}) == 6
+
+
 def test_rows_of_excluded_samples_are_not_drawn() -> None:
     other = SimpleRandom(n=600, where="size < 5", seed=3)
     assert not ids(other) & ids(MultiRound(exclude=[other], rounds=[SimpleRandom(n=700)]))

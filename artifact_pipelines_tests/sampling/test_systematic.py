@@ -32,7 +32,7 @@ def test_each_row_has_exactly_its_probability_over_all_starts(
     assert {row: count / 120 for row, count in seen.items()} == dict.fromkeys(range(10), pytest.approx(share))
 
 
-@pytest.mark.parametrize("interval", [1, 7, 12.5, 999.5])
+@pytest.mark.parametrize("interval", [1, 1.3333333333333333, 7, 12.5, 999.5])
 def test_drawn_rows_are_an_interval_apart(interval: float) -> None:
     ids = draw(POPULATION, Systematic(interval=interval, seed=5)).rows.collect()["id"]
     assert abs(len(ids) - 1000 / interval) < 1
@@ -47,6 +47,12 @@ def test_size_is_exact(fields: dict[str, Any], size: int) -> None:
         rows = drawn.rows.collect()
         assert rows.height == drawn.design.planned == size
         assert rows["sampling_weight"].sum() == pytest.approx(1000)
+
+
+def test_interval_of_many_digits_draws_as_many_rows_of_a_long_list() -> None:
+    found = draw(pl.DataFrame({"id": range(100_000)}), Systematic(interval=3.3333333333333335)).rows.collect()
+    assert found.height == 30_000
+    assert set(found["id"].diff().drop_nulls()) == {3, 4}
 
 
 def test_list_may_be_sorted_by_columns(tmp_path: pathlib.Path) -> None:
@@ -67,8 +73,9 @@ def test_condition_leaves_a_shorter_list() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"n": 5}, {"fraction": 0.5}, {"interval": 3}])
-def test_empty_population_gives_an_empty_sample(fields: dict[str, Any]) -> None:
-    assert draw(POPULATION.head(0), Systematic(**fields)).rows.collect().height == 0
+@pytest.mark.parametrize("order", [[], ["value"]])
+def test_empty_population_gives_an_empty_sample(fields: dict[str, Any], order: list[str]) -> None:
+    assert draw(POPULATION.head(0), Systematic(**fields, order_by=order)).rows.collect().height == 0
 
 
 def test_small_population_is_taken_whole() -> None:

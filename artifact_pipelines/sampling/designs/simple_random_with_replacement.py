@@ -37,7 +37,7 @@ class SimpleRandomWithReplacement(ISamplingDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 3.3.3 (and 2.9).
         """
-        counts = _draws(self.n, rows.count, self.seed) if rows.count else np.empty(0, np.int64)
+        counts = _draws(self.n, rows.count, rows.identity.seed) if rows.count else np.empty(0, np.int64)
         kept = smallest_numbers(rows, len(counts))
         draws = np.empty(len(counts), np.int64)
         draws[np.lexsort((kept.ordinals, kept.values))] = counts

@@ -15,6 +15,8 @@ from artifact_pipelines.sampling.rows import Ordinals, Rows
 from artifact_pipelines.sampling.sample_size import SizedDesign, exactly, notes_on_size
 from artifact_pipelines.tabular.random_numbers import numbers_for
 
+_MOST_PARTS = 1_000_000  # of a row in an interval: positions in the longest list stay below 2**63
+
 
 class Systematic(SizedDesign):
     """Draw every k-th row from a random start, in the order of the table or of `order_by`.
@@ -27,8 +29,9 @@ class Systematic(SizedDesign):
     interval: float | None = pydantic.Field(
         default=None,
         ge=1,
+        le=2**40,
         validate_default=True,
-        description="k, in place of n or fraction; need not be a whole number.",
+        description="k, in place of n or fraction; need not be a whole number, and counts to a millionth.",
     )
 
     @pydantic.field_validator("n")
@@ -61,8 +64,8 @@ class Systematic(SizedDesign):
             interval = max(Fraction(1), Fraction(rows.count, max(n, 1)))
             planned, notes = n, notes_on_size(n, rows.count)
         else:
-            interval, planned, notes = exactly(self.interval), None, ()
-        positions = _positions(rows.count, interval, int(numbers_for("start", 1, self.seed)[0]))
+            interval, planned, notes = exactly(self.interval).limit_denominator(_MOST_PARTS), None, ()
+        positions = _positions(rows.count, interval, int(numbers_for("start", 1, rows.identity.seed)[0]))
         ordinals = _at(ordinals_in_order(rows, self.order_by), positions)
         facts = {"interval": float(interval)}
         return Choice(chosen_rows(ordinals, float(1 / interval)), rows.count, planned, facts=facts, notes=notes)
@@ -83,4 +86,4 @@ def _at(ordinals: Iterator[Ordinals], positions: npt.NDArray[np.int64]) -> Ordin
         here = slice(*np.searchsorted(positions, [start, start + len(part)]))
         found.append(part[positions[here] - start])
         start += len(part)
-    return np.concatenate(found)
+    return np.concatenate([np.empty(0, np.int64), *found])
