@@ -21,8 +21,6 @@ from artifact_pipelines.sampling.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
-NULL_CLUSTER = "null"
-
 _WORTH_A_MERGE = 2**20
 
 Counts = npt.NDArray[np.int64]
@@ -175,9 +173,3 @@ def rows_within(drawn: Clusters, numbers: Numbers) -> tuple[npt.NDArray[np.intp]
     position = np.minimum(np.searchsorted(drawn.numbers, numbers[possible]), len(drawn.numbers) - 1)
     within = drawn.numbers[position] == numbers[possible]
     return possible[within], position[within]
-
-
-def labels(columns: pl.DataFrame) -> pl.Series:
-    """Return the name of each row's cluster: its values, separated by commas."""
-    texts = [pl.col(name).cast(pl.String).fill_null(NULL_CLUSTER) for name in columns.columns]
-    return columns.select(pl.concat_str(texts, separator=", ").alias("cluster"))["cluster"]

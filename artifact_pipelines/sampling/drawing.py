@@ -101,7 +101,7 @@ def draw_from(
         is_unique: True if no key stands twice, as in the table of a dataset; otherwise keys are counted first.
     """
     every = Rows(population, Identity(key, design.seed))
-    every.check_columns("key", key)
+    every.check_flat("key", key)
     every.check_columns("order_by", design.order_by)
     columns = list(every.check_columns("columns", design.columns or population.schema().names()))
     if key and not is_unique:

@@ -168,3 +168,15 @@ class Rows:
         if missing := [name for name in columns if name not in schema]:
             raise InvalidArgumentError(field, missing, f"among the columns: {', '.join(schema)}")
         return {name: schema[name] for name in columns}
+
+    def check_flat(self, field: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the types of some columns that can tell rows, strata or clusters apart.
+
+        Raises:
+            InvalidArgumentError: The table lacks one, or it has nested values.
+        """
+        kinds = self.check_columns(field, columns)
+        for name, kind in kinds.items():
+            if kind.is_nested() or kind == pl.Object:
+                raise InvalidArgumentError(field, f"{name} of type {kind}", "of columns without nested values")
+        return kinds

@@ -33,10 +33,14 @@ class SizedDesign(ISamplingDesign):
         return f"{self.n:,} rows" if self.n is not None else f"{self.fraction} of the rows"
 
     def size_of_sample(self, population_size: int) -> int:
-        """Return n, which may be more than there are rows; a share is rounded to the nearest number, halves up."""
+        """Return n, which may be more than there are rows.
+
+        A share is rounded to the nearest number, halves up, and is a row at least: no row would stand for no row.
+        """
         if self.n is not None:
             return self.n
-        return math.floor(exactly(self.fraction or 0) * population_size + Fraction(1, 2))
+        rounded = math.floor(exactly(self.fraction or 0) * population_size + Fraction(1, 2))
+        return max(rounded, min(1, population_size))
 
 
 def exactly(share: float) -> Fraction:

@@ -13,6 +13,7 @@ import polars as pl
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.choice import ORDINAL
 from artifact_pipelines.sampling.exact_sums import ExactSums
+from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import finite_values_of
 from artifact_pipelines.sampling.smallest import share_to_keep
@@ -38,7 +39,7 @@ def strata_by(rows: Rows, by: str | Sequence[str]) -> By:
     schema = rows.population.schema()
     columns = [by] if isinstance(by, str) else by
     if not isinstance(by, str) or by in schema:
-        rows.check_columns("by", columns)
+        rows.check_flat("by", columns)
         return lambda batch: batch.read(columns)
     expression = SqlExpression("by", by, schema)
     return lambda batch: expression.evaluate(batch.read(expression.columns)).alias(by).to_frame()
@@ -159,12 +160,8 @@ def _added(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _labelled(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the strata with their names, by which they are sorted; several columns are joined by `|`."""
-    texts = [pl.col(name).cast(pl.String) for name in table.columns if name != _SIZE]
-    if len(texts) > 1:
-        escaped = [text.str.replace_all(r"([\\|])", r"\${1}").fill_null("null") for text in texts]
-        texts = [pl.concat_str(escaped, separator="|")]
-    return table.with_columns(texts[0].alias(LABEL)).sort(LABEL, nulls_last=True)
+    """Return the strata with their names, by which they are sorted."""
+    return table.with_columns(labels(table.select(pl.exclude(_SIZE))).alias(LABEL)).sort(LABEL, nulls_last=True)
 
 
 def _first(frame: pl.DataFrame) -> pl.DataFrame:

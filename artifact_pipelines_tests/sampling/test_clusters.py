@@ -64,12 +64,12 @@ def test_cluster_of_two_columns_is_their_combination() -> None:
     frame = SHOPS.with_columns(city=pl.col("id") % 2)
     found = draw(frame, Cluster(cluster=["city", "shop"], clusters=100), ["id"])
     assert found.design.facts["clusters_in_population"] == frame.select("city", "shop").n_unique()
-    assert "0, 3" in found.rows.collect()["cluster"]
+    assert "0|3" in found.rows.collect()["cluster"]
 
 
 def test_null_is_a_cluster_of_its_own_or_refused() -> None:
     frame = SHOPS.with_columns(shop=pl.when(pl.col("shop") != 2).then("shop"))
-    assert "null" in drawn(Cluster(cluster=["shop"], clusters=4), frame)["cluster"]
+    assert None in drawn(Cluster(cluster=["shop"], clusters=4), frame)["cluster"]
     with pytest.raises(InvalidArgumentError, match="^cluster: shop in row 4 must be a value; `null_clusters: own`"):
         drawn(Cluster(cluster=["shop"], clusters=4, null_clusters="error"), frame)
 
@@ -86,3 +86,9 @@ def test_row_whose_key_says_the_same_as_its_cluster_is_drawn_no_more_often() -> 
         0 in drawn(TwoStage(cluster=["shop"], clusters=1, rows_per_cluster=2, seed=s), frame)["id"] for s in range(100)
     )
     assert abs(hits - 25) < 4 * (100 * 0.25 * 0.75) ** 0.5
+
+
+def test_names_of_clusters_stay_apart() -> None:
+    frame = pl.DataFrame({"id": range(4), "a": ["a|b", "a", None, "null"], "b": ["c", "b|c", "x", "x"]})
+    found = drawn(Cluster(cluster=["a", "b"], clusters=4), frame)
+    assert found["cluster"].to_list() == ["a\\|b|c", "a|b\\|c", "null|x", "\\null|x"]

@@ -132,9 +132,36 @@ def test_strata_may_be_of_several_columns_or_of_an_expression() -> None:
     assert set(of_expression["stratum"]) == {"true", "false"}
 
 
-def test_names_of_strata_stay_apart() -> None:
-    frame = pl.DataFrame({"id": [1, 2], "a": ["x|y", "x"], "b": ["z", "y|z"]})
-    assert len({each.stratum for each in sample(frame, n=2, by=["a", "b"]).design.strata}) == 2
+def test_fixed_sizes_are_for_strata_of_numbers_too() -> None:
+    assert drawn_by_stratum(sample(by="kind", fixed={0: 3, 1: 2, 2: 1})) == {"0": 3, "1": 2, "2": 1}
+    assert drawn_by_stratum(sample(by="kind = 1", fixed={True: 2, False: 1})) == {"true": 2, "false": 1}
+
+
+@pytest.mark.parametrize("kind", [pl.List(pl.Int64), pl.Struct({"a": pl.Int64})])
+def test_strata_of_nested_values_are_refused(kind: pl.DataType) -> None:
+    frame = pl.DataFrame({"id": [1], "a": pl.Series([None], dtype=kind)})
+    with pytest.raises(UsageError, match="^by must be of columns without nested values, not .a of type "):
+        sample(frame, n=1, by=["a"])
+
+
+NAMES = [("x|y", "z"), ("x", "y|z"), (None, "z"), ("null", "z"), ("\\null", "z"), (None, None)]
+
+
+def test_names_of_strata_stay_apart_and_so_the_rows_that_are_drawn() -> None:
+    frame = pl.DataFrame([[*pair, number] for number in range(9) for pair in NAMES], ["a", "b", "number"], orient="row")
+    found = sample(frame.with_row_index("id"), n=9, by=["a", "b"])
+    assert [each.stratum for each in found.design.strata] == [
+        "\\\\null|z",
+        "\\null|z",
+        "null|null",
+        "null|z",
+        "x\\|y|z",
+        "x|y\\|z",
+    ]
+    ids = found.rows.collect()["id"].to_list()
+    assert all(
+        sample(frame.with_row_index("id"), n=9, by=["a", "b"]).rows.collect()["id"].to_list() == ids for _ in range(5)
+    )
 
 
 def test_null_stratum_can_be_an_error() -> None:

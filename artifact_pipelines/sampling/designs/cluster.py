@@ -14,10 +14,10 @@ from artifact_pipelines.sampling.clusters import (
     Clusters,
     IClusterDesign,
     distinct_clusters,
-    labels,
     rows_within,
 )
 from artifact_pipelines.sampling.elementary import Numbers
+from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
@@ -54,7 +54,7 @@ class Cluster(IClusterDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 4.2.
         """
-        none = _none(rows.check_columns("cluster", self.cluster))
+        none = _none(rows.check_flat("cluster", self.cluster))
         every, candidates = self._candidates(rows, none)
         drawn = self.drawn_clusters(every)
         if candidates is None:

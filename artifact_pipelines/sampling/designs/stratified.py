@@ -59,6 +59,14 @@ class Stratified(SizedDesign):
     def _check_size(cls, n: int | None, info: pydantic.ValidationInfo) -> int | None:  # noqa: ARG003
         return n  # checked with `fixed`
 
+    @pydantic.field_validator("fixed", mode="before")
+    @classmethod
+    def _name_strata(cls, fixed: object) -> object:
+        """Take `2024:` and `true:` of a YAML file as the names that strata of such values have."""
+        if not isinstance(fixed, Mapping):
+            return fixed
+        return {str(name).lower() if isinstance(name, bool) else str(name): rows for name, rows in fixed.items()}
+
     @pydantic.field_validator("fixed")
     @classmethod
     def _check_fixed(cls, fixed: Mapping[str, int] | None, info: pydantic.ValidationInfo) -> Mapping[str, int] | None:

@@ -9,8 +9,9 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, labels, rows_within
+from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, rows_within
 from artifact_pipelines.sampling.elementary import Numbers, remixed, uniforms
+from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.smallest import share_to_keep
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
@@ -50,7 +51,7 @@ class TwoStage(IClusterDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 4.3.
         """
-        rows.check_columns("cluster", self.cluster)
+        rows.check_flat("cluster", self.cluster)
         every = self.all_clusters(rows)
         drawn = self.drawn_clusters(every)
         planned = np.minimum(drawn.sizes, self.rows_per_cluster)
