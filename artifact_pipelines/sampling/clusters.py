@@ -15,9 +15,14 @@ import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling import ranks
+from artifact_pipelines.sampling.conditional_poisson import (
+    LARGEST_POPULATION,
+    draw_conditional_poisson,
+    working_probabilities,
+)
 from artifact_pipelines.sampling.elementary import Floats, Numbers, uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import probabilities_of
+from artifact_pipelines.sampling.proportional_to_size import APPROXIMATE, MANY, probabilities_of
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
@@ -46,8 +51,12 @@ class IClusterDesign(ISamplingDesign):
 
     cluster: Sequence[str] = pydantic.Field(min_length=1, description="Columns whose values name the cluster of a row.")
     clusters: int = pydantic.Field(gt=0, description="Clusters to draw; if there are fewer, all are drawn.")
-    cluster_probabilities: Literal["equal", "size"] = pydantic.Field(
-        default="equal", description="`size`: proportional to the rows of a cluster, by sequential Poisson sampling."
+    cluster_probabilities: Literal["equal", "size", "size_exactly"] = pydantic.Field(
+        default="equal",
+        description=(
+            "`size`: proportional to the rows of a cluster, by sequential Poisson sampling: samples nest, and the "
+            "probabilities are near those stated. `size_exactly`: by conditional Poisson sampling, without nesting."
+        ),
     )
     null_clusters: Literal["own", "error"] = pydantic.Field(
         default="own", description="Rows with a null in a cluster column: a cluster of their own, or an error."
@@ -89,13 +98,15 @@ class IClusterDesign(ISamplingDesign):
             share = np.full(drawn, drawn / max(1, len(every.numbers)))
             return Clusters(every.numbers[:drawn], every.sizes[:drawn], share)
         probabilities = probabilities_of(self.clusters, every.sizes.astype(np.float64))
+        if self.cluster_probabilities == "size_exactly":
+            return _drawn_exactly(every, probabilities, drawn)
         rank = ranks.sequential_poisson_ranks(uniforms(every.numbers), probabilities)
         chosen = np.sort(np.lexsort((every.numbers, rank))[:drawn])
         return Clusters(every.numbers[chosen], every.sizes[chosen], probabilities[chosen])
 
     def facts_on_clusters(self, every: Clusters, drawn: Clusters) -> dict[str, Any]:
         """Return what estimates need to know of the clusters."""
-        exact = self.cluster_probabilities == "equal" or len(drawn.numbers) == len(every.numbers)
+        exact = self.cluster_probabilities != "size" or len(drawn.numbers) == len(every.numbers)
         return {
             "clusters_in_population": len(every.numbers),
             "clusters_drawn": len(drawn.numbers),
@@ -104,9 +115,13 @@ class IClusterDesign(ISamplingDesign):
         }
 
     def notes_on_clusters(self, every: Clusters) -> list[str]:
-        """Return what a reader should know if there are too few clusters."""
+        """Return what a reader should know of few clusters."""
         found = len(every.numbers)
-        return [f"The population has only {found:,} clusters: all are drawn."] if found < self.clusters else []
+        if found < self.clusters:
+            return [f"The population has only {found:,} clusters: all are drawn."]
+        if self.cluster_probabilities == "size" and self.clusters < min(found, MANY):
+            return [APPROXIMATE.format(few="clusters", exact="`cluster_probabilities: size_exactly` has exactly these")]
+        return []
 
 
 class ClusterCounts:
@@ -152,6 +167,14 @@ class ClusterCounts:
 def _first_of_each(ordered: Numbers) -> npt.NDArray[np.intp]:
     """Return where each value begins in a sorted array."""
     return np.flatnonzero(np.concatenate([np.ones(min(1, len(ordered)), np.bool_), ordered[1:] != ordered[:-1]]))
+
+
+def _drawn_exactly(every: Clusters, probabilities: Floats, drawn: int) -> Clusters:
+    if len(every.numbers) > LARGEST_POPULATION:
+        expected = f"`size` for {len(every.numbers):,} clusters, which are more than {LARGEST_POPULATION:,}"
+        raise InvalidArgumentError("cluster_probabilities", "size_exactly", expected)
+    chosen = draw_conditional_poisson(every.numbers, working_probabilities(probabilities), drawn)
+    return Clusters(every.numbers[chosen], every.sizes[chosen], probabilities[chosen])
 
 
 def distinct_clusters(numbers: Numbers) -> Clusters:

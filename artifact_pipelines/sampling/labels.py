@@ -4,10 +4,10 @@ import polars as pl
 
 
 def labels(columns: pl.DataFrame) -> pl.Series:
-    """Return the value of one column as text, or those of several joined by `|`, for each row.
+    r"""Return the value of one column as text, or those of several joined by `|`, for each row.
 
-    A null alone stays null. Among several values it is `null`, a text that says so is `\\null`, and a `|` or `\\` in a
-    value has a `\\` before it: so no two rows of different values have one name.
+    A null alone stays null. Among several values it is `null`, a text that says so is `\null`, and a `|` or `\` in a
+    value has a `\` before it: so no two rows of different values have one name.
     """
     texts = [_text(column) for column in columns.iter_columns()]
     if len(texts) == 1:

@@ -20,6 +20,10 @@ from artifact_pipelines.sampling.exact_sums import ExactSums
 
 Floats = npt.NDArray[np.float64]
 
+MANY = 30
+APPROXIMATE = "With few {few} the probabilities may differ by a fifth from those stated; {exact}."
+"""Note on a sample by sequential Poisson sampling of fewer than `MANY`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ProportionalToSize:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling import clusters
 from artifact_pipelines.sampling.designs.cluster import Cluster
 from artifact_pipelines.sampling.designs.two_stage import TwoStage
 from artifact_pipelines.sampling.drawing import draw
@@ -92,3 +93,30 @@ def test_names_of_clusters_stay_apart() -> None:
     frame = pl.DataFrame({"id": range(4), "a": ["a|b", "a", None, "null"], "b": ["c", "b|c", "x", "x"]})
     found = drawn(Cluster(cluster=["a", "b"], clusters=4), frame)
     assert found["cluster"].to_list() == ["a\\|b|c", "a|b\\|c", "null|x", "\\null|x"]
+
+
+def test_clusters_by_size_have_exactly_their_probabilities() -> None:
+    """Of 4 shops of 1, 2, 3 and 6 rows two are drawn: the largest for certain, the others by chance (z below 4)."""
+    design = {"cluster": ["shop"], "clusters": 2, "cluster_probabilities": "size_exactly"}
+    seen = np.zeros(4)
+    for seed in range(300):
+        found = draw(SHOPS, Cluster.model_validate({**design, "seed": seed}), ["id"])
+        shares = dict(found.rows.collect().select("shop", "inclusion_probability").rows())
+        seen[list(shares)] += 1
+        assert len(shares) == 2
+        assert all(share == pytest.approx([1 / 6, 1 / 3, 1 / 2, 1][shop]) for shop, share in shares.items())
+    expected = np.array([1 / 6, 1 / 3, 1 / 2, 1])
+    assert (np.abs(seen / 300 - expected) <= 4 * np.sqrt(expected * (1 - expected) / 300)).all()
+    assert found.design.facts["inclusion_probabilities"] == "exact"
+    assert found.design.notes == []
+
+
+def test_few_clusters_by_size_are_noted_as_approximate() -> None:
+    [note] = draw(SHOPS, Cluster(cluster=["shop"], clusters=2, cluster_probabilities="size"), ["id"]).design.notes
+    assert note.startswith("With few clusters the probabilities may differ by a fifth from those stated")
+
+
+def test_exact_probabilities_of_very_many_clusters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "LARGEST_POPULATION", 3)
+    with pytest.raises(InvalidArgumentError, match="^cluster_probabilities must be `size` for 4 clusters"):
+        drawn(TwoStage(cluster=["shop"], clusters=2, rows_per_cluster=1, cluster_probabilities="size_exactly"))

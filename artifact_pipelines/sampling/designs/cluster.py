@@ -70,7 +70,7 @@ class Cluster(IClusterDesign):
 
     def _candidates(self, rows: Rows, none: _Candidates) -> tuple[Clusters, _Candidates | None]:
         """Return all clusters and, if those with the smallest numbers are drawn, the rows that may be in them."""
-        if self.cluster_probabilities == "size":
+        if self.cluster_probabilities != "equal":
             return self.all_clusters(rows), None
         counts, kept = ClusterCounts(self.clusters), [none]
 

@@ -16,7 +16,12 @@ from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
 from artifact_pipelines.sampling.elementary import Floats, uniforms
 from artifact_pipelines.sampling.exact_sums import ExactSums
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import ProportionalToSize, proportional_to_size
+from artifact_pipelines.sampling.proportional_to_size import (
+    APPROXIMATE,
+    MANY,
+    ProportionalToSize,
+    proportional_to_size,
+)
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import sizes_of
 from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks, together
@@ -78,8 +83,13 @@ class Pps(ISamplingDesign):
                 "total_size": float(drawn.total),
                 "rows_without_size": rows.count - drawn.sized,
             },
-            notes=notes_on_sizes(self.n, drawn.sized, rows.count, "size"),
+            notes=[*notes_on_sizes(self.n, drawn.sized, rows.count, "size"), *self._notes(drawn.sized)],
         )
+
+    def _notes(self, sized: int) -> list[str]:
+        if self.method != "sequential_poisson" or self.n >= min(sized, MANY):
+            return []
+        return [APPROXIMATE.format(few="rows", exact="`method: pareto` comes nearer, `conditional_poisson` has them")]
 
     def _by_ranks(self, rows: Rows, margin: int) -> _Drawn:
         """Keep the rows with the smallest u / x, a few more than n, and the n largest; what decides follows from these.
