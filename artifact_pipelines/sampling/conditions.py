@@ -19,7 +19,7 @@ def rows_of(population: Population, design: ISamplingDesign, key: Sequence[str])
     rows = rows_where(Rows(population, Identity(key, design.seed)), design.where)
     if design.panel is None:
         return rows
-    shift = design.panel.shift(design.share(rows.count))
+    shift = design.panel.shift(design.share())
     return dataclasses.replace(rows, identity=dataclasses.replace(rows.identity, shift=shift))
 
 

@@ -47,11 +47,11 @@ class ISamplingDesign(Declaration, abc.ABC):
             UsageError: The rows do not fit the design.
         """
 
-    def share(self, population_size: int) -> float:
-        """Return the share of rows that is drawn, if it is the same for all rows.
+    def share(self) -> float:
+        """Return the share of rows that is drawn, if it is the same for all rows and does not change with the table.
 
         Raises:
-            InvalidArgumentError: It is not, so no rotation keeps the same share of all rows.
+            InvalidArgumentError: It is not, so rows would not leave a panel after the same number of waves.
         """
         raise InvalidArgumentError(
             "panel", self.tag(), "of simple_random, bernoulli or a proportional stratified design"

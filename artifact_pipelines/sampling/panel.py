@@ -10,7 +10,7 @@ class Panel(pydantic.BaseModel):
 
     One idea: each wave takes the rows whose number u lies in a window, and the window moves on by the share of rows
     that leave. So the rows that left come back only when the window has gone round. As u is random, the overlap of two
-    waves is the given share on average.
+    waves is the given share on average. The share of rows drawn must not change, or the window would not move evenly.
 
     Source: Ohlsson, "Coordination of samples using permanent random numbers", in: Business Survey Methods, 1995.
     """
@@ -21,5 +21,5 @@ class Panel(pydantic.BaseModel):
 
     def shift(self, sampled: float) -> int:
         """Return how far the window has moved, in units of 2**-64, for a sample of a share of the rows."""
-        left = self.wave * (1 - Fraction(str(self.overlap))) * Fraction(sampled)
+        left = self.wave * (1 - Fraction(str(self.overlap))) * Fraction(str(sampled))
         return int(left * 2**64) % 2**64

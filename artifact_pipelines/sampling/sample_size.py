@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pydantic
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 
@@ -41,6 +42,17 @@ class SizedDesign(ISamplingDesign):
             return self.n
         rounded = math.floor(exactly(self.fraction or 0) * population_size + Fraction(1, 2))
         return max(rounded, min(1, population_size))
+
+    def fixed_share(self) -> float:
+        """Return the fraction.
+
+        Raises:
+            InvalidArgumentError: The design has n: its share of the rows falls while the table grows.
+        """
+        if self.fraction is None:
+            expected = "of a design with `fraction`, because the share that n rows are changes with the table"
+            raise InvalidArgumentError("panel", f"n = {self.n}", expected)
+        return self.fraction
 
 
 def exactly(share: float) -> Fraction:

@@ -26,7 +26,7 @@ class Bernoulli(ISamplingDesign):
         """See `ISamplingDesign`."""
         return f"Bernoulli sample: each row with probability {self.probability}"
 
-    def share(self, population_size: int) -> float:
+    def share(self) -> float:
         """See `ISamplingDesign`."""
         return self.probability
 

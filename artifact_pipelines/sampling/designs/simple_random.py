@@ -21,9 +21,9 @@ class SimpleRandom(SizedDesign):
         """See `ISamplingDesign`."""
         return f"Simple random sample of {self.size} without replacement"
 
-    def share(self, population_size: int) -> float:
+    def share(self) -> float:
         """See `ISamplingDesign`."""
-        return min(1.0, self.size_of_sample(population_size) / max(1, population_size))
+        return self.fixed_share()
 
     def choose(self, rows: Rows) -> Choice:
         """Choose the min(n, N) rows with the smallest numbers; π = min(n, N) / N.

@@ -90,11 +90,11 @@ class Stratified(SizedDesign):
             return f"Stratified sample of {sum(self.fixed.values()):,} rows, fixed for each stratum of `{by}`"
         return f"Stratified sample of {self.size}, {self.allocation} allocation to the strata of `{by}`"
 
-    def share(self, population_size: int) -> float:
+    def share(self) -> float:
         """See `ISamplingDesign`."""
         if self.allocation != "proportional" or self.fixed is not None:
-            return super().share(population_size)
-        return min(1.0, self.size_of_sample(population_size) / max(1, population_size))
+            return super().share()
+        return self.fixed_share()
 
     def choose(self, rows: Rows) -> Choice:
         """Choose the n_h rows of each stratum with the smallest numbers; π = n_h / N_h.
