@@ -49,7 +49,7 @@ class Sample:
 def draw(
     table: pl.DataFrame | pl.LazyFrame | pathlib.Path | str,
     design: ISamplingDesign | Mapping[str, Any],
-    key: Sequence[str] = (),
+    key: Sequence[str] | str = (),
     is_unique: bool = False,
 ) -> Sample:
     """Draw a sample from a frame, or from a Parquet file of any size.
@@ -60,7 +60,7 @@ def draw(
     Args:
         table: A frame in memory; the path of a Parquet file; or a query, which runs once, into a temporary file.
         design: A design, or its fields as in YAML, such as `{"design": "bernoulli", "probability": 0.1}`.
-        key: Columns that identify a row; without one, its position does.
+        key: Columns that identify a row, or the only one; without one, its position does.
         is_unique: True if you know that no key stands twice, which saves a search for repeated keys.
 
     Raises:
@@ -68,8 +68,9 @@ def draw(
         pydantic.ValidationError: The fields are not those of a design.
     """
     checked = design if isinstance(design, ISamplingDesign) else _DESIGNS.validate_python(dict(design))
+    keys = [key] if isinstance(key, str) else key
     if isinstance(table, pl.DataFrame):
-        return draw_from(population_of_frame(table), checked, key, is_unique=is_unique)
+        return draw_from(population_of_frame(table), checked, keys, is_unique=is_unique)
     path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
     try:
         population = population_of_scan(pl.scan_parquet(path, glob=False), path)
@@ -77,7 +78,7 @@ def draw(
         raise InvalidArgumentError("table", str(path), "a Parquet file") from error
     except FileNotFoundError as error:
         raise InvalidArgumentError("table", str(path), "a file that exists") from error
-    return draw_from(population, checked, key, is_unique=is_unique)
+    return draw_from(population, checked, keys, is_unique=is_unique)
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:

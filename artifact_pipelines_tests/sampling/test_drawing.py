@@ -14,7 +14,6 @@ from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
 from artifact_pipelines.sampling.population import Population
 from artifact_pipelines.sampling.rows import Identity, Rows
-from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
 DESIGN = SimpleRandom(n=100)
@@ -85,7 +84,7 @@ def test_population_with_a_column_that_the_sample_adds_is_refused() -> None:
 
 
 def test_key_of_lists_is_refused() -> None:
-    with pytest.raises(UnsupportedTypeError, match="identify rows by column 'id'"):
+    with pytest.raises(InvalidArgumentError, match="^key must be of columns without nested values"):
         draw(pl.DataFrame({"id": [[1], [2]]}), DESIGN, ["id"])
 
 

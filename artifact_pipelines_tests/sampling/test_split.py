@@ -46,7 +46,10 @@ def test_groups_stay_together() -> None:
 
 
 def test_rest_is_left_out() -> None:
-    assert 300 < len(sides(shares={"a": 0.1, "b": 0.1})) < 500
+    drawn = draw(POPULATION, Split(shares={"a": 0.1, "b": 0.1}), ["id"])
+    assert 300 < drawn.rows.collect().height < 500
+    assert drawn.rows.collect()["inclusion_probability"].unique().to_list() == [0.2]
+    assert drawn.design.frame.population_size == 2000
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,11 @@ class Split(ISamplingDesign):
         return f"Split into {shares}" + (f", of which {self.part}" if self.part is not None else "")
 
     def choose(self, rows: Rows) -> Choice:
-        """Choose the rows of a part, whose u is in its range of [0, 1): π is its share; of all parts 1."""
-        rows.check_columns("together", self.together)
+        """Choose the rows of a part, whose u is in its range of [0, 1): π is its share; of all parts their sum."""
+        rows.check_flat("together", self.together)
         names = list(self.shares)
         ends = [int(end * 2**64) - 1 for end in accumulate(map(exactly, self.shares.values()), initial=Fraction(0))]
+        drawn = float(sum(map(exactly, self.shares.values()))) if self.part is None else self.shares[self.part]
         last = np.array(ends[1:], np.uint64)
 
         def parts(batch: Batch) -> npt.NDArray[np.intp]:
@@ -71,11 +72,12 @@ class Split(ISamplingDesign):
 
         def describe(batch: Batch) -> pl.DataFrame:
             split = pl.Series(names, dtype=pl.String)[parts(batch)]
-            return chosen_rows(batch.ordinals, self.shares[self.part] if self.part else 1.0, split=split)
+            return chosen_rows(batch.ordinals, drawn, split=split)
 
-        found = choice_by_rule(rows, keep, describe)
-        note = "All parts together are no sample: their rows have the weight 1."
-        return found if self.part is not None else Choice(found.rows, found.drawn, rule=found.rule, notes=[note])
+        note = (
+            "The weights are for all parts together: draw a `part` alone for weights by which it stands for all rows."
+        )
+        return choice_by_rule(rows, keep, describe, notes=[note] if self.part is None else [])
 
     def _numbers(self, batch: Batch, seed: int) -> Numbers:
         return permanent_random_numbers(batch.read(self.together), seed) if self.together else batch.numbers
