@@ -22,16 +22,24 @@ class Stratum:
     """A part of the population with a sample of its own.
 
     Attributes:
-        stratum: Its name.
+        stratum: Its name, as rows have it; None: the stratum of nulls.
         population_size: N_h, its rows in the population.
         planned: n_h, the rows that the design wants; None if it fixes no size.
         drawn: The rows drawn; fewer than planned if the stratum is exhausted.
+        round: The round that it is of, in a design of several.
     """
 
     stratum: str | None
     population_size: int
     planned: int | None
     drawn: int
+    round: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Return its name for a reader."""
+        name = "null" if self.stratum is None else self.stratum
+        return name if self.round is None else f"round {self.round}: {name}"
 
 
 @dataclasses.dataclass(frozen=True)

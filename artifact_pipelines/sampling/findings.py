@@ -78,7 +78,7 @@ def strata_chart(strata: Sequence[Stratum]) -> str:
     lines = ["| stratum | rows | planned | drawn | |", "|---|--:|--:|--:|---|"]
     for each in shown:
         full, short = (round(_BAR * rows / most) for rows in (each.drawn, max(0, (each.planned or 0) - each.drawn)))
-        name = ("null" if each.stratum is None else each.stratum).replace("|", "\\|")
+        name = each.title.replace("|", "\\|")
         planned = "" if each.planned is None else f"{each.planned:,}"
         bar = "█" * full + "░" * short
         lines.append(f"| {name:.80} | {each.population_size:,} | {planned} | {each.drawn:,} | {bar} |")
@@ -97,7 +97,7 @@ def _tally(rows: pl.DataFrame) -> Tally:
 def _sizes(design: DrawnDesign) -> Finding:
     drawn, planned, population = design.drawn, design.planned, design.frame.population_size
     if design.exhausted:
-        short = [f"{each.stratum}: {each.drawn:,} of {each.planned:,}" for each in design.exhausted[:10]]
+        short = [f"{each.title}: {each.drawn:,} of {each.planned:,}" for each in design.exhausted[:10]]
         more = f" and {len(design.exhausted) - 10:,} more" if len(design.exhausted) > 10 else ""
         text = f"{drawn:,} rows; strata with fewer rows than planned: {', '.join(short)}{more}"
         return Finding("sizes", passed=False, is_error=False, text=text)

@@ -91,6 +91,14 @@ def test_round_depends_on_the_seed_and_on_its_number(design: dict[str, Any]) -> 
     assert len({tuple(found(seed, number)) for seed in range(3) for number in range(2)}) == 6
 
 
+def test_strata_of_each_round_have_the_names_that_its_rows_have() -> None:
+    rounds = [{"design": "stratified", "by": "size", "n": 70}, {"design": "stratified", "by": "size", "n": 35}]
+    found = draw(POPULATION, MultiRound.model_validate({"rounds": rounds}), ["id"])
+    counts = found.rows.collect().group_by("round", "stratum").len()
+    assert {(one.round, one.stratum, one.drawn) for one in found.design.strata} == set(counts.iter_rows())
+    assert found.design.strata[0].title == "round 1: 1"
+
+
 def test_rows_of_excluded_samples_are_not_drawn() -> None:
     other = SimpleRandom(n=600, where="size < 5", seed=3)
     assert not ids(other) & ids(MultiRound(exclude=[other], rounds=[SimpleRandom(n=700)]))

@@ -82,7 +82,7 @@ def _numbered(choice: Choice, number: int) -> pl.DataFrame:
 
 
 def _strata(choice: Choice, number: int) -> list[Stratum]:
-    return [dataclasses.replace(one, stratum=f"round {number}: {one.stratum}") for one in choice.strata]
+    return [dataclasses.replace(one, round=number) for one in choice.strata]
 
 
 def _facts(design: ISamplingDesign, choice: Choice) -> dict[str, Any]:
