@@ -64,6 +64,11 @@ class Batch:
         self._first, self._stop = rows.population.bounds[number : number + 2]
         self.start = rows.starts[number]
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return the position in the table of the first row of the slice, and of the one after its last."""
+        return self._first, self._stop
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return self._rows.starts[self._number + 1] - self.start

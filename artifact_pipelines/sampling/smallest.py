@@ -6,14 +6,16 @@ keeps only the rows below that, and the exact ones are found among the few that 
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
+from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
 
+MOST_POSITIONS = 4_000_000  # a position that is kept costs up to 50 bytes
+_OTHER_BITS = np.uint64(48)
 _DEVIATIONS = 6
 _WIDER = 4
 
@@ -42,6 +44,28 @@ def share_to_keep(n: int, population_size: int) -> float:
 def smallest_numbers(rows: Rows, n: int) -> Kept:
     """Return the n rows with the smallest permanent random numbers, or all if there are fewer, in order of position."""
     return smallest(rows, n, lambda batch: batch.numbers, share_to_keep(n, rows.count), 2**64)
+
+
+def rule_of_smallest_numbers(rows: Rows, n: int) -> Callable[[Batch], Mask]:
+    """Return the same rows as a rule, for an n so large that their positions are too many to keep.
+
+    One pass counts the numbers that begin with the same bits. Of those among which the n-th smallest is, which are few,
+    another pass finds the rows.
+    """
+    beginning, below = _beginning_of_nth(rows, n)
+
+    def of_beginning(batch: Batch) -> Kept:
+        within = np.flatnonzero(batch.numbers >> _OTHER_BITS == beginning)
+        return Kept(batch.numbers[within], batch.ordinals[within])
+
+    last = first_of(_joined(list(rows.map(of_beginning))), n - below).ordinals
+
+    def keep(batch: Batch) -> Mask:
+        chosen: Mask = batch.numbers >> _OTHER_BITS < beginning
+        chosen[np.isin(batch.ordinals, last[slice(*np.searchsorted(last, batch.span))])] = True
+        return chosen
+
+    return keep
 
 
 def smallest(rows: Rows, n: int, measure: Callable[[Batch], Values], share: float, largest: float) -> Kept:
@@ -80,5 +104,18 @@ def _below(rows: Rows, measure: Callable[[Batch], Values], limit: float | None) 
         below = np.flatnonzero(values < values.dtype.type(limit))
         return Kept(values[below], batch.ordinals[below])
 
-    found = list(rows.map(keep))
+    return _joined(list(rows.map(keep)))
+
+
+def _joined(found: Sequence[Kept]) -> Kept:
     return Kept(np.concatenate([one.values for one in found]), np.concatenate([one.ordinals for one in found]))
+
+
+def _beginning_of_nth(rows: Rows, n: int) -> tuple[np.uint64, int]:
+    """Return with which bits the n-th smallest number begins, and how many numbers begin with smaller ones."""
+    counts = np.zeros(2**16, np.int64)
+    for found in rows.map(lambda batch: np.bincount((batch.numbers >> _OTHER_BITS).astype(np.intp), minlength=2**16)):
+        counts += found
+    reached = np.cumsum(counts)
+    beginning = int(np.searchsorted(reached, n))
+    return np.uint64(beginning), int(reached[beginning] - counts[beginning])

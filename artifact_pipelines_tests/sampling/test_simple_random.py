@@ -1,5 +1,6 @@
 import collections
 import itertools
+import pathlib
 import statistics
 from typing import Any
 
@@ -7,6 +8,7 @@ import polars as pl
 import pydantic
 import pytest
 
+from artifact_pipelines.sampling import smallest
 from artifact_pipelines.sampling.choice import ORDINAL
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
@@ -48,6 +50,19 @@ def test_every_subset_is_equally_likely_and_the_weighted_total_is_unbiased() -> 
 
 def test_larger_sample_contains_the_smaller() -> None:
     assert set(ids(sample(POPULATION, 10))) < set(ids(sample(POPULATION, 100)))
+
+
+@pytest.mark.parametrize("n", [1, 10, 500, 999, 1000, 1001])
+@pytest.mark.parametrize("key", ["id", "value"])
+def test_very_large_sample_is_drawn_as_a_rule_of_the_same_rows(
+    n: int, key: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    POPULATION.write_parquet(tmp_path / "table.parquet", row_group_size=70)
+    expected = sample(POPULATION, n, key=(key,))
+    monkeypatch.setattr(smallest, "MOST_POSITIONS", 0)
+    found = draw(tmp_path / "table.parquet", SimpleRandom(n=n), [key])
+    assert found.rows.collect().equals(expected)
+    assert (found.choice.rows.height, found.design.drawn) == (0, min(n, 1000))
 
 
 def test_another_seed_draws_another_sample() -> None:

@@ -6,10 +6,10 @@ and a sample hardly changes when the data grow.
 
 from typing import Literal
 
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling import smallest
+from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
 from artifact_pipelines.sampling.rows import Rows
 from artifact_pipelines.sampling.sample_size import SizedDesign, notes_on_size
-from artifact_pipelines.sampling.smallest import smallest_numbers
 
 
 class SimpleRandom(SizedDesign):
@@ -33,5 +33,9 @@ class SimpleRandom(SizedDesign):
         """
         n = self.size_of_sample(rows.count)
         drawn = min(n, rows.count)
-        chosen = chosen_rows(smallest_numbers(rows, drawn).ordinals, drawn / max(1, rows.count))
-        return Choice(chosen, rows.count, planned=n, notes=notes_on_size(n, rows.count))
+        share, notes = drawn / max(1, rows.count), notes_on_size(n, rows.count)
+        if drawn > smallest.MOST_POSITIONS:
+            keep = smallest.rule_of_smallest_numbers(rows, drawn)
+            return choice_by_rule(rows, keep, lambda batch: chosen_rows(batch.ordinals, share), planned=n, notes=notes)
+        chosen = chosen_rows(smallest.smallest_numbers(rows, drawn).ordinals, share)
+        return Choice(chosen, rows.count, planned=n, notes=notes)
