@@ -78,6 +78,8 @@ def draw(
         raise InvalidArgumentError("table", str(path), "a Parquet file") from error
     except FileNotFoundError as error:
         raise InvalidArgumentError("table", str(path), "a file that exists") from error
+    except OSError as error:
+        raise InvalidArgumentError("table", str(path), "a file that can be read, no folder") from error
     return draw_from(population, checked, keys, is_unique=is_unique)
 
 

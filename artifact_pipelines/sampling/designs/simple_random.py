@@ -4,7 +4,7 @@ One idea: a row's permanent random number does not depend on other rows, so a la
 and a sample hardly changes when the data grow.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from artifact_pipelines.sampling import smallest
 from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
@@ -16,6 +16,7 @@ class SimpleRandom(SizedDesign):
     """Draw n rows without replacement: over the seeds, each subset of n rows is equally likely."""
 
     design: Literal["simple_random"] = "simple_random"
+    CODE_VERSION: ClassVar[str] = "2"
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
