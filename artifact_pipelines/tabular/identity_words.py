@@ -3,7 +3,7 @@
 | a value | is identified by |
 |---|---|
 | integer of any width; a decimal, float or text that says the same number | if it fits 64 bits with a sign: its bits |
-| any other integer, decimal or float | its decimal text, without zeros at the end of the fraction: `7.5` |
+| any other integer, decimal or float | its decimal text without zeros at its end: `7.5`; a float below 0.00001 `1e-7` |
 | date; a time stamp without a zone at midnight | `2024-01-31` |
 | time stamp; with a zone: the moment in UTC | `2024-01-31 12:30:00.5`; with a zone: `2024-01-31 12:30:00.5Z` |
 | time, duration | its ISO text, without zeros at the end of the fraction |
@@ -49,7 +49,8 @@ def identity_words(column: pl.Series) -> Words:
         raise UnsupportedTypeError(f"identify rows by column {column.name!r}", str(kind), _SUPPORTED)
     if kind.is_integer() and _fits(column):
         return _filled(_bits(column))
-    return _filled(_words_of_texts(_texts(column)))
+    words = _words_of_texts(_texts(column))
+    return _filled(_either(_whole(column), words) if kind.is_float() else words)
 
 
 def _fits(column: pl.Series) -> bool:
@@ -58,6 +59,12 @@ def _fits(column: pl.Series) -> bool:
         return True
     extremes: Any = (column.min(), column.max())
     return extremes[0] is None or (extremes[0] >= -_LARGEST and extremes[1] <= _LARGEST)
+
+
+def _whole(floats: pl.Series) -> pl.Series:
+    """Return the floats that are integers of 64 bits, and null for all others: their text may have an exponent."""
+    whole = floats.cast(pl.Int64, strict=False)
+    return whole.set(whole.cast(floats.dtype) != floats, None)
 
 
 def _bits(integers: pl.Series) -> pl.Series:

@@ -21,6 +21,8 @@ SAME: list[list[tuple[Any, Any]]] = [
     [(-5, pl.Int8), ("-5", None), (Decimal("-5.0"), None)],
     [(0, pl.Int64), (-0.0, pl.Float64), ("-0.00", None)],
     [(-(2**63), pl.Int64), (str(-(2**63)), None), (-(2**63), pl.Int128)],
+    [(10**17, pl.Int64), (1e17, pl.Float64), (Decimal(10**17), None), (str(10**17), None)],
+    [(-(2**60), pl.Int64), (-(2.0**60), pl.Float64), (-(2.0**60), pl.Float32)],
     [(2**64 - 1, pl.UInt64), (str(2**64 - 1), None), (2**64 - 1, pl.Int128)],
     [(Decimal("7.50"), None), ("7.5", None), ("7.50", None), (7.5, pl.Float64), (7.5, pl.Float32)],
     [(0.1, pl.Float32), (0.1, pl.Float64), ("0.1", None)],
