@@ -17,6 +17,7 @@ from artifact_pipelines.sampling.smallest import share_to_keep
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 _WIDER = 4
+_SECOND_STAGE = 2**32  # a round of mixing that the draw of the clusters does not reach
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ class TwoStage(IClusterDesign):
         def near(batch: Batch) -> _Second:
             columns = self.read_clusters(batch)
             within, position = rows_within(drawn, permanent_random_numbers(columns, rows.identity.seed))
-            numbers = remixed(batch.numbers[within], 1) if len(within) else np.empty(0, np.uint64)
+            numbers = remixed(batch.numbers[within], _SECOND_STAGE) if len(within) else np.empty(0, np.uint64)
             kept = uniforms(numbers) <= share[position]
             within = within[kept]
             return _Second(position[kept], numbers[kept], batch.ordinals[within], labels(columns[within]))
