@@ -58,6 +58,8 @@ def is_same(value: Any, text: str | None) -> bool:
         return text == str(value)
     if isinstance(value, Decimal):
         return text is not None and Decimal(text) == value and "e" not in text.lower()
+    if isinstance(value, pd.Timestamp):  # nanoseconds
+        return bool(value == pd.Timestamp(text))
     if isinstance(value, datetime.datetime):
         return text is not None and datetime.datetime.fromisoformat(text) == value
     return bool(text == value.isoformat())

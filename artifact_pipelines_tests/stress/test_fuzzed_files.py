@@ -11,6 +11,7 @@ import random
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 
+import fastavro
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
@@ -139,12 +140,16 @@ def _binaries() -> Mapping[str, bytes]:
         for place, row in enumerate([FRAME.columns, *FRAME.rows()]):
             book.add_worksheet() if not place else None
             book.worksheets()[0].write_row(place, 0, row)
-    return {"parquet": parquet.getvalue(), "arrow": arrow.getvalue(), "xlsx": xlsx.getvalue()}
+    avro = io.BytesIO()
+    fields = [{"name": name, "type": ["null", "string"]} for name in FRAME.columns]
+    fastavro.writer(avro, {"type": "record", "name": "row", "fields": fields}, FRAME.to_dicts())
+    written = {"parquet": parquet, "arrow": arrow, "avro": avro, "xlsx": xlsx}
+    return {kind: data.getvalue() for kind, data in written.items()}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_200)  # each file has a process of its own
-@pytest.mark.parametrize("kind", ["parquet", "arrow", "xlsx"])
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "avro", "xlsx"])
 def test_damaged_binary_is_a_table_or_refused(tmp_path: pathlib.Path, kind: str) -> None:
     data = _binaries()[kind]
     assert _read(tmp_path, data, kind, TEXTS) is not None
