@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.local_paths import verified_path
@@ -31,6 +31,13 @@ def build_analysis_asset(
                 yield dg.Output(file.batches(found))
             else:
                 file.check()  # before the answer is stored, not after
-                yield dg.Output(found)
+                if isinstance(found, Answer):
+                    yield dg.Output(found.rows, metadata=_metadata(found))
+                else:
+                    yield dg.Output(found)
 
     return answer
+
+
+def _metadata(answer: Answer) -> dict[str, Any]:
+    return {"artifact/answer": dg.MetadataValue.md(answer.page), **answer.figures}

@@ -191,7 +191,8 @@ def _first_levels(value: Any, levels: int) -> Any:
 
 def _column_schema(columns: Sequence[Any]) -> dg.MetadataValue[Any]:
     limits = [dg.TableColumnConstraints(nullable=column.nullable) for column in columns]
-    shown = [dg.TableColumn(c.name, str(c.type), constraints=limit) for c, limit in zip(columns, limits, strict=True)]
+    described = zip(columns, limits, strict=True)
+    shown = [dg.TableColumn(c.name, str(c.type), c.description, limit) for c, limit in described]
     return dg.MetadataValue.table_schema(dg.TableSchema(shown))
 
 

@@ -18,6 +18,9 @@ Cell = bool | int | float | str | None
 """A number or boolean as it is, or any other value as text."""
 
 ITEMS_SHOWN = 20
+DESCRIPTION = b"description"
+"""Metadata of an Arrow field: the meaning of the column."""
+
 _DAY_S = 24 * 60 * 60
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EXACT_BYTES = 60
@@ -30,6 +33,7 @@ class ColumnSummary:
 
     Attributes:
         distinct_at_most: Upper bound of the number of different values, not counting null.
+        description: Meaning of the column, if its writer gave one.
     """
 
     name: str
@@ -39,6 +43,7 @@ class ColumnSummary:
     minimum: Cell = None
     maximum: Cell = None
     distinct_at_most: int | None = None
+    description: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,7 +61,11 @@ def describe_parquet(source: BinaryIO) -> TableSummary:
     columns, leaf = [], 0
     for field in file.schema_arrow:  # by position: the path `a.b` may be a column, and a field of another column
         kind = _value_type(field.type)
-        known = {} if pa.types.is_nested(kind) else _statistics([group.column(leaf) for group in groups], kind)
+        known: dict[str, Any] = (
+            {} if pa.types.is_nested(kind) else _statistics([group.column(leaf) for group in groups], kind)
+        )
+        given = (field.metadata or {}).get(DESCRIPTION)
+        known |= {"description": given.decode(errors="replace")} if given else {}
         columns.append(ColumnSummary(field.name, str(field.type).replace("large_", ""), field.nullable, **known))
         leaf += _leaf_count(kind)
     return TableSummary(file.metadata.num_rows, tuple(columns))

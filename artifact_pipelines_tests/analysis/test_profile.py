@@ -1,8 +1,10 @@
 import datetime
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import polars.testing
@@ -10,14 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from artifact_pipelines import ArtifactIOManagerFactory
+from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
+from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS, rounded
+from artifact_pipelines.analysis.profile.statistics import STATISTICS
+from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.tabular.parquet import write_frame
 
 
 def profile_of(path: pathlib.Path) -> pl.DataFrame:
     with Profile().answer({"table": path}) as found:
-        return found
+        return pl.DataFrame(pl.from_arrow(found.rows))
 
 
 @pytest.fixture
@@ -67,7 +74,19 @@ def test_small_table_matches_statistics_by_hand(path: pathlib.Path) -> None:
         "skewness": pytest.approx((-(1.5**3) - 2 * 0.5**3 + 2.5**3) / 4 / 2.25**1.5),
         "zero_share": 0.0,
         "negative_share": 0.0,
+        "p05": 1.15,
+        "p25": 1.75,
+        "median": 2.0,
+        "p75": 2.75,
+        "p95": pytest.approx(4.55),
+        "top_values": [
+            {"value": "2", "count": 2, "share": 0.5},
+            {"value": "1", "count": 1, "share": 0.25},
+            {"value": "5", "count": 1, "share": 0.25},
+        ],
+        "histogram": number["histogram"],
     }
+    assert [each["share"] for each in number["histogram"] if each["share"]] == [0.25, 0.5, 0.25]
     assert (rows["text"]["distinct_count"], rows["text"]["minimum"], rows["text"]["mean"]) == (2, "a", None)
     assert (rows["text"]["shortest"], rows["text"]["mean_length"], rows["text"]["empty_count"]) == (1, 1.0, 0)
     assert (rows["day"]["distinct_count"], rows["day"]["maximum"]) == (3, "2013-01-03")
@@ -172,3 +191,119 @@ def test_times_of_any_year_have_a_range(name: str, path: pathlib.Path) -> None:
     values, minimum, maximum = TIMES[name]
     row = profiled_arrow(pa.table({"a": values}), path)["a"]
     assert (row["minimum"], row["maximum"], row["mean"]) == (minimum, maximum, None)
+
+
+def made_events(frame: pl.DataFrame, settings: Settings) -> Mapping[str, Any]:
+    @dg.asset(key=["flights", "table"])
+    def table() -> pl.DataFrame:
+        return frame
+
+    analysis = build_analysis_asset("flights", "profile", Profile(), {})
+    urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
+    made = dg.materialize([table, analysis], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
+    [event] = made.asset_materializations_for_node("flights__analyses__profile")
+    return event.metadata
+
+
+def test_asset_page_begins_with_all_columns_of_the_profile(settings: Settings) -> None:
+    columns = {f"c{number}": [number, None, 7] for number in range(1, 150)}
+    metadata = made_events(pl.DataFrame({"a | b": ["x", "x", "*"], **columns}), settings)
+    assert next(iter(metadata)) == "artifact/answer"
+    page = metadata["artifact/answer"].value.splitlines()
+    assert page[0].startswith("**3 rows, 150 columns, ")
+    assert page[0].endswith("bytes**, 0 rows repeat another one")
+    assert page[4] == r"| a \| b | string | 0% | 2 | \* |  | x |  |  | x 66.7 %, \* 33.3 % |"
+    assert len([line for line in page if line.startswith("| c")]) == 150  # with the heading
+    assert (metadata["profile/rows"].value, metadata["profile/duplicate_rows"].value) == (3, 0)
+    assert metadata["profile/null_share"].value == pytest.approx(149 / 450)
+
+
+def test_every_statistic_says_what_it_means(settings: Settings) -> None:
+    schema = made_events(pl.DataFrame({"a": [1]}), settings)["dagster/column_schema"].value
+    assert {column.name: column.description for column in schema.columns} == {
+        name: statistic.meaning for name, statistic in STATISTICS.items()
+    }
+
+
+def test_page_of_very_many_columns_is_cut_and_says_so(path: pathlib.Path) -> None:
+    with path.open("wb") as sink:
+        write_frame(pl.DataFrame({f"c{number}": [1] for number in range(MOST_COLUMNS + 1)}), sink)
+    with Profile().answer({"table": path}) as found:
+        assert found.page.endswith("The first 200 of 201 columns. The artifact has all of them.")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (None, ""),
+        (0.0, "0"),
+        (1234567.891, "1,234,568"),
+        (0.00012345, "0.0001234"),
+        (1e300, "1.000e+300"),
+        (-2.5, "-2.5"),
+    ],
+)
+def test_numbers_are_rounded_for_people(number: float | None, shown: str) -> None:
+    assert rounded(number) == shown
+
+
+def test_sample_of_a_large_table_gives_its_quantiles_and_frequent_values(path: pathlib.Path) -> None:
+    frame = pl.DataFrame({"a": range(300_000)}).select("a", b=(pl.col("a") * 7919 % 300_000) // 30, c=pl.col("a") % 3)
+    rows = profiled(frame, path)
+    for name in ("a", "b"):
+        scale = rows[name]["maximum"] and int(rows[name]["maximum"])
+        assert rows[name]["median"] / scale == pytest.approx(0.5, abs=0.01)
+        assert rows[name]["p95"] / scale == pytest.approx(0.95, abs=0.01)
+    assert rows["c"]["top_values"][0] == {
+        "value": rows["c"]["top_values"][0]["value"],
+        "count": 100_000,
+        "share": 1 / 3,
+    }
+
+
+def test_shapes_of_texts_are_patterns(path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": ["N123UA", "N7UA", "n-1", "Éa é"]}), path)["a"]
+    assert row["patterns"] == [
+        {"pattern": "A9A", "share": 0.5},
+        {"pattern": "Aa a", "share": 0.25},
+        {"pattern": "a-9", "share": 0.25},
+    ]
+
+
+LONG = "x" * 2_000_000
+BAD: dict[str, pa.Table] = {
+    "no column": pa.table({}),
+    "no row": pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.list_(pa.string()))}),
+    "one row": pa.table({"a": [1.5], "b": ["x"], "c": [None]}),
+    "all null": pa.table({"a": pa.nulls(9, pa.float64()), "b": pa.nulls(9, pa.string()), "c": pa.nulls(9)}),
+    "constant": pa.table({"a": [7] * 9, "b": [""] * 9, "c": [0.1] * 9}),
+    "infinite": pa.table({"a": [math.inf, -math.inf, math.inf], "b": [1e308, -1e308, 1e308]}),
+    "NaN first": pa.table({"a": [math.nan] * 70_000 + [1.0, 2.0]}),
+    "large integers": pa.table({"a": [2**63 - 1, -(2**63)], "b": pa.array([0, 2**64 - 1], pa.uint64())}),
+    "nested": pa.table({"a": [{"b": [1, 2]}, None], "c": [[["x"]], []]}),
+    "binary": pa.table({"a": [b"\xff\x00", None], "b": pa.array([b"ab", b"cd"], pa.binary(2))}),
+    "not UTF-8": pa.table({"a": pa.array([b"\xff", b"a"]).view(pa.string())}),
+    "half floats": pa.table({"a": np.array([1.5, 2.5], np.float16)}),
+    "long text": pa.table(
+        {"a": [*(str(i % 50) for i in range(30_000)), LONG], "b": [str(i) for i in range(30_000)] + [LONG]}
+    ),
+    "long texts that repeat": pa.table(
+        {"a": pa.array([LONG, LONG + "y"]).dictionary_encode().take(pa.array([0, 1] * 9_000))}
+    ),
+    "many columns": pa.table({f"c{i}": [i, None] for i in range(600)}),
+    "odd names": pa.table({"a.b": ["x"], "": ["y"], "a": [{"b": 1}]}),
+    "dictionary with null": pa.table({"a": pa.DictionaryArray.from_arrays([0, 1, None], ["x", None])}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_odd_table_has_a_profile(name: str, path: pathlib.Path) -> None:
+    table = BAD[name]
+    for options in ({}, {"use_dictionary": False}, {"store_schema": False}):
+        rows = profiled_arrow(table, path, **options)
+        assert [(row["column"], row["row_count"]) for row in rows.values()] == [
+            (column, table.num_rows) for column in table.column_names
+        ]
+        for row in rows.values():
+            nulls = table[row["column"]].combine_chunks().null_count
+            assert row["null_count"] == (nulls if name != "dictionary with null" else 2)

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
-import polars as pl
-
-from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind
 
 
 class Profile(IAnalysisKind):
@@ -25,10 +23,13 @@ class Profile(IAnalysisKind):
         )
 
     @contextmanager
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pl.DataFrame]:
+    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[Answer]:
         """See `IAnalysisKind`."""
         from artifact_pipelines.analysis.profile.engine import profile_table
-        from artifact_pipelines.analysis.profile.statistics import profile_rows
+        from artifact_pipelines.analysis.profile.markdown import profile_page
+        from artifact_pipelines.analysis.profile.statistics import profile_rows, table_figures
 
         [table] = tables.values()
-        yield profile_rows(profile_table(table))
+        found = profile_table(table)
+        rows = profile_rows(found)
+        yield Answer(rows, profile_page(found, rows.to_pylist()), table_figures(found))

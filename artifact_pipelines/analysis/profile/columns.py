@@ -201,8 +201,10 @@ class NumberColumn(Column):
         return of_rows
 
     def _as_kept(self, values: Values) -> pa.Array:
-        kept = pa.array(values)
-        return kept.cast(stored_numbers(self._kind)) if pa.types.is_decimal(self._kind) else kept
+        if not pa.types.is_decimal(self._kind):
+            return pa.array(values)
+        words = np.stack([values, values >> 63], axis=1)
+        return pa.Array.from_buffers(stored_numbers(self._kind), len(values), [None, pa.py_buffer(words)])
 
     def _made_collector(self, kind: pa.DataType) -> Collector:
         self._collector = self._collector or Collector(self._limit, kind)
@@ -252,6 +254,11 @@ def make_column(field: pa.Field, limit: Limit) -> Column:
     if is_number or (types.is_temporal(kind) and not types.is_interval(kind)):
         return NumberColumn(kind, limit)
     return OtherColumn(kind, limit)
+
+
+def is_compared(kind: pa.DataType) -> bool:
+    """True if values of a type have numbers, by which equal ones are found; nested ones have none."""
+    return not pa.types.is_nested(value_type(kind))
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:

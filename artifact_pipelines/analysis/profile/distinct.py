@@ -102,7 +102,7 @@ class Collector:
             counts = None if counts is None else counts[kept]
             values = None if values is None else values.take(pa.array(kept))
         counts = np.ones(len(numbers), np.int64) if counts is None else counts
-        self._held.append(Smallest(numbers, counts, None if values is None else _shortened(values)))
+        self._held.append(Smallest(numbers, counts, None if values is None else shortened(values)))
         self._size += len(numbers)
         if self._size > _HELD:
             self.finish()
@@ -130,5 +130,6 @@ def merge_smallest(runs: list[Smallest]) -> Smallest:
     return Smallest(numbers[:DISTINCT_LIMIT], counts[:DISTINCT_LIMIT], kept)
 
 
-def _shortened(values: pa.Array) -> pa.Array:
+def shortened(values: pa.Array) -> pa.Array:
+    """Return values as they are kept: long binaries without their ends."""
     return pc.binary_slice(values, 0, _SHOWN_BYTES) if pa.types.is_large_binary(values.type) else values

@@ -1,8 +1,6 @@
 """The statistics of a profile: their names, types and meanings, and how they follow from a column's summary."""
 
 import dataclasses
-import decimal
-import re
 from typing import Any
 
 import polars as pl
@@ -10,12 +8,9 @@ import pyarrow as pa
 
 from artifact_pipelines.analysis.profile.columns import ColumnSummary, value_type
 from artifact_pipelines.analysis.profile.engine import TableProfile
-from artifact_pipelines.tabular.arrow_types import is_string
-from artifact_pipelines.tabular.footer import format_cell
-
-_YEAR_BEYOND_9999 = re.compile(r"[0-9]{5,}-")
-SHOWN_CHARACTERS = 200
-"""Characters shown of a longer text."""
+from artifact_pipelines.analysis.profile.shape import shape_of
+from artifact_pipelines.analysis.profile.shown import shown_value
+from artifact_pipelines.tabular.footer import DESCRIPTION
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +26,13 @@ class Statistic:
 
 
 _COUNT, _NUMBER, _TEXT, _FLAG = pl.Int64(), pl.Float64(), pl.String(), pl.Boolean()
+
+_QUANTILE = "{} % of the finite numbers are at most so large, in their unit."
+
+
+def _list(fields: dict[str, pl.DataType]) -> pl.DataType:
+    return pl.List(pl.Struct(fields))
+
 
 STATISTICS: dict[str, Statistic] = {
     "column": Statistic(_TEXT, "Name of the column"),
@@ -48,29 +50,48 @@ STATISTICS: dict[str, Statistic] = {
         "`constant`: one value and no null; `key candidate`: no null, and no value repeats (no repetition was found "
         "among 4,096 values at random, where distinct values are estimated)",
     ),
+    "top_values": Statistic(
+        _list({"value": _TEXT, "count": _COUNT, "share": _NUMBER}),
+        "Up to 10 most frequent values with their share of the values; counted if `distinct_is_exact`, else estimated "
+        "from the row sample, without a count",
+    ),
     "minimum": Statistic(_TEXT, "Smallest value, NaN left out; texts in the order of their bytes; moments in UTC"),
+    "median": Statistic(_NUMBER, f"{_QUANTILE.format(50)} Quantiles of more than 65,536 rows are those of the sample"),
     "maximum": Statistic(_TEXT, "Largest value, likewise"),
     "mean": Statistic(_NUMBER, "Mean of the finite numbers, in the unit of the column; of booleans, the share of true"),
     "standard_deviation": Statistic(_NUMBER, "Standard deviation of the finite numbers, with n - 1, in their unit"),
+    **{name: Statistic(_NUMBER, _QUANTILE.format(int(name[1:]))) for name in ("p05", "p25", "p75", "p95")},
+    "histogram": Statistic(
+        _list({"low": _NUMBER, "high": _NUMBER, "share": _NUMBER}),
+        "Shares of the finite numbers in 20 equally wide bins, from the row sample; the last bin has its upper end",
+    ),
     "skewness": Statistic(_NUMBER, "Third standardized moment, without a unit: 0 symmetric, above 0 a long right tail"),
     "zero_share": Statistic(_NUMBER, "Share of the values that are 0, from 0 to 1"),
     "negative_share": Statistic(_NUMBER, "Share of the values that are below 0, from 0 to 1"),
     "nan_count": Statistic(_COUNT, "Floats that are NaN"),
     "infinity_count": Statistic(_COUNT, "Floats that are infinite, with either sign"),
     "empty_count": Statistic(_COUNT, "Texts without a character"),
+    "patterns": Statistic(
+        _list({"pattern": _TEXT, "share": _NUMBER}),
+        "Up to 5 most frequent shapes of texts and their share, from the row sample: a run of capitals is A, of other "
+        "letters a, of digits 9",
+    ),
     "shortest": Statistic(_COUNT, "Length of the shortest text, in characters; of binaries, in bytes"),
     "mean_length": Statistic(_NUMBER, "Mean length, likewise"),
     "longest": Statistic(_COUNT, "Length of the longest text, likewise"),
 }
 
 
-def profile_rows(found: TableProfile) -> pl.DataFrame:
-    """Return one row for each column of the table, with the columns of `STATISTICS`."""
-    rows = [_row(field, summary) for field, summary in zip(found.schema, found.columns, strict=True)]
-    return pl.DataFrame(rows, schema={name: each.type for name, each in STATISTICS.items()})
+def profile_rows(found: TableProfile) -> pa.Table:
+    """Return one row for each column of the table, with the columns of `STATISTICS`, each with its meaning."""
+    columns = zip(found.schema, found.columns, found.sample, strict=True)
+    rows = [_row(*column) for column in columns]
+    table = pl.DataFrame(rows, schema={name: each.type for name, each in STATISTICS.items()}).to_arrow()
+    described = [field.with_metadata({DESCRIPTION: STATISTICS[field.name].meaning}) for field in table.schema]
+    return table.cast(pa.schema(described))
 
 
-def _row(field: pa.Field, summary: ColumnSummary) -> dict[str, Any]:
+def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> dict[str, Any]:
     kind = value_type(field.type)
     known = {
         "column": field.name,
@@ -80,7 +101,8 @@ def _row(field: pa.Field, summary: ColumnSummary) -> dict[str, Any]:
         "minimum": shown_value(summary.low, kind),
         "maximum": shown_value(summary.high, kind),
     }
-    return {**known, **_distinct(summary), **_spread(summary, kind), **_lengths(summary)}
+    shape = shape_of(summary, sample, kind)
+    return {**known, **_distinct(summary), **_spread(summary, kind), **_lengths(summary), **shape}
 
 
 def _distinct(summary: ColumnSummary) -> dict[str, Any]:
@@ -123,27 +145,12 @@ def _lengths(summary: ColumnSummary) -> dict[str, Any]:
     return {"empty_count": lengths.empty, **shown}
 
 
-def shown_value(value: Any, kind: pa.DataType) -> str | None:
-    """Return a value, as a summary holds it, as people read it."""
-    types = pa.types
-    if value is None or types.is_null(kind):
-        return None
-    if isinstance(value, bytes):
-        text = value.decode(errors="replace") if is_string(kind) else str(value)[2:-1]
-        return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-    if types.is_boolean(kind):
-        return "true" if value else "false"
-    if types.is_decimal(kind):
-        return str(decimal.Decimal(value).scaleb(-kind.scale, decimal.Context(prec=40)))
-    if types.is_temporal(kind):
-        return _shown_time(value, kind)
-    return str(value)
-
-
-def _shown_time(value: int, kind: pa.DataType) -> str:
-    """Return a time; a year beyond 9999 has a sign, as in ISO 8601, and DuckDB's infinities have their names."""
-    bits = kind.bit_width
-    if abs(value) == 2 ** (bits - 1) - 1:
-        return "infinity" if value > 0 else "-infinity"
-    shown = str(format_cell(pa.array([value], f"int{bits}").view(kind)[0]))
-    return f"+{shown}" if _YEAR_BEYOND_9999.match(shown) else shown
+def table_figures(found: TableProfile) -> dict[str, int | float]:
+    """Return the numbers of the whole table that are worth a plot over time."""
+    cells = found.row_count * len(found.schema)
+    nulls = sum(column.nulls for column in found.columns)
+    figures: dict[str, int | float] = {"profile/rows": found.row_count, "profile/bytes": found.size_bytes}
+    figures["profile/null_share"] = nulls / cells if cells else 0.0
+    if found.duplicate_rows is not None:
+        figures["profile/duplicate_rows"] = found.duplicate_rows
+    return figures
