@@ -98,7 +98,7 @@ class TableFile:
             read = file.iter_batches(_PEEK_ROWS, row_groups=unit.groups[:1], columns=list(stored), use_threads=False)
             first = next(read, None)
         columns = zip(first.schema.names, first.columns, strict=True) if first else ()
-        return [name for name, column in columns if _mean_length(column) > _EXPANSION * stored[name]]
+        return [name for name, column in columns if name in stored and _mean_length(column) > _EXPANSION * stored[name]]
 
     def _batch_rows(self, unit: Unit, coded: Collection[str]) -> int | None:
         """Return the rows of a batch; None if the stored bytes do not bound the bytes of the rows."""
