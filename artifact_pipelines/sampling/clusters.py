@@ -62,7 +62,7 @@ class IClusterDesign(ISamplingDesign):
         default="own", description="Rows with a null in a cluster column: a cluster of their own, or an error."
     )
 
-    @pydantic.field_validator("cluster", mode="before")
+    @pydantic.field_validator("cluster", mode="before", json_schema_input_type=str | Sequence[str])
     @classmethod
     def _one_name_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jsonschema
 import numpy as np
 import polars as pl
+import pydantic
 import pytest
 import yaml
 
@@ -16,6 +18,8 @@ from artifact_pipelines.sampling.designs.residual import Residual
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.designs.split import Split
 from artifact_pipelines.sampling.drawing import Sample, draw
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.registry import SamplingDesign
 from artifact_pipelines.sampling.single_designs import SINGLE_DESIGNS
 
 DOCUMENT = (pathlib.Path(__file__).parents[2] / "docs/sampling.md").read_text()
@@ -90,6 +94,12 @@ def test_table_has_an_example_of_every_design() -> None:
     documented = {yaml.safe_load(text).get("design", "simple_random") for text in NESTING}
     assert documented == {design.tag() for design in every}
     assert {*NESTING} == {*EXPECTED, CONDITIONAL}
+
+
+def test_schema_of_yaml_files_allows_every_example() -> None:
+    schema = pydantic.TypeAdapter[ISamplingDesign](SamplingDesign).json_schema()
+    for text in NESTING:
+        jsonschema.validate(yaml.safe_load(text), schema)
 
 
 @pytest.mark.parametrize("text", EXPECTED)
