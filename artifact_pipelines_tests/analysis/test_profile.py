@@ -301,3 +301,9 @@ def test_odd_table_has_a_profile(name: str, path: pathlib.Path) -> None:
         ]
         for row in rows.values():
             assert row["null_count"] == table[row["column"]].null_count
+
+
+def test_guide_says_what_every_statistic_means() -> None:
+    guide = (pathlib.Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
+    rows = [f"| `{name}` | {statistic.meaning} |" for name, statistic in STATISTICS.items()]
+    assert [line for line in guide.splitlines() if line.startswith("| `")] == rows
