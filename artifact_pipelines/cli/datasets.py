@@ -193,20 +193,22 @@ def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, 
 
 def _summary(current: Sequence[DatasetVersion]) -> Mapping[str, Any]:
     """Return the row of a dataset: its current version, or the last of its partitions and what all of them hold."""
-    row = {**_row(current[0]), "partitions": None}
+    shown = next((version for version in current if version.table), current[0])
+    row = {**_row(shown), "partitions": None}
     if current[0].partition is None:
         return row
     tables = [version.table for version in current if version.table]
     sizes = {file.file_id: file.size_bytes for table in tables for file in table.files}
     rows = sum(table.row_count or 0 for table in tables)
-    total = {"partitions": len(current), "rows": rows, "size_bytes": sum(sizes.values())}
+    total = {"partitions": len(tables), "rows": rows, "size_bytes": sum(sizes.values())}
     return {**row, **total, "raw_file_id": None, "table_file_id": None}
 
 
 def _row(version: DatasetVersion) -> Mapping[str, Any]:
     raw, table = version.raw, version.table
     changes = table and table.metadata.get(CHANGES)
-    marks = [*(["current"] * version.is_current), *version.tags]
+    state = "no table" if table is None else "current" if version.is_current else None
+    marks = [*([state] if state else []), *version.tags]
     return {
         "dataset": version.dataset,
         "partition": version.partition,

@@ -36,7 +36,7 @@ def test_log_lists_each_content_with_its_files_source_rows_and_dialect(project: 
     project.drop("carrier,number,delay\nUA,1,soon\n")
     project.settle()
     bad, good, _ = run_json("datasets", "log", "flights")
-    assert (bad["table_file_id"], bad["marks"], good["marks"]) == (None, None, "current")
+    assert (bad["table_file_id"], bad["marks"], good["marks"]) == (None, "no table", "current")
     [row] = run_json("datasets", "ls")
     assert (row["dataset"], row["version"]) == ("flights", "v2")
 
@@ -106,8 +106,11 @@ def test_commands_take_the_partition_of_a_partitioned_dataset(settings: Settings
         for name, text in (("north", CSV), ("south", CSV), ("north", CSV.replace("7", "8"))):
             project.drop(text, f"flights_{name}.csv")
             project.settle()
+        project.drop("carrier,number,delay\nUA,1,soon\n", "flights_west.csv")
+        project.settle()
     log = run_json("datasets", "log", "flights")
     assert [(row["partition"], row["version"], row["marks"]) for row in log] == [
+        ("west", "v1", "no table"),
         ("north", "v2", "current"),
         ("south", "v1", "current"),
         ("north", "v1", None),

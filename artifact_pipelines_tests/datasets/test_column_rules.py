@@ -84,6 +84,12 @@ def test_nulls_are_unique_but_no_keys(tmp_path: pathlib.Path) -> None:
         read(tmp_path, text, contract=contract({}, ("a",)))
 
 
+@pytest.mark.parametrize(("text", "file_type"), [("zip\n10004\n", "csv"), ('{"zip": 10004}\n', "ndjson")])
+def test_a_pattern_without_a_type_makes_a_column_text(tmp_path: pathlib.Path, text: str, file_type: str) -> None:
+    zips = {"zip": {"pattern": "[0-9]{5}"}}
+    assert read(tmp_path, text, file_type, contract=contract(zips))["zip"].to_pylist() == ["10004"]
+
+
 def test_a_column_that_is_not_required_may_be_absent(tmp_path: pathlib.Path) -> None:
     gate = {"gate": {"type": "BIGINT", "required": False}}
     assert read(tmp_path, "a,b\n1,2\n", contract=contract(gate)).column_names == ["a", "b"]

@@ -72,7 +72,8 @@ class Contract:
         limits: Limits = DEFAULT_LIMITS,
     ) -> Self:
         """Return the contract that a YAML file declares."""
-        types = {name: each.type for name, each in columns.items() if each.type is not None}
+        found = {name: each.type or ("VARCHAR" if each.pattern else None) for name, each in columns.items()}
+        types = {name: kind for name, kind in found.items() if kind is not None}
         rules = {
             name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
         }
