@@ -36,7 +36,7 @@ class Kept:
     ordinals: Ordinals
 
 
-def share_to_keep(n: int, population_size: int) -> float:
+def share_to_keep(n: float, population_size: int) -> float:
     """Return a share of uniform numbers among which the n smallest are, but for one in a billion seeds."""
     return min(1.0, (n + _DEVIATIONS * math.sqrt(n) + _DEVIATIONS**2) / max(1, population_size))
 

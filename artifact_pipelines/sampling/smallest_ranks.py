@@ -37,11 +37,21 @@ class Ranked:
         return Ranked(self.ranks[rows], self.numbers[rows], self.ordinals[rows], self.sizes[rows])
 
     def smallest(self, n: int) -> "Ranked":
-        """Return the n rows with the smallest ranks, or all if there are fewer, the smallest first."""
-        few = self
-        if len(self) > n > 0:
-            few = self.at(self.ranks <= np.partition(self.ranks, n - 1)[n - 1])
-        return few.at(np.lexsort((few.ordinals, few.numbers, few.ranks))[:n])
+        """Return the n rows with the smallest ranks, or all if there are fewer, in the order that they stand in."""
+        if len(self) <= n:
+            return self
+        if n <= 0:
+            return self.at(np.empty(0, np.intp))
+        limit = np.partition(self.ranks, n - 1)[n - 1]
+        chosen = self.ranks < limit
+        ties = np.flatnonzero(self.ranks == limit)
+        first = np.lexsort((self.ordinals[ties], self.numbers[ties]))[: n - np.count_nonzero(chosen)]
+        chosen[ties[first]] = True
+        return self.at(chosen)
+
+    def ordered(self) -> "Ranked":
+        """Return all rows, the smallest first."""
+        return self.at(np.lexsort((self.ordinals, self.numbers, self.ranks)))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -55,8 +65,9 @@ class SmallestRanks:
         bound: No row of a higher rank can be among them.
     """
 
-    def __init__(self, n: int) -> None:
-        self.bound = np.inf
+    def __init__(self, n: int, bound: float = np.inf) -> None:
+        """Collect n rows, but none above a bound."""
+        self.bound = bound
         self._n = n
         self._found: list[Ranked] = []
 
@@ -69,7 +80,7 @@ class SmallestRanks:
             self._found = [found_rows.at(found_rows.ranks <= self.bound)]
 
     def smallest(self) -> Ranked:
-        """Return the n rows with the smallest ranks, or all if there are fewer, the smallest first."""
+        """Return the n rows with the smallest ranks, or all if there are fewer, in the order of adding."""
         return together(self._found).smallest(self._n)
 
 

@@ -16,6 +16,7 @@ from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
 from artifact_pipelines.sampling.elementary import Floats, uniforms
 from artifact_pipelines.sampling.exact_sums import ExactSums
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.proportional_to_size import (
     APPROXIMATE,
     MANY,
@@ -30,6 +31,7 @@ _RANKS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "sequential_poisson": ranks.sequential_poisson_ranks,
     "pareto": ranks.pareto_ranks,
 }
+_CLEARLY_BELOW_1 = 1 - 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Pps(ISamplingDesign):
         """
         rows.check_columns("size", [self.size])
         exact = self.method == "conditional_poisson"
-        drawn = self._exactly(rows) if exact else self._by_ranks(rows, _margin(self.n))
+        drawn = self._exactly(rows) if exact else self._by_ranks(rows)
         found = drawn.found
         return Choice(
             chosen_rows(found.ordinals, drawn.rule.probabilities(found.sizes)),
@@ -91,12 +93,30 @@ class Pps(ISamplingDesign):
             return []
         return [APPROXIMATE.format(few="rows", exact="`method: pareto` comes nearer, `conditional_poisson` has them")]
 
-    def _by_ranks(self, rows: Rows, margin: int) -> _Drawn:
+    def _by_ranks(self, rows: Rows) -> _Drawn:
+        pilot, margin = pilot_sizes(rows, self.size, "size"), _margin(self.n)
+        near = guess_bound(self.n + margin, rows.count, pilot, ranks.ratio)
+        drawn = self._drawn(rows, margin, near, guess_certain_size(self.n, rows.count, pilot))
+        while drawn is None:
+            margin = 4 * margin + 1
+            drawn = self._drawn(rows, margin, np.inf, 0.0)
+        return drawn
+
+    def _drawn(self, rows: Rows, margin: int, reach: float, certain_size: float) -> _Drawn | None:
         """Keep the rows with the smallest u / x, a few more than n, and the n largest; what decides follows from these.
 
         A row that was not kept has u > c π. Its rank is above c, if c is 1 or more, in either method.
+
+        Args:
+            margin: How many more.
+            reach: u / x of the kept rows at most.
+            certain_size: Size of the kept rows at least, among the n largest.
+
+        Returns:
+            None if rows that were not kept might decide.
         """
-        near, large, sums, sized = SmallestRanks(self.n + margin), SmallestRanks(self.n), ExactSums(), 0
+        near, sums, sized = SmallestRanks(self.n + margin, reach), ExactSums(), 0
+        large = SmallestRanks(self.n, -certain_size if certain_size else np.inf)
 
         def measure(batch: Batch) -> tuple[Ranked, Ranked, ExactSums, int]:
             sizes, part = sizes_of(batch, self.size, "size"), ExactSums()
@@ -119,9 +139,10 @@ class Pps(ISamplingDesign):
         others = kept.at(kept.sizes < rule.certain_from)
         rank = _RANKS[self.method](uniforms(others.numbers), rule.probabilities(others.sizes))
         chosen = dataclasses.replace(others, ranks=rank).smallest(min(self.n, sized) - rule.certain)
-        reach = kept.ranks[-1] / rule.factor if len(kept) < sized and rule.factor else np.inf
-        if len(chosen) and not max(1.0, chosen.ranks[-1]) < reach:
-            return self._by_ranks(rows, 4 * margin + 1)
+        farthest = min(reach, kept.ranks.max(initial=0)) / rule.factor if len(kept) < sized and rule.factor else np.inf
+        enough = len(chosen) == min(self.n, sized) - rule.certain and certain_size * rule.factor < _CLEARLY_BELOW_1
+        if not enough or (len(chosen) and not max(1.0, chosen.ranks.max()) < farthest):
+            return None
         certain = biggest.at(biggest.sizes >= rule.certain_from)
         return _Drawn(together([certain, chosen]), rule, total, sized)
 
@@ -135,7 +156,7 @@ class Pps(ISamplingDesign):
             return Ranked(-sizes, batch.numbers, batch.ordinals, sizes)
 
         # An order that is that of no table, so that sums are the same whatever the order of the table.
-        every = together(list(rows.map(measure))).smallest(rows.count)
+        every = together(list(rows.map(measure))).ordered()
         sums = ExactSums()
         sums.add(every.sizes)
         rule = proportional_to_size(self.n, sums.totals()[0], every.sizes[: self.n])

@@ -9,6 +9,7 @@ from artifact_pipelines.sampling import ranks
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.elementary import uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.pilot import guess_bound, pilot_sizes
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import sizes_of
 from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks
@@ -38,22 +39,9 @@ class Weighted(ISamplingDesign):
             Efraimidis and Spirakis, 2006; for the probabilities Duffield, Lund and Thorup, 2007: see `ranks`.
         """
         rows.check_columns("weight", [self.weight])
-        found = SmallestRanks(self.n + 1)
-
-        def measure(batch: Batch) -> tuple[Ranked, int]:
-            weights = sizes_of(batch, self.weight, "weight")
-            near = ranks.rows_in_reach(batch.numbers, weights, found.bound / ranks.SUCCESSIVE_SCALE)
-            rank = ranks.successive_ranks(uniforms(batch.numbers[near]), weights[near])
-            ranked = Ranked(rank, batch.numbers[near], batch.ordinals[near], weights[near])
-            return ranked.at(rank <= found.bound), int(np.count_nonzero(weights))
-
-        weighty = 0
-        for ranked, count in rows.map(measure):
-            found.add(ranked)
-            weighty += count
-        smallest = found.smallest()
-        drawn = smallest.at(np.arange(min(self.n, len(smallest))))
-        threshold = float(smallest.ranks[self.n]) if len(smallest) > self.n else np.inf
+        smallest, weighty = self._smallest(rows)
+        drawn = smallest.smallest(self.n)
+        threshold = float(smallest.ranks.max()) if len(smallest) > self.n else np.inf
         probabilities = ranks.successive_probabilities(drawn.sizes, threshold)
         return Choice(
             chosen_rows(drawn.ordinals, probabilities),
@@ -65,6 +53,30 @@ class Weighted(ISamplingDesign):
             },
             notes=notes_on_sizes(self.n, weighty, rows.count, "weight"),
         )
+
+    def _smallest(self, rows: Rows) -> tuple[Ranked, int]:
+        """Return the n + 1 rows with the smallest ranks, and the number of rows that have a weight."""
+        pilot = pilot_sizes(rows, self.weight, "weight")
+        guess = guess_bound(self.n + 1, rows.count, pilot, ranks.successive_ranks)
+        smallest, weighty = self._smallest_within(rows, guess)
+        if len(smallest) < min(self.n + 1, weighty):
+            return self._smallest_within(rows, np.inf)
+        return smallest, weighty
+
+    def _smallest_within(self, rows: Rows, bound: float) -> tuple[Ranked, int]:
+        found, weighty = SmallestRanks(self.n + 1, bound), 0
+
+        def measure(batch: Batch) -> tuple[Ranked, int]:
+            weights = sizes_of(batch, self.weight, "weight")
+            near = ranks.rows_in_reach(batch.numbers, weights, found.bound / ranks.SUCCESSIVE_SCALE)
+            rank = ranks.successive_ranks(uniforms(batch.numbers[near]), weights[near])
+            ranked = Ranked(rank, batch.numbers[near], batch.ordinals[near], weights[near])
+            return ranked.at(rank <= found.bound), int(np.count_nonzero(weights))
+
+        for ranked, count in rows.map(measure):
+            found.add(ranked)
+            weighty += count
+        return found.smallest(), weighty
 
 
 def notes_on_sizes(n: int, sized: int, population_size: int, size: str) -> list[str]:
