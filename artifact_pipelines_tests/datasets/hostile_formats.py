@@ -56,7 +56,7 @@ class Hostile(IFileFormat):
             case "print":
                 return os.write(1, b"a library prints")
             case "send nonsense":
-                for descriptor in range(3, 30):  # the pipe of the notes among them
+                for descriptor in range(3, 10_000):  # the pipe of the notes among them, whatever its number
                     try:
                         os.write(descriptor, b'{"error": "no such class"}\n')
                     except OSError:
