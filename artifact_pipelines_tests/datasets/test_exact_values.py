@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
 from artifact_pipelines.datasets.reading import csv_blocks, json_rows
 from artifact_pipelines_tests.datasets.reading import read
 
@@ -322,6 +322,18 @@ def test_typed_formats_keep_their_types(tmp_path: pathlib.Path, values: pa.Array
     table = read(tmp_path, data, file_type)
     assert table.schema.field("x").type == values.type
     assert table["x"].to_pylist() == values.to_pylist()
+
+
+def test_ordered_categories_that_change_within_a_file_are_refused(tmp_path: pathlib.Path) -> None:
+    def some(texts: list[str]) -> pa.RecordBatch:
+        return pa.record_batch({"x": pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), texts, ordered=True)})
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, some(["a"]).schema) as writer:
+        writer.write_batch(some(["small", "large"]))
+        writer.write_batch(some(["large", "small"]))
+    with pytest.raises(SchemaMismatchError, match="ordered categories of column 'x' change"):
+        read(tmp_path, sink.getvalue().to_pybytes(), "arrow")
 
 
 def test_int96_keeps_its_nanoseconds(tmp_path: pathlib.Path) -> None:

@@ -19,7 +19,7 @@ from artifact_pipelines.tabular.bounded_batches import read_batches
 class Parquet(IFileFormat):
     """An Apache Parquet file."""
 
-    CODE_VERSION: ClassVar[str] = "2"
+    CODE_VERSION: ClassVar[str] = "3"
     EXTENSIONS: ClassVar[Sequence[str]] = ("parquet",)
     MAGIC: ClassVar[Sequence[bytes]] = (b"PAR1",)
     ISOLATED: ClassVar[bool] = True

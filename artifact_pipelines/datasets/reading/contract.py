@@ -1,6 +1,7 @@
 """What a dataset expects of a file: its columns, as declared and as they were in the version before."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -120,7 +121,9 @@ class Contract:
     @property
     def kept(self) -> Mapping[str, str]:
         """The columns of the version before, whose types are kept, with their Arrow types."""
-        return self.before.columns if self.before and self.on_schema_change != "accept" else {}
+        if self.before is None or self.on_schema_change == "accept":
+            return {}
+        return {name: plain_name(kind) for name, kind in self.before.columns.items()}
 
     def ordered(self, names: Sequence[str]) -> Sequence[str]:
         """Return names of columns in the order of the version before; new ones stand at the end."""
@@ -146,5 +149,11 @@ class Contract:
 
 
 def arrow_name(kind: pa.DataType) -> str:
-    """Return Arrow's name of a type; texts of any layout are `string`."""
-    return "string" if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else str(kind)
+    """Return Arrow's name of a type; texts of any layout are `string`, and categories of any number are one type."""
+    name = "string" if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else str(kind)
+    return plain_name(name)
+
+
+def plain_name(name: str) -> str:
+    """Return Arrow's name of a type without the layout of its categories, which depends on their number."""
+    return re.sub(r"dictionary<values=(?:large_)?string, indices=u?int\d+, ordered=[01]>", "dictionary<string>", name)

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.reading.category_order import order_of, with_category_order
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES, check_columns
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.exact_casts import cast_batches
@@ -27,7 +28,7 @@ def open_typed(
         SchemaMismatchError: The columns are not those of the contract.
         RefusedValueError: While reading: a value does not have the expected type.
     """
-    read = _translated(batches, label, file_format)
+    schema, read = with_category_order(schema, _translated(batches, label, file_format), label)
 
     @functools.cache
     def first() -> pa.RecordBatch | None:  # for an error: the table is not read on
@@ -38,7 +39,7 @@ def open_typed(
         return [str(value) for value in batch.column(place).drop_null()[:MOST_EXAMPLES]] if batch else []
 
     check_columns(schema.names, contract, label, examples)
-    expected = pa.schema([pa.field(field.name, _expected(field, contract, label)) for field in schema])
+    expected = pa.schema([_expected_field(field, contract, label) for field in schema])
     _check_storable(expected, label)
     known = {field.name: rule for field in expected if (rule := type_of_arrow(arrow_name(field.type)))}
     rules = {**known, **contract.declared_types(PLAIN)}
@@ -54,6 +55,11 @@ def _check_storable(schema: pa.Schema, label: str) -> None:
         raise SchemaMismatchError(
             label, problem, f"In the program that writes the file: {error.remedy.rstrip('.')}"
         ) from error
+
+
+def _expected_field(field: pa.Field, contract: Contract, label: str) -> pa.Field:
+    kind = _expected(field, contract, label)
+    return pa.field(field.name, kind, metadata=order_of(field) if kind == field.type else None)
 
 
 def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
