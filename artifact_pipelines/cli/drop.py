@@ -1,7 +1,7 @@
 """The command that drops files into the landing zone and follows them: drop."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,7 +43,7 @@ def drop(
     if as_json:
         print_json(rows)
     else:
-        click.echo("\n".join(": ".join(str(value) for value in row.values() if value) for row in rows))
+        click.echo("\n".join(map(_line, rows)))
     if errors:
         raise errors[0]
 
@@ -63,7 +63,7 @@ def _follow(
     catalog: "Catalog", dataset: str, dropped: "Dropped", notice_s: int, errors: list[SourceError]
 ) -> dict[str, Any]:
     """Return a file's final state and versions. Adds the reason to `errors` if it has none."""
-    from artifact_pipelines.datasets.dropping import follow, version_of
+    from artifact_pipelines.datasets.dropping import follow, outcome_of
 
     try:
         with waiting(f"{dropped.path}: dropped") as show:
@@ -71,5 +71,19 @@ def _follow(
     except SourceError as error:
         errors.append(error)
         return {"file": dropped.path, "state": "not ingested", "reason": str(error)}
-    versions = ", ".join(f"{asset} version {n}" for asset, n in version_of(catalog, dataset, file).items())
-    return {"file": file.path, "state": file.state.value, "reason": file.reason, "versions": versions}
+    outcome = outcome_of(catalog, dataset, file)
+    versions = ", ".join(f"{asset} version {n}" for asset, n in outcome.versions.items())
+    return {
+        "file": file.path,
+        "state": file.state.value,
+        "reason": file.reason,
+        "versions": versions,
+        "bad_rows": outcome.bad_rows,
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Return what became of a file, for people."""
+    bad_rows = row.get("bad_rows")
+    shown = ": ".join(str(value) for name, value in row.items() if value and name != "bad_rows")
+    return f"{shown}; bad rows left out: {bad_rows:,}" if bad_rows else shown

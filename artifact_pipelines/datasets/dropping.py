@@ -82,14 +82,35 @@ def _is_of(file: LandingFile, dropped: Dropped) -> bool:
     return file.changed_ns >= dropped.sighting.changed_ns
 
 
-def version_of(catalog: Catalog, dataset: str, file: LandingFile) -> Mapping[str, int]:
-    """Return the versions of the raw file and of the table that an ingested file has become, by asset."""
-    raw, table = f"{dataset}/raw", f"{dataset}/table"
-    same = [made for made in catalog.materializations.history(raw) if made.file.content_hash == file.content_hash]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an ingested file has become.
+
+    Attributes:
+        versions: Version numbers of the raw file and of the table, by asset.
+        bad_rows: Rows that were left out of the table.
+    """
+
+    versions: Mapping[str, int]
+    bad_rows: int = 0
+
+
+def outcome_of(catalog: Catalog, dataset: str, file: LandingFile) -> Outcome:
+    """Return what an ingested file has become."""
+    history = catalog.materializations.history
+    same = [made for made in history(f"{dataset}/raw") if made.file.content_hash == file.content_hash]
     if not same:
-        return {}
+        return Outcome({})
     # Another partition may have the same content under another name.
-    made = next((made for made in same if made.source.get("file") == file.path), same[0])
-    consumers = [found for _, found in catalog.lineage.consumers([made.materialization_id], 100)]
-    of_table = [found.version for found in consumers if (found.asset, found.partition) == (table, made.partition)]
-    return {raw: made.version, **({table: max(of_table)} if of_table else {})}
+    raw = next((made for made in same if made.source.get("file") == file.path), same[0])
+    table = (f"{dataset}/table", raw.partition)
+    consumers = [found for _, found in catalog.lineage.consumers([raw.materialization_id], 100)]
+    tables = [found for found in consumers if (found.asset, found.partition) == table]
+    if not tables:
+        return Outcome({raw.asset: raw.version})
+    made = max(tables, key=lambda found: found.version)
+    beside = history(f"{dataset}/bad_rows")
+    bad_rows = sum(
+        each.row_count or 0 for each in beside if each.run_id == made.run_id and each.partition == raw.partition
+    )
+    return Outcome({raw.asset: raw.version, made.asset: made.version}, bad_rows)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -23,13 +24,13 @@ def flights(tmp_path: pathlib.Path, landing: pathlib.Path) -> pathlib.Path:
 
 
 @contextmanager
-def ticking(settings: Settings) -> Iterator[None]:
+def ticking(settings: Settings, **changes: Any) -> Iterator[None]:
     """Let a daemon tick meanwhile."""
     stop = threading.Event()
 
     def tick() -> None:
         with dg.DagsterInstance.ephemeral() as instance:
-            project = Project(settings, instance, samples={}, analyses={})
+            project = Project(settings, instance, samples={}, analyses={}, **changes)
             while not stop.is_set():
                 project.settle()
                 time.sleep(0.1)
@@ -74,3 +75,11 @@ def test_dropped_files_are_followed_to_their_versions_or_the_reason(flights: pat
         flights.write_text(CSV.replace("5", "late"))
         text = run("drop", flights, "--dataset", "flights", "--wait", code=5)
     assert "flights.csv waits in the quarantine of flights: RefusedValueError: flights.csv, line 2, column" in text
+
+
+@pytest.mark.usefixtures("store")
+def test_dropped_file_with_bad_rows_says_how_many(flights: pathlib.Path, settings: Settings) -> None:
+    flights.write_text(CSV.replace("5", "late"))
+    with ticking(settings, on_bad_rows="quarantine"):
+        text = run("drop", flights, "--dataset", "flights", "--wait")
+    assert "flights/raw version 1, flights/table version 1; bad rows left out: 1" in text
