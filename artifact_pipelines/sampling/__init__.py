@@ -9,6 +9,9 @@ on no order, layout or thread count, and hardly changes when the data grow.
     seed                   chooses one of all possible samples
     inclusion probability  π, the share of seeds with which a row is drawn
     sampling weight        1 / π, the number of rows that a drawn row stands for
+
+Read `drawing.py` first: it opens a `population`, lets a design choose `rows`, and takes the chosen ones (`take.py`).
+`arithmetic/` has the formulas.
 """
 
 from typing import TYPE_CHECKING

@@ -14,15 +14,15 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import ranks
-from artifact_pipelines.sampling.conditional_poisson import (
+from artifact_pipelines.sampling.arithmetic import ranks
+from artifact_pipelines.sampling.arithmetic.conditional_poisson import (
     LARGEST_POPULATION,
     draw_conditional_poisson,
     working_probabilities,
 )
-from artifact_pipelines.sampling.elementary import Floats, Numbers, uniforms
+from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers, uniforms
+from artifact_pipelines.sampling.arithmetic.proportional_to_size import APPROXIMATE, MANY, probabilities_of
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.proportional_to_size import APPROXIMATE, MANY, probabilities_of
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 

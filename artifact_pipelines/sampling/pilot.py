@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from artifact_pipelines.sampling.elementary import Floats, uniforms
+from artifact_pipelines.sampling.arithmetic.elementary import Floats, uniforms
 from artifact_pipelines.sampling.population import in_threads
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import LARGEST_SIZE, LEAST_SIZE, numbers_of

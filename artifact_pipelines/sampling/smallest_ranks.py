@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.elementary import Floats, Numbers
+from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers
 from artifact_pipelines.sampling.rows import Ordinals
 
 _FEWEST = 2**15  # rows that are worth a cut

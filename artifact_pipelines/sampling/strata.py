@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
 from artifact_pipelines.sampling.choice import ORDINAL
-from artifact_pipelines.sampling.exact_sums import ExactSums
 from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import finite_values_of

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.allocation import (
+from artifact_pipelines.sampling.arithmetic.allocation import (
     EQUAL_PROPORTIONS,
     WEBSTER,
     Limits,

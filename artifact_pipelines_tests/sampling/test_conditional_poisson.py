@@ -4,14 +4,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifact_pipelines.sampling.conditional_poisson import (
+from artifact_pipelines.sampling.arithmetic.conditional_poisson import (
     draw_conditional_poisson,
     inclusion_probabilities,
     joint_inclusion_probabilities,
     working_probabilities,
 )
-from artifact_pipelines.sampling.elementary import remixed
-from artifact_pipelines.sampling.proportional_to_size import probabilities_of
+from artifact_pipelines.sampling.arithmetic.elementary import remixed
+from artifact_pipelines.sampling.arithmetic.proportional_to_size import probabilities_of
 
 Floats = npt.NDArray[np.float64]
 TILLÉ = np.array([0.07, 0.17, 0.41, 0.61, 0.83, 0.91])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifact_pipelines.sampling.cube import balanced_sample
+from artifact_pipelines.sampling.arithmetic.cube import balanced_sample
 
 Floats = npt.NDArray[np.float64]
 

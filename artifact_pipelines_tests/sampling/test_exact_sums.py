@@ -4,8 +4,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from artifact_pipelines.sampling import elementary
-from artifact_pipelines.sampling.exact_sums import ExactSums
+from artifact_pipelines.sampling.arithmetic import elementary
+from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
 
 RANDOM = np.random.default_rng(7)
 VALUES = {

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from artifact_pipelines.sampling.arithmetic.ranks import ratio
 from artifact_pipelines.sampling.drawing import _DESIGNS, draw_from
 from artifact_pipelines.sampling.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.population import Population
-from artifact_pipelines.sampling.ranks import ratio
 from artifact_pipelines.sampling.rows import Identity, Rows
 
 ROWS = 20_000

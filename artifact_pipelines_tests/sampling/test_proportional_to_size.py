@@ -5,7 +5,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifact_pipelines.sampling.proportional_to_size import ProportionalToSize, probabilities_of, proportional_to_size
+from artifact_pipelines.sampling.arithmetic.proportional_to_size import (
+    ProportionalToSize,
+    probabilities_of,
+    proportional_to_size,
+)
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artifact_pipelines.sampling import ranks
-from artifact_pipelines.sampling.elementary import remixed, uniforms
+from artifact_pipelines.sampling.arithmetic import ranks
+from artifact_pipelines.sampling.arithmetic.elementary import remixed, uniforms
 
 Floats = npt.NDArray[np.float64]
 PROBABILITIES = np.array([0.1, 0.2, 0.25, 0.45, 0.45, 0.55])  # sum 2

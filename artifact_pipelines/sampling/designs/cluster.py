@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from artifact_pipelines.sampling.arithmetic.elementary import Numbers
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.clusters import (
     ClusterCounts,
@@ -16,7 +17,6 @@ from artifact_pipelines.sampling.clusters import (
     distinct_clusters,
     rows_within,
 )
-from artifact_pipelines.sampling.elementary import Numbers
 from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers

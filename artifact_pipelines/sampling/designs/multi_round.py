@@ -9,9 +9,9 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.declarations import OneOf
+from artifact_pipelines.sampling.arithmetic.elementary import remixed
 from artifact_pipelines.sampling.choice import ORDINAL, Choice, Stratum
 from artifact_pipelines.sampling.conditions import rows_where
-from artifact_pipelines.sampling.elementary import remixed
 from artifact_pipelines.sampling.excluding import IExcludingDesign, tagged
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.rows import Rows

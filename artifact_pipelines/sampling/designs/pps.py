@@ -10,19 +10,19 @@ import numpy as np
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import conditional_poisson, ranks
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
-from artifact_pipelines.sampling.elementary import Floats, uniforms
-from artifact_pipelines.sampling.exact_sums import ExactSums
-from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.pilot import guess_bound, guess_certain_size, pilot_sizes
-from artifact_pipelines.sampling.proportional_to_size import (
+from artifact_pipelines.sampling.arithmetic import conditional_poisson, ranks
+from artifact_pipelines.sampling.arithmetic.elementary import Floats, uniforms
+from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
+from artifact_pipelines.sampling.arithmetic.proportional_to_size import (
     APPROXIMATE,
     MANY,
     ProportionalToSize,
     proportional_to_size,
 )
+from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.rows import Batch, Rows
 from artifact_pipelines.sampling.sizes import sizes_of
 from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks, together

@@ -8,7 +8,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.allocation import (
+from artifact_pipelines.sampling.arithmetic.allocation import (
     EQUAL_PROPORTIONS,
     WEBSTER,
     Limits,

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import polars as pl
 import pydantic
 
+from artifact_pipelines.sampling.arithmetic.elementary import Numbers, remixed, uniforms
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, rows_within
-from artifact_pipelines.sampling.elementary import Numbers, remixed, uniforms
 from artifact_pipelines.sampling.labels import labels
 from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.smallest import share_to_keep

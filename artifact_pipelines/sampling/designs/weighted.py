@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from artifact_pipelines.sampling import ranks
+from artifact_pipelines.sampling.arithmetic import ranks
+from artifact_pipelines.sampling.arithmetic.elementary import uniforms
 from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.elementary import uniforms
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.pilot import guess_bound, pilot_sizes
 from artifact_pipelines.sampling.rows import Batch, Rows

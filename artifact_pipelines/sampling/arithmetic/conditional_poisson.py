@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.elementary import Numbers, remixed, uniforms
+from artifact_pipelines.sampling.arithmetic.elementary import Numbers, remixed, uniforms
 
 LARGEST_POPULATION = 100_000
 _TOLERANCE = 1e-12

@@ -9,7 +9,7 @@ u is within (0, 1); see `elementary.uniforms`.
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.elementary import Numbers, log, one_minus_exp
+from artifact_pipelines.sampling.arithmetic.elementary import Numbers, log, one_minus_exp
 
 Floats = npt.NDArray[np.float64]
 LEAST_WEIGHT, LARGEST_WEIGHT = 1e-300, 1e300

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.exact_sums import ExactSums
+from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
 
 Floats = npt.NDArray[np.float64]
 
