@@ -180,7 +180,7 @@ class Store(IArtifactProducer):
         """
         wish = {"version": version, "tag": tag, "as_of": as_of, "run_id": run_id}
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
-        artifacts = list(map(self._producer.artifact, found.files))
+        artifacts = [self._producer.artifact(file, found) for file in found.files]
         return read_value(self._handlers, artifacts, found.metadata, as_type)
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:

@@ -1,43 +1,87 @@
 """The asset of an analysis of any kind."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind
+from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
+from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.inputs import note_inputs
+from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.local_paths import verified_path
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
+
+_ARTIFACT = dg.PythonObjectDagsterType(Artifact)
 
 
 def build_analysis_asset(
     dataset: str, analysis: str, kind: IAnalysisKind, attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that answers an analysis of a dataset's table."""
+    """Return the asset that answers an analysis. If the kind compares versions, it requires `artifact_store`."""
+    asset_key = dg.AssetKey([dataset, "analyses", analysis])
+    inputs = kind.inputs(dataset)
 
     @dg.asset(
-        key=[dataset, "analyses", analysis],
-        ins={"table": dg.AssetIn(key=[dataset, "table"])},
+        key=asset_key,
+        ins={name: dg.AssetIn(key=key.split("/"), dagster_type=_ARTIFACT) for name, key in inputs.items()},
         description=kind.description(dataset),
         kinds={"parquet", *kind.ENGINES},
         code_version=kind.code_version(),
+        check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in kind.checks()],
+        required_resource_keys={"artifact_store"} if kind.compares() else set(),
         **attributes,
     )
-    def answer(table: Artifact) -> Iterator[dg.Output[Any]]:
-        with failures_explained(), verified_path(table) as file, kind.answer({dataset: file.path}) as found:
-            if isinstance(found, pa.RecordBatchReader):
-                yield dg.Output(file.batches(found))
-            else:
-                file.check()  # before the answer is stored, not after
-                if isinstance(found, Answer):
-                    yield dg.Output(found.rows, metadata=_metadata(found))
-                else:
-                    yield dg.Output(found)
+    def answer(
+        context: dg.AssetExecutionContext, **artifacts: Artifact
+    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+        with failures_explained(), ExitStack() as stack:
+            files = {name: stack.enter_context(verified_path(each)) for name, each in artifacts.items()}
+            made = {name: each.materialization for name, each in artifacts.items()}
+            if kind.compares():
+                before = stack.enter_context(_version_before(context, made[next(iter(inputs))]))
+                if before:
+                    made[BEFORE], files[BEFORE] = before
+            found = stack.enter_context(kind.answer({name: _table(file, made[name]) for name, file in files.items()}))
+            yield from _outputs(found, files)
 
     return answer
 
 
-def _metadata(answer: Answer) -> dict[str, Any]:
-    return {"artifact/answer": dg.MetadataValue.md(answer.page), **answer.figures}
+@contextmanager
+def _version_before(
+    context: dg.AssetExecutionContext, made: Materialization | None
+) -> Iterator[tuple[Materialization, VerifiedPath] | None]:
+    store: ArtifactStore = context.resources.artifact_store
+    with store.open() as (catalog, backend):
+        before = catalog.materializations.version_before(made) if made else None
+        if before is None:
+            yield None
+            return
+        note_inputs(context, catalog, [LoadedInput.of(before)])
+        with verified_path(ArtifactProducer(catalog.files, backend).artifact(before.file, before)) as file:
+            yield before, file
+
+
+def _table(file: VerifiedPath, made: Materialization | None) -> Table:
+    return Table(file.path, made.asset, made.version, made.source) if made else Table(file.path)
+
+
+def _outputs(found: Any, files: Mapping[str, VerifiedPath]) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+    if isinstance(found, pa.RecordBatchReader):
+        for file in files.values():
+            found = file.batches(found)
+        yield dg.Output(found)
+        return
+    for file in files.values():
+        file.check()  # before the answer is stored, not after
+    if not isinstance(found, Answer):
+        yield dg.Output(found)
+        return
+    yield dg.Output(found.rows, metadata={"artifact/answer": dg.MetadataValue.md(found.page), **found.figures})
+    yield from map(reported, found.checks)

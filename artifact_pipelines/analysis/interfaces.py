@@ -3,14 +3,35 @@
 import abc
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.declarations import Declaration
+
+BEFORE = "before"
+"""The name under which a kind that compares gets the version before."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A stored table that an analysis reads.
+
+    Attributes:
+        path: Its Parquet file.
+        asset: Asset key as text, such as `flights/samples/tenth`.
+        source: What its maker noted about it: of a sample, its `design`; of a dataset's table, its `key`.
+    """
+
+    path: pathlib.Path
+    asset: str = ""
+    version: int = 0
+    source: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,11 +41,13 @@ class Answer:
     Attributes:
         page: Markdown.
         figures: Numbers of the whole table, by name; Dagster plots them over time.
+        checks: Results of the checks that the kind declares.
     """
 
     rows: pa.Table
     page: str
     figures: Mapping[str, int | float]
+    checks: Sequence[CheckResult] = ()
 
 
 class IAnalysisKind(Declaration, abc.ABC):
@@ -41,14 +64,26 @@ class IAnalysisKind(Declaration, abc.ABC):
     def description(self, dataset: str) -> str:
         """Return the asset's description, in Markdown."""
 
+    def inputs(self, dataset: str) -> Mapping[str, str]:
+        """Return the asset keys of the tables that it reads, by name; the first is the one that it is about."""
+        return {dataset: f"{dataset}/table"}
+
+    def compares(self) -> bool:
+        """True if it also reads the version before of its first table, as `BEFORE`, where there is one."""
+        return False
+
+    def checks(self) -> Sequence[str]:
+        """Return the names of the checks whose results its answer has, in any order."""
+        return ()
+
     @abc.abstractmethod
     def answer(
-        self, tables: Mapping[str, pathlib.Path]
+        self, tables: Mapping[str, Table]
     ) -> AbstractContextManager[pa.RecordBatchReader | pl.DataFrame | Answer]:
         """Open the answer: batches that are read as they are taken, or a small table in memory.
 
         It depends on nothing but the tables and the fields.
 
         Args:
-            tables: Parquet files by name; the dataset's table has the dataset's name.
+            tables: Those of `inputs`, by name, and `BEFORE`.
         """

@@ -49,6 +49,7 @@ _PARTITION = materializations.c.partition_key
 _IS_CURRENT = materializations.c.is_current
 _BY_NAME = (materializations.c.asset_key, materializations.c.partition_key, _ID)
 _IS_KEPT = materializations.c.released_at.is_(None)
+_IS_PUBLISHED = materializations.c.publication == Publication.PUBLISHED
 _IS_HELD = (_IS_KEPT, materializations.c.wiped_at.is_(None))
 _HAS_ITS_FILES = ~sa.exists().where(
     materialization_files.c.materialization_id == _ID,
@@ -208,6 +209,13 @@ class MaterializationCatalog(CatalogSection):
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit)
+
+    @retried
+    def version_before(self, made: Materialization) -> Materialization | None:
+        """Return the published version with the next lower number that is still kept; None: there is none."""
+        older = [*of_asset(made.asset, made.partition), made.version > _VERSION, _IS_KEPT, _IS_PUBLISHED]
+        with reading(self._engine) as connection:
+            return next(iter(select_materializations(connection, older, 1, order=(_VERSION.desc(), _ID.desc()))), None)
 
     @retried
     def list_current(self, limit: int = 1000, with_ops: bool = False) -> Sequence[Materialization]:

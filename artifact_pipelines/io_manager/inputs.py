@@ -75,7 +75,7 @@ class InputLoader:
     def __init__(
         self,
         catalog: Catalog,
-        artifact: Callable[[FileInfo], Artifact],
+        artifact: Callable[[FileInfo, Materialization], Artifact],
         handlers: TypeHandlers,
         step_inputs: StepInputs,
     ) -> None:
@@ -167,7 +167,8 @@ class InputLoader:
         columns, written_as = asked.metadata.get("columns"), made.metadata.get(WRITTEN_AS)
 
         def read(wanted: Any) -> Any:
-            return read_value(self._handlers, list(map(self._artifact, made.files)), made.metadata, wanted, columns)
+            artifacts = [self._artifact(file, made) for file in made.files]
+            return read_value(self._handlers, artifacts, made.metadata, wanted, columns)
 
         with failures_explained(where):
             value = read(annotation)

@@ -8,10 +8,11 @@ import polars as pl
 
 from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
-from artifact_pipelines.sampling.findings import CHECKS, Finding, findings, strata_chart, tally
+from artifact_pipelines.sampling.findings import CHECKS, findings, strata_chart, tally
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.population import population_of_scan
 from artifact_pipelines.storage.artifact import Artifact
@@ -42,7 +43,7 @@ def build_sample_asset(
             found = draw_from(population, design, key, table.info, is_unique=True)
             results = findings(found.design, tally(found.choice), found.choice.added.names())
         yield dg.Output(found.rows, metadata=_metadata(found.design))
-        yield from map(_result, results)
+        yield from map(reported, results)
 
     return drawn
 
@@ -55,10 +56,3 @@ def _metadata(design: DrawnDesign) -> dict[str, Any]:
     if design.strata:
         shown["artifact/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
     return shown
-
-
-def _result(finding: Finding) -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.ERROR if finding.is_error else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        check_name=finding.name, passed=finding.passed, severity=severity, description=finding.text
-    )

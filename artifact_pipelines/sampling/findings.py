@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.sampling.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 
@@ -13,20 +14,6 @@ _DEVIATIONS = 6
 _ROUNDING = 1e-9
 _BAR = 20
 _MOST_STRATA = 50
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """The result of a check.
-
-    Attributes:
-        is_error: False: whoever uses the sample should know it, but the sample is as designed.
-    """
-
-    name: str
-    passed: bool
-    is_error: bool
-    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +49,7 @@ def tally(choice: Choice) -> Tally:
     )
 
 
-def findings(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Sequence[Finding]:
+def findings(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Sequence[CheckResult]:
     """Return the results of all checks, in the order of `CHECKS`.
 
     Args:
@@ -94,30 +81,30 @@ def _tally(rows: pl.DataFrame) -> Tally:
     return Tally(float(shares.min()), float(shares.max()), float(weights.sum()), float((weights * (weights - 1)).sum()))
 
 
-def _sizes(design: DrawnDesign) -> Finding:
+def _sizes(design: DrawnDesign) -> CheckResult:
     drawn, planned, population = design.drawn, design.planned, design.frame.population_size
     if design.exhausted:
         short = [f"{each.title}: {each.drawn:,} of {each.planned:,}" for each in design.exhausted[:10]]
         more = f" and {len(design.exhausted) - 10:,} more" if len(design.exhausted) > 10 else ""
         text = f"{drawn:,} rows; strata with fewer rows than planned: {', '.join(short)}{more}"
-        return Finding("sizes", passed=False, is_error=False, text=text)
+        return CheckResult("sizes", passed=False, is_error=False, text=text)
     if planned is None:
-        return Finding("sizes", passed=True, is_error=False, text=f"{drawn:,} rows; the design fixes no number")
+        return CheckResult("sizes", passed=True, is_error=False, text=f"{drawn:,} rows; the design fixes no number")
     is_short = planned > population
     text = f"{drawn:,} rows, planned {planned:,}" + (f", of a population of {population:,}" if is_short else "")
-    return Finding("sizes", drawn == planned, not is_short, text)
+    return CheckResult("sizes", drawn == planned, not is_short, text)
 
 
-def _probabilities(found: Tally) -> Finding:
+def _probabilities(found: Tally) -> CheckResult:
     is_empty = found.largest == 0
     text = "no rows" if is_empty else f"inclusion probabilities from {found.least:.6g} to {found.largest:.6g}"
-    return Finding("probabilities", is_empty or 0 < found.least <= found.largest <= 1, is_error=True, text=text)
+    return CheckResult("probabilities", is_empty or 0 < found.least <= found.largest <= 1, is_error=True, text=text)
 
 
-def _weights(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Finding:
+def _weights(design: DrawnDesign, found: Tally, added: Sequence[str]) -> CheckResult:
     population = design.frame.population_size
     text = f"sampling weights add up to {found.weights:,.6g}, the population has {population:,} rows"
     if "cluster" in added or "round" in added:
-        return Finding("weights", passed=True, is_error=False, text=f"{text}; the design does not make them equal")
+        return CheckResult("weights", passed=True, is_error=False, text=f"{text}; the design does not make them equal")
     tolerance = _ROUNDING * population + (0 if design.strata else _DEVIATIONS * math.sqrt(max(0.0, found.variance)))
-    return Finding("weights", abs(found.weights - population) <= tolerance, is_error=False, text=text)
+    return CheckResult("weights", abs(found.weights - population) <= tolerance, is_error=False, text=text)

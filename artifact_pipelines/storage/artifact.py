@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from rich.filesize import decimal
 
-from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.core.types import FileInfo, Materialization
 from artifact_pipelines.storage.interfaces import S3Access
 
 _PIECE_BYTES = 1 << 20
@@ -17,6 +17,7 @@ class Artifact:
     Attributes:
         info: Its row in the catalog.
         verify_reads: True if reading all of it checks its hash.
+        materialization: The materialization that it was loaded from; None: it was asked for by its file.
     """
 
     def __init__(
@@ -26,12 +27,14 @@ class Artifact:
         open_stream: Callable[[bool], BinaryIO],
         verify_reads: bool = True,
         s3_access: Callable[[], S3Access | None] | None = None,
+        materialization: Materialization | None = None,
     ) -> None:
         self.info = info
         self.verify_reads = verify_reads
         self._uri = uri
         self._open_stream = open_stream
         self._s3_access = s3_access
+        self.materialization = materialization
 
     def __repr__(self) -> str:
         info = self.info

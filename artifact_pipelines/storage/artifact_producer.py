@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError, InvalidArgumentError
 from artifact_pipelines.core.interfaces import IArtifactProducer, IFileCatalog
-from artifact_pipelines.core.types import FileId, FileInfo, FileState, NewArtifact
+from artifact_pipelines.core.types import FileId, FileInfo, FileState, Materialization, NewArtifact
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError, DamagedBytesError, MissingBytesError
 from artifact_pipelines.storage.file_types import describe
@@ -110,11 +110,12 @@ class ArtifactProducer(IArtifactProducer):
             self._check_undamaged(file)
         return self._open(file, verify)
 
-    def artifact(self, file: FileInfo) -> Artifact:
+    def artifact(self, file: FileInfo, materialization: Materialization | None = None) -> Artifact:
         """Return a file as handlers read it. The catalog is queried again only if the file was damaged.
 
         Args:
             file: Its row in the catalog, or `stored_file` of a lease that was just put.
+            materialization: The materialization that it is loaded from.
         """
         in_place = self._backend if isinstance(self._backend, IReadInPlace) else None
         return Artifact(
@@ -123,6 +124,7 @@ class ArtifactProducer(IArtifactProducer):
             lambda verify: self._open_found(file, verify),
             self.verify_reads,
             (lambda: in_place.s3_access(file.storage_path, file.size_bytes)) if in_place else None,
+            materialization,
         )
 
     def uri(self, file: FileInfo) -> str:

@@ -1,10 +1,9 @@
 """The asset of an analysis, for a kind that only this test knows."""
 
-import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
@@ -14,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines import ArtifactIOManagerFactory, open_store
+from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, open_store
 from artifact_pipelines.analysis.assets import build_analysis_asset
-from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError
+from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.settings import Settings
 
 
@@ -32,8 +32,8 @@ class RowCount(IAnalysisKind):
         return f"The number of rows of {dataset}."
 
     @contextmanager
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pa.RecordBatchReader]:
-        yield pa.table({"rows": [pq.read_metadata(tables["flights"]).num_rows]}).to_reader()
+    def answer(self, tables: Mapping[str, Table]) -> Iterator[pa.RecordBatchReader]:
+        yield pa.table({"rows": [pq.read_metadata(tables["flights"].path).num_rows]}).to_reader()
 
 
 @dg.asset(key=["flights", "table"])
@@ -73,3 +73,61 @@ def test_termination_ends_an_endless_query_within_seconds(settings: Settings) ->
     assert time.monotonic() - signalled[0] < 15  # at once, and some for a busy machine
     with open_store() as store, pytest.raises(NeverMaterializedError):
         store.load("flights/analyses/endless", pl.DataFrame)
+
+
+class Growth(IAnalysisKind):
+    """Compare the rows with those of the version before."""
+
+    ENGINES: ClassVar[frozenset[str]] = frozenset({"pyarrow"})
+    kind: Literal["growth"] = "growth"
+
+    def description(self, dataset: str) -> str:
+        return f"Growth of {dataset}."
+
+    def inputs(self, dataset: str) -> Mapping[str, str]:
+        return {"about": f"{dataset}/table", "cities": "cities"}
+
+    def compares(self) -> bool:
+        return True
+
+    def checks(self) -> Sequence[str]:
+        return ["grows"]
+
+    @contextmanager
+    def answer(self, tables: Mapping[str, Table]) -> Iterator[Answer]:
+        rows = {name: pq.read_metadata(table.path).num_rows for name, table in tables.items()}
+        names = {name: f"{table.asset} v{table.version}" for name, table in tables.items()}
+        grows = rows["about"] > rows.get(BEFORE, 0)
+        yield Answer(
+            pa.Table.from_pylist([names]),
+            "page",
+            {"rows": rows["about"]},
+            [CheckResult("grows", grows, is_error=False, text=f"{rows}")],
+        )
+
+
+def test_kind_that_compares_gets_the_version_before_and_reports_its_checks(settings: Settings) -> None:
+    rows = [1]
+
+    @dg.asset(key=["flights", "table"])
+    def growing() -> pl.DataFrame:
+        return pl.DataFrame({"id": range(rows[0])})
+
+    @dg.asset
+    def cities() -> pl.DataFrame:
+        return pl.DataFrame({"city": ["Rome"]})
+
+    analysis = build_analysis_asset("flights", "growth", Growth(), {})
+    store = ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
+    resources = {"io_manager": ArtifactIOManagerFactory(store=store), "artifact_store": store}
+    found = list[dict[str, str]]()
+    for rows[0] in (2, 1):
+        made = dg.materialize([growing, cities, analysis], resources=resources)
+        [check] = made.get_asset_check_evaluations()
+        assert check.passed == (rows[0] == 2)
+        with open_store() as opened:
+            found += opened.load("flights/analyses/growth", pl.DataFrame).to_dicts()
+    assert found == [
+        {"about": "flights/table v1", "cities": "cities v1"},
+        {"about": "flights/table v2", "cities": "cities v1", BEFORE: "flights/table v1"},
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 from artifact_pipelines import ArtifactIOManagerFactory
 from artifact_pipelines.analysis.assets import build_analysis_asset
+from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS, rounded
@@ -23,7 +24,7 @@ from artifact_pipelines.tabular.parquet import write_frame
 
 
 def profile_of(path: pathlib.Path) -> pl.DataFrame:
-    with Profile().answer({"table": path}) as found:
+    with Profile().answer({"table": Table(path)}) as found:
         return pl.DataFrame(pl.from_arrow(found.rows))
 
 
@@ -228,7 +229,7 @@ def test_every_statistic_says_what_it_means(settings: Settings) -> None:
 def test_page_of_very_many_columns_is_cut_and_says_so(path: pathlib.Path) -> None:
     with path.open("wb") as sink:
         write_frame(pl.DataFrame({f"c{number}": [1] for number in range(MOST_COLUMNS + 1)}), sink)
-    with Profile().answer({"table": path}) as found:
+    with Profile().answer({"table": Table(path)}) as found:
         assert found.page.endswith("The first 200 of 201 columns. The artifact has all of them.")
 
 

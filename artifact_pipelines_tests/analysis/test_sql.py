@@ -13,6 +13,7 @@ import pydantic
 import pytest
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError, QueryLimitError
+from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.tabular.exceptions import DuckDBNamesError, UnsafeQueryError
 
@@ -25,7 +26,7 @@ def flights(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def answer(sql: str, tables: dict[str, pathlib.Path]) -> pa.Table:
-    with Sql(query=sql).answer(tables) as batches:
+    with Sql(query=sql).answer({name: Table(path) for name, path in tables.items()}) as batches:
         return batches.read_all()
 
 
@@ -155,6 +156,7 @@ def test_a_malformed_limit_is_refused_by_name(limits: dict[str, object]) -> None
 
 _KILLED = """
 import sys
+from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.sql import Sql
 with Sql.model_validate({"query": sys.argv[1], "memory_limit": "32MiB"}).answer({}) as batches:
     batches.read_all()

@@ -3,9 +3,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.sampling.choice import Stratum
 from artifact_pipelines.sampling.drawing import Sample, draw
-from artifact_pipelines.sampling.findings import Finding, findings, strata_chart, tally
+from artifact_pipelines.sampling.findings import findings, strata_chart, tally
 
 POPULATION = pl.DataFrame(
     {
@@ -16,7 +17,7 @@ POPULATION = pl.DataFrame(
 )
 
 
-def found(design: dict[str, Any], frame: pl.DataFrame = POPULATION) -> dict[str, Finding]:
+def found(design: dict[str, Any], frame: pl.DataFrame = POPULATION) -> dict[str, CheckResult]:
     drawn: Sample = draw(frame, design)
     return {each.name: each for each in findings(drawn.design, tally(drawn.choice), drawn.choice.added.names())}
 

@@ -1,11 +1,10 @@
 """A profile: one row of statistics for each column of a table."""
 
-import pathlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
-from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind
+from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind, Table
 
 
 class Profile(IAnalysisKind):
@@ -23,13 +22,13 @@ class Profile(IAnalysisKind):
         )
 
     @contextmanager
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[Answer]:
+    def answer(self, tables: Mapping[str, Table]) -> Iterator[Answer]:
         """See `IAnalysisKind`."""
         from artifact_pipelines.analysis.profile.engine import profile_table
         from artifact_pipelines.analysis.profile.markdown import profile_page
         from artifact_pipelines.analysis.profile.statistics import profile_rows, table_figures
 
         [table] = tables.values()
-        found = profile_table(table)
+        found = profile_table(table.path)
         rows = profile_rows(found)
         yield Answer(rows, profile_page(found, rows.to_pylist()), table_figures(found))

@@ -1,7 +1,6 @@
 """A user's SQL over stored tables: one SELECT, in a DuckDB that can reach nothing but these tables."""
 
 import json
-import pathlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 import pydantic
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError, QueryLimitError
-from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.interfaces import IAnalysisKind, Table
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.tabular.bounded_batches import answer_reader
@@ -54,7 +53,7 @@ class Sql(IAnalysisKind):
         return f"The answer of a query over {dataset}.\n\n```sql\n{self.query}\n```"
 
     @contextmanager
-    def answer(self, tables: Mapping[str, pathlib.Path]) -> Iterator[pa.RecordBatchReader]:
+    def answer(self, tables: Mapping[str, Table]) -> Iterator[pa.RecordBatchReader]:
         """See `IAnalysisKind`.
 
         Without an ORDER BY of its own the answer is ordered by all its columns, so the same question to the same tables
@@ -68,17 +67,17 @@ class Sql(IAnalysisKind):
         """
         time_limit_s = parse_duration_s(self.time_limit, "time_limit")
         with (
-            locked_duckdb(list(tables.values()), self.memory_limit, self.spill_limit) as connection,
+            locked_duckdb([table.path for table in tables.values()], self.memory_limit, self.spill_limit) as connection,
             QueryThread(connection, time_limit_s) as thread,
         ):
             with self._explained(tables):
                 reader = thread.call(lambda: self._open(connection, tables))
             yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(thread, reader, tables))
 
-    def _open(self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pathlib.Path]) -> pa.RecordBatchReader:
-        for name, path in tables.items():
-            check_duckdb_names(pq.read_schema(path).names)
-            connection.read_parquet(str(path)).create_view(name)
+    def _open(self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> pa.RecordBatchReader:
+        for name, table in tables.items():
+            check_duckdb_names(pq.read_schema(table.path).names)
+            connection.read_parquet(str(table.path)).create_view(name)
         query = only_select(connection, self.query)
         if not _is_ordered(connection, query):
             query = f"SELECT * FROM (\n{query}\n) ORDER BY ALL"  # noqa: S608 - it is the user's, and locked in
