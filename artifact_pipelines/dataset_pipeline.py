@@ -34,7 +34,7 @@ from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.sampling.assets import build_sample_asset
-from artifact_pipelines.sampling.excluding import with_excluded_designs
+from artifact_pipelines.sampling.fields.excluding import with_excluded_designs
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
 

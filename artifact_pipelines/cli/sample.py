@@ -77,7 +77,7 @@ def _parsed(text: str) -> "ISamplingDesign":
 def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tuple[str, ...]) -> "Sample":
     from artifact_pipelines.handlers.scanning import scan_with_polars
     from artifact_pipelines.sampling.drawing import draw_from
-    from artifact_pipelines.sampling.population import population_of_scan
+    from artifact_pipelines.sampling.engine.population import population_of_scan
     from artifact_pipelines.storage.artifact import Artifact
 
     made = store.catalog.materializations.current(asset)

@@ -10,8 +10,12 @@ on no order, layout or thread count, and hardly changes when the data grow.
     inclusion probability  π, the share of seeds with which a row is drawn
     sampling weight        1 / π, the number of rows that a drawn row stands for
 
-Read `drawing.py` first: it opens a `population`, lets a design choose `rows`, and takes the chosen ones (`take.py`).
-`arithmetic/` has the formulas.
+Read `drawing.py` first: it opens a population, lets a design choose rows, and takes the chosen ones.
+
+    designs/     a class for each design: its fields, and how it chooses
+    fields/      fields that several designs share
+    arithmetic/  the formulas, as functions of arrays
+    engine/      passes over tables of any size
 """
 
 from typing import TYPE_CHECKING

@@ -12,9 +12,9 @@ from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
+from artifact_pipelines.sampling.engine.population import population_of_scan
 from artifact_pipelines.sampling.findings import CHECKS, findings, strata_chart, tally
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.population import population_of_scan
 from artifact_pipelines.storage.artifact import Artifact
 
 DESIGN_METADATA_KEY = "artifact/design"

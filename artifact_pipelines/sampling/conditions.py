@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from artifact_pipelines.sampling.engine.population import Population
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.population import Population
-from artifact_pipelines.sampling.rows import Identity, Rows
 from artifact_pipelines.tabular.sql_expression import SqlCondition
 
 

@@ -17,15 +17,15 @@ import pydantic
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.core.types import FileInfo
-from artifact_pipelines.sampling.choice import Choice
 from artifact_pipelines.sampling.conditions import rows_of
 from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame
+from artifact_pipelines.sampling.engine.choice import Choice
+from artifact_pipelines.sampling.engine.population import Population, population_of_frame, population_of_scan
+from artifact_pipelines.sampling.engine.repeats import with_repeats
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.take import take
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.population import Population, population_of_frame, population_of_scan
 from artifact_pipelines.sampling.registry import SamplingDesign
-from artifact_pipelines.sampling.repeats import with_repeats
-from artifact_pipelines.sampling.rows import Identity, Rows
-from artifact_pipelines.sampling.take import take
 from artifact_pipelines.tabular.parquet import write_frame
 
 _DESIGNS: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic
 
-from artifact_pipelines.sampling.choice import Stratum
+from artifact_pipelines.sampling.engine.choice import Stratum
 
 
 class Frame(pydantic.BaseModel):

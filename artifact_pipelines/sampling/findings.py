@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from artifact_pipelines.core.check_results import CheckResult
-from artifact_pipelines.sampling.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
+from artifact_pipelines.sampling.engine.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
 
 _DEVIATIONS = 6
 _ROUNDING = 1e-9

@@ -8,9 +8,9 @@ import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.declarations import Declaration
-from artifact_pipelines.sampling.choice import Choice
-from artifact_pipelines.sampling.panel import Panel
-from artifact_pipelines.sampling.rows import Rows
+from artifact_pipelines.sampling.engine.choice import Choice
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.fields.panel import Panel
 
 SEEDS = 2**63
 

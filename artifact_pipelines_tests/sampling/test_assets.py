@@ -11,11 +11,11 @@ from artifact_pipelines import ArtifactIOManagerFactory, DatasetPipeline
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.sampling.assets import build_sample_asset
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.designs.stratified import Stratified
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Rows
 from artifact_pipelines_tests.project import FLIGHTS
 
 

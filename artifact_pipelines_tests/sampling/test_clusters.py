@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import clusters
 from artifact_pipelines.sampling.designs.cluster import Cluster
 from artifact_pipelines.sampling.designs.two_stage import TwoStage
 from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.fields import clusters
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 SHOPS = pl.DataFrame({"id": range(12), "shop": [0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3]})

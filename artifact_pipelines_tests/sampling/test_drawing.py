@@ -8,12 +8,12 @@ import polars.testing
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import population, repeats
 from artifact_pipelines.sampling.designs.bernoulli import Bernoulli
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
-from artifact_pipelines.sampling.population import Population
-from artifact_pipelines.sampling.rows import Identity, Rows
+from artifact_pipelines.sampling.engine import population, repeats
+from artifact_pipelines.sampling.engine.population import Population
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
 DESIGN = SimpleRandom(n=100)

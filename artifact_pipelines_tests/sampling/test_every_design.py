@@ -11,12 +11,12 @@ import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling import population, smallest_ranks
 from artifact_pipelines.sampling.arithmetic import ranks
 from artifact_pipelines.sampling.arithmetic.elementary import uniforms
 from artifact_pipelines.sampling.arithmetic.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.designs import pps
 from artifact_pipelines.sampling.drawing import Sample, draw
+from artifact_pipelines.sampling.engine import population, smallest_ranks
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from artifact_pipelines.core.check_results import CheckResult
-from artifact_pipelines.sampling.choice import Stratum
 from artifact_pipelines.sampling.drawing import Sample, draw
+from artifact_pipelines.sampling.engine.choice import Stratum
 from artifact_pipelines.sampling.findings import findings, strata_chart, tally
 
 POPULATION = pl.DataFrame(

@@ -8,9 +8,9 @@ import pytest
 
 from artifact_pipelines.sampling.arithmetic.ranks import ratio
 from artifact_pipelines.sampling.drawing import _DESIGNS, draw_from
-from artifact_pipelines.sampling.pilot import guess_bound, guess_certain_size, pilot_sizes
-from artifact_pipelines.sampling.population import Population
-from artifact_pipelines.sampling.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.pilot import guess_bound, guess_certain_size, pilot_sizes
+from artifact_pipelines.sampling.engine.population import Population
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
 
 ROWS = 20_000
 _random = np.random.default_rng(5)

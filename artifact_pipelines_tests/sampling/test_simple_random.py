@@ -8,10 +8,10 @@ import polars as pl
 import pydantic
 import pytest
 
-from artifact_pipelines.sampling import smallest
-from artifact_pipelines.sampling.choice import ORDINAL
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.engine import smallest
+from artifact_pipelines.sampling.engine.choice import ORDINAL
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 from artifact_pipelines_tests.sampling.tiny import rows_in_every_order
 

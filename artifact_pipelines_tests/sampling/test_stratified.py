@@ -10,10 +10,10 @@ import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
-from artifact_pipelines.sampling import strata
 from artifact_pipelines.sampling.designs.simple_random import SimpleRandom
 from artifact_pipelines.sampling.designs.stratified import Stratified
 from artifact_pipelines.sampling.drawing import Sample, draw
+from artifact_pipelines.sampling.engine import strata
 from artifact_pipelines_tests.sampling.tiny import rows_in_every_order
 
 ROWS = 3_000

@@ -9,8 +9,8 @@ import pytest
 from artifact_pipelines.sampling.designs import systematic
 from artifact_pipelines.sampling.designs.systematic import Systematic
 from artifact_pipelines.sampling.drawing import draw
-from artifact_pipelines.sampling.population import Population
-from artifact_pipelines.sampling.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.population import Population
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from artifact_pipelines.sampling.population import Population, population_of_frame
-from artifact_pipelines.sampling.rows import Batch, Identity, Rows
+from artifact_pipelines.sampling.engine.population import Population, population_of_frame
+from artifact_pipelines.sampling.engine.rows import Batch, Identity, Rows
 from artifact_pipelines.tabular.random_numbers import Numbers
 
 

@@ -10,10 +10,10 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.arithmetic.cube import LARGEST_POPULATION, balanced_sample
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers, remixed, uniforms
 from artifact_pipelines.sampling.arithmetic.proportional_to_size import probabilities_of
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Ordinals, Rows
+from artifact_pipelines.sampling.engine.sizes import finite_values_of, sizes_of
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
-from artifact_pipelines.sampling.sizes import finite_values_of, sizes_of
 
 
 class Balanced(ISamplingDesign):

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Rows
+from artifact_pipelines.sampling.fields.sample_size import exactly
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Batch, Mask, Rows
-from artifact_pipelines.sampling.sample_size import exactly
 
 
 class Bernoulli(ISamplingDesign):

@@ -9,16 +9,11 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.sampling.arithmetic.elementary import Numbers
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.clusters import (
-    ClusterCounts,
-    Clusters,
-    IClusterDesign,
-    distinct_clusters,
-    rows_within,
-)
-from artifact_pipelines.sampling.labels import labels
-from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters, distinct_clusters, rows_within
+from artifact_pipelines.sampling.engine.labels import labels
+from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
+from artifact_pipelines.sampling.fields.clusters import IClusterDesign
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 

@@ -5,9 +5,9 @@ from typing import Literal
 
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Batch, Mask, Rows
 from artifact_pipelines.tabular.sql_expression import SqlCondition
 
 

@@ -10,11 +10,11 @@ import pydantic
 
 from artifact_pipelines.declarations import OneOf
 from artifact_pipelines.sampling.arithmetic.elementary import remixed
-from artifact_pipelines.sampling.choice import ORDINAL, Choice, Stratum
 from artifact_pipelines.sampling.conditions import rows_where
-from artifact_pipelines.sampling.excluding import IExcludingDesign, tagged
+from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice, Stratum
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.fields.excluding import IExcludingDesign, tagged
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Rows
 from artifact_pipelines.sampling.single_designs import SINGLE_DESIGNS
 
 Round = Annotated[ISamplingDesign, OneOf(SINGLE_DESIGNS, default=SINGLE_DESIGNS[0])]

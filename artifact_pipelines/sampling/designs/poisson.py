@@ -9,9 +9,9 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Batch, Mask, Rows
 from artifact_pipelines.tabular.sql_expression import SqlExpression
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
-from artifact_pipelines.sampling.excluding import IExcludingDesign, OtherSample
-from artifact_pipelines.sampling.rows import Rows
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.fields.excluding import IExcludingDesign, OtherSample
 
 
 class Residual(IExcludingDesign):

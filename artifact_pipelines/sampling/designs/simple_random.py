@@ -6,10 +6,10 @@ and a sample hardly changes when the data grow.
 
 from typing import ClassVar, Literal
 
-from artifact_pipelines.sampling import smallest
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
-from artifact_pipelines.sampling.rows import Rows
-from artifact_pipelines.sampling.sample_size import SizedDesign, notes_on_size
+from artifact_pipelines.sampling.engine import smallest
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.fields.sample_size import SizedDesign, notes_on_size
 
 
 class SimpleRandom(SizedDesign):

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import polars as pl
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.engine.smallest import smallest_numbers
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Rows
-from artifact_pipelines.sampling.smallest import smallest_numbers
 from artifact_pipelines.tabular.random_numbers import numbers_for
 
 

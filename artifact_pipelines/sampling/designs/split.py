@@ -13,10 +13,10 @@ import numpy.typing as npt
 import polars as pl
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Rows
+from artifact_pipelines.sampling.fields.sample_size import exactly
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Batch, Mask, Rows
-from artifact_pipelines.sampling.sample_size import exactly
 from artifact_pipelines.tabular.random_numbers import Numbers, permanent_random_numbers
 
 _Share = Annotated[float, pydantic.Field(gt=0, le=1)]

@@ -16,10 +16,10 @@ from artifact_pipelines.sampling.arithmetic.allocation import (
     neyman_shares,
     power_shares,
 )
-from artifact_pipelines.sampling.choice import ORDINAL, Choice, Stratum, chosen_rows
-from artifact_pipelines.sampling.rows import Rows
-from artifact_pipelines.sampling.sample_size import SizedDesign, notes_on_size
-from artifact_pipelines.sampling.strata import Strata, find_strata, strata_by
+from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice, Stratum, chosen_rows
+from artifact_pipelines.sampling.engine.rows import Rows
+from artifact_pipelines.sampling.engine.strata import Strata, find_strata, strata_by
+from artifact_pipelines.sampling.fields.sample_size import SizedDesign, notes_on_size
 
 _Count = pydantic.NonNegativeInt
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.list_order import ordinals_in_order
-from artifact_pipelines.sampling.rows import Ordinals, Rows
-from artifact_pipelines.sampling.sample_size import SizedDesign, exactly, notes_on_size
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.list_order import ordinals_in_order
+from artifact_pipelines.sampling.engine.rows import Ordinals, Rows
+from artifact_pipelines.sampling.fields.sample_size import SizedDesign, exactly, notes_on_size
 from artifact_pipelines.tabular.random_numbers import numbers_for
 
 _MOST_PARTS = 1_000_000  # of a row in an interval: positions in the longest list stay below 2**63

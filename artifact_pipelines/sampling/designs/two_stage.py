@@ -9,11 +9,12 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.sampling.arithmetic.elementary import Numbers, remixed, uniforms
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.clusters import Clusters, IClusterDesign, rows_within
-from artifact_pipelines.sampling.labels import labels
-from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
-from artifact_pipelines.sampling.smallest import share_to_keep
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.clusters import Clusters, rows_within
+from artifact_pipelines.sampling.engine.labels import labels
+from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
+from artifact_pipelines.sampling.engine.smallest import share_to_keep
+from artifact_pipelines.sampling.fields.clusters import IClusterDesign
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 _WIDER = 4

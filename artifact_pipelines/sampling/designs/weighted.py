@@ -7,12 +7,12 @@ import pydantic
 
 from artifact_pipelines.sampling.arithmetic import ranks
 from artifact_pipelines.sampling.arithmetic.elementary import uniforms
-from artifact_pipelines.sampling.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
+from artifact_pipelines.sampling.engine.pilot import guess_bound, pilot_sizes
+from artifact_pipelines.sampling.engine.rows import Batch, Rows
+from artifact_pipelines.sampling.engine.sizes import sizes_of
+from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.pilot import guess_bound, pilot_sizes
-from artifact_pipelines.sampling.rows import Batch, Rows
-from artifact_pipelines.sampling.sizes import sizes_of
-from artifact_pipelines.sampling.smallest_ranks import Ranked, SmallestRanks
 
 
 class Weighted(ISamplingDesign):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers
-from artifact_pipelines.sampling.rows import Ordinals
+from artifact_pipelines.sampling.engine.rows import Ordinals
 
 _FEWEST = 2**15  # rows that are worth a cut
 

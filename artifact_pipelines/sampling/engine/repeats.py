@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.population import Population, Repeats
-from artifact_pipelines.sampling.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.population import Population, Repeats
+from artifact_pipelines.sampling.engine.rows import Identity, Rows
 from artifact_pipelines.tabular.random_numbers import Numbers
 
 _AT_ONCE = 10_000_000  # numbers in memory

@@ -12,8 +12,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.conditions import rows_of
+from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.sampling.rows import Rows
 
 OtherSample = str | SkipJsonSchema[pydantic.InstanceOf[ISamplingDesign]]
 

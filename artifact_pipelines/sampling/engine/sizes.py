@@ -5,7 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.rows import Batch
+from artifact_pipelines.sampling.engine.rows import Batch
 
 LARGEST_SIZE = 1e300
 LEAST_SIZE = 1e-300

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.population import Population, in_threads
+from artifact_pipelines.sampling.engine.population import Population, in_threads
 from artifact_pipelines.tabular.random_numbers import Numbers, extended, numbers_of_positions, permanent_random_numbers
 
 Ordinals = npt.NDArray[np.int64]

@@ -12,11 +12,11 @@ import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
-from artifact_pipelines.sampling.choice import ORDINAL
-from artifact_pipelines.sampling.labels import labels
-from artifact_pipelines.sampling.rows import Batch, Rows
-from artifact_pipelines.sampling.sizes import finite_values_of
-from artifact_pipelines.sampling.smallest import share_to_keep
+from artifact_pipelines.sampling.engine.choice import ORDINAL
+from artifact_pipelines.sampling.engine.labels import labels
+from artifact_pipelines.sampling.engine.rows import Batch, Rows
+from artifact_pipelines.sampling.engine.sizes import finite_values_of
+from artifact_pipelines.sampling.engine.smallest import share_to_keep
 from artifact_pipelines.tabular.sql_expression import SqlExpression
 
 MOST_STRATA = 1_000_000

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, uniforms
-from artifact_pipelines.sampling.population import in_threads
-from artifact_pipelines.sampling.rows import Batch, Rows
-from artifact_pipelines.sampling.sizes import LARGEST_SIZE, LEAST_SIZE, numbers_of
-from artifact_pipelines.sampling.smallest import share_to_keep
+from artifact_pipelines.sampling.engine.population import in_threads
+from artifact_pipelines.sampling.engine.rows import Batch, Rows
+from artifact_pipelines.sampling.engine.sizes import LARGEST_SIZE, LEAST_SIZE, numbers_of
+from artifact_pipelines.sampling.engine.smallest import share_to_keep
 from artifact_pipelines.tabular.random_numbers import numbers_of_positions
 
 _SLICES = 8

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Ordinals, Rows
 
 ORDINAL = "__ordinal"
 INCLUSION_PROBABILITY = "inclusion_probability"

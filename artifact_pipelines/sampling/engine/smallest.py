@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artifact_pipelines.sampling.rows import Batch, Mask, Ordinals, Rows
+from artifact_pipelines.sampling.engine.rows import Batch, Mask, Ordinals, Rows
 
 MOST_POSITIONS = 4_000_000  # a position that is kept costs up to 50 bytes
 _OTHER_BITS = np.uint64(48)

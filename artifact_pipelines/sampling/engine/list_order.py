@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.sampling.choice import ORDINAL
-from artifact_pipelines.sampling.rows import Batch, Ordinals, Rows
+from artifact_pipelines.sampling.engine.choice import ORDINAL
+from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
 
 _MEMORY_BYTES = 256 << 20

@@ -7,8 +7,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.choice import ORDINAL, Choice
-from artifact_pipelines.sampling.population import Population, in_threads
+from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice
+from artifact_pipelines.sampling.engine.population import Population, in_threads
 
 # polars releases its sources later, on a thread unknown to Python, where no Python object may be destroyed.
 _lent: collections.deque[object] = collections.deque(maxlen=200)
