@@ -78,13 +78,15 @@ def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tu
     from artifact_pipelines.handlers.scanning import scan_with_polars
     from artifact_pipelines.sampling.drawing import draw_from
     from artifact_pipelines.sampling.engine.population import population_of_scan
+    from artifact_pipelines.sampling.engine.rows import Key
     from artifact_pipelines.storage.artifact import Artifact
 
     made = store.catalog.materializations.current(asset)
     artifact = store.load(asset, Artifact)
     with artifact.open(verify=False) as file:
         population = population_of_scan(scan_with_polars(artifact), file)
-    return draw_from(population, design, keys or made.source.get("key", ()), artifact.info, is_unique=not keys)
+    key = Key(keys or made.source.get("key", ()), is_unique=not keys)
+    return draw_from(population, design, key, artifact.info)
 
 
 def _write(drawn: "Sample", output: pathlib.Path) -> None:

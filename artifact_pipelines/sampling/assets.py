@@ -13,6 +13,7 @@ from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.population import population_of_scan
+from artifact_pipelines.sampling.engine.rows import Key
 from artifact_pipelines.sampling.findings import CHECKS, findings, strata_chart, tally
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.storage.artifact import Artifact
@@ -31,21 +32,29 @@ def build_sample_asset(
         ins={"table": dg.AssetIn(key=[dataset, "table"])},
         description=design.description(dataset, key),
         kinds={"parquet", "polars"},
-        code_version=f"{design.code_version()} key={list(key)}",
+        code_version=_code_version(design, key, is_partitioned="partitions_def" in attributes),
         metadata={DESIGN_METADATA_KEY: {**design.model_dump(mode="json", exclude_none=True), "key": list(key)}},
         check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in CHECKS],
         **attributes,
     )
-    def drawn(table: Artifact) -> Iterator[dg.Output[pl.LazyFrame] | dg.AssetCheckResult]:
+    def drawn(
+        context: dg.AssetExecutionContext, table: Artifact
+    ) -> Iterator[dg.Output[pl.LazyFrame] | dg.AssetCheckResult]:
         with failures_explained():
             with table.open(verify=False) as file:
                 population = population_of_scan(scan_with_polars(table), file)
-            found = draw_from(population, design, key, table.info, is_unique=True)
+            partition = context.partition_key if context.has_partition_key else None
+            found = draw_from(population, design, Key(key, is_unique=True, partition=partition), table.info)
             results = findings(found.design, tally(found.choice), found.choice.added.names())
         yield dg.Output(found.rows, metadata=_metadata(found.design))
         yield from map(reported, results)
 
     return drawn
+
+
+def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: bool) -> str:
+    numbers_of_partitions = " by partition" if is_partitioned else ""  # positions draw other numbers in each
+    return f"{design.code_version()} key={list(key)}{numbers_of_partitions}"
 
 
 def _metadata(design: DrawnDesign) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from artifact_pipelines.sampling.conditions import rows_of
 from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame
 from artifact_pipelines.sampling.engine.choice import Choice
 from artifact_pipelines.sampling.engine.population import Population, population_of_frame, population_of_scan
-from artifact_pipelines.sampling.engine.repeats import with_repeats
-from artifact_pipelines.sampling.engine.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.rows import Identity, Key, Rows
 from artifact_pipelines.sampling.engine.take import take
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
@@ -68,9 +67,9 @@ def draw(
         pydantic.ValidationError: The fields are not those of a design.
     """
     checked = design if isinstance(design, ISamplingDesign) else _DESIGNS.validate_python(dict(design))
-    keys = [key] if isinstance(key, str) else key
+    table_key = Key([key] if isinstance(key, str) else key, is_unique)
     if isinstance(table, pl.DataFrame):
-        return draw_from(population_of_frame(table), checked, keys, is_unique=is_unique)
+        return draw_from(population_of_frame(table), checked, table_key)
     path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
     try:
         population = population_of_scan(pl.scan_parquet(path, glob=False), path)
@@ -80,7 +79,7 @@ def draw(
         raise InvalidArgumentError("table", str(path), "a file that exists") from error
     except OSError as error:
         raise InvalidArgumentError("table", str(path), "a file that can be read, no folder") from error
-    return draw_from(population, checked, keys, is_unique=is_unique)
+    return draw_from(population, checked, table_key)
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:
@@ -90,41 +89,33 @@ def _stored(query: pl.LazyFrame) -> pathlib.Path:
         return pathlib.Path(file.name)
 
 
-def draw_from(
-    population: Population,
-    design: ISamplingDesign,
-    key: Sequence[str],
-    file: FileInfo | None = None,
-    is_unique: bool = False,
-) -> Sample:
+def draw_from(population: Population, design: ISamplingDesign, key: Key, file: FileInfo | None = None) -> Sample:
     """Draw a sample from a population.
 
     Args:
         file: The stored file that the population is.
-        is_unique: True if no key stands twice, as in the table of a dataset; otherwise keys are counted first.
     """
-    every = Rows(population, Identity(key, design.seed))
-    every.check_flat("key", key)
+    every = Rows(population, Identity((), design.seed))
     every.check_columns("order_by", design.order_by)
     columns = list(every.check_columns("columns", design.columns or population.schema().names()))
-    if key and not is_unique:
-        population = with_repeats(population, key)
-    choice = design.choose(rows_of(population, design, key))
+    drawable = rows_of(population, design, key)
+    choice = design.choose(drawable)
     rows = take(population, choice, list(dict.fromkeys([*columns, *design.order_by])))
     if design.order_by:
         shown = cs.by_name(*columns, *choice.added)
         rows = rows.sort(design.order_by, maintain_order=True, nulls_last=True).select(shown)
-    return Sample(rows, _drawn(population, design, key, choice, file), choice)
+    return Sample(rows, _drawn(population, design, drawable.identity, choice, file), choice)
 
 
 def _drawn(
-    population: Population, design: ISamplingDesign, key: Sequence[str], choice: Choice, file: FileInfo | None
+    population: Population, design: ISamplingDesign, identity: Identity, choice: Choice, file: FileInfo | None
 ) -> DrawnDesign:
     return DrawnDesign(
         design=design.tag(),
         parameters=design.model_dump(mode="json", exclude_defaults=True),
         seed=design.seed,
-        key=list(key),
+        key=list(identity.columns),
+        partition=identity.key.partition,
         frame=Frame(
             rows=population.row_count,
             population_size=choice.population_size,
@@ -135,12 +126,14 @@ def _drawn(
         drawn=choice.drawn,
         strata=list(choice.strata),
         facts=choice.facts,
-        notes=[*choice.notes, *_notes_on_repeats(population)],
+        notes=[*choice.notes, *_notes_on_repeats(design, identity)],
     )
 
 
-def _notes_on_repeats(population: Population) -> Sequence[str]:
-    if population.repeats is None:
+def _notes_on_repeats(design: ISamplingDesign, identity: Identity) -> Sequence[str]:
+    if identity.repeats is None:
         return []
-    count = len(population.repeats.ordinals)
+    count = len(identity.repeats.ordinals)
+    if design.identity == "row":
+        return [f"{count:,} rows equal a row before them: they are told apart by their number among the equal ones."]
     return [f"The key does not identify {count:,} rows, whose key stands before them: they are told apart by position."]

@@ -31,6 +31,7 @@ class DrawnDesign(pydantic.BaseModel):
         design: Name of the design, such as `stratified`.
         parameters: Its fields that differ from their defaults.
         key: Columns that identify a row; empty: its position does.
+        partition: Partition of the dataset; None: the table is whole.
         planned: n, the rows that the design fixes; None if their number is random.
         drawn: Rows of the sample.
         facts: What else estimates need to know.
@@ -48,6 +49,7 @@ class DrawnDesign(pydantic.BaseModel):
     strata: Sequence[Stratum] = ()
     facts: Mapping[str, Any] = {}
     notes: Sequence[str] = ()
+    partition: str | None = None
 
     @property
     def exhausted(self) -> Sequence[Stratum]:

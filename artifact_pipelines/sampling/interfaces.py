@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pydantic
 
@@ -31,6 +31,13 @@ class ISamplingDesign(Declaration, abc.ABC):
         default=(), description="Columns by which the sample is sorted; left out: the order of the table."
     )
 
+    identity: Literal["key", "position", "row"] = pydantic.Field(
+        default="key",
+        description=(
+            "By what a row draws its number: its key, or without a key its position (`key`); its position; or the "
+            "values of all its columns, equal rows by their occurrence (`row`)."
+        ),
+    )
     panel: Panel | None = pydantic.Field(
         default=None, description="Wave of a sample of which a share of the rows stays from wave to wave."
     )
@@ -63,7 +70,12 @@ class ISamplingDesign(Declaration, abc.ABC):
         order = ", ".join(f"`{name}`" for name in self.order_by) or "the table"
         return (
             f"{self.summary()}, of {rows}, by permanent random numbers (seed {self.seed}). Rows are identified by "
-            f"{', '.join(key) or 'their position'}, and stand in the order of {order}.\n\nColumns: "
+            f"{self._identified_by(key)}, and stand in the order of {order}.\n\nColumns: "
             f"{', '.join(self.columns) if self.columns else 'those of the table'}, then `inclusion_probability`, "
             "`sampling_weight`, and what else the design says about a row."
         )
+
+    def _identified_by(self, key: Sequence[str]) -> str:
+        if self.identity == "row":
+            return "all their values"
+        return ", ".join(key) if key and self.identity == "key" else "their position"

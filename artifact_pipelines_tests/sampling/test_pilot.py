@@ -10,7 +10,7 @@ from artifact_pipelines.sampling.arithmetic.ranks import ratio
 from artifact_pipelines.sampling.drawing import _DESIGNS, draw_from
 from artifact_pipelines.sampling.engine.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.engine.population import Population
-from artifact_pipelines.sampling.engine.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.rows import Identity, Key, Rows
 
 ROWS = 20_000
 _random = np.random.default_rng(5)
@@ -39,7 +39,7 @@ def _in_slices(sizes: np.typing.NDArray[np.float64], rows: int) -> Population:
 )
 def test_sample_is_the_same_with_a_right_or_wrong_pilot(fields: dict[str, Any], n: int, sizes: str) -> None:
     design = _DESIGNS.validate_python({**fields, "n": n})
-    drawn = [draw_from(_in_slices(SIZES[sizes], rows), design, ()) for rows in (200, ROWS)]
+    drawn = [draw_from(_in_slices(SIZES[sizes], rows), design, Key()) for rows in (200, ROWS)]
     assert drawn[0].choice.rows.equals(drawn[1].choice.rows)
     assert drawn[0].design.facts == drawn[1].design.facts
 

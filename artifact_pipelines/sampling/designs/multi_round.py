@@ -18,7 +18,7 @@ from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.single_designs import SINGLE_DESIGNS
 
 Round = Annotated[ISamplingDesign, OneOf(SINGLE_DESIGNS, default=SINGLE_DESIGNS[0])]
-_OF_THE_WHOLE = ("seed", "columns", "order_by", "panel")
+_OF_THE_WHOLE = ("seed", "columns", "order_by", "identity", "panel")
 
 
 class MultiRound(IExcludingDesign):

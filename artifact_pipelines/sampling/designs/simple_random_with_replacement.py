@@ -16,7 +16,7 @@ from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.engine.smallest import smallest_numbers
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
-from artifact_pipelines.tabular.random_numbers import numbers_for
+from artifact_pipelines.tabular.random_numbers import Numbers
 
 
 class SimpleRandomWithReplacement(ISamplingDesign):
@@ -37,7 +37,7 @@ class SimpleRandomWithReplacement(ISamplingDesign):
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 3.3.3 (and 2.9).
         """
-        counts = _draws(self.n, rows.count, rows.identity.seed) if rows.count else np.empty(0, np.int64)
+        counts = _draws(rows.identity.numbers_for("draw", self.n), rows.count) if rows.count else np.empty(0, np.int64)
         kept = smallest_numbers(rows, len(counts))
         draws = np.empty(len(counts), np.int64)
         draws[np.lexsort((kept.ordinals, kept.values))] = counts
@@ -50,9 +50,9 @@ class SimpleRandomWithReplacement(ISamplingDesign):
         return Choice(chosen, rows.count, facts={"draws": self.n})
 
 
-def _draws(n: int, population_size: int, seed: int) -> npt.NDArray[np.int64]:
+def _draws(numbers: Numbers, population_size: int) -> npt.NDArray[np.int64]:
     """Return how often each ball is drawn that is drawn at all, in the order of their first draws: so draws nest."""
-    uniform = (numbers_for("draw", n, seed) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    uniform = (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53
     balls = np.floor(uniform * population_size).astype(np.int64)
     _, first, counts = np.unique(balls, return_index=True, return_counts=True)
     found: npt.NDArray[np.int64] = counts[np.argsort(first)]

@@ -13,7 +13,6 @@ from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.list_order import ordinals_in_order
 from artifact_pipelines.sampling.engine.rows import Ordinals, Rows
 from artifact_pipelines.sampling.fields.sample_size import SizedDesign, exactly, notes_on_size
-from artifact_pipelines.tabular.random_numbers import numbers_for
 
 _MOST_PARTS = 1_000_000  # of a row in an interval: positions in the longest list stay below 2**63
 
@@ -65,7 +64,7 @@ class Systematic(SizedDesign):
             planned, notes = n, notes_on_size(n, rows.count)
         else:
             interval, planned, notes = exactly(self.interval).limit_denominator(_MOST_PARTS), None, ()
-        positions = _positions(rows.count, interval, int(numbers_for("start", 1, rows.identity.seed)[0]))
+        positions = _positions(rows.count, interval, int(rows.identity.numbers_for("start", 1)[0]))
         ordinals = _at(ordinals_in_order(rows, self.order_by), positions)
         facts = {"interval": float(interval)}
         return Choice(chosen_rows(ordinals, float(1 / interval)), rows.count, planned, facts=facts, notes=notes)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 import pyarrow.parquet as pq
@@ -25,31 +23,16 @@ Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
-class Repeats:
-    """Rows whose key stood before.
-
-    Attributes:
-        ordinals: Their positions, in ascending order.
-        occurrences: How often the key stood before each.
-    """
-
-    ordinals: npt.NDArray[np.int64]
-    occurrences: npt.NDArray[np.int64]
-
-
-@dataclasses.dataclass(frozen=True)
 class Population:
     """A table in slices.
 
     Attributes:
         scan: All of its rows. It is sliced, so it must be a scan of a file or a frame in memory, not a query.
         bounds: Position of the first row of each slice, and the number of rows of the table; at least one slice.
-        repeats: Rows whose key stood before; None: every key stands once, or that is not known.
     """
 
     scan: pl.LazyFrame
     bounds: Sequence[int]
-    repeats: Repeats | None = None
 
     @property
     def row_count(self) -> int:

@@ -1,34 +1,33 @@
-"""Rows whose key stands more than once in a table: each occurrence after the first gets an identity of its own.
+"""Rows that say the same in the columns that identify them: each after the first gets an identity of its own.
 
-One idea: equal keys draw equal numbers, so repeated keys are equal numbers. They are searched for in ranges of numbers,
-as many at a time as fit into memory.
+One idea: equal values draw equal numbers, so repeated values are equal numbers. They are searched for in ranges of
+numbers, as many at a time as fit into memory.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.engine.population import Population, Repeats
-from artifact_pipelines.sampling.engine.rows import Identity, Rows
+from artifact_pipelines.sampling.engine.population import Population
+from artifact_pipelines.sampling.engine.rows import Identity, Repeats, Rows
 from artifact_pipelines.tabular.random_numbers import Numbers
 
 _AT_ONCE = 10_000_000  # numbers in memory
 MOST_REPEATED = 5_000_000
 
 
-def with_repeats(population: Population, key: Sequence[str]) -> Population:
-    """Return the population with its repeated keys counted; of equal keys, the first row keeps the key's number.
+def find_repeats(population: Population, columns: Sequence[str]) -> Repeats | None:
+    """Return the rows that say the same as a row before them in some columns; None if there are none.
 
     Raises:
-        InvalidArgumentError: More than five million rows repeat a key.
+        InvalidArgumentError: They are more than five million.
     """
-    rows = Rows(population, Identity(key, 0))
+    rows = Rows(population, Identity(columns, 0))
     repeated = _repeated_numbers(rows)
     if not len(repeated):
-        return population
+        return None
     numbers, ordinals = _rows_with(rows, repeated)
     order = np.lexsort((ordinals, numbers))
     numbers, ordinals = numbers[order], ordinals[order]
@@ -36,8 +35,7 @@ def with_repeats(population: Population, key: Sequence[str]) -> Population:
     occurrence = np.arange(len(numbers)) - np.repeat(first, np.diff([*first, len(numbers)]))
     again = occurrence > 0
     by_position = np.argsort(ordinals[again])
-    repeats = Repeats(ordinals[again][by_position], occurrence[again][by_position])
-    return dataclasses.replace(population, repeats=repeats)
+    return Repeats(ordinals[again][by_position], occurrence[again][by_position])
 
 
 def _repeated_numbers(rows: Rows) -> Numbers:
@@ -62,8 +60,8 @@ def _rows_with(rows: Rows, repeated: Numbers) -> tuple[Numbers, npt.NDArray[np.i
         found.append((numbers, ordinals))
         count += len(ordinals)
         if count - len(repeated) > MOST_REPEATED:
-            expected = f"columns whose values repeat in {MOST_REPEATED:,} rows at most; give more columns, or no key"
-            raise InvalidArgumentError("key", list(rows.identity.key), expected)
+            expected = f"columns whose values repeat in {MOST_REPEATED:,} rows at most, or `identity: position`"
+            raise InvalidArgumentError("key", list(rows.identity.columns), expected)
     return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
 
 

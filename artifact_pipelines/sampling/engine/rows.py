@@ -17,7 +17,13 @@ import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.engine.population import Population, in_threads
-from artifact_pipelines.tabular.random_numbers import Numbers, extended, numbers_of_positions, permanent_random_numbers
+from artifact_pipelines.tabular.random_numbers import (
+    Numbers,
+    extended,
+    numbers_for,
+    numbers_of_positions,
+    permanent_random_numbers,
+)
 
 Ordinals = npt.NDArray[np.int64]
 """(rows,) positions of rows in the table, from 0."""
@@ -29,26 +35,68 @@ Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
+class Key:
+    """How the rows of a table can be told apart.
+
+    Attributes:
+        columns: Columns that identify a row; empty: there are none.
+        is_unique: True if it is known that no key stands twice.
+        partition: The partition that the table is; None: it is whole.
+    """
+
+    columns: Sequence[str] = ()
+    is_unique: bool = False
+    partition: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeats:
+    """Rows that say the same as a row before, in the columns that identify them.
+
+    Attributes:
+        ordinals: Their positions, in ascending order.
+        occurrences: How many such rows stood before each.
+    """
+
+    ordinals: Ordinals
+    occurrences: npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
 class Identity:
     """How rows draw their numbers.
 
     Attributes:
-        key: Columns that identify a row; empty: its position does.
+        columns: Columns that identify a row; empty: its position does.
         seed: Selects one of all possible assignments of numbers.
+        key: The key of the table, whether it is what identifies a row or not.
+        repeats: Rows whose number of occurrence is part of their identity; None: there are none.
         shift: Is taken from all numbers, modulo 2**64.
     """
 
-    key: Sequence[str]
+    columns: Sequence[str]
     seed: int
+    key: Key = Key()
+    repeats: Repeats | None = None
     shift: int = 0
 
     def numbers(self, batch: "Batch") -> Numbers:
         """Return the permanent random numbers of the rows of a batch."""
-        if self.key:
-            numbers = batch.with_occurrences(permanent_random_numbers(batch.read(self.key), self.seed))
+        if self.columns:
+            numbers = batch.with_occurrences(permanent_random_numbers(batch.read(self.columns), self.seed))
         else:
-            numbers = numbers_of_positions(batch.ordinals, self.seed)
+            numbers = numbers_of_positions(batch.ordinals, self._seed_of_table)
         return numbers - np.uint64(self.shift) if self.shift else numbers
+
+    def numbers_for(self, purpose: str, count: int) -> Numbers:
+        """Return numbers that belong to no row, such as the random start of a systematic sample."""
+        return numbers_for(purpose, count, self._seed_of_table)
+
+    @property
+    def _seed_of_table(self) -> int:
+        """Return the seed of positions, and of numbers that belong to no row: each partition has its own."""
+        partition = self.key.partition
+        return self.seed if partition is None else int(numbers_for(f"partition {partition}", 1, self.seed)[0])
 
 
 class Batch:
@@ -90,8 +138,8 @@ class Batch:
         return found if self._mask is None else found.filter(pl.Series(self._mask))
 
     def with_occurrences(self, numbers: Numbers) -> Numbers:
-        """Return the numbers of keys; rows whose key stood before get others, by how often it did."""
-        repeats = self._rows.population.repeats
+        """Return the numbers of values; rows whose values stood before get others, by how often they did."""
+        repeats = self._rows.identity.repeats
         if repeats is None:
             return numbers
         here = slice(*np.searchsorted(repeats.ordinals, [self._first, self._stop]))
