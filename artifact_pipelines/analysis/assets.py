@@ -8,7 +8,9 @@ import dagster as dg
 import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
+from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
@@ -17,6 +19,7 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
 
+ANSWER_METADATA_KEY = "artifact/answer"
 _ARTIFACT = dg.PythonObjectDagsterType(Artifact)
 
 
@@ -83,5 +86,13 @@ def _outputs(found: Any, files: Mapping[str, VerifiedPath]) -> Iterator[dg.Outpu
     if not isinstance(found, Answer):
         yield dg.Output(found)
         return
-    yield dg.Output(found.rows, metadata={"artifact/answer": dg.MetadataValue.md(found.page), **found.figures})
+    yield dg.Output(found.rows, metadata=_metadata(found))
     yield from map(reported, found.checks)
+
+
+def _metadata(found: Answer) -> dict[str, Any]:
+    """Return what the asset's page shows, and what the report reads back from the catalog."""
+    page = "\n\n".join(filter(None, (images(found.charts), found.page)))
+    charts = [each.to_json() for each in found.charts]
+    noted = {"page": found.page, "figures": dict(found.figures), "charts": charts}
+    return {ANSWER_METADATA_KEY: dg.MetadataValue.md(page), SOURCE_METADATA_KEY: noted, **found.figures}

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.declarations import Declaration
 
@@ -42,12 +43,14 @@ class Answer:
         page: Markdown.
         figures: Numbers of the whole table, by name; Dagster plots them over time.
         checks: Results of the checks that the kind declares.
+        charts: Charts, the most important first; the page shows them above its text, the report by column.
     """
 
     rows: pa.Table
     page: str
     figures: Mapping[str, int | float]
     checks: Sequence[CheckResult] = ()
+    charts: Sequence[Chart] = ()
 
 
 class IAnalysisKind(Declaration, abc.ABC):

@@ -1,11 +1,12 @@
 """The asset of an analysis, for a kind that only this test knows."""
 
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import dagster as dg
 import polars as pl
@@ -18,6 +19,8 @@ from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError
+from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import bars
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.settings import Settings
 
@@ -103,6 +106,7 @@ class Growth(IAnalysisKind):
             "page",
             {"rows": rows["about"]},
             [CheckResult("grows", grows, is_error=False, text=f"{rows}")],
+            [bars("rows", rows)],
         )
 
 
@@ -120,14 +124,21 @@ def test_kind_that_compares_gets_the_version_before_and_reports_its_checks(setti
     analysis = build_analysis_asset("flights", "growth", Growth(), {})
     store = ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
     resources = {"io_manager": ArtifactIOManagerFactory(store=store), "artifact_store": store}
-    found = list[dict[str, str]]()
+    found, noted = list[dict[str, str]](), list[Mapping[str, Any]]()
     for rows[0] in (2, 1):
         made = dg.materialize([growing, cities, analysis], resources=resources)
         [check] = made.get_asset_check_evaluations()
         assert check.passed == (rows[0] == 2)
+        [event] = made.asset_materializations_for_node("flights__analyses__growth")
+        assert re.fullmatch(
+            r"!\[rows\. .*\]\(data:image/svg\+xml;base64,.*\)\n\npage", str(event.metadata["artifact/answer"].value)
+        )
         with open_store() as opened:
             found += opened.load("flights/analyses/growth", pl.DataFrame).to_dicts()
+            noted.append(opened.history("flights/analyses/growth")[0].source)
     assert found == [
         {"about": "flights/table v1", "cities": "cities v1"},
         {"about": "flights/table v2", "cities": "cities v1", BEFORE: "flights/table v1"},
     ]
+    assert (noted[0]["page"], noted[0]["figures"]) == ("page", {"rows": 2})
+    assert [Chart.from_json(each) for each in noted[0]["charts"]] == [bars("rows", {"about": 2, "cities": 1})]
