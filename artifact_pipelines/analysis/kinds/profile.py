@@ -24,6 +24,7 @@ class Profile(IAnalysisKind):
     @contextmanager
     def answer(self, tables: Mapping[str, Table]) -> Iterator[Answer]:
         """See `IAnalysisKind`."""
+        from artifact_pipelines.analysis.profile.charts import profile_charts
         from artifact_pipelines.analysis.profile.engine import profile_table
         from artifact_pipelines.analysis.profile.markdown import profile_page
         from artifact_pipelines.analysis.profile.statistics import profile_rows, table_figures
@@ -31,4 +32,5 @@ class Profile(IAnalysisKind):
         [table] = tables.values()
         found = profile_table(table.path)
         rows = profile_rows(found)
-        yield Answer(rows, profile_page(found, rows.to_pylist()), table_figures(found))
+        listed = rows.to_pylist()
+        yield Answer(rows, profile_page(found, listed), table_figures(found), charts=list(profile_charts(listed)))
