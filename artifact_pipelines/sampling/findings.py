@@ -106,5 +106,10 @@ def _weights(design: DrawnDesign, found: Tally, added: Sequence[str]) -> CheckRe
     text = f"sampling weights add up to {found.weights:,.6g}, the population has {population:,} rows"
     if "cluster" in added or "round" in added:
         return CheckResult("weights", passed=True, is_error=False, text=f"{text}; the design does not make them equal")
-    tolerance = _ROUNDING * population + (0 if design.strata else _DEVIATIONS * math.sqrt(max(0.0, found.variance)))
+    tolerance = _ROUNDING * population + (0 if _is_exact(design) else _DEVIATIONS * math.sqrt(max(0.0, found.variance)))
     return CheckResult("weights", abs(found.weights - population) <= tolerance, is_error=False, text=text)
+
+
+def _is_exact(design: DrawnDesign) -> bool:
+    """True if the weights of a stratum add up to its rows exactly: those of a simple random sample do."""
+    return bool(design.strata) and "within" not in design.parameters

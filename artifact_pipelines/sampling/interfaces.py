@@ -19,6 +19,8 @@ class ISamplingDesign(Declaration, abc.ABC):
     """Chooses rows by their permanent random numbers. Each design is a class in `designs/`, listed in the registry."""
 
     TAG: ClassVar[str] = "design"
+    SIZE: ClassVar[str | None] = "n"
+    """The field that says how many rows are drawn; None: no field does."""
 
     seed: int = pydantic.Field(default=0, ge=0, lt=SEEDS, description="Chooses one of all possible samples.")
     where: str | None = pydantic.Field(
@@ -79,3 +81,9 @@ class ISamplingDesign(Declaration, abc.ABC):
         if self.identity == "row":
             return "all their values"
         return ", ".join(key) if key and self.identity == "key" else "their position"
+
+
+def fields_of_the_whole(design: Declaration) -> list[str]:
+    """Return the given fields that make no sense in a design within another one: they are of the whole sample."""
+    order = [] if design.tag() == "systematic" else ["order_by"]  # there it is the order of its list
+    return [name for name in ("seed", "columns", *order, "identity", "panel") if name in design.model_fields_set]

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import polars as pl
+import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -36,6 +37,36 @@ def test_every_poisson_sample_has_the_product_of_its_probabilities() -> None:
         seen[tuple(row in drawn for row in range(3))] += 1
     of_64 = {rows: [3, 1][rows[0]] * [2, 2][rows[1]] * [0, 4][rows[2]] for rows in seen}
     assert seen == of_64
+
+
+def test_every_poisson_sample_by_size_has_the_product_of_its_probabilities() -> None:
+    """Sizes 1, 3, 9 and 2 rows: the largest is certain, the others share the second row as 1 to 3."""
+    frame = pl.DataFrame({"size": [1.0, 3.0, 9.0]})
+    seen = dict.fromkeys(itertools.product([False, True], repeat=3), 0)
+    for shares in itertools.product(GRID, repeat=3):
+        drawn = set(Poisson(n=2, size="size").choose(rows_with_shares(frame, shares, [2])).ordinals().tolist())
+        seen[tuple(row in drawn for row in range(3))] += 1
+    of_64 = {rows: [3, 1][rows[0]] * [1, 3][rows[1]] * [0, 4][rows[2]] for rows in seen}
+    assert seen == of_64
+
+
+def test_poisson_sample_by_size_expects_its_rows_and_says_what_it_cannot_draw() -> None:
+    drawn = draw(POPULATION, Poisson(n=90, size="p"), ["id"])
+    rows = drawn.rows.collect()
+    sized = POPULATION.filter(pl.col("p") > 0)
+    expected = rows["p"] * 90 / sized["p"].sum()
+    assert (rows["inclusion_probability"] - expected).abs().max() < 1e-12  # type: ignore[operator]
+    assert 60 < rows.height < 120
+    assert (drawn.design.planned, drawn.design.frame.population_size) == (None, 900)
+    assert drawn.design.facts["expected_size"] == 90
+    assert drawn.design.notes == ["100 rows of size 0 cannot be drawn: the weights stand for the other 900 only."]
+    assert draw(POPULATION, Poisson(n=5_000, size="p")).rows.collect().height == 900
+
+
+@pytest.mark.parametrize("fields", [{}, {"n": 3}, {"size": "p"}, {"n": 3, "size": "p", "probability": "p"}])
+def test_poisson_sample_has_a_probability_or_a_size(fields: Any) -> None:
+    with pytest.raises(pydantic.ValidationError, match="give either probability, or n, the rows to expect, and size"):
+        Poisson(**fields)
 
 
 def test_bernoulli_sample_says_its_probability_and_expected_size() -> None:

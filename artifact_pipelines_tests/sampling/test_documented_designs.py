@@ -53,13 +53,21 @@ def of_stratum(rows: pl.DataFrame) -> Any:
     ]
 
 
+def of_size_in_stratum(rows: pl.DataFrame) -> Any:
+    totals = TABLE.group_by("region").agg(pl.col("size").sum().alias("total"), (pl.len() / 10).alias("n"))
+    joined = rows.join(totals, on="region", maintain_order="left")
+    return joined["n"] * joined["size"] / joined["total"]
+
+
 EXPECTED: Mapping[str, Callable[[pl.DataFrame], Any]] = {
     "{n: 100}": lambda _: 0.1,
     "{design: simple_random_with_replacement, n: 100}": lambda _: 1 - (1 - 1 / 1_000) ** 100,
     "{design: bernoulli, probability: 0.1}": lambda _: 0.1,
     "{design: poisson, probability: size / 100}": lambda rows: rows["size"] / 100,
+    "{design: poisson, n: 100, size: size}": by_size,
     "{design: systematic, interval: 12.5}": lambda _: 1 / 12.5,
     "{design: stratified, by: region, n: 100}": of_stratum,
+    "{design: stratified, by: region, n: 100, within: {design: pps, size: size}}": of_size_in_stratum,
     "{design: pps, n: 100, size: size}": by_size,
     "{design: pps, n: 100, size: size, method: pareto}": by_size,
     "{design: pps, n: 100, size: size, method: conditional_poisson}": by_size,

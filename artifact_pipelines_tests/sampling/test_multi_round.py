@@ -112,6 +112,13 @@ def test_round_has_no_fields_of_the_whole_sample(field: dict[str, Any]) -> None:
         MultiRound.model_validate({"rounds": [{"n": 1, **field}]})
 
 
+def test_round_may_draw_from_a_list_in_an_order_of_its_own() -> None:
+    round_ = {"design": "systematic", "n": 20, "order_by": ["size"]}
+    found = drawn(MultiRound.model_validate({"rounds": [round_]}))
+    counts = found["size"].value_counts()["count"]
+    assert counts.min() >= 2, "20 rows spread over 7 sizes"  # type: ignore[operator]
+
+
 def test_name_of_a_sample_means_nothing_outside_a_dataset() -> None:
     with pytest.raises(
         InvalidArgumentError, match="exclude must be a design: only the samples of a dataset have names"

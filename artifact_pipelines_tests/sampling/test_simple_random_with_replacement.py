@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact_pipelines.sampling.designs import simple_random_with_replacement
 from artifact_pipelines.sampling.designs.simple_random_with_replacement import SimpleRandomWithReplacement
 from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.engine.rows import Identity
 from artifact_pipelines_tests.sampling.tiny import rows_in_every_order
 
 POPULATION = pl.DataFrame({"id": range(1000)})
@@ -20,7 +20,7 @@ def test_every_outcome_has_its_multinomial_probability(monkeypatch: pytest.Monke
     seen: collections.Counter[tuple[int, ...]] = collections.Counter()
     for balls in itertools.product(range(3), repeat=3):
         numbers = np.array([(2 * ball + 1) * (2**63 // 3) for ball in balls], dtype=np.uint64)
-        monkeypatch.setattr(simple_random_with_replacement, "numbers_for", lambda *_, numbers=numbers: numbers)
+        monkeypatch.setattr(Identity, "numbers_for", lambda *_, numbers=numbers: numbers)
         for rows in rows_in_every_order(frame):
             found = SimpleRandomWithReplacement(n=3).choose(rows).rows
             draws = dict(zip(found["__ordinal"], found["draws"], strict=True))

@@ -65,6 +65,7 @@ def test_rows_of_a_stratum_are_those_with_the_smallest_numbers() -> None:
         ({"n": 300, "min_per_stratum": 50}, {"north": 167, "south": 83, None: 50}),
         ({"n": 300, "max_per_stratum": 120}, {"north": 120, "south": 120, None: 60}),
         ({"fixed": {"north": 7, "south": 5, "null": 3}}, {"north": 7, "south": 5, None: 3}),
+        ({"fixed": {"north": 7}, "fixed_others": 4}, {"north": 7, "south": 4, None: 4}),
         ({"n": 5000}, {"north": 1800, "south": 900, None: 300}),
     ],
 )
@@ -93,6 +94,10 @@ def test_weights_stand_for_each_stratum() -> None:
     rows = sample(n=100, allocation="equal").rows.collect()
     totals = rows.group_by("stratum").agg(pl.col("sampling_weight").sum()).sort("stratum", nulls_last=True)
     np.testing.assert_allclose(totals["sampling_weight"], [1800, 900, 300])
+
+
+def test_planned_rows_are_those_that_a_limit_of_strata_leaves() -> None:
+    assert sample(n=300, max_per_stratum=50).design.planned == 150
 
 
 def test_strata_that_are_short_are_exhausted() -> None:

@@ -6,7 +6,6 @@ import polars as pl
 import pydantic
 import pytest
 
-from artifact_pipelines.sampling.designs import systematic
 from artifact_pipelines.sampling.designs.systematic import Systematic
 from artifact_pipelines.sampling.drawing import draw
 from artifact_pipelines.sampling.engine.population import Population
@@ -24,7 +23,7 @@ def test_each_row_has_exactly_its_probability_over_all_starts(
     seen: collections.Counter[int] = collections.Counter()
     for step in range(120):
         start = step * 2**64 // 120 + 1
-        monkeypatch.setattr(systematic, "numbers_for", lambda *_, start=start: [start])
+        monkeypatch.setattr(Identity, "numbers_for", lambda *_, start=start: [start])
         choice = Systematic(**fields).choose(rows)
         seen.update(choice.rows["__ordinal"].to_list())
         share = choice.rows["inclusion_probability"][0]

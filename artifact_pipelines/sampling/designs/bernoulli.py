@@ -5,7 +5,7 @@ whatever happens to other rows.
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pydantic
@@ -20,6 +20,7 @@ class Bernoulli(ISamplingDesign):
     """Draw each row with the same probability, independently of all others. The size of the sample is random."""
 
     design: Literal["bernoulli"] = "bernoulli"
+    SIZE: ClassVar[str | None] = "probability"
     probability: float = pydantic.Field(gt=0, le=1, description="Probability to draw a row.")
 
     def summary(self) -> str:

@@ -14,11 +14,10 @@ from artifact_pipelines.sampling.conditions import rows_where
 from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice, Stratum
 from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.fields.excluding import IExcludingDesign, tagged
-from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.interfaces import ISamplingDesign, fields_of_the_whole
 from artifact_pipelines.sampling.single_designs import SINGLE_DESIGNS
 
 Round = Annotated[ISamplingDesign, OneOf(SINGLE_DESIGNS, default=SINGLE_DESIGNS[0])]
-_OF_THE_WHOLE = ("seed", "columns", "order_by", "identity", "panel")
 
 
 class MultiRound(IExcludingDesign):
@@ -38,7 +37,7 @@ class MultiRound(IExcludingDesign):
     @classmethod
     def _check_rounds(cls, rounds: Sequence[ISamplingDesign]) -> Sequence[ISamplingDesign]:
         for number, one in enumerate(rounds, 1):
-            if given := [name for name in _OF_THE_WHOLE if name in one.model_fields_set]:
+            if given := fields_of_the_whole(one):
                 raise ValueError(f"round {number}: {', '.join(given)} can be given for all rounds together only")
         return rounds
 

@@ -19,11 +19,10 @@ from artifact_pipelines.sampling.arithmetic.proportional_to_size import (
     ProportionalToSize,
     proportional_to_size,
 )
-from artifact_pipelines.sampling.designs.weighted import notes_on_sizes
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
-from artifact_pipelines.sampling.engine.sizes import sizes_of
+from artifact_pipelines.sampling.engine.sizes import notes_on_sizes, sizes_of
 from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks, together
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 

@@ -1,5 +1,6 @@
 """Stratified sampling: a simple random sample of each part of the population."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Literal
@@ -20,6 +21,7 @@ from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice, Stratum, 
 from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.engine.strata import Strata, find_strata, strata_by
 from artifact_pipelines.sampling.fields.sample_size import SizedDesign, notes_on_size
+from artifact_pipelines.sampling.fields.within import WithinDesign, choose_within
 
 _Count = pydantic.NonNegativeInt
 
@@ -45,8 +47,18 @@ class Stratified(SizedDesign):
         default=None, validate_default=True, description="Column whose spread neyman takes into account."
     )
     power: float = pydantic.Field(default=0.5, ge=0, le=1, description="Exponent of the allocation `power`.")
+    within: WithinDesign | None = pydantic.Field(
+        default=None,
+        description=(
+            "Another design in each stratum than a simple random sample, such as `{design: pps, size: revenue}`. The "
+            "allocation gives it its size; `cluster` and `two_stage` draw their own `clusters` in each stratum."
+        ),
+    )
     fixed: Mapping[str, _Count] | None = pydantic.Field(
-        default=None, validate_default=True, description="Rows of each stratum by its name, in place of n; all of them."
+        default=None, validate_default=True, description="Rows of each stratum by its name, in place of n."
+    )
+    fixed_others: _Count | None = pydantic.Field(
+        default=None, description="Rows of each stratum that `fixed` does not name; left out: that is an error."
     )
     min_per_stratum: _Count = pydantic.Field(default=0, description="Rows that each stratum has at least.")
     max_per_stratum: int | None = pydantic.Field(default=None, gt=0, description="Rows that each stratum has at most.")
@@ -71,10 +83,23 @@ class Stratified(SizedDesign):
     @classmethod
     def _check_fixed(cls, fixed: Mapping[str, int] | None, info: pydantic.ValidationInfo) -> Mapping[str, int] | None:
         """Refuse none and several of the fields that give the size."""
-        others = [info.data[name] for name in ("n", "fraction") if name in info.data]
-        if len(others) == 2 and sum(one is not None for one in (fixed, *others)) != 1:
+        others = [info.data[name] for name in ("n", "fraction", "within") if name in info.data]
+        if len(others) < 3:
+            return fixed
+        within, given = others.pop(), sum(one is not None for one in (fixed, *others))
+        if within is not None and within.SIZE is None:
+            if given:
+                raise ValueError(f"leave out n, fraction and fixed: {within.tag()} draws its clusters in each stratum")
+        elif given != 1:
             raise ValueError("give one of n, fraction and fixed")
         return fixed
+
+    @pydantic.field_validator("fixed_others")
+    @classmethod
+    def _check_others(cls, others: int | None, info: pydantic.ValidationInfo) -> int | None:
+        if others is not None and info.data.get("fixed", {}) is None:
+            raise ValueError("it is for the strata that `fixed` does not name, and there is no `fixed`")
+        return others
 
     @pydantic.field_validator("variable")
     @classmethod
@@ -86,42 +111,60 @@ class Stratified(SizedDesign):
     def summary(self) -> str:
         """See `ISamplingDesign`."""
         by = self.by if isinstance(self.by, str) else ", ".join(self.by)
+        within = "" if self.within is None else f", by {self.within.tag().replace('_', ' ')} sampling in each"
+        if self.within is not None and self.within.SIZE is None:
+            return f"In each stratum of `{by}`: {self.within.summary()}"
         if self.fixed is not None:
-            return f"Stratified sample of {sum(self.fixed.values()):,} rows, fixed for each stratum of `{by}`"
-        return f"Stratified sample of {self.size}, {self.allocation} allocation to the strata of `{by}`"
+            return f"Stratified sample with fixed numbers of rows of each stratum of `{by}`{within}"
+        return f"Stratified sample of {self.size}, {self.allocation} allocation to the strata of `{by}`{within}"
 
     def share(self) -> float:
         """See `ISamplingDesign`."""
-        if self.allocation != "proportional" or self.fixed is not None:
+        limited = self.min_per_stratum or self.max_per_stratum or self.fixed is not None
+        if self.allocation != "proportional" or self.within is not None or limited:
             return super().share()
         return self.fixed_share()
 
     def choose(self, rows: Rows) -> Choice:
-        """Choose the n_h rows of each stratum with the smallest numbers; π = n_h / N_h.
+        """Choose the n_h rows of each stratum with the smallest numbers, π = n_h / N_h; or by another design within.
 
         Source:
             Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1992, section 3.7; Cochran, Sampling
             Techniques, 3rd edition, 1977, chapter 5.
         """
-        n = sum(self.fixed.values()) if self.fixed is not None else self.size_of_sample(rows.count)
-        strata = find_strata(rows, strata_by(rows, self.by), n)
+        near = 0 if self.within is not None else self._guess(rows.count)
+        strata = find_strata(rows, strata_by(rows, self.by), near)
         if self.null_strata == "error" and None in strata.labels:
             raise InvalidArgumentError("by", None, "without nulls (or `null_strata: own`)")
-        planned, wanted = self._sizes(strata, n)
+        if self.within is not None and self.within.SIZE is None:
+            return choose_within(strata, self.within, None)
+        planned, wanted = self._sizes(strata)
+        if self.within is None:
+            return self._smallest(strata, planned, wanted)
+        found = choose_within(strata, self.within, list(zip(planned, wanted, strict=True)))
+        return dataclasses.replace(found, notes=[*_notes(sum(planned), rows.count, found.strata), *found.notes])
+
+    def _smallest(self, strata: Strata, planned: Sequence[int], wanted: Sequence[int]) -> Choice:
         found = strata.smallest(wanted)
         index = found["__index"].to_numpy()
         shares = pl.Series([n_h / max(1, size) for n_h, size in zip(wanted, strata.sizes, strict=True)])
         labels = pl.Series(strata.labels, dtype=pl.String)[index]
         chosen = chosen_rows(found[ORDINAL].to_numpy(), shares.to_numpy()[index], stratum=labels)
         parts = [Stratum(*one) for one in zip(strata.labels, strata.sizes, planned, wanted, strict=True)]
-        return Choice(chosen, rows.count, planned=n, strata=parts, notes=_notes(n, rows.count, parts))
+        n, population_size = sum(planned), strata.rows.count
+        return Choice(chosen, population_size, planned=n, strata=parts, notes=_notes(n, population_size, parts))
 
-    def _sizes(self, strata: Strata, n: int) -> tuple[Sequence[int], Sequence[int]]:
+    def _guess(self, population_size: int) -> int:
+        """Return about how many rows all strata together give."""
+        return sum(self.fixed.values()) if self.fixed is not None else self.size_of_sample(population_size)
+
+    def _sizes(self, strata: Strata) -> tuple[Sequence[int], Sequence[int]]:
         """Return n_h as the design has it, and as the sizes of the strata allow."""
         sizes = strata.sizes
         if self.fixed is not None:
             planned = self._fixed_sizes(strata.labels)
             return planned, [min(one, size) for one, size in zip(planned, sizes, strict=True)]
+        n = self.size_of_sample(strata.rows.count)
         limits = Limits(self.min_per_stratum, self.max_per_stratum)
         rounding = EQUAL_PROPORTIONS if self.allocation == "neyman" else WEBSTER
         shares = self._shares(strata)
@@ -133,10 +176,11 @@ class Stratified(SizedDesign):
     def _fixed_sizes(self, labels: Sequence[str | None]) -> list[int]:
         fixed = self.fixed or {}
         names = ["null" if label is None else label for label in labels]
-        if others := set(fixed) ^ set(names):
-            expected = f"the rows of each stratum: {', '.join(names[:50])}"
+        unnamed = set() if self.fixed_others is not None else set(names) - set(fixed)
+        if others := unnamed | (set(fixed) - set(names)):
+            expected = f"the rows of each stratum: {', '.join(names[:50])} (or the rest has `fixed_others`)"
             raise InvalidArgumentError("fixed", f"more or fewer ({', '.join(sorted(others)[:50])})", expected)
-        return [fixed[name] for name in names]
+        return [fixed.get(name, self.fixed_others or 0) for name in names]
 
     def _shares(self, strata: Strata) -> list[Fraction]:
         sizes = strata.sizes

@@ -10,7 +10,7 @@ from artifact_pipelines.sampling.arithmetic.elementary import uniforms
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.pilot import guess_bound, pilot_sizes
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
-from artifact_pipelines.sampling.engine.sizes import sizes_of
+from artifact_pipelines.sampling.engine.sizes import notes_on_sizes, sizes_of
 from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
@@ -77,18 +77,3 @@ class Weighted(ISamplingDesign):
             found.add(ranked)
             weighty += count
         return found.smallest(), weighty
-
-
-def notes_on_sizes(n: int, sized: int, population_size: int, size: str) -> list[str]:
-    """Return what a reader should know of rows that cannot be drawn, and of a population that is too small.
-
-    Args:
-        sized: Rows with a size above 0.
-        size: The word for it.
-    """
-    notes = []
-    if missing := population_size - sized:
-        notes.append(f"{missing:,} rows of {size} 0 cannot be drawn: the weights stand for the other {sized:,} only.")
-    if sized < n:
-        notes.append(f"The population has only {sized:,} rows with a {size}: all are drawn.")
-    return notes

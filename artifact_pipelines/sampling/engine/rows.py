@@ -133,7 +133,10 @@ class Batch:
         return self._rows.identity.numbers(self)
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return some columns of the table; each call reads them."""
+        """Return some columns of the table; each call reads them, unless there are no rows."""
+        if not len(self):
+            schema = self._rows.population.schema()
+            return pl.DataFrame(schema={name: schema[name] for name in columns})
         found = self._rows.population.read(self._number, columns)
         return found if self._mask is None else found.filter(pl.Series(self._mask))
 

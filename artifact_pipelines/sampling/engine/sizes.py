@@ -5,7 +5,10 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.sampling.engine.rows import Batch
+from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
+from artifact_pipelines.sampling.arithmetic.proportional_to_size import ProportionalToSize, proportional_to_size
+from artifact_pipelines.sampling.engine.rows import Batch, Rows
+from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks
 
 LARGEST_SIZE = 1e300
 LEAST_SIZE = 1e-300
@@ -54,6 +57,39 @@ def numbers_of(batch: Batch, column: str, field: str) -> Floats:
     if not series.dtype.is_numeric():
         raise InvalidArgumentError(field, f"{column!r}, of type {series.dtype}", "a column of numbers")
     return series.cast(pl.Float64).to_numpy()
+
+
+def rule_for_sizes(rows: Rows, column: str, n: int) -> tuple[ProportionalToSize, int]:
+    """Return the probabilities of n rows in proportion to size, and the number of rows with a size above 0."""
+    sums, sized, large = ExactSums(), 0, SmallestRanks(n)
+
+    def measure(batch: Batch) -> tuple[ExactSums, Ranked, int]:
+        sizes, batch_sums = sizes_of(batch, column, "size"), ExactSums()
+        batch_sums.add(sizes)
+        big = np.flatnonzero(sizes >= -large.bound)
+        biggest = Ranked(-sizes[big], np.zeros(len(big), np.uint64), batch.ordinals[big], sizes[big])
+        return batch_sums, biggest, int(np.count_nonzero(sizes))
+
+    for batch_sums, biggest, count in rows.map(measure):
+        sums.merge(batch_sums)
+        large.add(biggest)
+        sized += count
+    return proportional_to_size(n, sums.totals()[0], large.smallest().sizes), sized
+
+
+def notes_on_sizes(n: int, sized: int, population_size: int, size: str) -> list[str]:
+    """Return what a reader should know of rows that cannot be drawn, and of a population that is too small.
+
+    Args:
+        sized: Rows with a size above 0.
+        size: The word for it.
+    """
+    notes = []
+    if missing := population_size - sized:
+        notes.append(f"{missing:,} rows of {size} 0 cannot be drawn: the weights stand for the other {sized:,} only.")
+    if sized < n:
+        notes.append(f"The population has only {sized:,} rows with a {size}: all are drawn.")
+    return notes
 
 
 def _unusable(batch: Batch, column: str, field: str, row: int, expected: str) -> InvalidArgumentError:

@@ -6,8 +6,10 @@ proportion. Only strata that need more of their rows are passed over again.
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -83,6 +85,21 @@ class Strata:
             others = found.join(lacking, on=_INDEX, how="anti")
             found, share = pl.concat([others, _first(pl.concat(again))]), share * _WIDER
         return found.select(ORDINAL, _INDEX).sort(ORDINAL)
+
+    def index_of_rows(self) -> npt.NDArray[Any]:
+        """Return the index of each row's stratum, with as few bytes as they fit in."""
+        indexed, kind = self.table.with_row_index(_INDEX), np.min_scalar_type(self.table.height)
+        parts = self.rows.map(lambda batch: self._joined(self.by(batch), indexed)[_INDEX].to_numpy().astype(kind))
+        return np.concatenate(list(parts))
+
+    def rows_at(self, index: npt.NDArray[Any], number: int, seed: int) -> Rows:
+        """Return the rows of one stratum, with the numbers of a seed.
+
+        Args:
+            index: `index_of_rows`.
+        """
+        here = self.rows.filtered(lambda batch: index[batch.start : batch.start + len(batch)] == number)
+        return dataclasses.replace(here, identity=dataclasses.replace(here.identity, seed=seed))
 
     def sums(self, column: str) -> tuple[ExactSums, ExactSums]:
         """Return the sums and the sums of squares of a column in each stratum."""

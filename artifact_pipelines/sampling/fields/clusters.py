@@ -1,7 +1,7 @@
 """Fields of designs that draw whole clusters first, and that draw."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 class IClusterDesign(ISamplingDesign):
     """Draws whole clusters first."""
+
+    SIZE: ClassVar[str | None] = None
 
     cluster: Sequence[str] = pydantic.Field(min_length=1, description="Columns whose values name the cluster of a row.")
     clusters: int = pydantic.Field(gt=0, description="Clusters to draw; if there are fewer, all are drawn.")

@@ -83,7 +83,7 @@ def turns_of(other: OtherSample) -> int:
     return other.turns() if isinstance(other, IExcludingDesign) else 1
 
 
-def tagged(design: ISamplingDesign, info: pydantic.FieldSerializationInfo) -> dict[str, Any]:
+def tagged(design: ISamplingDesign, info: pydantic.SerializationInfo) -> dict[str, Any]:
     """Return the fields of a design within another one, always with its name."""
     return {
         design.TAG: design.tag(),
