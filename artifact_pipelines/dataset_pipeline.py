@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 import dagster as dg
 import pydantic
+from pydantic_core import InitErrorDetails
 
 from artifact_pipelines.analysis.assets import build_analysis_asset
+from artifact_pipelines.analysis.interfaces import DeclaredDataset, IAnalysisKind
 from artifact_pipelines.analysis.registry import AnalysisKind
 from artifact_pipelines.core.durations import parse_duration_s
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
@@ -118,7 +120,8 @@ class DatasetPipeline(dg.Component, dg.Model):
     on_schema_change: OnSchemaChange = pydantic.Field(
         default="widen",
         description=(
-            "What a later file may change: nothing (fail), new columns (add_columns), also types that become wider "
+            "What a file may change: it has the declared columns and no other (declared); else a later file may change "
+            "nothing (fail), new columns (add_columns), also types that become wider "
             "without loss (widen), or anything (accept)."
         ),
     )
@@ -173,6 +176,18 @@ class DatasetPipeline(dg.Component, dg.Model):
     def _find_excluded_samples(cls, samples: Mapping[str, ISamplingDesign]) -> Mapping[str, ISamplingDesign]:
         """Replace the names of samples that others exclude by their designs."""
         return with_excluded_designs(samples)
+
+    @pydantic.field_validator("analyses")
+    @classmethod
+    def _check_analyses(
+        cls, analyses: Mapping[str, IAnalysisKind], info: pydantic.ValidationInfo
+    ) -> Mapping[str, IAnalysisKind]:
+        """Refuse analyses that can never be answered, each at its name."""
+        if {"name", "columns", "samples", "on_schema_change"} <= info.data.keys() and "{{" not in str(info.data):
+            dataset = _declared_dataset(info.data)
+            for name, each in analyses.items():
+                _check_analysis(name, each, dataset)
+        return analyses
 
     @pydantic.field_validator("file_column")
     @classmethod
@@ -298,6 +313,25 @@ class DatasetPipeline(dg.Component, dg.Model):
             cron_schedule=str(self.schedule),
             default_status=dg.DefaultScheduleStatus.RUNNING,
         )
+
+
+def _declared_dataset(fields: Mapping[str, Any]) -> DeclaredDataset:
+    columns = None
+    if fields["on_schema_change"] == "declared":
+        columns = dict.fromkeys(fields["key"]) | {name: each.type for name, each in fields["columns"].items()}
+        if fields.get("file_column"):
+            columns[fields["file_column"]] = "VARCHAR"
+    return DeclaredDataset(fields["name"], columns, list(fields["samples"]))
+
+
+def _check_analysis(name: str, analysis: IAnalysisKind, dataset: DeclaredDataset) -> None:
+    try:
+        if "{{" not in str(analysis):
+            analysis.check(dataset)
+    except UsageError as error:
+        # A built-in error type: Dagster adds file and line to no other.
+        found = InitErrorDetails(type="value_error", loc=(name,), input=analysis, ctx={"error": ValueError(str(error))})
+        raise pydantic.ValidationError.from_exception_data("analyses", [found]) from error
 
 
 def on_changed_content() -> dg.AutomationCondition[Any]:

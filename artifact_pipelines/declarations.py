@@ -34,11 +34,13 @@ class Declaration(pydantic.BaseModel):
     Attributes:
         TAG: The field that names the member; its type is a literal, and its default the same literal.
         CODE_VERSION: Raise it when the code gives another result for the same fields.
+        UNVERSIONED: Names of fields that do not change the result, such as limits.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     TAG: ClassVar[str]
     CODE_VERSION: ClassVar[str] = "1"
+    UNVERSIONED: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def tag(cls) -> Any:
@@ -46,11 +48,9 @@ class Declaration(pydantic.BaseModel):
         return cls.model_fields[cls.TAG].default
 
     def code_version(self) -> str:
-        """Return the code version of the asset: class, code and the fields that differ from their defaults.
-
-        A field that does not change the result is declared with `exclude=True`.
-        """
-        return f"{self.tag()} {self.CODE_VERSION} {self.model_dump_json(exclude_defaults=True)}"
+        """Return the code version of the asset: class, code and the fields that differ from their defaults."""
+        fields = self.model_dump_json(exclude_defaults=True, exclude=set(self.UNVERSIONED))
+        return f"{self.tag()} {self.CODE_VERSION} {fields}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ def build_analysis_asset(
 
     @dg.asset(
         key=asset_key,
-        ins={name: dg.AssetIn(key=key.split("/"), dagster_type=_ARTIFACT) for name, key in inputs.items()},
+        ins={_argument(name): dg.AssetIn(key.split("/"), dagster_type=_ARTIFACT) for name, key in inputs.items()},
         description=kind.description(dataset),
         kinds={"parquet", *kind.ENGINES},
         code_version=kind.code_version(),
@@ -44,8 +44,9 @@ def build_analysis_asset(
         context: dg.AssetExecutionContext, **artifacts: Artifact
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         with failures_explained(), ExitStack() as stack:
-            files = {name: stack.enter_context(verified_path(each)) for name, each in artifacts.items()}
-            made = {name: each.materialization for name, each in artifacts.items()}
+            found_inputs = {name: artifacts[_argument(name)] for name in inputs}
+            files = {name: stack.enter_context(verified_path(each)) for name, each in found_inputs.items()}
+            made = {name: each.materialization for name, each in found_inputs.items()}
             if kind.compares():
                 before = stack.enter_context(_version_before(context, made[next(iter(inputs))]))
                 if before:
@@ -54,6 +55,11 @@ def build_analysis_asset(
             yield from _outputs(found, files)
 
     return answer
+
+
+def _argument(name: str) -> str:
+    """Return the argument for an input, whose name may have a dot."""
+    return name.replace(".", "__")
 
 
 @contextmanager

@@ -13,9 +13,10 @@ class InvalidQueryError(UsageError):
     sql: str
     reason: str
     tables: Sequence[str]
+    field: str = "query"
 
     def __str__(self) -> str:
-        return f"The query cannot be answered: {self.reason.strip()}\nAvailable tables: {listed(self.tables)}. Fix `query` in the dataset's YAML file:\n{self.sql.strip()}"
+        return f"The query cannot be answered: {self.reason.strip()}\nAvailable tables: {listed(self.tables)}. Fix `{self.field}` in the dataset's YAML file:\n{self.sql.strip()}"
 
 
 @dataclasses.dataclass(eq=False)

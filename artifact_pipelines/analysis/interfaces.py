@@ -20,6 +20,20 @@ BEFORE = "before"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class DeclaredDataset:
+    """What a dataset's YAML file says about the tables that its analyses read.
+
+    Attributes:
+        columns: DuckDB type of each column of its table, None where it is found; None: the table may have others.
+        samples: Names of its samples.
+    """
+
+    name: str
+    columns: Mapping[str, str | None] | None = None
+    samples: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Table:
     """A stored table that an analysis reads.
 
@@ -66,6 +80,9 @@ class IAnalysisKind(Declaration, abc.ABC):
     @abc.abstractmethod
     def description(self, dataset: str) -> str:
         """Return the asset's description, in Markdown."""
+
+    def check(self, dataset: DeclaredDataset) -> None:
+        """Raise `UsageError` if it can never be answered, as far as the dataset's declaration shows that."""
 
     def inputs(self, dataset: str) -> Mapping[str, str]:
         """Return the asset keys of the tables that it reads, by name; the first is the one that it is about."""

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from typing import Self, TypeVar
 
 import duckdb
+import pyarrow.parquet as pq
 
 from artifact_pipelines.core.scratch import scratch_folder
+from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 MEMORY_LIMIT_BYTES = 2 << 30
@@ -50,6 +52,25 @@ def locked_duckdb(
         for name, value in settings:
             connection.execute(f"SET {name} = {_literal(value)}")
         yield connection
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: pathlib.Path) -> None:
+    """Give a readable Parquet file a name; one with a dot is a schema and a name in it.
+
+    Raises:
+        DuckDBNamesError: DuckDB would rename columns.
+    """
+    check_duckdb_names(pq.read_schema(path).names)
+    *schema, _ = parts = [quoted(part) for part in name.split(".")]
+    for each in schema:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {each}")
+    relation = f"SELECT * FROM read_parquet({_literal(path)})"  # noqa: S608 - a literal
+    connection.execute(f"CREATE VIEW {'.'.join(parts)} AS {relation}")
+
+
+def quoted(name: str) -> str:
+    """Return a name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -51,6 +51,14 @@ def test_new_and_missing_columns_are_named_with_values_in_any_format(tmp_path: p
     assert read(tmp_path, written(frame, file_type), file_type, contract=after()).num_rows == 2
 
 
+def test_a_closed_declaration_refuses_other_columns_in_the_first_file_too(tmp_path: pathlib.Path) -> None:
+    data = written(pl.DataFrame({"id": [7], "gate": ["A1"]}), "csv")
+    contract = Contract({"id": "BIGINT"}, on_schema_change="declared")
+    with pytest.raises(SchemaMismatchError, match=r"columns 'gate' \(such as 'A1'\), which the dataset does not declare"):
+        read(tmp_path, data, contract=contract)
+    assert read(tmp_path, data, contract=Contract({"id": "BIGINT", "gate": "VARCHAR"})).num_rows == 1
+
+
 @pytest.mark.parametrize("file_type", ["csv", "ndjson", "parquet", "arrow", "xlsx"])
 def test_no_rows_take_the_place_of_no_table_unless_allowed(tmp_path: pathlib.Path, file_type: str) -> None:
     empty = pl.DataFrame({"id": [1], "delay": [1], "carrier": ["UA"]}).clear()

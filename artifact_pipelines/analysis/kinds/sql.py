@@ -1,56 +1,85 @@
 """A user's SQL over stored tables: one SELECT, in a DuckDB that can reach nothing but these tables."""
 
-import json
-from collections.abc import Iterator, Mapping
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pydantic
 
-from artifact_pipelines.analysis.exceptions import InvalidQueryError, QueryLimitError
-from artifact_pipelines.analysis.interfaces import IAnalysisKind, Table
-from artifact_pipelines.core.durations import parse_duration_s
-from artifact_pipelines.declarations import checked_by
-from artifact_pipelines.tabular.bounded_batches import answer_reader
-from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
-from artifact_pipelines.tabular.locked_duckdb import (
-    MEMORY_LIMIT_BYTES,
-    TEMP_LIMIT_BYTES,
-    QueryThread,
-    locked_duckdb,
-    only_select,
-)
+from artifact_pipelines.analysis.exceptions import InvalidQueryError
+from artifact_pipelines.analysis.interfaces import DeclaredDataset, Table
+from artifact_pipelines.analysis.questions.limited import ILimitedQuestion
+from artifact_pipelines.analysis.questions.parsed_query import ParsedQuery, check_columns_of, parse_query
 
-_Duration = Annotated[str, checked_by(lambda text: parse_duration_s(text, "time_limit"))]
 _Query = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
+_Name = Annotated[str, pydantic.Field(pattern=r"^[a-z](_?[a-z0-9])*_?$", max_length=63)]
+_AssetKey = Annotated[str, pydantic.Field(pattern=r"^[^/\s]+(/[^/\s]+)*$")]
+_Value = bool | int | float | datetime.datetime | datetime.date | str
+_SAMPLES = "samples."
 
 
-class Sql(IAnalysisKind):
-    """Answer one SELECT over the dataset's table, which has the dataset's name."""
+class Sql(ILimitedQuestion):
+    """Answer one SELECT over the dataset's table, its samples and other assets."""
 
+    model_config = pydantic.ConfigDict(populate_by_name=True)
     ENGINES: ClassVar[frozenset[str]] = frozenset({"duckdb", "sql"})
     kind: Literal["sql"] = "sql"
-    query: _Query = pydantic.Field(description="One SELECT; the table has the dataset's name.")
-    time_limit: _Duration = pydantic.Field(
-        default="1h", exclude=True, description="How long it may take until its answer is stored, such as 30m."
+    query: _Query = pydantic.Field(
+        description="One SELECT. The table has the dataset's name; a sample is samples.NAME; a parameter is $NAME."
     )
-    memory_limit: pydantic.ByteSize = pydantic.Field(
-        default=pydantic.ByteSize(MEMORY_LIMIT_BYTES),
-        exclude=True,
-        description="Memory that DuckDB may take, such as 4GiB.",
+    other_inputs: Mapping[_Name, _AssetKey] = pydantic.Field(
+        default={}, alias="inputs", description="Asset keys of other tables, by their names in the query."
     )
-    spill_limit: pydantic.ByteSize = pydantic.Field(
-        default=pydantic.ByteSize(TEMP_LIMIT_BYTES),
-        exclude=True,
-        description="Disk space below TMPDIR that DuckDB may take when its memory is full, such as 100GB.",
+    parameters: Mapping[_Name, _Value] = pydantic.Field(
+        default={}, description="Values of the query's parameters; they are bound, never put into its text."
     )
+
+    @pydantic.field_serializer("parameters")
+    def _typed(self, parameters: Mapping[str, Any], info: pydantic.FieldSerializationInfo) -> Mapping[str, Any]:
+        """Tell a date from the text of one."""
+        is_json = info.mode == "json"
+        return {
+            name: {type(value).__name__: str(value)} if is_json and isinstance(value, datetime.date) else value
+            for name, value in parameters.items()
+        }
 
     def description(self, dataset: str) -> str:
         """See `IAnalysisKind`."""
-        return f"The answer of a query over {dataset}.\n\n```sql\n{self.query}\n```"
+        given = "".join(f"\n- `${name}` = `{value}`" for name, value in self.parameters.items())
+        return f"The answer of a query over {dataset}.\n\n```sql\n{self.query}\n```" + (f"\n{given}" if given else "")
+
+    def inputs(self, dataset: str) -> Mapping[str, str]:
+        """See `IAnalysisKind`."""
+        read = self._parsed([]).tables
+        samples = sorted(name for name in read if name.startswith(_SAMPLES))
+        found = {name: f"{dataset}/samples/{name.removeprefix(_SAMPLES)}" for name in samples}
+        own = {dataset: f"{dataset}/table"} if dataset in read or not found else {}
+        return {**own, **found, **self.other_inputs}
+
+    def check(self, dataset: DeclaredDataset) -> None:
+        """See `IAnalysisKind`.
+
+        Raises:
+            UnsafeQueryError: The query is not one SELECT.
+            InvalidQueryError: It is not valid SQL, or names a table, parameter or column that there is not.
+        """
+        tables = [dataset.name, *self.other_inputs, *(f"{_SAMPLES}{name}" for name in dataset.samples)]
+        parsed = self._parsed(tables)
+        if dataset.name in self.other_inputs:
+            raise self._invalid(f"`inputs` has another table {dataset.name}", tables)
+        unknown = sorted(name for name in parsed.tables - {*tables} if "." not in name or name.startswith(_SAMPLES))
+        if unknown:
+            raise self._invalid(f"There is no table {', '.join(unknown)}", tables)
+        if wrong := sorted(parsed.parameters ^ self.parameters.keys()):
+            raise self._invalid(f"Parameters of query and `parameters` differ: {', '.join(wrong)}", tables)
+        if dataset.columns is not None and parsed.tables == {dataset.name}:
+            try:
+                check_columns_of(self.query, dataset.name, dataset.columns, self.parameters)
+            except duckdb.Error as error:
+                raise self._invalid(str(error), tables) from error
 
     @contextmanager
     def answer(self, tables: Mapping[str, Table]) -> Iterator[pa.RecordBatchReader]:
@@ -64,47 +93,19 @@ class Sql(IAnalysisKind):
             DuckDBNamesError: Columns of a table differ only in case.
             InvalidQueryError: DuckDB does not understand the query or cannot answer it.
             QueryLimitError: It needs more time, memory or disk than it may take.
+            UnsupportedColumnError: The answer has a column that cannot be stored.
         """
-        time_limit_s = parse_duration_s(self.time_limit, "time_limit")
-        with (
-            locked_duckdb([table.path for table in tables.values()], self.memory_limit, self.spill_limit) as connection,
-            QueryThread(connection, time_limit_s) as thread,
-        ):
-            with self._explained(tables):
-                reader = thread.call(lambda: self._open(connection, tables))
-            yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(thread, reader, tables))
-
-    def _open(self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> pa.RecordBatchReader:
-        for name, table in tables.items():
-            check_duckdb_names(pq.read_schema(table.path).names)
-            connection.read_parquet(str(table.path)).create_view(name)
-        query = only_select(connection, self.query)
-        if not _is_ordered(connection, query):
+        query = self.query.rstrip("; \n")
+        if not self._parsed(list(tables)).is_ordered:
             query = f"SELECT * FROM (\n{query}\n) ORDER BY ALL"  # noqa: S608 - it is the user's, and locked in
-        return answer_reader(connection.sql(query))
+        with self.session(tables, "query", self.query) as session:
+            yield session.reader(query, self.parameters)
 
-    def _batches(
-        self, thread: QueryThread, reader: pa.RecordBatchReader, tables: Mapping[str, object]
-    ) -> Iterator[pa.RecordBatch]:
-        with self._explained(tables):
-            while (batch := thread.call(lambda: next(reader, None))) is not None:
-                yield batch
-
-    @contextmanager
-    def _explained(self, tables: Mapping[str, object]) -> Iterator[None]:
+    def _parsed(self, tables: Sequence[str]) -> ParsedQuery:
         try:
-            yield
-        except TimeoutError as error:
-            raise QueryLimitError(self.query, "time_limit", self.time_limit) from error
-        except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
-            if not isinstance(error, duckdb.OutOfMemoryException):
-                raise InvalidQueryError(self.query, str(error), list(tables)) from error
-            limit = "spill_limit" if "max_temp_directory_size" in str(error) else "memory_limit"
-            raise QueryLimitError(self.query, limit, getattr(self, limit).human_readable()) from error
+            return parse_query(self.query)
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self._invalid(str(error), tables) from error
 
-
-def _is_ordered(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
-    [(found,)] = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
-    statements = json.loads(found).get("statements", [])
-    modifiers = statements[0]["node"].get("modifiers", []) if statements else []
-    return any(modifier["type"] == "ORDER_MODIFIER" for modifier in modifiers)
+    def _invalid(self, reason: str, tables: Sequence[str]) -> InvalidQueryError:
+        return InvalidQueryError(self.query, reason, tables)

@@ -34,6 +34,10 @@ def check_columns(names: Sequence[str], contract: Contract, label: str, examples
     if missing := [name for name in contract.required if name not in names]:
         problem = _missing(missing, names, shown(names), "declares")
         raise SchemaMismatchError(label, problem, f"{_FIX} change `columns` or `key` in the dataset's YAML file")
+    declared = {*contract.columns, *contract.rules, *contract.key}
+    if contract.on_schema_change == "declared" and (undeclared := [name for name in names if name not in declared]):
+        problem = f"columns {shown(undeclared)}, which the dataset does not declare"
+        raise SchemaMismatchError(label, problem, f"{_FIX} declare them in `columns` of the dataset's YAML file")
     if contract.before is None:
         return
     version = f"version {contract.before.version}"

@@ -13,7 +13,7 @@ from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.reading.spelling import Spelling
 
-OnSchemaChange = Literal["fail", "add_columns", "widen", "accept"]
+OnSchemaChange = Literal["declared", "fail", "add_columns", "widen", "accept"]
 OnBadRows = Literal["fail", "quarantine"]
 MOST_BAD_ROWS = 0.5
 """Default of `max_bad_rows`: beyond it the file is most probably not what the dataset expects."""
@@ -43,8 +43,9 @@ class Contract:
         key: Required columns that identify a row.
         before: None: there is no version yet.
         rules: What is declared of a column besides its type.
-        on_schema_change: `fail`: the columns are those of the version before. `add_columns`: there may be more.
-            `widen`: and their types may become wider where nothing is lost. `accept`: they may be any.
+        on_schema_change: `declared`: the columns are the declared ones. `fail`: they are those of the version before.
+            `add_columns`: there may be more. `widen`: and their types may become wider where nothing is lost.
+            `accept`: they may be any.
         on_bad_rows: `fail`: a bad row refuses the file. `quarantine`: it is left out of the table and kept beside it.
         max_bad_rows: Largest share of bad rows; more refuse the file.
         allows_empty: True if a file without rows may follow a version.

@@ -1,0 +1,111 @@
+"""The names in a user's SQL, and whether DuckDB would accept it: found without data, when definitions are loaded."""
+
+import atexit
+import dataclasses
+import functools
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import duckdb
+
+from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select, quoted
+
+_NO_COLUMN = re.compile(r'column named "|[Cc]olumn ".*" (?:not found|in \w+ list not found|does not exist)')
+_OF_NOW = {"age", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+"""Names that stand for the time as well, though DuckDB lists no such function, or lists one that is not of the time."""
+_lock = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """What one SELECT says.
+
+    Attributes:
+        tables: Names of the tables that it reads and does not make itself, in lower case, such as `samples.tenth`.
+        parameters: Names of its parameters, without the dollar.
+        is_ordered: True if it orders its rows.
+        depends_on_time_or_chance: True if it calls a function such as `now` or `random`.
+    """
+
+    tables: frozenset[str]
+    parameters: frozenset[str]
+    is_ordered: bool
+    depends_on_time_or_chance: bool
+
+
+@functools.lru_cache(maxsize=1024)
+def parse_query(sql: str) -> ParsedQuery:
+    """Return what a query says.
+
+    Raises:
+        UnsafeQueryError: It is not one SELECT.
+        duckdb.Error: It is not valid SQL.
+    """
+    with _lock:
+        connection = _connection()
+        only_select(connection, sql)
+        [(found,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    parsed = json.loads(found)
+    if parsed["error"]:
+        raise duckdb.ParserException(parsed["error_message"])
+    nodes = list(_nodes(parsed["statements"]))
+    own = {each["key"].lower() for node in nodes for each in node.get("cte_map", {}).get("map", ())}
+    read = {".".join(node["qualified_name"]["path"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+    called = {name for node in nodes for name in (node.get("function_name"), *node.get("column_names", ())) if name}
+    modifiers = parsed["statements"][0]["node"].get("modifiers", [])
+    return ParsedQuery(
+        frozenset(read - own),
+        frozenset(node["identifier"] for node in nodes if node.get("class") == "PARAMETER"),
+        any(each["type"] == "ORDER_MODIFIER" for each in modifiers),
+        bool({name.lower() for name in called} & (_changing_functions() | _OF_NOW)),
+    )
+
+
+def check_columns_of(sql: str, table: str, columns: Mapping[str, str | None], parameters: Mapping[str, object]) -> None:
+    """Raise `duckdb.Error` unless a query fits a table with these columns and no rows.
+
+    Args:
+        sql: One SELECT that reads no other table.
+        table: Name of the table.
+        columns: Their DuckDB types; where one is not known, only the names of columns are checked.
+        parameters: Values of its parameters.
+    """
+    described = ", ".join(f"{quoted(name)} {kind or quoted('NULL')}" for name, kind in columns.items())
+    with _lock:
+        connection = _connection()
+        connection.execute(f"CREATE TABLE {quoted(table)} ({described})")
+        try:
+            connection.sql(sql, params=dict(parameters))
+        except duckdb.Error as error:
+            if None not in columns.values() or _NO_COLUMN.search(str(error)):
+                raise
+        finally:
+            connection.execute(f"DROP TABLE {quoted(table)}")
+
+
+@functools.cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    """Return the connection of this process for parsing; opening one takes as long as parsing a hundred queries."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(locked_duckdb([]))
+
+
+@functools.cache
+def _changing_functions() -> frozenset[str]:
+    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+    with _lock:
+        return frozenset(name for (name,) in _connection().execute(query).fetchall())
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield all nodes of a parsed query."""
+    if isinstance(tree, dict):
+        yield tree
+    if isinstance(tree, dict | list):
+        for child in tree.values() if isinstance(tree, dict) else tree:
+            yield from _nodes(child)
