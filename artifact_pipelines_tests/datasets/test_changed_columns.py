@@ -54,7 +54,9 @@ def test_new_and_missing_columns_are_named_with_values_in_any_format(tmp_path: p
 def test_a_closed_declaration_refuses_other_columns_in_the_first_file_too(tmp_path: pathlib.Path) -> None:
     data = written(pl.DataFrame({"id": [7], "gate": ["A1"]}), "csv")
     contract = Contract({"id": "BIGINT"}, on_schema_change="declared")
-    with pytest.raises(SchemaMismatchError, match=r"columns 'gate' \(such as 'A1'\), which the dataset does not declare"):
+    with pytest.raises(
+        SchemaMismatchError, match=r"columns 'gate' \(such as 'A1'\), which the dataset does not declare"
+    ):
         read(tmp_path, data, contract=contract)
     assert read(tmp_path, data, contract=Contract({"id": "BIGINT", "gate": "VARCHAR"})).num_rows == 1
 
