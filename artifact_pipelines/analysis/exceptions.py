@@ -32,3 +32,15 @@ class QueryLimitError(UsageError):
             f"The query was ended: it needs more than {self.limit} allows ({self.allowed}). Nothing was stored. Make it "
             f"read or join fewer rows, or raise `{self.limit}` in the dataset's YAML file:\n{self.sql.strip()}"
         )
+
+
+@dataclasses.dataclass(eq=False)
+class NotEstimableError(UsageError):
+    """The design of a sample, or what the sample holds, does not allow an estimate that was asked for."""
+
+    design: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"No estimate from the {self.design} sample: {self.reason}. {self.remedy}."

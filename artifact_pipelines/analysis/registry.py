@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.kinds.estimate import Estimate
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.declarations import OneOf
 
-AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql])]
+AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql, Estimate])]

@@ -1,0 +1,61 @@
+"""Between the estimates and their surroundings: a stored sample on one side, a table with meanings on the other."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from artifact_pipelines.analysis.estimates.estimation import COLUMNS, estimate_from
+from artifact_pipelines.analysis.estimates.requests import EstimateQuestion
+from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
+from artifact_pipelines.analysis.exceptions import NotEstimableError
+from artifact_pipelines.analysis.interfaces import Table
+from artifact_pipelines.tabular.footer import DESCRIPTION
+
+
+def estimate(
+    sample: pl.DataFrame | pl.LazyFrame | pathlib.Path | str, design: Any, estimates: Mapping[str, Any], **options: Any
+) -> pl.DataFrame:
+    """Estimate from a sample, without Dagster.
+
+    Args:
+        sample: The rows of a sample, as `draw` gives them, or the path of their Parquet file.
+        design: Its design: `sample.design` of a drawn sample, or the mapping `source["design"]` of a materialization.
+        estimates: As in YAML, such as `{"mean_delay": {"mean": "delay"}}`.
+        options: `by`, `confidence`, `lonely`, `known` and `round`, as in YAML.
+
+    Returns:
+        One row for each estimate and domain; `docs/estimates.md` has the columns.
+
+    Raises:
+        UsageError: The design or the sample does not allow an estimate.
+        pydantic.ValidationError: The question is not one.
+    """
+    question = EstimateQuestion.model_validate({"estimates": estimates, **options})
+    fields = design.model_dump(mode="json") if hasattr(design, "model_dump") else design
+    rows = sample.lazy() if isinstance(sample, pl.DataFrame | pl.LazyFrame) else pl.scan_parquet(sample, glob=False)
+    return estimate_from(rows, StoredDesign.model_validate(fields), question).rows
+
+
+def stored_design(table: Table) -> StoredDesign:
+    """Return the design of a stored sample.
+
+    Raises:
+        NotEstimableError: The table has none.
+    """
+    if "design" not in table.source:
+        reason = "its materialization has no design, without which nothing is known of other rows"
+        raise NotEstimableError(table.asset or "given", reason, "Materialize the sample again")
+    return StoredDesign.model_validate(table.source["design"])
+
+
+def answer_rows(rows: pl.DataFrame) -> pa.Table:
+    """Return the rows of the answer as a table whose columns say what they mean."""
+    table = rows.to_arrow()
+    fields = [
+        field.with_metadata({DESCRIPTION: COLUMNS[field.name][1].encode()}) if field.name in COLUMNS else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))

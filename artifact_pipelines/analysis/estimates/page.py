@@ -1,0 +1,83 @@
+"""Estimates as Markdown, for the asset's page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from artifact_pipelines.analysis.estimates.domains import ALL
+from artifact_pipelines.analysis.estimates.estimation import Estimates
+from artifact_pipelines.analysis.profile.markdown import rounded
+
+MOST_ROWS = 200
+
+_HEADINGS = ("estimate", "domain", "value", "from", "to", "standard error", "design effect", "rows")
+
+
+def estimates_page(found: Estimates, sample: str, confidence: float) -> str:
+    """Return the page of some estimates.
+
+    Args:
+        sample: Asset key of the sample, with its version.
+    """
+    design = found.design
+    shown = f"{100 * confidence:g} %"
+    lines = [
+        f"**Estimates for {design.frame.population_size:,} rows, from {found.sample_rows:,} of them** ({sample})",
+        "",
+        "| " + " | ".join(_HEADINGS) + " |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+        *(_line(row) for row in found.rows.head(MOST_ROWS).iter_rows(named=True)),
+        "",
+    ]
+    if found.rows.height > MOST_ROWS:
+        lines += [f"The first {MOST_ROWS} of {found.rows.height:,} rows. The artifact has all of them.", ""]
+    lines += [
+        f"About {shown} of all samples that the design can draw have an interval that holds the true value.",
+        "",
+        f"- Design: {found.words}.",
+        "- Design effect: the variance, divided by that of a simple random sample of as many rows.",
+        *(f"- {note}" for note in _notes(found)),
+    ]
+    return "\n".join(lines)
+
+
+def figures(found: Estimates) -> dict[str, int | float]:
+    """Return the estimates for the whole population and their standard errors, which Dagster plots over time."""
+    shown: dict[str, int | float] = {}
+    for row in found.rows.iter_rows(named=True):
+        if row["domain"] == ALL and row["value"] is not None and _is_whole(row, found):
+            name = f"estimate/{_name(row)}"
+            shown[name] = row["value"]
+            if row["standard_error"] is not None:
+                shown[f"{name}/standard_error"] = row["standard_error"]
+    return shown
+
+
+def _is_whole(row: Mapping[str, Any], found: Estimates) -> bool:
+    first = found.rows.columns.index("domain") + 1
+    by = found.rows.columns[first : found.rows.columns.index("value")]
+    return all(row[name] is None for name in by)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    name, part = row["estimate"], row["part"]
+    return str(name) if part is None else f"{name}/{part}"
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    numbers = [rounded(row[name]) for name in ("value", "lower", "upper", "standard_error", "design_effect")]
+    texts = [text[:80].replace("\\", "\\\\").replace("|", "\\|") for text in (_name(row), str(row["domain"]))]
+    return "| " + " | ".join([*texts, *numbers, f"{row['rows']:,}"]) + " |"
+
+
+def _notes(found: Estimates) -> list[str]:
+    notes = list(found.design.notes)
+    if found.design.empty_strata:
+        rows = sum(each.population_size for each in found.design.empty_strata)
+        notes.append(f"Strata without a drawn row: the estimates say nothing about their {rows:,} rows.")
+    if missing := found.rows["missing_rows"].max():
+        notes.append(
+            f"Rows without a value are left out, up to {missing:,} of an estimate: it is for rows that have one."
+        )
+    if found.rows["value"].is_not_null().any() and found.rows["lower"].null_count():
+        notes.append("Where from and to are empty, the domain has too few rows or clusters for an interval.")
+    return notes
