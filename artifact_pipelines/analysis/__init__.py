@@ -6,3 +6,19 @@ The one idea: the same table and the same question have the same answer, to the 
     profile  one row of statistics for each column
     query    one SELECT in a DuckDB that can read the given tables only
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from artifact_pipelines.analysis.estimates.answer import estimate
+
+__all__ = ["estimate"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name at its first use, because estimates take long to import."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from artifact_pipelines.analysis.estimates import answer
+
+    return getattr(answer, name)

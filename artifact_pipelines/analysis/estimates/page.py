@@ -59,8 +59,7 @@ def _is_whole(row: Mapping[str, Any], found: Estimates) -> bool:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    name, part = row["estimate"], row["part"]
-    return str(name) if part is None else f"{name}/{part}"
+    return "/".join(part for part in (row["estimate"], row["part"]) if part is not None)
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -74,7 +73,7 @@ def _notes(found: Estimates) -> list[str]:
     if found.design.empty_strata:
         rows = sum(each.population_size for each in found.design.empty_strata)
         notes.append(f"Strata without a drawn row: the estimates say nothing about their {rows:,} rows.")
-    if missing := found.rows["missing_rows"].max():
+    if missing := max(found.rows["missing_rows"].to_list(), default=0):
         notes.append(
             f"Rows without a value are left out, up to {missing:,} of an estimate: it is for rows that have one."
         )

@@ -1,7 +1,7 @@
 """Two-stage sampling: clusters are drawn, then rows within each."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,11 @@ class _Second:
 class TwoStage(IClusterDesign):
     """Draw clusters without replacement, then a simple random sample of the rows of each.
 
-    `inclusion_probability` is the product of both stages. Clusters drawn in proportion to their rows, and equally many
-    rows of each, give all rows the same probability.
+    `inclusion_probability` is the product of both stages, `cluster_probability` that of the first. Clusters drawn in
+    proportion to their rows, and equally many rows of each, give all rows the same probability.
     """
+
+    CODE_VERSION: ClassVar[str] = "2"
 
     design: Literal["two_stage"] = "two_stage"
     rows_per_cluster: int = pydantic.Field(
@@ -59,10 +61,11 @@ class TwoStage(IClusterDesign):
         planned = np.minimum(drawn.sizes, self.rows_per_cluster)
         second = self._second_stage(rows, drawn, planned)
         share = drawn.probabilities * planned / drawn.sizes
+        first = pl.Series(drawn.probabilities[second.cluster], dtype=pl.Float64)
         short = int(np.count_nonzero(drawn.sizes < self.rows_per_cluster))
         notes = [f"{short:,} of the drawn clusters have fewer than {self.rows_per_cluster:,} rows."] if short else []
         return Choice(
-            chosen_rows(second.ordinals, share[second.cluster], cluster=second.names),
+            chosen_rows(second.ordinals, share[second.cluster], cluster=second.names, cluster_probability=first),
             rows.count,
             facts=self.facts_on_clusters(every, drawn),
             notes=[*self.notes_on_clusters(every), *notes],
