@@ -21,7 +21,7 @@ from artifact_pipelines.catalog.materialization_rows import (
 )
 from artifact_pipelines.catalog.tables import materializations
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.core.types import Materialization
 
 _TABLE = materializations.c
 _ID = _TABLE.materialization_id
@@ -125,7 +125,7 @@ class CandidateCatalog(CatalogSection):
                 raise missing_version(connection, asset, partition, version)
             this = _ID.in_([made.materialization_id])
             is_current = connection.execute(sa.select(_TABLE.is_current).where(this)).scalar_one()
-            if made.publication == Publication.PUBLISHED and not is_current:
+            if made.publication.was_published and not is_current:
                 undo = f"`artifact-pipelines rollback {asset} --to {version}` makes an older version current again"
                 expected = f"a candidate or a rejected version ({undo})"
                 raise InvalidArgumentError("version", version, expected)

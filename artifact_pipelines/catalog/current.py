@@ -4,6 +4,7 @@ One idea: at most one materialization of an asset or partition is current, and c
 Every function runs inside the caller's transaction, which has locked the asset.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ _TABLE = materializations.c
 _ID = _TABLE.materialization_id
 # Written out, not as a parameter: otherwise the index of candidates does not serve.
 IS_CANDIDATE = _TABLE.publication == sa.literal_column("'candidate'")
+IS_WITHDRAWN = _TABLE.publication == sa.literal_column("'withdrawn'")
+WAS_NEVER_CURRENT = sa.and_(IS_WITHDRAWN, _TABLE.current_since.is_(None))
+"""True for the materialization of a run that made withdrawn content again."""
 IS_NOT_REJECTED = _TABLE.publication != Publication.REJECTED
 
 PUBLISH_AFTER = "publish_after"
@@ -74,6 +78,23 @@ def insert_candidate(
     return made
 
 
+def insert_withdrawn(connection: sa.Connection, values: Mapping[str, Any]) -> Any:
+    """Insert a materialization whose content is that of a withdrawn version, which stays withdrawn."""
+    state = {"publication": Publication.WITHDRAWN, "publication_reason": "the same content was made again"}
+    [made] = _INSERT.run(connection, **{**values, "is_current": False, **state})
+    return made
+
+
+def stays_withdrawn(made: Materialization, current: int) -> str:
+    """Return what became of content that a run made although it is withdrawn."""
+    partition = "" if made.partition is None else f" --partition {shlex.quote(made.partition)}"
+    undo = f"`artifact-pipelines rollback {made.asset} --to {made.version}{partition}`"
+    return (
+        f"this run made the content of version {made.version} again, which a rollback has withdrawn. Version {current} "
+        f"stays current; {undo} makes version {made.version} current"
+    )
+
+
 def waits_for(checks: Sequence[str]) -> str:
     """Return why a candidate is not published yet."""
     what = f"checks {', '.join(checks)} are" if len(checks) > 1 else f"check {checks[0]} is"
@@ -89,6 +110,7 @@ def make_current(connection: sa.Connection, made: Materialization, reason: str |
     """Publish a candidate or rejected materialization: it replaces the current one and supersedes older candidates."""
     _replace_current(connection, of_asset(made.asset, made.partition), made.version, made.materialization_id)
     values = {"is_current": True, "current_since": utc_now(), "current_until": None}
+    _reinstate(connection, of_asset(made.asset, made.partition), made.version)
     _update(connection, made, **values, publication=Publication.PUBLISHED, publication_reason=reason)
     dataset = made.metadata.get(DATASET)
     if dataset is not None:
@@ -138,19 +160,38 @@ def roll_back(connection: sa.Connection, asset: str, version: int, partition: st
     found = connection.execute(kept.order_by(_ID.desc())).all()
     if not found:
         raise missing_version(connection, asset, partition, version)
-    published = [row for row in found if row.publication == Publication.PUBLISHED]
+    published = [row for row in found if Publication(row.publication).was_published]
     if not published:
         publish = f"`artifact-pipelines publish {asset} --version {version}`"
         expected = f"that of a published version ({publish} makes current what is {found[0].publication})"
         raise InvalidArgumentError("version", version, expected)
     current = connection.execute(sa.select(_ID, _TABLE.version).where(*which, _TABLE.is_current)).first()
+    withdrawn = None
     if current is not None and current.version == version:
         now, is_new = current.materialization_id, False
     else:
+        if current is not None and current.version > version:
+            withdrawn = current.version
+            _withdraw(connection, which, withdrawn, version)
+        _reinstate(connection, which, version)
         _replace_current(connection, which, version)
         now, is_new = insert_copy(connection, published[0].materialization_id), True
     source = next((row for row in published if row.run_id), published[-1]).materialization_id
-    return Rollback(materialization_of(connection, now), materialization_of(connection, source), is_new)
+    return Rollback(materialization_of(connection, now), materialization_of(connection, source), is_new, withdrawn)
+
+
+def _withdraw(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], version: int, target: int) -> None:
+    """Withdraw a version: a run that makes its content again does not make it current."""
+    rows = sa.update(materializations).where(*which, _TABLE.version == version)
+    rows = rows.where(_TABLE.publication == Publication.PUBLISHED)
+    reason = f"by a rollback to version {target}"
+    connection.execute(rows.values(publication=Publication.WITHDRAWN, publication_reason=reason))
+
+
+def _reinstate(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]], version: int) -> None:
+    """Take back that a version was withdrawn."""
+    rows = sa.update(materializations).where(*which, IS_WITHDRAWN, _TABLE.version == version)
+    connection.execute(rows.values(publication=Publication.PUBLISHED, publication_reason=None))
 
 
 def insert_dataset_version(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.current import IS_CANDIDATE, IS_NOT_REJECTED, roll_back
+from artifact_pipelines.catalog.current import IS_CANDIDATE, IS_NOT_REJECTED, WAS_NEVER_CURRENT, roll_back
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.exceptions import (
     NeverMaterializedError,
@@ -93,7 +93,9 @@ class MaterializationCatalog(CatalogSection):
         """Make a kept version current: a new materialization of it, with its number, files, data version and inputs.
 
         The new materialization belongs to no run, so no run takes it for its own; only the output of an op stays its
-        run's. If the version is current already, nothing changes.
+        run's. If the version is current already, nothing changes. A later version that was current until now is
+        withdrawn: a run that makes its content again leaves the older version current, until a rollback to the
+        withdrawn one takes that back.
 
         Raises:
             UnknownVersionError: No materialization of that number is kept.
@@ -229,7 +231,7 @@ class MaterializationCatalog(CatalogSection):
 
 
 def _of_run(run_id: str, to_check: bool) -> list[sa.ColumnElement[bool]]:
-    of_run = [materializations.c.run_id == run_id, *_IS_HELD]
+    of_run = [materializations.c.run_id == run_id, *_IS_HELD, ~WAS_NEVER_CURRENT]
     return of_run if to_check else [*of_run, IS_NOT_REJECTED]
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.current import CONTENT, insert_candidate, insert_current, insert_dataset_version
+from artifact_pipelines.catalog.current import (
+    CONTENT,
+    IS_WITHDRAWN,
+    insert_candidate,
+    insert_current,
+    insert_dataset_version,
+    insert_withdrawn,
+    stays_withdrawn,
+)
 from artifact_pipelines.catalog.exceptions import OvertakenError
 from artifact_pipelines.catalog.files import TYPES, make_lasting, note_put
 from artifact_pipelines.catalog.hot_path import Prepared
@@ -14,6 +22,8 @@ from artifact_pipelines.catalog.materialization_rows import (
     holder_of,
     lock_asset,
     materialization_of,
+    newest,
+    of_asset,
     with_files,
 )
 from artifact_pipelines.catalog.tables import (
@@ -32,6 +42,7 @@ from artifact_pipelines.core.types import (
     LoadedInput,
     Materialization,
     MaterializationFacts,
+    Publication,
 )
 
 _INSERT_FILE = Prepared(sa.insert(materialization_files))
@@ -61,7 +72,7 @@ def record_all(
         own = [_as_stored(lease) if lease.file.file_id in put else lease for lease in leases]
         recorded.append((_record(connection, facts, own), own))
         put.update(lease.file.file_id for lease in leases)
-    return _settled(connection, recorded)
+    return [_kept(connection, made) for made in _settled(connection, recorded)]
 
 
 def remember_policies(connection: sa.Connection, policies: Mapping[str, RetentionPolicy | None]) -> None:
@@ -83,14 +94,15 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
         [before] = _BEFORE_OF_PARTITION.run(connection, asset=facts.asset, partition=facts.partition)
     if facts.made_after not in (None, before.materialization_id or 0):
         raise OvertakenError(facts.asset, facts.partition)
-    is_changed = before.version is None or not (
-        before.data_version == facts.data_version
-        # A data version that is the run's ID says nothing about the content: each run makes a new version.
-        or (facts.data_version != facts.run_id and _has_content(connection, before.materialization_id, facts, leases))
+    is_changed = before.version is None or not _is_same(connection, before, facts, leases)
+    withdrawn = (
+        _withdrawn(connection, facts, leases) if is_changed and before.version and before.has_withdrawn else None
     )
-    version = (before.highest or 0) + 1 if is_changed else before.version
+    version = withdrawn or ((before.highest or 0) + 1 if is_changed else before.version)
     values = _values(facts, leases, version, before.now)
-    if is_changed and facts.publish_after:
+    if withdrawn is not None:
+        made = insert_withdrawn(connection, values)
+    elif is_changed and facts.publish_after:
         made = insert_candidate(connection, values, facts.publish_after, facts.dataset)
     else:
         made = insert_current(connection, values, replaces=before.version is not None or before.has_candidates)
@@ -103,24 +115,54 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     return made
 
 
+def _is_same(connection: sa.Connection, made: Any, facts: MaterializationFacts, leases: Sequence[Lease]) -> bool:
+    """True if the content of a materialization is what is recorded now."""
+    return bool(
+        made.data_version == facts.data_version
+        # A data version that is the run's ID says nothing about the content: each run makes a new version.
+        or (facts.data_version != facts.run_id and _has_content(connection, made.materialization_id, facts, leases))
+    )
+
+
+def _withdrawn(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> int | None:
+    """Return the withdrawn version that has this content; None: there is none."""
+    columns = (materializations.c.materialization_id, materializations.c.version, materializations.c.data_version)
+    rows = sa.select(*columns).where(*of_asset(facts.asset, facts.partition), IS_WITHDRAWN)
+    rows = rows.order_by(materializations.c.materialization_id.desc())
+    found = connection.execute(rows).all()
+    return next((row.version for row in found if _is_same(connection, row, facts, leases)), None)
+
+
+def _kept(connection: sa.Connection, made: Materialization) -> Materialization:
+    """Return what readers get after a write: the materialization, or the current one if it is withdrawn."""
+    if made.publication != Publication.WITHDRAWN:
+        return made
+    current = newest(connection, [*of_asset(made.asset, made.partition), materializations.c.is_current])
+    assert current is not None  # the transaction has locked the asset
+    return dataclasses.replace(current, publication_reason=stays_withdrawn(made, current.version))
+
+
 def _before(is_partitioned: bool) -> sa.Select[Any]:
-    """Select the state of an asset or partition: highest version, what is current, whether candidates wait."""
+    """Select the state of an asset or partition: highest version, what is current, what waits or is withdrawn."""
 
     def of_it(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         partition = table.c.partition_key
         is_it = partition == sa.bindparam("partition") if is_partitioned else partition.is_(None)
         return [table.c.asset_key == sa.bindparam("asset"), is_it]
 
-    current, any_of_it, waiting = (materializations.alias(name) for name in ("current", "any_of_it", "waiting"))
+    names = ("current", "any_of_it", "waiting", "withdrawn")
+    current, any_of_it, waiting, withdrawn = (materializations.alias(name) for name in names)
     # Ordered by the one partition too: PostgreSQL walks an index only in an order that is the index's own.
     order = (any_of_it.c.partition_key.desc(), any_of_it.c.version.desc())
     highest = sa.select(any_of_it.c.version).where(*of_it(any_of_it)).order_by(*order).limit(1).scalar_subquery()
     has_candidates = sa.exists().where(*of_it(waiting), waiting.c.publication == sa.literal_column("'candidate'"))
+    has_withdrawn = sa.exists().where(*of_it(withdrawn), withdrawn.c.publication == sa.literal_column("'withdrawn'"))
     time = sa.select(utc_now().label("now")).subquery("time")
     return sa.select(
         time.c.now,
         highest.label("highest"),
         has_candidates.label("has_candidates"),
+        has_withdrawn.label("has_withdrawn"),
         current.c.materialization_id,
         current.c.version,
         current.c.data_version,

@@ -164,6 +164,8 @@ _SINCE = ("partition_key", "current_since", "materialization_id")
 _partial_index("current_since", _MADE.current_since.is_not(None), *_SINCE)
 # Hardly ever any rows, and every load and sensor tick asks.
 _partial_index("candidates", _MADE.publication == sa.literal_column("'candidate'"), "partition_key")
+# Few rows, and every write of changed content asks.
+_partial_index("withdrawn", _MADE.publication == sa.literal_column("'withdrawn'"), "partition_key")
 
 tags = sa.Table(
     "tags",

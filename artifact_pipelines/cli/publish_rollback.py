@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -52,7 +53,8 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
 def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> None:
     """Make an older version of ASSET current again.
 
-    No bytes move. The command reports to Dagster, which then shows assets made from other versions as stale. If the
+    The later version is withdrawn: no schedule, sensor or run that makes the same content makes it current again. No
+    bytes move. The command reports to Dagster, which then shows assets made from other versions as stale. If the
     report fails, run the same command again. Outputs of ops are not reported.
     """
     with open_store() as store:
@@ -60,6 +62,8 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
         if not as_json:
             verb = "is current again" if done.is_new else "is already current"
             click.echo(f"{_name(asset, partition)} version {version} {verb}.")
+            if done.withdrawn is not None:
+                click.echo(_withdrawn(asset, partition, done.withdrawn))
         uri, is_op = store.uri(done.now.file.file_id), done.now.is_op_output
         is_reported = not is_op and _report_to_dagster(
             lambda reports, instance: reports.report_rollback(instance, done, uri)
@@ -67,9 +71,24 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
     if as_json:
         facts = {"version": done.now.version, "file_id": done.now.file.file_id, "data_version": done.now.data_version}
         return print_json(
-            {"asset": asset, "partition": partition, **facts, "changed": done.is_new, "reported": is_reported}
+            {
+                "asset": asset,
+                "partition": partition,
+                **facts,
+                "changed": done.is_new,
+                "withdrawn": done.withdrawn,
+                "reported": is_reported,
+            }
         )
     return click.echo(_IS_OP if is_op else _REPORTED[is_reported])
+
+
+def _withdrawn(asset: str, partition: str | None, version: int) -> str:
+    of_partition = "" if partition is None else f" --partition {shlex.quote(partition)}"
+    return (
+        f"Version {version} is withdrawn: runs that make its content again do not make it current. "
+        f"To undo: artifact-pipelines rollback {asset} --to {version}{of_partition}"
+    )
 
 
 def _name(asset: str, partition: str | None) -> str:

@@ -134,11 +134,17 @@ CONTAINER = "container"
 
 
 class Publication(enum.StrEnum):
-    """State of a materialization on its way to become current: a candidate not yet, a rejected one never."""
+    """State of a materialization: published, a candidate for it, rejected by its checks, or withdrawn by a rollback."""
 
     PUBLISHED = "published"
     CANDIDATE = "candidate"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def was_published(self) -> bool:
+        """True if it is or was published."""
+        return self in (Publication.PUBLISHED, Publication.WITHDRAWN)
 
 
 SOURCE = "source"
@@ -293,11 +299,13 @@ class Rollback:
     Attributes:
         source: The newest materialization of that version that a run made.
         is_new: True if something changed; False if that version was current already.
+        withdrawn: The version that was rolled back from, if it is the later one: runs do not make it current again.
     """
 
     now: Materialization
     source: Materialization
     is_new: bool
+    withdrawn: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

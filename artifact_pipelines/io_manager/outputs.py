@@ -54,6 +54,9 @@ _Put = tuple[Sequence[Lease], MaterializationFacts, Mapping[str, Any]]
 Written = tuple[Materialization, Metadata]
 """A materialization, and its metadata for Dagster."""
 
+WITHDRAWN = "artifact/withdrawn"
+"""Key in the metadata of a write whose content a rollback has withdrawn: what became of it."""
+
 MOST_NAME_BYTES = 2_500
 """Limit of asset key and partition key together: PostgreSQL's indexes hold 2,704 bytes."""
 
@@ -171,7 +174,10 @@ class OutputWriter:
         self._run_end.check(asked.step)
         records = holding.settle_with(lambda _: self._catalog.materializations.record_all(new, policies))
         written = []
-        for (leases, _, facts), inputs, record in zip(put, made_from, records, strict=True):
+        for (leases, described, facts), inputs, record in zip(put, made_from, records, strict=True):
+            if record.data_version != described.data_version:
+                written.append((record, self._kept_metadata(record)))
+                continue
             # A new file may be empty.
             was_stored = all(x.file.state != FileState.PENDING or x.file.size_bytes > 0 for x in leases)
             is_duplicate = not record.bytes_added and was_stored
@@ -179,6 +185,12 @@ class OutputWriter:
             metadata = materialization_metadata(record, uri, facts, is_duplicate) | inputs_metadata(inputs)
             written.append((record, metadata))
         return written
+
+    def _kept_metadata(self, kept: Materialization) -> Metadata:
+        """Return the metadata of a current version that stays so: the content that was written is withdrawn."""
+        facts = {} if kept.row_count is None else {"row_count": kept.row_count}
+        metadata = materialization_metadata(kept, self._producer.location(kept.file), facts, is_duplicate=True)
+        return {**metadata, WITHDRAWN: dg.MetadataValue.text(str(kept.publication_reason))}
 
 
 def report_written(context: dg.OutputContext, asked: OutputAsked, written: Sequence[Written]) -> None:
@@ -189,6 +201,8 @@ def report_written(context: dg.OutputContext, asked: OutputAsked, written: Seque
     """
     step, key = asked.step, asked.key
     for record, metadata in written:
+        if WITHDRAWN in metadata:
+            context.log.warning(f"{asked.asset}: {record.publication_reason}.")
         if len(written) == 1:
             context.add_output_metadata(metadata)
         elif step is not None:

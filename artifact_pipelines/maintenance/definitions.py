@@ -5,14 +5,17 @@ from collections.abc import Iterable
 import dagster as dg
 import pydantic
 
+from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.io_manager.runless_reports import report_rollback
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup
 from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 from artifact_pipelines.maintenance.orphans import MAX_SHARE
 from artifact_pipelines.maintenance.sensors import artifact_dead_runs, artifact_publisher, artifact_wipes
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 _ROWS_SHOWN = 500
 
@@ -54,6 +57,41 @@ class CleanUpConfig(dg.Config):
     )
 
 
+class RollbackConfig(dg.Config):
+    """Which version becomes current again."""
+
+    asset: str = pydantic.Field(description="Asset key, such as flights/table.")
+    to_version: int = pydantic.Field(gt=0, description="Number of the version, which its asset page shows.")
+    partition: str | None = pydantic.Field(default=None, description="Partition key of a partitioned asset.")
+
+
+@dg.op(description="Makes an older version of an asset current again, and withdraws the later one.")
+def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, artifact_store: ArtifactStore) -> None:
+    """Do what `artifact-pipelines rollback` does, and report it to Dagster."""
+    with failures_explained(), artifact_store.open() as (catalog, backend):
+        producer = ArtifactProducer(catalog.files, backend)
+        found = catalog.materializations.version(config.asset, config.to_version, config.partition)
+        uri, *_ = [producer.uri(file) for file in found.files]  # an error if bytes are missing, before any change
+        done = catalog.materializations.roll_back(config.asset, config.to_version, config.partition)
+        if not done.now.is_op_output:
+            report_rollback(context.instance, done, uri)
+    withdrawn = f"; version {done.withdrawn} is withdrawn" if done.withdrawn else ""
+    name = VersionName(config.asset, config.partition, config.to_version)
+    context.log.info(f"{name} is current{withdrawn}. To undo, run this job with to_version: {done.withdrawn or '…'}.")
+
+
+@dg.job(
+    name="artifact_rollback",
+    description=(
+        "Makes an older version of an asset current again; no bytes move. The later version is withdrawn: no "
+        "schedule, sensor or run makes its content current again, until a rollback goes back to it."
+    ),
+)
+def rollback_job() -> None:
+    """Roll an asset back from the Dagster UI."""
+    roll_back_asset()
+
+
 def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg.Definitions:
     """Return definitions that a project merges into its own to keep its store in order.
 
@@ -77,7 +115,7 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
     return dg.Definitions(
         assets=[ARTIFACT_STORE, catalog_backup],
         asset_checks=[bytes_intact],
-        jobs=[verification_job, clean_up_job],
+        jobs=[verification_job, clean_up_job, rollback_job],
         schedules=[verification_schedule, backup_schedule, clean_up_schedule],
         sensors=[artifact_publisher, artifact_wipes, artifact_dead_runs],
         resources={"artifact_store": store},

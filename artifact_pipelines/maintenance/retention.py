@@ -45,8 +45,8 @@ def decide(versions: Sequence[Version], policy: RetentionPolicy | None, now: dat
     """
     newest_first = sorted(versions, key=lambda v: v.name.version, reverse=True)
     remaining = [version for version in newest_first if not version.is_wiped]
-    published = [version for version in remaining if version.publication == Publication.PUBLISHED]
-    others = [version for version in remaining if version.publication != Publication.PUBLISHED]
+    published = [version for version in remaining if version.publication.was_published]
+    others = [version for version in remaining if not version.publication.was_published]
     by_rule = (
         {**dict(_kept_by_rule(published, policy, now)), **dict(_kept_by_rule(others, policy, now))} if policy else {}
     )

@@ -54,7 +54,56 @@ def test_next_change_after_a_rollback_gets_a_new_number(catalog: Catalog) -> Non
         record(catalog, letter)
     catalog.materializations.roll_back(TABLE, 1)
     assert record(catalog, "a").version == 1
-    assert record(catalog, "b").version == 3, "numbers count changes, and no number is used twice"
+    assert record(catalog, "c").version == 3, "numbers count changes, and no number is used twice"
+
+
+@pytest.mark.parametrize("partition", [None, "mon"])
+def test_content_that_was_rolled_back_from_stays_withdrawn_when_a_run_makes_it_again(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    for letter in "ab":
+        record(catalog, letter, partition=partition)
+    assert catalog.materializations.roll_back(TABLE, 1, partition).withdrawn == 2
+    kept = record(catalog, "b", partition=partition, run_id="nightly")
+    undo = f"rollback {TABLE} --to 2" + (" --partition mon" if partition else "")
+    assert (kept.version, undo in str(kept.publication_reason)) == (1, True)
+    assert catalog.materializations.current(TABLE, partition).version == 1
+    assert catalog.materializations.find(TABLE, [partition], run_id="nightly")[partition].version == 1
+    made, *_ = catalog.materializations.history(TABLE, partition)
+    assert (made.version, made.publication, made.run_id) == (2, Publication.WITHDRAWN, "nightly")
+    assert record(catalog, "c", partition=partition).version == 3
+    assert record(catalog, "b", partition=partition).version == 3, "it is withdrawn whatever else is current"
+    assert counts_agree(engine)
+
+
+def test_rollback_to_a_withdrawn_version_takes_the_withdrawal_back(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.materializations.roll_back(TABLE, 1)
+    record(catalog, "b")
+    assert catalog.materializations.roll_back(TABLE, 2).withdrawn is None
+    assert catalog.materializations.current(TABLE).version == 2
+    assert {made.publication for made in catalog.materializations.history(TABLE)} == {Publication.PUBLISHED}
+    assert record(catalog, "a").version == 3, "version 1 was never withdrawn"
+    assert record(catalog, "b").version == 4
+
+
+def test_withdrawn_content_becomes_current_by_publishing_it_or_after_a_wipe(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.materializations.roll_back(TABLE, 1)
+    with pytest.raises(InvalidArgumentError, match="rollback"):
+        catalog.candidates.publish_version(TABLE, 2)
+    catalog.retention.wipe(TABLE)
+    assert record(catalog, "b").publication == Publication.PUBLISHED
+
+
+def test_content_that_was_rolled_back_from_waits_for_no_check(catalog: Catalog) -> None:
+    for letter in "ab":
+        record(catalog, letter)
+    catalog.materializations.roll_back(TABLE, 1)
+    assert record(catalog, "b", publish_after=("rows",)).version == 1
+    assert catalog.candidates.waiting() == []
 
 
 def test_source_of_a_second_rollback_is_the_materialization_of_the_run(catalog: Catalog) -> None:
@@ -67,9 +116,10 @@ def test_source_of_a_second_rollback_is_the_materialization_of_the_run(catalog: 
 
 def test_run_does_not_read_a_rollback_as_its_own_write(catalog: Catalog) -> None:
     record(catalog, "a", run_id="one")
-    second = record(catalog, "b", run_id="two")
+    record(catalog, "b", run_id="two")
     catalog.materializations.roll_back(TABLE, 1)
     find = catalog.materializations.find
+    second = catalog.materializations.version(TABLE, 2)  # withdrawn by now
     assert find(TABLE, [None], run_id="two") == {None: second}
     assert find(TABLE, [None])[None].version == 1
     assert find(TABLE, [None], Selection(as_of=second.created_at)) == {None: second}

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -222,8 +223,32 @@ def test_rollback_prints_json_for_programs(project: Project) -> None:
         "file_id": 1,
         "data_version": project.catalog.materializations.version("a", 1, project.partition).data_version,
         "changed": True,
+        "withdrawn": 2,
         "reported": True,
     }
+
+
+def test_run_that_makes_withdrawn_content_again_leaves_the_older_version_current_and_says_so(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in ("one", "two"):
+        project.make(value, "a", "b")
+    project.requested()
+    printed = project.roll_back(1)
+    of_partition = f" --partition {shlex.quote(project.partition)}" if project.partition else ""
+    assert "Version 2 is withdrawn" in printed
+    assert f"To undo: artifact-pipelines rollback a --to 2{of_partition}" in printed
+    project.make("one", "b")
+    project.requested()
+    assert project.make("two", "a", "b").output_for_node("b") == "ONE", "a step of the same run reads what is current"
+    said = project.reported().metadata
+    assert (said["artifact/version"].value, said["artifact/file_id"].value) == (1, 1)
+    assert "made the content of version 2 again" in str(said["artifact/withdrawn"].value)
+    assert "which a rollback has withdrawn" in capsys.readouterr().err
+    assert project.requested() == []
+    assert not project.is_stale("b")
+    assert "version 2 is current again" in project.roll_back(2)
+    assert project.catalog.materializations.current("a", project.partition).version == 2
 
 
 def test_rollback_to_a_missing_version_or_to_missing_bytes_is_refused(project: Project, back_door: BackDoor) -> None:

@@ -94,6 +94,19 @@ def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in output.step_output_data.metadata.items()}
 
 
+def test_job_makes_an_older_version_current_and_reports_it(project: Project) -> None:
+    for _ in range(2):
+        project.make("runs")
+    job = project.definitions.resolve_job_def("artifact_rollback")
+    run_config = {"ops": {"roll_back_asset": {"config": {"asset": "runs", "to_version": 1}}}}
+    assert job.execute_in_process(run_config=run_config, instance=project.instance).success
+    assert project.versions("runs") == [1, 2, 1]
+    event = project.instance.get_latest_materialization_event(dg.AssetKey("runs"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["artifact/rolled_back_to"].value == 1
+
+
 def test_declared_retention_policy_is_recorded(project: Project) -> None:
     project.make("runs")
     assert project.catalog.retention.policies() == {"runs": RetentionPolicy(keep_last=1)}

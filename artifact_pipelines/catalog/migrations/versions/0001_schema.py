@@ -120,7 +120,8 @@ def upgrade(op: Operations) -> None:
         ),
         sa.Column("is_op_output", sa.Boolean(), nullable=False, comment="made by an op that is no asset"),
         sa.CheckConstraint(
-            "publication IN ('published', 'candidate', 'rejected')", name=op.f("ck_materializations_publication_known")
+            "publication IN ('published', 'candidate', 'rejected', 'withdrawn')",
+            name=op.f("ck_materializations_publication_known"),
         ),
         sa.PrimaryKeyConstraint("materialization_id", name=op.f("pk_materializations")),
         sqlite_autoincrement=True,
@@ -157,6 +158,13 @@ def upgrade(op: Operations) -> None:
         ["asset_key", "partition_key"],
         sqlite_where=sa.text("publication = 'candidate'"),
         postgresql_where=sa.text("publication = 'candidate'"),
+    )
+    op.create_index(
+        "ix_materializations_withdrawn",
+        "materializations",
+        ["asset_key", "partition_key"],
+        sqlite_where=sa.text("publication = 'withdrawn'"),
+        postgresql_where=sa.text("publication = 'withdrawn'"),
     )
     op.create_index(
         "ix_materializations_current",
