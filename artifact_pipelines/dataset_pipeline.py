@@ -242,7 +242,7 @@ class DatasetPipeline(dg.Component, dg.Model):
     def definitions(self) -> dg.Definitions:
         """Return the dataset's assets, sensors, job and schedule.
 
-        They require the resources `artifact_io_manager` and `landing_zone`.
+        They require the resources `artifact_io_manager`, `artifact_store` and `landing_zone`.
         """
         shared: dict[str, Any] = {
             "group_name": self.name,

@@ -1,32 +1,39 @@
 """The asset of an analysis of any kind."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
+from artifact_pipelines.analysis.memory import ANSWERED_FROM, noted, noted_again, noted_checks, question_of, recall
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.core.types import LoadedInput, Materialization
-from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
+from artifact_pipelines.io_manager.outputs import KnownAnswer
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
 
 ANSWER_METADATA_KEY = "artifact/answer"
+REMEMBER_TAG = "artifact/remember"
+"""Tag of a run: `false` computes every answer again."""
 _ARTIFACT = dg.PythonObjectDagsterType(Artifact)
+_Results = Iterator[dg.Output[Any] | dg.AssetCheckResult]
 
 
 def build_analysis_asset(
     dataset: str, analysis: str, kind: IAnalysisKind, attributes: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """Return the asset that answers an analysis. If the kind compares versions, it requires `artifact_store`."""
+    """Return the asset that answers an analysis. It requires `artifact_store`."""
     asset_key = dg.AssetKey([dataset, "analyses", analysis])
     inputs = kind.inputs(dataset)
 
@@ -37,22 +44,27 @@ def build_analysis_asset(
         kinds={"parquet", *kind.ENGINES},
         code_version=kind.code_version(),
         check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in kind.checks()],
-        required_resource_keys={"artifact_store"} if kind.compares() else set(),
+        required_resource_keys={"artifact_store"},
         **attributes,
     )
-    def answer(
-        context: dg.AssetExecutionContext, **artifacts: Artifact
-    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+    def answer(context: dg.AssetExecutionContext, **artifacts: Artifact) -> _Results:
         with failures_explained(), ExitStack() as stack:
-            found_inputs = {name: artifacts[_argument(name)] for name in inputs}
-            files = {name: stack.enter_context(verified_path(each)) for name, each in found_inputs.items()}
-            made = {name: each.materialization for name, each in found_inputs.items()}
-            if kind.compares():
-                before = stack.enter_context(_version_before(context, made[next(iter(inputs))]))
-                if before:
-                    made[BEFORE], files[BEFORE] = before
-            found = stack.enter_context(kind.answer({name: _table(file, made[name]) for name, file in files.items()}))
-            yield from _outputs(found, files)
+            store: ArtifactStore = context.resources.artifact_store
+            catalog, backend = stack.enter_context(store.open())
+            producer = ArtifactProducer(catalog.files, backend)
+            tables = {name: artifacts[_argument(name)] for name in inputs}
+            if kind.compares() and (before := _version_before(context, catalog, tables)):
+                tables[BEFORE] = producer.artifact(before.file, before)
+            question = question_of(kind, dataset, tables)
+            if question and kind.remember and context.run.tags.get(REMEMBER_TAG) != "false":
+                holding = stack.enter_context(producer.holding(is_brief=True))
+                if known := recall(catalog, holding, question):
+                    yield from _outputs(KnownAnswer(known), noted_again(known), question)
+                    return
+            files = {name: stack.enter_context(verified_path(each)) for name, each in tables.items()}
+            asked = {name: _table(file, kind, tables[name]) for name, file in files.items()}
+            found = stack.enter_context(kind.answer(asked))
+            yield from _outputs(_rows(found, files), noted(found) if isinstance(found, Answer) else {}, question)
 
     return answer
 
@@ -62,43 +74,50 @@ def _argument(name: str) -> str:
     return name.replace(".", "__")
 
 
-@contextmanager
 def _version_before(
-    context: dg.AssetExecutionContext, made: Materialization | None
-) -> Iterator[tuple[Materialization, VerifiedPath] | None]:
-    store: ArtifactStore = context.resources.artifact_store
-    with store.open() as (catalog, backend):
-        before = catalog.materializations.version_before(made) if made else None
-        if before is None:
-            yield None
-            return
+    context: dg.AssetExecutionContext, catalog: Catalog, tables: Mapping[str, Artifact]
+) -> Materialization | None:
+    """Return the version before of the first table, noted as an input; None: there is none."""
+    made = next(iter(tables.values())).materialization
+    before = catalog.materializations.version_before(made) if made else None
+    if before:
         note_inputs(context, catalog, [LoadedInput.of(before)])
-        with verified_path(ArtifactProducer(catalog.files, backend).artifact(before.file, before)) as file:
-            yield before, file
+    return before
 
 
-def _table(file: VerifiedPath, made: Materialization | None) -> Table:
-    return Table(file.path, made.asset, made.version, made.source) if made else Table(file.path)
+def _table(file: VerifiedPath, kind: IAnalysisKind, artifact: Artifact) -> Table:
+    made = artifact.materialization
+    if made is None or kind.READS_ROWS_ONLY:
+        return Table(file.path)
+    return Table(file.path, made.asset, made.version, made.source)
 
 
-def _outputs(found: Any, files: Mapping[str, VerifiedPath]) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
-    if isinstance(found, pa.RecordBatchReader):
-        for file in files.values():
-            found = file.batches(found)
-        yield dg.Output(found)
-        return
+def _rows(found: Any, files: Mapping[str, VerifiedPath]) -> Any:
+    """Return the rows of an answer; no row of damaged tables is stored."""
     for file in files.values():
-        file.check()  # before the answer is stored, not after
-    if not isinstance(found, Answer):
-        yield dg.Output(found)
-        return
-    yield dg.Output(found.rows, metadata=_metadata(found))
-    yield from map(reported, found.checks)
+        if isinstance(found, pa.RecordBatchReader):
+            found = file.batches(found)
+        else:
+            file.check()
+    return found.rows if isinstance(found, Answer) else found
 
 
-def _metadata(found: Answer) -> dict[str, Any]:
-    """Return what the asset's page shows, and what the report reads back from the catalog."""
-    page = "\n\n".join(filter(None, (images(found.charts), found.page)))
-    charts = [each.to_json() for each in found.charts]
-    noted = {"page": found.page, "figures": dict(found.figures), "charts": charts}
-    return {ANSWER_METADATA_KEY: dg.MetadataValue.md(page), SOURCE_METADATA_KEY: noted, **found.figures}
+def _outputs(value: Any, note: Mapping[str, Any], question: str | None) -> _Results:
+    yield dg.Output(value, metadata=_metadata(note, question))
+    yield from map(reported, noted_checks(note))
+
+
+def _metadata(note: Mapping[str, Any], question: str | None) -> dict[str, Any]:
+    """Return what the asset's page shows, and what the report and the memory read back from the catalog."""
+    shown: dict[str, Any] = {}
+    if "page" in note:
+        charts = images(map(Chart.from_json, note["charts"]))
+        shown[ANSWER_METADATA_KEY] = dg.MetadataValue.md("\n\n".join(filter(None, (charts, note["page"]))))
+    shown |= note.get("figures", {})
+    if ANSWERED_FROM in note:
+        shown[f"artifact/{ANSWERED_FROM}"] = dg.MetadataValue.text(note[ANSWERED_FROM])
+    if note:
+        shown[SOURCE_METADATA_KEY] = dict(note)
+    if question:
+        shown[QUESTION_METADATA_KEY] = question
+    return shown

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 import pyarrow as pa
+import pydantic
 
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.core.check_results import CheckResult
@@ -72,10 +73,17 @@ class IAnalysisKind(Declaration, abc.ABC):
 
     Attributes:
         ENGINES: Labels for the asset in the Dagster UI, such as `polars`.
+        READS_ROWS_ONLY: True: of a table the answer depends on its rows alone. Then a `Table` has nothing but its
+            path, and equal tables of any asset and version have one answer.
     """
 
     TAG: ClassVar[str] = "kind"
     ENGINES: ClassVar[frozenset[str]]
+    UNVERSIONED: ClassVar[frozenset[str]] = frozenset({"remember"})
+    READS_ROWS_ONLY: ClassVar[bool] = False
+    remember: bool = pydantic.Field(
+        default=True, description="False: an answer that is stored already is computed again."
+    )
 
     @abc.abstractmethod
     def description(self, dataset: str) -> str:
@@ -83,6 +91,10 @@ class IAnalysisKind(Declaration, abc.ABC):
 
     def check(self, dataset: DeclaredDataset) -> None:
         """Raise `UsageError` if it can never be answered, as far as the dataset's declaration shows that."""
+
+    def is_repeatable(self) -> bool:
+        """True if the same tables always have the same answer; else it depends on the time or on chance."""
+        return True
 
     def inputs(self, dataset: str) -> Mapping[str, str]:
         """Return the asset keys of the tables that it reads, by name; the first is the one that it is about."""

@@ -220,6 +220,12 @@ class MaterializationCatalog(CatalogSection):
             return next(iter(select_materializations(connection, older, 1, order=(_VERSION.desc(), _ID.desc()))), None)
 
     @retried
+    def find_answer(self, question: str) -> Materialization | None:
+        """Return the newest materialization that answers a question and whose files exist; None: there is none."""
+        with reading(self._engine) as connection:
+            return newest(connection, [materializations.c.question == question, _HAS_ITS_FILES])
+
+    @retried
     def list_current(self, limit: int = 1000, with_ops: bool = False) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name.
 

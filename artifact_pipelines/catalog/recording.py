@@ -189,7 +189,7 @@ def _values(facts: MaterializationFacts, leases: Sequence[Lease], version: int, 
         "bytes_added": sum(x.file.size_bytes for x in leases if x.file.state == FileState.PENDING),
         "metadata": dict(facts.metadata),
         "created_at": now,
-        **{name: getattr(facts, name) for name in (*CONTENT, "run_id", "step_key")},
+        **{name: getattr(facts, name) for name in (*CONTENT, "run_id", "step_key", "question")},
     }
 
 

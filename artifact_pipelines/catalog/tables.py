@@ -133,6 +133,7 @@ materializations = sa.Table(
     sa.Column("current_since", UtcDateTime, comment="when it became current; null: never"),
     sa.Column("current_until", UtcDateTime, comment="when a wipe or release ended that; else null"),
     sa.Column("is_op_output", sa.Boolean, nullable=False, comment="made by an op that is no asset"),
+    sa.Column("question", sa.String(64), comment="digest of what it answers; null: nothing"),
     _one_of("publication", Publication),
     # One index for each order in which materializations are looked up: no look-up reads a whole history.
     sa.Index(None, "asset_key", "materialization_id"),
@@ -162,6 +163,15 @@ _partial_index("wiped", sa.and_(_MADE.wiped_at.is_not(None), _MADE.released_at.i
 # Partial, so that it serves only queries for a time: otherwise SQLite takes it in place of a similar index.
 _SINCE = ("partition_key", "current_since", "materialization_id")
 _partial_index("current_since", _MADE.current_since.is_not(None), *_SINCE)
+# Not by asset: an answer is found whoever asked.
+_IS_ANSWER = _MADE.question.is_not(None)
+sa.Index(
+    "ix_materializations_question",
+    _MADE.question,
+    _MADE.materialization_id,
+    sqlite_where=_IS_ANSWER,
+    postgresql_where=_IS_ANSWER,
+)
 # Hardly ever any rows, and every load and sensor tick asks.
 _partial_index("candidates", _MADE.publication == sa.literal_column("'candidate'"), "partition_key")
 # Few rows, and every write of changed content asks.

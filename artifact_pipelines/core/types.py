@@ -193,6 +193,7 @@ class MaterializationFacts:
         inputs: The materializations that were loaded to make it.
         publish_after: Names of the checks that must pass before it becomes current; empty: it becomes current at once.
         is_op_output: True if it is the output of an op and of no asset; `asset` then names run, step and output.
+        question: Digest of the question that it answers, by which others find it; None: it answers none.
         made_after: ID of the materialization that it was made from and that must still be current when it is recorded;
             0: none may be. None: whatever is current is replaced.
     """
@@ -211,6 +212,7 @@ class MaterializationFacts:
     publish_after: tuple[str, ...] = ()
     is_op_output: bool = False
     made_after: int | None = None
+    question: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

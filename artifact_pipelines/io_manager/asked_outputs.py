@@ -37,6 +37,8 @@ SOURCE_METADATA_KEY = "artifact/source"
 MADE_AFTER_METADATA_KEY = "artifact/made_after"
 """Metadata of an output: see `MaterializationFacts.made_after`."""
 """Metadata of an output: a mapping about its source, recorded with the version in the catalog."""
+QUESTION_METADATA_KEY = "artifact/question"
+"""Metadata of an output: digest of the question that it answers, by which the catalog finds it again."""
 
 AFTER_CHECKS = "after_checks"
 
@@ -70,7 +72,7 @@ class OutputAsked:
         dataset: The dataset whose raw content the asset is.
         publish_after: Names of the checks that must pass before the output becomes current.
         source: What the output's metadata say about its source.
-        made_after: See `MaterializationFacts`; as the output's metadata say.
+        made_after, question: See `MaterializationFacts`; as the output's metadata say.
         run_id: None outside of a run, as are the next two.
         step: The running step, one object for each attempt.
     """
@@ -90,6 +92,7 @@ class OutputAsked:
     code_version: str | None
     source: Mapping[str, Any]
     made_after: int | None
+    question: str | None
     run_id: str | None
     step_key: str | None
     step: StepExecutionContext | None
@@ -133,6 +136,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         code_version=spec.code_version if spec else None,
         source=plain_value(context.output_metadata.get(SOURCE_METADATA_KEY)) or {},
         made_after=plain_value(context.output_metadata.get(MADE_AFTER_METADATA_KEY)),
+        question=plain_value(context.output_metadata.get(QUESTION_METADATA_KEY)),
         run_id=None if context.run_id == RUN_ID_PLACEHOLDER else context.run_id,
         step_key=known(lambda: context.step_key),
         step=step,

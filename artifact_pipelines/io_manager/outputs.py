@@ -25,7 +25,7 @@ from artifact_pipelines.handlers.containers import DICT_KINDS, Container, nested
 from artifact_pipelines.handlers.interfaces import ITypeHandler, is_stream_handler
 from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import FILE_NAME, WRITTEN_AS, TypeHandlers
-from artifact_pipelines.handlers.table_handlers import is_unordered, unordered_version
+from artifact_pipelines.handlers.table_handlers import ParquetHandler, is_unordered, unordered_version
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.changes import describe_changes
@@ -34,6 +34,7 @@ from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
 from artifact_pipelines.io_manager.run_end import RunEnd
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.exceptions import MissingBytesError
 from artifact_pipelines.storage.hashing import combined_version
 from artifact_pipelines.storage.holding import Holding, stored_file
 from artifact_pipelines.storage.local_paths import damage_blamed
@@ -48,6 +49,16 @@ class _PutFile:
     facts: Mapping[str, Any]
     written_as: str | None
     file_name: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """A value that is a materialization again: the same files, without moving their bytes.
+
+    The caller holds its one file, a table, until the output is stored.
+    """
+
+    made: Materialization
 
 
 _Put = tuple[Sequence[Lease], MaterializationFacts, Mapping[str, Any]]
@@ -101,6 +112,8 @@ class OutputWriter:
 
     def _put(self, holding: Holding, asked: OutputAsked, partition: str | None, value: Any) -> _Put:
         """Store a value, or each member of a container, and describe it."""
+        if isinstance(value, KnownAnswer):
+            return self._hold(holding, asked, partition, value.made)
         check_table(value, asked.annotation)
         split = split_container(value, self._handlers)
         if split is not None:
@@ -115,6 +128,14 @@ class OutputWriter:
         if asked.row_key is not None and (changes := self._changes(described, file.lease, asked.row_key)):
             described = dataclasses.replace(described, metadata={**described.metadata, CHANGES: changes})
         return [file.lease], described, file.facts
+
+    def _hold(self, holding: Holding, asked: OutputAsked, partition: str | None, made: Materialization) -> _Put:
+        lease = holding.hold(made.file)
+        if lease is None:
+            raise MissingBytesError(made.file.file_id, self._producer.location(made.file))
+        facts = ParquetHandler().facts(self._producer.artifact(made.file))
+        metadata = {name: made.metadata[name] for name in (WRITTEN_AS, FILE_NAME) if name in made.metadata}
+        return [lease], _describe(asked, partition, made.data_version, facts, metadata), facts
 
     def _changes(self, new: MaterializationFacts, lease: Lease, key: tuple[str, ...]) -> Mapping[str, str] | None:
         """Return how a table differs from the current version; None: there is none, or it is the same or no table."""
@@ -263,6 +284,7 @@ def _describe(
         publish_after=asked.publish_after,
         is_op_output=asked.key is None,
         made_after=asked.made_after,
+        question=asked.question,
     )
 
 

@@ -122,6 +122,11 @@ def combined_version(versions: Mapping[str, str]) -> str:
     return blake3.blake3(json.dumps(list(versions.items())).encode()).hexdigest()
 
 
+def digest_of(value: object) -> str:
+    """Return a digest of JSON values; the order of keys does not matter."""
+    return blake3.blake3(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def version_of_partitions(versions: Mapping[str, str]) -> str:
     """Return the data version of an input over partitions as Dagster computes it, with SHA-256."""
     return hashlib.sha256("".join(versions[partition] for partition in sorted(versions)).encode()).hexdigest()

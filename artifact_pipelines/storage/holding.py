@@ -100,6 +100,22 @@ class Holding:
 
             return self._put([(content, description)], stage)[0]
 
+    def hold(self, file: FileInfo) -> Lease | None:
+        """Lease a file that the store has, without moving its bytes; None: they are gone or damaged.
+
+        Args:
+            file: As it was recorded, with the types that the lease gets.
+        """
+        description = FileDescription(file.file_type, file.mime_type, file.compression_type)
+        wanted = [(Content(file.content_hash, file.size_bytes), description)]
+        [lease] = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
+        self._leases.append(lease)
+        if self._is_stored(lease.file):
+            self._keep_alive()
+            return lease
+        self._give_back([lease])
+        return None
+
     def stage(self) -> StagingFile:
         """Return a sink to write the bytes of a file into; `put_staged` stores it. Close it after use."""
         return self._backend.stage()

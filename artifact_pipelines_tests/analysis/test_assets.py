@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, open_store
+from artifact_pipelines import open_store
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
 from artifact_pipelines.analysis.kinds.sql import Sql
@@ -23,6 +23,7 @@ from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import bars
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines_tests.analysis.running import resources
 
 
 class RowCount(IAnalysisKind):
@@ -46,8 +47,7 @@ def table() -> pl.DataFrame:
 
 def test_kind_in_one_class_becomes_an_asset(settings: Settings) -> None:
     analysis = build_analysis_asset("flights", "size", RowCount(), {"group_name": "flights"})
-    urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
-    assert dg.materialize([table, analysis], resources={"io_manager": ArtifactIOManagerFactory(**urls)}).success
+    assert dg.materialize([table, analysis], resources=resources(settings)).success
     with open_store() as store:
         assert store.load("flights/analyses/size", pl.DataFrame)["rows"].to_list() == [3]
     [spec] = analysis.specs
@@ -61,8 +61,7 @@ def test_termination_ends_an_endless_query_within_seconds(settings: Settings) ->
         query="SELECT count(*) AS n FROM range(10_000_000) a, range(10_000_000) b WHERE hash(a.range + b.range) = 1"
     )
     analysis = build_analysis_asset("flights", "endless", query, {})
-    manager = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
-    assert dg.materialize([table], resources={"io_manager": manager}).success
+    assert dg.materialize([table], resources=resources(settings)).success
     signalled = list[float]()
 
     def terminate() -> None:  # as the process of a run is told by its code server
@@ -72,7 +71,7 @@ def test_termination_ends_an_endless_query_within_seconds(settings: Settings) ->
     timer = threading.Timer(3, terminate)
     timer.start()
     with pytest.raises(dg.DagsterExecutionInterruptedError):
-        dg.materialize([table, analysis], selection=[analysis], resources={"io_manager": manager})
+        dg.materialize([table, analysis], selection=[analysis], resources=resources(settings))
     assert time.monotonic() - signalled[0] < 15  # at once, and some for a busy machine
     with open_store() as store, pytest.raises(NeverMaterializedError):
         store.load("flights/analyses/endless", pl.DataFrame)
@@ -122,11 +121,9 @@ def test_kind_that_compares_gets_the_version_before_and_reports_its_checks(setti
         return pl.DataFrame({"city": ["Rome"]})
 
     analysis = build_analysis_asset("flights", "growth", Growth(), {})
-    store = ArtifactStore(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
-    resources = {"io_manager": ArtifactIOManagerFactory(store=store), "artifact_store": store}
     found, noted = list[dict[str, str]](), list[Mapping[str, Any]]()
     for rows[0] in (2, 1):
-        made = dg.materialize([growing, cities, analysis], resources=resources)
+        made = dg.materialize([growing, cities, analysis], resources=resources(settings))
         [check] = made.get_asset_check_evaluations()
         assert check.passed == (rows[0] == 2)
         [event] = made.asset_materializations_for_node("flights__analyses__growth")

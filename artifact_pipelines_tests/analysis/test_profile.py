@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifact_pipelines import ArtifactIOManagerFactory
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
@@ -21,6 +20,7 @@ from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS, rounded
 from artifact_pipelines.analysis.profile.statistics import STATISTICS
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.tabular.parquet import write_frame
+from artifact_pipelines_tests.analysis.running import resources
 
 
 def profile_of(path: pathlib.Path) -> pl.DataFrame:
@@ -200,8 +200,7 @@ def made_events(frame: pl.DataFrame, settings: Settings) -> Mapping[str, Any]:
         return frame
 
     analysis = build_analysis_asset("flights", "profile", Profile(), {})
-    urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
-    made = dg.materialize([table, analysis], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
+    made = dg.materialize([table, analysis], resources=resources(settings))
     [event] = made.asset_materializations_for_node("flights__analyses__profile")
     return event.metadata
 

@@ -9,13 +9,14 @@ import polars as pl
 import pydantic
 import pytest
 
-from artifact_pipelines import ArtifactIOManagerFactory, DatasetPipeline, open_store
+from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import DeclaredDataset, Table
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError, UnsupportedColumnError
+from artifact_pipelines_tests.analysis.running import resources
 
 JOIN = "SELECT name, count(*) AS n FROM samples.tenth JOIN airports ON origin = code GROUP BY name"
 
@@ -44,8 +45,7 @@ def test_query_reads_a_sample_and_another_asset_and_only_depends_on_them(setting
 
     question = Sql.model_validate({"query": JOIN, "inputs": {"airports": "airports/table"}})
     analysis = build_analysis_asset("flights", "by_name", question, {})
-    manager = ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=settings.storage_url)
-    assert dg.materialize([tenth, airports, analysis], resources={"io_manager": manager}).success
+    assert dg.materialize([tenth, airports, analysis], resources=resources(settings)).success
     with open_store() as store:
         found = store.load("flights/analyses/by_name", pl.DataFrame)
     assert found.rows() == [("Kennedy", 2), ("Newark", 1)]

@@ -11,6 +11,7 @@ class Profile(IAnalysisKind):
     """Describe every column of the dataset's table."""
 
     CODE_VERSION: ClassVar[str] = "3"
+    READS_ROWS_ONLY: ClassVar[bool] = True
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["profile"] = "profile"
 

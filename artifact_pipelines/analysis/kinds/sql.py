@@ -51,6 +51,10 @@ class Sql(ILimitedQuestion):
         given = "".join(f"\n- `${name}` = `{value}`" for name, value in self.parameters.items())
         return f"The answer of a query over {dataset}.\n\n```sql\n{self.query}\n```" + (f"\n{given}" if given else "")
 
+    def is_repeatable(self) -> bool:
+        """See `IAnalysisKind`."""
+        return not self._parsed([]).depends_on_time_or_chance
+
     def inputs(self, dataset: str) -> Mapping[str, str]:
         """See `IAnalysisKind`."""
         read = self._parsed([]).tables

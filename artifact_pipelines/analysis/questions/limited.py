@@ -29,7 +29,8 @@ _Duration = Annotated[str, checked_by(lambda text: parse_duration_s(text, "time_
 class ILimitedQuestion(IAnalysisKind):
     """A question that DuckDB answers, within limits."""
 
-    UNVERSIONED: ClassVar[frozenset[str]] = frozenset({"time_limit", "memory_limit", "spill_limit"})
+    UNVERSIONED: ClassVar[frozenset[str]] = IAnalysisKind.UNVERSIONED | {"time_limit", "memory_limit", "spill_limit"}
+    READS_ROWS_ONLY: ClassVar[bool] = True
     time_limit: _Duration = pydantic.Field(
         default="1h", description="How long it may take until its answer is stored, such as 30m."
     )

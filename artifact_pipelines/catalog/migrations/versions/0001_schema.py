@@ -119,6 +119,7 @@ def upgrade(op: Operations) -> None:
             comment="when a wipe or release ended that; else null",
         ),
         sa.Column("is_op_output", sa.Boolean(), nullable=False, comment="made by an op that is no asset"),
+        sa.Column("question", sa.String(length=64), comment="digest of what it answers; null: nothing"),
         sa.CheckConstraint(
             "publication IN ('published', 'candidate', 'rejected', 'withdrawn')",
             name=op.f("ck_materializations_publication_known"),
@@ -144,6 +145,13 @@ def upgrade(op: Operations) -> None:
         "ix_materializations_run_id_asset_key_partition_key",
         "materializations",
         ["run_id", "asset_key", "partition_key"],
+    )
+    op.create_index(
+        "ix_materializations_question",
+        "materializations",
+        ["question", "materialization_id"],
+        sqlite_where=sa.text("question IS NOT NULL"),
+        postgresql_where=sa.text("question IS NOT NULL"),
     )
     op.create_index(
         "ix_materializations_current_since",
