@@ -2,9 +2,11 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.analysis.estimates.influences import Codes, Floats, Influences
@@ -22,6 +24,7 @@ from artifact_pipelines.analysis.estimates.variances import (
 from artifact_pipelines.analysis.exceptions import NotEstimableError
 
 _MOST_NAMED = 5
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 class ISelection(abc.ABC):
@@ -68,51 +71,56 @@ class Selection(ISelection):
 
 @dataclasses.dataclass(frozen=True)
 class _Drawn:
-    """What the builders share: the design, the rows, π and w of each row."""
+    """What the builders share.
 
-    design: StoredDesign
+    Attributes:
+        name: Of the design that drew the rows, or drew them in each stratum.
+        parameters: Its fields that differ from their defaults.
+        probabilities: (rows,) π.
+        weights: (rows,) w.
+        strata: (rows,) the stratum of each row.
+        names: Names of the strata.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
     table: SampleTable
     probabilities: Floats
     weights: Floats
     lonely: Lonely
+    strata: Codes
+    names: Sequence[object] = ("",)
 
-    def selection(self, words: str, *stages: IStage, size: int | None = None) -> Selection:
-        return Selection(self.weights, len(self.weights) if size is None else size, words, stages)
+    def selection(self, words: str, *stages: IStage) -> Selection:
+        return Selection(self.weights, len(self.weights), words, stages)
 
-    def stratified(self, strata: Codes, names: Sequence[object], words: str) -> Selection:
-        """Return the selection of a fixed number of rows of each stratum."""
-        stage = self.fixed_number(None, strata, self.probabilities, names)
-        return self.selection(words, stage)
-
-    def fixed_number(
-        self,
-        units: Codes | None,
-        strata: Codes,
-        probabilities: Floats,
-        names: Sequence[object],
-        factors: Floats | None = None,
-    ) -> FixedNumber:
+    def checked(self, stage: FixedNumber, names: Sequence[object]) -> FixedNumber:
         """Return a stage, if the remedy for lonely units allows it.
+
+        Args:
+            names: Of its strata.
 
         Raises:
             NotEstimableError: A stratum has one uncertain unit, and there is no remedy.
         """
-        given = np.ones(len(names)) if factors is None else factors
-        stage = FixedNumber(units, strata, left_to_chance(probabilities), given, lonely=self.lonely)
-        lonely = np.flatnonzero(stage.counts() == 1)
-        if len(lonely) and (self.lonely == "fail" or (self.lonely == "average" and not (stage.counts() > 1).any())):
-            raise self._lonely([names[each] for each in lonely.tolist()])
+        lonely = np.flatnonzero(stage.counts() == 1).tolist()
+        if lonely and (self.lonely == "fail" or (self.lonely == "average" and not (stage.counts() > 1).any())):
+            raise self._lonely([names[each] for each in lonely])
         return stage
 
     def _lonely(self, names: Sequence[object]) -> NotEstimableError:
-        shown = ", ".join(f"{name!s:.60}" for name in names[:_MOST_NAMED])
         more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-        where = "the sample" if names == [""] else f"{len(names):,} strata or clusters ({shown}{more})"
+        shown = ", ".join("null" if name is None else f"{name!s:.60}" for name in names[:_MOST_NAMED])
+        where = "it" if names == [""] else f"of strata or clusters, {len(names):,} ({shown}{more})"
         remedy = (
             "Draw two at least, or set `lonely` to certainty (they add no variance), average (the mean variance of the "
             "other strata) or adjust (their distance from the mean of all units)"
         )
-        return NotEstimableError(self.design.design, f"{where} has one unit, which shows no variance", remedy)
+        reason = f"{where} {'has' if len(names) == 1 else 'have'} one drawn unit, which shows no variance"
+        return NotEstimableError(self.name, reason, remedy)
+
+
+_Builder = Callable[[_Drawn], Selection]
 
 
 def selection_of(design: StoredDesign, table: SampleTable, lonely: Lonely) -> Selection:
@@ -121,138 +129,132 @@ def selection_of(design: StoredDesign, table: SampleTable, lonely: Lonely) -> Se
     Raises:
         NotEstimableError: The design is not known, or the sample is not the one that the design drew.
     """
-    build = _BUILDERS.get(design.design)
-    if build is None:
-        known = f"It is known for {', '.join(_BUILDERS)}"
-        raise NotEstimableError(design.design, "the variance of this design is not known", known)
     probabilities, weights = table.numbers("inclusion_probability"), table.numbers("sampling_weight")
     if len(weights) != design.drawn:
         reason = f"it has {len(weights):,} rows, and its design says {design.drawn:,}"
-        raise NotEstimableError(
-            design.design, reason, "Give the whole sample; use `by` or an expression for parts of it"
-        )
-    return build(_Drawn(design, table, probabilities, weights, lonely))
+        remedy = "Give the whole sample; use `by` or an expression for parts of it"
+        raise NotEstimableError(design.design, reason, remedy)
+    strata = np.zeros(len(weights), np.int64)
+    return _built(_Drawn(design.design, design.parameters, table, probabilities, weights, lonely, strata))
 
 
-def _simple_random(drawn: _Drawn) -> Selection:
-    strata = np.zeros(len(drawn.weights), np.int64)
-    return drawn.stratified(strata, [""], "simple random sampling without replacement")
+def _built(drawn: _Drawn) -> Selection:
+    build = _BUILDERS.get(drawn.name)
+    if build is None:
+        known = f"It is known for {', '.join(_BUILDERS)}"
+        raise NotEstimableError(drawn.name, "the variance of this design is not known", known)
+    return build(drawn)
 
 
-def _systematic(drawn: _Drawn) -> Selection:
-    words = (
-        "systematic sampling; its variance is that of simple random sampling, as an approximation, and often too large"
-    )
-    return drawn.stratified(np.zeros(len(drawn.weights), np.int64), [""], words)
+def _fixed_number(words: str) -> _Builder:
+    def build(drawn: _Drawn) -> Selection:
+        chances, factors = left_to_chance(drawn.probabilities), np.ones(len(drawn.names))
+        stage = FixedNumber(None, drawn.strata, chances, factors, drawn.lonely)
+        return drawn.selection(words, drawn.checked(stage, drawn.names))
+
+    return build
 
 
-def _pps(drawn: _Drawn) -> Selection:
-    words = "sampling in proportion to size; variance by the approximation of Hájek"
-    return drawn.stratified(np.zeros(len(drawn.weights), np.int64), [""], words)
+def _independent(words: str) -> _Builder:
+    return lambda drawn: drawn.selection(words, Independent(None, left_to_chance(drawn.probabilities)))
 
 
 def _stratified(drawn: _Drawn) -> Selection:
     strata, names = coded(drawn.table.read(["stratum"], "sample"))
-    return drawn.stratified(strata, names["stratum"].to_list(), "stratified simple random sampling")
+    within = drawn.parameters.get("within") or {"design": "simple_random"}
+    inner = dataclasses.replace(
+        drawn, name=within["design"], parameters=within, strata=strata, names=names["stratum"].to_list()
+    )
+    found = _built(inner)
+    return dataclasses.replace(found, words=f"stratified sampling, in each stratum {found.words}")
 
 
 def _with_replacement(drawn: _Drawn) -> Selection:
-    draws, strata = drawn.table.numbers("draws"), np.zeros(len(drawn.weights), np.int64)
-    size = int(draws.sum())
-    if size == 1:
-        raise NotEstimableError(drawn.design.design, "one draw shows no variance", "Draw two at least")
-    stage = FixedNumber(None, strata, draws, np.ones(1), repeats=True)
-    return drawn.selection("simple random sampling with replacement", stage, size=size)
-
-
-def _independent(drawn: _Drawn) -> Selection:
-    words = "independent draws of each row (Poisson sampling), whose number is random"
-    return drawn.selection(words, Independent(None, left_to_chance(drawn.probabilities)))
-
-
-def _successive(drawn: _Drawn) -> Selection:
-    words = "successive sampling; probabilities given the random numbers of the other rows"
-    return drawn.selection(words, Independent(None, left_to_chance(drawn.probabilities)))
+    draws = drawn.table.numbers("draws")
+    stage = FixedNumber(None, drawn.strata, draws, np.ones(len(drawn.names)), drawn.lonely, repeats=True)
+    words = "simple random sampling with replacement"
+    return Selection(drawn.weights, int(draws.sum()), words, [drawn.checked(stage, drawn.names)])
 
 
 def _split(drawn: _Drawn) -> Selection:
-    together = drawn.design.parameters.get("together")
+    together = drawn.parameters.get("together")
     if not together:
-        return _independent(drawn)
+        return _independent(_POISSON)(drawn)
     units, values = coded(drawn.table.read(together, "`together` of the sample's design"))
     chances = _of_units(left_to_chance(drawn.probabilities), units, values.height)
     return drawn.selection(f"independent draws of clusters by {', '.join(together)}", Independent(units, chances))
 
 
 def _cluster(drawn: _Drawn) -> Selection:
-    units, names = coded(drawn.table.read(["cluster"], "sample"))
-    stage = _clusters_drawn(drawn, units, _of_units(drawn.probabilities, units, names.height))
-    return drawn.selection(f"sampling of whole clusters{_by_size(drawn)}", stage)
+    units, names = _clusters(drawn)
+    return drawn.selection(
+        f"sampling of whole clusters{_by_size(drawn)}",
+        _clusters_drawn(drawn, units, _of_units(drawn.probabilities, units, len(names))),
+    )
 
 
 def _two_stage(drawn: _Drawn) -> Selection:
-    units, names = coded(drawn.table.read(["cluster"], "sample"))
-    first = _first_stage(drawn)
-    of_clusters = _of_units(first, units, names.height)
-    second = drawn.fixed_number(None, units, drawn.probabilities / first, names["cluster"].to_list(), of_clusters)
+    units, names = _clusters(drawn)
+    first = drawn.table.numbers("cluster_probability")
+    of_clusters = _of_units(first, units, len(names))
+    chances = left_to_chance(drawn.probabilities / first)
+    second = FixedNumber(None, units, chances, of_clusters, drawn.lonely)
     words = f"two stages: clusters{_by_size(drawn)}, then simple random samples of their rows"
-    return drawn.selection(words, _clusters_drawn(drawn, units, of_clusters), second)
+    return drawn.selection(words, _clusters_drawn(drawn, units, of_clusters), drawn.checked(second, names))
 
 
-def _first_stage(drawn: _Drawn) -> Floats:
-    """Return the probability of each row's cluster."""
-    facts = drawn.design.facts
-    if "cluster_probability" in drawn.table.scan.collect_schema():
-        return drawn.table.numbers("cluster_probability")
-    if drawn.design.parameters.get("cluster_probabilities", "equal") == "equal":
-        return np.full(len(drawn.weights), facts["clusters_drawn"] / facts["clusters_in_population"])
-    reason = "it does not say with which probability each cluster was drawn"
-    raise NotEstimableError(drawn.design.design, reason, "Materialize the sample again")
+def _clusters(drawn: _Drawn) -> tuple[Codes, Sequence[object]]:
+    """Return the cluster of each row, and the names of the clusters; of each stratum they are others."""
+    units, values = coded(drawn.table.read(["cluster"], "sample").with_columns(stratum=drawn.strata))
+    return units, values["cluster"].to_list()
 
 
 def _clusters_drawn(drawn: _Drawn, units: Codes, probabilities: Floats) -> FixedNumber:
-    return drawn.fixed_number(units, np.zeros(len(probabilities), np.int64), probabilities, [""])
+    strata = _of_units(drawn.strata, units, len(probabilities))
+    factors = np.ones(len(drawn.names))
+    stage = FixedNumber(units, strata, left_to_chance(probabilities), factors, drawn.lonely)
+    return drawn.checked(stage, drawn.names)
 
 
 def _by_size(drawn: _Drawn) -> str:
-    is_equal = drawn.design.parameters.get("cluster_probabilities", "equal") == "equal"
+    is_equal = drawn.parameters.get("cluster_probabilities", "equal") == "equal"
     return "" if is_equal else " in proportion to their size, variance by the approximation of Hájek"
 
 
-def _of_units(values: Floats, units: Codes, unit_count: int) -> Floats:
+def _of_units(values: npt.NDArray[_Number], units: Codes, unit_count: int) -> npt.NDArray[_Number]:
     """Return the value that all rows of a unit share."""
-    found = np.empty(unit_count)
+    found = np.zeros(unit_count, values.dtype)
     found[units] = values
     return found
 
 
 def _balanced(drawn: _Drawn) -> Selection:
-    columns = list(drawn.design.parameters["balance_on"])
+    columns = list(drawn.parameters["balance_on"])
     values = drawn.table.read(columns, "`balance_on` of the sample's design").cast(pl.Float64)
-    shares = [values[name].to_numpy() / drawn.probabilities for name in columns]
-    basis = orthonormal([np.ones(len(drawn.weights)), *shares], left_to_chance(drawn.probabilities))
+    shares = [np.ones(len(drawn.weights)), *(values[name].to_numpy() / drawn.probabilities for name in columns)]
+    chances, parts = left_to_chance(drawn.probabilities), []
+    for stratum in range(len(drawn.names)):
+        rows = np.flatnonzero(drawn.strata == stratum)
+        parts.append((rows, orthonormal([share[rows] for share in shares], chances[rows])))
     words = f"sampling balanced on {', '.join(columns)}; variance by the approximation of Deville and Tillé"
-    return drawn.selection(words, Balanced(basis))
+    return drawn.selection(words, Balanced(parts))
 
 
-def _complete(drawn: _Drawn) -> Selection:
-    words = "every row of the population is in the sample: the values are exact, and stand for no other rows"
-    return drawn.selection(words, Independent(None, left_to_chance(drawn.probabilities)))
-
-
-_BUILDERS: dict[str, Callable[[_Drawn], Selection]] = {
-    "simple_random": _simple_random,
+_POISSON = "independent draws of each row (Poisson sampling), whose number is random"
+_COMPLETE = "every row of the population is in the sample: the values are exact, and stand for no other rows"
+_BUILDERS: Mapping[str, _Builder] = {
+    "simple_random": _fixed_number("simple random sampling without replacement"),
     "simple_random_with_replacement": _with_replacement,
-    "bernoulli": _independent,
-    "poisson": _independent,
-    "systematic": _systematic,
+    "bernoulli": _independent(_POISSON),
+    "poisson": _independent(_POISSON),
+    "systematic": _fixed_number("systematic sampling, with the variance of simple random sampling, often too large"),
     "stratified": _stratified,
-    "weighted": _successive,
-    "pps": _pps,
+    "weighted": _independent("successive sampling, with probabilities given the random numbers of the other rows"),
+    "pps": _fixed_number("sampling in proportion to size, variance by the approximation of Hájek"),
     "cluster": _cluster,
     "two_stage": _two_stage,
     "balanced": _balanced,
     "split": _split,
-    "custom": _complete,
-    "residual": _complete,
+    "custom": _independent(_COMPLETE),
+    "residual": _independent(_COMPLETE),
 }

@@ -5,6 +5,8 @@ t is the sum of w z over the rows of a unit, π its inclusion probability in the
 
 import abc
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,9 +51,9 @@ class FixedNumber(IStage):
         units: (rows,) the unit of each row; None: each row is one.
         strata: (units,) the stratum of each.
         chances: (units,) c; with replacement the draws of each, which then share t.
-        repeats: True: with replacement.
         factors: (strata,) a: 1, or at a second stage the π of the cluster that the stratum is.
         lonely: The remedy for strata with one uncertain unit; there are none with `fail`.
+        repeats: True: with replacement.
 
     Source:
         Särndal, Swensson and Wretman, 1992, results 3.3.1, 3.7.2 and 4.3.1, for draws with replacement 2.9.1; Hájek,
@@ -62,8 +64,8 @@ class FixedNumber(IStage):
     strata: Codes
     chances: Floats
     factors: Floats
+    lonely: Lonely
     repeats: bool = False
-    lonely: Lonely = "fail"
 
     def counts(self) -> Floats:
         """Return n, the uncertain units of each stratum, or its draws."""
@@ -149,27 +151,32 @@ class Balanced(IStage):
     e are the residuals of w z in the regression on the p columns, each divided by π, with the weights c.
 
     Attributes:
-        basis: The columns divided by π, with the weights c.
+        parts: Of each stratum its rows, and the columns divided by π, with the weights c.
 
     Source:
         Deville and Tillé, Journal of Statistical Planning and Inference 128, 2005.
     """
 
-    basis: Basis
+    parts: Sequence[tuple[Codes, Basis]]
 
     def variance(self, totals: Influences) -> Floats:
         """See `IStage`."""
-        chances = self.basis.weights
-        count = np.count_nonzero(chances)
-        if count <= self.basis.rank:
-            return np.full(totals.domain_count, 0.0 if not count else np.nan)
-        scale = count / (count - self.basis.rank)
-        every = (self.basis.residuals(totals.only(each, len(chances))) for each in range(totals.domain_count))
-        return np.array([scale * float((chances * left**2).sum()) for left in every])
+        row_count = sum(len(rows) for rows, _ in self.parts)
+        every = (totals.only(domain, row_count) for domain in range(totals.domain_count))
+        return np.array([sum(_of_balanced(basis, each[rows]) for rows, basis in self.parts) for each in every])
 
     def degrees_of_freedom(self, totals: Influences) -> Codes:
         """See `IStage`."""
-        uncertain = totals.domains[self.basis.weights[totals.rows] > 0]
-        counts = np.bincount(uncertain, minlength=totals.domain_count)
-        found: Codes = np.maximum(counts - self.basis.rank, 0).astype(np.int64)
+        uncertain = np.zeros(sum(len(rows) for rows, _ in self.parts), np.bool_)
+        for rows, basis in self.parts:
+            uncertain[rows] = basis.weights > 0
+        counts = np.bincount(totals.domains[uncertain[totals.rows]], minlength=totals.domain_count)
+        found: Codes = np.maximum(counts - sum(basis.rank for _, basis in self.parts), 0).astype(np.int64)
         return found
+
+
+def _of_balanced(basis: Basis, totals: Floats) -> float:
+    count = int(np.count_nonzero(basis.weights))
+    if count <= basis.rank:
+        return math.nan if count else 0.0
+    return count / (count - basis.rank) * float((basis.weights * basis.residuals(totals) ** 2).sum())

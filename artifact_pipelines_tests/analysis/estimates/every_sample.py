@@ -96,14 +96,15 @@ def split_together(share: float = 0.4) -> Iterator[Drawn]:
 def two_stage(n: int = 2, rows_each: int = 2) -> Iterator[Drawn]:
     names = sorted(set(CLUSTERS))
     members = {name: [row for row in _EVERY if CLUSTERS[row] == name] for name in names}
-    facts = {"clusters_drawn": n, "clusters_in_population": len(names)}
     for chosen in itertools.combinations(names, n):
         second = [list(itertools.combinations(members[name], min(rows_each, len(members[name])))) for name in chosen]
         for parts in itertools.product(*second):
             rows = sorted(itertools.chain(*parts))
             shares = [n / len(names) * min(1, rows_each / len(members[CLUSTERS[row]])) for row in rows]
             probability = 1 / math.comb(len(names), n) / math.prod(map(len, second))
-            yield drawn("two_stage", rows, shares, probability, ["cluster"], facts=facts)
+            found = drawn("two_stage", rows, shares, probability, ["cluster"])
+            first = pl.lit(n / len(names), pl.Float64)
+            yield dataclasses.replace(found, rows=found.rows.with_columns(cluster_probability=first))
 
 
 def conditional_poisson(n: int = 4) -> Iterator[Drawn]:

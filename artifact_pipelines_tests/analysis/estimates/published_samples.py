@@ -48,14 +48,14 @@ def cluster() -> Sample:
 def two_stage() -> Sample:
     share = 40 / DISTRICTS * pl.min_horizontal(1.0, 5 / pl.col("fpc2"))
     rows = with_probability(read("apiclus2"), share).with_columns(cluster=pl.col("dnum").cast(pl.String))
-    facts = {"clusters_drawn": 40, "clusters_in_population": DISTRICTS}
-    return rows, design("two_stage", rows, facts=facts)
+    rows = rows.with_columns(cluster_probability=pl.lit(40 / DISTRICTS))
+    return rows, design("two_stage", rows)
 
 
 def mu284() -> Sample:
     rows = with_probability(read("mu284"), 5 / pl.col("n1") * 3 / pl.col("n2"))
     rows = rows.with_columns(cluster=pl.col("id1").cast(pl.String), cluster_probability=5 / pl.col("n1"))
-    return rows, design("two_stage", rows, parameters={"cluster_probabilities": "size"})
+    return rows, design("two_stage", rows)
 
 
 def election(name: str = "pps") -> Sample:
