@@ -38,6 +38,10 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under 90 --skip-covered
 	@echo "All checks passed"
 
+.PHONY: first-week
+first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back (a minute or two)
+	$(BIN)/pytest -q --stress artifact_pipelines_tests/test_first_week.py
+
 .PHONY: stress
 stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600

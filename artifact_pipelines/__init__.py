@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
+    from artifact_pipelines.definitions import build_definitions, resources
     from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
     from artifact_pipelines.handlers.registry import register_type_handler
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
@@ -33,11 +34,13 @@ __all__ = [
     "ReadRequest",
     "S3Config",
     "Store",
+    "build_definitions",
     "build_maintenance",
     "check_output_types",
     "on_changed_content",
     "open_store",
     "register_type_handler",
+    "resources",
 ]
 
 _MODULES = {
@@ -52,11 +55,13 @@ _MODULES = {
     "ReadRequest": "handlers.interfaces",
     "S3Config": "io_manager.resources",
     "Store": "store",
+    "build_definitions": "definitions",
     "build_maintenance": "maintenance.definitions",
     "check_output_types": "io_manager.resources",
     "on_changed_content": "dataset_pipeline",
     "open_store": "store",
     "register_type_handler": "handlers.registry",
+    "resources": "definitions",
 }
 
 

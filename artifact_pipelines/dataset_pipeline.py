@@ -35,6 +35,7 @@ from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
 from artifact_pipelines.declarations import checked_by
+from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.fields.excluding import with_excluded_designs
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
@@ -74,6 +75,7 @@ class RetentionSpec(dg.Model):
     )
 
 
+@dg.scaffold_with(DatasetScaffolder)
 class DatasetPipeline(dg.Component, dg.Model):
     """A dataset, from the landing zone to its samples and analyses."""
 

@@ -14,8 +14,13 @@ from artifact_pipelines.maintenance.definitions import build_maintenance
 AUTOMATION_SENSOR = "automation"
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """Return the resources of the datasets and of maintenance."""
+def resources(settings: Settings | None = None) -> dict[str, Any]:
+    """Return the resources of datasets and upkeep: `artifact_io_manager`, `artifact_store` and `landing_zone`.
+
+    Args:
+        settings: Where everything lies; None: where the `ARTIFACT_…` variables say.
+    """
+    settings = settings or Settings.from_environment()
     # The UI shows how resources are configured, so it must see the variable's name and not its password.
     from_environment = os.environ.get(CATALOG_URL) == settings.catalog_url
     catalog_url = dg.EnvVar(CATALOG_URL) if from_environment else settings.catalog_url
@@ -27,8 +32,13 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     }
 
 
-def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Definitions:
-    """Return complete definitions: datasets, maintenance, resources, executor and the automation sensor."""
+def build_definitions(declared: dg.Definitions, settings: Settings | None = None) -> dg.Definitions:
+    """Return complete definitions: those of a project, resources, upkeep, executor and the automation sensor.
+
+    Args:
+        declared: Datasets, and whatever else a project has.
+        settings: Where everything lies; None: where the `ARTIFACT_…` variables say.
+    """
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
         target=dg.AssetSelection.all(),
@@ -36,19 +46,19 @@ def build_definitions(datasets: dg.Definitions, settings: Settings) -> dg.Defini
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=1,
     )
-    resources = build_resources(settings)
+    of_store = resources(settings)
     own = dg.Definitions(
-        resources=resources,
+        resources=of_store,
         sensors=[automation],
         # One process for each run: an interpreter for every step would take longer to start than most steps to run.
         executor=dg.in_process_executor,
     )
-    maintenance = build_maintenance(resources["artifact_store"], datasets.assets or ())
-    return dg.Definitions.merge(datasets, maintenance, own)
+    maintenance = build_maintenance(of_store["artifact_store"], declared.assets or ())
+    return dg.Definitions.merge(declared, maintenance, own)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of this project, for Dagster to load."""
     datasets = dg.load_from_defs_folder(path_within_project=pathlib.Path(__file__).parent / "defs")
-    return build_definitions(datasets, Settings.from_environment())
+    return build_definitions(datasets)

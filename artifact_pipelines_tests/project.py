@@ -10,7 +10,7 @@ import dagster as dg
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets.assets import LandingZone
-from artifact_pipelines.definitions import build_definitions, build_resources
+from artifact_pipelines.definitions import build_definitions, resources
 from artifact_pipelines.demo import Daemon, drop
 
 FLIGHTS: Mapping[str, Any] = {
@@ -37,9 +37,9 @@ NO_LOGS: Mapping[str, Any] = {
 
 def without_waiting(settings: Settings) -> dict[str, Any]:
     """Return the project's resources with a landing zone where a file counts as complete at once."""
-    resources = build_resources(settings)
-    store = resources["artifact_store"]
-    return {**resources, "landing_zone": LandingZone(landing_url=settings.landing_url, store=store, settle_s=0)}
+    of_store = resources(settings)
+    store = of_store["artifact_store"]
+    return {**of_store, "landing_zone": LandingZone(landing_url=settings.landing_url, store=store, settle_s=0)}
 
 
 class Project:

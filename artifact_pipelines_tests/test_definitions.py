@@ -10,7 +10,7 @@ import pytest
 from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, build_maintenance
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.definitions import build_resources, defs
+from artifact_pipelines.definitions import defs, resources
 
 DEFINITIONS = defs()
 SPECS: list[dg.AssetSpec] = sorted(DEFINITIONS.resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string())
@@ -60,9 +60,9 @@ def test_sensors_and_schedules_of_datasets_are_on_by_default() -> None:
 
 def test_resources_show_the_name_of_a_variable_and_not_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://me:secret@host/db")
-    resources = build_resources(Settings.from_environment())
-    assert "secret" not in repr(resources)
-    assert "secret" not in str([vars(resource) for resource in resources.values()])
+    of_store = resources(Settings.from_environment())
+    assert "secret" not in repr(of_store)
+    assert "secret" not in str([vars(resource) for resource in of_store.values()])
 
 
 @pytest.mark.parametrize("module", ["artifact_pipelines", "artifact_pipelines.cli.main", "artifact_pipelines.store"])

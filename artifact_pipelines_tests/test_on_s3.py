@@ -19,7 +19,7 @@ import pytest
 from artifact_pipelines import Artifact, ArtifactIOManagerFactory, S3Config, open_store
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, Settings
-from artifact_pipelines.definitions import build_resources
+from artifact_pipelines.definitions import resources
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.assets import catalog_backup
 from artifact_pipelines.maintenance.definitions import build_maintenance
@@ -226,7 +226,7 @@ def test_storage_url_with_a_password_is_refused_without_showing_it(settings: Set
 
 def test_projects_definitions_contain_no_credentials(s3_url: str, settings: Settings) -> None:
     remote = Settings(settings.catalog_url, s3_url, settings.landing_url)
-    assert "test-secret" not in configured_values(build_resources(remote))
+    assert "test-secret" not in configured_values(resources(remote))
 
 
 def test_files_dropped_into_a_bucket_are_ingested(settings: Settings, s3_back_door: S3BackDoor) -> None:

@@ -16,6 +16,7 @@ from artifact_pipelines.cli.datasets import datasets
 from artifact_pipelines.cli.drop import drop
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
+from artifact_pipelines.cli.init import init
 from artifact_pipelines.cli.lineage import lineage
 from artifact_pipelines.cli.ls_show import ls, show
 from artifact_pipelines.cli.pin_tag import pin, tag, unpin, untag
@@ -66,5 +67,5 @@ def main() -> None:
 
 _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
-for command in (*_ON_FILES, *_ON_ASSETS, datasets, sample, drop, quarantine, gc, verify, db, catalog):
+for command in (init, *_ON_FILES, *_ON_ASSETS, datasets, sample, drop, quarantine, gc, verify, db, catalog):
     main.add_command(command)
