@@ -20,8 +20,11 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.partition_assets import build_column_partitions
 from artifact_pipelines.datasets.partition_keys import (
     FIRST_DAY,
+    ColumnPartitions,
+    NamePartitions,
     PartitionKeys,
     Partitions,
     check_partitions,
@@ -94,8 +97,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     partitions: Partitions | None = pydantic.Field(
         default=None,
         description=(
-            "Partitions: daily, monthly, by_file (a new key appears with its file) or {static: [...]}. The source says "
-            "where the key stands in a file's name. `files` then is about the files of one partition."
+            "Partitions: daily, monthly, by_file (a new key appears with its file) or {static: [...]}; the source says "
+            "where the key stands in a file's name, and `files` is about the files of one partition. Or "
+            "{column: country}: the values of a column are the keys."
         ),
     )
     partition_start: datetime.date = pydantic.Field(
@@ -163,7 +167,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         """Refuse a glob that leaves open what several files mean, or what their partitions are."""
         if "partitions" in info.data and "{{" not in source:
             check_partitions(source, info.data["partitions"])
-        if info.data.get("partitions"):
+        if info.data.get("partitions") and not isinstance(info.data["partitions"], ColumnPartitions):
             return source
         if "files" in info.data and info.data["files"] is None and "{{" not in source and set("*?[") & set(source):
             raise ValueError(
@@ -203,7 +207,8 @@ class DatasetPipeline(dg.Component, dg.Model):
     @classmethod
     def _check_schedule(cls, schedule: str | None, info: pydantic.ValidationInfo) -> str | None:
         """Refuse a schedule that could not say which partitions it materializes."""
-        if schedule is not None and info.data.get("partitions"):
+        partitions = info.data.get("partitions")
+        if schedule is not None and partitions and not isinstance(partitions, ColumnPartitions):
             raise ValueError("a dataset with partitions has no schedule: its sensor ingests the partitions that change")
         return schedule
 
@@ -254,8 +259,10 @@ class DatasetPipeline(dg.Component, dg.Model):
             # For faults that pass.
             "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
-        source, keys = glob_of(self.source), None
-        if self.partitions:
+        source, keys, column = glob_of(self.source), None, None
+        if isinstance(self.partitions, ColumnPartitions):
+            column = self.partitions.column
+        elif self.partitions:
             keys = PartitionKeys(self.partitions, self.source, self.partition_start)
             shared["partitions_def"] = self._partitions_def(self.partitions)
         raw = build_raw_asset(self.name, source, shared, self.landing, keys)
@@ -269,31 +276,41 @@ class DatasetPipeline(dg.Component, dg.Model):
             self.max_bad_rows,
             self.allow_empty,
             self.limits,
+            column,
         )
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
         )
+        ingested, read, by = [raw, table], shared, None
+        if column is not None:
+            by, partitions = build_column_partitions(self.name, self.description, column, self.key, is_union, shared)
+            ingested, read = [*ingested, partitions], {**shared, "partitions_def": by.partitions_def}
+        samples = [build_sample_asset(self.name, name, each, self.key, read) for name, each in self.samples.items()]
+        analyses = [build_analysis_asset(self.name, name, each, read) for name, each in self.analyses.items()]
+        readers = [*samples, *analyses]
+        if by is not None:
+            instead = {dg.AssetKey([self.name, "table"]): by.key}
+            readers = [asset.with_attributes(asset_key_replacements=instead) for asset in readers]
+        assets = [*ingested, *readers]
+        specs = [self._with_retention(by)] if by else []
         job = dg.define_asset_job(
             f"{self.name}_pipeline",
-            selection=dg.AssetSelection.groups(self.name),
+            selection=dg.AssetSelection.assets(*(ingested if by else assets)),
             description=f"Materializes all assets of dataset {self.name} from its newest file outside the quarantine.",
         )
-        samples = [build_sample_asset(self.name, name, each, self.key, shared) for name, each in self.samples.items()]
-        analyses = [build_analysis_asset(self.name, name, each, shared) for name, each in self.analyses.items()]
-        assets = [raw, table, *samples, *analyses]
         quarantine, is_empty, replay = build_quarantine(self.name, self.owners, self.tags)
         return dg.Definitions(
-            assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), quarantine],
+            assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), *specs, quarantine],
             asset_checks=[is_empty],
             sensors=[
-                build_landing_sensor(self.name, source, raw, table, self.landing, is_union, keys),
+                build_landing_sensor(self.name, source, ingested, self.landing, is_union, keys),
                 build_retry_sensor(self.name, assets),
             ],
             jobs=[job, replay],
             schedules=[self._schedule(job)] if self.schedule else [],
         )
 
-    def _partitions_def(self, partitions: Partitions) -> dg.PartitionsDefinition[Any]:
+    def _partitions_def(self, partitions: NamePartitions) -> dg.PartitionsDefinition[Any]:
         # With the present day and month: their files come before they have ended.
         if partitions == "daily":
             return dg.DailyPartitionsDefinition(self.partition_start.isoformat(), end_offset=1)

@@ -1,4 +1,4 @@
-"""Partitions of a dataset, and to which of them a dropped file belongs: its name says it.
+"""Partitions of a dataset, and to which of them a dropped file belongs, if its name says it.
 
 One idea: `{partition}` stands in the source where the key stands in the name, so one line says both which files belong
 to the dataset and what their keys are. Must not import Dagster.
@@ -31,7 +31,17 @@ class StaticPartitions(pydantic.BaseModel):
     static: Sequence[str] = pydantic.Field(min_length=1, description="All keys.")
 
 
-Partitions = Literal["daily", "monthly", "by_file"] | StaticPartitions
+class ColumnPartitions(pydantic.BaseModel):
+    """Partitions whose keys are the values of a column of the table."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    column: str = pydantic.Field(min_length=1, description="The column; its values are texts, whole numbers or days.")
+
+
+NamePartitions = Literal["daily", "monthly", "by_file"] | StaticPartitions
+"""Partitions whose keys stand in the names of files."""
+Partitions = NamePartitions | ColumnPartitions
 
 
 def glob_of(source: str) -> str:
@@ -49,6 +59,10 @@ def check_partitions(source: str, partitions: Partitions | None) -> None:
     if partitions is None:
         if found:
             raise ValueError("{partition} needs `partitions: daily | monthly | by_file | {static: [...]}`")
+        return
+    if isinstance(partitions, ColumnPartitions):
+        if found:
+            raise ValueError("{partition} is about keys in names; with `partitions: {column: ...}` a column has them")
         return
     if len(found) > 1 or (not found and partitions != "by_file"):
         raise ValueError("write {partition} once, where the key stands in the name, such as 'sales_{partition}.csv'")
@@ -70,7 +84,7 @@ class PartitionKeys:
         today: Returns the day in UTC; later days have no partition yet.
     """
 
-    partitions: Partitions
+    partitions: NamePartitions
     source: str
     first_day: datetime.date = FIRST_DAY
     today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.UTC).date()

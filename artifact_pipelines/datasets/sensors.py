@@ -34,21 +34,24 @@ _GIVEN_UP = "nothing is known against the file; replay it to try again"
 def build_landing_sensor(
     dataset: str,
     source: str,
-    raw: dg.AssetsDefinition,
-    table: dg.AssetsDefinition,
+    assets: Sequence[dg.AssetsDefinition],
     rules: LandingRules = DEFAULT_RULES,
     is_union: bool = False,
     keys: PartitionKeys | None = None,
 ) -> dg.SensorDefinition:
     """Return the sensor that ingests a dataset's files, one at a time, or one of each partition.
 
-    A run materializes the raw file and its table; automation conditions materialize everything downstream.
+    Automation conditions materialize everything downstream.
+
+    Args:
+        assets: Those that a run materializes: the raw file first, its table, and what has to follow at once.
     """
+    raw = assets[0]
 
     @dg.sensor(
         name=f"{dataset}_landing",
         description=f"Ingests complete files that match {source!r} in the landing zone if their content is new.",
-        asset_selection=dg.AssetSelection.assets(raw, table),
+        asset_selection=dg.AssetSelection.assets(*assets),
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

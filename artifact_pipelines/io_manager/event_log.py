@@ -1,6 +1,6 @@
 """Reads materializations from Dagster's event log, by asset and partition, newest first, a page at a time."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import dagster as dg
 
@@ -36,6 +36,17 @@ def newest_first(
 def find_latest(instance: dg.DagsterInstance, made: Materialization) -> dg.EventLogRecord | None:
     """Return the newest event of a materialization's asset and partition."""
     return next(newest_first(instance, key_of(made), [made.partition]), None)
+
+
+def latest_data_versions(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str]
+) -> Mapping[str, str | None]:
+    """Return the data version that Dagster knows of each partition it has an event of, with one query."""
+    if not partitions:
+        return {}
+    kind, tags = dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+    found = instance.event_log_storage.get_latest_tags_by_partition(key, kind, tags, list(partitions))
+    return {partition: of_it.get(DATA_VERSION_TAG) for partition, of_it in found.items()}
 
 
 def find_event_of_run(instance: dg.DagsterInstance, made: Materialization) -> dg.AssetMaterialization | None:

@@ -50,6 +50,7 @@ class Contract:
         max_bad_rows: Largest share of bad rows; more refuse the file.
         allows_empty: True if a file without rows may follow a version.
         limits: Of the process that reads a file.
+        partition_column: Required column whose values are the keys of partitions; None: there is none.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -61,6 +62,7 @@ class Contract:
     max_bad_rows: float = MOST_BAD_ROWS
     allows_empty: bool = False
     limits: Limits = DEFAULT_LIMITS
+    partition_column: str | None = None
 
     @classmethod
     def declared(
@@ -72,6 +74,7 @@ class Contract:
         max_bad_rows: float = MOST_BAD_ROWS,
         allows_empty: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        partition_column: str | None = None,
     ) -> Self:
         """Return the contract that a YAML file declares."""
         found = {name: each.type or ("VARCHAR" if each.pattern else None) for name, each in columns.items()}
@@ -79,7 +82,8 @@ class Contract:
         rules = {
             name: each for name, each in columns.items() if each != ColumnDeclaration(type=each.type) or not each.type
         }
-        return cls(types, key, None, on_schema_change, rules, on_bad_rows, max_bad_rows, allows_empty, limits)
+        bad_rows = (on_bad_rows, max_bad_rows, allows_empty)
+        return cls(types, key, None, on_schema_change, rules, *bad_rows, limits, partition_column)
 
     @property
     def leaves_out(self) -> bool:
@@ -89,8 +93,9 @@ class Contract:
     @property
     def required(self) -> Sequence[str]:
         """The columns that a file must have."""
-        names = dict.fromkeys([*self.columns, *self.rules, *self.key])
-        return [name for name in names if name in self.key or name not in self.rules or self.rules[name].required]
+        always = [*self.key, *([self.partition_column] if self.partition_column else [])]
+        names = dict.fromkeys([*self.columns, *self.rules, *always])
+        return [name for name in names if name in always or name not in self.rules or self.rules[name].required]
 
     def spelled(self) -> str:
         """Return how values of columns are written, if any is declared; values change with it."""
@@ -99,7 +104,8 @@ class Contract:
     def checks(self) -> str:
         """Return the rules for values of columns and for bad rows, if there are any."""
         bad_rows = f" bad_rows={self.max_bad_rows}" if self.leaves_out else ""
-        return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks) + bad_rows
+        keys = f" partitions={self.partition_column}" if self.partition_column else ""
+        return "".join(f" {name}={each.checks}" for name, each in self.rules.items() if each.checks) + bad_rows + keys
 
     @property
     def has_unique(self) -> bool:

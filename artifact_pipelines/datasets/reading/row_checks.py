@@ -15,6 +15,18 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.named_types import declared_type
+from artifact_pipelines.tabular.rows_by_key import as_keys
+
+MOST_PARTITIONS = 10_000
+_MOST_KEY_BYTES = 1_000
+_KEYS = "partitions"
+_KEY_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_integer,
+    pa.types.is_date,
+    pa.types.is_boolean,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,6 +68,8 @@ def rules_of(contract: Contract, schema: pa.Schema) -> Sequence[Rule]:
     for field in schema:
         if declaration := contract.rules.get(field.name):
             rules += _rules_of_column(field, declaration)
+        if field.name == contract.partition_column:
+            rules += _rules_of_partitions(field)
     return rules
 
 
@@ -86,6 +100,37 @@ def _rules_of_column(field: pa.Field, declared: ColumnDeclaration) -> Iterator[R
         whole = rf"\A(?:{declared.pattern})\z"
         fault = f"does not match {declared.pattern!r}"
         yield Rule(name, f"{place}.pattern", fault, lambda values: pc.invert(pc.match_substring_regex(values, whole)))
+
+
+def _rules_of_partitions(field: pa.Field) -> Iterator[Rule]:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if not any(is_it(kind) for is_it in _KEY_TYPES):
+        raise InvalidArgumentError(_KEYS, field.name, f"a column of texts, whole numbers or days; it is {kind}")
+    fault = f"is no key of a partition: null, empty, over {_MOST_KEY_BYTES:,} bytes, with '...' or a control character"
+    yield Rule(field.name, _KEYS, fault, _is_no_key)
+    fault = f"is the key of one more partition than {MOST_PARTITIONS:,}"
+    yield Rule(field.name, _KEYS, fault, _one_too_many(MOST_PARTITIONS))
+
+
+def _is_no_key(values: pa.Array) -> pa.Array:
+    keys = as_keys(values)
+    size = pc.binary_length(keys)
+    is_wrong = pc.or_(pc.equal(size, 0), pc.greater(size, _MOST_KEY_BYTES))
+    return pc.or_(is_wrong, pc.match_substring_regex(keys, r"\.\.\.|[\x00-\x1f]")).fill_null(True)
+
+
+def _one_too_many(most: int) -> Callable[[pa.Array], pa.Array]:
+    seen: dict[str, None] = {}
+
+    def wrong(values: pa.Array) -> pa.Array:
+        keys = as_keys(values)
+        now = pc.unique(keys.drop_null()).to_pylist()
+        seen.update(dict.fromkeys([key for key in now if key not in seen][: most - len(seen)]))
+        if all(key in seen for key in now):
+            return pa.repeat(False, len(keys))
+        return _not_in(keys, pa.array(list(seen), keys.type))
+
+    return wrong
 
 
 def _not_in(values: pa.Array, allowed: pa.Array) -> pa.Array:

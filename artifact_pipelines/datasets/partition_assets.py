@@ -1,0 +1,175 @@
+"""The partitions of a dataset whose keys are the values of a column: a table for each, written by one step.
+
+One idea: a partition is written only if its rows have another logical hash than those stored, and only then Dagster
+gets an event of it. So whatever depends on other partitions does not run.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.io_manager.asked_outputs import OutputAsked, retention_policy
+from artifact_pipelines.io_manager.event_log import DATA_VERSION_TAG, latest_data_versions
+from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.io_manager.runless_reports import report_current
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.storage.local_paths import verified_path
+from artifact_pipelines.tabular.bounded_batches import read_batches
+from artifact_pipelines.tabular.logical_hash import TableHasher
+from artifact_pipelines.tabular.rows_by_key import RowsByKey, rows_by_key
+
+_LIST = pa.schema([("partition", pa.string()), ("rows", pa.int64()), ("data_version", pa.string())])
+_LIST_DESCRIPTION = """The partitions of the newest table of {dataset}. Making it writes those that changed into `{by}`.
+
+Columns:
+    partition: Key of the partition, a value of column {column}.
+    rows: Number of its rows.
+    data_version: Hash of its rows.
+"""
+
+
+def partitioned_key(dataset: str, column: str) -> dg.AssetKey:
+    """Return the key of the asset that has a partition for each value of a column."""
+    return dg.AssetKey([dataset, f"by_{re.sub(r'[^A-Za-z0-9_]', '_', column)}"])
+
+
+def build_column_partitions(
+    dataset: str,
+    description: str,
+    column: str,
+    row_key: Sequence[str],
+    is_union: bool,
+    attributes: Mapping[str, Any],
+) -> tuple[dg.AssetSpec, dg.AssetsDefinition]:
+    """Return the partitioned asset, and the one whose step writes it.
+
+    Args:
+        row_key: Columns that identify a row.
+        is_union: True if keys that the table no longer has lose their rows; else they keep those of an earlier file.
+        attributes: Further arguments of `dg.asset`.
+    """
+    by = partitioned_key(dataset, column)
+    spec = dg.AssetSpec(
+        by,
+        deps=[dg.AssetKey([dataset, "table"])],
+        description=f"{description}\n\nA partition for each value of column {column}.",
+        partitions_def=dg.DynamicPartitionsDefinition(name=dataset),
+        kinds={"parquet"},
+        **{name: attributes[name] for name in ("group_name", "owners", "tags")},
+    ).with_io_manager_key(attributes["io_manager_key"])
+
+    @dg.asset(
+        key=[dataset, "partitions"],
+        ins={"table": dg.AssetIn(key=[dataset, "table"])},
+        description=_LIST_DESCRIPTION.format(dataset=dataset, column=column, by=by.to_user_string()),
+        kinds={"parquet"},
+        code_version=f"1 {column}",
+        **attributes,
+    )
+    def partitions(
+        context: dg.AssetExecutionContext, table: Artifact, landing_zone: LandingZone
+    ) -> Iterator[dg.Output[Any]]:
+        with (
+            failures_explained(),
+            landing_zone.store.open() as (catalog, backend),
+            verified_path(table) as file,
+            pq.ParquetFile(file.path) as parquet,
+            rows_by_key(parquet.schema_arrow, read_batches(parquet), column) as rows,
+        ):
+            found = {key: _count_and_hash(rows.rows_of(key)) for key in rows.keys}
+            known = context.instance.get_dynamic_partitions(dataset) if is_union else ()
+            wanted = {key: _count_and_hash(rows.rows_of(key)) for key in known if key not in found} | found
+            context.instance.add_dynamic_partitions(dataset, [*found])
+            current = catalog.materializations.find(by.to_user_string(), [*wanted])
+            changed = [key for key, (_, version) in wanted.items() if not _has(current.get(key), version)]
+            written = _write(context, catalog, ArtifactProducer(catalog.files, backend), by, row_key, rows, changed)
+            _report(context, by, written, [made for key, made in current.items() if key not in changed])
+        yield dg.Output(_listed(found), metadata={"partitions": len(found), "changed": len(changed)})
+
+    return spec, partitions
+
+
+def _listed(found: Mapping[str, tuple[int, str]]) -> pa.Table:
+    rows = [{"partition": key, "rows": count, "data_version": version} for key, (count, version) in found.items()]
+    return pa.Table.from_pylist(rows, _LIST)
+
+
+def _count_and_hash(rows: pa.RecordBatchReader) -> tuple[int, str]:
+    """Return the number of rows and their logical hash, which is the data version of a table."""
+    hasher, count = TableHasher(rows.schema, OneThreadHasher), 0
+    for batch in rows:
+        hasher.update(batch)
+        count += batch.num_rows
+    return count, hasher.hexdigest()
+
+
+def _has(current: Materialization | None, data_version: str) -> bool:
+    return current is not None and current.data_version == data_version
+
+
+def _write(
+    context: dg.AssetExecutionContext,
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    by: dg.AssetKey,
+    row_key: Sequence[str],
+    rows: RowsByKey,
+    changed: Sequence[str],
+) -> Sequence[tuple[Materialization, Mapping[str, Any]]]:
+    """Store the rows of partitions and record them, all or none."""
+    if not changed:
+        return ()
+    asked = OutputAsked(
+        asset=by.to_user_string(),
+        key=by,
+        partitions=tuple(changed),
+        may_cover_several=True,
+        partition_column=None,
+        upstream={},
+        annotation=pa.RecordBatchReader,
+        metadata={},
+        row_key=tuple(row_key),
+        dataset=None,
+        retention=retention_policy(context.assets_def.metadata_by_key[context.asset_key]),
+        publish_after=(),
+        code_version=None,
+        source={},
+        made_after=None,
+        run_id=context.run.run_id,
+        step_key=context.get_step_execution_context().step.key,
+        step=context.get_step_execution_context(),
+    )
+
+    def pairs() -> Iterator[tuple[str, pa.RecordBatchReader]]:
+        for key in changed:
+            yield key, rows.rows_of(key)
+
+    return OutputWriter(catalog, producer, TypeHandlers(), StepInputs(catalog.identity)).write(asked, pairs())
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    by: dg.AssetKey,
+    written: Sequence[tuple[Materialization, Mapping[str, Any]]],
+    unchanged: Sequence[Materialization],
+) -> None:
+    """Report written partitions to Dagster; and others of which a run that died could not report any more."""
+    for made, metadata in written:
+        tags = {DATA_VERSION_TAG: made.data_version}
+        context.log_event(dg.AssetMaterialization(by, None, metadata, made.partition, tags))
+    known = latest_data_versions(context.instance, by, [str(made.partition) for made in unchanged])
+    for made in unchanged:
+        if known.get(str(made.partition)) != made.data_version:
+            report_current(context.instance, made, f"Version {made.version} is the current one.")
