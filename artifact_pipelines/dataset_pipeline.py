@@ -4,7 +4,8 @@ One idea: a dataset is declared, not programmed. This module only combines the s
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import dagster as dg
@@ -19,6 +20,8 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
+from artifact_pipelines.datasets.interfaces import ILandingZone
+from artifact_pipelines.datasets.landing_folders import LandingFolders, folder_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.partition_assets import build_column_partitions
 from artifact_pipelines.datasets.partition_keys import (
@@ -47,7 +50,7 @@ from artifact_pipelines.sampling.registry import SamplingDesign
 RETRY_DELAY_S = 5
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _Owner = Annotated[str, pydantic.Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
-Files = Literal["latest", "all"]
+Files = Literal["latest", "all", "folder"]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
 
 
@@ -87,12 +90,15 @@ class DatasetPipeline(dg.Component, dg.Model):
     files: Files | None = pydantic.Field(
         default=None,
         description=(
-            "What several files mean: each replaces the table (latest), or the table is the union of all (all), in "
-            "which the same name again replaces its rows. Required if the source has wildcards."
+            "What several files mean: each replaces the table (latest); or the table is the union of all (all), in "
+            "which the same name again replaces its rows; or all files in a folder replace the table together "
+            "(folder), once its marker lies there. Required if the source has wildcards."
         ),
     )
     file_column: str | None = pydantic.Field(
-        default=None, min_length=1, description="With `files: all`, the column that takes the name of each row's file."
+        default=None,
+        min_length=1,
+        description="With `files: all` or `folder`, the column that takes the name of each row's file.",
     )
     partitions: Partitions | None = pydantic.Field(
         default=None,
@@ -165,15 +171,19 @@ class DatasetPipeline(dg.Component, dg.Model):
     @classmethod
     def _check_files(cls, source: str, info: pydantic.ValidationInfo) -> str:
         """Refuse a glob that leaves open what several files mean, or what their partitions are."""
-        if "partitions" in info.data and "{{" not in source:
+        if "{{" in source:
+            return source
+        if "partitions" in info.data:
             check_partitions(source, info.data["partitions"])
+        if info.data.get("files") == "folder":
+            folder_source(source)
         if info.data.get("partitions") and not isinstance(info.data["partitions"], ColumnPartitions):
             return source
-        if "files" in info.data and info.data["files"] is None and "{{" not in source and set("*?[") & set(source):
+        if "files" in info.data and info.data["files"] is None and set("*?[") & set(source):
             raise ValueError(
                 f"{source!r} may match several files, so say what they mean. `files: latest`: each file is the whole "
                 "table and replaces the one before. `files: all`: the table is the union of all files, and the same "
-                "name again replaces its rows"
+                "name again replaces its rows. `files: folder`: the files of a folder are the table"
             )
         return source
 
@@ -199,8 +209,8 @@ class DatasetPipeline(dg.Component, dg.Model):
     @classmethod
     def _check_file_column(cls, column: str | None, info: pydantic.ValidationInfo) -> str | None:
         """Refuse a column for names where there is one file."""
-        if column is not None and info.data.get("files") != "all":
-            raise ValueError("only a table with `files: all` has rows of several files")
+        if column is not None and info.data.get("files") not in ("all", "folder"):
+            raise ValueError("only a table with `files: all` or `files: folder` has rows of several files")
         return column
 
     @pydantic.field_validator("schedule")
@@ -219,6 +229,14 @@ class DatasetPipeline(dg.Component, dg.Model):
         if change == "accept" and info.data.get("files") == "all":
             raise ValueError("with `files: all` one table has the rows of all files: use fail, add_columns or widen")
         return change
+
+    @pydantic.field_validator("landing")
+    @classmethod
+    def _check_marker(cls, landing: LandingRules, info: pydantic.ValidationInfo) -> LandingRules:
+        """Refuse a marker for each file where one is for the folder."""
+        if info.data.get("files") == "folder" and "{name}" in (landing.marker or ""):
+            raise ValueError("with `files: folder` one marker lies in each folder, such as `marker: _SUCCESS`")
+        return landing
 
     @pydantic.field_validator("max_bad_rows")
     @classmethod
@@ -263,9 +281,15 @@ class DatasetPipeline(dg.Component, dg.Model):
         if isinstance(self.partitions, ColumnPartitions):
             column = self.partitions.column
         elif self.partitions:
-            keys = PartitionKeys(self.partitions, self.source, self.partition_start)
+            named = folder_source(self.source) if self.files == "folder" else self.source
+            keys = PartitionKeys(self.partitions, named, self.partition_start)
             shared["partitions_def"] = self._partitions_def(self.partitions)
-        raw = build_raw_asset(self.name, source, shared, self.landing, keys)
+        landing = self.landing
+        seen_as: Callable[[ILandingZone], ILandingZone] = _as_it_is
+        if self.files == "folder":
+            seen_as = functools.partial(LandingFolders, source=source, rules=self.landing)
+            landing = self.landing.model_copy(update={"marker": None})
+        raw = build_raw_asset(self.name, source, shared, landing, keys, seen_as)
         is_union = self.files == "all"
         shared["automation_condition"] = on_changed_content()
         contract = Contract.declared(
@@ -303,7 +327,7 @@ class DatasetPipeline(dg.Component, dg.Model):
             assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), *specs, quarantine],
             asset_checks=[is_empty],
             sensors=[
-                build_landing_sensor(self.name, source, ingested, self.landing, is_union, keys),
+                build_landing_sensor(self.name, source, ingested, landing, is_union, keys, seen_as),
                 build_retry_sensor(self.name, assets),
             ],
             jobs=[job, replay],
@@ -351,6 +375,10 @@ def _check_analysis(name: str, analysis: IAnalysisKind, dataset: DeclaredDataset
         # A built-in error type: Dagster adds file and line to no other.
         found = InitErrorDetails(type="value_error", loc=(name,), input=analysis, ctx={"error": ValueError(str(error))})
         raise pydantic.ValidationError.from_exception_data("analyses", [found]) from error
+
+
+def _as_it_is(zone: ILandingZone) -> ILandingZone:
+    return zone
 
 
 def on_changed_content() -> dg.AutomationCondition[Any]:

@@ -1,7 +1,7 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, BinaryIO
 
@@ -100,6 +100,7 @@ def build_raw_asset(
     attributes: Mapping[str, Any],
     rules: LandingRules = DEFAULT_RULES,
     keys: PartitionKeys | None = None,
+    seen_as: Callable[[ILandingZone], ILandingZone] = lambda zone: zone,
 ) -> dg.AssetsDefinition:
     """Return the asset that stores a dropped file unchanged.
 
@@ -108,6 +109,7 @@ def build_raw_asset(
         attributes: Further arguments of `dg.asset`, such as the group and the partitions.
         rules: Which names count.
         keys: The partitions of the dataset, if it has any.
+        seen_as: Returns the landing zone as the dataset sees it, such as `LandingFolders`.
     """
     glob = rules.glob(source)
 
@@ -126,7 +128,7 @@ def build_raw_asset(
         if other := leave_to_older_run(context.instance, context.run):
             return context.log.info(f"Run {other} ingests this file already; this run leaves it to that one.")
         with failures_explained():
-            zone = landing_zone.open()
+            zone = seen_as(landing_zone.open())
             known, run_key = landing_zone.known_files(dataset), context.run.tags.get(REQUEST_TAG)
             path = config.path or find_landed(zone, dataset, glob, known, lambda path: _is_in(path, context, keys))
             if keys and keys.of(path) != context.partition_key:
@@ -203,7 +205,8 @@ def build_table_asset(
             noted = {"file": name, "rules": rules, "checks": contract.checks(), "key": list(contract.key)}
             progress = Progress(name, context.log.info, "checked")
             if not is_union:
-                with open_stored(raw, made.file.file_type, name, file_format, expected, progress.read) as opened:
+                options = (file_format, expected, progress.read, file_column)
+                with open_stored(raw, made.file.file_type, name, *options) as opened:
                     yield from _outputs(opened, expected, noted, context, dg.AssetKey(key), progress)
                 return
             producer = ArtifactProducer(catalog.files, backend)

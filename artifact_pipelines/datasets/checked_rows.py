@@ -71,7 +71,7 @@ class CheckedRows:
                     each.add(batch)
                 rows += batch.num_rows
                 yield batch
-            self._check_any(rows)
+            _check_any(rows, self.contract, self.label)
             for each in unique:
                 if len(hashes := each.repeated()):
                     self._refuse_repeated(each, hashes)
@@ -89,7 +89,7 @@ class CheckedRows:
                 kept = self._without_bad(table, batch, start, rules, later, bad)
                 good += kept.num_rows
                 yield kept
-            self._check_any(good + bad.count)
+            _check_any(good + bad.count, self.contract, self.label)
             if bad.count > self.contract.max_bad_rows * (good + bad.count):
                 first = bad.first[0].shown("row" if table.written is None else "line")
                 raise TooManyBadRowsError(
@@ -97,14 +97,6 @@ class CheckedRows:
                 )
 
         return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
-
-    def _check_any(self, rows: int) -> None:
-        """Refuse a file without rows that would take the place of a table."""
-        before = self.contract.before
-        if not rows and before and not self.contract.allows_empty and self.contract.on_schema_change != "accept":
-            problem = f"it has columns and no rows, and version {before.version} is a whole table"
-            remedy = "Drop the whole file, or set `allow_empty: true` in the dataset's YAML file"
-            raise SchemaMismatchError(self.label, problem, remedy)
 
     def _unique(self, table: OpenTable) -> Sequence[Repetitions]:
         schema = table.batches.schema
@@ -142,6 +134,27 @@ class CheckedRows:
                         raise RepeatedValuesError(
                             self.label, line, earlier, names, shown, repetitions.field, _place(text)
                         )
+
+
+def check_any_rows(reader: pa.RecordBatchReader, contract: Contract, label: str) -> pa.RecordBatchReader:
+    """Return the same batches. Taking them refuses a file without rows that would take the place of a table."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in reader:
+            rows += batch.num_rows
+            yield batch
+        _check_any(rows, contract, label)
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def _check_any(rows: int, contract: Contract, label: str) -> None:
+    before = contract.before
+    if not rows and before and not contract.allows_empty and contract.on_schema_change != "accept":
+        problem = f"it has columns and no rows, and {before} is a whole table"
+        remedy = "Drop the whole file, or set `allow_empty: true` in the dataset's YAML file"
+        raise SchemaMismatchError(label, problem, remedy)
 
 
 class _Later:

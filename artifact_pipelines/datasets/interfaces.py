@@ -45,6 +45,7 @@ class OpenTable:
             line (of a sheet: the row) where each begins, and its text, if it has one. None: rows have no lines.
         reordered: Columns that stood in another order in the file than in the version before.
         bad: The rows that are left out, as batches are taken; None: the contract allows none.
+        file_column: Column that no file has, with the name of each row's file; None: there is none.
     """
 
     batches: pa.RecordBatchReader
@@ -52,6 +53,7 @@ class OpenTable:
     written: Callable[[Sequence[int]], Sequence[Written]] | None = None
     bad: BadRows | None = None
     reordered: Sequence[str] = ()
+    file_column: str | None = None
 
 
 class IFileFormat(Declaration, abc.ABC):

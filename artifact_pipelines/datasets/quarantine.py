@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileState, LandingFile, LandingState, Materialization, StoragePath
+from artifact_pipelines.datasets.archive_table import FOLDER
 from artifact_pipelines.datasets.exceptions import NotInQuarantineError, QuarantinedFileGoneError
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_zone import replayed
@@ -66,7 +67,7 @@ class Quarantine:
         chosen = self._chosen(paths)
         for each in chosen:
             if zone.look(each.file.path) is None:
-                if each.raw is None or each.raw.file.state == FileState.DAMAGED:
+                if each.raw is None or each.raw.file.state == FileState.DAMAGED or each.raw.file.file_type == FOLDER:
                     raise QuarantinedFileGoneError(self.dataset, each.file.path)
                 with read_stored(each.raw.file.storage_path) as stream:
                     zone.put(stream, each.file.path)

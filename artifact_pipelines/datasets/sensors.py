@@ -4,7 +4,7 @@ A run is without fault if its process, its machine or the store failed, not its 
 """
 
 import collections
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, faults_of_steps, retry_of
+from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
@@ -38,6 +39,7 @@ def build_landing_sensor(
     rules: LandingRules = DEFAULT_RULES,
     is_union: bool = False,
     keys: PartitionKeys | None = None,
+    seen_as: Callable[[ILandingZone], ILandingZone] = lambda zone: zone,
 ) -> dg.SensorDefinition:
     """Return the sensor that ingests a dataset's files, one at a time, or one of each partition.
 
@@ -45,6 +47,7 @@ def build_landing_sensor(
 
     Args:
         assets: Those that a run materializes: the raw file first, its table, and what has to follow at once.
+        seen_as: See `build_raw_asset`.
     """
     raw = assets[0]
 
@@ -57,9 +60,10 @@ def build_landing_sensor(
     )
     def landing_sensor(context: dg.SensorEvaluationContext, landing_zone: LandingZone) -> dg.SensorResult:
         with Catalog(landing_zone.store.catalog_url) as catalog:
+            zone = seen_as(landing_zone.open())
             watch = LandingWatch(
                 catalog,
-                landing_zone.open(),
+                zone,
                 dataset,
                 source,
                 raw.key.to_user_string(),
@@ -77,7 +81,7 @@ def build_landing_sensor(
             for file in requested
             for request in _requests(context.instance, raw.node_def.name, file, watch.partition_of(file.path))
         ]
-        reason = None if requests else _explain(source, files)
+        reason = None if requests else _explain(zone, source, files)
         new = _new_partitions(context.instance, raw.partitions_def, [r.partition_key for r in requests])
         return dg.SensorResult(
             run_requests=requests,
@@ -149,9 +153,9 @@ def _tried(fault: Fault) -> str:
     return f"{fault}, {len(PAUSES_S[fault]) + 1} times"
 
 
-def _explain(source: str, files: Sequence[LandingFile]) -> str:
+def _explain(zone: ILandingZone, source: str, files: Sequence[LandingFile]) -> str:
     if not files:
-        return f"No file in the landing zone matches {source!r}."
+        return f"No file in {zone} matches {source!r}."
     # First those that wait or failed: a landing zone may hold thousands of files.
     shown = sorted(files, key=lambda file: file.state in (LandingState.INGESTED, LandingState.DUPLICATE))[:_MOST_SHOWN]
     shown.sort(key=lambda file: file.path)

@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
 
+from artifact_pipelines.datasets.archive_table import members_of, open_archive
 from artifact_pipelines.datasets.checked_rows import CheckedRows
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
@@ -26,10 +27,12 @@ def open_stored(
     file_format: IFileFormat,
     contract: Contract,
     watch: Callable[[int, int | None], object] | None = None,
+    file_column: str | None = None,
 ) -> Iterator[OpenTable]:
     """Open a stored raw file as `open_table` does, and check its bytes while they are read.
 
     Args:
+        file_column: See `open_table`.
         watch: Takes how many bytes of a text file are read, and of how many; see `watched_reads`.
 
     Raises:
@@ -38,19 +41,28 @@ def open_stored(
     with (
         verified_path(stored) as file,
         watched_reads(file.path, watch),
-        open_table(RawFile(file.path, file_type, label), file_format, contract) as opened,
+        open_table(RawFile(file.path, file_type, label), file_format, contract, file_column=file_column) as opened,
     ):
         yield dataclasses.replace(opened, batches=file.batches(opened.batches))
 
 
 @contextmanager
 def open_table(
-    file: RawFile, file_format: IFileFormat, contract: Contract, trusted: bool = False
+    file: RawFile,
+    file_format: IFileFormat,
+    contract: Contract,
+    trusted: bool = False,
+    file_column: str | None = None,
+    level: int = 0,
 ) -> Iterator[OpenTable]:
     """Open a raw file as `IFileFormat.open` does, and check that its columns and values are those of the contract.
 
+    An archive of several files is the union of their rows.
+
     Args:
         trusted: False: a file that a library parses is opened in a process of its own.
+        file_column: Column that takes the names of the files in an archive of several.
+        level: Number of archives that the file lies in.
 
     Raises:
         UnparsableSourceError: The file's content is of another format.
@@ -60,6 +72,14 @@ def open_table(
         RepeatedValuesError: When the table is read: a key or a unique value stands twice.
         TooManyBadRowsError: When the table is read to its end, if the contract leaves bad rows out.
     """
+    if names := members_of(file):
+
+        def open_member(member: RawFile, expected: Contract) -> AbstractContextManager[OpenTable]:
+            return open_table(member, file_format, expected, trusted, None, level + 1)
+
+        with open_archive(file, names, contract, file_column, level, open_member) as union:
+            yield union
+        return
     chosen = file_format.chosen_for(file)
     check_content(file, chosen)
     is_isolated = chosen.ISOLATED and not trusted

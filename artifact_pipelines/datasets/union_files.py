@@ -107,7 +107,7 @@ class UnionFiles:
         made = self.raw if name == self.name else self._raw(self._files[name])
         stored = self.producer.artifact(made.file)
         watch = self.watch if name == self.name else None
-        return open_stored(stored, made.file.file_type, name, self.file_format, contract, watch)
+        return open_stored(stored, made.file.file_type, name, self.file_format, contract, watch, self.file_column)
 
     def _raw(self, file: CountedFile) -> Materialization:
         selection = Selection(file_id=FileId(file.file_id))

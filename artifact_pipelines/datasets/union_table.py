@@ -102,10 +102,10 @@ class UnionTable:
     def _followed(self, contract: Contract, table: OpenTable, name: str, columns: dict[str, pa.DataType]) -> Contract:
         """Return the contract that the next file has to follow, and add the columns of this one to all columns."""
         schema = table.batches.schema
-        if self.file_column in schema.names:
+        if self.file_column in schema.names and not table.file_column:
             remedy = "Rename the column in the file, or set another `file_column` in the dataset's YAML file"
             raise SchemaMismatchError(name, f"column {self.file_column!r} is to hold the name of the file", remedy)
-        columns.update(_columns(schema))
+        columns.update(_columns(schema, self.file_column))
         names = {column: arrow_name(kind).replace("large_", "") for column, kind in columns.items()}
         version = contract.before.version if contract.before else 0
         return dataclasses.replace(contract, before=VersionBefore(version, names, table.read_as))

@@ -1,4 +1,5 @@
 import bz2
+import decimal
 import gzip
 import io
 import lzma
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 import xlsxwriter
 
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.reading import raw_stream
 from artifact_pipelines_tests.datasets.reading import read
@@ -180,9 +182,29 @@ def test_name_of_the_file_in_an_archive_chooses_the_format(tmp_path: pathlib.Pat
     assert read(tmp_path, zipped(data_ndjson=b'{"x": 1}'), "bin")["x"].to_pylist() == [1]
 
 
-def test_archive_of_several_files_is_refused_with_their_names(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UnparsableSourceError, match=r"must hold one file, not 2 \('a.csv', 'b.csv'\)"):
-        read(tmp_path, zipped(a_csv=b"x\n1\n", b_csv=b"x\n2\n"), "bin")
+def test_archive_of_several_files_is_the_union_of_their_rows(tmp_path: pathlib.Path) -> None:
+    data = zipped(b_ndjson=b'{"x": 2.5, "y": "b"}', a_csv=b"x,y\n1,a\n")
+    assert read(tmp_path, data, "bin").to_pylist() == [{"x": 1, "y": "a"}, {"x": decimal.Decimal("2.5"), "y": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (b"x\n1\n", "flights.csv/b.csv does not have the columns of its dataset: missing 'y'"),
+        (b"x,y\nq,b\n", "flights.csv/b.csv, line 2, column 'x': 'q' is not a whole number"),
+        (b"", "flights.csv/b.csv holds no data"),
+    ],
+)
+def test_file_of_an_archive_that_does_not_fit_is_named(tmp_path: pathlib.Path, second: bytes, problem: str) -> None:
+    with pytest.raises(SourceError, match=problem):
+        read(tmp_path, zipped(a_csv=b"x,y\n1,a\n", b_csv=second), "bin")
+
+
+def test_archives_in_archives_are_read_to_two_levels(tmp_path: pathlib.Path) -> None:
+    inner = zipped(c_csv=b"x\n1\n", d_csv=b"x\n2\n")
+    assert read(tmp_path, zipped(a_csv=b"x\n0\n", b_zip=inner), "bin")["x"].to_pylist() == [0, 1, 2]
+    with pytest.raises(UnparsableSourceError, match="flights.csv/b.zip/b.zip cannot be read as zip: it lies in 2"):
+        read(tmp_path, zipped(a_csv=b"x\n0\n", b_zip=zipped(a_csv=b"x\n0\n", b_zip=inner)), "bin")
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

@@ -1,12 +1,13 @@
-"""Zip archives with one file, and spreadsheets, which are zip archives too."""
+"""Zip archives with one file or several, and spreadsheets, which are zip archives too."""
 
 import contextlib
 import errno
 import io
+import itertools
 import pathlib
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from artifact_pipelines.core.exceptions import first_names
@@ -14,6 +15,7 @@ from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 
 ZIP = b"PK\x03\x04"
 _MOST_DIRECTORY_BYTES = 1 << 24
+_MOST_MEMBERS = 10_000
 _MOST_END_BYTES = 22 + (1 << 16)
 _SPREADSHEET_PARTS = ("xl/", "content.xml")
 
@@ -40,25 +42,50 @@ def member_name(path: pathlib.Path, label: str) -> str:
         return _member(archive, label).filename
 
 
-@contextlib.contextmanager
-def open_member(path: pathlib.Path, label: str) -> Iterator[IO[bytes]]:
-    """Open the only file in an archive.
+def member_names(path: pathlib.Path, label: str) -> Sequence[str]:
+    """Return the names of the files in an archive, sorted.
 
     Raises:
-        UnparsableSourceError: There is none, there are several, or it needs a password.
+        UnparsableSourceError: Two have the same name, there are more than 10,000, or the archive is damaged.
+    """
+    try:
+        with _open(path) as archive:
+            names = sorted(each.filename for each in _members(archive))
+    except zipfile.BadZipFile as error:
+        raise UnparsableSourceError(label, "zip", "its directory is damaged") from error
+    if len(names) > _MOST_MEMBERS:
+        raise UnparsableSourceError(label, "zip", f"it holds {len(names):,} files; {_MOST_MEMBERS:,} are allowed")
+    if repeated := [name for name, next_name in itertools.pairwise(names) if name == next_name]:
+        raise UnparsableSourceError(label, "zip", f"it holds several files {repeated[0]!r}")
+    return names
+
+
+@contextlib.contextmanager
+def open_member(path: pathlib.Path, label: str, name: str | None = None) -> Iterator[IO[bytes]]:
+    """Open a file in an archive.
+
+    Args:
+        name: Its name; None: it is the only one.
+
+    Raises:
+        UnparsableSourceError: There is none, there are several and none is named, or it needs a password.
     """
     with _open(path) as archive:
         with _damage_translated():
-            stream = archive.open(_member(archive, label))
+            stream = archive.open(_member(archive, label, name))
         with stream:
             yield stream
 
 
-def _member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
-    members = [each for each in archive.infolist() if not each.is_dir() and not _is_hidden(each.filename)]
+def _members(archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
+    return [each for each in archive.infolist() if not each.is_dir() and not _is_hidden(each.filename)]
+
+
+def _member(archive: zipfile.ZipFile, label: str, name: str | None = None) -> zipfile.ZipInfo:
+    members = [each for each in _members(archive) if name in (None, each.filename)]
     if len(members) != 1:
         names = first_names([each.filename for each in members])
-        reason = f"it must hold one file, not {len(members):,} ({names}); drop each by itself"
+        reason = f"it must hold one file, not {len(members):,} ({names})"
         raise UnparsableSourceError(label, "zip", reason)
     if members[0].flag_bits & 1:
         raise UnparsableSourceError(label, "zip", f"{members[0].filename!r} needs a password")

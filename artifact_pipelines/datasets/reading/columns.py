@@ -40,7 +40,7 @@ def check_columns(names: Sequence[str], contract: Contract, label: str, examples
         raise SchemaMismatchError(label, problem, f"{_FIX} declare them in `columns` of the dataset's YAML file")
     if contract.before is None:
         return
-    version = f"version {contract.before.version}"
+    version = str(contract.before)
     optional = contract.rules.keys() - set(contract.required)
     if missing := [name for name in contract.kept if name not in names and name not in optional]:
         raise SchemaMismatchError(

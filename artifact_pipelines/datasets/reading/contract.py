@@ -24,7 +24,7 @@ class VersionBefore:
     """The current table of a dataset, whose types a new file is read with.
 
     Attributes:
-        version: Its number.
+        version: Its number; 0: it is no version, but the other files of a new one.
         columns: Names and Arrow types, as the catalog has them.
         read_as: How its file was read, as a format has written it down.
     """
@@ -32,6 +32,9 @@ class VersionBefore:
     version: int
     columns: Mapping[str, str]
     read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"version {self.version}" if self.version else "the files before it"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -106,7 +106,6 @@ def _find(
     misfits: dict[str, _Misfit] = {}
     declared = contract.declared_types(spelling)
     kept = {name: kind for name in contract.kept if (kind := _kept_type(name, contract, spelling))}
-    version = contract.before.version if contract.before else 0
     for block in rows.blocks():
         for name in rows.names:
             if name not in declared:
@@ -114,7 +113,7 @@ def _find(
             kind = declared.get(name) or kept.get(name)
             if kind is None or name in misfits:
                 continue
-            whose = "as `columns` declares" if name in declared else f"as in version {version}"
+            whose = "as `columns` declares" if name in declared else f"as in {contract.before}"
             if misfit := _misfit(block, name, kind, whose):
                 misfits[name] = misfit
                 if name in declared and not contract.leaves_out:
@@ -159,6 +158,6 @@ def _type(
     if name in misfits:
         raise misfits[name].error(label)
     assert contract.before is not None  # or nothing would be kept
-    problem = f"column {name!r} is {now.arrow}, and {contract.kept[name]} in version {contract.before.version}"
+    problem = f"column {name!r} is {now.arrow}, and {contract.kept[name]} in {contract.before}"
     remedy = f"Fix the file, declare `columns: {{{name}: VARCHAR}}`, or set `on_schema_change: accept`"
     raise SchemaMismatchError(label, problem, remedy)

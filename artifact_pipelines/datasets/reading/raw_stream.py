@@ -127,8 +127,11 @@ class _Watched:
 
 
 @contextlib.contextmanager
-def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
+def open_plain(path: pathlib.Path, label: str, member: str | None = None) -> Iterator[IBytes]:
     """Open the uncompressed bytes of a file.
+
+    Args:
+        member: Name of a file in an archive; None: it holds one.
 
     Raises:
         UnparsableSourceError: It is an archive of several files; or while reading: the compressed bytes are damaged,
@@ -138,7 +141,7 @@ def open_plain(path: pathlib.Path, label: str) -> Iterator[IBytes]:
     opened = next((how for each, how in _COMPRESSIONS.values() if each == name), lambda path: path.open("rb"))
     with contextlib.ExitStack() as stack:
         with _damage_explained(label, name):
-            plain = stack.enter_context(open_member(path, label) if name == "zip" else opened(path))
+            plain = stack.enter_context(open_member(path, label, member) if name == "zip" else opened(path))
         found = _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
         watch = _watchers.get(path)
         yield _Watched(found, watch, None if name else path.stat().st_size) if watch else found

@@ -102,9 +102,8 @@ def open_rows(
 
 def _fixed(contract: Contract, spelling: Spelling) -> Mapping[str, _Fixed]:
     declared = contract.declared_types(spelling)
-    version = contract.before.version if contract.before else 0
     kept = {
-        name: _Fixed(found, f"as in version {version}", False)
+        name: _Fixed(found, f"as in {contract.before}", False)
         for name, kind in contract.kept.items()
         if (found := type_of_arrow(kind, spelling))
     }

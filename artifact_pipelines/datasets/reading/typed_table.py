@@ -73,7 +73,7 @@ def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
         wider = widened(known, found) if contract.on_schema_change == "widen" else None
         return (wider or known).arrow
     assert contract.before is not None  # or no type would be kept
-    problem = f"column {field.name!r} is {field.type}, and {before} in version {contract.before.version}"
+    problem = f"column {field.name!r} is {field.type}, and {before} in {contract.before}"
     remedy = "Fix the file, or set `on_schema_change: accept` in the dataset's YAML file"
     raise SchemaMismatchError(label, problem, remedy)
 
