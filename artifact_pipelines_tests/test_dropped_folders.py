@@ -32,7 +32,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def _rows() -> list[tuple[Any, ...]]:
     with open_store() as store:
-        return store.load("flights/table", as_type=pl.DataFrame).select("number", "file").rows()
+        frame: pl.DataFrame = store.load("flights/table", as_type=pl.DataFrame)
+    return frame.select("number", "file").rows()
 
 
 def test_folder_with_its_marker_is_one_version_of_all_files_below(
