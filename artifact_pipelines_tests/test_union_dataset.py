@@ -219,3 +219,25 @@ def test_changed_rules_read_the_files_of_each_partition_again(settings: Settings
         for partition in ("north", "south"):
             frame = store.load("flights/table", as_type=pl.DataFrame, partition=partition)
             assert frame.rows() == [(None, 11, 1), (None, 11, 2)]
+
+
+def test_key_that_stands_in_another_file_is_refused_with_its_name(project: Project) -> None:
+    _drop(project, january=JANUARY)
+    said = _drop(project, march="carrier,number,delay\nUA,9,1\nUA,1,1\n")
+    reason = "flights_march.csv, line 3: carrier = 'UA', number = '1' stands in flights_january.csv already"
+    assert reason in said
+    _drop(project, march="carrier,number,delay\nUA,9,1\n", january="carrier,number,delay\nUA,1,7\n")
+    assert _rows() == [("january", 1, 7), ("march", 9, 1)]
+
+
+def test_row_whose_key_stands_in_another_file_is_left_out_if_bad_rows_are(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    options = {"files": "all", "file_column": "file", "samples": {}, "analyses": {}}
+    project = Project(settings, instance, on_bad_rows="quarantine", **options)
+    _drop(project, march=JANUARY)
+    _drop(project, january="carrier,number,delay\nUA,9,1\nUA,1,1\nUA,4.5,1\n")
+    with open_store() as store:
+        bad = store.load("flights/bad_rows", as_type=pl.DataFrame).select("file", "line", "reason").rows()
+    assert bad == [("flights_january.csv", 3, "stands in flights_march.csv already (`key`)")]
+    assert [float(number) for _, number, _ in _rows()] == [9, 4.5, 1, 2]

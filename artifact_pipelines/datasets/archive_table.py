@@ -10,6 +10,7 @@ from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.datasets.checked_rows import check_any_rows
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import OpenTable, RawFile
+from artifact_pipelines.datasets.other_rows import OtherRows
 from artifact_pipelines.datasets.reading.archives import member_names
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -21,7 +22,7 @@ FOLDER = "folder"
 """File type of an archive that stands for a dropped folder."""
 _PIECE_BYTES = 1 << 20
 _MOST_LEVELS = 2
-Open = Callable[[RawFile, Contract], AbstractContextManager[OpenTable]]
+Open = Callable[[RawFile, Contract, OtherRows], AbstractContextManager[OpenTable]]
 
 
 def members_of(file: RawFile) -> Sequence[str]:
@@ -34,7 +35,13 @@ def members_of(file: RawFile) -> Sequence[str]:
 
 @contextmanager
 def open_archive(
-    file: RawFile, names: Sequence[str], contract: Contract, file_column: str | None, level: int, open_file: Open
+    file: RawFile,
+    names: Sequence[str],
+    contract: Contract,
+    file_column: str | None,
+    level: int,
+    open_file: Open,
+    others: OtherRows | None = None,
 ) -> Iterator[OpenTable]:
     """Open the files of an archive as one table.
 
@@ -42,6 +49,7 @@ def open_archive(
         file_column: Column that takes the name of each row's file.
         level: Number of archives that the archive lies in.
         open_file: Opens one of the files.
+        others: Rows of other files of the table.
 
     Raises:
         UnparsableSourceError: The archive lies too deep in others.
@@ -53,12 +61,13 @@ def open_archive(
     each = dataclasses.replace(contract, allows_empty=True)
 
     @contextmanager
-    def open_member(label: str, expected: Contract) -> Iterator[OpenTable]:
-        with _extracted(file, files[label].name, label) as member, open_file(member, expected) as table:
+    def open_member(label: str, expected: Contract, before: OtherRows) -> Iterator[OpenTable]:
+        with _extracted(file, files[label].name, label) as member, open_file(member, expected, before) as table:
             yield table
 
     bad = BadRows(file.label) if contract.leaves_out else None
-    with UnionTable(files, list(files), open_member, file_column, bad).opened(each, None, {}) as (table, _):
+    union = UnionTable(files, list(files), open_member, file_column, bad, others or OtherRows())
+    with union.opened(each, None, {}) as (table, _):
         batches = check_any_rows(table.batches, contract, file.label)
         yield dataclasses.replace(table, batches=batches, file_column=file_column)
 

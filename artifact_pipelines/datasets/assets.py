@@ -201,7 +201,9 @@ def build_table_asset(
             name = str(made.source.get("file", made.asset))
             columns = [column for column in contract.key if column != file_column]  # which no file has
             before = _version_before(catalog, dataset, rules, file_column, partition)
-            expected = dataclasses.replace(contract, key=columns, before=before)
+            expected = dataclasses.replace(
+                contract, key=columns, before=before, key_of_file=file_column in contract.key
+            )
             noted = {"file": name, "rules": rules, "checks": contract.checks(), "key": list(contract.key)}
             progress = Progress(name, context.log.info, "checked")
             if not is_union:

@@ -17,6 +17,7 @@ from artifact_pipelines.datasets.exceptions import (
     TooManyBadRowsError,
 )
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
+from artifact_pipelines.datasets.other_rows import OtherRows
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.repetitions import MOST_REPEATED, Hashes, Repetitions
@@ -24,6 +25,7 @@ from artifact_pipelines.datasets.reading.row_checks import Breach, Rule, find_br
 
 Opened = Callable[[], AbstractContextManager[OpenTable]]
 _Values = tuple[object, ...]
+_Shared = Callable[[Repetitions, pa.RecordBatch], Mapping[int, tuple[_Values, str]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,11 +35,13 @@ class CheckedRows:
     Attributes:
         label: Name of the dropped file.
         opened: Opens the table anew.
+        others: Rows of other files, whose unique values may not stand in this one.
     """
 
     label: str
     contract: Contract
     opened: Opened
+    others: OtherRows = dataclasses.field(default_factory=OtherRows)
 
     def find_repeated(self) -> Mapping[str, Hashes]:
         """Return which values may stand twice, by the field that forbids it: so that later rows can be left out.
@@ -68,6 +72,7 @@ class CheckedRows:
                 if breaches := find_breaches(batch, rules):
                     raise self._broken(table, start, breaches[0])
                 for each in unique:
+                    self._refuse_shared(table, start, each, batch)
                     each.add(batch)
                 rows += batch.num_rows
                 yield batch
@@ -81,7 +86,7 @@ class CheckedRows:
     def only_good(self, table: OpenTable, bad: BadRows, repeated: Mapping[str, Hashes]) -> pa.RecordBatchReader:
         """Return the good rows of a table. The others are added to the bad ones; too many raise at the end."""
         rules = rules_of(self.contract, table.batches.schema)
-        later = _Later([each for each in self._unique(table) if len(repeated[each.field])], repeated)
+        later = _Later(self._unique(table), repeated, self._shared)
 
         def batches() -> Iterator[pa.RecordBatch]:
             good = 0
@@ -97,6 +102,11 @@ class CheckedRows:
                 )
 
         return pa.RecordBatchReader.from_batches(table.batches.schema, batches())
+
+    def _shared(self, unique: Repetitions, batch: pa.RecordBatch) -> Mapping[int, tuple[_Values, str]]:
+        """Return the rows whose values stand in another file; see `OtherRows`."""
+        is_of_file = unique.field == "key" and self.contract.key_of_file
+        return {} if is_of_file else self.others.shared(unique, batch)
 
     def _unique(self, table: OpenTable) -> Sequence[Repetitions]:
         schema = table.batches.schema
@@ -120,6 +130,14 @@ class CheckedRows:
         [(line, text)] = _written(table, start, [breach.row])
         rule = breach.rule
         return BrokenRuleError(self.label, line, rule.column, breach.value, rule.fault, rule.field, _place(text))
+
+    def _refuse_shared(self, table: OpenTable, start: int, unique: Repetitions, batch: pa.RecordBatch) -> None:
+        """Raise the error about the first row whose values stand in another file, if there is one."""
+        if shared := self._shared(unique, batch):
+            values, name = shared[row := min(shared)]
+            [(line, text)] = _written(table, start, [row])
+            shown = [str(value) for value in values]
+            raise RepeatedValuesError(self.label, line, 0, unique.columns, shown, unique.field, _place(text), name)
 
     def _refuse_repeated(self, repetitions: Repetitions, hashes: Hashes) -> None:
         """Raise the error about two rows with the same values, if not only their hashes are the same."""
@@ -158,15 +176,17 @@ def _check_any(rows: int, contract: Contract, label: str) -> None:
 
 
 class _Later:
-    """Finds rows whose values stand in an earlier good row.
+    """Finds rows whose values stand in an earlier good row, or in another file.
 
     Args:
-        unique: Sets of columns that have repeated values.
-        hashes: Of these values.
+        unique: Sets of columns.
+        hashes: Of the values that may stand twice in the file.
+        shared: Returns the rows of a batch whose values stand in another file.
     """
 
-    def __init__(self, unique: Sequence[Repetitions], hashes: Mapping[str, Hashes]) -> None:
+    def __init__(self, unique: Sequence[Repetitions], hashes: Mapping[str, Hashes], shared: _Shared) -> None:
         self._unique = [(each, hashes[each.field]) for each in unique]
+        self._shared = shared
         self._seen: list[dict[_Values, str]] = [{} for _ in unique]
 
     def find(
@@ -176,20 +196,26 @@ class _Later:
         written: Callable[[Sequence[int]], Sequence[Written]],
     ) -> None:
         """Add the rows of a batch that repeat values, and are not bad already, to the faults."""
-        found = [dict(each.candidates(batch, hashes)) for each, hashes in self._unique]
+        for each, _ in self._unique:
+            for place, (shared, name) in self._shared(each, batch).items():
+                faults.setdefault(place, _fault(each, shared, name))
+        found = [dict(each.candidates(batch, hashes)) if len(hashes) else {} for each, hashes in self._unique]
         places = sorted(set().union(*found) - faults.keys())
         for place, (line, text) in zip(places, written(places), strict=True):
             values = [each.get(place) for each in found]
             for (each, _), seen, mine in zip(self._unique, self._seen, values, strict=True):
                 if mine is not None and mine in seen:
-                    shown = ", ".join(map(str, mine))
-                    reason = f"stands in {seen[mine]} already (`{each.field}`)"
-                    faults[place] = (", ".join(each.columns), shown, reason)
+                    faults[place] = _fault(each, mine, seen[mine])
                     break
             else:
                 for seen, mine in zip(self._seen, values, strict=True):
                     if mine is not None:
                         seen[mine] = f"{_place(text)} {line}"
+
+
+def _fault(unique: Repetitions, values: _Values, where: str) -> tuple[str, str, str]:
+    shown = ", ".join(map(str, values))
+    return ", ".join(unique.columns), shown, f"stands in {where} already (`{unique.field}`)"
 
 
 def _counted(table: OpenTable) -> Iterator[tuple[int, pa.RecordBatch]]:

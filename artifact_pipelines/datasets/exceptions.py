@@ -215,11 +215,13 @@ class RepeatedValuesError(SourceError):
     values: Sequence[str]
     field: str
     place: str = "line"
+    earlier_file: str | None = None
 
     def __str__(self) -> str:
+        earlier = self.earlier_file or f"{self.place} {self.earlier_line}"
         same = ", ".join(f"{name} = {value!r}" for name, value in zip(self.columns, self.values, strict=True))
         return (
-            f"{self.path}, {self.place} {self.line}: {same} stands in {self.place} {self.earlier_line} already. "
+            f"{self.path}, {self.place} {self.line}: {same} stands in {earlier} already. "
             f"Remove one of the rows, or change `{self.field}` in the dataset's YAML file."
         )
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from artifact_pipelines.datasets.archive_table import members_of, open_archive
 from artifact_pipelines.datasets.checked_rows import CheckedRows
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
+from artifact_pipelines.datasets.other_rows import OtherRows
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -28,11 +29,12 @@ def open_stored(
     contract: Contract,
     watch: Callable[[int, int | None], object] | None = None,
     file_column: str | None = None,
+    others: OtherRows | None = None,
 ) -> Iterator[OpenTable]:
     """Open a stored raw file as `open_table` does, and check its bytes while they are read.
 
     Args:
-        file_column: See `open_table`.
+        file_column: See `open_table`, as for the others.
         watch: Takes how many bytes of a text file are read, and of how many; see `watched_reads`.
 
     Raises:
@@ -41,7 +43,9 @@ def open_stored(
     with (
         verified_path(stored) as file,
         watched_reads(file.path, watch),
-        open_table(RawFile(file.path, file_type, label), file_format, contract, file_column=file_column) as opened,
+        open_table(
+            RawFile(file.path, file_type, label), file_format, contract, file_column=file_column, others=others
+        ) as opened,
     ):
         yield dataclasses.replace(opened, batches=file.batches(opened.batches))
 
@@ -54,6 +58,7 @@ def open_table(
     trusted: bool = False,
     file_column: str | None = None,
     level: int = 0,
+    others: OtherRows | None = None,
 ) -> Iterator[OpenTable]:
     """Open a raw file as `IFileFormat.open` does, and check that its columns and values are those of the contract.
 
@@ -63,6 +68,7 @@ def open_table(
         trusted: False: a file that a library parses is opened in a process of its own.
         file_column: Column that takes the names of the files in an archive of several.
         level: Number of archives that the file lies in.
+        others: Rows of other files of the table.
 
     Raises:
         UnparsableSourceError: The file's content is of another format.
@@ -74,10 +80,10 @@ def open_table(
     """
     if names := members_of(file):
 
-        def open_member(member: RawFile, expected: Contract) -> AbstractContextManager[OpenTable]:
-            return open_table(member, file_format, expected, trusted, None, level + 1)
+        def open_member(member: RawFile, expected: Contract, before: OtherRows) -> AbstractContextManager[OpenTable]:
+            return open_table(member, file_format, expected, trusted, None, level + 1, before)
 
-        with open_archive(file, names, contract, file_column, level, open_member) as union:
+        with open_archive(file, names, contract, file_column, level, open_member, others) as union:
             yield union
         return
     chosen = file_format.chosen_for(file)
@@ -90,7 +96,7 @@ def open_table(
         with opening as table:
             yield _in_order(table, contract, file.label)
 
-    rows = CheckedRows(file.label, contract, opened)
+    rows = CheckedRows(file.label, contract, opened, others or OtherRows())
     if not contract.leaves_out:
         with opened() as table:
             yield dataclasses.replace(table, batches=rows.all_good(table))

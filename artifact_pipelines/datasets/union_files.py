@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import FileId, LoadedInput, Materialization, Selection
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable
+from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.table_reader import open_stored
-from artifact_pipelines.datasets.union_table import CountedFile, UnionTable, counted_files
+from artifact_pipelines.datasets.union_table import CountedFile, TakenRows, UnionTable, counted_files
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.tabular.bounded_batches import read_batches
@@ -63,7 +64,11 @@ class UnionFiles:
         counted = counted_files(table.source, table.row_count) if table and contract.before and is_same else {}
         anew = [name for name in sorted(files) if name == self.name or name not in counted]
         bad = self._bad_rows(set(counted) - set(anew)) if contract.leaves_out else None
-        union = UnionTable(files, anew, self._open, self.file_column, bad)
+        kept = [name for name in counted if name not in anew]
+        others = OtherRows(
+            [RowSource(functools.partial(self._kept_rows, table, counted, kept))] if table and kept else []
+        )
+        union = UnionTable(files, anew, self._open, self.file_column, bad, others)
         if not counted or table is None:
             with union.opened(contract, None, {}) as (opened, listed):
                 yield opened, [dataclasses.asdict(file) for file in listed]
@@ -103,11 +108,22 @@ class UnionFiles:
             counted = {_name(each.raw): _counted(each.raw) for each in versions if each.table}
         return {**counted, self.name: _counted(self.raw, self.name)}
 
-    def _open(self, name: str, contract: Contract) -> AbstractContextManager[OpenTable]:
+    def _kept_rows(
+        self, table: Materialization, counted: Mapping[str, CountedFile], kept: Collection[str], columns: Sequence[str]
+    ) -> Rows:
+        """Yield the rows of a table that stay, with some columns."""
+        with self.producer.artifact(table.file).open(verify=False) as stream, pq.ParquetFile(stream) as file:
+            if set(columns) <= set(file.schema_arrow.names):
+                rows = TakenRows(file.iter_batches(columns=list(columns)))
+                for name, each in counted.items():
+                    yield from ((name, batch) for batch in rows.take(each.rows or 0) if name in kept)
+
+    def _open(self, name: str, contract: Contract, others: OtherRows) -> AbstractContextManager[OpenTable]:
         made = self.raw if name == self.name else self._raw(self._files[name])
         stored = self.producer.artifact(made.file)
         watch = self.watch if name == self.name else None
-        return open_stored(stored, made.file.file_type, name, self.file_format, contract, watch, self.file_column)
+        options = (self.file_format, contract, watch, self.file_column, others)
+        return open_stored(stored, made.file.file_type, name, *options)
 
     def _raw(self, file: CountedFile) -> Materialization:
         selection = Selection(file_id=FileId(file.file_id))

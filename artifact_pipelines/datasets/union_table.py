@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import OpenTable
+from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore, arrow_name
 
@@ -52,13 +53,15 @@ class UnionTable:
         open: Opens the file of a name as a table that follows a contract.
         file_column: Column that takes the name of each row's file; None: there is none.
         bad: Takes the rows that are left out.
+        others: Rows of the table that are of none of these files, or are of files that are not read.
     """
 
     files: Mapping[str, CountedFile]
     anew: Sequence[str]
-    open: Callable[[str, Contract], AbstractContextManager[OpenTable]]
+    open: Callable[[str, Contract, OtherRows], AbstractContextManager[OpenTable]]
     file_column: str | None = None
     bad: BadRows | None = None
+    others: OtherRows = dataclasses.field(default_factory=OtherRows)
 
     @contextmanager
     def opened(
@@ -79,22 +82,37 @@ class UnionTable:
         *others, last = sorted(self.anew, key=self._arrival)  # in which they had to follow each other before
         own: dict[str, Contract] = {}
         for name in others:
-            with self.open(name, contract) as table:
+            with self.open(name, contract, self._before(name, own)) as table:
                 contract = self._followed(contract, table, name, columns)
                 own[name] = _with_columns(contract, table.batches.schema.names)
                 rows[name] = sum(batch.num_rows for batch in table.batches)
-        with self.open(last, contract) as table:
+        with self.open(last, contract, self._before(last, own)) as table:
             contract = self._followed(contract, table, last, columns)
             schema = pa.schema(list(columns.items()))
             if self.file_column:
                 schema = schema.append(pa.field(self.file_column, pa.string()))
             own = {name: _with_columns(contract, each.before.columns) for name, each in own.items() if each.before}
-            old = _Rows(before or ())
+            old = TakenRows(before or ())
             batches = self._batches(old, counted, {last: table}, own, schema)
             names = sorted(self.files)
             files = [dataclasses.replace(self.files[n], rows=rows.get(n, self.files[n].rows)) for n in names]
             reader = pa.RecordBatchReader.from_batches(schema, batches)
             yield OpenTable(reader, table.read_as, bad=self.bad), [f if f.name != last else _rest(f) for f in files]
+
+    def _before(self, name: str, contracts: Mapping[str, Contract]) -> OtherRows:
+        """Return the rows that came before those of a file."""
+        earlier = [each for each in contracts if self._arrival(each) < self._arrival(name)]
+
+        def source(each: str) -> RowSource:
+            contract = contracts[each]
+            return RowSource(lambda columns: self._rows_of(each, contract, columns))
+
+        return OtherRows([*self.others.sources, *map(source, earlier)])
+
+    def _rows_of(self, name: str, contract: Contract, columns: Sequence[str]) -> Rows:
+        with self.open(name, contract, self.others) as table:
+            if set(columns) <= set(table.batches.schema.names):
+                yield from ((name, batch.select(columns)) for batch in table.batches)
 
     def _arrival(self, name: str) -> int:
         return self.files[name].materialization_id
@@ -112,7 +130,7 @@ class UnionTable:
 
     def _batches(
         self,
-        old: "_Rows",
+        old: "TakenRows",
         counted: Mapping[str, CountedFile],
         opened: Mapping[str, OpenTable],
         contracts: Mapping[str, Contract],
@@ -126,7 +144,9 @@ class UnionTable:
                 pass  # replaced
             names = {self.file_column: name} if self.file_column else {}
             with ExitStack() as stack:
-                table = opened.get(name) or stack.enter_context(self.open(name, contracts[name]))
+                table = opened.get(name) or stack.enter_context(
+                    self.open(name, contracts[name], self._before(name, contracts))
+                )
                 yield from (_fitted(batch, schema, names) for batch in table.batches)
                 if self.bad is not None and table.bad is not None:
                     for batch in table.bad.batches():
@@ -161,7 +181,7 @@ def _fitted(batch: pa.RecordBatch, schema: pa.Schema, constants: Mapping[str, st
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-class _Rows:
+class TakenRows:
     """Rows of batches, taken a number at a time."""
 
     def __init__(self, batches: Any) -> None:

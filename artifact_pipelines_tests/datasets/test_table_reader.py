@@ -14,7 +14,7 @@ import pytest
 import xlsxwriter
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.exceptions import RepeatedValuesError, SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.reading import raw_stream
 from artifact_pipelines_tests.datasets.reading import read
 
@@ -198,6 +198,11 @@ def test_archive_of_several_files_is_the_union_of_their_rows(tmp_path: pathlib.P
 def test_file_of_an_archive_that_does_not_fit_is_named(tmp_path: pathlib.Path, second: bytes, problem: str) -> None:
     with pytest.raises(SourceError, match=problem):
         read(tmp_path, zipped(a_csv=b"x,y\n1,a\n", b_csv=second), "bin")
+
+
+def test_key_stands_in_one_file_of_an_archive_only(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RepeatedValuesError, match=r"flights.csv/b.csv, line 3: x = '1.0' stands in flights.csv/a.csv"):
+        read(tmp_path, zipped(a_csv=b"x\n1\n2\n", b_csv=b"x\n2.5\n1\n", c_csv=b"x\n3\n"), "bin", key=["x"])
 
 
 def test_archives_in_archives_are_read_to_two_levels(tmp_path: pathlib.Path) -> None:

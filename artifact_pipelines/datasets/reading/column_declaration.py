@@ -44,7 +44,7 @@ class ColumnDeclaration(pydantic.BaseModel):
     type: _Type | None = pydantic.Field(default=None, description="DuckDB type; left out: found on all rows.")
     required: bool = pydantic.Field(default=True, description="False: a file may lack the column.")
     nullable: bool = pydantic.Field(default=True, description="False: null is refused.")
-    unique: bool = pydantic.Field(default=False, description="True: no value stands twice in a file.")
+    unique: bool = pydantic.Field(default=False, description="True: no value stands twice in the table.")
     allowed: _Words | None = pydantic.Field(default=None, description="All values that may occur.")
     min: _Value | None = pydantic.Field(default=None, description="Smallest value that may occur.")
     max: _Value | None = pydantic.Field(default=None, description="Largest value that may occur.")

@@ -54,6 +54,7 @@ class Contract:
         allows_empty: True if a file without rows may follow a version.
         limits: Of the process that reads a file.
         partition_column: Required column whose values are the keys of partitions; None: there is none.
+        key_of_file: True if the name of the file is one more column of the key.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -66,6 +67,7 @@ class Contract:
     allows_empty: bool = False
     limits: Limits = DEFAULT_LIMITS
     partition_column: str | None = None
+    key_of_file: bool = False
 
     @classmethod
     def declared(

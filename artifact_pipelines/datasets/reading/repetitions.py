@@ -30,6 +30,9 @@ class Repetitions:
     Args:
         field: Its name in YAML, such as `key`.
 
+    Attributes:
+        types: Of the columns, by name.
+
     Raises:
         InvalidArgumentError: Values of a column are structs, lists or maps.
     """
@@ -39,17 +42,22 @@ class Repetitions:
         self._held: list[Hashes] = []
         self._count = 0
         self._parts: list[IO[bytes]] = []
-        for name in columns:
-            if pa.types.is_nested(kind := schema.field(name).type):
+        self.types = {name: _plain(schema.field(name).type) for name in columns}
+        for name, kind in self.types.items():
+            if pa.types.is_nested(kind):
                 raise InvalidArgumentError(field, name, f"a column of plain values; it is {kind}")
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take further rows."""
-        hashes = self._frame(batch).drop_nulls().hash_rows(seed=1).to_numpy()
+        hashes = self.hashes(batch)
         self._held.append(hashes)
         self._count += len(hashes)
         if self._count > _HELD_HASHES:
             self._spill()
+
+    def hashes(self, batch: pa.RecordBatch) -> Hashes:
+        """Return the hashes of rows without nulls."""
+        return self._frame(batch).drop_nulls().hash_rows(seed=1).to_numpy()
 
     def _frame(self, batch: pa.RecordBatch) -> pl.DataFrame:
         columns = [batch.column(name) for name in self.columns]
@@ -93,6 +101,10 @@ class Repetitions:
         found = frame.drop("row").hash_rows(seed=1).to_numpy()
         for row, *values in frame.filter(pl.Series(np.isin(found, hashes))).drop_nulls().iter_rows():
             yield row, tuple(values)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _repeated(hashes: Hashes) -> Hashes:
