@@ -53,7 +53,12 @@ def ls(as_json: bool) -> None:
 def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
     """List the versions of DATASET, newest first; of all its partitions if none is named."""
     with open_store() as store:
-        rows = [_row(version) for version in store.catalog.datasets.versions(dataset, limit, partition)]
+        beside = store.catalog.materializations.history(f"{dataset}/bad_rows", partition)
+        bad_rows = {(made.run_id, made.partition): made.row_count for made in beside if made.row_count}
+        rows = [
+            {**_row(version), "bad_rows": version.table and bad_rows.get((version.table.run_id, version.partition))}
+            for version in store.catalog.datasets.versions(dataset, limit, partition)
+        ]
     print_json(rows) if as_json else print_rows(rows, only_json=_ONLY_JSON)
 
 

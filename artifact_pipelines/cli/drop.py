@@ -43,7 +43,8 @@ def drop(
     if as_json:
         print_json(rows)
     else:
-        click.echo("\n".join(map(_line, rows)))
+        told = str(errors[0]) if errors else None  # on standard error
+        click.echo("".join(f"{_line(row)}\n" for row in rows if row.get("reason") != told or told is None), nl=False)
     if errors:
         raise errors[0]
 

@@ -15,6 +15,7 @@ from artifact_pipelines.core.types import LandingFile, LandingState
 if TYPE_CHECKING:
     from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 
+_MOST_SHOWN = 100
 _files_argument = click.argument("files", nargs=-1)
 _all_option = click.option("--all", "is_all", is_flag=True, help="All files of DATASET that wait.")
 
@@ -37,7 +38,15 @@ def ls(dataset: str | None, as_json: bool) -> None:
         rows = [_row(each) for name in names for each in Quarantine(catalog, name).waiting()]
     if as_json:
         return print_json(rows)
-    return print_rows(rows) if rows else click.echo("No file waits in quarantine.")
+    if not rows:
+        return click.echo("No file waits in quarantine.")
+    print_rows([{**row, "reason": _short(row["reason"])} for row in rows], only_json=("version", "file_id"))
+    return click.echo("The whole reason: artifact-pipelines quarantine show DATASET FILE")
+
+
+def _short(reason: str | None) -> str | None:
+    """Return the beginning of a reason, which `show` has whole."""
+    return reason if reason is None or len(reason) <= _MOST_SHOWN else f"{reason[:_MOST_SHOWN].rstrip()}…"
 
 
 @quarantine.command()

@@ -138,7 +138,7 @@ def build_raw_asset(
             if run_key and not is_as_requested(zone.look(path), known.get(path), run_key):
                 stream.close()
                 return context.log.info(f"{path} has changed since it was requested; the sensor looks at it anew.")
-            yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path}})
+            yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path, "glob": source}})
 
     return raw
 
@@ -247,7 +247,7 @@ def _outputs(
 
     yield dg.Output(pa.RecordBatchReader.from_batches(watched.schema, batches()), "table", metadata=source)
     if bad.count:
-        context.log.warning(f"{noted['file']}: {bad.count:,} bad rows are left out, the first: {bad.first[0].shown()}")
+        context.log.warning(f"{noted['file']}: bad rows left out: {bad.count:,}, the first: {bad.first[0].shown()}")
     yield dg.Output(bad.reader(), "bad_rows", metadata={SOURCE_METADATA_KEY: {"file": noted["file"]}})
     warning = dg.AssetCheckSeverity.WARN
     yield dg.AssetCheckResult(

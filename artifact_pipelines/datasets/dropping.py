@@ -4,12 +4,15 @@ One idea: the catalog's record of a file says what became of it, so a dropped fi
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError, NotIngestedError, NotNoticedError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_zone import is_unchanged
@@ -36,15 +39,29 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
     """Put a file into the landing zone in one step.
 
     Raises:
+        InvalidArgumentError: Another path than those that the dataset ingested until now.
         DropIsWaitingError: A file that lies there has not been ingested yet, and would be lost.
         SourceError: See `ILandingZone.put`.
         BackendError: See `ILandingZone.put`.
     """
+    _check_path(catalog, dataset, path)
     there, before = zone.look(path), catalog.landing.files_of(dataset).get(path)
     if there is not None and not (before and before.state in _DONE and is_unchanged(there, before)):
         raise DropIsWaitingError(str(zone), path)
     zone.put(stream, path)
     return Dropped(path, zone.look(path), before)
+
+
+def _check_path(catalog: Catalog, dataset: str, path: str) -> None:
+    """Refuse a path that the source of the newest version does not match."""
+    newest = catalog.materializations.history(f"{dataset}/raw", limit=1)
+    source = newest[0].source.get("glob") if newest else None
+    if source is None:
+        return
+    glob = SourceGlob(source)
+    state = functools.reduce(glob.step, path.split("/"), glob.start)
+    if not glob.is_match(state):
+        raise InvalidArgumentError("path", path, f"a path that {source!r} matches, the source of {dataset} (`--as`)")
 
 
 def follow(

@@ -98,7 +98,8 @@ class NotIngestedError(SourceError):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} waits in the quarantine of {self.dataset}: {self.reason}"
+        reason = self.reason.replace(f"{self.path}, ", "", 1)  # which is named already
+        return f"{self.path} waits in the quarantine of {self.dataset}: {reason}"
 
 
 @dataclasses.dataclass(eq=False)

@@ -29,7 +29,7 @@ from artifact_pipelines.datasets.exceptions import ReaderDiedError, UnparsableSo
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile, Written
 from artifact_pipelines.datasets.reading.bad_rows import SCHEMA, BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.limits import Limits
+from artifact_pipelines.datasets.reading.limits import Limits, limited
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from artifact_pipelines.datasets.sandbox import main; main()"
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
@@ -279,7 +279,8 @@ def _limit(job: _Job) -> None:
 
 def _send(job: _Job, table: IO[bytes], notes: IO[str]) -> None:
     kind = functools.reduce(getattr, job.format_class.split("."), importlib.import_module(job.module))
-    with kind.model_validate(job.options).open(job.file, job.contract) as opened:
+    file_format = kind.model_validate(job.options)
+    with limited(job.file.path, job.contract.limits), file_format.open(job.file, job.contract) as opened:
         leaves_out, has_lines = opened.bad is not None, opened.written is not None
         _write(notes, {"read_as": dict(opened.read_as), "leaves_out": leaves_out, "has_lines": has_lines})
         schema = opened.batches.schema

@@ -13,6 +13,7 @@ from artifact_pipelines.datasets.other_rows import OtherRows
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.limits import limited
 from artifact_pipelines.datasets.reading.raw_stream import watched_reads
 from artifact_pipelines.datasets.registry import check_content
 from artifact_pipelines.datasets.sandbox import open_in_child
@@ -78,6 +79,19 @@ def open_table(
         RepeatedValuesError: When the table is read: a key or a unique value stands twice.
         TooManyBadRowsError: When the table is read to its end, if the contract leaves bad rows out.
     """
+    with limited(file.path, contract.limits):
+        yield from _opened_table(file, file_format, contract, trusted, file_column, level, others)
+
+
+def _opened_table(
+    file: RawFile,
+    file_format: IFileFormat,
+    contract: Contract,
+    trusted: bool,
+    file_column: str | None,
+    level: int,
+    others: OtherRows | None,
+) -> Iterator[OpenTable]:
     if names := members_of(file):
 
         def open_member(member: RawFile, expected: Contract, before: OtherRows) -> AbstractContextManager[OpenTable]:

@@ -72,9 +72,12 @@ def test_dropped_files_are_followed_to_their_versions_or_the_reason(flights: pat
         assert "flights.csv: ingested: flights/raw version 1, flights/table version 1" in text
         text = run("drop", flights, "--dataset", "flights", "--wait")
         assert "flights.csv: duplicate: same content as version 1" in text
+        text = run("drop", flights, "--dataset", "flights", "--as", "trains.csv", code=2)
+        assert "a path that 'flights*.csv' matches, the source of flights" in text
         flights.write_text(CSV.replace("5", "late"))
         text = run("drop", flights, "--dataset", "flights", "--wait", code=5)
-    assert "flights.csv waits in the quarantine of flights: RefusedValueError: flights.csv, line 2, column" in text
+    assert "flights.csv waits in the quarantine of flights: RefusedValueError: line 2, column" in text
+    assert text.count("line 2, column") == 1
 
 
 @pytest.mark.usefixtures("store")

@@ -10,6 +10,8 @@ import pytest
 from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
 from artifact_pipelines.datasets.reading import csv_blocks, json_rows
+from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.limits import Limits
 from artifact_pipelines_tests.datasets.reading import read
 
 
@@ -219,9 +221,9 @@ def test_line_of_a_fault_is_right_in_later_blocks(
 
 def test_endless_row_is_refused_in_bounded_memory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr(csv_blocks, "MOST_ROW_BYTES", 1 << 20)
+    contract = Contract(limits=Limits(row_bytes=1 << 20))
     with pytest.raises(MalformedRowError, match=r"line 3: the row that begins here is longer than 1 MiB"):
-        read(tmp_path, "a,b\n1,2\n" + '3,"' + "x" * (2 << 20))
+        read(tmp_path, "a,b\n1,2\n" + '3,"' + "x" * (2 << 20), contract=contract)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.raw_stream import IBytes
 
 BLOCK_BYTES = 4 << 20
-MOST_ROW_BYTES = 16 << 20
 _NEWLINE, _RETURN = 10, 13
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -33,10 +32,13 @@ class Block:
     line: int
 
 
-def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str, is_checked: bool = False) -> Iterator[Block]:
+def iterate_blocks(
+    stream: IBytes, dialect: CsvDialect, label: str, most_row_bytes: int, is_checked: bool = False
+) -> Iterator[Block]:
     """Yield a text in blocks of whole rows; lines that are no rows are blank in them, so that lines keep their numbers.
 
     Args:
+        most_row_bytes: Longest row.
         is_checked: True if the same text has been read to its end before.
 
     Raises:
@@ -56,8 +58,8 @@ def iterate_blocks(stream: IBytes, dialect: CsvDialect, label: str, is_checked: 
             yield block
             line += block.data.count(b"\n")
         rest = data[end:]
-        if len(rest) > MOST_ROW_BYTES:
-            problem = f"the row that begins here is longer than {MOST_ROW_BYTES >> 20} MiB"
+        if len(rest) > most_row_bytes:
+            problem = f"the row that begins here is longer than {most_row_bytes / 2**20:g} MiB (`limits.row_bytes`)"
             raise MalformedRowError(label, line, problem, _QUOTES if dialect.quote else "Split the value over rows.")
 
 

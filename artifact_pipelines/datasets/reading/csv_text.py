@@ -25,6 +25,7 @@ from artifact_pipelines.datasets.reading.csv_blocks import (
 )
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.csv_quickly import split_quickly
+from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 _ROWS_SEEN = 20
@@ -73,7 +74,8 @@ class CsvText:
                 stream = _WithoutFirstLines(stream, self._dialect.skip_lines)
             if self._dialect.skip_last_lines:
                 stream = _WithoutLastLines(stream, self._dialect.skip_last_lines)
-            yield from iterate_blocks(stream, self._dialect, self.label, is_checked)
+            most = limits_of(self._path).row_bytes
+            yield from iterate_blocks(stream, self._dialect, self.label, most, is_checked)
 
     def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
         """Return some columns of the rows of a block as texts.

@@ -14,9 +14,9 @@ from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRo
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
-from artifact_pipelines.datasets.reading.csv_blocks import MOST_ROW_BYTES
 from artifact_pipelines.datasets.reading.json_lines import LineBlock, read_lines
 from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, Number, as_text, json_text, to_array
+from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 MOST_COLUMNS = 2_000
@@ -121,7 +121,7 @@ class JsonRows:
             raise EmptySourceError(self.label)
 
     def _by_lines(self, stream: IBytes) -> Iterator[JsonBlock]:
-        for first, data in _iterate_pieces(stream, self.label):
+        for first, data in _iterate_pieces(stream, self.label, limits_of(self._path).row_bytes):
             columns = None if self._leaves_out else read_lines(data)
             if columns is None:
                 yield from self._joined(self._rows_of_lines(enumerate(data.split(b"\n"), start=first)))
@@ -241,7 +241,7 @@ class JsonRows:
                 if end < len(text.text) or not text.fill():
                     return value, text.skip(end - text.place)
             except json.JSONDecodeError as error:
-                if len(text.text) - text.place > MOST_ROW_BYTES or not text.fill():
+                if len(text.text) - text.place > limits_of(self._path).row_bytes or not text.fill():
                     self._refuse(text.line, f"no JSON: {text.text[error.pos :][:40]!r}", error)
             except (ValueError, RecursionError) as error:
                 self._refuse(text.line, str(error), error)
@@ -293,7 +293,7 @@ def _last_start(data: bytes) -> int:
     return max(start, 0)
 
 
-def _iterate_pieces(stream: IBytes, label: str) -> Iterator[tuple[int, bytes]]:
+def _iterate_pieces(stream: IBytes, label: str, most_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Yield pieces of whole lines, and the number of the first one of each."""
     rest, line = b"", 1
     while piece := stream.read(BLOCK_CHARACTERS):
@@ -303,8 +303,9 @@ def _iterate_pieces(stream: IBytes, label: str) -> Iterator[tuple[int, bytes]]:
             yield line, data[: end - 1]
             line += data.count(b"\n", 0, end)
         rest = data[end:]
-        if len(rest) > MOST_ROW_BYTES:
-            raise MalformedRowError(label, line, f"the line is longer than {MOST_ROW_BYTES >> 20} MiB", "Split it")
+        if len(rest) > most_bytes:
+            problem = f"the line is longer than {most_bytes / 2**20:g} MiB (`limits.row_bytes`)"
+            raise MalformedRowError(label, line, problem, "Split it")
     if rest:
         yield line, rest
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.reading.archives import ZIP, is_archive, open_member
+from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.zstd_frames import frames_are_whole
 
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
@@ -26,10 +27,8 @@ _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
     b"\xfd7zXZ\0": ("xz", lambda path: _Streams(path, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))),
     b"\x28\xb5\x2f\xfd": ("zstd", lambda path: _open_zstd(path)),
 }
-MOST_BYTES = 1 << 40
 FREE_BYTES = 1 << 30
-MOST_RATIO = 200
-"""A file may become so many times as large when it is uncompressed, unless it stays below `FREE_BYTES`."""
+"""Below it, no ratio is too large."""
 _XZ_MEMORY_BYTES = 1 << 29
 _CONTROLS = re.compile("[\x80-\x9f]")  # letters and signs in windows-1252, which is often taken for latin-1
 _PIECE_BYTES = 1 << 20
@@ -142,7 +141,7 @@ def open_plain(path: pathlib.Path, label: str, member: str | None = None) -> Ite
     with contextlib.ExitStack() as stack:
         with _damage_explained(label, name):
             plain = stack.enter_context(open_member(path, label, member) if name == "zip" else opened(path))
-        found = _Uncompressed(plain, label, name, path.stat().st_size) if name else plain
+        found = _Uncompressed(plain, label, name, path) if name else plain
         watch = _watchers.get(path)
         yield _Watched(found, watch, None if name else path.stat().st_size) if watch else found
 
@@ -187,9 +186,10 @@ def _damage_explained(label: str, compression: str | None) -> Iterator[None]:
 class _Uncompressed:
     """Uncompressed bytes, within the bounds."""
 
-    def __init__(self, stream: Any, label: str, compression: str, size_bytes: int) -> None:
+    def __init__(self, stream: Any, label: str, compression: str, path: pathlib.Path) -> None:
         self._stream, self._label, self._compression = stream, label, compression
-        self._most = min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size_bytes))
+        limits = limits_of(path)
+        self._most = min(limits.plain_bytes, max(FREE_BYTES, limits.plain_ratio * path.stat().st_size))
         self._count = 0
 
     def read(self, size: int, /) -> bytes:
@@ -197,7 +197,7 @@ class _Uncompressed:
             data: bytes = self._stream.read(size)
         self._count += len(data)
         if self._count > self._most:
-            reason = f"it becomes larger than {self._most >> 20:,} MiB, the limit for a file so compressed"
+            reason = f"it becomes larger than {self._most >> 20:,} MiB, the limit for a file so compressed (`limits`)"
             raise UnparsableSourceError(self._label, self._compression, reason)
         return data
 
