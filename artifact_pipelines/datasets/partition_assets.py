@@ -146,6 +146,7 @@ def _write(
         publish_after=(),
         code_version=None,
         source={},
+        question=None,
         made_after=None,
         run_id=context.run.run_id,
         step_key=context.get_step_execution_context().step.key,
