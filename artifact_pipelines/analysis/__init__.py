@@ -4,6 +4,7 @@ The one idea: the same table and the same question have the same answer, to the 
 
     kind     a way to answer: a class in `kinds/`
     profile  one row of statistics for each column
+    drift    one row for each column: how it differs from another version
     query    one SELECT in a DuckDB that can read the given tables only
 """
 

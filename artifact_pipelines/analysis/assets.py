@@ -10,9 +10,10 @@ import pyarrow as pa
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
 from artifact_pipelines.analysis.memory import ANSWERED_FROM, noted, noted_again, noted_checks, question_of, recall
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
-from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
@@ -53,7 +54,7 @@ def build_analysis_asset(
             catalog, backend = stack.enter_context(store.open())
             producer = ArtifactProducer(catalog.files, backend)
             tables = {name: artifacts[_argument(name)] for name in inputs}
-            if kind.compares() and (before := _version_before(context, catalog, tables)):
+            if kind.compares() and (before := _baseline(context, catalog, tables, kind.baseline_tag())):
                 tables[BEFORE] = producer.artifact(before.file, before)
             question = question_of(kind, dataset, tables)
             if question and kind.remember and context.run.tags.get(REMEMBER_TAG) != "false":
@@ -74,15 +75,21 @@ def _argument(name: str) -> str:
     return name.replace(".", "__")
 
 
-def _version_before(
-    context: dg.AssetExecutionContext, catalog: Catalog, tables: Mapping[str, Artifact]
+def _baseline(
+    context: dg.AssetExecutionContext, catalog: Catalog, tables: Mapping[str, Artifact], tag: str | None
 ) -> Materialization | None:
-    """Return the version before of the first table, noted as an input; None: there is none."""
+    """Return the version that the first table is compared with, noted as an input; None: there is none."""
     made = next(iter(tables.values())).materialization
-    before = catalog.materializations.version_before(made) if made else None
+    before = _version(catalog.materializations, made, tag) if made else None
     if before:
         note_inputs(context, catalog, [LoadedInput.of(before)])
     return before
+
+
+def _version(versions: MaterializationCatalog, made: Materialization, tag: str | None) -> Materialization | None:
+    if tag is None:
+        return versions.version_before(made)
+    return versions.find(made.asset, [made.partition], Selection(tag=tag)).get(made.partition)
 
 
 def _table(file: VerifiedPath, kind: IAnalysisKind, artifact: Artifact) -> Table:

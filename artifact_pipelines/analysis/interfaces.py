@@ -17,7 +17,7 @@ from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.declarations import Declaration
 
 BEFORE = "before"
-"""The name under which a kind that compares gets the version before."""
+"""The name under which a kind that compares gets the version before, or the one that it names by a tag."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,8 +101,12 @@ class IAnalysisKind(Declaration, abc.ABC):
         return {dataset: f"{dataset}/table"}
 
     def compares(self) -> bool:
-        """True if it also reads the version before of its first table, as `BEFORE`, where there is one."""
+        """True if it also reads another version of its first table, as `BEFORE`, where there is one."""
         return False
+
+    def baseline_tag(self) -> str | None:
+        """Return the tag of the version that it compares with instead of the one before."""
+        return None
 
     def checks(self) -> Sequence[str]:
         """Return the names of the checks whose results its answer has, in any order."""

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.kinds.drift import Drift
 from artifact_pipelines.analysis.kinds.estimate import Estimate
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.declarations import OneOf
 
-AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql, Estimate])]
+AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql, Estimate, Drift])]

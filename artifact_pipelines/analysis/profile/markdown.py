@@ -24,8 +24,8 @@ def profile_page(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
         found: The profile.
         rows: Its `profile_rows`.
     """
-    lines = [_summary(found), "", _line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
-    lines += [_line(_cells(row)) for row in rows[:MOST_COLUMNS]]
+    lines = [_summary(found), "", markdown_line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
+    lines += [markdown_line(_cells(row)) for row in rows[:MOST_COLUMNS]]
     if len(rows) > MOST_COLUMNS:
         lines += ["", f"The first {MOST_COLUMNS} of {len(rows):,} columns. The artifact has all of them."]
     if found.sample_rows < found.row_count:
@@ -65,7 +65,7 @@ def _summary(found: TableProfile) -> str:
 def _cells(row: Mapping[str, Any]) -> list[str]:
     nulls = percentage(row["null_count"] / row["row_count"]) if row["row_count"] else ""
     numbers = [_bound(row, "minimum"), rounded(row["median"]), _bound(row, "maximum"), rounded(row["mean"])]
-    texts = [_text(row["column"]), _text(row["type"]), nulls, _distinct(row)]
+    texts = [plain_text(row["column"]), plain_text(row["type"]), nulls, _distinct(row)]
     return [*texts, *numbers, _bars(row["histogram"]), _top(row)]
 
 
@@ -82,9 +82,9 @@ def _bound(row: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     try:
-        return rounded(float(value)) if row["zero_share"] is not None else _text(value)
+        return rounded(float(value)) if row["zero_share"] is not None else plain_text(value)
     except OverflowError:
-        return _text(value)
+        return plain_text(value)
 
 
 def _bars(histogram: Sequence[Mapping[str, float]] | None) -> str:
@@ -99,10 +99,10 @@ def _top(row: Mapping[str, Any]) -> str:
     if row["role"] == "key candidate":
         return ""
     shown = (row["top_values"] or [])[:_TOP_SHOWN]
-    return ", ".join(f"{_text(each['value'])} {sign}{percentage(each['share'])}" for each in shown)
+    return ", ".join(f"{plain_text(each['value'])} {sign}{percentage(each['share'])}" for each in shown)
 
 
-def _text(value: str | None) -> str:
+def plain_text(value: str | None) -> str:
     """Return a text that no Markdown changes, on one line."""
     if not value:
         return "''"
@@ -110,5 +110,6 @@ def _text(value: str | None) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(short.split())) or "' '"
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_line(cells: Sequence[str]) -> str:
+    """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"

@@ -1,0 +1,158 @@
+"""The answer of a drift analysis: a row for each column, a page, checks and figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from artifact_pipelines.analysis.drift.comparison import ColumnDrift
+from artifact_pipelines.analysis.drift.distributions import Column
+from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS, markdown_line, percentage, plain_text, rounded
+from artifact_pipelines.core.check_results import CheckResult
+from artifact_pipelines.tabular.footer import DESCRIPTION
+
+_NUMBER, _TEXT = pl.Float64(), pl.String()
+
+DRIFT_COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
+    "column": (_TEXT, "Name of the column"),
+    "verdict": (
+        _TEXT,
+        "`stable`, `drifted`, `added`, `removed`, `type changed` (the values cannot be compared), `not judged`, or "
+        "`no baseline`",
+    ),
+    "statistic": (_TEXT, "The statistic that decides: of those with a threshold, the highest in proportion to it"),
+    "value": (_NUMBER, "Its value"),
+    "threshold": (_NUMBER, "Its threshold: a higher value is drift, unless chance explains it"),
+    "chance": (
+        _NUMBER,
+        "Probability, from 0 to 1, of such a difference between two samples of one population (chi-square test)",
+    ),
+    "psi": (_NUMBER, "Population stability index, without a unit: 0 equal; a share below 0.0001 counts as 0.0001"),
+    "jensen_shannon": (_NUMBER, "Jensen-Shannon distance, from 0 (equal) to 1 (no category in common)"),
+    "kolmogorov_smirnov": (_NUMBER, "Largest difference of the distribution functions of numbers, from 0 to 1"),
+    "wasserstein": (_NUMBER, "How far numbers move on average, in standard deviations of the baseline"),
+    "chi_square": (_NUMBER, "Chi-square statistic of the categories, for `chance`"),
+    "type_before": (_TEXT, "Type in the baseline, in the words of Arrow"),
+    "type": (_TEXT, "Type now"),
+    "null_share_before": (_NUMBER, "Share of rows without a value in the baseline, from 0 to 1"),
+    "null_share": (_NUMBER, "Share of rows without a value now"),
+    "mean_before": (_NUMBER, "Mean of the finite numbers in the baseline, in the unit of the column"),
+    "mean": (_NUMBER, "Mean of the finite numbers now"),
+    "changed_most": (_TEXT, "The value, or range of numbers, whose share of the rows changed most"),
+    "changed_from": (_NUMBER, "Its share in the baseline, from 0 to 1"),
+    "changed_to": (_NUMBER, "Its share now"),
+}
+_HEADINGS = ("column", "verdict", "statistic", "threshold", "nulls", "mean", "changed most")
+
+
+def drift_rows(found: Sequence[ColumnDrift], thresholds: Mapping[str, float]) -> pa.Table:
+    """Return one row for each column, with the columns of `DRIFT_COLUMNS`, each with its meaning."""
+    rows = [_row(each, thresholds) for each in found]
+    table = pl.DataFrame(rows, schema={name: kind for name, (kind, _) in DRIFT_COLUMNS.items()}).to_arrow()
+    described = [field.with_metadata({DESCRIPTION: DRIFT_COLUMNS[field.name][1]}) for field in table.schema]
+    return table.cast(pa.schema(described))
+
+
+def _row(found: ColumnDrift, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    before, after = found.before, found.after
+    changed = dict(zip(("changed_most", "changed_from", "changed_to"), found.largest_change or (), strict=False))
+    return {
+        "column": found.column,
+        "verdict": found.verdict,
+        "statistic": found.statistic,
+        "value": found.statistics[found.statistic] if found.statistic else None,
+        "threshold": thresholds[found.statistic] if found.statistic else None,
+        "chance": found.chance,
+        **found.statistics,
+        "type_before": before and _type(before),
+        "type": after and _type(after),
+        "null_share_before": before and before.null_share,
+        "null_share": after and after.null_share,
+        "mean_before": before and _mean(before),
+        "mean": after and _mean(after),
+        **changed,
+    }
+
+
+def _type(column: Column) -> str:
+    return str(column.type).replace("large_", "")
+
+
+def _mean(column: Column) -> float | None:
+    return column.summary.moments.mean if column.summary.moments else None
+
+
+def drift_page(rows: Sequence[Mapping[str, Any]], summary: str) -> str:
+    """Return the answer in Markdown: drifted columns first.
+
+    Args:
+        rows: As `drift_rows` returns them.
+        summary: What was compared.
+    """
+    order = ["drifted", "type changed", "removed", "added"]
+    ranked = sorted(rows, key=lambda row: order.index(row["verdict"]) if row["verdict"] in order else len(order))
+    lines = [summary, "", markdown_line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
+    lines += [markdown_line(_cells(row)) for row in ranked[:MOST_COLUMNS]]
+    if len(rows) > MOST_COLUMNS:
+        lines += ["", f"The first {MOST_COLUMNS} of {len(rows):,} columns. The artifact has all of them."]
+    return "\n".join(lines)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    verdict = f"**{row['verdict']}**" if row["verdict"] == "drifted" else row["verdict"]
+    if row["type_before"] and row["type"] and row["type_before"] != row["type"]:
+        verdict += f" ({plain_text(row['type_before'])} → {plain_text(row['type'])})"
+    statistic = f"{row['statistic'].replace('_', ' ')} {rounded(row['value'])}" if row["statistic"] else ""
+    nulls = _change(row["null_share_before"], row["null_share"], percentage)
+    changed = _change(row["changed_from"], row["changed_to"], percentage)
+    changed = f"{plain_text(row['changed_most'])} {changed}" if row["changed_most"] is not None else ""
+    mean = _change(row["mean_before"], row["mean"], rounded)
+    return [plain_text(row["column"]), verdict, statistic, rounded(row["threshold"]), nulls, mean, changed]
+
+
+def _change(before: float | None, after: float | None, shown: Any) -> str:
+    left, right = ("" if each is None else shown(each) for each in (before, after))
+    return left if left == right else f"{left} → {right}"
+
+
+def schema_check(found: Sequence[ColumnDrift], is_error: bool) -> CheckResult:
+    """Return the check that no column was added, removed or changed its type."""
+    added = [f"{each.column} is new" for each in found if each.verdict == "added"]
+    removed = [f"{each.column} is missing" for each in found if each.verdict == "removed"]
+    changed = [
+        f"{each.column} was {_type(each.before)} and is {_type(each.after)}"
+        for each in found
+        if each.before and each.after and each.before.kind != each.after.kind
+    ]
+    changes = [*added, *removed, *changed]
+    return CheckResult("schema", not changes, is_error, _listed(changes) or "The same columns and types.")
+
+
+def row_count_check(before: int, after: int, most_change: float, is_error: bool) -> CheckResult:
+    """Return the check that the number of rows did not change too much."""
+    change = row_change(before, after)
+    text = f"{after:,} rows, {before:,} before: {change:+.1%}; allowed are {most_change:.0%} either way."
+    return CheckResult("row_count", abs(change) <= most_change, is_error, text)
+
+
+def row_change(before: int, after: int) -> float:
+    """Return the change of a number of rows, as a share of those before."""
+    return (after - before) / before if before else float(after > 0)
+
+
+def distributions_check(found: Sequence[ColumnDrift], thresholds: Mapping[str, float], is_error: bool) -> CheckResult:
+    """Return the check that no column drifted."""
+    drifted = [
+        f"{each.column} ({each.statistic} {rounded(each.statistics[each.statistic])} > {thresholds[each.statistic]:g})"
+        for each in found
+        if each.verdict == "drifted" and each.statistic
+    ]
+    judged = sum(each.verdict in ("stable", "drifted") for each in found)
+    text = f"{len(drifted)} of {judged} judged columns drifted: {_listed(drifted)}" if drifted else ""
+    return CheckResult("distributions", not drifted, is_error, text or f"None of {judged} judged columns drifted.")
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - 10:,} more" if len(texts) > 10 else ""
+    return "; ".join(texts[:10]) + more + "." if texts else ""
