@@ -14,8 +14,13 @@ from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.population import population_of_scan
 from artifact_pipelines.sampling.engine.rows import Key
-from artifact_pipelines.sampling.findings import CHECKS, findings, strata_chart, tally
+from artifact_pipelines.sampling.findings import checks_of, findings, representativeness, strata_chart, tally
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.representativeness.comparison import (
+    ColumnDistance,
+    compare_with_frame,
+    distances_table,
+)
 from artifact_pipelines.storage.artifact import Artifact
 
 DESIGN_METADATA_KEY = "artifact/design"
@@ -34,7 +39,7 @@ def build_sample_asset(
         kinds={"parquet", "polars"},
         code_version=_code_version(design, key, is_partitioned="partitions_def" in attributes),
         metadata={DESIGN_METADATA_KEY: {**design.model_dump(mode="json", exclude_none=True), "key": list(key)}},
-        check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in CHECKS],
+        check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in checks_of(design)],
         **attributes,
     )
     def drawn(
@@ -45,8 +50,11 @@ def build_sample_asset(
                 population = population_of_scan(scan_with_polars(table), file)
             partition = context.partition_key if context.has_partition_key else None
             found = draw_from(population, design, Key(key, is_unique=True, partition=partition), table.info)
-            results = findings(found.design, tally(found.choice), found.choice.added.names())
-        yield dg.Output(found.rows, metadata=_metadata(found.design))
+            results = list(findings(found.design, tally(found.choice), found.choice.added.names()))
+            distances = compare_with_frame(found) if design.representativeness else []
+            if design.representativeness:
+                results.append(representativeness(found.design, distances))
+        yield dg.Output(found.rows, metadata={**_metadata(found.design), **_compared(distances)})
         yield from map(reported, results)
 
     return drawn
@@ -65,3 +73,7 @@ def _metadata(design: DrawnDesign) -> dict[str, Any]:
     if design.strata:
         shown["artifact/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
     return shown
+
+
+def _compared(distances: Sequence[ColumnDistance]) -> dict[str, Any]:
+    return {"artifact/representativeness": dg.MetadataValue.md(distances_table(distances))} if distances else {}

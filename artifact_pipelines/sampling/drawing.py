@@ -38,11 +38,13 @@ class Sample:
         rows: The rows in the order of the table, or of `order_by`; they are read when this frame is.
         design: How they were drawn.
         choice: Which rows they are.
+        frame: The rows that could be drawn, those of excluded samples included.
     """
 
     rows: pl.LazyFrame
     design: DrawnDesign
     choice: Choice = dataclasses.field(repr=False)
+    frame: Rows = dataclasses.field(repr=False)
 
 
 def draw(
@@ -104,7 +106,7 @@ def draw_from(population: Population, design: ISamplingDesign, key: Key, file: F
     if design.order_by:
         shown = cs.by_name(*columns, *choice.added)
         rows = rows.sort(design.order_by, maintain_order=True, nulls_last=True).select(shown)
-    return Sample(rows, _drawn(population, design, drawable.identity, choice, file), choice)
+    return Sample(rows, _drawn(population, design, drawable.identity, choice, file), choice, drawable)
 
 
 def _drawn(

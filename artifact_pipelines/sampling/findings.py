@@ -9,11 +9,14 @@ import polars as pl
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
+from artifact_pipelines.sampling.interfaces import ISamplingDesign
+from artifact_pipelines.sampling.representativeness.comparison import LARGEST_DISTANCE, ColumnDistance
 
 _DEVIATIONS = 6
 _ROUNDING = 1e-9
 _BAR = 20
 _MOST_STRATA = 50
+_MOST_NAMED = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Tally:
 
 
 CHECKS = ("sizes", "probabilities", "weights")
+REPRESENTATIVENESS = "representativeness"
+
+
+def checks_of(design: ISamplingDesign) -> Sequence[str]:
+    """Return the names of the checks of a sample."""
+    return [*CHECKS, *([REPRESENTATIVENESS] if design.representativeness else [])]
 
 
 def tally(choice: Choice) -> Tally:
@@ -56,6 +65,37 @@ def findings(design: DrawnDesign, found: Tally, added: Sequence[str]) -> Sequenc
         added: Columns that the sample adds to those of its table.
     """
     return [_sizes(design), _probabilities(found), _weights(design, found, added)]
+
+
+def representativeness(design: DrawnDesign, distances: Sequence[ColumnDistance]) -> CheckResult:
+    """Return the check that a sample is as the rows that it was drawn from.
+
+    Args:
+        distances: Of all columns that were compared, the largest first.
+    """
+    missed = [each for each in design.strata if not each.drawn and each.population_size]
+    share = sum(each.population_size for each in missed) / max(1, design.frame.population_size)
+    off = [each for each in distances if not each.is_in_line(len(distances))]
+    texts = [each.text for each in off[:_MOST_NAMED]]
+    if len(off) > _MOST_NAMED:
+        texts.append(f"and {len(off) - _MOST_NAMED} more columns")
+    if not off:
+        texts.append(_in_line(design, distances))
+    if missed:
+        named = ", ".join(each.title for each in missed[:_MOST_NAMED])
+        more = f" and {len(missed) - _MOST_NAMED:,} more" if len(missed) > _MOST_NAMED else ""
+        texts.append(f"strata without a row hold {share:.1%} of the frame: {named}{more}")
+    figures = {"sample/largest_distance": distances[0].distance, "sample/columns_off": len(off)} if distances else {}
+    passed = not off and share <= LARGEST_DISTANCE
+    return CheckResult(REPRESENTATIVENESS, passed, is_error=False, text="; ".join(texts), figures=figures)
+
+
+def _in_line(design: DrawnDesign, distances: Sequence[ColumnDistance]) -> str:
+    if distances:
+        return f"all {len(distances)} compared columns are in line, the farthest: {distances[0].text}"
+    if design.drawn == design.frame.population_size:
+        return "the sample has all rows that it stands for"
+    return "no rows or no columns to compare"
 
 
 def strata_chart(strata: Sequence[Stratum]) -> str:

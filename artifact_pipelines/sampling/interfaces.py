@@ -44,6 +44,10 @@ class ISamplingDesign(Declaration, abc.ABC):
         default=None, description="Wave of a sample of which a share of the rows stays from wave to wave."
     )
 
+    representativeness: bool = pydantic.Field(
+        default=True, exclude=True, description="False: the sample is not compared with the rows it is drawn from."
+    )
+
     @abc.abstractmethod
     def summary(self) -> str:
         """Return what is drawn, such as `Simple random sample of 100 rows without replacement`."""

@@ -5,7 +5,6 @@ by the row sample; nulls, NaN and infinities always by exact counts.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -19,14 +18,11 @@ from artifact_pipelines.analysis.profile.markdown import rounded
 from artifact_pipelines.analysis.profile.shape import finite_numbers
 from artifact_pipelines.analysis.profile.shown import shown_kept, shown_value
 from artifact_pipelines.tabular.distances import Shares, WeightedNumbers
-
-BINS = 10
-"""Bins of numbers, each with as many rows of the baseline as the others."""
+from artifact_pipelines.tabular.number_bins import NumberBins
 
 MOST_CATEGORIES = 50
 """Frequent texts that are categories of their own; all others are one."""
 
-_MOST_NUMBERS = 20  # so few different numbers are not put into bins
 _SEEN = 10  # a rarer text of a row sample is not a frequent one
 _OTHERS = "other values"
 _NOTHING = np.empty(0, np.float64)
@@ -106,10 +102,13 @@ def distributions_of(before: Column, after: Column) -> Distributions:
     """Return the distributions of a column with comparable values; both versions have rows."""
     if before.is_number:
         left, right = _numbers(before), _numbers(after)
-        labels, counts = _binned(left, right, before.kind)
+        bins = NumberBins.of(left, right)
+        labels = bins.labels(lambda value: _shown(value, before.kind))
+        counts = [bins.count(left), bins.count(right)]
         both = (left, right) if len(left.values) and len(right.values) else None
     else:
-        (labels, counts), both = _counted(before, after), None
+        labels, counts = _counted(before, after)
+        both = None
     shares = [_with_special(column, found) for column, found in zip((before, after), counts, strict=True)]
     known = [*labels, "infinite", "NaN", "null"]
     used = (shares[0] + shares[1]) > 0
@@ -137,7 +136,7 @@ def _numbers(column: Column) -> WeightedNumbers:
         values = values[np.isfinite(values)]
         weights = np.ones(len(values))
     found, which = np.unique(values, return_inverse=True)
-    return WeightedNumbers(found, _summed(which, weights, len(found)))
+    return WeightedNumbers(found, np.bincount(which, weights, len(found)).astype(np.float64))
 
 
 def _floats(values: pa.Array) -> npt.NDArray[np.float64]:
@@ -148,42 +147,11 @@ def _floats(values: pa.Array) -> npt.NDArray[np.float64]:
     return stored.astype(np.float64) / scale
 
 
-def _binned(
-    before: WeightedNumbers, after: WeightedNumbers, kind: pa.DataType
-) -> tuple[Sequence[str], Sequence[npt.NDArray[np.float64]]]:
-    values = np.union1d(before.values, after.values)
-    if len(values) <= _MOST_NUMBERS:
-        labels = [_shown(value, kind) for value in values]
-        return labels, [_counts_at(values, side) for side in (before, after)]
-    edges = _edges(before if len(before.values) else after)
-    shown = [_shown(edge, kind) for edge in edges]
-    between = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
-    labels = [f"up to {shown[0]}", *between, f"above {shown[-1]}"]
-    counts = [_summed(np.searchsorted(edges, side.values), side.weights, len(labels)) for side in (before, after)]
-    return labels, counts
-
-
-def _edges(baseline: WeightedNumbers) -> npt.NDArray[np.float64]:
-    """Return the inner edges of the bins; a value that is an edge belongs to the bin below it."""
-    sums = np.cumsum(baseline.weights)
-    wanted = np.arange(1, BINS) * (sums[-1] / BINS)
-    return np.unique(baseline.values[np.searchsorted(sums, wanted)])
-
-
-def _counts_at(values: npt.NDArray[np.float64], side: WeightedNumbers) -> npt.NDArray[np.float64]:
-    return _summed(np.searchsorted(values, side.values), side.weights, len(values))
-
-
-def _summed(places: npt.NDArray[Any], weights: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
-    """Return the sum of the weights at each of some places."""
-    return np.bincount(places, weights, size).astype(np.float64)
-
-
 def _shown(value: float, kind: pa.DataType) -> str:
     return str(shown_value(int(value), kind)) if pa.types.is_temporal(kind) else rounded(value)
 
 
-def _counted(before: Column, after: Column) -> tuple[Sequence[str], Sequence[npt.NDArray[np.float64]]]:
+def _counted(before: Column, after: Column) -> tuple[Sequence[str], list[npt.NDArray[np.float64]]]:
     """Return the frequent texts of both versions and their counts; the rest are other values."""
     known = [_value_counts(column) for column in (before, after)]
     sizes = [max(1, sum(each.values())) for each in known]

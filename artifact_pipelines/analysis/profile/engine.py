@@ -11,8 +11,9 @@ import pyarrow as pa
 from artifact_pipelines.analysis.profile.columns import Column, ColumnSummary, is_compared, make_column, merge_columns
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest, merge_smallest
 from artifact_pipelines.analysis.profile.reader import TableFile, Unit
-from artifact_pipelines.analysis.profile.row_sample import sample_positions, taken_rows
+from artifact_pipelines.analysis.profile.row_sample import taken_rows
 from artifact_pipelines.tabular.random_numbers import Numbers
+from artifact_pipelines.tabular.spread_positions import spread_positions
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: no bit of a number is lost
 _NULL_NUMBER = np.uint64(0x6E756C6C6E756C6C)
@@ -59,7 +60,7 @@ class _Measure:
         self._file = file
         self._limits = [Limit() for _ in file.schema]
         self._row_limit = Limit()
-        self.positions = sample_positions(file.metadata.num_rows, len(file.schema))
+        self.positions = spread_positions(file.metadata.num_rows, len(file.schema))
 
     def nothing(self) -> _UnitProfile:
         """Return the statistics of no rows."""
