@@ -467,7 +467,7 @@ def test_yaml_file_alone_declares_a_dataset(
         ("samples: {few: {n: none}}", "samples.few.n", "valid integer"),
         ("samples: {few: {design: magic}}", "samples.few.design", "Input should be 'simple_random'"),
         ("samples: {few: {n: 5, size: 5}}", "samples.few.size", "Extra inputs are not permitted"),
-        ("analyses: {few: {kind: magic}}", "analyses.few.kind", "Input should be 'profile' or 'sql'"),
+        ("analyses: {few: {kind: magic}}", "analyses.few.kind", "Input should be 'profile' or "),
         (
             "format: {type: xlsx}",
             "format.type",

@@ -74,6 +74,10 @@ def test_moved_numbers_drift_and_the_row_says_by_how_much(tmp_path: pathlib.Path
     assert passed(answer) == {"schema": True, "row_count": True, "distributions": False}
     assert answer.figures["drift/drifted_columns"] == 1
     assert "**drifted**" in answer.page
+    assert [(chart.column, chart.title) for chart in answer.charts] == [
+        ("moved", "moved: drifted"),
+        ("still", "still: stable"),
+    ]
 
 
 def test_a_rise_of_nulls_or_nan_is_drift(tmp_path: pathlib.Path) -> None:

@@ -48,6 +48,7 @@ def test_design_in_one_class_becomes_an_asset_that_knows_its_design(settings: Se
         "sizes": True,
         "probabilities": True,
         "weights": False,  # two rows that each stand for themselves, of three
+        "representativeness": False,
     }
     [spec] = sample.specs
     assert spec.description is not None

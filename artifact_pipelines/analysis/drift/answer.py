@@ -16,8 +16,12 @@ from artifact_pipelines.analysis.drift.table import (
 from artifact_pipelines.analysis.interfaces import Answer, Table
 from artifact_pipelines.analysis.profile.columns import value_type
 from artifact_pipelines.analysis.profile.engine import TableProfile, profile_table
+from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import before_after
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+
+_MOST_CHARTS = 6
 
 
 def answer_drift(
@@ -53,7 +57,32 @@ def answer_drift(
         distributions_check(found, thresholds, is_error),
     ]
     summary = f"**Version {about.version} against {before.version}.** " + " ".join(each.text for each in checks)
-    return Answer(rows, drift_page(rows.to_pylist(), summary), _figures(found, old.row_count, now.row_count), checks)
+    figures = _figures(found, old.row_count, now.row_count)
+    charts = _charts(found, thresholds, (f"v{before.version}", f"v{about.version}"))
+    return Answer(rows, drift_page(rows.to_pylist(), summary), figures, checks, charts)
+
+
+def _charts(found: Sequence[ColumnDrift], thresholds: Mapping[str, float], names: tuple[str, str]) -> Sequence[Chart]:
+    """Return the distributions of the columns that drifted most, or came nearest to it, in percent of the rows."""
+
+    def rank(each: ColumnDrift) -> tuple[bool, float]:
+        ratio = each.statistics[each.statistic] / thresholds[each.statistic] if each.statistic else 0.0
+        return each.verdict != "drifted", -ratio
+
+    judged = sorted((each for each in found if each.verdict in ("drifted", "stable")), key=rank)
+    return [
+        before_after(
+            f"{each.column}: {each.verdict}",
+            known.labels,
+            (100 * known.before).tolist(),
+            (100 * known.after).tolist(),
+            " %",
+            names=names,
+            column=each.column,
+        )
+        for each in judged[:_MOST_CHARTS]
+        if (known := each.distributions)
+    ]
 
 
 def _ignored(now: TableProfile, about: Table, columns: Sequence[str] | None) -> Sequence[str]:

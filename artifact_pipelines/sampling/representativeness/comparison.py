@@ -38,6 +38,7 @@ MOST_CHANCE = 0.001
 
 _MOST_SHOWN = 50
 _TEXT_CHARACTERS = 64
+_ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _compared(frame: pl.Series, drawn: pl.Series, kind: pl.DataType, weights: We
 def _chance(differences: Shares, shares: Shares, variances: Shares) -> float:
     used = variances > 0
     if not used.any():
-        return 1.0
+        return 1.0 if np.abs(differences).max() < _ROUNDING else 0.0
     degrees = len(shares) - 1
     effect = (variances[used] / shares[used]).sum() / max(1, degrees)
     return chance_of(float((differences[used] ** 2 / shares[used]).sum() / effect), degrees)
