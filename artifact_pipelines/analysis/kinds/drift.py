@@ -51,9 +51,7 @@ class Drift(IAnalysisKind):
     max_row_change: float = pydantic.Field(
         default=0.5, gt=0, description="Largest change of the number of rows, as a share of those before."
     )
-    severity: Literal["warn", "error"] = pydantic.Field(
-        default="warn", description="Severity of the checks."
-    )
+    severity: Literal["warn", "error"] = pydantic.Field(default="warn", description="Severity of the checks.")
 
     def description(self, dataset: str) -> str:
         """See `IAnalysisKind`."""
