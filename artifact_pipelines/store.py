@@ -5,13 +5,15 @@ No Dagster is needed here. The store uses the same catalog, the same files and t
 
 import datetime
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.core.exceptions import NotHeldError
+from artifact_pipelines.catalog.stored_names import find_materialization, find_materializations
+from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
@@ -22,7 +24,12 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.file_types import describe_by_name
+from artifact_pipelines.storage.local_paths import lasting_path
 from artifact_pipelines.storage.source_file import SourceFile
+
+if TYPE_CHECKING:
+    import polars
+    import pyarrow
 
 
 def open_store(catalog_url: str | None = None, storage_url: str | None = None, verify_reads: bool = True) -> "Store":
@@ -182,6 +189,51 @@ class Store(IArtifactProducer):
         found = self._find(asset, partition, {key: value for key, value in wish.items() if value is not None})
         artifacts = [self._producer.artifact(file, found) for file in found.files]
         return read_value(self._handlers, artifacts, found.metadata, as_type)
+
+    def find(self, name: str) -> Materialization:
+        """Return what a name stands for: `flights/table`, `flights/table@v3`, `sales/table[2024-01]`, or `flights@v3`.
+
+        Raises:
+            InvalidArgumentError: It is no name.
+            NotFoundError: Nothing of that name is stored.
+        """
+        return find_materialization(self.catalog, name)
+
+    @contextmanager
+    def query(self, query: str, **parameters: object) -> "Iterator[pyarrow.RecordBatchReader]":
+        """Open the answer of one SELECT over stored tables, read as it is taken; the query can reach nothing else.
+
+        Args:
+            query: In DuckDB's SQL. The names of tables stand in quotes: `SELECT * FROM 'flights/table@v3'`. A
+                partitioned asset without a partition is one table of all partitions.
+            parameters: Values of `$name` in the query.
+
+        Raises:
+            UnsafeQueryError: It is not one SELECT, or tries to reach something else.
+            QueryError: DuckDB does not understand it, or cannot answer it.
+            NotFoundError: A table is not stored.
+            UsageError: What is stored under a name is no table.
+        """
+        from artifact_pipelines.tabular.sql_over_files import sql_over_files
+
+        with sql_over_files(query, self._table_files, parameters) as answer:
+            yield answer
+
+    def sql(self, query: str, **parameters: object) -> "polars.DataFrame":
+        """Return the answer of `query` as a frame; it must fit into memory."""
+        import polars
+
+        with self.query(query, **parameters) as answer:
+            frame = polars.from_arrow(answer.read_all())
+        assert isinstance(frame, polars.DataFrame)  # of a table
+        return frame
+
+    def _table_files(self, name: str) -> Sequence[pathlib.Path]:
+        found = find_materializations(self.catalog, name)
+        for made in found:
+            if made.file.file_type != "parquet" or len(made.files) > 1:
+                raise InvalidArgumentError(f"{name!r}", made.file.file_type, "a table that is stored as Parquet")
+        return [lasting_path(self._producer.artifact(made.file, made)) for made in found]
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
         """Make an older version current again. No bytes move.

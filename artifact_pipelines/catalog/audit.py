@@ -48,6 +48,11 @@ class AuditCatalog(CatalogSection):
             yield from found
             last = found[-1]
 
+    def damaged_files(self, limit: int = 100) -> Sequence[FileInfo]:
+        """Return files whose bytes are known to be missing or wrong, by ID."""
+        damaged = sa.select(files).where(files.c.state == FileState.DAMAGED).order_by(files.c.file_id)
+        return self._files(damaged.limit(limit))
+
     def _never_verified(self, newest: int, last: FileInfo | None, batch: int) -> Sequence[FileInfo]:
         file_id = files.c.file_id
         query = sa.select(files).where(_IS_STORED, files.c.verified_at.is_(None), file_id <= newest)

@@ -22,9 +22,10 @@ from artifact_pipelines.catalog.tables import (
     materializations,
     utc_now,
 )
-from artifact_pipelines.core.types import Amount, FileId, FileState, Garbage, StoragePath
+from artifact_pipelines.core.types import Amount, AssetSize, FileId, FileState, Garbage, StoragePath
 
 BATCH_FILES = 500
+OF_OPS = "outputs of ops"
 _NOW = sa.select(utc_now()).scalar_subquery()
 _HAS_EXPIRED = file_references.c.expires_at <= _NOW
 _IS_REFERENCE = file_references.c.file_id == files.c.file_id
@@ -127,6 +128,25 @@ class CollectionCatalog(CatalogSection):
     def stored_amount(self) -> Amount:
         """Return how much of that is stored."""
         return self._amount([files.c.state != FileState.PENDING])
+
+    def sizes_by_asset(self) -> Sequence[AssetSize]:
+        """Return how much each asset's kept versions hold, the largest first. Outputs of ops count as one asset."""
+        link, made, is_op = materialization_files.c, materializations.c, materializations.c.is_op_output
+        asset = sa.case((is_op, OF_OPS), else_=made.asset_key).label("asset")
+        version = (asset, made.asset_key, made.partition_key, made.version)
+        kept = sa.select(*version, link.position, link.file_id).distinct()
+        each = kept.join_from(materialization_files, materializations).where(made.released_at.is_(None)).subquery()
+        sums = (
+            sa.select(each.c.asset, each.c.asset_key, each.c.partition_key, each.c.version)
+            .add_columns(sa.func.sum(files.c.size_bytes).label("size_bytes"))
+            .join_from(each, files, files.c.file_id == each.c.file_id)
+            .group_by(each.c.asset, each.c.asset_key, each.c.partition_key, each.c.version)
+            .subquery()
+        )
+        total = sa.func.sum(sums.c.size_bytes)
+        query = sa.select(sums.c.asset, sa.func.count(), total).group_by(sums.c.asset)
+        rows = self._rows(query.order_by(total.desc(), sums.c.asset))
+        return [AssetSize(asset, versions, int(size_bytes)) for asset, versions, size_bytes in rows]
 
     def _amount(self, which: Sequence[sa.ColumnElement[bool]]) -> Amount:
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).select_from(files)

@@ -50,3 +50,8 @@ def _catalog_url(may_be_new: bool) -> str:
     if not may_be_new:
         check_is_there(url)
     return url
+
+
+def file_id_of(store: "Store", name: str) -> int:
+    """Return the ID of the file that a name stands for: itself if it is a number, else the first file of an asset."""
+    return int(name) if name.isascii() and name.isdecimal() else store.find(name).file.file_id

@@ -3,7 +3,7 @@
 import click
 from rich.table import Table
 
-from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.environment import file_id_of, open_store
 from artifact_pipelines.cli.terminal import (
     as_json_option,
     asset_row,
@@ -47,11 +47,15 @@ def ls(files: bool, ops: bool, limit: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file_id", type=int)
+@click.argument("name")
 @as_json_option
-def show(file_id: FileId, as_json: bool) -> None:
-    """Show everything known about a file, and who holds it."""
+def show(name: str, as_json: bool) -> None:
+    """Show everything known about a file, and who holds it.
+
+    NAME is a file ID, an asset such as flights/table@v3, or a dataset such as flights@v3.
+    """
     with open_store() as store:
+        file_id = FileId(file_id_of(store, name))
         info = store.info(file_id)
         facts = {**file_row(info), "metadata": dict(info.metadata), "holders": store.catalog.files.holders(file_id)}
     if as_json:

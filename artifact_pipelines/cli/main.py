@@ -13,6 +13,7 @@ from rich.text import Text
 
 from artifact_pipelines.cli.catalog import catalog, db
 from artifact_pipelines.cli.datasets import datasets
+from artifact_pipelines.cli.doctor import doctor
 from artifact_pipelines.cli.drop import drop
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
@@ -25,6 +26,8 @@ from artifact_pipelines.cli.put_get import get, put
 from artifact_pipelines.cli.quarantine import quarantine
 from artifact_pipelines.cli.release_restore import release, restore
 from artifact_pipelines.cli.sample import sample
+from artifact_pipelines.cli.sql_head import head, sql
+from artifact_pipelines.cli.status_stats import stats, status
 from artifact_pipelines.cli.verify import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
@@ -67,5 +70,22 @@ def main() -> None:
 
 _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
-for command in (init, *_ON_FILES, *_ON_ASSETS, datasets, sample, drop, quarantine, gc, verify, db, catalog):
+for command in (
+    init,
+    doctor,
+    status,
+    stats,
+    sql,
+    head,
+    *_ON_FILES,
+    *_ON_ASSETS,
+    datasets,
+    sample,
+    drop,
+    quarantine,
+    gc,
+    verify,
+    db,
+    catalog,
+):
     main.add_command(command)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 from rich.filesize import decimal
 
-from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.environment import file_id_of, open_store
 from artifact_pipelines.cli.terminal import as_json_option, file_row, print_json, stream_progress
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.storage.exceptions import UnwritableTargetError
@@ -43,7 +43,7 @@ def put(file: pathlib.Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file_id", type=int)
+@click.argument("name")
 @click.option(
     "-o",
     "--output",
@@ -51,18 +51,22 @@ def put(file: pathlib.Path, as_json: bool) -> None:
     help="Write to this file. Default: standard output.",
 )
 @as_json_option
-def get(file_id: int, output: pathlib.Path | None, as_json: bool) -> None:
-    """Write the bytes of a stored file to disk or standard output."""
+def get(name: str, output: pathlib.Path | None, as_json: bool) -> None:
+    """Write the bytes of a stored file to disk or standard output.
+
+    NAME is an asset (flights/table, flights/table@v3, flights/table@TAG, sales/table[2024-01]), a dataset (flights@v3),
+    or a file ID.
+    """
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
     if output is not None:
         check_folder(output)
-    with open_store() as store, store.open(file_id) as source:
+    with open_store() as store, store.open(file_id_of(store, name)) as source:
         if output is None:  # without a bar: the other end of a pipe may print on the same terminal
             return _write_to_standard_output(source)
         with stream_progress(f"Writing {output.name}") as counted, whole_file(output) as sink:
             shutil.copyfileobj(counted(source), sink, _PIECE_BYTES)
-        info = store.info(file_id)
+        info = store.info(file_id_of(store, name))
     if as_json:
         return print_json({**file_row(info), "output": str(output)})
     return click.echo(f"{output}: {decimal(info.size_bytes)}")

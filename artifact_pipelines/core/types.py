@@ -338,6 +338,15 @@ class Amount:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class AssetSize:
+    """How much the kept versions of an asset hold, each version counted whole although versions may share files."""
+
+    asset: str
+    versions: int
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Garbage:
     """A stored file that nothing holds, and the reason.
 

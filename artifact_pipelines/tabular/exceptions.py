@@ -201,3 +201,19 @@ class SqlExpressionError(UsageError):
             f"{self.parameter}: {self.sql!r:.200} is not one SQL expression over the columns of the table: {self.problem:.300}. "
             "Use columns, constants and functions of each row alone, in DuckDB's dialect."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class QueryError(UsageError):
+    """DuckDB does not understand SQL over stored tables, or cannot answer it."""
+
+    query: str
+    reason: str
+    tables: Sequence[str]
+
+    def __str__(self) -> str:
+        tables = first_names(self.tables) if self.tables else "none"
+        hint = "Names of tables stand in quotes: SELECT * FROM 'flights/table@v3'."
+        return (
+            f"The query cannot be answered: {self.reason.strip()}\nTables found in it: {tables}. {hint}\n{self.query}"
+        )

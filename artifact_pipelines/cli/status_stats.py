@@ -1,0 +1,104 @@
+"""Commands that sum the store up: status, stats."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.filesize import decimal
+
+from artifact_pipelines.cli.environment import open_catalog
+from artifact_pipelines.cli.terminal import as_json_option, count, print_json, print_rows
+from artifact_pipelines.core.types import LandingState
+
+if TYPE_CHECKING:
+    from artifact_pipelines.catalog.catalog import Catalog
+
+_MOST_SHOWN = 80
+
+
+@click.command()
+@as_json_option
+def status(as_json: bool) -> None:
+    """List what needs someone: files in quarantine, versions that wait for checks or failed them, damaged files."""
+    with open_catalog() as (catalog, _):
+        rows = [*_quarantined(catalog), *_waiting(catalog), *_damaged(catalog)]
+    if as_json:
+        return print_json(rows)
+    if rows:
+        return print_rows(rows)
+    return click.echo("Nothing needs you: no file in quarantine, no version waits for its checks, no file is damaged.")
+
+
+@click.command()
+@click.option("-n", "--limit", default=10, show_default=True, type=click.IntRange(min=1), help="Assets to list.")
+@as_json_option
+def stats(limit: int, as_json: bool) -> None:
+    """Show how much the store holds, what deduplication saves, what `gc` could free, and the largest assets."""
+    with open_catalog() as (catalog, _):
+        stored = catalog.collection.stored_amount()
+        by_asset = catalog.collection.sizes_by_asset()
+        garbage = catalog.collection.garbage_amount(0)
+    logical_bytes = sum(each.size_bytes for each in by_asset)
+    ratio = round(logical_bytes / stored.size_bytes, 2) if stored.size_bytes else None
+    rows = [{"asset": x.asset, "versions": x.versions, "logical_bytes": x.size_bytes} for x in by_asset[:limit]]
+    if as_json:
+        facts = {
+            "stored_files": stored.files,
+            "stored_bytes": stored.size_bytes,
+            "logical_bytes": logical_bytes,
+            "logical_to_stored": ratio,
+            "reclaimable_files": garbage.files,
+            "reclaimable_bytes": garbage.size_bytes,
+        }
+        return print_json({**facts, "largest_assets": rows})
+    click.echo(f"Stored       {decimal(stored.size_bytes)} in {count(stored.files, 'file')}")
+    times = f", {ratio} times what is stored" if ratio else ""
+    click.echo(f"Logical      {decimal(logical_bytes)}{times}: every kept version counted whole")
+    click.echo(f"Reclaimable  {decimal(garbage.size_bytes)} in {count(garbage.files, 'file')} that nothing holds: `gc`")
+    if rows:
+        click.echo()
+        print_rows(rows)
+    return None
+
+
+def _quarantined(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:
+    from artifact_pipelines.datasets.quarantine import Quarantine
+
+    return [
+        _row(
+            "quarantined",
+            dataset,
+            each.file.path,
+            each.file.reason,
+            f"artifact-pipelines quarantine show {dataset} {shlex.quote(each.file.path)}",
+        )
+        for dataset in catalog.landing.datasets_with(LandingState.QUARANTINED)
+        for each in Quarantine(catalog, dataset).waiting()
+    ]
+
+
+def _waiting(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:
+    return [
+        _row(
+            "waiting",
+            made.asset,
+            f"version {made.version}",
+            made.publication_reason,
+            f"artifact-pipelines history {made.asset}",
+        )
+        for made in catalog.candidates.waiting()
+    ]
+
+
+def _damaged(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:
+    return [
+        _row("damaged", "", f"file {file.file_id}", "its bytes are missing or wrong", "artifact-pipelines verify")
+        for file in catalog.audit.damaged_files()
+    ]
+
+
+def _row(state: str, where: str, what: str, reason: object, next_step: str) -> Mapping[str, Any]:
+    text = " ".join(str(reason or "").split())
+    short = text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+    return {"state": state, "where": where, "what": what, "reason": short, "next": next_step}
