@@ -1,5 +1,6 @@
 """The catalog and the store that the environment names, opened for the time of a command."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -54,4 +55,4 @@ def _catalog_url(may_be_new: bool) -> str:
 
 def file_id_of(store: "Store", name: str) -> int:
     """Return the ID of the file that a name stands for: itself if it is a number, else the first file of an asset."""
-    return int(name) if name.isascii() and name.isdecimal() else store.find(name).file.file_id
+    return int(name) if re.fullmatch(r"-?[0-9]+", name) else store.find(name).file.file_id

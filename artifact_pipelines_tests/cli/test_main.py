@@ -79,7 +79,7 @@ def test_first_commands_create_the_catalog(command: str, csv: pathlib.Path) -> N
         (("get", 99, "-o", "x"), 3, "No file has ID 99"),
         (("show", 99), 3, "UnknownFileError"),
         (("show", "--", -1), 2, "positive whole number"),
-        (("show", "x"), 2, "not a valid integer"),
+        (("show", "x"), 3, "Asset x has nothing stored"),
         (("history", "nothing"), 3, "Materialize it first"),
         (("put", "gone.csv"), 2, "'gone.csv' does not exist"),
         (("put", "."), 2, "is a directory"),
