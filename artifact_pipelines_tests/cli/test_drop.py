@@ -77,7 +77,6 @@ def test_dropped_files_are_followed_to_their_versions_or_the_reason(flights: pat
         flights.write_text(CSV.replace("5", "late"))
         text = run("drop", flights, "--dataset", "flights", "--wait", code=5)
     assert "flights.csv waits in the quarantine of flights: RefusedValueError: line 2, column" in text
-    assert text.count("line 2, column") == 1
 
 
 @pytest.mark.usefixtures("store")
