@@ -241,3 +241,33 @@ def test_row_whose_key_stands_in_another_file_is_left_out_if_bad_rows_are(
         bad = store.load("flights/bad_rows", as_type=pl.DataFrame).select("file", "line", "reason").rows()
     assert bad == [("flights_january.csv", 3, "stands in flights_march.csv already (`key`)")]
     assert [float(number) for _, number, _ in _rows()] == [9, 4.5, 1, 2]
+
+
+def test_files_that_wait_together_enter_in_one_run_and_a_bad_one_stops_no_other(project: Project) -> None:
+    texts = {"a": "UA,1,1", "b": "UA,2,x", "c": "UA,3,1", "d": "UA,1,1", "e": "UA,5.5,1", "f": "UA,1,7"}
+    for name, row in texts.items():
+        project.drop(f"carrier,number,delay\n{row}\n", f"flights_{name}.csv")
+    [run] = project.tick()
+    assert project.materialized_by(run) == ["raw"] * 5 + ["table"]
+    _, reasons = project.settle()
+    said = reasons["flights_landing"]
+    assert "flights_b.csv: quarantined (RefusedValueError: flights_b.csv, line 2, column 'delay': 'x'" in said
+    assert "flights_d.csv: duplicate" in said
+    assert "flights_f.csv: quarantined (RepeatedValuesError: flights_f.csv, line 2: carrier = 'UA'" in said
+    assert [(file, float(number)) for file, number, _ in _rows()] == [("a", 1), ("c", 3), ("e", 5.5)]
+    with open_store() as store:
+        versions = store.catalog.datasets.versions("flights")
+    assert [(each.raw.source["file"], each.table and each.table.version) for each in versions] == [
+        ("flights_f.csv", 1),
+        ("flights_e.csv", 1),
+        ("flights_c.csv", 1),
+        ("flights_b.csv", None),
+        ("flights_a.csv", 1),
+    ]
+
+
+def test_bad_replacement_among_several_leaves_the_rows_of_its_file(project: Project) -> None:
+    _drop(project, a="carrier,number,delay\nUA,1,1\n", b="carrier,number,delay\nUA,2,1\n")
+    said = _drop(project, a="carrier,number,delay\nUA,1,x\n", b="carrier,number,delay\nUA,2,7\n")
+    assert "flights_a.csv: quarantined" in said
+    assert _rows() == [("a", 1, 1), ("b", 2, 7)]

@@ -199,7 +199,17 @@ def _tables_of(
     kept = [_TABLE.c.asset_key == table, _TABLE.c.released_at.is_(None), _TABLE.c.publication != Publication.REJECTED]
     query = sa.select(_RAW.c.partition_key, _RAW.c.version, sa.func.max(_TABLE.c.materialization_id))
     query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
-    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    found = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    if all((row.partition_key, row.number) in found for row in rows):
+        return found
+    # Of several contents that one run added to a union, the table notes only the last in the first place.
+    with_raw = _RAW.c.materialization_id == _MADE_FROM.input_id
+    joined = sa.join(_RAW, materialization_inputs, with_raw).join(
+        _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
+    )
+    query = sa.select(_RAW.c.partition_key, _RAW.c.version, sa.func.min(_TABLE.c.materialization_id))
+    query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)} | found
 
 
 def _current_numbers(

@@ -1,7 +1,7 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, BinaryIO
 
@@ -10,9 +10,16 @@ import pyarrow as pa
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError
 from artifact_pipelines.core.settings import LANDING_URL, check_place
-from artifact_pipelines.core.types import LandingFile, Materialization, Publication, Selection, StoragePath
+from artifact_pipelines.core.types import (
+    LandingFile,
+    LandingState,
+    Materialization,
+    Publication,
+    Selection,
+    StoragePath,
+)
 from artifact_pipelines.datasets.exceptions import NoPartitionError
 from artifact_pipelines.datasets.interfaces import IFileFormat, ILandingZone, OpenTable
 from artifact_pipelines.datasets.landing_places import open_landing_zone
@@ -20,6 +27,7 @@ from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRule
 from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, open_landed
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.progress import Progress, WatchedStream, watched_batches
+from artifact_pipelines.datasets.quarantine import quarantine_file
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
@@ -34,6 +42,7 @@ from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
 from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
+from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.factory import open_backend
@@ -92,6 +101,9 @@ class LandedFile(dg.Config):
             "left out: the matching file that changed last and is not in quarantine."
         ),
     )
+    more: list[str] = pydantic.Field(
+        default=[], description="Further files that enter the same table, if it is the union of all files."
+    )
 
 
 def build_raw_asset(
@@ -131,6 +143,11 @@ def build_raw_asset(
             zone = seen_as(landing_zone.open())
             known, run_key = landing_zone.known_files(dataset), context.run.tags.get(REQUEST_TAG)
             path = config.path or find_landed(zone, dataset, glob, known, lambda path: _is_in(path, context, keys))
+            if config.more and run_key:
+                paths = [each for each in (path, *config.more) if each in known and known[each].run_key == run_key]
+                path = (
+                    _store_all_but_last(context, landing_zone, zone, dataset, source, [known[p] for p in paths]) or path
+                )
             if keys and keys.of(path) != context.partition_key:
                 expected = f"a file of partition {context.partition_key}, not of {keys.of(path)}"
                 raise InvalidArgumentError("path", path, expected)
@@ -141,6 +158,44 @@ def build_raw_asset(
             yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path, "glob": source}})
 
     return raw
+
+
+def _store_all_but_last(
+    context: dg.AssetExecutionContext,
+    landing_zone: LandingZone,
+    zone: ILandingZone,
+    dataset: str,
+    source: str,
+    files: Sequence[LandingFile],
+) -> str | None:
+    """Store each file that is as it was requested, but for the last one, and return the path of that.
+
+    A file that cannot be read goes to quarantine, and stops no other. A content that an earlier try stored is there.
+    """
+    partition = context.partition_key if context.has_partition_key else None
+    with landing_zone.store.open() as (catalog, backend):
+
+        def opened(file: LandingFile) -> BinaryIO | None:
+            try:
+                is_same = is_as_requested(zone.look(file.path), file, str(file.run_key))
+                return open_landed(zone, file.path) if is_same else None
+            except SourceError as error:
+                context.log.warning(str(error))
+                quarantine_file(catalog, file, error)
+            return None
+
+        readable = [(file, stream) for file in files if (stream := opened(file))]
+        for file, stream in readable[:-1]:
+            with stream:
+                if catalog.datasets.version_with(f"{dataset}/raw", partition, str(file.content_hash)) is None:
+                    watched = WatchedStream(stream, Progress(file.path, context.log.info))
+                    noted = {"file": file.path, "glob": source}
+                    keys = None if partition is None else (partition,)
+                    store_beside(context, (catalog, backend), context.asset_key, watched, keys, source=noted)
+        for file, stream in readable[-1:]:
+            stream.close()
+            return file.path
+    return None
 
 
 def _is_in(path: str, context: dg.AssetExecutionContext, keys: PartitionKeys | None) -> bool:
@@ -212,9 +267,18 @@ def build_table_asset(
                     yield from _outputs(opened, expected, noted, context, dg.AssetKey(key), progress)
                 return
             producer = ArtifactProducer(catalog.files, backend)
-            files = UnionFiles(catalog, producer, dataset, made, name, rules, file_format, file_column, progress.read)
-            note_inputs(context, catalog, files.inputs())
+            others = _others_of_run(catalog, dataset, partition, context.run.tags.get(REQUEST_TAG), name)
+            more = {file.path: made_of_it for file, made_of_it in others}
+
+            def refuse(path: str, error: SourceError) -> None:
+                context.log.warning(f"{path} waits in quarantine: {error}")
+                quarantine_file(catalog, catalog.landing.files_of(dataset)[path], error)
+
+            told = refuse if more else None
+            how = (file_format, file_column, progress.read, more, told)
+            files = UnionFiles(catalog, producer, dataset, made, name, rules, *how)
             with files.open(expected) as (opened, listed):
+                note_inputs(context, catalog, files.inputs(listed))
                 made_after = {MADE_AFTER_METADATA_KEY: files.current.materialization_id if files.current else 0}
                 seen = {**noted, "files": listed}
                 yield from _outputs(opened, expected, seen, context, dg.AssetKey(key), progress, made_after)
@@ -272,6 +336,17 @@ def _made(catalog: Catalog, dataset: str, raw: Artifact, partition: str | None) 
     if found is None:
         raise catalog.materializations.nothing_found(f"{dataset}/raw", partition, selection)
     return found
+
+
+def _others_of_run(
+    catalog: Catalog, dataset: str, partition: str | None, run_key: str | None, name: str
+) -> Sequence[tuple[LandingFile, Materialization]]:
+    """Return the other files that a run ingests, with their raw contents."""
+    files = catalog.landing.files_of(dataset, LandingState.REQUESTED).values() if run_key else ()
+    mine = [file for file in files if file.run_key == run_key and file.path != name and file.content_hash]
+    raw = f"{dataset}/raw"
+    found = [(file, catalog.datasets.version_with(raw, partition, str(file.content_hash))) for file in mine]
+    return [(file, made) for file, made in found if made is not None]
 
 
 def _version_before(

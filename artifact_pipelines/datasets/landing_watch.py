@@ -38,6 +38,8 @@ MOST_DECIDED = 200
 """A tick decides on this many files at most, so that neither its queries nor its time grow with those that wait."""
 MOST_REQUESTED = 10
 """So many partitions of a dataset may be ingested at once."""
+MOST_IN_RUN = 100
+"""So many files enter a union in one run."""
 HASH_LIMIT_BYTES = 4 << 30
 """A sensor's tick (60 s at most) does not hash larger files; their run finds out whether they are duplicates."""
 
@@ -165,6 +167,8 @@ class LandingWatch:
         for partition, some in waiting.items():
             hashes = {str(file.content_hash) for file in some}
             read = self.catalog.datasets.read_by_current(self._table, partition, hashes)
+            if counted := self.counted([partition]):  # a union may have left a bad file of its run out
+                read = {content: version for content, version in read.items() if content in counted[partition]}
             for file in some:
                 if version := read.get(str(file.content_hash)):
                     reason = f"{self._table} version {version} was read from this content"
@@ -204,21 +208,31 @@ class LandingWatch:
         paths = {path for path, file in before.items() if file.attempt or file.content_hash}
         markers = self.rules.markers(self.zone, self.source) if resting else {}
         busy, read, tried = set(busy), 0, 0
+        batches: dict[str | None, list[LandingFile]] = {}
         for sighting in sorted(resting, key=lambda s: files[s.path].state == LandingState.QUARANTINED):
             file = files[sighting.path]
             if marker := self.rules.missing_marker(sighting, markers):
                 waiting = f"it waits for its marker {marker}"
                 decided[file.path] = dataclasses.replace(file, state=LandingState.SEEN, reason=waiting)
                 continue
-            if len(busy) >= most or read >= MOST_DECIDED or (tried and time.monotonic() > deadline):
+            is_full = all(not 0 < len(batches.get(partition, ())) < MOST_IN_RUN for partition in busy)
+            if (len(busy) >= most and is_full) or read >= MOST_DECIDED or (tried and time.monotonic() > deadline):
                 break
             try:
                 partition = self.keys.of(file.path) if self.keys else None
-                if partition in busy:
+                batch = batches.get(partition, [])
+                if partition in busy and not 0 < len(batch) < MOST_IN_RUN:
+                    continue
+                if len(busy) >= most and partition not in busy:
                     continue
                 tried += 1
                 content_hash, read = self._hash(sighting), read + 1
-                decided[file.path] = decide(file, content_hash, contents.of(partition, content_hash), paths)
+                found = decide(file, content_hash, contents.of(partition, content_hash), paths)
+                if found.state == LandingState.REQUESTED and batch and not _may_join(found, batch):
+                    continue  # of a later run
+                if found.state == LandingState.REQUESTED and batch:
+                    found = dataclasses.replace(found, run_key=batch[0].run_key)
+                decided[file.path] = found
             except (SourceVanishedError, SourceChangedError):
                 continue  # still changing: the next tick looks again
             except (SourceError, BackendError) as error:  # the zone was listed, so it is this file that fails
@@ -226,6 +240,8 @@ class LandingWatch:
                 continue
             if decided[file.path].state == LandingState.REQUESTED:
                 busy.add(partition)
+                if self.is_union and decided[file.path].attempt == 1 and content_hash:
+                    batches.setdefault(partition, []).append(decided[file.path])
         return decided
 
     def _cleared_away(
@@ -295,6 +311,12 @@ class KnownContents:
         made = catalog.datasets.version_with(raw, partition, content_hash) if content_hash else None
         version_of = {str(content_hash): made.version} if made else {}
         return dataclasses.replace(self._known[partition], version_of=version_of)
+
+
+def _may_join(file: LandingFile, batch: Sequence[LandingFile]) -> bool:
+    """True if a file may enter a union in the run of others: it has not failed, and none of them has its content."""
+    is_new = all(file.content_hash not in (None, other.content_hash) for other in batch)
+    return file.attempt == 1 and is_new
 
 
 def _is_due(file: LandingFile, counted: Counted | None) -> bool:

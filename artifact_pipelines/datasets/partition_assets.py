@@ -12,23 +12,18 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.datasets.assets import LandingZone
-from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.io_manager.asked_outputs import OutputAsked, retention_policy
-from artifact_pipelines.io_manager.event_log import DATA_VERSION_TAG, latest_data_versions
+from artifact_pipelines.io_manager.event_log import latest_data_versions
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.inputs import StepInputs
-from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.io_manager.runless_reports import report_current
+from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
-from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.tabular.bounded_batches import read_batches
 from artifact_pipelines.tabular.logical_hash import TableHasher
-from artifact_pipelines.tabular.rows_by_key import RowsByKey, rows_by_key
+from artifact_pipelines.tabular.rows_by_key import rows_by_key
 
 _LIST = pa.schema([("partition", pa.string()), ("rows", pa.int64()), ("data_version", pa.string())])
 _LIST_DESCRIPTION = """The partitions of the newest table of {dataset}. Making it writes those that changed into `{by}`.
@@ -94,8 +89,10 @@ def build_column_partitions(
             context.instance.add_dynamic_partitions(dataset, [*found])
             current = catalog.materializations.find(by.to_user_string(), [*wanted])
             changed = [key for key, (_, version) in wanted.items() if not _has(current.get(key), version)]
-            written = _write(context, catalog, ArtifactProducer(catalog.files, backend), by, row_key, rows, changed)
-            _report(context, by, written, [made for key, made in current.items() if key not in changed])
+            if changed:
+                tables = ((key, rows.rows_of(key)) for key in changed)
+                store_beside(context, (catalog, backend), by, tables, tuple(changed), tuple(row_key))
+            _report(context, by, [made for key, made in current.items() if key not in changed])
         yield dg.Output(_listed(found), metadata={"partitions": len(found), "changed": len(changed)})
 
     return spec, partitions
@@ -119,57 +116,8 @@ def _has(current: Materialization | None, data_version: str) -> bool:
     return current is not None and current.data_version == data_version
 
 
-def _write(
-    context: dg.AssetExecutionContext,
-    catalog: Catalog,
-    producer: ArtifactProducer,
-    by: dg.AssetKey,
-    row_key: Sequence[str],
-    rows: RowsByKey,
-    changed: Sequence[str],
-) -> Sequence[tuple[Materialization, Mapping[str, Any]]]:
-    """Store the rows of partitions and record them, all or none."""
-    if not changed:
-        return ()
-    asked = OutputAsked(
-        asset=by.to_user_string(),
-        key=by,
-        partitions=tuple(changed),
-        may_cover_several=True,
-        partition_column=None,
-        upstream={},
-        annotation=pa.RecordBatchReader,
-        metadata={},
-        row_key=tuple(row_key),
-        dataset=None,
-        retention=retention_policy(context.assets_def.metadata_by_key[context.asset_key]),
-        publish_after=(),
-        code_version=None,
-        source={},
-        question=None,
-        made_after=None,
-        run_id=context.run.run_id,
-        step_key=context.get_step_execution_context().step.key,
-        step=context.get_step_execution_context(),
-    )
-
-    def pairs() -> Iterator[tuple[str, pa.RecordBatchReader]]:
-        for key in changed:
-            yield key, rows.rows_of(key)
-
-    return OutputWriter(catalog, producer, TypeHandlers(), StepInputs(catalog.identity)).write(asked, pairs())
-
-
-def _report(
-    context: dg.AssetExecutionContext,
-    by: dg.AssetKey,
-    written: Sequence[tuple[Materialization, Mapping[str, Any]]],
-    unchanged: Sequence[Materialization],
-) -> None:
-    """Report written partitions to Dagster; and others of which a run that died could not report any more."""
-    for made, metadata in written:
-        tags = {DATA_VERSION_TAG: made.data_version}
-        context.log_event(dg.AssetMaterialization(by, None, metadata, made.partition, tags))
+def _report(context: dg.AssetExecutionContext, by: dg.AssetKey, unchanged: Sequence[Materialization]) -> None:
+    """Report partitions to Dagster of which a run that died could not report any more."""
     known = latest_data_versions(context.instance, by, [str(made.partition) for made in unchanged])
     for made in unchanged:
         if known.get(str(made.partition)) != made.data_version:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.types import FileState, LandingFile, LandingState, Materialization, StoragePath
 from artifact_pipelines.datasets.archive_table import FOLDER
 from artifact_pipelines.datasets.exceptions import NotInQuarantineError, QuarantinedFileGoneError
@@ -26,6 +27,13 @@ class Waiting:
 
     file: LandingFile
     raw: Materialization | None
+
+
+def quarantine_file(catalog: Catalog, file: LandingFile, error: SourceError) -> None:
+    """Put one file of a run into quarantine, while the run goes on with the others."""
+    reason = f"{type(error).__name__}: {error}"
+    changed = dataclasses.replace(file, state=LandingState.QUARANTINED, reason=reason)
+    catalog.landing.save(file.dataset, [changed])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -76,10 +76,13 @@ def build_landing_sensor(
             files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
             events, cursor = report_quarantine(catalog, dataset, context.cursor)
         requested = [file for file in files if file.state == LandingState.REQUESTED]
+        batches: dict[str, list[LandingFile]] = {}
+        for file in sorted(requested, key=lambda file: (file.changed_ns, file.path)):
+            batches.setdefault(str(file.run_key), []).append(file)
         requests = [
             request
-            for file in requested
-            for request in _requests(context.instance, raw.node_def.name, file, watch.partition_of(file.path))
+            for batch in batches.values()
+            for request in _requests(context.instance, raw.node_def.name, batch, watch.partition_of(batch[0].path))
         ]
         reason = None if requests else _explain(zone, source, files)
         new = _new_partitions(context.instance, raw.partitions_def, [r.partition_key for r in requests])
@@ -105,9 +108,10 @@ def _new_partitions(
 
 
 def _requests(
-    instance: dg.DagsterInstance, op: str, file: LandingFile, partition: str | None
+    instance: dg.DagsterInstance, op: str, batch: Sequence[LandingFile], partition: str | None
 ) -> Iterator[dg.RunRequest]:
-    """Yield the request for a file's run, if it has none or the next try of one that died is due."""
+    """Yield the request for the run of some files, if it has none or the next try of one that died is due."""
+    file, *more = batch
     run_key = str(file.run_key)
     # Dagster would set this tag after it has read all keys, once for each request.
     of = {} if partition is None else {_PARTITION_TAG: partition}
@@ -118,9 +122,13 @@ def _requests(
             # The same run key again starts no second run.
             run_key=f"{run_key} retry {retry.number}" if retry else run_key,
             partition_key=partition,
-            run_config={"ops": {op: {"config": {"path": file.path}}}},
+            run_config={"ops": {op: {"config": {"path": file.path, **_more(more)}}}},
             tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
         )
+
+
+def _more(files: Sequence[LandingFile]) -> Mapping[str, Any]:
+    return {"more": [file.path for file in files]} if files else {}
 
 
 def _last_try(instance: dg.DagsterInstance, run_key: str) -> dg.RunRecord | None:

@@ -4,12 +4,14 @@ import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.types import FileId, LoadedInput, Materialization, Selection
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable
 from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
@@ -33,6 +35,8 @@ class UnionFiles:
         name: The name under which it was dropped.
         rules: How files are read now. Rows of a table that was read by other rules are not copied.
         watch: Takes how far that file is read; see `open_stored`.
+        more: Further contents of the same run, by the names of their files.
+        refuse: Takes files that are left out, and why; None: they raise.
     """
 
     catalog: Catalog
@@ -44,12 +48,14 @@ class UnionFiles:
     file_format: IFileFormat
     file_column: str | None = None
     watch: Callable[[int, int | None], object] | None = None
+    more: Mapping[str, Materialization] = dataclasses.field(default_factory=dict)
+    refuse: Callable[[str, SourceError], object] | None = None
 
-    def inputs(self) -> list[LoadedInput]:
-        """Return the raw contents of all other files: the union is made from them too."""
-        others = [file for name, file in self._files.items() if name != self.name]
+    def inputs(self, listed: Sequence[Mapping[str, Any]]) -> list[LoadedInput]:
+        """Return the raw contents of the files in a union but for the new one, which the step has loaded."""
+        files = [CountedFile(**each) for each in listed if each["name"] != self.name]
         asset, partition = self.raw.asset, self.partition
-        return [LoadedInput(f.materialization_id, asset, partition, f.version, FileId(f.file_id)) for f in others]
+        return [LoadedInput(f.materialization_id, asset, partition, f.version, FileId(f.file_id)) for f in files]
 
     @contextmanager
     def open(self, contract: Contract) -> Iterator[tuple[OpenTable, list[dict[str, object]]]]:
@@ -62,13 +68,15 @@ class UnionFiles:
         read_by = {"rules": self.rules, "checks": contract.checks()}
         is_same = table is not None and all(table.source.get(name, "") == each for name, each in read_by.items())
         counted = counted_files(table.source, table.row_count) if table and contract.before and is_same else {}
-        anew = [name for name in sorted(files) if name == self.name or name not in counted]
+        anew = [name for name in sorted(files) if name in (self.name, *self.more) or name not in counted]
         bad = self._bad_rows(set(counted) - set(anew)) if contract.leaves_out else None
         kept = [name for name in counted if name not in anew]
         others = OtherRows(
             [RowSource(functools.partial(self._kept_rows, table, counted, kept))] if table and kept else []
         )
         union = UnionTable(files, anew, self._open, self.file_column, bad, others)
+        if self.refuse is not None:
+            union = union.without_bad_files(contract, counted, self.refuse)
         if not counted or table is None:
             with union.opened(contract, None, {}) as (opened, listed):
                 yield opened, [dataclasses.asdict(file) for file in listed]
@@ -106,7 +114,8 @@ class UnionFiles:
         if table and not counted:
             versions = reversed(self.catalog.datasets.versions(self.dataset, _ALL, self.partition))
             counted = {_name(each.raw): _counted(each.raw) for each in versions if each.table}
-        return {**counted, self.name: _counted(self.raw, self.name)}
+        more = {name: _counted(made, name) for name, made in self.more.items()}
+        return {**counted, **more, self.name: _counted(self.raw, self.name)}
 
     def _kept_rows(
         self, table: Materialization, counted: Mapping[str, CountedFile], kept: Collection[str], columns: Sequence[str]
@@ -119,7 +128,7 @@ class UnionFiles:
                     yield from ((name, batch) for batch in rows.take(each.rows or 0) if name in kept)
 
     def _open(self, name: str, contract: Contract, others: OtherRows) -> AbstractContextManager[OpenTable]:
-        made = self.raw if name == self.name else self._raw(self._files[name])
+        made = self.raw if name == self.name else self.more.get(name) or self._raw(self._files[name])
         stored = self.producer.artifact(made.file)
         watch = self.watch if name == self.name else None
         options = (self.file_format, contract, watch, self.file_column, others)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import OpenTable
 from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
@@ -98,6 +99,39 @@ class UnionTable:
             files = [dataclasses.replace(self.files[n], rows=rows.get(n, self.files[n].rows)) for n in names]
             reader = pa.RecordBatchReader.from_batches(schema, batches)
             yield OpenTable(reader, table.read_as, bad=self.bad), [f if f.name != last else _rest(f) for f in files]
+
+    def without_bad_files(
+        self, contract: Contract, counted: Mapping[str, CountedFile], refuse: Callable[[str, SourceError], object]
+    ) -> "UnionTable":
+        """Read the files that are anew, and return the union without those that raise; of these old rows stay.
+
+        Args:
+            contract: As for `opened`, as are the counted files.
+            refuse: Takes the name of such a file, and its error.
+
+        Raises:
+            SourceError: Each of them raises; this is the first error.
+        """
+        columns: dict[str, pa.DataType] = {}
+        own: dict[str, Contract] = {}
+        errors: dict[str, SourceError] = {}
+        for name in sorted(self.anew, key=self._arrival):
+            seen = dict(columns)
+            try:
+                with self.open(name, contract, self._before(name, own)) as table:
+                    followed = self._followed(contract, table, name, seen)
+                    for _ in table.batches:
+                        pass
+            except SourceError as error:
+                errors[name] = error
+                refuse(name, error)
+            else:
+                own[name], contract, columns = contract, followed, seen
+        if not own:
+            raise next(iter(errors.values()))
+        files = {name: file for name, file in self.files.items() if name not in errors}
+        files |= {name: counted[name] for name in errors if name in counted}
+        return dataclasses.replace(self, files=files, anew=[name for name in self.anew if name in own])
 
     def _before(self, name: str, contracts: Mapping[str, Contract]) -> OtherRows:
         """Return the rows that came before those of a file."""
