@@ -257,6 +257,7 @@ def test_files_that_wait_together_enter_in_one_run_and_a_bad_one_stops_no_other(
     assert [(file, float(number)) for file, number, _ in _rows()] == [("a", 1), ("c", 3), ("e", 5.5)]
     with open_store() as store:
         versions = store.catalog.datasets.versions("flights")
+    assert [each.is_in_table for each in versions] == [False, True, True, False, True]
     assert [(each.raw.source["file"], each.table and each.table.version) for each in versions] == [
         ("flights_f.csv", 1),
         ("flights_e.csv", 1),

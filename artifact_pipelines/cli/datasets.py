@@ -213,6 +213,8 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
     raw, table = version.raw, version.table
     changes = table and table.metadata.get(CHANGES)
     state = "no table" if table is None else "current" if version.is_current else None
+    if table is not None and not version.is_in_table:
+        state = f"{state}, but refused" if state else "refused"
     marks = [*([state] if state else []), *version.tags]
     return {
         "dataset": version.dataset,

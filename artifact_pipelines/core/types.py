@@ -285,6 +285,14 @@ class DatasetVersion:
         return tuple(self.table.source.get("key", ())) if self.table else ()
 
     @property
+    def is_in_table(self) -> bool:
+        """True if the table has the rows of this content; a run that adds several files may have left it out."""
+        files = self.table.source.get("files") if self.table else None
+        return self.table is not None and (
+            not files or any(file["content_hash"] == self.raw.file.content_hash for file in files)
+        )
+
+    @property
     def partition(self) -> str | None:
         """The partition whose content it is; None: the dataset has no partitions."""
         return self.raw.partition
