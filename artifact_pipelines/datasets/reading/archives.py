@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 ZIP = b"PK\x03\x04"
 _MOST_DIRECTORY_BYTES = 1 << 24
 _MOST_MEMBERS = 10_000
+_IN_ZIP64 = 0xFFFF
 _MOST_END_BYTES = 22 + (1 << 16)
 _SPREADSHEET_PARTS = ("xl/", "content.xml")
 
@@ -105,7 +106,12 @@ def _open(path: pathlib.Path) -> zipfile.ZipFile:
     if int.from_bytes(record[12:16], "little") > _MOST_DIRECTORY_BYTES:
         raise zipfile.BadZipFile
     with _damage_translated():
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
+    entries = int.from_bytes(record[10:12], "little")
+    if entries not in (len(archive.infolist()), _IN_ZIP64):  # a damaged size of the directory hides some
+        archive.close()
+        raise zipfile.BadZipFile
+    return archive
 
 
 @contextlib.contextmanager

@@ -160,6 +160,11 @@ class Decimal(ColumnType):
         """See `ColumnType`."""
         return pa.decimal128(self.precision, self.scale)
 
+    @property
+    def expected(self) -> str:
+        """See `ColumnType`."""
+        return f"{self.EXPECTED} (DECIMAL({self.precision},{self.scale}))"
+
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         return are_numbers(self.spelling.plain_numbers(texts), self.precision - self.scale, self.scale)
