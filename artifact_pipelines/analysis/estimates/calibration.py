@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from artifact_pipelines.analysis.estimates.influences import Codes, Floats, Influences, of_all_rows
+from artifact_pipelines.analysis.estimates.influences import Floats, Influences, of_all_rows
 from artifact_pipelines.analysis.estimates.orthonormal import Basis, orthonormal
 from artifact_pipelines.analysis.estimates.requests import Known
 from artifact_pipelines.analysis.estimates.sample_table import SampleTable
@@ -48,7 +48,7 @@ class Calibrated(ISelection):
             [found[domain]] = self.selection.variance(of_all_rows(g * left))
         return found
 
-    def degrees_of_freedom(self, influences: Influences) -> Codes:
+    def degrees_of_freedom(self, influences: Influences) -> Floats:
         """See `ISelection`."""
         return self.selection.degrees_of_freedom(influences)
 

@@ -39,7 +39,10 @@ COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
     "rows": (pl.Int64(), "Rows of the sample in the domain that have a value"),
     "missing_rows": (pl.Int64(), "Rows of the sample in the domain without a value, which are left out"),
     "population_rows": (pl.Float64(), "Rows of the population that those with a value stand for"),
-    "degrees_of_freedom": (pl.Int64(), "Uncertain units (rows, clusters, draws) less their strata; null: exact"),
+    "degrees_of_freedom": (
+        pl.Int64(),
+        "Uncertain units (rows, clusters, draws) less their strata; 0: no interval; null: exact",
+    ),
     "method": (pl.String(), "Design, approximations, and interval"),
 }
 """Columns of the answer: type, meaning and unit. Those of `by` stand after `domain`."""
@@ -129,7 +132,7 @@ def _figures(kind: str, found: Estimated, rows: Influences, selection: ISelectio
         "design_effect": ratios(variances, simple),
         "rows": rows.counts(),
         "population_rows": rows.sums(selection.weights[rows.rows]),
-        "degrees_of_freedom": [each if each > 0 else None for each in degrees.tolist()],
+        "degrees_of_freedom": [int(each) if np.isfinite(each) else None for each in degrees.tolist()],
         "method": f"{selection.words}; {limits.words}",
     }
 

@@ -60,7 +60,7 @@ def estimated(
         return [_ratio(rows, w, given[1].values[rows.rows])]
     if request.quantile is not None:
         return [_quantile(rows, w, request.q or 0.5)]
-    if request.on is not None:
+    if request.explained_by is not None:
         return _regression(rows, w, request, given[1:])
     return [_ratio(rows, w, np.ones(len(w)))]
 
@@ -103,14 +103,14 @@ def _regression(
     rows: Influences, w: Floats, request: EstimateRequest, explaining: Sequence[Variable]
 ) -> list[Estimated]:
     """Return the coefficients B of each domain, and z = A⁻¹ x (y - x B) with A = sum of w x x'."""
-    names = ["intercept", *(request.on or ())]
+    names = ["intercept", *(request.explained_by or ())]
     columns = [np.ones(len(w)), *(each.values[rows.rows] for each in explaining)]
     values, influences = np.full((len(names), rows.domain_count), np.nan), np.zeros((len(names), len(w)))
     for domain, here in _each_domain(rows):
         basis = orthonormal([column[here] for column in columns], w[here])
         if basis.rank < len(names):
             expected = "columns of which none follows from the others, in every domain"
-            raise InvalidArgumentError("on", list(request.on or ()), expected)
+            raise InvalidArgumentError("explained_by", names[1:], expected)
         y = rows.values[here]
         values[:, domain] = np.linalg.solve(basis.triangle, basis.coordinates(y))
         influences[:, here] = np.linalg.solve(basis.triangle, np.array(basis.columns)) * basis.residuals(y)

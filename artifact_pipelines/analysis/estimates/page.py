@@ -1,11 +1,13 @@
-"""Estimates as Markdown, for the asset's page."""
+"""Estimates as Markdown and charts, for the asset's page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from artifact_pipelines.analysis.estimates.domains import ALL
 from artifact_pipelines.analysis.estimates.estimation import Estimates
 from artifact_pipelines.analysis.profile.markdown import rounded
+from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import Interval, intervals
 
 MOST_ROWS = 200
 
@@ -50,6 +52,15 @@ def figures(found: Estimates) -> dict[str, int | float]:
             if row["standard_error"] is not None:
                 shown[f"{name}/standard_error"] = row["standard_error"]
     return shown
+
+
+def charts(found: Estimates) -> Iterator[Chart]:
+    """Return the intervals of each estimate that has domains; the coefficients of a regression each have a chart."""
+    for (name, part, of), rows in found.rows.group_by("estimate", "part", "of", maintain_order=True):
+        if rows.height > 1:
+            shown = [Interval(*row) for row in rows.select("domain", "value", "lower", "upper").iter_rows()]
+            title = name if part is None else f"{name}: {part}"
+            yield intervals(f"{title} ({of})", shown)
 
 
 def _is_whole(row: Mapping[str, Any], found: Estimates) -> bool:

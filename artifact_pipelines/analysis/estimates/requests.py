@@ -26,7 +26,7 @@ class EstimateRequest(pydantic.BaseModel):
         default=None, gt=0, lt=1, validate_default=True, description="Share for `quantile`; 0.5 is the median."
     )
     regression: str | None = pydantic.Field(default=None, description="Explained variable of a linear regression.")
-    on: Sequence[str] | None = pydantic.Field(
+    explained_by: Sequence[str] | None = pydantic.Field(
         default=None, min_length=1, description="Explaining variables of `regression`; an intercept is added."
     )
 
@@ -47,8 +47,8 @@ class EstimateRequest(pydantic.BaseModel):
             raise ValueError(f"give one of {', '.join(_KINDS)}")
         if (self.q is None) != (self.quantile is None):
             raise ValueError("give `q` with `quantile`, and with nothing else")
-        if (self.on is None) != (self.regression is None):
-            raise ValueError("give `on` with `regression`, and with nothing else")
+        if (self.explained_by is None) != (self.regression is None):
+            raise ValueError("give `explained_by` with `regression`, and with nothing else")
         return self
 
     @property
@@ -60,7 +60,7 @@ class EstimateRequest(pydantic.BaseModel):
     def variables(self) -> Sequence[str]:
         """Return the columns or expressions that it reads."""
         asked = getattr(self, self.kind)
-        return [*([asked] if isinstance(asked, str) else asked), *(self.on or ())]
+        return [*([asked] if isinstance(asked, str) else asked), *(self.explained_by or ())]
 
     @property
     def title(self) -> str:
@@ -70,8 +70,8 @@ class EstimateRequest(pydantic.BaseModel):
             return f"ratio of {' to '.join(self.ratio)}"
         if self.quantile is not None:
             return f"{self.q:g} quantile of {self.quantile}"
-        if self.on is not None:
-            return f"regression of {asked} on {', '.join(self.on)}"
+        if self.explained_by is not None:
+            return f"regression of {asked} on {', '.join(self.explained_by)}"
         return f"{self.kind} of {asked}"
 
 

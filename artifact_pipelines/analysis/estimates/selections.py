@@ -45,8 +45,8 @@ class ISelection(abc.ABC):
         """Return the variance of the weighted total of z in each domain."""
 
     @abc.abstractmethod
-    def degrees_of_freedom(self, influences: Influences) -> Codes:
-        """Return those of each domain; 0: the sample cannot say how sure an estimate is, or every row is certain."""
+    def degrees_of_freedom(self, influences: Influences) -> Floats:
+        """Return those of each domain; 0: the sample cannot say how sure it is; infinite: every row is certain."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +64,12 @@ class Selection(ISelection):
         found: Floats = np.add.reduce([stage.variance(totals) for stage in self.stages])
         return found
 
-    def degrees_of_freedom(self, influences: Influences) -> Codes:
-        """See `ISelection`."""
-        return self.stages[0].degrees_of_freedom(influences)
+    def degrees_of_freedom(self, influences: Influences) -> Floats:
+        """Return those of the first stage that leaves something to chance."""
+        found = self.stages[0].degrees_of_freedom(influences)
+        for stage in self.stages[1:]:
+            found = np.where(np.isinf(found), stage.degrees_of_freedom(influences), found)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

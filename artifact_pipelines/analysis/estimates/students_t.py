@@ -8,7 +8,7 @@ _NORMAL_FROM = 10_000_000
 
 
 @functools.lru_cache(maxsize=10_000)
-def t_quantile(probability: float, degrees_of_freedom: int) -> float:
+def t_quantile(probability: float, degrees_of_freedom: float) -> float:
     """Return the quantile of Student's t, to 10 digits.
 
     Args:
@@ -26,13 +26,13 @@ def t_quantile(probability: float, degrees_of_freedom: int) -> float:
     return t
 
 
-def _density(t: float, degrees_of_freedom: int) -> float:
+def _density(t: float, degrees_of_freedom: float) -> float:
     half = degrees_of_freedom / 2
     front = math.exp(math.lgamma(half + 0.5) - math.lgamma(half)) / math.sqrt(math.pi * degrees_of_freedom)
     return front * math.exp(-(half + 0.5) * math.log1p(t * t / degrees_of_freedom))
 
 
-def _upper_tail(t: float, degrees_of_freedom: int) -> float:
+def _upper_tail(t: float, degrees_of_freedom: float) -> float:
     """Return the probability of more than t, for t > 0: half the incomplete beta function."""
     x = degrees_of_freedom / (degrees_of_freedom + t * t)
     a, b = degrees_of_freedom / 2, 0.5

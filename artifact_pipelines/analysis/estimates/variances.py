@@ -7,8 +7,10 @@ import abc
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from artifact_pipelines.analysis.estimates.influences import Codes, Floats, Influences, summed
 from artifact_pipelines.analysis.estimates.orthonormal import Basis
@@ -35,8 +37,8 @@ class IStage(abc.ABC):
         """
 
     @abc.abstractmethod
-    def degrees_of_freedom(self, totals: Influences) -> Codes:
-        """Return those of each domain: uncertain units with rows in it, less their strata."""
+    def degrees_of_freedom(self, totals: Influences) -> Floats:
+        """Return those of each domain: uncertain units with rows in it, less their strata; infinite without any."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +88,14 @@ class FixedNumber(IStage):
         found = summed(domain, (inside + outside) * scale[stratum], totals.domain_count)
         return found + self._of_lonely(cells, counts, found)
 
-    def degrees_of_freedom(self, totals: Influences) -> Codes:
+    def degrees_of_freedom(self, totals: Influences) -> Floats:
         """See `IStage`."""
         cells, strata = totals.of_units(self.units, len(self.strata)), len(self.factors)
         uncertain = self.chances[cells.rows] > 0
         rows, domains = cells.rows[uncertain], cells.domains[uncertain]
         drawn = np.bincount(domains, self.chances[rows] if self.repeats else None, totals.domain_count)
         pairs = np.unique(domains * strata + self.strata[rows])
-        found: Codes = drawn.astype(np.int64) - np.bincount(pairs // strata, minlength=totals.domain_count)
-        return found
+        return _degrees(drawn, np.bincount(pairs // strata, minlength=totals.domain_count))
 
     def _of_draws(self, cells: Influences) -> Floats:
         return cells.values / self.chances[cells.rows] if self.repeats else cells.values
@@ -136,12 +137,11 @@ class Independent(IStage):
         cells = totals.of_units(self.units, len(self.chances))
         return cells.sums(self.chances[cells.rows] * cells.values**2)
 
-    def degrees_of_freedom(self, totals: Influences) -> Codes:
+    def degrees_of_freedom(self, totals: Influences) -> Floats:
         """See `IStage`."""
         cells = totals.of_units(self.units, len(self.chances))
         uncertain = cells.domains[self.chances[cells.rows] > 0]
-        found: Codes = np.maximum(np.bincount(uncertain, minlength=totals.domain_count) - 1, 0).astype(np.int64)
-        return found
+        return _degrees(np.bincount(uncertain, minlength=totals.domain_count), 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,14 +165,18 @@ class Balanced(IStage):
         every = (totals.only(domain, row_count) for domain in range(totals.domain_count))
         return np.array([sum(_of_balanced(basis, each[rows]) for rows, basis in self.parts) for each in every])
 
-    def degrees_of_freedom(self, totals: Influences) -> Codes:
+    def degrees_of_freedom(self, totals: Influences) -> Floats:
         """See `IStage`."""
         uncertain = np.zeros(sum(len(rows) for rows, _ in self.parts), np.bool_)
         for rows, basis in self.parts:
             uncertain[rows] = basis.weights > 0
         counts = np.bincount(totals.domains[uncertain[totals.rows]], minlength=totals.domain_count)
-        found: Codes = np.maximum(counts - sum(basis.rank for _, basis in self.parts), 0).astype(np.int64)
-        return found
+        return _degrees(counts, sum(basis.rank for _, basis in self.parts))
+
+
+def _degrees(units: npt.NDArray[Any], lost: npt.NDArray[Any] | int) -> Floats:
+    found: Floats = np.where(units > 0, np.maximum(units - lost, 0), np.inf)
+    return found
 
 
 def _of_balanced(basis: Basis, totals: Floats) -> float:

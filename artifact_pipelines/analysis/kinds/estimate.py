@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import pydantic
 
 from artifact_pipelines.analysis.estimates.requests import EstimateQuestion
-from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind, Table
+from artifact_pipelines.analysis.interfaces import Answer, DeclaredDataset, IAnalysisKind, Table
+from artifact_pipelines.core.exceptions import InvalidArgumentError, listed
 
 
 class Estimate(EstimateQuestion, IAnalysisKind):
@@ -26,6 +27,15 @@ class Estimate(EstimateQuestion, IAnalysisKind):
             f"interval ({100 * self.confidence:g} %) that follow from the sample's design:\n\n{asked}"
         )
 
+    def check(self, dataset: DeclaredDataset) -> None:
+        """See `IAnalysisKind`.
+
+        Raises:
+            InvalidArgumentError: The dataset has no such sample.
+        """
+        if self.sample not in dataset.samples:
+            raise InvalidArgumentError("sample", self.sample, f"a sample of the dataset: {listed(dataset.samples)}")
+
     def inputs(self, dataset: str) -> Mapping[str, str]:
         """See `IAnalysisKind`."""
         return {self.sample: f"{dataset}/samples/{self.sample}"}
@@ -42,9 +52,10 @@ class Estimate(EstimateQuestion, IAnalysisKind):
 
         from artifact_pipelines.analysis.estimates.answer import answer_rows, stored_design
         from artifact_pipelines.analysis.estimates.estimation import estimate_from
-        from artifact_pipelines.analysis.estimates.page import estimates_page, figures
+        from artifact_pipelines.analysis.estimates.page import charts, estimates_page, figures
 
         [table] = tables.values()
         found = estimate_from(pl.scan_parquet(table.path, glob=False), stored_design(table), self)
         sample = f"{table.asset}, version {table.version}" if table.version else table.asset
-        yield Answer(answer_rows(found.rows), estimates_page(found, sample, self.confidence), figures(found))
+        page = estimates_page(found, sample, self.confidence)
+        yield Answer(answer_rows(found.rows), page, figures(found), charts=list(charts(found)))

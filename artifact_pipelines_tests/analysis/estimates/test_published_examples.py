@@ -184,7 +184,7 @@ def test_regression_estimator_is_that_of_r() -> None:
 def test_regressions_are_those_of_r(
     sample: Callable[[], published.Sample], known: Any, values: Numbers, errors: Numbers
 ) -> None:
-    asked = {"line": {"regression": "api00", "on": ["ell", "meals", "mobility"]}}
+    asked = {"line": {"regression": "api00", "explained_by": ["ell", "meals", "mobility"]}}
     found = estimate(*sample(), asked, known=known)
     assert found["part"].to_list() == ["intercept", "ell", "meals", "mobility"]
     assert found["value"].to_list() == pytest.approx(values, rel=1e-9)
