@@ -60,7 +60,7 @@ def draw_intervals(found: Mapping[str, Any]) -> tuple[str, float, float]:
             line = f"M{x_of(low):.1f} {y - 4:.1f}v8m0 -4H{x_of(high):.1f}m0 -4v8"
             marks.append(element("path", d=line, stroke=COLOURS["first"], stroke_width=2, fill="none"))
         if estimate is not None:
-            tip = f"{label}: {estimate:,.6g}{unit}" + ("" if low is None else f" ({low:,.6g} to {high:,.6g})")
+            tip = f"{label}: {estimate:,.6g}{unit}" + ("" if None in (low, high) else f" ({low:,.6g} to {high:,.6g})")
             marks.append(mark("circle", tip, cx=x_of(estimate), cy=y, r=4))
     foot = _ROW_PX * len(rows)
     axis = [

@@ -59,7 +59,9 @@ STRANGE = [
     lines("close", [0, 1], {"": [1e15, 1e15 + 1]}),
     lines("times", [datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)], {"": [1, 2]}),
     heat_map(HOSTILE, [HOSTILE], [[math.nan]]),
-    intervals(HOSTILE, [Interval(HOSTILE, None, None, 3.0), Interval("x", 1.0, 1.0, 1.0)]),
+    intervals(
+        HOSTILE, [Interval(HOSTILE, None, None, 3.0), Interval("x", 1.0, 1.0, 1.0), Interval("y", 2.0, 1.0, None)]
+    ),
 ]
 
 
