@@ -205,12 +205,13 @@ def test_key_stands_in_one_file_of_an_archive_only(tmp_path: pathlib.Path) -> No
         read(tmp_path, zipped(a_csv=b"x\n1\n2\n", b_csv=b"x\n2.5\n1\n", c_csv=b"x\n3\n"), "bin", key=["x"])
 
 
-def test_archive_whose_directory_is_cut_short_is_refused(tmp_path: pathlib.Path) -> None:
-    data = zipped(a_csv=b"x\n1\n", b_csv=b"x\n2\n")
+def test_archive_whose_directory_hides_a_file_is_refused(tmp_path: pathlib.Path) -> None:
+    data = bytearray(zipped(a_csv=b"x\n1\n", b_csv=b"x\n2\n"))
+    first, second = data.find(b"PK\x01\x02"), data.rfind(b"PK\x01\x02")
     end = data.rfind(b"PK\x05\x06")
-    size = int.from_bytes(data[end + 12 : end + 16], "little") // 2  # of one entry of two
+    data[first + 32 : first + 34] = (end - second).to_bytes(2, "little")  # a comment as long as the second entry
     with pytest.raises(UnparsableSourceError):
-        read(tmp_path, data[: end + 12] + size.to_bytes(4, "little") + data[end + 16 :], "csv")
+        read(tmp_path, bytes(data), "bin")
 
 
 def test_archives_in_archives_are_read_to_two_levels(tmp_path: pathlib.Path) -> None:
