@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 export DAGSTER_HOME ?= $(CURDIR)/state/dagster
+unexport PYTHONDONTWRITEBYTECODE  # without bytecode, each of the hundred processes of the tests compiles the package anew
 
 .PHONY: help
 help:  ## List these commands

@@ -66,7 +66,7 @@ class Daemon:
             with dg.build_sensor_context(
                 instance=self.instance,
                 definitions=self._definitions,
-                resources=dict(self._resources),
+                resources={key: self._resources[key] for key in sensor.required_resource_keys},
                 cursor=self._cursors.get(sensor.name),
             ) as context:
                 tick = sensor.evaluate_tick(context)

@@ -74,16 +74,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--stress"):
         return
     cases = collections.defaultdict[object, dict[object, int]](dict)
-    long = {item for item in items if item.get_closest_marker("long") or _is_redundant_pair(item, cases)}
+    long = {item for item in items if _is_long(item) or _is_redundant_pair(item, cases)}
     config.hook.pytest_deselected(items=list(long))
     items[:] = [item for item in items if item not in long]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """True if only `make stress` runs a test: it is marked `long`, or it repeats another one on production's place.
+
+    Every test runs on SQLite and local disk. Those of the catalog's SQL, of the contracts, and those marked
+    `everywhere` run on PostgreSQL or S3 too.
+    """
+    if item.get_closest_marker("long"):
+        return True
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    is_elsewhere = given.get("catalog_url") == "postgresql" or given.get("storage_url") == "s3"
+    return is_elsewhere and not item.get_closest_marker("everywhere")
 
 
 def _is_redundant_pair(item: pytest.Item, cases: Mapping[object, dict[object, int]]) -> bool:
     """True if only `make stress` runs a test on this pair of catalog and storage.
 
-    Few tests depend on both at once. `make test` runs each test on SQLite with local disk and on PostgreSQL with S3.
-    If a test has several cases, it runs each case on one of these pairs, in turn.
+    Few tests depend on both at once. `make test` runs a test that is marked `everywhere` on SQLite with local disk and
+    on PostgreSQL with S3. If it has several cases, it runs each case on one of these pairs, in turn.
     """
     if (
         not isinstance(item, pytest.Function)
@@ -94,7 +107,7 @@ def _is_redundant_pair(item: pytest.Item, cases: Mapping[object, dict[object, in
     given = dict(item.callspec.params)
     pairs = _LOCAL_PAIRS if _is_local(item.fixturenames) else _PAIRS
     pair = (given.pop("catalog_url"), given.pop("storage_url"))
-    if not given:
+    if not given or not item.get_closest_marker("everywhere"):
         return pair not in pairs
     known = cases[item.function, item.cls]
     case = known.setdefault(tuple(map(id, given.values())), len(known))

@@ -11,13 +11,15 @@ import pathlib
 import shutil
 import sqlite3
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from dagster._config.pythonic_config import config, resource
 from dagster._core.storage.event_log import in_memory as events
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
@@ -38,6 +40,7 @@ def quick_instances(folder: pathlib.Path) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         _read_migrations_once(patch)
+        _infer_schemas_once(patch)
         _make_files_once(patch, folder)
         _make_databases_once(patch, events, events.InMemoryEventLogStorage, "SqlEventLogStorageMetadata")
         _make_databases_once(patch, runs, runs.InMemoryRunStorage, "RunStorageSqlMetadata")
@@ -62,6 +65,22 @@ def _read_migrations_once(patch: pytest.MonkeyPatch) -> None:
         return known[location]
 
     patch.setattr(ScriptDirectory, "from_config", read_once)
+
+
+def _infer_schemas_once(patch: pytest.MonkeyPatch) -> None:
+    """Dagster derives the schema of a resource's class anew for each of its four copies in each run and tick."""
+    infer, known = config.infer_schema_from_config_class, dict[object, dg.Field]()
+
+    def infer_once(model: Any, *arguments: Any, fields_to_omit: Collection[str] = (), **keywords: Any) -> dg.Field:
+        if arguments or keywords:
+            return infer(model, *arguments, fields_to_omit=set(fields_to_omit), **keywords)
+        key = (model, frozenset(fields_to_omit))
+        if key not in known:
+            known[key] = infer(model, fields_to_omit=set(fields_to_omit))
+        return known[key]
+
+    for module in (config, resource):
+        patch.setattr(module, "infer_schema_from_config_class", infer_once)
 
 
 def _make_files_once(patch: pytest.MonkeyPatch, folder: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -69,6 +70,7 @@ def union_of(settings: Settings, **options: Any) -> object:
         return [(m.partition, m.version, m.metadata.get("changes"), m.file.content_hash) for m in history], tables
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{}, {"partitions": "by_file", "source": "flights_{partition}.csv"}], ids=str)
 def test_union_and_partitions_on_s3_and_postgresql_equal_those_on_local_disk_and_sqlite(
     settings: Settings, s3_url: str, postgresql_url: str, tmp_path: pathlib.Path, options: Any
@@ -84,33 +86,36 @@ def factory(s3_url: str, settings: Settings) -> ArtifactIOManagerFactory:
     return ArtifactIOManagerFactory(catalog_url=settings.catalog_url, storage_url=s3_url)
 
 
-@pytest.mark.parametrize(
-    ("kind", "rows"),
-    [
-        (pl.DataFrame, lambda value: value.rows()),
-        (pl.LazyFrame, lambda value: value.collect().rows()),
-        (pa.Table, lambda value: pl.DataFrame(pl.from_arrow(value)).rows()),
-        (pa.RecordBatchReader, lambda value: pl.DataFrame(pl.from_arrow(value.read_all())).rows()),
-        (pyarrow.dataset.Dataset, lambda value: pl.DataFrame(pl.from_arrow(value.to_table())).rows()),
-        (duckdb.DuckDBPyRelation, lambda value: value.fetchall()),
-        (pathlib.Path, lambda value: pl.read_parquet(value).rows()),
-        (bytes, lambda value: pl.read_parquet(io.BytesIO(value)).rows()),
-        (Artifact, lambda value: pl.read_parquet(value.open()).rows()),
-    ],
-)
-def test_every_type_is_read_from_s3(factory: ArtifactIOManagerFactory, kind: Any, rows: Any) -> None:
+_READERS: Mapping[Any, Callable[[Any], Any]] = {
+    pl.DataFrame: lambda value: value.rows(),
+    pl.LazyFrame: lambda value: value.collect().rows(),
+    pa.Table: lambda value: pl.DataFrame(pl.from_arrow(value)).rows(),
+    pa.RecordBatchReader: lambda value: pl.DataFrame(pl.from_arrow(value.read_all())).rows(),
+    pyarrow.dataset.Dataset: lambda value: pl.DataFrame(pl.from_arrow(value.to_table())).rows(),
+    duckdb.DuckDBPyRelation: lambda value: value.fetchall(),
+    pathlib.Path: lambda value: pl.read_parquet(value).rows(),
+    bytes: lambda value: pl.read_parquet(io.BytesIO(value)).rows(),
+    Artifact: lambda value: pl.read_parquet(value.open()).rows(),
+}
+
+
+def test_every_type_is_read_from_s3(factory: ArtifactIOManagerFactory) -> None:
     @dg.asset
     def table() -> pl.DataFrame:
         return pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 
-    seen = []
+    seen = {}
 
-    def read(table: Any) -> None:
-        seen.append(rows(table))
+    def reader(kind: Any, rows: Callable[[Any], Any]) -> dg.AssetsDefinition:
+        def read(table: Any) -> None:
+            seen[kind] = rows(table)
 
-    read.__annotations__["table"] = kind
-    assert dg.materialize([table, dg.asset(read)], resources={"io_manager": factory}).success
-    assert seen == [[(1, "x"), (2, "y")]]
+        read.__annotations__["table"] = kind
+        return dg.asset(read, name=f"read_{kind.__name__}")
+
+    readers = [reader(kind, rows) for kind, rows in _READERS.items()]
+    assert dg.materialize([table, *readers], resources={"io_manager": factory}).success
+    assert seen == dict.fromkeys(_READERS, [(1, "x"), (2, "y")])
 
 
 _READER = """

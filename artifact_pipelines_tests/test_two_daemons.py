@@ -27,7 +27,8 @@ def _settle(settings: Settings, options: Mapping[str, Any], barrier: Barrier) ->
         project.settle()
 
 
-@pytest.mark.parametrize("kind", ["union", pytest.param("partitions", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", _OPTIONS)
 def test_two_daemons_ingest_each_content_once(settings: Settings, kind: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         project = Project(settings, instance, samples={}, analyses={}, **_OPTIONS[kind])

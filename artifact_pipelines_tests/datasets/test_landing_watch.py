@@ -410,6 +410,7 @@ def test_ignored_names_are_never_seen(zone: Zone, backend: IStorageBackend) -> N
     assert set(zone.states()) == {".b.csv"}
 
 
+@pytest.mark.everywhere
 def test_second_daemon_that_looks_at_the_same_time_requests_nothing(
     zone: Zone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,7 @@ def test_file_waits_for_a_store_that_is_away(crashing: Crashing, clock: Clock, o
     assert sorted(crashing.project.settle()[0]) == ALL
 
 
+@pytest.mark.long
 def test_file_is_given_up_with_the_error_if_the_store_stays_away(
     crashing: Crashing, clock: Clock, outage: Outage
 ) -> None:

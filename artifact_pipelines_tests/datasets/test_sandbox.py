@@ -36,12 +36,12 @@ def read(file: RawFile, file_format: IFileFormat, limits: Limits = SHORT) -> pa.
 @pytest.mark.parametrize(
     ("deed", "end", "is_late"),
     [
-        ("abort", "was ended by signal SIGABRT", False),
+        pytest.param("abort", "was ended by signal SIGABRT", False, marks=pytest.mark.long),
         ("abort", "was ended by signal SIGABRT", True),
         ("exit", "failed unexpectedly", True),
         ("send nonsense", "sent a note that cannot be read", False),
-        ("fail", "failed unexpectedly", False),
-        ("hoard", "needed more than 1,024 MiB of memory", False),
+        pytest.param("fail", "failed unexpectedly", False, marks=pytest.mark.long),
+        pytest.param("hoard", "needed more than 1,024 MiB of memory", False, marks=pytest.mark.long),
         ("hoard in arrow", "needed more than 1,024 MiB of memory", True),
     ],
 )
@@ -75,7 +75,7 @@ def test_reader_that_computes_for_ever_is_ended_by_its_processor_time(file: RawF
         read(file, Hostile(deed="spin"), Limits(cpu_s=1))
 
 
-@pytest.mark.parametrize("is_late", [False, True], ids=["opening", "reading"])
+@pytest.mark.parametrize("is_late", [pytest.param(False, marks=pytest.mark.long), True], ids=["opening", "reading"])
 def test_error_of_the_format_arrives_as_itself(file: RawFile, is_late: bool) -> None:
     with pytest.raises(RefusedValueError) as caught:
         read(file, Hostile(deed="refuse", is_late=is_late))
@@ -111,7 +111,7 @@ def test_table_is_the_same_in_a_process_of_its_own(tmp_path: pathlib.Path) -> No
     assert tables[0].equals(tables[1])
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_damaged_parquet_is_read_as_it_was_or_is_an_error_about_the_file(tmp_path: pathlib.Path, seed: int) -> None:
     outcome = _read_damaged(tmp_path, seed)
     assert outcome is None or outcome.startswith("x.parquet")

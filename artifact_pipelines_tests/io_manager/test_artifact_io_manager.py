@@ -60,6 +60,7 @@ def delays(flights: pl.LazyFrame) -> pl.LazyFrame:
     return flights.filter(pl.col("delay").is_not_null())
 
 
+@pytest.mark.everywhere
 def test_asset_loads_its_upstream_asset(io_manager: ArtifactIOManager) -> None:
     result = run(io_manager, flights, delays)
     assert result.success

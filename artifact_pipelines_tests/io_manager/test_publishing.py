@@ -125,6 +125,7 @@ def test_version_that_passes_its_checks_is_loaded_by_the_next_step(run: Any, cat
     assert current(catalog).version == 2
 
 
+@pytest.mark.everywhere
 def test_version_that_fails_a_check_is_rejected_and_the_last_good_one_stays(
     run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance
 ) -> None:

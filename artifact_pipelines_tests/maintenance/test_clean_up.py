@@ -83,6 +83,7 @@ def full(catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer
     return [held, versions[-1]]
 
 
+@pytest.mark.everywhere
 def test_clean_up_deletes_exactly_what_nothing_holds(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer, full: list[FileId]
 ) -> None:
@@ -233,6 +234,7 @@ def test_crash_between_row_and_bytes_leaves_an_orphan_for_the_next_clean_up(
     assert stored(backend) == set()
 
 
+@pytest.mark.everywhere
 def test_content_created_again_during_its_collection_is_a_new_file(
     catalog: Catalog, backend: IStorageBackend, producer: ArtifactProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +304,7 @@ def test_concurrent_collectors_and_writers_lose_nothing(
     assert counts_agree(engine)
 
 
+@pytest.mark.everywhere
 def test_concurrent_processes_collect_each_file_once(
     catalog: Catalog, catalog_url: str, storage_url: str, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:

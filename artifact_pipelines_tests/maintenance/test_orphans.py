@@ -40,6 +40,7 @@ def _ids(file_ids: tuple[FileId, ...]) -> "sa.BindParameter[object]":
     return sa.bindparam("ids", value=list(file_ids), expanding=True)
 
 
+@pytest.mark.everywhere
 def test_bytes_without_a_row_are_orphans(
     catalog: Catalog, engine: sa.Engine, backend: IStorageBackend, producer: ArtifactProducer
 ) -> None:

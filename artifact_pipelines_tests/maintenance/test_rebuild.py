@@ -32,6 +32,7 @@ def test_rebuild_adopts_unreadable_files(
     assert empty.files.get_file(broken).file_type == "bin"
 
 
+@pytest.mark.everywhere
 def test_rebuild_finds_all_files_without_a_backup(
     catalog: Catalog, producer: ArtifactProducer, backend: IStorageBackend, empty: Catalog, empty_engine: sa.Engine
 ) -> None:

@@ -46,6 +46,7 @@ from artifact_pipelines_tests.maintenance.lost_catalogs import (
 from artifact_pipelines_tests.storage.settling import put_and_settle
 
 
+@pytest.mark.everywhere
 def test_newest_backup_restores_all_rows(
     catalog: Catalog,
     engine: sa.Engine,

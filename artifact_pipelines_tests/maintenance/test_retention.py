@@ -122,6 +122,7 @@ def test_cycle_of_inputs_terminates() -> None:
 
 
 class TestRelease:
+    @pytest.mark.everywhere
     def test_released_versions_hold_no_files_and_leave_the_history(self, catalog: Catalog, engine: sa.Engine) -> None:
         made = [record(catalog, letter) for letter in "aabbc"]
         released = retain(catalog, "flights/table", keep_last=2)
@@ -167,6 +168,7 @@ class TestRelease:
         assert sorted(v.version.name.version for v in again) == [1, 2]
 
     @pytest.mark.parametrize("how", ["current", "pinned", "tagged", "an input"])
+    @pytest.mark.everywhere
     def test_version_protected_after_the_decision_is_not_released(self, catalog: Catalog, how: str) -> None:
         made = [record(catalog, letter) for letter in "ab"]
         catalog.retention.set_policy("flights/table", RetentionPolicy(keep_last=1))

@@ -66,6 +66,7 @@ def test_empty_store_is_clean(catalog: Catalog, backend: IStorageBackend) -> Non
     ],
 )
 @pytest.mark.parametrize("repair", [False, True])
+@pytest.mark.everywhere
 def test_damage_names_its_holders_and_heals_when_the_content_is_created_again(
     catalog: Catalog,
     backend: IStorageBackend,
@@ -169,6 +170,7 @@ def test_progress_is_reported_in_bytes(catalog: Catalog, backend: IStorageBacken
     assert [read for read, _ in reports] == sorted(read for read, _ in reports)
 
 
+@pytest.mark.everywhere
 def test_wrong_rows_are_found_and_repaired(
     catalog: Catalog, backend: IStorageBackend, stored: list[FileInfo], engine: sa.Engine
 ) -> None:

@@ -36,6 +36,7 @@ from artifact_pipelines_tests.stress.children import run_at_once
 from artifact_pipelines_tests.stress.place import Place
 
 
+@pytest.mark.everywhere
 class TestArtifactProducer(ArtifactProducerContract):
     @pytest.fixture
     def place(self, catalog: Catalog, storage_url: str, back_door: BackDoor) -> ProducerPlace:
@@ -166,6 +167,7 @@ def test_no_transaction_is_open_while_bytes_move(
     create(producer)
 
 
+@pytest.mark.everywhere
 def test_processes_that_create_the_same_contents_at_once_agree(
     catalog_url: str, catalog: Catalog, backend: IStorageBackend, storage_url: str
 ) -> None:

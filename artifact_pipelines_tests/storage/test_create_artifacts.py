@@ -69,6 +69,7 @@ def test_no_items_are_no_files(producer: ArtifactProducer) -> None:
 
 
 @pytest.mark.parametrize("batch_files", [2, 100])
+@pytest.mark.everywhere
 def test_equal_items_are_one_file_with_a_reference_each(
     producer: ArtifactProducer,
     catalog: Catalog,

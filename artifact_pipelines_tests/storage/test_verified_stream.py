@@ -142,6 +142,7 @@ def test_a_kept_error_holds_no_buffer(producer: ArtifactProducer, file: FileInfo
 @pytest.mark.parametrize(
     ("data", "found"), [(DATA[:-1], f"{len(DATA) - 1:,} bytes"), (DATA + b"x", "more bytes"), (b"", "0 bytes")]
 )
+@pytest.mark.everywhere
 def test_a_file_whose_size_changes_after_opening_is_damaged(
     producer: ArtifactProducer,
     file: FileInfo,
@@ -165,6 +166,7 @@ def report_size_once(patch: pytest.MonkeyPatch, backend: IStorageBackend, size_b
     patch.setattr(backend, "size_bytes", lambda path: sizes.pop() if sizes else find(path))
 
 
+@pytest.mark.everywhere
 def test_a_surplus_byte_after_the_last_read_is_found(
     producer: ArtifactProducer,
     catalog: Catalog,
@@ -211,6 +213,7 @@ def test_a_reader_that_swallows_the_error_gets_no_more_bytes(
             stream.seek(len(DATA) - 5)
 
 
+@pytest.mark.everywhere
 def test_partial_reads_work_and_verify_nothing(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
@@ -239,6 +242,7 @@ def test_verification_can_be_switched_off(
     assert plain.uri(catalog.files.get_file(file.file_id))
 
 
+@pytest.mark.everywhere
 def test_known_damage_is_refused_and_healed_by_creating_the_content_again(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:
@@ -277,6 +281,7 @@ def test_an_artifact_made_earlier_shows_later_damage_and_healing(
         producer.artifact(file).open()
 
 
+@pytest.mark.everywhere
 def test_a_reader_of_old_bytes_does_not_mark_a_healed_file_damaged(
     producer: ArtifactProducer, catalog: Catalog, file: FileInfo, back_door: BackDoor
 ) -> None:

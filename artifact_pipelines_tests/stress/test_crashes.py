@@ -131,7 +131,7 @@ def test_killed_create_of_new_content_loses_nothing(
     assert local_place.read(held) == b"held throughout"
 
 
-@pytest.mark.parametrize("act", [acts.create, acts.create_from_pipe])
+@pytest.mark.parametrize("act", [acts.create, pytest.param(acts.create_from_pipe, marks=pytest.mark.long)])
 def test_killed_create_of_held_content_loses_nothing(local_place: Place, act: Act, is_stress: bool) -> None:
     def prepare() -> tuple[Any, ...]:
         data = secrets.token_bytes(100)
@@ -146,7 +146,9 @@ def test_killed_create_of_held_content_loses_nothing(local_place: Place, act: Ac
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda backend, path: backend.delete_file(path), put_half], ids=["missing", "short"]
+    "damage",
+    [lambda backend, path: backend.delete_file(path), pytest.param(put_half, marks=pytest.mark.long)],
+    ids=["missing", "short"],
 )
 def test_killed_create_that_heals_loses_nothing(
     local_place: Place, damage: Callable[..., None], is_stress: bool
@@ -252,6 +254,7 @@ def test_killed_clean_up_can_be_repeated(local_place: Place, is_stress: bool) ->
         assert opened.catalog.files.get_file(held).reference_count == 1
 
 
+@pytest.mark.long
 def test_acts_make_at_least_200_calls_to_die_at(local_place: Place) -> None:
     leave_leftovers(local_place)
     data = b"new"

@@ -21,7 +21,7 @@ ERRORS = {"StorageFullError", "StorageUnavailableError", "CatalogUnavailableErro
 # its folder after creating its log.
 SYNC_OF_SQLITE_FOLDER = Call("fdatasync", 2)
 POINTS_OF_SHORT_FORM = 3
-CREATES = [(acts.create, 100), (acts.create_from_pipe, 5_000_000)]
+CREATES = [(acts.create, 100), pytest.param(acts.create_from_pipe, 5_000_000, marks=pytest.mark.long)]
 
 
 def faulty_calls(place: Place, act: Act, size_bytes: int, is_stress: bool) -> Sequence[Call]:

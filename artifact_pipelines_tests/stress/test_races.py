@@ -10,6 +10,7 @@ from artifact_pipelines_tests.stress.children import run_at_once
 from artifact_pipelines_tests.stress.place import Place
 
 
+@pytest.mark.everywhere
 def test_processes_that_create_the_same_content_share_one_file(place: Place, is_stress: bool) -> None:
     processes = 32 if is_stress else 16 if place.is_fast else 6
     data = secrets.token_bytes(200_000)
