@@ -33,13 +33,15 @@ def answer_reader(relation: duckdb.DuckDBPyRelation, rows: int = BATCH_ROWS) -> 
     return pa.RecordBatchReader.from_batches(reader.schema, joined(reader, rows))
 
 
-def joined(batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+def joined(
+    batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS, size_bytes: int = BATCH_BYTES
+) -> Iterator[pa.RecordBatch]:
     """Join small batches up to the bounds: each costs something in every later step."""
     held: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
     for batch in batches:
         held_rows, held_bytes = held_rows + batch.num_rows, held_bytes + _size_bytes(batch)
-        if held and (held_rows > rows or held_bytes > BATCH_BYTES):
+        if held and (held_rows > rows or held_bytes > size_bytes):
             yield pa.concat_batches(held)
             held, held_rows, held_bytes = [], batch.num_rows, _size_bytes(batch)
         held.append(batch)

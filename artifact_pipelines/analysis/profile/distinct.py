@@ -10,6 +10,7 @@ sampling for highly-accurate answers to distinct values queries", VLDB 2001 (the
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,7 @@ from artifact_pipelines.tabular.random_numbers import Numbers
 DISTINCT_LIMIT = 4096
 """Fewer distinct values are counted, more are estimated with a standard error of at most 1 / sqrt(4096) = 1.6 %."""
 
-_HELD = 8 * DISTINCT_LIMIT
-_SHOWN_BYTES = 256
+_SHOWN_BYTES = 128
 """Bytes kept of a longer text."""
 
 Counts = npt.NDArray[np.int64]
@@ -32,9 +32,13 @@ class Limit:
     """The number above which a value of a column cannot be among the smallest; shared by threads, it only falls.
 
     A thread that misses another one's update keeps values that a merge drops.
+
+    Attributes:
+        most: How many numbers are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = DISTINCT_LIMIT) -> None:
+        self.most = most
         self.highest = np.uint64(2**64 - 1)
         self.is_reached = False
 
@@ -51,24 +55,26 @@ class Smallest:
     Attributes:
         numbers: (k,) in ascending order.
         counts: (k,) occurrences of each.
-        values: (k,) the values, or None where nobody asks for them.
+        most: How many are kept; as many or more are not all.
+        values: (k,) the values, if they are all; None also where nobody asks for them.
     """
 
     numbers: Numbers
     counts: Counts
+    most: int
     values: pa.Array | None
 
     @property
     def is_all(self) -> bool:
         """True if there are no other values."""
-        return len(self.numbers) < DISTINCT_LIMIT
+        return len(self.numbers) < self.most
 
     @property
     def distinct_count(self) -> int:
         """Return the number of distinct values; an estimate unless `is_all`."""
         if self.is_all:
             return len(self.numbers)
-        return round((DISTINCT_LIMIT - 1) * 2.0**64 / float(self.numbers[-1]))
+        return round((self.most - 1) * 2.0**64 / float(self.numbers[-1]))
 
     def distinct_of(self, count: int) -> int:
         """Return the distinct values among so many, by the better of two estimates unless `is_all`.
@@ -81,15 +87,13 @@ class Smallest:
         return round(count * len(self.counts) / int(self.counts.sum()))
 
 
-NOTHING = np.empty(0, np.uint64), np.empty(0, np.int64)
-
-
 class Collector:
     """Collects the smallest numbers of batches."""
 
     def __init__(self, limit: Limit, kind: pa.DataType | None) -> None:
         self._limit = limit
-        self._held = [Smallest(*NOTHING, None if kind is None else pa.array([], kind))]
+        values = None if kind is None else pa.array([], kind)
+        self._held = [Smallest(np.empty(0, np.uint64), np.empty(0, np.int64), limit.most, values)]
         self._size = 0
 
     def add(self, numbers: Numbers, counts: Counts | None = None, values: pa.Array | None = None) -> None:
@@ -100,11 +104,11 @@ class Collector:
                 return
             numbers = numbers[kept]
             counts = None if counts is None else counts[kept]
-            values = None if values is None else values.take(pa.array(kept))
+            values = None
         counts = np.ones(len(numbers), np.int64) if counts is None else counts
-        self._held.append(Smallest(numbers, counts, None if values is None else shortened(values)))
+        self._held.append(Smallest(numbers, counts, self._limit.most, None if values is None else shortened(values)))
         self._size += len(numbers)
-        if self._size > _HELD:
+        if self._size > 8 * self._limit.most:
             self.finish()
 
     def finish(self) -> Smallest:
@@ -116,18 +120,26 @@ class Collector:
         return found
 
 
-def merge_smallest(runs: list[Smallest]) -> Smallest:
+def merge_smallest(runs: Sequence[Smallest]) -> Smallest:
     """Return the smallest numbers of all runs, in any order of them."""
     if len(runs) == 1:
         return runs[0]
-    numbers, first, which = np.unique(
-        np.concatenate([run.numbers for run in runs]), return_index=True, return_inverse=True
-    )
-    counts = np.zeros(len(numbers), np.int64)
-    np.add.at(counts, which, np.concatenate([run.counts for run in runs]))
-    values = [run.values for run in runs if run.values is not None]
-    kept = pa.concat_arrays(values).take(pa.array(first[:DISTINCT_LIMIT])) if values else None
-    return Smallest(numbers[:DISTINCT_LIMIT], counts[:DISTINCT_LIMIT], kept)
+    numbers, counts = (np.concatenate(each) for each in zip(*((run.numbers, run.counts) for run in runs), strict=True))
+    held = [run.values for run in runs if run.values is not None]
+    values = pa.concat_arrays(held) if len(held) == len(runs) else None
+    return _distinct(Smallest(numbers, counts, runs[0].most, values)) if len(numbers) else runs[0]
+
+
+def _distinct(found: Smallest) -> Smallest:
+    """Return the smallest distinct numbers of some in any order, and their values if they are all."""
+    order = np.argsort(found.numbers)
+    ordered = found.numbers[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    stop = starts[found.most] if len(starts) > found.most else len(ordered)
+    starts = starts[: found.most]
+    is_all = found.values is not None and len(starts) < found.most
+    values = found.values.take(pa.array(order[starts])) if is_all else None
+    return Smallest(ordered[starts], np.add.reduceat(found.counts[order[:stop]], starts), found.most, values)
 
 
 def shortened(values: pa.Array) -> pa.Array:

@@ -8,12 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from artifact_pipelines.analysis.profile.columns import Column, ColumnSummary, is_compared, make_column, merge_columns
-from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest, merge_smallest
+from artifact_pipelines.analysis.profile.column import Column
+from artifact_pipelines.analysis.profile.columns import make_column
+from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest
 from artifact_pipelines.analysis.profile.reader import TableFile, Unit
-from artifact_pipelines.analysis.profile.row_sample import taken_rows
+from artifact_pipelines.analysis.profile.row_sample import SampleCollector, sample_size
+from artifact_pipelines.analysis.profile.state import TableState, merge_states
+from artifact_pipelines.analysis.profile.stored_values import is_compared, numbers_of
+from artifact_pipelines.analysis.profile.summary import ColumnSummary
 from artifact_pipelines.tabular.random_numbers import Numbers
-from artifact_pipelines.tabular.spread_positions import spread_positions
+
+COMPARED_ROWS = 65_536
+"""Fewer different rows are counted, more are estimated from so many at random."""
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: no bit of a number is lost
 _NULL_NUMBER = np.uint64(0x6E756C6C6E756C6C)
@@ -26,105 +32,101 @@ class TableProfile:
     Attributes:
         schema: Its columns.
         size_bytes: Bytes of its file.
+        key: The columns that identify a row; empty if nobody declared them.
         columns: The summary of each column, in order.
         rows: The distinct rows with the smallest numbers; None if a column is nested.
-        sample: The columns of the row sample, in order.
-        sample_rows: Rows of the sample.
+        keys: The distinct keys with the smallest numbers; None without a key of comparable columns.
+        sample: (sampled rows, columns) the row sample; its columns have no names.
     """
 
     schema: pa.Schema
     row_count: int
     size_bytes: int
+    key: Sequence[str]
     columns: Sequence[ColumnSummary]
     rows: Smallest | None
-    sample: Sequence[pa.ChunkedArray]
-    sample_rows: int
+    keys: Smallest | None
+    sample: pa.Table
 
-    @property
-    def duplicate_rows(self) -> int | None:
-        """Return how many rows repeat another one; an estimate unless `rows` are all. None: rows are not compared."""
-        return None if self.rows is None else self.row_count - self.rows.distinct_of(self.row_count)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _UnitProfile:
-    columns: Sequence[ColumnSummary]
-    rows: Smallest
-    sample: Sequence[Sequence[pa.Array]]
+    def repeated(self, distinct: Smallest | None) -> int | None:
+        """Return how many of the `rows` or `keys` repeat another one; an estimate unless they are all."""
+        return None if distinct is None else self.row_count - distinct.distinct_of(self.row_count)
 
 
-class _Measure:
-    """Measures units of a file."""
-
-    def __init__(self, file: TableFile) -> None:
-        self._file = file
-        self._limits = [Limit() for _ in file.schema]
-        self._row_limit = Limit()
-        self.positions = spread_positions(file.metadata.num_rows, len(file.schema))
-
-    def nothing(self) -> _UnitProfile:
-        """Return the statistics of no rows."""
-        columns = [column.finish() for column in self._columns()]
-        return _UnitProfile(columns, Collector(self._row_limit, None).finish(), [])
-
-    def unit(self, unit: Unit) -> _UnitProfile:
-        """Return the statistics of a unit."""
-        columns, rows, sample = self._columns(), Collector(self._row_limit, None), []
-        start = unit.start
-        for batch in self._file.batches(unit):
-            rows.add(_measure_batch(columns, batch))
-            first, stop = np.searchsorted(self.positions, [start, start + batch.num_rows])
-            if stop > first:
-                sample.append(taken_rows(batch, self.positions[first:stop] - start))
-            start += batch.num_rows
-        return _UnitProfile([column.finish() for column in columns], rows.finish(), sample)
-
-    def _columns(self) -> list[Column]:
-        return [make_column(field, limit) for field, limit in zip(self._file.schema, self._limits, strict=True)]
-
-
-def profile_table(path: pathlib.Path) -> TableProfile:
-    """Measure every column of a Parquet file."""
+def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
+    """Measure every column of a Parquet file, and how often rows and keys repeat."""
     file = TableFile(path)
-    measure = _Measure(file)
-    total = functools.reduce(_merged, file.map_units(measure.unit), measure.nothing())
-    is_comparable = all(is_compared(field.type) for field in file.schema) and len(file.schema) > 0
-    pieces = zip(*total.sample, strict=True) if total.sample else ([] for _ in file.schema)
+    measure = _Measure(file.schema, key)
+    states = file.map_units(lambda unit: measure.unit(file, unit))
+    total = functools.reduce(merge_states, states, measure.nothing())
+    are_compared = [is_compared(field.type) for field in file.schema]
     return TableProfile(
         schema=file.schema,
         row_count=file.metadata.num_rows,
         size_bytes=path.stat().st_size,
+        key=key,
         columns=total.columns,
-        rows=total.rows if is_comparable else None,
-        sample=[pa.chunked_array(list(each), None if each else pa.null()) for each in pieces],
-        sample_rows=len(measure.positions),
+        rows=total.rows if are_compared and all(are_compared) else None,
+        keys=total.keys if key and all(are_compared[at] for at in measure.key) else None,
+        sample=file.schema.empty_table() if total.sample is None else total.sample.rows,
     )
 
 
-def _merged(left: _UnitProfile, right: _UnitProfile) -> _UnitProfile:
-    columns = [merge_columns(*both) for both in zip(left.columns, right.columns, strict=True)]
-    return _UnitProfile(columns, merge_smallest([left.rows, right.rows]), [*left.sample, *right.sample])
+class _Measure:
+    """Measures units of a file.
+
+    Attributes:
+        key: Positions of the columns of the key.
+    """
+
+    def __init__(self, schema: pa.Schema, key: Sequence[str]) -> None:
+        self._schema = schema
+        self.key = [schema.get_field_index(name) for name in key]
+        self._limits = [Limit() for _ in schema]
+        self._row_limit, self._key_limit = Limit(COMPARED_ROWS), Limit(COMPARED_ROWS)
+        self._sample_limit = Limit(sample_size(len(schema)))
+
+    def nothing(self) -> TableState:
+        """Return the statistics of no rows."""
+        nothing = [Collector(limit, None).finish() for limit in (self._row_limit, self._key_limit)]
+        return TableState([column.finish() for column in self._columns()], nothing[0], nothing[1], None)
+
+    def unit(self, file: TableFile, unit: Unit) -> TableState:
+        """Return the statistics of a unit."""
+        columns, position = self._columns(), unit.start
+        rows, keys = Collector(self._row_limit, None), Collector(self._key_limit, None)
+        sample = SampleCollector(self._sample_limit)
+        for batch in file.batches(unit):
+            numbers, key_numbers = np.zeros((2, batch.num_rows), np.uint64)
+            for at, (column, values) in enumerate(zip(columns, batch.columns, strict=True)):
+                found = _add(column, values)
+                _absorb(numbers, found)
+                if at in self.key:
+                    _absorb(key_numbers, found)
+            rows.add(numbers)
+            if self.key:
+                keys.add(key_numbers)
+            positions = np.arange(position, position + batch.num_rows, dtype=np.uint64)
+            sample.add(numbers_of(numbers + positions), batch)
+            position += batch.num_rows
+        return TableState([column.finish() for column in columns], rows.finish(), keys.finish(), sample.finish())
+
+    def _columns(self) -> list[Column]:
+        return [make_column(field, limit) for field, limit in zip(self._schema, self._limits, strict=True)]
 
 
-def _measure_batch(columns: Sequence[Column], batch: pa.RecordBatch) -> Numbers:
-    """Add a batch to the columns, and return the number of each row: equal rows have the same."""
-    state = np.zeros(batch.num_rows, np.uint64)
-    for column, values in zip(columns, batch.columns, strict=True):
-        _absorb(state, column.add(_storage(values)), values)
-    return state
+def _add(column: Column, values: pa.Array) -> Numbers | None:
+    """Add a batch to a column, and return the number of each row's value; None: values are not compared."""
+    numbers = column.add(values.storage if isinstance(values.type, pa.BaseExtensionType) else values)
+    if numbers is None or not values.null_count:
+        return numbers
+    everywhere = np.full(len(values), _NULL_NUMBER)
+    everywhere[values.is_valid().to_numpy(zero_copy_only=False)] = numbers
+    return everywhere
 
 
-def _absorb(state: Numbers, numbers: Numbers | None, values: pa.Array) -> None:
-    """Advance the number of each row by a value, in place."""
-    if numbers is None:
-        return
-    if values.null_count:
-        everywhere = np.full(len(values), _NULL_NUMBER)
-        everywhere[values.is_valid().to_numpy(zero_copy_only=False)] = numbers
-        numbers = everywhere
-    state *= _FACTOR
-    state += numbers
-
-
-def _storage(values: pa.Array) -> pa.Array:
-    return values.storage if isinstance(values.type, pa.BaseExtensionType) else values
+def _absorb(state: Numbers, numbers: Numbers | None) -> None:
+    """Advance the number of each row by a value, in place: equal rows have equal ones."""
+    if numbers is not None:
+        state *= _FACTOR
+        state += numbers

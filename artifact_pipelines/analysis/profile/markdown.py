@@ -28,9 +28,9 @@ def profile_page(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
     lines += [markdown_line(_cells(row)) for row in rows[:MOST_COLUMNS]]
     if len(rows) > MOST_COLUMNS:
         lines += ["", f"The first {MOST_COLUMNS} of {len(rows):,} columns. The artifact has all of them."]
-    if found.sample_rows < found.row_count:
+    if found.sample.num_rows < found.row_count:
         estimated = "Medians, shapes and shares with ~ are estimated from"
-        lines += ["", f"{estimated} {found.sample_rows:,} rows at random; distinct values with ~ to about 1.6 %."]
+        lines += ["", f"{estimated} {found.sample.num_rows:,} rows at random; distinct values with ~ to about 1.6 %."]
     return "\n".join(lines)
 
 
@@ -56,10 +56,11 @@ def percentage(share: float) -> str:
 
 def _summary(found: TableProfile) -> str:
     text = f"**{found.row_count:,} rows, {len(found.schema):,} columns, {found.size_bytes:,} bytes**"
-    if found.duplicate_rows is None or found.rows is None:
+    repeated = found.repeated(found.rows)
+    if repeated is None or found.rows is None:
         return text
-    sign = "" if found.rows.is_all or not found.duplicate_rows else "~"
-    return f"{text}, {sign}{found.duplicate_rows:,} rows repeat another one"
+    sign = "" if found.rows.is_all or not repeated else "~"
+    return f"{text}, {sign}{repeated:,} rows repeat another one"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ _LARGE = 1e150  # its square is near the largest float
 _SAFE = 2.0**-64
 
 Numbers = npt.NDArray[Any]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,38 +55,54 @@ class Moments:
         return Moments(self.count, self.total / divisor, self.squares / divisor**2, self.cubes / divisor**3)
 
 
-def moments_of_integers(values: Numbers, low: int, high: int) -> Moments:
+def moments_of_integers(values: Numbers, counts: Counts | None, low: int, high: int) -> Moments:
     """Return the moments of at least one integer of 64 bits, with or without a sign.
 
     Args:
         values: (n,)
+        counts: (n,) how often each occurs; None: once.
         low: The smallest.
         high: The largest.
     """
     above = (values - values.dtype.type(low)).view(np.uint64)  # what does not fit wraps around to the right number
-    total = exact_sum(above, high - low)
+    count = len(values) if counts is None else int(counts.sum())
+    total = exact_sum(above, counts, count * (high - low))
     deviations = above.astype(np.float64)
-    deviations -= total / len(values)
-    return _central(Fraction(low * len(values) + total), deviations)
+    deviations -= total / count
+    return _central(count, Fraction(low * count + total), deviations, counts)
 
 
-def moments_of_floats(values: npt.NDArray[np.float64]) -> Moments:
-    """Return the moments of at least one finite float."""
+def moments_of_floats(values: npt.NDArray[np.float64], counts: Counts | None = None) -> Moments:
+    """Return the moments of at least one finite float.
+
+    Args:
+        values: (n,)
+        counts: (n,) how often each occurs; None: once.
+    """
     if max(float(values.max()), -float(values.min())) > _LARGE:
-        small = moments_of_floats(values * _SAFE**4)
+        small = moments_of_floats(values * _SAFE**4, counts)
         return Moments(small.count, small.total / Fraction(_SAFE) ** 4, math.inf if small.squares else 0.0, 0.0)
     first = float(values[0])
     deviations = values - first
-    total = float(deviations.sum())
-    deviations -= total / len(values)
-    return _central(Fraction(first) * len(values) + Fraction(total), deviations)
+    count = len(values) if counts is None else int(counts.sum())
+    total = float(deviations.sum() if counts is None else (deviations * counts).sum())
+    deviations -= total / count
+    return _central(count, Fraction(first) * count + Fraction(total), deviations, counts)
 
 
-def exact_sum(values: npt.NDArray[np.uint64], largest: int) -> int:
-    """Return the sum of up to 2**32 integers without a sign."""
-    if largest * len(values) < 2**64:
-        return int(values.sum())
-    return (int((values >> np.uint64(32)).sum()) << 32) + int((values & np.uint64(2**32 - 1)).sum())
+def exact_sum(values: npt.NDArray[np.uint64], counts: Counts | None, most: int) -> int:
+    """Return the sum of up to 2**32 integers without a sign.
+
+    Args:
+        values: (n,)
+        counts: (n,) how often each occurs; None: once.
+        most: A bound of the sum.
+    """
+    if most >= 2**64:
+        low_halves, high_halves = values & np.uint64(2**32 - 1), values >> np.uint64(32)
+        sums = [exact_sum(halves, counts, 0) for halves in (low_halves, high_halves)]
+        return sums[0] + (sums[1] << 32)
+    return int(values.sum() if counts is None else (values * counts.view(np.uint64)).sum())
 
 
 def merge_moments(left: Moments, right: Moments) -> Moments:
@@ -105,11 +122,13 @@ def merge_moments(left: Moments, right: Moments) -> Moments:
     return Moments(count, left.total + right.total, squares, cubes)
 
 
-def _central(total: Fraction, deviations: npt.NDArray[np.float64]) -> Moments:
+def _central(count: int, total: Fraction, deviations: npt.NDArray[np.float64], counts: Counts | None) -> Moments:
     squared = np.square(deviations)
+    if counts is not None:
+        squared *= counts
     squares = float(squared.sum())
     squared *= deviations
-    return Moments(len(deviations), total, squares, float(squared.sum()))
+    return Moments(count, total, squares, float(squared.sum()))
 
 
 def _rounded(exact: Fraction) -> float:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from artifact_pipelines.tabular.bounded_batches import BATCH_BYTES, joined, read_batches
 
 BATCH_ROWS = 65_536
+_NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide table would cost many small calls
 THREADS = 2
 _UNIT_ROWS = 65_536  # smaller row groups are read together
 _PEEK_ROWS = 1024
@@ -72,7 +73,7 @@ class TableFile:
                 yield from read_batches(file, BATCH_ROWS, unit.groups)
                 return
             read = file.iter_batches(rows, row_groups=unit.groups, use_threads=False)
-            yield from joined(read, rows) if len(unit.groups) > 1 else read
+            yield from joined(read, rows, _NUMBER_BYTES) if len(unit.groups) > 1 else read
 
     def _units(self) -> Iterator[Unit]:
         groups, start, rows = list[int](), 0, 0
@@ -105,8 +106,9 @@ class TableFile:
         decoded = [leaf for leaf in self._texts if self._names[leaf] not in coded]
         if self._is_nested or any(self._has_dictionary(unit, leaf) for leaf in decoded):
             return None
-        row_bytes = 8 * len(self._names) + sum(self._stored_bytes(unit, leaf) for leaf in decoded)
-        return max(1, min(BATCH_ROWS, int(BATCH_BYTES / (1 + row_bytes))))
+        texts = sum(self._stored_bytes(unit, leaf) for leaf in decoded)
+        fitting = min(_NUMBER_BYTES / (1 + 8 * len(self._names)), BATCH_BYTES / (1 + texts))
+        return max(1, min(BATCH_ROWS, int(fitting)))
 
     def _has_dictionary(self, unit: Unit, leaf: int) -> bool:
         return any(self.metadata.row_group(group).column(leaf).has_dictionary_page for group in unit.groups)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.analysis.profile.columns import ColumnSummary, physical_values
+from artifact_pipelines.analysis.profile.stored_values import physical_values
+from artifact_pipelines.analysis.profile.summary import ColumnSummary
 from artifact_pipelines.analysis.profile.shown import shown_kept
 from artifact_pipelines.tabular.arrow_types import is_string
 

@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.analysis.profile.columns import ColumnSummary, value_type
+from artifact_pipelines.analysis.profile.stored_values import value_type
+from artifact_pipelines.analysis.profile.summary import ColumnSummary
 from artifact_pipelines.analysis.profile.engine import TableProfile
 from artifact_pipelines.analysis.profile.shape import shape_of
 from artifact_pipelines.analysis.profile.shown import shown_value
@@ -84,7 +85,7 @@ STATISTICS: dict[str, Statistic] = {
 
 def profile_rows(found: TableProfile) -> pa.Table:
     """Return one row for each column of the table, with the columns of `STATISTICS`, each with its meaning."""
-    columns = zip(found.schema, found.columns, found.sample, strict=True)
+    columns = zip(found.schema, found.columns, found.sample.columns, strict=True)
     rows = [_row(*column) for column in columns]
     table = pl.DataFrame(rows, schema={name: each.type for name, each in STATISTICS.items()}).to_arrow()
     described = [field.with_metadata({DESCRIPTION: STATISTICS[field.name].meaning}) for field in table.schema]
@@ -151,6 +152,8 @@ def table_figures(found: TableProfile) -> dict[str, int | float]:
     nulls = sum(column.nulls for column in found.columns)
     figures: dict[str, int | float] = {"profile/rows": found.row_count, "profile/bytes": found.size_bytes}
     figures["profile/null_share"] = nulls / cells if cells else 0.0
-    if found.duplicate_rows is not None:
-        figures["profile/duplicate_rows"] = found.duplicate_rows
+    for name, distinct in (("rows", found.rows), ("keys", found.keys)):
+        repeated = found.repeated(distinct)
+        if repeated is not None:
+            figures[f"profile/duplicate_{name}"] = repeated
     return figures

@@ -1,6 +1,7 @@
 """Texts and binaries: their numbers, lengths and extremes; each is read once."""
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artifact_pipelines.analysis.profile.moments import Counts
+from artifact_pipelines.tabular.arrow_types import is_string
 from artifact_pipelines.tabular.random_numbers import Numbers
 
 _ALIKE = pa.large_binary()
@@ -39,50 +42,55 @@ class KnownTexts:
         numbers: (n,) XXH64 of their bytes.
     """
 
-    def __init__(
-        self, texts: tuple[pa.Array, bool], numbers: Numbers | None = None, lengths: npt.NDArray[np.int64] | None = None
-    ) -> None:
-        self.values, self._is_text = texts
-        self.numbers = _hashed(self.values) if numbers is None else numbers
-        self._lengths = self._measured_lengths() if lengths is None else lengths
+    def __init__(self, texts: pa.Array) -> None:
+        self._texts = texts
+        self.values = as_binary(texts)
+        self._series = pl.Series("text", self.values)
+        self.numbers = _hashed(self._series)
+        self._lengths = _lengths(self.values, is_text=is_string(texts.type))
 
     def is_of(self, dictionary: pa.Array) -> bool:
         """True if these are the texts of a dictionary."""
-        return len(dictionary) == len(self.values) and as_binary(dictionary)[0].equals(self.values)
+        if _addresses(dictionary) == _addresses(self._texts) and len(dictionary) == len(self._texts):
+            return True
+        return bool(dictionary.equals(self._texts))
 
-    def taken(self, positions: npt.NDArray[np.intp]) -> "KnownTexts":
-        """Return some of the texts."""
-        taken = pa.array(positions)
-        return KnownTexts((self.values.take(taken), self._is_text), self.numbers[positions], self._lengths[positions])
+    def summarize(self, counts: Counts | None = None) -> tuple[Lengths, bytes, bytes]:
+        """Return the lengths of the texts, and the first and the last one in the order of their bytes.
 
-    def extremes(self) -> tuple[bytes, bytes]:
-        """Return the first and the last text in the order of their bytes."""
-        found = pc.min_max(self.values)
-        return found["min"].as_py(), found["max"].as_py()
-
-    def count_lengths(self, counts: npt.NDArray[np.int64] | None) -> Lengths:
-        """Return the lengths of the texts, each as often as it occurs; None: once."""
-        lengths = self._lengths
+        Args:
+            counts: (n,) how often each occurs, perhaps never; None: once.
+        """
+        texts, lengths = self._series, self._lengths
+        if counts is not None and not counts.all():
+            used = np.flatnonzero(counts)
+            texts, lengths, counts = texts.gather(used), lengths[used], counts[used]
         total = int(lengths.sum() if counts is None else (lengths * counts).sum())
         is_empty = lengths == 0
         empty = int(np.count_nonzero(is_empty) if counts is None else counts[is_empty].sum())
-        return Lengths(total, int(lengths.min()), int(lengths.max()), empty)
-
-    def _measured_lengths(self) -> npt.NDArray[np.int64]:
-        measured = (
-            pc.utf8_length(self.values.view(pa.large_string())) if self._is_text else pc.binary_length(self.values)
-        )
-        lengths: npt.NDArray[np.int64] = measured.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        return lengths
+        found = Lengths(total, int(lengths.min()), int(lengths.max()), empty)
+        return found, cast(bytes, texts.min()), cast(bytes, texts.max())
 
 
-def as_binary(texts: pa.Array) -> tuple[pa.Array, bool]:
-    """Return texts or binaries as binaries, and whether they are texts."""
-    types = pa.types
-    is_text = types.is_string(texts.type) or types.is_large_string(texts.type) or types.is_string_view(texts.type)
-    return texts if texts.type == _ALIKE else texts.cast(_ALIKE), bool(is_text)
+def as_binary(texts: pa.Array) -> pa.Array:
+    """Return texts or binaries as large binaries."""
+    return texts if texts.type == _ALIKE else texts.cast(_ALIKE)
 
 
-def _hashed(texts: pa.Array) -> Numbers:
-    column = pl.Series("text", texts)
-    return column.to_frame().select(plh.col("text").nchash.xxhash64(seed=0)).to_series().to_numpy()
+def _lengths(values: pa.Array, *, is_text: bool) -> npt.NDArray[np.int64]:
+    """Return the length of each value: of texts in characters, else in bytes."""
+    _, offsets, data = values.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[values.offset : values.offset + len(values) + 1]
+    if is_text and data is not None and bounds[-1] > bounds[0]:
+        is_ascii = np.frombuffer(data, np.int8)[bounds[0] : bounds[-1]].min() >= 0
+        if not is_ascii:
+            return pc.utf8_length(values.view(pa.large_string())).to_numpy().astype(np.int64, copy=False)  # type: ignore[no-any-return]
+    return np.diff(bounds)
+
+
+def _addresses(values: pa.Array) -> list[int]:
+    return [values.offset, *(0 if buffer is None else buffer.address for buffer in values.buffers())]
+
+
+def _hashed(texts: pl.Series) -> Numbers:
+    return texts.to_frame().select(plh.col("text").nchash.xxhash64(seed=0)).to_series().to_numpy()

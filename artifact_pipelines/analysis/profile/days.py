@@ -1,0 +1,70 @@
+"""The days on which a column of dates or moments has values, and the gaps between them."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from artifact_pipelines.analysis.profile.shown import shown_value
+
+MOST_DAYS = 40_000
+"""More different days, 110 years without a gap, are not kept."""
+
+Days = npt.NDArray[np.int64]
+"""(n,) different days since 1970, in UTC, in ascending order."""
+
+NO_DAYS: Days = np.empty(0, np.int64)
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_DENSE = 1 << 16
+
+
+def has_days(kind: pa.DataType) -> bool:
+    """True if values of a type are dates or moments."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def days_of(times: npt.NDArray[np.int64], kind: pa.DataType) -> Days | None:
+    """Return the days of dates or moments, without DuckDB's infinite ones; None if there are too many.
+
+    Args:
+        times: (n,) as they are stored.
+        kind: Their type.
+    """
+    infinite = 2 ** (kind.bit_width - 1) - 1
+    if len(times) and max(int(times.max()), -int(times.min())) >= infinite:
+        times = times[np.abs(times) != infinite]
+    days = times if pa.types.is_date32(kind) else times // _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
+    if not len(days):
+        return NO_DAYS
+    first, last = int(days.min()), int(days.max())
+    if last - first >= _DENSE:
+        return _bounded(np.unique(days))
+    is_present = np.zeros(last - first + 1, np.bool_)
+    is_present[days - first] = True
+    return _bounded(np.flatnonzero(is_present) + first)
+
+
+def merge_days(left: Days | None, right: Days | None) -> Days | None:
+    """Return the days of both."""
+    if left is None or right is None:
+        return None
+    return left if np.array_equal(left, right) else _bounded(np.union1d(left, right))
+
+
+def gaps_of(days: Days | None) -> dict[str, Any]:
+    """Return the statistics of days."""
+    if days is None or not len(days):
+        return {}
+    gaps = np.diff(days) - 1
+    longest = int(gaps.argmax()) if gaps.any() else None
+    return {
+        "day_count": len(days),
+        "missing_days": int(gaps.sum()),
+        "longest_gap_days": 0 if longest is None else int(gaps[longest]),
+        "longest_gap_start": None if longest is None else shown_value(int(days[longest]) + 1, pa.date32()),
+    }
+
+
+def _bounded(days: Days) -> Days | None:
+    return days if len(days) <= MOST_DAYS else None
