@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
-from artifact_pipelines.analysis.memory import ANSWERED_FROM, noted, noted_again, noted_checks, question_of, recall
+from artifact_pipelines.analysis.memory import ANSWERED_FROM, noted, noted_again, noted_checks, notes_read, question_of, recall
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart
@@ -95,7 +95,7 @@ def _version(versions: MaterializationCatalog, made: Materialization, tag: str |
 def _table(file: VerifiedPath, kind: IAnalysisKind, artifact: Artifact) -> Table:
     made = artifact.materialization
     if made is None or kind.READS_ROWS_ONLY:
-        return Table(file.path)
+        return Table(file.path, source=notes_read(kind, artifact))
     return Table(file.path, made.asset, made.version, made.source)
 
 

@@ -73,14 +73,16 @@ class IAnalysisKind(Declaration, abc.ABC):
 
     Attributes:
         ENGINES: Labels for the asset in the Dagster UI, such as `polars`.
-        READS_ROWS_ONLY: True: of a table the answer depends on its rows alone. Then a `Table` has nothing but its
-            path, and equal tables of any asset and version have one answer.
+        READS_ROWS_ONLY: True: of a table the answer depends on its rows alone, and on the notes that are named. Then
+            equal tables of any asset and version have one answer, and a `Table` has nothing but its path and these.
+        NOTES_READ: Keys of `Table.source` that the answer depends on though it reads rows only.
     """
 
     TAG: ClassVar[str] = "kind"
     ENGINES: ClassVar[frozenset[str]]
     UNVERSIONED: ClassVar[frozenset[str]] = frozenset({"remember"})
     READS_ROWS_ONLY: ClassVar[bool] = False
+    NOTES_READ: ClassVar[Sequence[str]] = ()
     remember: bool = pydantic.Field(
         default=True, description="False: an answer that is stored already is computed again."
     )

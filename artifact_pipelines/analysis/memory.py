@@ -66,5 +66,11 @@ def _described(kind: IAnalysisKind, table: Artifact) -> list[Any]:
     """Return what of a table the answer depends on."""
     made = table.materialization
     if made is None or kind.READS_ROWS_ONLY:
-        return [table.info.content_hash]
+        return [table.info.content_hash, notes_read(kind, table)]
     return [table.info.content_hash, made.asset, made.version, dict(made.source)]
+
+
+def notes_read(kind: IAnalysisKind, table: Artifact) -> dict[str, Any]:
+    """Return the notes on a table that a kind reads though it reads rows only."""
+    source = table.materialization.source if table.materialization else {}
+    return {name: source[name] for name in kind.NOTES_READ if name in source}

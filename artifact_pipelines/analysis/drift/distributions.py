@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from artifact_pipelines.analysis.profile.columns import ColumnSummary, is_text_like, physical_values, value_type
 from artifact_pipelines.analysis.profile.engine import TableProfile
-from artifact_pipelines.analysis.profile.markdown import rounded
+from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.analysis.profile.shape import finite_numbers
 from artifact_pipelines.analysis.profile.shown import shown_kept, shown_value
 from artifact_pipelines.tabular.distances import Shares, WeightedNumbers

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from artifact_pipelines.analysis.drift.comparison import ColumnDrift
 from artifact_pipelines.analysis.drift.distributions import Column
-from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS, markdown_line, percentage, plain_text, rounded
+from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
+from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.tabular.footer import DESCRIPTION
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from artifact_pipelines.analysis.estimates.domains import ALL
 from artifact_pipelines.analysis.estimates.estimation import Estimates
-from artifact_pipelines.analysis.profile.markdown import rounded
+from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import Interval, intervals
 

@@ -1,6 +1,6 @@
 """A profile: one row of statistics for each column of a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
@@ -10,8 +10,9 @@ from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind, Table
 class Profile(IAnalysisKind):
     """Describe every column of the dataset's table."""
 
-    CODE_VERSION: ClassVar[str] = "3"
+    CODE_VERSION: ClassVar[str] = "4"
     READS_ROWS_ONLY: ClassVar[bool] = True
+    NOTES_READ: ClassVar[Sequence[str]] = ("key",)
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["profile"] = "profile"
 
@@ -31,7 +32,7 @@ class Profile(IAnalysisKind):
         from artifact_pipelines.analysis.profile.statistics import profile_rows, table_figures
 
         [table] = tables.values()
-        found = profile_table(table.path)
+        found = profile_table(table.path, table.source.get("key", ()))
         rows = profile_rows(found)
         listed = rows.to_pylist()
         yield Answer(rows, profile_page(found, listed), table_figures(found), charts=list(profile_charts(listed)))

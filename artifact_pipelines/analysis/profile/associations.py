@@ -27,6 +27,9 @@ from artifact_pipelines.tabular.arrow_types import is_string
 MOST_COMPARED = 64
 """Columns that are compared with each other; those that come first in the table."""
 MOST_CATEGORIES = 256
+FEWEST_ROWS = 10
+"""Fewer rows do not show how columns go together."""
+MEASURES = ("pearson", "spearman", "cramers_v", "correlation_ratio")
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -50,9 +53,9 @@ class Compared:
 def correlations(schema: pa.Schema, sample: pa.Table) -> list[list[dict[str, Any]] | None]:
     """Return, for each column of a table, how it goes together with the others; None: it is not compared.
 
-    Each entry has the name of the other column, and `pearson`, `spearman`, `cramers_v` or `correlation_ratio`.
+    Each entry has the name of the other `column` and those of `MEASURES` that fit both.
     """
-    compared = _compared_columns(schema, sample)
+    compared = _compared_columns(schema, sample) if sample.num_rows >= FEWEST_ROWS else []
     found: list[list[dict[str, Any]] | None] = [None] * len(schema)
     for column in compared:
         found[column.position] = []
@@ -124,8 +127,8 @@ def _measured_numbers(numbers: Sequence[Compared]) -> Iterable[tuple[int, int, d
     if len(numbers) < 2:
         return
     values = np.stack([column.values for column in numbers])
-    ranks = pl.DataFrame(values.T).with_columns(pl.all().fill_nan(None).rank().fill_null(math.nan))
-    pearson, spearman = correlation_matrix(values), correlation_matrix(ranks.to_numpy().T)
+    ranks = pl.DataFrame(values.T).select(pl.all().fill_nan(None).rank().fill_null(math.nan)).to_numpy().T
+    pearson, spearman = correlation_matrix(values), correlation_matrix(ranks)
     for at, left in enumerate(numbers):
         for other, right in enumerate(numbers[at + 1 :], at + 1):
             measures = {"pearson": _known(pearson[at, other]), "spearman": _known(spearman[at, other])}
@@ -133,14 +136,14 @@ def _measured_numbers(numbers: Sequence[Compared]) -> Iterable[tuple[int, int, d
                 yield left.position, right.position, measures
 
 
-def correlation_matrix(values: Floats) -> Floats:
+def correlation_matrix(values: npt.NDArray[Any]) -> Floats:
     """Return the correlation of each pair of columns, on the rows where both have a number.
 
     Args:
         values: (columns, rows) NaN where there is no number.
 
     Returns:
-        (columns, columns) from -1 to 1; NaN where one of the two is constant on their rows.
+        (columns, columns) from -1 to 1; NaN where one of the two is constant on their rows, or nearly so for its range.
     """
     scale = np.nanmax(np.abs(values), axis=1, keepdims=True)
     scaled = values / np.where(scale > 0, scale, 1)

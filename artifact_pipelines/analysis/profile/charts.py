@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from artifact_pipelines.analysis.profile.associations import MEASURES
 from artifact_pipelines.charts.chart import Chart
-from artifact_pipelines.charts.kinds import bars, histogram
+from artifact_pipelines.charts.kinds import bars, heat_map, histogram
 
 
 def profile_charts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
-    """Return a chart of each column that has a shape: none of constant columns, and none of keys that are no numbers.
+    """Return the correlations, and a chart of each column with a shape: no constant, and no key that is no number.
 
     Args:
         rows: The `profile_rows`.
     """
+    yield from _correlation_map(rows)
     for row in rows:
         column, role = row["column"], row["role"]
         if role == "constant":
@@ -23,3 +25,18 @@ def profile_charts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
         elif row["top_values"] and role != "key candidate":
             shares = {each["value"]: round(100 * each["share"], 3) for each in row["top_values"]}
             yield bars(column, shares, " %", column=column)
+
+
+def _correlation_map(rows: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
+    """Yield the strongest measure of each pair of columns; with its sign, if it has one."""
+    partners: dict[str, dict[str, float]] = {
+        row["column"]: {
+            each["column"]: max((each[name] or 0.0 for name in MEASURES), key=abs) for each in row["correlations"]
+        }
+        for row in rows
+        if row["correlations"]
+    }
+    names = list(partners)
+    if len(names) > 2:
+        cells = [[1.0 if name == other else partners[name].get(other) for other in names] for name in names]
+        yield heat_map("Correlations", names, cells)

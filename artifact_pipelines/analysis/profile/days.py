@@ -24,6 +24,15 @@ def has_days(kind: pa.DataType) -> bool:
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
+def finite_times(times: npt.NDArray[np.int64], kind: pa.DataType) -> npt.NDArray[np.int64]:
+    """Return times without DuckDB's infinite ones, which are the largest number of the type and its negative."""
+    infinite = 2 ** (kind.bit_width - 1) - 1
+    if not len(times) or max(int(times.max()), -int(times.min())) < infinite:
+        return times
+    finite: npt.NDArray[np.int64] = times[np.abs(times) != infinite]
+    return finite
+
+
 def days_of(times: npt.NDArray[np.int64], kind: pa.DataType) -> Days | None:
     """Return the days of dates or moments, without DuckDB's infinite ones; None if there are too many.
 
@@ -31,9 +40,7 @@ def days_of(times: npt.NDArray[np.int64], kind: pa.DataType) -> Days | None:
         times: (n,) as they are stored.
         kind: Their type.
     """
-    infinite = 2 ** (kind.bit_width - 1) - 1
-    if len(times) and max(int(times.max()), -int(times.min())) >= infinite:
-        times = times[np.abs(times) != infinite]
+    times = finite_times(times, kind)
     days = times if pa.types.is_date32(kind) else times // _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
     if not len(days):
         return NO_DAYS

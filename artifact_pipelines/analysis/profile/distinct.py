@@ -137,8 +137,8 @@ def _distinct(found: Smallest) -> Smallest:
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     stop = starts[found.most] if len(starts) > found.most else len(ordered)
     starts = starts[: found.most]
-    is_all = found.values is not None and len(starts) < found.most
-    values = found.values.take(pa.array(order[starts])) if is_all else None
+    values = found.values if len(starts) < found.most else None
+    values = None if values is None else values.take(pa.array(order[starts]))
     return Smallest(ordered[starts], np.add.reduceat(found.counts[order[:stop]], starts), found.most, values)
 
 

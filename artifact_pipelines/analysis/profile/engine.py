@@ -56,7 +56,7 @@ class TableProfile:
 def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
     """Measure every column of a Parquet file, and how often rows and keys repeat."""
     file = TableFile(path)
-    measure = _Measure(file.schema, key)
+    measure = Measure(file.schema, key)
     states = file.map_units(lambda unit: measure.unit(file, unit))
     total = functools.reduce(merge_states, states, measure.nothing())
     are_compared = [is_compared(field.type) for field in file.schema]
@@ -72,7 +72,7 @@ def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
     )
 
 
-class _Measure:
+class Measure:
     """Measures units of a file.
 
     Attributes:

@@ -1,19 +1,18 @@
 """The profile as one table in Markdown, for the asset's page: all columns, numbers rounded for people."""
 
-import math
-import re
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from artifact_pipelines.analysis.profile.engine import TableProfile
+from artifact_pipelines.analysis.profile.findings import findings
+from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
 
 MOST_COLUMNS = 200
 """Columns shown; a page of more would choke the UI and Dagster's event log."""
 
-_CELL_CHARACTERS = 40
 _TOP_SHOWN = 3
 _BARS = "▁▂▃▄▅▆▇█"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 _HEADINGS = ("column", "type", "nulls", "distinct", "minimum", "median", "maximum", "mean", "shape", "most frequent")
 
 
@@ -24,7 +23,7 @@ def profile_page(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
         found: The profile.
         rows: Its `profile_rows`.
     """
-    lines = [_summary(found), "", markdown_line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
+    lines = [_summary(found), "", *findings(rows), "", markdown_line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
     lines += [markdown_line(_cells(row)) for row in rows[:MOST_COLUMNS]]
     if len(rows) > MOST_COLUMNS:
         lines += ["", f"The first {MOST_COLUMNS} of {len(rows):,} columns. The artifact has all of them."]
@@ -34,40 +33,25 @@ def profile_page(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def rounded(number: float | None) -> str:
-    """Return a number with four digits that matter, or all digits of its integer part."""
-    if number is None:
-        return ""
-    if not math.isfinite(number) or number == 0:
-        return f"{number:g}"
-    digits = math.floor(math.log10(abs(number)))
-    if not -4 <= digits < 15:
-        return f"{number:.3e}"
-    text = f"{number:,.{max(0, 3 - digits)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def percentage(share: float) -> str:
-    """Return a share in per cent; only none and all are 0 % and 100 %."""
-    if share in (0, 1):
-        return f"{share:.0%}"
-    return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
-
-
 def _summary(found: TableProfile) -> str:
-    text = f"**{found.row_count:,} rows, {len(found.schema):,} columns, {found.size_bytes:,} bytes**"
-    repeated = found.repeated(found.rows)
-    if repeated is None or found.rows is None:
-        return text
-    sign = "" if found.rows.is_all or not repeated else "~"
-    return f"{text}, {sign}{repeated:,} rows repeat another one"
+    cells, nulls = found.row_count * len(found.schema), sum(column.nulls for column in found.columns)
+    facts = [f"**{found.row_count:,} rows, {len(found.schema):,} columns, {found.size_bytes:,} bytes**"]
+    facts += [f"{percentage(nulls / cells)} of all cells are null"] if cells else []
+    for what, distinct in (("rows", found.rows), (f"keys ({', '.join(map(plain_text, found.key))})", found.keys)):
+        repeated = found.repeated(distinct)
+        if distinct is not None and distinct.is_all:
+            facts.append(f"{repeated:,} {what} repeat another one")
+        elif distinct is not None:
+            seen = f"{distinct.most:,} at random"
+            facts.append(f"~{repeated:,} {what} repeat another one" if repeated else f"no {what} repeat among {seen}")
+    return ", ".join(facts)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     nulls = percentage(row["null_count"] / row["row_count"]) if row["row_count"] else ""
-    numbers = [_bound(row, "minimum"), rounded(row["median"]), _bound(row, "maximum"), rounded(row["mean"])]
+    numbers = [_bound(row, "minimum"), _median(row), _bound(row, "maximum"), rounded(row["mean"])]
     texts = [plain_text(row["column"]), plain_text(row["type"]), nulls, _distinct(row)]
-    return [*texts, *numbers, _bars(row["histogram"]), _top(row)]
+    return [*texts, *numbers, _bars(row["histogram"] or row["time_histogram"]), _top(row)]
 
 
 def _distinct(row: Mapping[str, Any]) -> str:
@@ -88,10 +72,16 @@ def _bound(row: Mapping[str, Any], name: str) -> str:
         return plain_text(value)
 
 
-def _bars(histogram: Sequence[Mapping[str, float]] | None) -> str:
+def _median(row: Mapping[str, Any]) -> str:
+    times = row["time_quantiles"]
+    return plain_text(times["median"]) if times and times["median"] else rounded(row["median"])
+
+
+def _bars(histogram: Sequence[Mapping[str, Any]] | None) -> str:
     if not histogram:
         return ""
-    shares = [left["share"] + right["share"] for left, right in zip(histogram[::2], histogram[1::2], strict=True)]
+    pairs = itertools.zip_longest(histogram[::2], histogram[1::2], fillvalue={"share": 0.0})
+    shares = [left["share"] + right["share"] for left, right in pairs]
     return "".join(_BARS[round(share / max(shares) * (len(_BARS) - 1))] for share in shares)
 
 
@@ -101,16 +91,3 @@ def _top(row: Mapping[str, Any]) -> str:
         return ""
     shown = (row["top_values"] or [])[:_TOP_SHOWN]
     return ", ".join(f"{plain_text(each['value'])} {sign}{percentage(each['share'])}" for each in shown)
-
-
-def plain_text(value: str | None) -> str:
-    """Return a text that no Markdown changes, on one line."""
-    if not value:
-        return "''"
-    short = value if len(value) <= _CELL_CHARACTERS else value[: _CELL_CHARACTERS - 1] + "…"
-    return _SPECIAL.sub(r"\\\1", " ".join(short.split())) or "' '"
-
-
-def markdown_line(cells: Sequence[str]) -> str:
-    """Return a row of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"

@@ -1,7 +1,7 @@
 """A sample of rows for the statistics that need many values side by side, such as quantiles.
 
 The one idea: every row draws a number from its values and its position, and the rows with the smallest numbers are the
-sample. So samples merge, and row groups do not show. A table of few rows is its own sample, and its quantiles are exact.
+sample. So samples merge, and row groups do not show. A table of few rows is its own sample, with exact quantiles.
 """
 
 import dataclasses

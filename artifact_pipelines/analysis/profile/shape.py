@@ -1,5 +1,6 @@
 """The shape of a column: quantiles, histogram, most frequent values and patterns of texts, from the row sample."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.analysis.profile.stored_values import physical_values
+from artifact_pipelines.analysis.profile.days import finite_times
+from artifact_pipelines.analysis.profile.shown import shown_kept, shown_value
+from artifact_pipelines.analysis.profile.stored_values import is_time, physical_values
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
-from artifact_pipelines.analysis.profile.shown import shown_kept
 from artifact_pipelines.tabular.arrow_types import is_string
 
 TOP_VALUES = 10
@@ -38,6 +40,8 @@ def shape_of(summary: ColumnSummary, sample: pa.ChunkedArray, kind: pa.DataType)
     if summary.moments is not None and len(values) and not pa.types.is_boolean(kind):
         numbers = finite_numbers(values)
         found |= _quantiles(numbers) | {"histogram": _histogram(numbers)} if len(numbers) else {}
+    if is_time(kind) and len(values):
+        found |= _times(values, kind)
     if is_string(kind) and len(values):
         found["patterns"] = _patterns(values)
     return found
@@ -53,6 +57,32 @@ def finite_numbers(values: pa.Array) -> Floats:
         floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     finite: Floats = floats[np.isfinite(floats)]
     return finite
+
+
+def _times(values: pa.Array, kind: pa.DataType) -> dict[str, Any]:
+    """Return quantiles and histogram of times, without DuckDB's infinite ones in the latter."""
+    stored = physical_values(values)
+    if stored is None:
+        return {}
+    ordered = np.sort(finite_times(stored, kind))
+    if not len(ordered):
+        return {}
+    at = {name: max(0, math.ceil(share * len(ordered)) - 1) for name, share in QUANTILES.items()}
+    quantiles = {name: shown_value(int(ordered[position]), kind) for name, position in at.items()}
+    return {"time_quantiles": quantiles, "time_histogram": _time_histogram(ordered, kind)}
+
+
+def _time_histogram(ordered: npt.NDArray[np.int64], kind: pa.DataType) -> list[dict[str, Any]] | None:
+    low, high = int(ordered[0]), int(ordered[-1])
+    step = (high - low) // BINS + 1
+    edges = [low + step * number for number in range((high - low) // step + 1)]
+    if len(edges) < 2:
+        return None
+    ends = [*edges[1:], min(edges[-1] + step, 2 ** (kind.bit_width - 1) - 2)]
+    places = np.append(np.searchsorted(ordered, np.array(edges)), len(ordered))
+    shares = (np.diff(places) / len(ordered)).tolist()
+    shown = ((shown_value(start, kind), shown_value(end, kind)) for start, end in zip(edges, ends, strict=True))
+    return [{"low": start, "high": end, "share": share} for (start, end), share in zip(shown, shares, strict=True)]
 
 
 def _quantiles(numbers: Floats) -> dict[str, float]:

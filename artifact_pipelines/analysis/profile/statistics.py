@@ -6,11 +6,14 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.analysis.profile.associations import MEASURES, correlations
+from artifact_pipelines.analysis.profile.days import gaps_of
+from artifact_pipelines.analysis.profile.engine import TableProfile
+from artifact_pipelines.analysis.profile.missing import missing_together
+from artifact_pipelines.analysis.profile.shape import QUANTILES, shape_of
+from artifact_pipelines.analysis.profile.shown import shown_value
 from artifact_pipelines.analysis.profile.stored_values import value_type
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
-from artifact_pipelines.analysis.profile.engine import TableProfile
-from artifact_pipelines.analysis.profile.shape import shape_of
-from artifact_pipelines.analysis.profile.shown import shown_value
 from artifact_pipelines.tabular.footer import DESCRIPTION
 
 
@@ -80,13 +83,42 @@ STATISTICS: dict[str, Statistic] = {
     "shortest": Statistic(_COUNT, "Length of the shortest text, in characters; of binaries, in bytes"),
     "mean_length": Statistic(_NUMBER, "Mean length, likewise"),
     "longest": Statistic(_COUNT, "Length of the longest text, likewise"),
+    "time_quantiles": Statistic(
+        pl.Struct(dict.fromkeys(QUANTILES, _TEXT)),
+        "Quantiles of dates, moments, times of day and durations, each one of the values, from the row sample",
+    ),
+    "time_histogram": Statistic(
+        _list({"low": _TEXT, "high": _TEXT, "share": _NUMBER}), "Shares of such values in equally wide bins, likewise"
+    ),
+    "day_count": Statistic(
+        _COUNT, "Different days of dates and moments, in UTC; empty with more than 40,000, as are the gaps"
+    ),
+    "missing_days": Statistic(_COUNT, "Days between the first and the last one without a row"),
+    "longest_gap_days": Statistic(_COUNT, "Most days without a row in succession"),
+    "longest_gap_start": Statistic(_TEXT, "First day of the longest gap; of equally long ones, the earliest"),
+    "correlations": Statistic(
+        _list({"column": _TEXT, **dict.fromkeys(MEASURES, _NUMBER)}),
+        "Relation to other columns, from the row sample, on rows where both have a value: `pearson` and `spearman` (-1 "
+        "to 1) of two numbers; `cramers_v` (0 to 1) of two categories, which are booleans and texts with 2 to 256 "
+        "values; `correlation_ratio` (0 to 1) of a number and a category. Ranks are those in the whole column; the "
+        "last two are corrected for chance. Empty beyond the first 64 such columns, and with fewer than 10 rows",
+    ),
+    "missing_together": Statistic(
+        _list({"column": _TEXT, "share": _NUMBER, "correlation": _NUMBER}),
+        "Up to 10 columns that are null in the same rows, from the row sample: the share of this column's nulls in "
+        "which the other one is null too, and the correlation of the nulls (0.1 to 1)",
+    ),
 }
 
 
 def profile_rows(found: TableProfile) -> pa.Table:
     """Return one row for each column of the table, with the columns of `STATISTICS`, each with its meaning."""
-    columns = zip(found.schema, found.columns, found.sample.columns, strict=True)
-    rows = [_row(*column) for column in columns]
+    together = correlations(found.schema, found.sample), missing_together(found.schema, found.sample)
+    columns = zip(found.schema, found.columns, found.sample.columns, *together, strict=True)
+    rows = [
+        {**_row(field, summary, sample), "correlations": correlated, "missing_together": missing}
+        for field, summary, sample, correlated, missing in columns
+    ]
     table = pl.DataFrame(rows, schema={name: each.type for name, each in STATISTICS.items()}).to_arrow()
     described = [field.with_metadata({DESCRIPTION: STATISTICS[field.name].meaning}) for field in table.schema]
     return table.cast(pa.schema(described))
@@ -94,7 +126,7 @@ def profile_rows(found: TableProfile) -> pa.Table:
 
 def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> dict[str, Any]:
     kind = value_type(field.type)
-    known = {
+    known: dict[str, Any] = {
         "column": field.name,
         "type": str(field.type).replace("large_", ""),
         "row_count": summary.rows,
@@ -103,7 +135,8 @@ def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> di
         "maximum": shown_value(summary.high, kind),
     }
     shape = shape_of(summary, sample, kind)
-    return {**known, **_distinct(summary), **_spread(summary, kind), **_lengths(summary), **shape}
+    known |= _distinct(summary) | _spread(summary, kind) | _lengths(summary) | gaps_of(summary.days)
+    return known | shape
 
 
 def _distinct(summary: ColumnSummary) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""Numbers and texts as people read them on a page of Markdown."""
+
+import math
+import re
+from collections.abc import Sequence
+
+_CELL_CHARACTERS = 40
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
+
+
+def rounded(number: float | None) -> str:
+    """Return a number with four digits that matter, or all digits of its integer part."""
+    if number is None:
+        return ""
+    if not math.isfinite(number) or number == 0:
+        return f"{number:g}"
+    digits = math.floor(math.log10(abs(number)))
+    if not -4 <= digits < 15:
+        return f"{number:.3e}"
+    text = f"{number:,.{max(0, 3 - digits)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percentage(share: float) -> str:
+    """Return a share in per cent; only none and all are 0 % and 100 %."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
+def plain_text(value: str | None) -> str:
+    """Return a text that no Markdown changes, on one line."""
+    if not value:
+        return "''"
+    short = value if len(value) <= _CELL_CHARACTERS else value[: _CELL_CHARACTERS - 1] + "…"
+    return _SPECIAL.sub(r"\\\1", " ".join(short.split())) or "' '"
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    """Return a row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"

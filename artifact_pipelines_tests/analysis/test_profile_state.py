@@ -1,0 +1,78 @@
+"""Partial profiles merge in any grouping, and keys repeat."""
+
+import functools
+import pathlib
+import random
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from artifact_pipelines.analysis.interfaces import Table
+from artifact_pipelines.analysis.kinds.profile import Profile
+from artifact_pipelines.analysis.profile.engine import Measure, profile_table
+from artifact_pipelines.analysis.profile.reader import TableFile
+from artifact_pipelines.analysis.profile.state import TableState, merge_states
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    random_numbers = np.random.default_rng(3)
+    frame = pl.DataFrame(
+        {
+            "key": random_numbers.integers(0, 300_000, 400_000),
+            "x": random_numbers.normal(size=400_000),
+            "day": random_numbers.integers(0, 900, 400_000).astype(np.int32),
+            "text": [f"t{number % 5000}" for number in range(400_000)],
+        }
+    ).with_columns(pl.col("day").cast(pl.Date), pl.when(pl.col("x") < 1).then("x").alias("x"))
+    found = tmp_path_factory.mktemp("state") / "table.parquet"
+    pq.write_table(frame.to_arrow(), found, row_group_size=66_000)
+    return found
+
+
+def in_any_grouping(states: list[TableState], chance: random.Random) -> TableState:
+    states = list(states)
+    while len(states) > 1:
+        at = chance.randrange(len(states) - 1)
+        states[at : at + 2] = [merge_states(states[at], states[at + 1])]
+    return states[0]
+
+
+def test_partial_profiles_merge_in_any_grouping_to_the_same_statistics(path: pathlib.Path) -> None:
+    file = TableFile(path)
+    measure = Measure(file.schema, ["key"])
+    states = list(file.map_units(functools.partial(measure.unit, file)))
+    assert len(states) > 5
+    first = in_any_grouping(states, random.Random(0))
+    for seed in (1, 2):
+        other = in_any_grouping(states, random.Random(seed))
+        assert first.sample is not None
+        assert other.sample is not None
+        assert first.sample.rows.equals(other.sample.rows)
+        for one, two in zip((first.rows, first.keys), (other.rows, other.keys), strict=True):
+            assert np.array_equal(one.numbers, two.numbers)
+            assert np.array_equal(one.counts, two.counts)
+        for left, right in zip(first.columns, other.columns, strict=True):
+            assert (left.rows, left.nulls, left.low, left.high) == (right.rows, right.nulls, right.low, right.high)
+            assert left.smallest is not None
+            assert right.smallest is not None
+            assert np.array_equal(left.smallest.counts, right.smallest.counts)
+            if left.moments and right.moments:
+                assert left.moments.mean == pytest.approx(right.moments.mean, rel=1e-12)
+                assert left.moments.squares == pytest.approx(right.moments.squares, rel=1e-12)
+
+
+def test_repeated_keys_and_rows_are_estimated(path: pathlib.Path) -> None:
+    found = profile_table(path, ["key"])
+    frame = pl.read_parquet(path)
+    assert found.repeated(found.keys) == pytest.approx(len(frame) - frame["key"].n_unique(), rel=0.02)
+    assert found.repeated(found.rows) == 0
+
+
+def test_repeated_keys_of_a_small_table_are_counted(tmp_path: pathlib.Path) -> None:
+    pl.DataFrame({"a": [1, 1, 1, 2], "b": ["x", "x", None, "x"], "c": [1, 2, 3, 4]}).write_parquet(tmp_path / "t")
+    with Profile().answer({"t": Table(tmp_path / "t", source={"key": ["a", "b"]})}) as found:
+        assert (found.figures["profile/duplicate_keys"], found.figures["profile/duplicate_rows"]) == (1, 0)
+        assert "1 keys (a, b) repeat another one" in found.page
