@@ -71,12 +71,13 @@ def _infer_schemas_once(patch: pytest.MonkeyPatch) -> None:
     """Dagster derives the schema of a resource's class anew for each of its four copies in each run and tick."""
     infer, known = config.infer_schema_from_config_class, dict[object, dg.Field]()
 
-    def infer_once(model: Any, *arguments: Any, fields_to_omit: Collection[str] = (), **keywords: Any) -> dg.Field:
-        if arguments or keywords:
-            return infer(model, *arguments, fields_to_omit=set(fields_to_omit), **keywords)
+    def infer_once(model: Any, *, fields_to_omit: Collection[str] | None = None, **keywords: Any) -> dg.Field:
+        fields_to_omit = set(fields_to_omit or ())
+        if keywords:
+            return infer(model, fields_to_omit=fields_to_omit, **keywords)
         key = (model, frozenset(fields_to_omit))
         if key not in known:
-            known[key] = infer(model, fields_to_omit=set(fields_to_omit))
+            known[key] = infer(model, fields_to_omit=fields_to_omit)
         return known[key]
 
     for module in (config, resource):

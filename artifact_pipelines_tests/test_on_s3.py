@@ -115,7 +115,7 @@ def test_every_type_is_read_from_s3(factory: ArtifactIOManagerFactory) -> None:
 
     readers = [reader(kind, rows) for kind, rows in _READERS.items()]
     assert dg.materialize([table, *readers], resources={"io_manager": factory}).success
-    assert seen == dict.fromkeys(_READERS, [(1, "x"), (2, "y")])
+    assert seen == {kind: [(1, "x"), (2, "y")] for kind in _READERS}
 
 
 _READER = """

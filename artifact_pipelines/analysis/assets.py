@@ -8,7 +8,15 @@ import dagster as dg
 import pyarrow as pa
 
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
-from artifact_pipelines.analysis.memory import ANSWERED_FROM, noted, noted_again, noted_checks, notes_read, question_of, recall
+from artifact_pipelines.analysis.memory import (
+    ANSWERED_FROM,
+    noted,
+    noted_again,
+    noted_checks,
+    notes_read,
+    question_of,
+    recall,
+)
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart

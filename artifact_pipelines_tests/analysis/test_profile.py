@@ -17,8 +17,8 @@ from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
-from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.analysis.profile.statistics import STATISTICS
+from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.analysis.running import resources

@@ -3,6 +3,8 @@
 import collections
 import secrets
 
+import pytest
+
 from artifact_pipelines.core.types import FileId
 from artifact_pipelines_tests.stress import acts
 from artifact_pipelines_tests.stress.aftermath import Aftermath

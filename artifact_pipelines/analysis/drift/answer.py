@@ -14,8 +14,8 @@ from artifact_pipelines.analysis.drift.table import (
     schema_check,
 )
 from artifact_pipelines.analysis.interfaces import Answer, Table
-from artifact_pipelines.analysis.profile.columns import value_type
 from artifact_pipelines.analysis.profile.engine import TableProfile, profile_table
+from artifact_pipelines.analysis.profile.stored_values import value_type
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import before_after
 from artifact_pipelines.core.check_results import CheckResult

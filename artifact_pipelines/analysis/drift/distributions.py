@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifact_pipelines.analysis.profile.columns import ColumnSummary, is_text_like, physical_values, value_type
 from artifact_pipelines.analysis.profile.engine import TableProfile
-from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.analysis.profile.shape import finite_numbers
 from artifact_pipelines.analysis.profile.shown import shown_kept, shown_value
+from artifact_pipelines.analysis.profile.stored_values import is_text_like, physical_values, value_type
+from artifact_pipelines.analysis.profile.summary import ColumnSummary
+from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.tabular.distances import Shares, WeightedNumbers
 from artifact_pipelines.tabular.number_bins import NumberBins
 
@@ -94,7 +95,7 @@ class Distributions:
 
 def columns_of(found: TableProfile) -> Mapping[str, Column]:
     """Return the columns of a profile by name."""
-    each = zip(found.schema, found.columns, found.sample, strict=True)
+    each = zip(found.schema, found.columns, found.sample.columns, strict=True)
     return {field.name: Column(field.type, summary, sample.combine_chunks()) for field, summary, sample in each}
 
 
