@@ -15,10 +15,14 @@ from pydantic_core import InitErrorDetails
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import DeclaredDataset, IAnalysisKind
 from artifact_pipelines.analysis.registry import AnalysisKind
+from artifact_pipelines.checks.assets import build_checks, build_failing_rows
+from artifact_pipelines.checks.declared import check_declared
+from artifact_pipelines.checks.interfaces import ICheckKind
+from artifact_pipelines.checks.registry import CheckKind
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
-from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
+from artifact_pipelines.datasets.assets import NO_BAD_ROWS, build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_folders import LandingFolders, folder_source
@@ -40,7 +44,8 @@ from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
-from artifact_pipelines.declarations import checked_by
+from artifact_pipelines.declarations import Declaration, checked_by
+from artifact_pipelines.io_manager.asked_outputs import AFTER_CHECKS, PUBLISH_METADATA_KEY
 from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.fields.excluding import with_excluded_designs
@@ -158,6 +163,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     )
     samples: Mapping[_Name, SamplingDesign] = pydantic.Field(default={}, description="Samples of the table, by name.")
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
+    checks: Mapping[_Name, CheckKind] = pydantic.Field(
+        default={}, description="Checks of the table, by name: they watch it, after the contract has let a file in."
+    )
     schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
         default=None, description="Cron schedule, in UTC, that materializes the whole dataset."
     )
@@ -202,8 +210,20 @@ class DatasetPipeline(dg.Component, dg.Model):
         if {"name", "columns", "samples", "on_schema_change"} <= info.data.keys() and "{{" not in str(info.data):
             dataset = _declared_dataset(info.data)
             for name, each in analyses.items():
-                _check_analysis(name, each, dataset)
+                _refuse_at(name, each, functools.partial(each.check, dataset))
         return analyses
+
+    @pydantic.field_validator("checks")
+    @classmethod
+    def _check_checks(cls, checks: Mapping[str, ICheckKind], info: pydantic.ValidationInfo) -> Mapping[str, ICheckKind]:
+        """Refuse checks that can never be made, each at its name."""
+        if {"name", "columns", "samples", "on_schema_change"} <= info.data.keys() and "{{" not in str(info.data):
+            dataset = _declared_dataset(info.data)
+            for name, each in checks.items():
+                if name == NO_BAD_ROWS:
+                    raise ValueError(f"`{name}` is the name of another check of the table: choose another one")
+                _refuse_at(name, each, functools.partial(check_declared, name, each, dataset.name, dataset.columns))
+        return checks
 
     @pydantic.field_validator("file_column")
     @classmethod
@@ -305,6 +325,8 @@ class DatasetPipeline(dg.Component, dg.Model):
         table = build_table_asset(
             self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
         )
+        if any(each.blocking for each in self.checks.values()):
+            table = table.map_asset_specs(self._published_after_checks)
         ingested, read, by = [raw, table], shared, None
         if column is not None:
             by, partitions = build_column_partitions(self.name, self.description, column, self.key, is_union, shared)
@@ -324,8 +346,13 @@ class DatasetPipeline(dg.Component, dg.Model):
         )
         quarantine, is_empty, replay = build_quarantine(self.name, self.owners, self.tags)
         return dg.Definitions(
-            assets=[*(asset.map_asset_specs(self._with_retention) for asset in assets), *specs, quarantine],
-            asset_checks=[is_empty],
+            assets=[
+                *(asset.map_asset_specs(self._with_retention) for asset in assets),
+                *specs,
+                quarantine,
+                *build_failing_rows(self.name, self.checks, self._shared_by_specs(shared)),
+            ],
+            asset_checks=[is_empty, *([self._build_checks(shared)] if self.checks else [])],
             sensors=[
                 build_landing_sensor(self.name, source, ingested, landing, is_union, keys, seen_as),
                 build_retry_sensor(self.name, assets),
@@ -333,6 +360,14 @@ class DatasetPipeline(dg.Component, dg.Model):
             jobs=[job, replay],
             schedules=[self._schedule(job)] if self.schedule else [],
         )
+
+    def _build_checks(self, shared: Mapping[str, Any]) -> dg.AssetChecksDefinition:
+        partitions, retention = shared.get("partitions_def"), self.retention.model_dump(exclude_none=True)
+        return build_checks(self.name, self.checks, partitions, shared["retry_policy"], retention)
+
+    def _shared_by_specs(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+        own = {"group_name": self.name, "owners": list(self.owners), "tags": dict(self.tags)}
+        return {**own, "partitions_def": shared.get("partitions_def")}
 
     def _partitions_def(self, partitions: NamePartitions) -> dg.PartitionsDefinition[Any]:
         # With the present day and month: their files come before they have ended.
@@ -344,6 +379,10 @@ class DatasetPipeline(dg.Component, dg.Model):
         if partitions == "by_file":
             return dg.DynamicPartitionsDefinition(name=self.name)
         return dg.StaticPartitionsDefinition(list(partitions.static))
+
+    def _published_after_checks(self, spec: dg.AssetSpec) -> dg.AssetSpec:
+        is_table = spec.key == dg.AssetKey([self.name, "table"])
+        return spec.merge_attributes(metadata={PUBLISH_METADATA_KEY: AFTER_CHECKS}) if is_table else spec
 
     def _with_retention(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         retention = self.retention.model_dump(exclude_none=True)
@@ -367,14 +406,15 @@ def _declared_dataset(fields: Mapping[str, Any]) -> DeclaredDataset:
     return DeclaredDataset(fields["name"], columns, list(fields["samples"]))
 
 
-def _check_analysis(name: str, analysis: IAnalysisKind, dataset: DeclaredDataset) -> None:
+def _refuse_at(name: str, entry: Declaration, check: Callable[[], None]) -> None:
+    """Make a check of an entry of a YAML file, and report its error at the name of the entry."""
     try:
-        if "{{" not in str(analysis):
-            analysis.check(dataset)
+        if "{{" not in str(entry):
+            check()
     except UsageError as error:
         # A built-in error type: Dagster adds file and line to no other.
-        found = InitErrorDetails(type="value_error", loc=(name,), input=analysis, ctx={"error": ValueError(str(error))})
-        raise pydantic.ValidationError.from_exception_data("analyses", [found]) from error
+        found = InitErrorDetails(type="value_error", loc=(name,), input=entry, ctx={"error": ValueError(str(error))})
+        raise pydantic.ValidationError.from_exception_data(entry.tag(), [found]) from error
 
 
 def _as_it_is(zone: ILandingZone) -> ILandingZone:

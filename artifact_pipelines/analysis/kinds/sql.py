@@ -12,7 +12,7 @@ import pydantic
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import DeclaredDataset, Table
 from artifact_pipelines.analysis.questions.limited import ILimitedQuestion
-from artifact_pipelines.analysis.questions.parsed_query import ParsedQuery, check_columns_of, parse_query
+from artifact_pipelines.tabular.parsed_query import ParsedQuery, check_columns_of, parse_query
 
 _Query = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z](_?[a-z0-9])*_?$", max_length=63)]

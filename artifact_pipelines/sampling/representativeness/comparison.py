@@ -173,10 +173,11 @@ def _compared(frame: pl.Series, drawn: pl.Series, kind: pl.DataType, weights: We
     shares = np.bincount(joined, expected).astype(np.float64)
     differences = np.bincount(joined, found - expected).astype(np.float64)
     variances = weights.variances(joined[of_sample], shares) + shares * (1 - shares) * missed
+    noise = np.sqrt((weights.variances(of_sample, expected) + expected * (1 - expected) * missed) / (2 * math.pi))
     return ColumnDistance(
         column=frame.name,
         distance=total_variation(expected, found),
-        noise=float(np.sqrt(variances / (2 * math.pi)).sum()),
+        noise=float(noise.sum()),
         chance=_chance(differences, shares, variances),
         category=labels[most],
         in_frame=float(expected[most]),

@@ -1,0 +1,161 @@
+"""The checks of a dataset in Dagster, and the assets of the rows that broke them."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.checks.interfaces import CheckedTable, ICheckKind
+from artifact_pipelines.checks.running import MOST_ROWS, run_checks
+from artifact_pipelines.core.retention import RetentionPolicy, VersionName
+from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.io_manager.check_results import reported
+from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.io_manager.stored_beside import store_beside
+from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.local_paths import verified_path
+from artifact_pipelines.tabular.footer import format_cell
+
+_MOST_SHOWN = 10
+_EVERY_HOUR = "0 * * * *"
+
+
+def build_checks(
+    dataset: str,
+    checks: Mapping[str, ICheckKind],
+    partitions: dg.PartitionsDefinition[Any] | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    retention: Mapping[str, Any] | None = None,
+) -> dg.AssetChecksDefinition:
+    """Return the checks of a dataset's table, in one step, any of which can be made alone.
+
+    It requires `artifact_store`.
+
+    Args:
+        checks: By name; at least one.
+        partitions: Those of the table.
+        retention: Retention policy of the rows that break a check.
+    """
+    key = dg.AssetKey([dataset, "table"])
+    policy = RetentionPolicy.from_mapping(retention) if retention else None
+
+    @dg.multi_asset_check(
+        name=f"{dataset}__checks",
+        specs=[_spec(key, name, each, partitions) for name, each in checks.items()],
+        ins={"table": dg.AssetIn(key)},
+        can_subset=True,
+        required_resource_keys={"artifact_store"},
+        retry_policy=retry_policy,
+    )
+    def check(context: dg.AssetCheckExecutionContext, table: Artifact) -> Iterator[dg.AssetCheckResult]:
+        store: ArtifactStore = context.resources.artifact_store
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        with failures_explained(), ExitStack() as stack:
+            catalog, backend = stack.enter_context(store.open())
+            producer = ArtifactProducer(catalog.files, backend)
+            asked = {name: each for name, each in checks.items() if name in wanted}
+            found = {key.to_user_string(): table, **_others(context, catalog, producer, asked)}
+            files = {name: stack.enter_context(verified_path(each)) for name, each in found.items()}
+            paths = {name: file.path for name, file in files.items()}
+            checked = CheckedTable(dataset, table.materialization.created_at if table.materialization else None)
+            findings = list(run_checks(paths[key.to_user_string()], checked, asked, paths))
+            for file in files.values():
+                file.check()
+            step = context.get_step_execution_context()
+            for finding in findings:
+                metadata = dict[str, Any]()
+                if finding.rows is not None:
+                    kept = failing_rows_key(dataset, finding.result.name)
+                    stored, event = store_beside(step, catalog, producer, kept, finding.rows, policy)
+                    context.op_execution_context.log_event(event)
+                    metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
+                result = reported(finding.result, key)
+                yield result._replace(metadata={**result.metadata, **metadata})
+
+    return check
+
+
+def failing_rows_key(dataset: str, check: str) -> dg.AssetKey:
+    """Return the key of the asset with the rows that broke a check."""
+    return dg.AssetKey([dataset, "failing_rows", check])
+
+
+def build_failing_rows(
+    dataset: str, checks: Mapping[str, ICheckKind], attributes: Mapping[str, Any]
+) -> Sequence[dg.AssetSpec]:
+    """Return the assets of the rows that broke each check.
+
+    Args:
+        attributes: Further arguments of `dg.AssetSpec`, such as the group.
+    """
+    return [
+        dg.AssetSpec(
+            failing_rows_key(dataset, name),
+            deps=[dg.AssetKey([dataset, "table"])],
+            description=(
+                f"Up to {MOST_ROWS:,} rows of {dataset} that broke the check `{name}` when it last failed.\n\n"
+                f"{each.promise()}"
+            ),
+            kinds={"parquet"},
+            **attributes,
+        )
+        for name, each in checks.items()
+    ]
+
+
+def _spec(
+    table: dg.AssetKey, name: str, check: ICheckKind, partitions: dg.PartitionsDefinition[Any] | None
+) -> dg.AssetCheckSpec:
+    is_hourly = check.RUNS_HOURLY and partitions is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # of partitions; the pinned version protects from changes
+        return dg.AssetCheckSpec(
+            name,
+            asset=table,
+            description=check.promise(),
+            additional_deps=[
+                dg.AssetKey(key.split("/")) for key in sorted({*check.inputs().values()} - {table.to_user_string()})
+            ],
+            blocking=check.blocking,
+            automation_condition=_every_hour() if is_hourly else None,
+            partitions_def=partitions,
+        )
+
+
+def _every_hour() -> Any:  # the types of Dagster do not know that a condition of assets is one of checks, too
+    when = dg.AutomationCondition
+    return when.cron_tick_passed(_EVERY_HOUR) & ~when.any_deps_missing() & ~when.in_progress()
+
+
+def _others(
+    context: dg.AssetCheckExecutionContext,
+    catalog: Catalog,
+    producer: ArtifactProducer,
+    checks: Mapping[str, ICheckKind],
+) -> Mapping[str, Artifact]:
+    """Return the other tables that checks read, by asset key, noted as inputs; those that hold nothing are left out."""
+    keys = sorted({key for each in checks.values() for key in each.inputs().values()})
+    found = {key: catalog.materializations.find(key, [None], run_id=context.run.run_id).get(None) for key in keys}
+    made = {key: each for key, each in found.items() if each is not None}
+    StepInputs(catalog.identity).add(context.get_step_execution_context(), map(LoadedInput.of, made.values()))
+    return {key: producer.artifact(each.file, each) for key, each in made.items()}
+
+
+def _shown(rows: pa.Table, stored: VersionName) -> dict[str, Any]:
+    """Return the first breaking rows, and where the others are."""
+    first = rows.slice(0, _MOST_SHOWN)
+    records = [
+        dg.TableRecord({name: format_cell(first[name][place]) for name in first.column_names})
+        for place in range(first.num_rows)
+    ]
+    return {
+        "artifact/failing_rows": dg.MetadataValue.text(f"{stored}, {rows.num_rows:,} rows"),
+        "artifact/first_failing_rows": dg.MetadataValue.table(records),
+    }

@@ -1,0 +1,1 @@
+"""Kinds of check, each a class in a module of its own."""

@@ -1,0 +1,112 @@
+"""Checks of a dataset in Dagster: a failed blocking one keeps the last good version current."""
+
+import pathlib
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pydantic
+import pytest
+
+from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import Publication
+from artifact_pipelines.definitions import build_definitions
+
+DECLARED: dict[str, Any] = {
+    "name": "shops",
+    "description": "Shops.",
+    "source": "shops*.csv",
+    "files": "latest",
+    "owners": ["team:a"],
+    "checks": {
+        "has_name": {"kind": "not_null", "columns": "name", "severity": "warn"},
+        "positive": {"kind": "range", "column": "sales", "min": 0, "blocking": True},
+        "known": {"kind": "foreign_key", "columns": "name", "to": "places"},
+        "fresh": {"kind": "freshness", "within": "36h"},
+    },
+    "analyses": {"profile": {"kind": "profile"}},
+}
+
+
+def shops(**fields: Any) -> DatasetPipeline:
+    return DatasetPipeline.model_validate({**DECLARED, **fields})
+
+
+def test_failed_blocking_check_keeps_the_last_good_version(settings: Settings) -> None:
+    landing = pathlib.Path(settings.landing_url.removeprefix("file://"))
+    landing.mkdir(exist_ok=True)
+
+    @dg.asset(key=["places", "table"], io_manager_key="artifact_io_manager")
+    def places() -> pl.DataFrame:
+        return pl.DataFrame({"name": ["Rome", "Oslo"]})
+
+    datasets = dg.Definitions.merge(shops().definitions(), dg.Definitions(assets=[places]))
+    definitions = build_definitions(datasets, settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        whole = definitions.resolve_implicit_global_asset_job_def()
+        assert whole.execute_in_process(instance=instance, asset_selection=[places.key]).success
+        job = definitions.resolve_job_def("shops_pipeline")
+        found = []
+        for number, rows in enumerate(["Rome,5\n,6", "Rome,5\nOslo,-6\nBern,7", "Oslo,1"]):
+            (landing / f"shops{number}.csv").write_text(f"name,sales\n{rows}\n")
+            made = job.execute_in_process(instance=instance, raise_on_error=False)
+            found.append({each.check_name: each for each in made.get_asset_check_evaluations()})
+            assert made.success == (number != 1)
+            with open_store() as store:
+                current = store.load("shops/table", pl.DataFrame)
+                assert current["sales"].to_list() == [[5, 6], [5, 6], [1]][number]
+    passed = [{name: each.passed for name, each in of_run.items()} for of_run in found]
+    assert passed[0] == {"has_name": False, "positive": True, "known": True, "fresh": True}
+    assert passed[1] == {"has_name": True, "positive": False, "known": False, "fresh": True}
+    assert all(passed[2].values())
+    assert found[0]["has_name"].severity == dg.AssetCheckSeverity.WARN
+    failed = found[1]["positive"]
+    assert failed.metadata["breaking_rows"].value == 1
+    assert failed.metadata["artifact/failing_rows"].value == "shops/failing_rows/positive version 1, 1 rows"
+    with open_store() as store:
+        assert store.load("shops/failing_rows/positive", pl.DataFrame).rows() == [("Oslo", -6)]
+        assert store.load("shops/failing_rows/known", pl.DataFrame).rows() == [("Bern", 7)]
+        rejected = [made for made in store.history("shops/table") if made.publication == Publication.REJECTED]
+        assert [made.publication_reason for made in rejected] == ["failed check positive"]
+
+
+def test_checks_are_those_of_the_table_and_time_alone_runs_only_freshness() -> None:
+    definitions = shops().definitions()
+    [checks] = [each for each in definitions.asset_checks or () if "fresh" in {key.name for key in each.check_keys}]
+    specs = {spec.name: spec for spec in checks.check_specs}
+    assert {spec.asset_key.to_user_string() for spec in specs.values()} == {"shops/table"}
+    assert [name for name, spec in specs.items() if spec.automation_condition] == ["fresh"]
+    assert [name for name, spec in specs.items() if spec.blocking] == ["positive"]
+    assert specs["known"].description == "Each `name` stands in dataset places as `name`."
+
+
+def test_dataset_without_blocking_checks_publishes_at_once() -> None:
+    definitions = shops(checks={"has_name": {"kind": "not_null", "columns": "name"}}).definitions()
+    assets = [each for each in definitions.assets or () if isinstance(each, dg.AssetsDefinition)]
+    assert not any("artifact/publish" in spec.metadata for asset in assets for spec in asset.specs)
+
+
+@pytest.mark.parametrize(
+    ("checks", "place", "message"),
+    [
+        ({"it": {"kind": "magic"}}, ("checks", "it", "kind"), "Input should be 'not_null'"),
+        ({"it": {"kind": "not_null", "columns": "nmae"}}, ("checks", "it"), "nmae"),
+        ({"no_bad_rows": {"kind": "row_count", "min": 1}}, ("checks",), "is the name of another check"),
+    ],
+    ids=str,
+)
+def test_wrong_checks_are_refused_at_their_place(checks: Any, place: tuple[str, ...], message: str) -> None:
+    columns = {"name": "VARCHAR", "sales": "BIGINT"}
+    with pytest.raises(pydantic.ValidationError) as raised:
+        shops(checks=checks, columns=columns, on_schema_change="declared")
+    [error] = raised.value.errors()
+    assert error["loc"] == place
+    assert message in error["msg"]
+
+
+def test_partitions_are_checked_one_by_one() -> None:
+    partitioned = shops(files="latest", source="shops_{partition}.csv", partitions="daily")
+    [checks] = [each for each in partitioned.definitions().asset_checks or () if len(list(each.check_keys)) > 1]
+    assert {type(spec.partitions_def) for spec in checks.check_specs} == {dg.DailyPartitionsDefinition}
+    assert not any(spec.automation_condition for spec in checks.check_specs)
