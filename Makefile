@@ -56,6 +56,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools (
 	@$(BIN)/python -m bench.drop_to_green
 	@$(BIN)/python -m bench.ingest
 	@$(BIN)/python -m bench.sampling
+	@$(BIN)/python -m bench.profile
 	@$(BIN)/python -m bench.answers
 
 .PHONY: house
