@@ -279,7 +279,7 @@ def build_table_asset(
             files = UnionFiles(catalog, producer, dataset, made, name, rules, *how)
             with files.open(expected) as (opened, listed):
                 note_inputs(context, catalog, files.inputs(listed))
-                made_after = {MADE_AFTER_METADATA_KEY: files.current.materialization_id if files.current else 0}
+                made_after = {MADE_AFTER_METADATA_KEY: str(files.current.materialization_id if files.current else 0)}
                 seen = {**noted, "files": listed}
                 yield from _outputs(opened, expected, seen, context, dg.AssetKey(key), progress, made_after)
 

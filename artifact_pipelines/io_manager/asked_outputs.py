@@ -34,11 +34,12 @@ PUBLISH_METADATA_KEY = "artifact/publish"
 """Asset metadata: `after_checks` lets outputs become current only after the blocking checks have passed."""
 
 SOURCE_METADATA_KEY = "artifact/source"
-MADE_AFTER_METADATA_KEY = "artifact/made_after"
-"""Metadata of an output: see `MaterializationFacts.made_after`."""
 """Metadata of an output: a mapping about its source, recorded with the version in the catalog."""
 QUESTION_METADATA_KEY = "artifact/question"
 """Metadata of an output: digest of the question that it answers, by which the catalog finds it again."""
+
+MADE_AFTER_METADATA_KEY = "artifact/made_after"
+"""Metadata of an output: see `MaterializationFacts.made_after`; as text, for Dagster plots each number over time."""
 
 AFTER_CHECKS = "after_checks"
 
@@ -135,7 +136,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         publish_after=_required_checks(key, metadata, step),
         code_version=spec.code_version if spec else None,
         source=plain_value(context.output_metadata.get(SOURCE_METADATA_KEY)) or {},
-        made_after=plain_value(context.output_metadata.get(MADE_AFTER_METADATA_KEY)),
+        made_after=_number(context.output_metadata.get(MADE_AFTER_METADATA_KEY)),
         question=plain_value(context.output_metadata.get(QUESTION_METADATA_KEY)),
         run_id=None if context.run_id == RUN_ID_PLACEHOLDER else context.run_id,
         step_key=known(lambda: context.step_key),
@@ -199,3 +200,8 @@ def _mapped(
         definition.subset_with_partition_keys([partition]), definition, upstream, dynamic_partitions_store=instance
     )
     return map(str, found.partitions_subset.get_partition_keys())  # keys of several dimensions are a kind of text
+
+
+def _number(numeral: Any) -> int | None:
+    """Return the number that metadata hold as text, for Dagster plots each number over time."""
+    return None if numeral is None else int(plain_value(numeral))

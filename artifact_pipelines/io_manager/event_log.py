@@ -66,7 +66,8 @@ def find_event_of_run(instance: dg.DagsterInstance, made: Materialization) -> dg
 def is_report_of(event: dg.EventLogRecord, made: Materialization) -> bool:
     """True if an event of its asset and partition reports the content of a materialization."""
     metadata = event.asset_materialization.metadata if event.asset_materialization else {}
-    return all(metadata.get(key) == value for key, value in identity_metadata(made).items())
+    shown = {name: str(value.value) for name, value in metadata.items()}  # older events have a file ID as a number
+    return all(shown.get(name) == value.value for name, value in identity_metadata(made).items())
 
 
 def data_version_of(event: dg.EventLogRecord | None) -> str | None:

@@ -41,7 +41,7 @@ def materialization_metadata(
     sizes = {file.file_id: file.size_bytes for file in recorded.files}
     metadata: Metadata = {
         **identity_metadata(recorded),
-        "artifact/version": dg.MetadataValue.int(recorded.version),
+        "artifact/version": numeral(recorded.version),
         "artifact/size_bytes": dg.MetadataValue.int(sum(sizes.values())),
         "artifact/bytes_added": dg.MetadataValue.int(recorded.bytes_added),
         "artifact/duplicate": dg.MetadataValue.bool(is_duplicate),
@@ -63,11 +63,16 @@ def materialization_metadata(
     return metadata
 
 
+def numeral(number: int) -> dg.MetadataValue[Any]:
+    """Return a number that names or numbers something, as text: Dagster plots each number over time."""
+    return dg.MetadataValue.text(str(number))
+
+
 def identity_metadata(made: Materialization) -> Metadata:
     """Return the metadata by which a report of a materialization is recognized: its files and their type."""
     container = Container.of(made.metadata)
     if container is None:
-        key, file_ids = "artifact/file_id", dg.MetadataValue.int(made.file.file_id)
+        key, file_ids = "artifact/file_id", numeral(made.file.file_id)
         return {key: file_ids, "artifact/file_type": dg.MetadataValue.text(made.file.file_type)}
     listed = dg.MetadataValue.text(", ".join(str(file.file_id) for file in made.files))
     return {"artifact/file_ids": listed, "artifact/file_type": dg.MetadataValue.text(container.kind)}
@@ -104,7 +109,7 @@ def _members_metadata(container: Container, files: Sequence[FileInfo], facts: Ma
     ]
     metadata: Metadata = {"artifact/members": table_metadata(rows[:_MEMBERS_SHOWN], _NAME_CHARACTERS)}
     if len(rows) > _MEMBERS_SHOWN:
-        metadata["artifact/more_members"] = dg.MetadataValue.int(len(rows) - _MEMBERS_SHOWN)
+        metadata["artifact/more_members"] = numeral(len(rows) - _MEMBERS_SHOWN)
     for name in container.names[:_MEMBERS_PREVIEWED]:
         if "preview" in facts[name]:
             metadata[f"artifact/preview/{name[:_NAME_CHARACTERS]}"] = _preview(facts[name]["preview"])
@@ -122,7 +127,7 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> Metadata:
     ]
     metadata: Metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
     if len(once) > _INPUTS_SHOWN:
-        metadata["artifact/more_inputs"] = dg.MetadataValue.int(len(once) - _INPUTS_SHOWN)
+        metadata["artifact/more_inputs"] = numeral(len(once) - _INPUTS_SHOWN)
     return metadata
 
 

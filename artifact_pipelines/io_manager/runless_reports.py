@@ -21,7 +21,7 @@ from artifact_pipelines.io_manager.event_log import (
     key_of,
 )
 from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
-from artifact_pipelines.io_manager.metadata import Metadata, identity_metadata, materialization_metadata
+from artifact_pipelines.io_manager.metadata import Metadata, identity_metadata, materialization_metadata, numeral
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
     facts = {} if now.row_count is None else {"row_count": now.row_count}
     metadata = {
         **materialization_metadata(now, uri, facts, is_duplicate=True),
-        "artifact/rolled_back_to": dg.MetadataValue.int(now.version),
+        "artifact/rolled_back_to": numeral(now.version),
     }
     _repeat_report(instance, now, source, None, metadata)
     return True
@@ -110,7 +110,7 @@ def report_current(
     """
     metadata = {
         **identity_metadata(current),
-        "artifact/version": dg.MetadataValue.int(current.version),
+        "artifact/version": numeral(current.version),
     }
     _repeat_report(instance, current, current, message, metadata)
     reported = find_latest(instance, current)

@@ -53,7 +53,7 @@ def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactSt
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.data_version),
         metadata={
-            "artifact/file_id": made.file.file_id,
+            "artifact/file_id": str(made.file.file_id),
             "artifact/size_bytes": made.file.size_bytes,
             "artifact/rows": dict(made.metadata["rows"]),
             "dagster/row_count": made.row_count,

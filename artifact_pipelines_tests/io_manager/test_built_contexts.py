@@ -27,7 +27,7 @@ def test_output_context_with_an_asset_key_stores_a_version(ours: ArtifactIOManag
     ours.handle_output(context, [1])
     made = own_catalog.materializations.current("a")
     assert (made.version, made.run_id, made.step_key, made.code_version) == (1, None, None, None)
-    assert context.get_logged_metadata()["artifact/version"].value == 1
+    assert context.get_logged_metadata()["artifact/version"].value == "1"
 
 
 def test_input_context_with_an_asset_key_loads_the_current_version(ours: ArtifactIOManager) -> None:

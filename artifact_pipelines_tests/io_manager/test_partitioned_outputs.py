@@ -70,7 +70,7 @@ def test_every_partition_has_its_own_file_materialization_and_metadata(
     for number, key in enumerate(KEYS, 1):
         made = catalog.materializations.current("daily", key)
         assert (made.row_count, made.run_id) == (number, result.run_id)
-        assert events[key]["artifact/file_id"].value == made.file.file_id
+        assert events[key]["artifact/file_id"].value == str(made.file.file_id)
         assert events[key]["dagster/partition_row_count"].value == number
         assert io_manager.artifact(made.file).info.reference_count == 1
     assert len({metadata["artifact/file_id"].value for metadata in events.values()}) == len(KEYS)

@@ -259,7 +259,7 @@ def test_rejection_reports_the_last_good_version_to_dagster(
     assert event.asset_materialization.metadata["artifact/publication"].value == (
         "Version 2 is rejected: failed check positive. Version 1 stays current."
     )
-    assert event.asset_materialization.metadata["artifact/version"].value == 1
+    assert event.asset_materialization.metadata["artifact/version"].value == "1"
     assert event.asset_materialization.metadata["artifact/bytes_added"].value == 0
 
 
@@ -344,7 +344,7 @@ def test_older_candidate_that_passes_after_a_newer_rejection_is_reported(
     assert current(catalog, "size").version == 2
     [reported] = instance.fetch_materializations(dg.AssetKey("size"), limit=1).records
     assert reported.asset_materialization is not None
-    assert reported.asset_materialization.metadata["artifact/version"].value == 2
+    assert reported.asset_materialization.metadata["artifact/version"].value == "2"
     for name in ("fine", "slow"):
         check = dg.AssetCheckKey(dg.AssetKey("size"), name)
         [record] = instance.event_log_storage.get_asset_check_execution_history(check, 1)

@@ -105,7 +105,7 @@ def test_failing_backfill_leaves_the_last_good_version_of_each_partition(
         which = dg.AssetRecordsFilter(asset_key=dg.AssetKey("sales"), asset_partitions=[key])
         [reported] = instance.fetch_materializations(which, limit=1).records
         assert reported.asset_materialization is not None
-        assert reported.asset_materialization.metadata["artifact/version"].value == 1
+        assert reported.asset_materialization.metadata["artifact/version"].value == "1"
 
 
 @of_partitions

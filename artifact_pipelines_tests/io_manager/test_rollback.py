@@ -15,6 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import CATALOG_URL
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
+from artifact_pipelines.io_manager.metadata import numeral
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.project import NO_LOGS
@@ -145,8 +146,8 @@ def test_rollback_reports_the_old_data_version_and_metadata(project: Project) ->
     assert reported.partition == project.partition
     now = project.catalog.materializations.current("a", project.partition)
     assert (reported.tags or {})["dagster/data_version"] == now.data_version
-    assert reported.metadata["artifact/rolled_back_to"].value == reported.metadata["artifact/version"].value == 1
-    assert reported.metadata["artifact/file_id"].value == now.file.file_id == first.metadata["artifact/file_id"].value
+    assert reported.metadata["artifact/rolled_back_to"].value == reported.metadata["artifact/version"].value == "1"
+    assert reported.metadata["artifact/file_id"] == first.metadata["artifact/file_id"] == numeral(now.file.file_id)
     assert reported.metadata["artifact/preview"] == first.metadata["artifact/preview"]
     assert reported.metadata["artifact/bytes_added"].value == 0
 
@@ -166,7 +167,7 @@ def test_rollback_of_a_deleted_run_reports_the_catalogs_data_version(project: Pr
     project.roll_back(1)
     now = project.catalog.materializations.current("a", project.partition)
     assert project.reported().tags == {"dagster/data_version": now.data_version}
-    assert project.reported().metadata["artifact/rolled_back_to"].value == 1
+    assert project.reported().metadata["artifact/rolled_back_to"].value == "1"
 
 
 def test_rollback_ignores_events_of_other_partitions(project: Project) -> None:
@@ -242,7 +243,7 @@ def test_run_that_makes_withdrawn_content_again_leaves_the_older_version_current
     project.requested()
     assert project.make("two", "a", "b").output_for_node("b") == "ONE", "a step of the same run reads what is current"
     said = project.reported().metadata
-    assert (said["artifact/version"].value, said["artifact/file_id"].value) == (1, 1)
+    assert (said["artifact/version"].value, said["artifact/file_id"].value) == ("1", "1")
     assert "made the content of version 2 again" in str(said["artifact/withdrawn"].value)
     assert "which a rollback has withdrawn" in capsys.readouterr().err
     assert project.requested() == []

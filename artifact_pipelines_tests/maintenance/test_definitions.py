@@ -104,7 +104,7 @@ def test_job_makes_an_older_version_current_and_reports_it(project: Project) -> 
     event = project.instance.get_latest_materialization_event(dg.AssetKey("runs"))
     assert event is not None
     assert event.asset_materialization is not None
-    assert event.asset_materialization.metadata["artifact/rolled_back_to"].value == 1
+    assert event.asset_materialization.metadata["artifact/rolled_back_to"].value == "1"
 
 
 def test_declared_retention_policy_is_recorded(project: Project) -> None:
