@@ -21,7 +21,7 @@ from artifact_pipelines.tabular.bounded_batches import answer_reader
 from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 from artifact_pipelines.tabular.footer import format_cell
-from artifact_pipelines.tabular.locked_duckdb import QueryThread, locked_duckdb, only_select, quoted
+from artifact_pipelines.tabular.locked_duckdb import QueryThread, locked_duckdb, only_select, quoted, select_files
 
 MOST_ROWS = 1000
 """Breaking rows that are kept of a check."""
@@ -59,7 +59,7 @@ def run_checks(
     columns = pq.read_schema(path).names
     check_duckdb_names(columns)
     with locked_duckdb([path, *others.values()]) as connection, QueryThread(connection, _TIME_LIMIT_S) as thread:
-        thread.call(lambda: connection.read_parquet(str(path)).create_view(table.name))
+        thread.call(lambda: connection.sql(select_files([path])).create_view(table.name))
         runner = _Runner(connection, thread, table, columns)
         known = runner.count_rows_alone(checks)
         for name, check in checks.items():
@@ -131,7 +131,7 @@ class _Runner:
             self._call(functools.partial(self._show, shown, others[key]))
 
     def _show(self, name: str, path: pathlib.Path) -> None:
-        self._connection.read_parquet(str(path)).create_view(name)
+        self._connection.sql(select_files([path])).create_view(name)
 
     def _count(self, query: str) -> int:
         counting = f"SELECT count(*) FROM (\n{query}\n)"  # noqa: S608 - it is the user's, and locked in

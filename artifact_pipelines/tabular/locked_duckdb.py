@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Self, TypeVar
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.core.scratch import scratch_folder
@@ -60,12 +61,30 @@ def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: pathlib.
     Raises:
         DuckDBNamesError: DuckDB would rename columns.
     """
-    check_duckdb_names(pq.read_schema(path).names)
     *schema, _ = parts = [quoted(part) for part in name.split(".")]
     for each in schema:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {each}")
-    relation = f"SELECT * FROM read_parquet({_literal(path)})"  # noqa: S608 - a literal
-    connection.execute(f"CREATE VIEW {'.'.join(parts)} AS {relation}")
+    connection.execute(f"CREATE VIEW {'.'.join(parts)} AS {select_files([path])}")
+
+
+def select_files(paths: Sequence[pathlib.Path]) -> str:
+    """Return SQL for all rows of Parquet files, which are one table.
+
+    DuckDB leaves out rows by the minimum and maximum of a row group, which by the format of Parquet know no NaN: it
+    would lose NaN rows from `x > 1`. So columns of floats are shown through an expression that it does not see through.
+
+    Raises:
+        DuckDBNamesError: DuckDB would rename columns.
+    """
+    floats = dict[str, None]()
+    for path in paths:
+        schema = pq.read_schema(path)
+        check_duckdb_names(schema.names)
+        floats |= dict.fromkeys(field.name for field in schema if pa.types.is_floating(field.type))
+    shown = [f"CASE WHEN {quoted(name)} IS NOT NULL THEN {quoted(name)} END AS {quoted(name)}" for name in floats]
+    replace = f" REPLACE ({', '.join(shown)})" if shown else ""
+    files = f"[{', '.join(map(_literal, paths))}]"
+    return f"SELECT *{replace} FROM read_parquet({files}, union_by_name = true)"  # noqa: S608 - literals
 
 
 def quoted(name: str) -> str:

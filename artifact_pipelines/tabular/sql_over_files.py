@@ -8,12 +8,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.bounded_batches import answer_reader
-from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import QueryError
-from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
+from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select, quoted, select_files
 
 Files = Mapping[str, Sequence[pathlib.Path]]
 
@@ -37,10 +35,7 @@ def sql_over_files(
         files = {name: find(name) for name in _tables_of(parser, query)}
     with locked_duckdb([path for paths in files.values() for path in paths]) as connection, _explained(query, files):
         for name, paths in files.items():
-            for path in paths:
-                check_duckdb_names(pq.read_schema(path).names)
-            listed = [str(path) for path in paths]
-            connection.read_parquet(listed, union_by_name=True).create_view(name)
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {select_files(paths)}")
         reader = answer_reader(connection.sql(query, params=dict(parameters) or None))
         yield pa.RecordBatchReader.from_batches(reader.schema, _batches(query, files, reader))
 

@@ -1,10 +1,11 @@
 import pathlib
 
 import duckdb
+import polars as pl
 import pytest
 
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
-from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select
+from artifact_pipelines.tabular.locked_duckdb import create_view, locked_duckdb, only_select
 
 
 @pytest.fixture
@@ -103,3 +104,19 @@ def test_one_select_is_accepted(sql: str) -> None:
 def test_other_statements_are_refused_by_kind(sql: str, kind: str) -> None:
     with locked_duckdb([]) as connection, pytest.raises(UnsafeQueryError, match=f"it is {kind}, not one SELECT"):
         only_select(connection, sql)
+
+
+@pytest.mark.parametrize("condition", ["isnan(x)", "x > 1", "x >= 'nan'::DOUBLE", "NOT x <= 1", "y > 1"])
+def test_rows_with_nan_are_found_though_the_statistics_of_parquet_do_not_know_them(
+    tmp_path: pathlib.Path, condition: str
+) -> None:
+    path = tmp_path / "x.parquet"
+    values = [0.5] * 3000 + [float("nan")] * 3
+    types = {"x": pl.Float64, "y": pl.Float32}
+    pl.DataFrame({"x": values, "y": values}, types).write_parquet(path, row_group_size=1000)
+    with locked_duckdb([path]) as connection:
+        create_view(connection, "t", path)
+        assert connection.sql(f"SELECT count(*) FROM t WHERE {condition}").fetchall() == [(3,)]
+        assert connection.sql("SELECT typeof(any_value(x)), typeof(any_value(y)) FROM t").fetchall() == [
+            ("DOUBLE", "FLOAT")
+        ]

@@ -25,6 +25,7 @@ class Sql(ILimitedQuestion):
     """Answer one SELECT over the dataset's table, its samples and other assets."""
 
     model_config = pydantic.ConfigDict(populate_by_name=True)
+    CODE_VERSION: ClassVar[str] = "2"
     ENGINES: ClassVar[frozenset[str]] = frozenset({"duckdb", "sql"})
     kind: Literal["sql"] = "sql"
     query: _Query = pydantic.Field(
