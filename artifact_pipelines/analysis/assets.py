@@ -21,6 +21,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
+from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
@@ -33,6 +34,8 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
 
 ANSWER_METADATA_KEY = "artifact/answer"
+MOST_SMALL_CHARTS = 50
+"""Charts that the asset's page shows without a click."""
 REMEMBER_TAG = "artifact/remember"
 """Tag of a run: `false` computes every answer again."""
 _ARTIFACT = dg.PythonObjectDagsterType(Artifact)
@@ -126,8 +129,11 @@ def _metadata(note: Mapping[str, Any], question: str | None) -> dict[str, Any]:
     """Return what the asset's page shows, and what the report and the memory read back from the catalog."""
     shown: dict[str, Any] = {}
     if "page" in note:
-        charts = images(map(Chart.from_json, note["charts"]))
-        shown[ANSWER_METADATA_KEY] = dg.MetadataValue.md("\n\n".join(filter(None, (charts, note["page"]))))
+        charts = [Chart.from_json(each) for each in note["charts"]]
+        page = "\n\n".join(filter(None, (images(charts), note["page"])))
+        shown[ANSWER_METADATA_KEY] = dg.MetadataValue.md(page)
+        small = {f"chart/{each.title}": small_image(each) for each in charts[:MOST_SMALL_CHARTS]}
+        shown |= {name: dg.MetadataValue.md(image) for name, image in small.items() if image is not None}
     shown |= note.get("figures", {})
     if ANSWERED_FROM in note:
         shown[f"artifact/{ANSWERED_FROM}"] = dg.MetadataValue.text(note[ANSWERED_FROM])

@@ -28,7 +28,12 @@ def images(charts: Iterable[Chart]) -> str:
     return " ".join(shown)
 
 
+def escaped(text: str) -> str:
+    """Return a text on one line that no Markdown changes."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
 def _image(chart: Chart) -> str:
-    said = _SPECIAL.sub(r"\\\1", " ".join(f"{chart.title}. {chart.description}".split()))
+    said = escaped(f"{chart.title}. {chart.description}")
     encoded = base64.b64encode(draw(chart).encode()).decode()
     return f"![{said}](data:image/svg+xml;base64,{encoded})"

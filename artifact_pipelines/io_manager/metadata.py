@@ -16,6 +16,8 @@ Metadata = dict[str, dg.MetadataValue[Any]]
 
 _CELL_CHARACTERS = 80
 _LINE_CHARACTERS = 100
+PAGE = "page"
+"""Key in what an output notes about its source: Markdown that the asset's page shows in place of a preview."""
 MOST_COLUMNS = 100
 """Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _NAME_CHARACTERS = 200
@@ -52,7 +54,8 @@ def materialization_metadata(
             metadata["artifact/file_name"] = dg.MetadataValue.text(file_name)
         metadata["artifact/content_hash"] = dg.MetadataValue.text(recorded.file.content_hash)
         metadata["dagster/uri"] = dg.MetadataValue.text(uri)
-        metadata |= _file_metadata(facts, is_partition=recorded.partition is not None)
+        shown = _file_metadata(facts, is_partition=recorded.partition is not None)
+        metadata |= _with_meanings(shown, facts) if PAGE in recorded.source else shown
     elif "members" in facts:
         metadata |= _members_metadata(container, recorded.files, facts["members"])
     if changes := recorded.metadata.get(CHANGES):
@@ -93,6 +96,19 @@ def _file_metadata(facts: Mapping[str, Any], is_partition: bool) -> Metadata:
     if "preview" in facts:
         metadata["artifact/preview"] = _preview(facts["preview"])
     return metadata
+
+
+def _with_meanings(metadata: Metadata, facts: Mapping[str, Any]) -> Metadata:
+    """Return the metadata of a table that has a page of its own: with the meaning of each column below the page.
+
+    A schema would stand above it, and a preview would repeat it.
+    """
+    rows = [
+        {"column": each.name, "type": str(each.type), "meaning": each.description} for each in facts.get("columns", ())
+    ]
+    left_out = ("dagster/column_schema", "artifact/columns", "artifact/preview")
+    kept = {name: value for name, value in metadata.items() if name not in left_out}
+    return {**kept, "artifact/columns": table_metadata(rows[:MOST_COLUMNS], cell_characters=_CHANGE_CHARACTERS)}
 
 
 def _members_metadata(container: Container, files: Sequence[FileInfo], facts: Mapping[str, Any]) -> Metadata:

@@ -1,0 +1,34 @@
+"""Charts that the Dagster UI shows without a click."""
+
+import re
+import xml.etree.ElementTree as ET
+from urllib.parse import unquote
+
+import pytest
+
+from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.small import MOST_CHARACTERS, small_image
+from artifact_pipelines_tests.charts.test_drawing import CHARTS, EMPTY, STRANGE
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.title)
+def test_each_kind_fits_into_the_markdown_that_dagster_shows_at_once(chart: Chart) -> None:
+    image = small_image(chart)
+    assert image is not None
+    assert len(image) <= MOST_CHARACTERS
+    found = re.fullmatch(r"!\[(.+)\]\(<data:image/svg\+xml,([^<>]+)>\)", image)
+    assert found
+    root = ET.fromstring(unquote(found[2]))
+    assert root.find("{http://www.w3.org/2000/svg}path") is not None
+
+
+@pytest.mark.parametrize("chart", EMPTY)
+def test_chart_without_marks_has_no_small_form(chart: Chart) -> None:
+    assert small_image(chart) is None
+
+
+@pytest.mark.parametrize("chart", STRANGE, ids=lambda chart: chart.specification["kind"])
+def test_small_form_of_strange_values_is_well_formed_or_left_out(chart: Chart) -> None:
+    image = small_image(chart)
+    if image is not None:
+        ET.fromstring(unquote(image[image.index("svg+xml,") + 8 : -2]))
