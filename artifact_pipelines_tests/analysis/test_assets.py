@@ -130,6 +130,8 @@ def test_kind_that_compares_gets_the_version_before_and_reports_its_checks(setti
         assert re.fullmatch(
             r"!\[rows\. .*\]\(data:image/svg\+xml;base64,.*\)\n\npage", str(event.metadata["artifact/answer"].value)
         )
+        assert list(event.metadata)[:3] == ["artifact/answer", "chart/rows", "rows"]  # Dagster keeps the order
+        assert len(str(event.metadata["chart/rows"].value)) < 1000  # more is shown only after a click
         with open_store() as opened:
             found += opened.load("flights/analyses/growth", pl.DataFrame).to_dicts()
             noted.append(opened.history("flights/analyses/growth")[0].source)
