@@ -101,6 +101,7 @@ def dev(newcomer: Newcomer) -> Iterator[str]:
                 running.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
+                running.wait(30)
 
 
 def wait_until(is_done: Any, newcomer: Newcomer) -> None:

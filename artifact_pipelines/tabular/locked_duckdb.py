@@ -32,8 +32,13 @@ def locked_duckdb(
     readable: Sequence[pathlib.Path],
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
     temp_limit_bytes: int = TEMP_LIMIT_BYTES,
+    in_order: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an in-memory DuckDB that may read only `readable`, and spills to a folder that is removed with it."""
+    """Open an in-memory DuckDB that may read only `readable`, and spills to a folder that is removed with it.
+
+    Args:
+        in_order: True: one thread meets rows in the order of the file, so that sums of floats are always the same.
+    """
     with _spill_folder() as spill, duckdb.connect() as connection:
         settings: Sequence[tuple[str, object]] = (
             ("allowed_paths", [str(path) for path in readable]),
@@ -48,6 +53,7 @@ def locked_duckdb(
             ("allow_persistent_secrets", False),
             ("enable_progress_bar", False),
             ("TimeZone", "UTC"),  # an answer must not depend on the machine's
+            *([("threads", 1)] if in_order else []),
             ("lock_configuration", True),
         )
         for name, value in settings:

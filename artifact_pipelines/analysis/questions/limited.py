@@ -31,6 +31,7 @@ class ILimitedQuestion(IAnalysisKind):
 
     UNVERSIONED: ClassVar[frozenset[str]] = IAnalysisKind.UNVERSIONED | {"time_limit", "memory_limit", "spill_limit"}
     READS_ROWS_ONLY: ClassVar[bool] = True
+    IN_ORDER: ClassVar[bool] = False
     time_limit: _Duration = pydantic.Field(
         default="1h", description="How long it may take until its answer is stored, such as 30m."
     )
@@ -53,7 +54,7 @@ class ILimitedQuestion(IAnalysisKind):
         """
         paths = {name: table.path for name, table in tables.items()}
         with (
-            locked_duckdb(list(paths.values()), self.memory_limit, self.spill_limit) as connection,
+            locked_duckdb(list(paths.values()), self.memory_limit, self.spill_limit, self.IN_ORDER) as connection,
             QueryThread(connection, parse_duration_s(self.time_limit, "time_limit")) as thread,
         ):
             yield Session(self, connection, thread, paths, (field, sql))
