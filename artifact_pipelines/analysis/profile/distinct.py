@@ -105,10 +105,10 @@ class Collector:
             numbers = numbers[kept]
             counts = None if counts is None else counts[kept]
             values = None
-        counts = np.ones(len(numbers), np.int64) if counts is None else counts
+        counts = np.broadcast_to(np.int64(1), len(numbers)) if counts is None else counts
         self._held.append(Smallest(numbers, counts, self._limit.most, None if values is None else shortened(values)))
         self._size += len(numbers)
-        if self._size > 8 * self._limit.most:
+        if self._size > self._limit.most:
             self.finish()
 
     def finish(self) -> Smallest:
