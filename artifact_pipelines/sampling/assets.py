@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from artifact_pipelines.charts.kinds import planned_drawn
+from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
@@ -68,11 +70,21 @@ def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: b
 def _metadata(design: DrawnDesign) -> dict[str, Any]:
     said = design.model_dump(mode="json")
     shown: dict[str, Any] = {DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}}
+    if (chart := _strata_image(design)) is not None:
+        shown["chart/planned → drawn"] = dg.MetadataValue.md(chart)
     if design.notes:
         shown["artifact/notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in design.notes))
     if design.strata:
         shown["artifact/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
     return shown
+
+
+def _strata_image(design: DrawnDesign) -> str | None:
+    """Return a chart of the rows planned and drawn in each stratum; None: nothing is planned by stratum."""
+    strata = [each for each in design.strata if each.planned is not None]
+    titles, drawn = [each.title for each in strata], [each.drawn for each in strata]
+    planned = [each.planned for each in strata]
+    return small_image(planned_drawn("Strata", titles, planned, drawn)) if strata else None
 
 
 def _compared(distances: Sequence[ColumnDistance]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def test_sample_shows_its_strata_and_what_a_reader_would_not_expect(settings: Se
     result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
     [made] = result.asset_materializations_for_node("flights__samples__strata")
     assert "| 1 | 1 | 1 | 1 | ████" in str(made.metadata["artifact/strata"].value)
+    assert str(made.metadata["chart/planned → drawn"].value).startswith("![")
     assert "1 strata with 1 rows have no row" in str(made.metadata["artifact/notes"].value)
 
 
