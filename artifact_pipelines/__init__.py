@@ -6,6 +6,7 @@ A public name is loaded at its first use, so the command line does not wait for 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
     from artifact_pipelines.definitions import build_definitions, resources
@@ -33,6 +34,7 @@ __all__ = [
     "NewArtifact",
     "ReadRequest",
     "S3Config",
+    "Settings",
     "Store",
     "build_definitions",
     "build_maintenance",
@@ -54,6 +56,7 @@ _MODULES = {
     "NewArtifact": "core.types",
     "ReadRequest": "handlers.interfaces",
     "S3Config": "io_manager.resources",
+    "Settings": "core.settings",
     "Store": "store",
     "build_definitions": "definitions",
     "build_maintenance": "maintenance.definitions",

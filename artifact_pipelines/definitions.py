@@ -18,7 +18,7 @@ def resources(settings: Settings | None = None) -> dict[str, Any]:
     """Return the resources of datasets and upkeep: `artifact_io_manager`, `artifact_store` and `landing_zone`.
 
     Args:
-        settings: Where everything lies; None: where the `ARTIFACT_…` variables say.
+        settings: Where everything lies; None: see `Settings.from_environment`.
     """
     settings = settings or Settings.from_environment()
     # The UI shows how resources are configured, so it must see the variable's name and not its password.
@@ -37,7 +37,7 @@ def build_definitions(declared: dg.Definitions, settings: Settings | None = None
 
     Args:
         declared: Datasets, and whatever else a project has.
-        settings: Where everything lies; None: where the `ARTIFACT_…` variables say.
+        settings: Where everything lies; None: see `Settings.from_environment`.
     """
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
@@ -61,4 +61,4 @@ def build_definitions(declared: dg.Definitions, settings: Settings | None = None
 def defs() -> dg.Definitions:
     """Return the definitions of this project, for Dagster to load."""
     datasets = dg.load_from_defs_folder(path_within_project=pathlib.Path(__file__).parent / "defs")
-    return build_definitions(datasets)
+    return build_definitions(datasets, Settings.from_environment(around=__file__))

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import os
 import pathlib
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,15 @@ from rich.text import Text
 
 from artifact_pipelines.cli.terminal import as_json_option, console, print_json
 from artifact_pipelines.core.exceptions import ArtifactError
-from artifact_pipelines.core.settings import CATALOG_URL, LANDING_URL, STORAGE_URL, Settings, folder_from
+from artifact_pipelines.core.settings import (
+    CATALOG_URL,
+    LANDING_URL,
+    STORAGE_URL,
+    Settings,
+    folder_from,
+    project_folder,
+    state_folder,
+)
 
 _PACKAGES = ("artifact-pipelines", "dagster", "polars", "pyarrow", "duckdb", "SQLAlchemy")
 _LEAST_FREE_BYTES = 1 << 30
@@ -67,10 +76,11 @@ def _versions() -> Iterator[Diagnosis]:
 
 def _settings() -> Iterator[Diagnosis]:
     try:
-        settings = Settings.from_environment()
+        settings, project = Settings.from_environment(), project_folder()
     except ArtifactError as error:
-        yield Diagnosis("settings", str(error), "correct the variable that is named")
+        yield Diagnosis("settings", str(error), "correct the setting that is named")
         return
+    yield Diagnosis("project", str(project or f"none here: state/ in {pathlib.Path.cwd()}"))
     yield _explained("catalog", lambda: _catalog(settings))
     yield _explained("storage", lambda: _storage(settings))
     yield from (
@@ -111,6 +121,9 @@ def _place(name: str, url: str) -> Diagnosis:
     if url.startswith("s3://"):
         return Diagnosis(what, f"{url} is no folder of this machine")
     folder = folder_from(url, {"storage": STORAGE_URL, "landing": LANDING_URL}[name])
+    if name == "landing" and not folder.is_dir():
+        to_do = f"mkdir -p {shlex.quote(str(folder))}, or let {LANDING_URL} name the folder where people drop files"
+        return Diagnosis(what, f"there is no folder {folder}", to_do)
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         return Diagnosis(what, f"{there} cannot be written", f"give user {_user()} the right to write there")
@@ -123,7 +136,10 @@ def _place(name: str, url: str) -> Diagnosis:
 def _dagster() -> Iterator[Diagnosis]:
     home = os.environ.get("DAGSTER_HOME")
     if not home:
-        to_do = "export DAGSTER_HOME=FOLDER where dagster.yaml lies, or Dagster forgets everything when it ends"
+        folders = (state_folder() / "dagster", project_folder() or pathlib.Path.cwd())  # that of `make dev` first
+        there = [str(folder) for folder in folders if (folder / "dagster.yaml").exists()]
+        wanted = shlex.quote(there[0]) if there else "FOLDER, where dagster.yaml lies"
+        to_do = f"export DAGSTER_HOME={wanted}; without it Dagster forgets everything when it ends"
         yield Diagnosis("DAGSTER_HOME", "not set", to_do)
     elif not (pathlib.Path(home) / "dagster.yaml").exists():
         yield Diagnosis("DAGSTER_HOME", f"{home} has no dagster.yaml", "copy dagster.yaml of your project there")

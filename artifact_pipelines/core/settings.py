@@ -1,12 +1,15 @@
 """Reads from the environment where catalog, store and landing zone are. Standard library only.
 
-One idea: pipeline, command line and notebooks read the same variables, so they always use the same store.
+One idea: pipeline, command line and notebooks read the same variables, and else find the same project, so they always
+use the same store. A project is a folder whose `pyproject.toml` says `[tool.artifact-pipelines]`.
 """
 
 import dataclasses
 import os
 import pathlib
-from typing import Self
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from artifact_pipelines.core.exceptions import ConfigurationError
@@ -15,6 +18,7 @@ CATALOG_URL = "ARTIFACT_CATALOG_URL"
 STORAGE_URL = "ARTIFACT_STORAGE_URL"
 LANDING_URL = "ARTIFACT_LANDING_URL"
 ENDPOINT_URL = "AWS_ENDPOINT_URL"
+_TABLE = "artifact-pipelines"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +40,16 @@ class Settings:
         check_place(self.landing_url, LANDING_URL)
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """Return the places that the `ARTIFACT_…` variables name. The default is the project's `state/` folder."""
-        state = state_folder()
+    def from_environment(cls, around: str | os.PathLike[str] | None = None) -> Self:
+        """Return the places that the `ARTIFACT_…` variables name. The default is the project's `state/` folder.
+
+        Args:
+            around: A file of the project, such as `__file__` of its definitions; None: see `project_folder`.
+
+        Raises:
+            ConfigurationError: A place has a URL that cannot work, or the project's `pyproject.toml` cannot be read.
+        """
+        state = state_folder(around)
         return cls(
             catalog_url=os.environ.get(CATALOG_URL) or f"sqlite:///{state / 'catalog.db'}",
             storage_url=os.environ.get(STORAGE_URL) or str(state / "store"),
@@ -97,10 +108,49 @@ def check_place(url: str, setting: str) -> None:
         folder_from(url, setting)
 
 
-def state_folder() -> pathlib.Path:
-    """Return the folder `state/` of the project, or of the working directory if the package is installed elsewhere."""
-    project = pathlib.Path(__file__).resolve().parents[2]
-    return (project if (project / "pyproject.toml").exists() else pathlib.Path.cwd()) / "state"
+def state_folder(around: str | os.PathLike[str] | None = None) -> pathlib.Path:
+    """Return the folder of a project's state; without a project, `state/` in the working directory.
+
+    Raises:
+        ConfigurationError: The project's `pyproject.toml` cannot be read.
+    """
+    project = project_folder(around)
+    if project is None:
+        return pathlib.Path.cwd() / "state"
+    declared = _declared(project) or {}
+    return project / str(declared.get("state", "state"))
+
+
+def project_folder(around: str | os.PathLike[str] | None = None) -> pathlib.Path | None:
+    """Return the project around a file, else around the working directory, else around DAGSTER_HOME; None: none is.
+
+    Where the package itself is installed makes no difference.
+
+    Raises:
+        ConfigurationError: A `pyproject.toml` on the way cannot be read.
+    """
+    starts = (around, pathlib.Path.cwd(), os.environ.get("DAGSTER_HOME"))
+    for path in (pathlib.Path(start).absolute() for start in starts if start):
+        for folder in (path, *path.parents):
+            if _declared(folder) is not None:
+                return folder
+    return None
+
+
+def _declared(folder: pathlib.Path) -> Mapping[str, Any] | None:
+    """Return what a folder's `pyproject.toml` says about this package; None: nothing, so it is no project of ours."""
+    path = folder / "pyproject.toml"
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if _TABLE not in text:  # most are not ours, and need not even be valid
+        return None
+    try:
+        declared: Mapping[str, Any] | None = tomllib.loads(text).get("tool", {}).get(_TABLE)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(str(path), f"it is not valid TOML: {error}", "Correct it.") from error
+    return declared
 
 
 def folder_from(url: str, setting: str) -> pathlib.Path:

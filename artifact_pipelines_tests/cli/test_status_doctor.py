@@ -67,3 +67,18 @@ def test_doctor_says_what_to_do_about_a_full_disk_a_wrong_url_and_a_home_without
     assert "dagster.yaml" in said["DAGSTER_HOME"][0]
     monkeypatch.setenv("ARTIFACT_STORAGE_URL", "ftp://somewhere")
     assert "ARTIFACT_STORAGE_URL" in found()["settings"][0]
+
+
+def test_doctor_says_to_make_a_landing_folder_that_does_not_exist(landing: pathlib.Path) -> None:
+    landing.rmdir()
+    there_is, to_do = found()["landing folder"]
+    assert there_is == f"there is no folder {landing}"
+    assert f"mkdir -p {landing}" in str(to_do)
+
+
+def test_doctor_names_the_project_and_its_dagster_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init", tmp_path / "towns")
+    monkeypatch.chdir(tmp_path / "towns" / "towns")
+    said = found()
+    assert said["project"] == (str(tmp_path / "towns"), None)
+    assert f"export DAGSTER_HOME={tmp_path / 'towns'};" in str(said["DAGSTER_HOME"][1])

@@ -14,13 +14,48 @@ from artifact_pipelines.core.settings import (
 )
 
 
-def test_default_places_are_in_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def project(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A project with a folder in it. No variable names a place, and the working directory is elsewhere."""
     for name in (CATALOG_URL, STORAGE_URL, LANDING_URL):
         monkeypatch.delenv(name)
-    settings = Settings.from_environment()
-    state = state_folder()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "project" / "notebooks").mkdir(parents=True)
+    (tmp_path / "project" / "pyproject.toml").write_text('[tool.artifact-pipelines]\nstate = "state"\n')
+    return tmp_path / "project"
+
+
+def test_default_places_are_in_the_state_folder_of_the_project(project: pathlib.Path) -> None:
+    settings = Settings.from_environment(around=project / "package" / "definitions.py")
+    state = project / "state"
     assert settings.catalog_url == f"sqlite:///{state}/catalog.db"
     assert (settings.storage_url, settings.landing_url) == (f"{state}/store", f"{state}/landing")
+
+
+def test_project_is_around_the_working_directory_or_else_around_dagster_home(
+    project: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state_folder() == pathlib.Path.cwd() / "state"  # not in the package's checkout
+    monkeypatch.setenv("DAGSTER_HOME", str(project))
+    assert state_folder() == project / "state"
+    monkeypatch.setenv("DAGSTER_HOME", "/nowhere")
+    monkeypatch.chdir(project / "notebooks")
+    assert state_folder() == project / "state"
+
+
+def test_project_may_keep_its_state_elsewhere(project: pathlib.Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.artifact-pipelines]\nstate = "/data/of project"\n')
+    assert state_folder(project) == pathlib.Path("/data/of project")
+
+
+def test_other_pyproject_files_are_left_alone(project: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "notebooks" / "pyproject.toml").write_text("not TOML")
+    monkeypatch.chdir(project / "notebooks")
+    assert state_folder() == project / "state"
+    (project / "pyproject.toml").write_text("[tool.artifact-pipelines]\nstate = \n")
+    with pytest.raises(ConfigurationError, match=r"project/pyproject\.toml: it is not valid TOML"):
+        state_folder()
 
 
 def test_variables_override_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
