@@ -122,8 +122,8 @@ def _place(name: str, url: str) -> Diagnosis:
         return Diagnosis(what, f"{url} is no folder of this machine")
     folder = folder_from(url, {"storage": STORAGE_URL, "landing": LANDING_URL}[name])
     if name == "landing" and not folder.is_dir():
-        to_do = f"mkdir -p {shlex.quote(str(folder))}, or let {LANDING_URL} name the folder where people drop files"
-        return Diagnosis(what, f"there is no folder {folder}", to_do)
+        remedy = f"mkdir -p {shlex.quote(str(folder))}, or let {LANDING_URL} name the folder where people drop files"
+        return Diagnosis(what, f"there is no folder {folder}", remedy)
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         return Diagnosis(what, f"{there} cannot be written", f"give user {_user()} the right to write there")
