@@ -56,7 +56,7 @@ def test_file_dropped_into_s3_is_analysed_by_the_deployed_services(site: Site, b
     landing, store = buckets["ARTIFACT_LANDING_URL"], buckets["ARTIFACT_STORAGE_URL"]
     content = (site.project / "cities.csv").read_bytes()
     landing.client.put_object(Bucket=landing.bucket, Key="drop/cities.csv", Body=content)
-    wait_until(lambda: materialized(site) or not site.is_running(), site.logs)
+    wait_until(lambda: materialized(site) or not site.is_running(), site.logs, patience_s=600)
     made = materialized(site)
     assert {"cities/raw", "cities/table", "cities/analyses/profile"} <= made
 
