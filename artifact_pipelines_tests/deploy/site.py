@@ -44,7 +44,7 @@ class Site:
     def __init__(self, folder: pathlib.Path, project: pathlib.Path, values: Mapping[str, str]) -> None:
         template = read_environment(DEPLOY / "env.template")
         assert values.keys() <= template.keys(), "each variable of a site stands in the template"
-        self.environment = template | values
+        self.environment = {**template, **values}
         assert "CHANGE_ME" not in str(self.environment), "the site has a value for each of them"
         self.home = pathlib.Path(self.environment["DAGSTER_HOME"])
         self.project = project
