@@ -17,6 +17,7 @@ from artifact_pipelines.analysis.estimates.estimators import Estimated, estimate
 from artifact_pipelines.analysis.estimates.influences import Floats, Influences, ratios
 from artifact_pipelines.analysis.estimates.intervals import intervals
 from artifact_pipelines.analysis.estimates.requests import EstimateQuestion, EstimateRequest
+from artifact_pipelines.analysis.estimates.rounding import rounded_values, settled
 from artifact_pipelines.analysis.estimates.sample_table import SampleTable
 from artifact_pipelines.analysis.estimates.selections import ISelection, selection_of
 from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
@@ -34,7 +35,8 @@ COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
     "relative_error": (pl.Float64(), "Standard error divided by the absolute value, without a unit"),
     "design_effect": (
         pl.Float64(),
-        "Variance divided by that of a simple random sample of as many rows, without a unit; below 1: a better design",
+        "Variance divided by that of a simple random sample of as many rows, without a unit; below 1: a better design; "
+        "null: the latter is 0",
     ),
     "rows": (pl.Int64(), "Rows of the sample in the domain that have a value"),
     "missing_rows": (pl.Int64(), "Rows of the sample in the domain without a value, which are left out"),
@@ -119,10 +121,12 @@ def _of_request(
 
 
 def _figures(kind: str, found: Estimated, rows: Influences, selection: ISelection, confidence: float) -> dict[str, Any]:
-    variances = selection.variance(found.influences)
+    variances = settled(selection.variance(found.influences), found.magnitudes)
+    if found.invert is None:  # a quantile is one of the values, unrounded
+        found = dataclasses.replace(found, values=rounded_values(found.values, variances, found.magnitudes))
     degrees = selection.degrees_of_freedom(rows)
     limits = intervals(kind, found, variances, degrees, confidence)
-    simple = _simple_random_variances(found.influences, selection)
+    simple = settled(_simple_random_variances(found.influences, selection), found.magnitudes)
     return {
         "value": found.values,
         "standard_error": limits.standard_errors,

@@ -27,6 +27,7 @@ class Estimated:
     Attributes:
         values: (domains,) NaN where no row has a value.
         influences: z.
+        magnitudes: (domains,) the sum of the absolute terms that the value (of a quantile, its share) is the sum of.
         part: Name of a coefficient of a regression.
         shares: Of a quantile, the estimated share of rows up to it, which z then is about.
         invert: Of a quantile, its inverse.
@@ -34,6 +35,7 @@ class Estimated:
 
     values: Floats
     influences: Influences
+    magnitudes: Floats
     part: str = ""
     shares: Floats | None = None
     invert: Invert | None = None
@@ -55,7 +57,8 @@ def estimated(
     """
     w = weights[rows.rows]
     if request.kind == "total":
-        return [Estimated(rows.sums(w * rows.values), rows)]
+        terms = w * rows.values
+        return [Estimated(rows.sums(terms), rows, rows.sums(np.abs(terms)))]
     if request.kind == "ratio":
         return [_ratio(rows, w, given[1].values[rows.rows])]
     if request.quantile is not None:
@@ -68,9 +71,10 @@ def estimated(
 def _ratio(rows: Influences, w: Floats, x: Floats) -> Estimated:
     """Return R = sum of w y / sum of w x, and z = (y - R x) / sum of w x."""
     whole = rows.sums(w * x)
-    values = ratios(rows.sums(w * rows.values), whole)
+    terms = w * rows.values
+    values, magnitudes = (ratios(rows.sums(each), whole) for each in (terms, np.abs(terms)))
     z = ratios(rows.values - values[rows.domains] * x, whole[rows.domains])
-    return Estimated(values, rows.with_values(np.nan_to_num(z)))
+    return Estimated(values, rows.with_values(np.nan_to_num(z)), np.abs(np.nan_to_num(magnitudes)))
 
 
 def _quantile(rows: Influences, w: Floats, q: float) -> Estimated:
@@ -106,6 +110,7 @@ def _regression(
     names = ["intercept", *(request.explained_by or ())]
     columns = [np.ones(len(w)), *(each.values[rows.rows] for each in explaining)]
     values, influences = np.full((len(names), rows.domain_count), np.nan), np.zeros((len(names), len(w)))
+    magnitudes = np.zeros_like(values)
     for domain, here in _each_domain(rows):
         basis = orthonormal([column[here] for column in columns], w[here])
         if basis.rank < len(names):
@@ -113,10 +118,12 @@ def _regression(
             raise InvalidArgumentError("explained_by", names[1:], expected)
         y = rows.values[here]
         values[:, domain] = np.linalg.solve(basis.triangle, basis.coordinates(y))
-        influences[:, here] = np.linalg.solve(basis.triangle, np.array(basis.columns)) * basis.residuals(y)
+        slopes = np.linalg.solve(basis.triangle, np.array(basis.columns))
+        influences[:, here] = slopes * basis.residuals(y)
+        magnitudes[:, domain] = np.abs(slopes * w[here] * y).sum(axis=1)
     return [
-        Estimated(value, rows.with_values(influence), part)
-        for part, value, influence in zip(names, values, influences, strict=True)
+        Estimated(value, rows.with_values(influence), magnitude, part)
+        for part, value, influence, magnitude in zip(names, values, influences, magnitudes, strict=True)
     ]
 
 

@@ -18,6 +18,7 @@ from artifact_pipelines.analysis.interfaces import DeclaredDataset
 from artifact_pipelines.analysis.kinds.estimate import Estimate
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.sampling import draw
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.designs.stratified import Stratified
 from artifact_pipelines_tests.analysis.estimates import published_samples as published
@@ -144,6 +145,42 @@ def test_what_cannot_be_estimated_is_refused(asked: dict[str, Any], options: dic
 def test_samples_that_show_no_variance_are_refused(rows: pl.DataFrame, design: dict[str, Any], message: str) -> None:
     with pytest.raises(NotEstimableError, match=message):
         estimate(rows, design, {"late": {"mean": "late"}})
+
+
+EXACT = {
+    "mean": {"mean": "c"},
+    "total": {"total": "c"},
+    "ratio": {"ratio": ["0.3 * x", "x"]},
+    "line": {"regression": "3 * x + 0.1", "explained_by": ["x"]},
+}
+
+
+@pytest.mark.parametrize("known", [None, {}, {"totals": {"c": 1_500_000}}])
+def test_rounding_is_no_standard_error_and_has_no_design_effect(known: dict[str, Any] | None) -> None:
+    numbers = pl.int_range(3000, dtype=pl.Int64)
+    rows = pl.DataFrame({"c": [500.0] * 3000}).with_columns(
+        x=(numbers * 7919 % 3001) / 3001, region=(numbers % 3).cast(pl.String)
+    )
+    sample = draw(rows, {"design": "stratified", "by": "region", "n": 100})
+    found = estimate(sample.rows, sample.design, EXACT, known=known)
+    assert found["value"].to_list() == [500, 1_500_000, 0.3, 0.1, 3]
+    assert found["standard_error"].to_list() == [0] * 5
+    assert found["lower"].to_list() == found["upper"].to_list() == found["value"].to_list()
+    assert set(found["design_effect"]) <= {None, 0}
+
+
+def test_whole_table_keeps_all_digits_before_the_point() -> None:
+    rows = pl.DataFrame({"y": [1_234_567_890_123_456, 3, 4]}).with_columns(x=pl.col("y") * 1e-30)
+    sample = draw(rows, {"design": "simple_random", "n": 3})
+    found = estimate(sample.rows, sample.design, {"y": {"total": "y"}, "x": {"total": "x"}})
+    assert found["value"].to_list() == [1_234_567_890_123_463, pytest.approx(1_234_567_890_123_463e-30, rel=1e-14)]
+
+
+def test_small_standard_error_beside_a_large_mean_is_kept() -> None:
+    rows = four_rows(z=pl.Series([1e9, 1e9 + 0.5, 1e9, 1e9 + 0.5]))
+    row = estimate(rows, SRS, {"z": {"mean": "z"}}).row(0, named=True)
+    assert row["standard_error"] == pytest.approx(math.sqrt(0.9 * (1 / 12) / 4))
+    assert row["design_effect"] == pytest.approx(1)
 
 
 def test_same_sample_gives_the_same_estimates_from_any_chunks() -> None:
