@@ -14,17 +14,18 @@ _DARK, _LIGHT = "#111111", "#ffffff"
 def draw_heat_map(found: Mapping[str, Any]) -> tuple[str, float, float]:
     """Return the drawing of `kinds.heat_map`."""
     names, cells = found["names"], found["cells"]
+    columns = found.get("columns", names)
     label_px = min(_LABEL_PX, max(map(width_px, names), default=0.0) + 8)
-    side = min(_MOST_PX, max(_LEAST_PX, (WIDTH - label_px) / max(1, len(names))))
+    side = min(_MOST_PX, max(_LEAST_PX, (WIDTH - label_px) / max(1, len(columns))))
     drawn, labels = [], []
     for at, (name, row) in enumerate(zip(names, cells, strict=True)):
         y = at * side
         labels.append(text(name, label_px - 6, y + side / 2 + 4, "end", label_px - 8))
-        drawn += [_cell(cell, label_px + j * side, y, side, f"{name} and {names[j]}") for j, cell in enumerate(row)]
+        drawn += [_cell(cell, label_px + j * side, y, side, f"{name} and {columns[j]}") for j, cell in enumerate(row)]
     foot = side * len(names)
-    below = [_below(name, label_px + at * side + side / 2 + 4, foot + 4) for at, name in enumerate(names)]
-    room = min(_LABEL_PX, max(map(width_px, names), default=0.0)) + 8
-    width = max(WIDTH, label_px + side * len(names))
+    below = [_below(name, label_px + at * side + side / 2 + 4, foot + 4) for at, name in enumerate(columns)]
+    room = min(_LABEL_PX, max(map(width_px, columns), default=0.0)) + 8
+    width = max(WIDTH, label_px + side * len(columns))
     return "".join([*drawn, coloured("ink", [*labels, *below])]), width, foot + room
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.numbers import compact
@@ -96,20 +97,37 @@ def lines(
     return Chart(title, f"Lines over {len(places):,} points. {'. '.join(said)}.", found, column)
 
 
-def heat_map(title: str, names: Sequence[str], cells: Sequence[Sequence[Number]]) -> Chart:
-    """Return a square of coloured cells, such as correlations, from -1 to 1.
+def heat_map(
+    title: str, names: Sequence[str], cells: Sequence[Sequence[Number]], columns: Sequence[str] | None = None
+) -> Chart:
+    """Return coloured cells, such as correlations, from -1 to 1.
 
     Args:
-        names: Names of rows and columns.
+        names: Names of the rows.
         cells: A row of numbers for each name.
+        columns: Names of the columns; None: those of the rows, and the cells are symmetric.
     """
-    kept = names[:MOST_NAMES]
+    rows, tops = names[:MOST_NAMES], (names if columns is None else columns)[:MOST_NAMES]
     shown = [[_finite(cell) for cell in row[:MOST_NAMES]] for row in cells[:MOST_NAMES]]
-    pairs = [(cell, kept[i], kept[j]) for i, row in enumerate(shown) for j, cell in enumerate(row[:i]) if cell]
-    strongest = sorted(pairs, key=lambda each: (-abs(each[0]), each[1:]))[:_SAID]
-    said = ", ".join(f"{left} and {right} {cell:.2f}" for cell, left, right in strongest) or "none"
-    description = f"Heat map of {len(kept):,} by {len(kept):,} values; the strongest: {said}.{_left_out(names, kept)}"
-    return Chart(title, description, {"kind": "heat_map", "names": list(kept), "cells": shown})
+    found = {"kind": "heat_map", "names": list(rows), "cells": shown}
+    found |= {} if columns is None else {"columns": list(tops)}
+    said = ", ".join(f"{left} and {right} {cell:.2f}" for left, right, cell in strongest_cells(found, _SAID)) or "none"
+    more = len(names) - len(rows) + (0 if columns is None else len(columns) - len(tops))
+    left_out = f" {more:,} more are left out." if more else ""
+    description = f"Heat map of {len(rows):,} by {len(tops):,} values; the strongest: {said}.{left_out}"
+    return Chart(title, description, found)
+
+
+def strongest_cells(found: Mapping[str, Any], most: int) -> list[tuple[str, str, float]]:
+    """Return the names and the number of the cells that are furthest from 0; of a symmetric map, each pair once."""
+    names, columns = found["names"], found.get("columns", found["names"])
+    pairs = [
+        (name, columns[j], cell)
+        for i, (name, row) in enumerate(zip(names, found["cells"], strict=True))
+        for j, cell in enumerate(row if "columns" in found else row[:i])
+        if cell
+    ]
+    return sorted(pairs, key=lambda each: (-abs(each[2]), each[:2]))[:most]
 
 
 def intervals(title: str, estimates: Sequence[Interval], unit: str = "") -> Chart:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import strongest_cells
 from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.charts.numbers import compact, times_shown
 from artifact_pipelines.charts.svg import COLOURS, plain, shortened
@@ -65,15 +66,8 @@ def _bars(found: Mapping[str, Any]) -> _Small | None:
 
 
 def _heat_map(found: Mapping[str, Any]) -> _Small | None:
-    names = found["names"]
-    pairs = [
-        (f"{names[i]}, {names[j]}", cell)
-        for i, row in enumerate(found["cells"])
-        for j, cell in enumerate(row[:i])
-        if cell is not None
-    ]
-    strongest = sorted(pairs, key=lambda pair: (-abs(pair[1]), pair[0]))[:_MOST_ROWS]
-    return _rows([(label, cell, f"{cell:.2f}") for label, cell in strongest])
+    strongest = strongest_cells(found, _MOST_ROWS)
+    return _rows([(f"{name}, {column}", cell, f"{cell:.2f}") for name, column, cell in strongest])
 
 
 def _rows(rows: Sequence[tuple[str, float | None, str]]) -> _Small | None:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select, quoted
 
@@ -85,6 +86,18 @@ def check_columns_of(sql: str, table: str, columns: Mapping[str, str | None], pa
                 raise
         finally:
             connection.execute(f"DROP TABLE {quoted(table)}")
+
+
+def arrow_types(columns: Mapping[str, str | None]) -> Mapping[str, pa.DataType]:
+    """Return the Arrow types of columns of these DuckDB types; the null type where it is not known.
+
+    Raises:
+        duckdb.Error: There is no such type.
+    """
+    nulls = [f"CAST(NULL AS {kind or quoted('NULL')}) AS {quoted(name)}" for name, kind in columns.items()]
+    with _lock:
+        schema = _connection().sql(f"SELECT {', '.join(nulls)}").limit(0).to_arrow_table().schema
+    return {field.name: field.type for field in schema}
 
 
 @functools.cache

@@ -5,6 +5,8 @@ import pathlib
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pydantic
 import pytest
 
@@ -14,6 +16,9 @@ from artifact_pipelines.analysis.kinds.crosstab import Crosstab
 from artifact_pipelines.analysis.kinds.group_by import GroupBy
 from artifact_pipelines.analysis.kinds.time_series import TimeSeries
 from artifact_pipelines.analysis.questions.ready_made import IReadyMade
+from artifact_pipelines.analysis.registry import AnalysisKind
+from artifact_pipelines.charts.drawing import draw
+from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 DAY = datetime.date
 FLIGHTS = pl.DataFrame(
@@ -110,6 +115,73 @@ def test_days_of_moments_are_those_of_the_zone(tmp_path: pathlib.Path) -> None:
     assert berlin == {"period": datetime.datetime(2024, 3, 31), "rows": 2}
 
 
+def test_hour_that_comes_twice_at_the_end_of_summer_time_is_two_hours(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    first = datetime.datetime(2024, 10, 27, 0, 30, tzinfo=datetime.UTC)  # half past two in Berlin, for the first time
+    pl.DataFrame(
+        {"at": [first, first + datetime.timedelta(hours=1), first + datetime.timedelta(hours=3)]}
+    ).write_parquet(path)
+    found = answer(TimeSeries(time="at", every="hour", time_zone="Europe/Berlin"), path)
+    assert [(str(row["period"]), row["rows"]) for row in found.rows.to_pylist()] == [
+        ("2024-10-27 02:00:00+02:00", 1),
+        ("2024-10-27 02:00:00+01:00", 1),
+        ("2024-10-27 03:00:00+01:00", 0),
+        ("2024-10-27 04:00:00+01:00", 1),
+    ]
+
+
+@pytest.mark.parametrize(("zone", "minute"), [("Asia/Kolkata", 30), ("Australia/Lord_Howe", 0)])
+def test_hours_are_those_of_a_zone_that_is_half_an_hour_off(zone: str, minute: int, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    moments = [datetime.datetime(2024, 4, 6, hour, 45, tzinfo=datetime.UTC) for hour in (13, 16)]
+    pl.DataFrame({"at": moments}).write_parquet(path)  # on Lord Howe Island half an hour comes twice in between
+    found = rows_of(TimeSeries(time="at", every="hour", time_zone=zone), path)
+    assert sum(row["rows"] for row in found) == 2
+    assert found[0]["period"].astimezone(datetime.UTC).minute == minute
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_moments_of_any_unit_and_zone_have_days(unit: str, zone: str | None, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    moments = pa.array([datetime.datetime(2024, 1, 1, 12), None, datetime.datetime(2024, 1, 2, 23)])
+    pq.write_table(pa.table({"at": moments.cast(pa.timestamp(unit, zone))}), path)
+    assert [row["rows"] for row in rows_of(TimeSeries(time="at", every="day"), path)] == [1, 1]
+
+
+def test_pairs_of_lists_and_of_nan_are_counted_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    nan = float("nan")
+    pl.DataFrame({"l": [[2], [1, None], [2], None], "f": [nan, 1.0, nan, nan], "s": [{"a": 1}] * 4}).write_parquet(path)
+    page = answer(Crosstab(rows="f", columns="l"), path).page.splitlines()
+    assert page == [
+        r"| f \\ l | \[1, None\] | \[2\] | null |",
+        "|---|---|---|---|",
+        "| 1 | 1 | 0 | 0 |",
+        "| nan | 0 | 2 | 1 |",
+    ]
+    assert [row["row_count"] for row in rows_of(Crosstab(rows="s", columns="f"), path)] == [1, 3]
+
+
+@pytest.mark.parametrize("count", [30, 31])
+@pytest.mark.parametrize("names", [("many", "one"), ("one", "many")])
+def test_page_says_when_it_does_not_show_all_values(count: int, names: tuple[str, str], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"many": range(count), "one": [1] * count}).write_parquet(path)
+    page = answer(Crosstab(rows=names[0], columns=names[1]), path).page
+    assert ("At most 30 values" in page) == (count > 30)
+
+
+def test_shares_of_the_pairs_are_a_heat_map(path: pathlib.Path) -> None:
+    [chart] = answer(Crosstab(rows="carrier", columns="seats"), path).charts
+    assert chart.title == "seats in each carrier, as shares of its rows"
+    assert chart.specification["names"] == ["AA", "UA", "null"]
+    assert chart.specification["columns"] == ["100", "200", str(2**62)]
+    assert chart.specification["cells"] == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 1]]
+    assert "3 by 3 values; the strongest: UA and 100 1.00, null and" in chart.description
+    assert draw(chart).count("<rect") == 9
+
+
 def test_empty_table_has_an_empty_answer(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "x.parquet"
     FLIGHTS.clear().write_parquet(path)
@@ -134,16 +206,47 @@ def test_question_that_the_table_cannot_answer_is_refused(path: pathlib.Path, ki
         answer(kind, path)
 
 
-def test_unknown_columns_and_conditions_are_found_with_the_definitions() -> None:
-    declared = DeclaredDataset("flights", {"carrier": "VARCHAR"})
-    GroupBy(by=["carrier"]).check(declared)
-    GroupBy(by=["other"]).check(DeclaredDataset("flights"))
-    with pytest.raises(InvalidQueryError, match="columns are"):
-        GroupBy(by=["other"]).check(declared)
-    for where in ("carrier =", "1; DROP TABLE x", "carrier IN (SELECT 1 FROM other)"):
-        with pytest.raises((InvalidQueryError, Exception), match=r".") as caught:
-            GroupBy(by=["carrier"], where=where).check(declared)
-        assert "InvalidQueryError" in type(caught.value).__name__ or "UnsafeQueryError" in type(caught.value).__name__
+TYPES: dict[str, str | None] = {"carrier": "VARCHAR", "delay": "DOUBLE", "at": "TIMESTAMPTZ"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ({"kind": "group_by", "by": ["other"]}, "no column other; the columns are carrier, delay, at"),
+        ({"kind": "group_by", "by": ["carrier"], "where": "nope > 1"}, "nope"),
+        ({"kind": "crosstab", "rows": "carrier", "columns": "at", "where": "delay > carrier || 1 + at"}, "at"),
+        ({"kind": "group_by", "by": ["carrier"], "measures": {"x": {"sum": "carrier"}}}, r"sum\(VARCHAR\)"),
+        ({"kind": "time_series", "time": "carrier", "every": "day"}, "holds string, not dates or moments"),
+        ({"kind": "group_by", "by": ["carrier"], "where": "carrier ="}, "syntax error"),
+        ({"kind": "group_by", "by": ["carrier"], "where": "carrier IN (SELECT 1 FROM other)"}, "reads no table"),
+    ],
+)
+def test_question_that_no_such_table_can_answer_is_refused_with_the_definitions(
+    kind: dict[str, Any], said: str
+) -> None:
+    question: IReadyMade = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
+    with pytest.raises(InvalidQueryError, match=said):
+        question.check(DeclaredDataset("flights", TYPES))
+
+
+def test_condition_that_is_more_than_one_is_refused_with_the_definitions() -> None:
+    with pytest.raises(UnsafeQueryError, match="not one SELECT"):
+        GroupBy(by=["carrier"], where="true); DROP TABLE x; SELECT (1").check(DeclaredDataset("flights", TYPES))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"kind": "group_by", "by": ["carrier", "found"], "measures": {"x": {"sum": "found"}, "y": {"mean": "delay"}}},
+        {"kind": "crosstab", "rows": "carrier", "columns": "at", "where": "delay > 5"},
+        {"kind": "time_series", "time": "found", "every": "week", "measures": {"x": {"sum": "delay"}}},
+        {"kind": "time_series", "time": "at", "every": "hour", "measures": {"x": {"count": "delay"}}},
+    ],
+)
+def test_question_that_a_table_may_answer_passes_with_the_definitions(kind: dict[str, Any]) -> None:
+    question: IReadyMade = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
+    question.check(DeclaredDataset("flights", TYPES | {"found": None}))
+    question.check(DeclaredDataset("flights"))
 
 
 @pytest.mark.parametrize(
@@ -153,11 +256,16 @@ def test_unknown_columns_and_conditions_are_found_with_the_definitions() -> None
         {"by": ["a"], "measures": {"a": "count"}},
         {"by": ["a"], "measures": {"x": {"average": "b"}}},
         {"by": ["a"], "measures": {"x": {"sum": "b", "min": "b"}}},
+        {"by": ["a", "A"]},
+        {"by": ["a"], "measures": {"n": "count", "N": "count"}},
+        {"kind": "time_series", "time": "a", "every": "day", "measures": {"Period": "count"}},
+        {"kind": "crosstab", "rows": "a", "columns": "a"},
+        {"kind": "crosstab", "rows": "Share", "columns": "a"},
     ],
 )
 def test_wrong_declarations_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(pydantic.ValidationError):
-        GroupBy.model_validate(wrong)
+        pydantic.TypeAdapter(AnalysisKind).validate_python({"kind": "group_by", **wrong})
 
 
 def test_one_thread_gives_the_same_sum_each_time(tmp_path: pathlib.Path) -> None:

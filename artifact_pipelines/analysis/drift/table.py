@@ -6,12 +6,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.drift.comparison import ColumnDrift
 from artifact_pipelines.analysis.drift.distributions import Column
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
 from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
 from artifact_pipelines.core.check_results import CheckResult
-from artifact_pipelines.tabular.footer import DESCRIPTION
 
 _NUMBER, _TEXT = pl.Float64(), pl.String()
 
@@ -51,8 +51,7 @@ def drift_rows(found: Sequence[ColumnDrift], thresholds: Mapping[str, float]) ->
     """Return one row for each column, with the columns of `DRIFT_COLUMNS`, each with its meaning."""
     rows = [_row(each, thresholds) for each in found]
     table = pl.DataFrame(rows, schema={name: kind for name, (kind, _) in DRIFT_COLUMNS.items()}).to_arrow()
-    described = [field.with_metadata({DESCRIPTION: DRIFT_COLUMNS[field.name][1]}) for field in table.schema]
-    return table.cast(pa.schema(described))
+    return described(table, {name: meaning for name, (_, meaning) in DRIFT_COLUMNS.items()})
 
 
 def _row(found: ColumnDrift, thresholds: Mapping[str, float]) -> dict[str, Any]:

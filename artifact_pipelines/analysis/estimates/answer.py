@@ -7,12 +7,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.estimates.estimation import COLUMNS, estimate_from
 from artifact_pipelines.analysis.estimates.requests import EstimateQuestion
 from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
 from artifact_pipelines.analysis.exceptions import NotEstimableError
 from artifact_pipelines.analysis.interfaces import Table
-from artifact_pipelines.tabular.footer import DESCRIPTION
 
 
 def estimate(
@@ -53,9 +53,5 @@ def stored_design(table: Table) -> StoredDesign:
 
 def answer_rows(rows: pl.DataFrame) -> pa.Table:
     """Return the rows of the answer as a table whose columns say what they mean."""
-    table = rows.to_arrow()
-    fields = [
-        field.with_metadata({DESCRIPTION: COLUMNS[field.name][1].encode()}) if field.name in COLUMNS else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields))
+    domains = {name: f"Value of {name} in the domain; null also where the domain is the whole" for name in rows.columns}
+    return described(rows.to_arrow(), domains | {name: meaning for name, (_, meaning) in COLUMNS.items()})

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import pyarrow as pa
 import pydantic
 
+from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
+from artifact_pipelines.analysis.questions.measures import IMeasured
 from artifact_pipelines.analysis.questions.ready_made import (
-    COUNT,
     Column,
-    IReadyMade,
-    Measure,
-    columns_of,
+    Types,
+    check_differ,
     is_number,
     key_of,
     shown_rows,
@@ -23,27 +23,21 @@ from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import bars
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
-MOST_GROUPS = 100_000
 _BARS = 20
 
 
-class GroupBy(IReadyMade):
+class GroupBy(IMeasured):
     """One row for each combination of values of the columns `by`, in their order."""
 
+    CODE_VERSION: ClassVar[str] = "2"
+    MOST: ClassVar[int] = 100_000
     kind: Literal["group_by"] = "group_by"
     by: Annotated[Sequence[Column], pydantic.Field(min_length=1)] = pydantic.Field(description="Columns to group by.")
-    measures: Annotated[Mapping[Column, Measure], pydantic.Field(min_length=1)] = pydantic.Field(
-        default={"rows": COUNT},
-        description="By name: `count`, or {mean: column}; also sum, median, min, max, distinct, count of a column.",
-    )
-    MOST: ClassVar[int] = MOST_GROUPS
 
-    @pydantic.field_validator("measures")
-    @classmethod
-    def _other_names(cls, measures: Mapping[str, Measure], info: pydantic.ValidationInfo) -> Mapping[str, Measure]:
-        if same := sorted(set(measures) & set(info.data.get("by", ()))):
-            raise ValueError(f"{', '.join(same)} is a column of `by` already: give the measure another name")
-        return measures
+    @pydantic.model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        check_differ([*self.by, *self.measures])
+        return self
 
     def description(self, dataset: str) -> str:
         """See `IAnalysisKind`."""
@@ -51,7 +45,16 @@ class GroupBy(IReadyMade):
 
     def columns_read(self) -> Sequence[str]:
         """See `IReadyMade`."""
-        return [*self.by, *columns_of(self.measures)]
+        return [*self.by, *self.measured_columns()]
+
+    def query(self, table: str, types: Types) -> str:
+        """See `IReadyMade`."""
+        keys = ", ".join(f"{key_of(name, types)} AS {quoted(name)}" for name in self.by)
+        numbers = ", ".join(str(at + 1) for at in range(len(self.by)))
+        return (
+            f"SELECT {keys}, {self.measured(types)} FROM {self.rows_of(table)} "  # noqa: S608
+            f"GROUP BY {numbers} ORDER BY {numbers} LIMIT {self.MOST + 1}"
+        )
 
     @contextmanager
     def answer(self, tables: Mapping[str, Table]) -> Iterator[Answer]:
@@ -60,15 +63,13 @@ class GroupBy(IReadyMade):
         Raises:
             InvalidQueryError: The table lacks a column, or there are too many groups.
         """
-        source, types = self.source_of(tables)
-        keys = [f"{key_of(name, types)} AS {quoted(name)}" for name in self.by]
-        numbers = ", ".join(str(at + 1) for at in range(len(keys)))
-        columns = ", ".join([*keys, *self.measured(self.measures, types)])
-        query = f"SELECT {columns} FROM {source} GROUP BY {numbers} ORDER BY {numbers} LIMIT {self.MOST + 1}"  # noqa: S608
+        query = self.query(*self.types_of(tables))
         with self.session(tables, "group_by", query) as session:
             rows = session.rows(query)
         if rows.num_rows > self.MOST:
             raise InvalidQueryError(query, f"There are more than {self.MOST:,} groups", list(tables), "by")
+        keys = {name: f"Value of {name} that all rows of the group have" for name in self.by}
+        rows = described(rows, keys | self.measured_meanings())
         yield Answer(rows, shown_rows(rows), {"groups": rows.num_rows}, charts=self._charts(rows))
 
     def _charts(self, rows: pa.Table) -> list[Chart]:

@@ -3,22 +3,16 @@
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import pyarrow as pa
 import pydantic
 
+from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
-from artifact_pipelines.analysis.questions.ready_made import (
-    COUNT,
-    Column,
-    IReadyMade,
-    Measure,
-    columns_of,
-    is_number,
-    shown_rows,
-)
+from artifact_pipelines.analysis.questions.measures import IMeasured
+from artifact_pipelines.analysis.questions.ready_made import Column, Types, check_differ, is_number, shown_rows
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import lines
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -34,9 +28,10 @@ def _check_zone(name: str) -> None:
         raise InvalidArgumentError("time_zone", name, "the name of a zone, such as Europe/Berlin")
 
 
-class TimeSeries(IReadyMade):
+class TimeSeries(IMeasured):
     """One row for each period from the first to the last, also for those without rows."""
 
+    CODE_VERSION: ClassVar[str] = "2"
     kind: Literal["time_series"] = "time_series"
     time: Column = pydantic.Field(description="Column of dates or moments; rows without one do not count.")
     every: Literal["hour", "day", "week", "month", "quarter", "year"] = pydantic.Field(
@@ -45,17 +40,11 @@ class TimeSeries(IReadyMade):
     time_zone: Annotated[str, checked_by(_check_zone)] = pydantic.Field(
         default="UTC", description="Zone whose days and months count, if the column holds moments with a zone."
     )
-    measures: Annotated[Mapping[Column, Measure], pydantic.Field(min_length=1)] = pydantic.Field(
-        default={"rows": COUNT},
-        description="By name: `count`, or {mean: column}; also sum, median, min, max, distinct, count of a column.",
-    )
 
-    @pydantic.field_validator("measures")
-    @classmethod
-    def _other_names(cls, measures: Mapping[str, Measure]) -> Mapping[str, Measure]:
-        if PERIOD in measures:
-            raise ValueError(f"{PERIOD} is the column of the period's begin: give the measure another name")
-        return measures
+    @pydantic.model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        check_differ([PERIOD, *self.measures])
+        return self
 
     def description(self, dataset: str) -> str:
         """See `IAnalysisKind`."""
@@ -63,7 +52,21 @@ class TimeSeries(IReadyMade):
 
     def columns_read(self) -> Sequence[str]:
         """See `IReadyMade`."""
-        return [self.time, *columns_of(self.measures)]
+        return [self.time, *self.measured_columns()]
+
+    def query(self, table: str, types: Types) -> str:
+        """See `IReadyMade`."""
+        step, begin = f"1 {self.every}", "moment"
+        if self._has_hours_of_zone(types):  # some zones change by half an hour
+            step, begin = "30 minutes", self._begin("moment", types)
+        filled = ", ".join(f"coalesce(f.{each}, 0) AS {each}" for each in map(quoted, self.counts()))
+        measures = f"f.* EXCLUDE ({PERIOD})" + (f" REPLACE ({filled})" if filled else "")
+        return (
+            f"WITH found AS ({self._found(table, types)}), moments AS (SELECT unnest(generate_series("  # noqa: S608
+            f"min({PERIOD}), max({PERIOD}), INTERVAL {step})) AS moment FROM found), "
+            f"every_one AS (SELECT DISTINCT {begin} AS {PERIOD} FROM moments) "
+            f"SELECT e.{PERIOD}, {measures} FROM every_one e LEFT JOIN found f USING ({PERIOD}) ORDER BY 1"
+        )
 
     @contextmanager
     def answer(self, tables: Mapping[str, Table]) -> Iterator[Answer]:
@@ -72,40 +75,53 @@ class TimeSeries(IReadyMade):
         Raises:
             InvalidQueryError: The table lacks a column, the column is no time, or there are too many periods.
         """
-        source, types = self.source_of(tables)
-        measured = ", ".join(self.measured(self.measures, types))
-        begin = f"date_trunc('{self.every}', {self._local(types[self.time], list(tables))})"
-        found = f"SELECT {begin} AS {PERIOD}, {measured} FROM {source} AND isfinite({quoted(self.time)}) GROUP BY 1"  # noqa: S608
-        bounds = f"SELECT min({PERIOD}) AS first, max({PERIOD}) AS last FROM found"  # noqa: S608
-        with self.session(tables, "time_series", found) as session:
-            [number] = session.rows(
-                f"WITH found AS ({found}) SELECT date_diff('{self.every}', first, last) + 1 AS n FROM ({bounds})"  # noqa: S608
-            )["n"].to_pylist()
+        name, types = self.types_of(tables)
+        query, found = self.query(name, types), self._found(name, types)
+        length = f"date_diff('{self.every}', min({PERIOD}), max({PERIOD})) + 1"
+        with self.session(tables, "time_series", query) as session:
+            [number] = session.rows(f"SELECT {length} AS n FROM ({found})")["n"].to_pylist()  # noqa: S608
             if number and number > MOST_PERIODS:
                 reason = f"There are {number:,} periods, and at most {MOST_PERIODS:,} are shown"
-                raise InvalidQueryError(found, reason, list(tables), "every")
-            filled = ", ".join(self._filled(name, measure) for name, measure in self.measures.items())
-            rows = session.rows(
-                f"WITH found AS ({found}), every_one AS (SELECT unnest(generate_series(first, last, "  # noqa: S608
-                f"INTERVAL 1 {self.every})) AS {PERIOD} FROM ({bounds})) "
-                f"SELECT e.{PERIOD}, {filled} FROM every_one e LEFT JOIN found f USING ({PERIOD}) ORDER BY 1"
-            )
+                raise InvalidQueryError(query, reason, list(tables), "every")
+            rows = session.rows(query)
+        meaning = f"Begin of the {self.every}"
+        if self._has_hours_of_zone(types):
+            rows = rows.set_column(0, PERIOD, rows[PERIOD].cast(pa.timestamp("us", self.time_zone)))
+        elif _has_zone(types[self.time]):
+            meaning += f" in {self.time_zone}"
+        rows = described(rows, {PERIOD: meaning} | self.measured_meanings())
         yield Answer(rows, shown_rows(rows), {"periods": rows.num_rows}, charts=self._charts(rows))
 
-    def _local(self, kind: pa.DataType, tables: Sequence[str]) -> str:
-        name = quoted(self.time)
-        if pa.types.is_timestamp(kind) and kind.tz is not None:
-            return f"timezone('{self.time_zone}', {name})"
-        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-            raise InvalidQueryError(self.time, f"Column {self.time} holds {kind}, not dates or moments", tables, "time")
-        return f"CAST({name} AS TIMESTAMP)"
+    def _found(self, table: str, types: Types) -> str:
+        """Return SQL for the periods that have rows."""
+        kind = types[self.time]
+        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
+            reason = f"Column {self.time} holds {kind}, not dates or moments"
+            raise InvalidQueryError(self.time, reason, [table], "time")
+        moment = f"CAST({quoted(self.time)} AS {'TIMESTAMPTZ' if _has_zone(kind) else 'TIMESTAMP'})"
+        return (
+            f"SELECT {self._begin(moment, types)} AS {PERIOD}, {self.measured(types)} "  # noqa: S608
+            f"FROM {self.rows_of(table)} AND isfinite({moment}) GROUP BY 1"
+        )
 
-    def _filled(self, name: str, measure: Measure) -> str:
-        counts = isinstance(measure, str) or next(iter(measure)) in ("count", "distinct")
-        return f"coalesce(f.{quoted(name)}, 0) AS {quoted(name)}" if counts else f"f.{quoted(name)}"
+    def _begin(self, moment: str, types: Types) -> str:
+        """Return SQL for the begin of the period of a moment: without zone, but for hours of a zone."""
+        if not _has_zone(types[self.time]):
+            return f"date_trunc('{self.every}', {moment})"
+        local = f"timezone('{self.time_zone}', {moment})"
+        if self.every == "hour":  # at the end of summer time an hour comes twice
+            return f"{moment} - ({local} - date_trunc('hour', {local}))"
+        return f"date_trunc('{self.every}', {local})"
+
+    def _has_hours_of_zone(self, types: Types) -> bool:
+        return self.every == "hour" and _has_zone(types[self.time])
 
     def _charts(self, rows: pa.Table) -> list[Chart]:
         numbers = [name for name in self.measures if is_number(rows.schema.field(name).type)]
         periods = rows[PERIOD].to_pylist()
         values = {name: [None if x is None else float(x) for x in rows[name].to_pylist()] for name in numbers}
         return [lines(f"{name} by {self.every}", periods, {name: values[name]}) for name in numbers if periods]
+
+
+def _has_zone(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) and kind.tz is not None)

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.profile.associations import MEASURES, correlations
 from artifact_pipelines.analysis.profile.days import gaps_of
 from artifact_pipelines.analysis.profile.engine import TableProfile
@@ -14,7 +15,6 @@ from artifact_pipelines.analysis.profile.shape import QUANTILES, shape_of
 from artifact_pipelines.analysis.profile.shown import shown_value
 from artifact_pipelines.analysis.profile.stored_values import value_type
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
-from artifact_pipelines.tabular.footer import DESCRIPTION
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,8 +120,7 @@ def profile_rows(found: TableProfile) -> pa.Table:
         for field, summary, sample, correlated, missing in columns
     ]
     table = pl.DataFrame(rows, schema={name: each.type for name, each in STATISTICS.items()}).to_arrow()
-    described = [field.with_metadata({DESCRIPTION: STATISTICS[field.name].meaning}) for field in table.schema]
-    return table.cast(pa.schema(described))
+    return described(table, {name: each.meaning for name, each in STATISTICS.items()})
 
 
 def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> dict[str, Any]:

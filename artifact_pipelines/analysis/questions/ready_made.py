@@ -1,8 +1,9 @@
-"""What ready-made questions share: named measures of named columns, turned into one SELECT."""
+"""What ready-made questions share: named columns, checked as early as they are known, and a condition."""
 
 import abc
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -15,21 +16,13 @@ from artifact_pipelines.analysis.questions.limited import ILimitedQuestion
 from artifact_pipelines.analysis.readable import markdown_line, plain_text, rounded
 from artifact_pipelines.core.exceptions import listed
 from artifact_pipelines.tabular.locked_duckdb import quoted
-from artifact_pipelines.tabular.parsed_query import parse_query
+from artifact_pipelines.tabular.parsed_query import arrow_types, check_columns_of, parse_query
 
-Function = Literal["count", "distinct", "sum", "mean", "median", "min", "max"]
 Column = Annotated[str, pydantic.Field(min_length=1)]
+Types = Mapping[str, pa.DataType]
+"""Type of each column of a table, by name; the null type also where it is not known yet."""
 
-
-def _one_function(measure: Mapping[Function, str]) -> Mapping[Function, str]:
-    if len(measure) != 1:
-        raise ValueError("a measure is `count`, or one function of one column, such as {mean: delay}")
-    return measure
-
-
-Measure = Literal["count"] | Annotated[Mapping[Function, Column], pydantic.AfterValidator(_one_function)]
 _PAGE_ROWS = 50
-COUNT: Measure = "count"
 
 
 class IReadyMade(ILimitedQuestion):
@@ -45,6 +38,10 @@ class IReadyMade(ILimitedQuestion):
     def columns_read(self) -> Sequence[str]:
         """Return the names of the columns that it reads, besides those in `where`."""
 
+    @abc.abstractmethod
+    def query(self, table: str, types: Types) -> str:
+        """Return its SELECT over a table with columns of these types."""
+
     def is_repeatable(self) -> bool:
         """See `IAnalysisKind`."""
         return self.where is None or not parse_query(f"SELECT 1 WHERE ({self.where}\n)").depends_on_time_or_chance
@@ -53,7 +50,8 @@ class IReadyMade(ILimitedQuestion):
         """See `IAnalysisKind`.
 
         Raises:
-            InvalidQueryError: `where` is no condition, or the dataset declares all columns and not one of these.
+            UnsafeQueryError: `where` is more than a condition.
+            InvalidQueryError: It is none, or the dataset declares all columns, and DuckDB cannot answer for these.
         """
         if self.where is not None:
             try:
@@ -64,9 +62,14 @@ class IReadyMade(ILimitedQuestion):
                 raise InvalidQueryError(self.where, "A condition reads no table", [dataset.name], "where")
         if dataset.columns is not None:
             self._check_names(dataset.columns, dataset.name)
+            query = self.query(dataset.name, arrow_types(dataset.columns))
+            try:
+                check_columns_of(query, dataset.name, dataset.columns, {})
+            except duckdb.Error as error:
+                raise InvalidQueryError(query, str(error), [dataset.name], "analyses") from error
 
-    def source_of(self, tables: Mapping[str, Table]) -> tuple[str, Mapping[str, pa.DataType]]:
-        """Return SQL for the rows that count, and the types of the table's columns.
+    def types_of(self, tables: Mapping[str, Table]) -> tuple[str, Types]:
+        """Return the name of the only table, and the types of its columns.
 
         Raises:
             InvalidQueryError: The table lacks a column.
@@ -74,11 +77,11 @@ class IReadyMade(ILimitedQuestion):
         [(name, table)] = tables.items()
         types = {field.name: field.type for field in pq.read_schema(table.path)}
         self._check_names(types, name)
-        return f"{quoted(name)} WHERE ({self.where or 'true'}\n)", types
+        return name, types
 
-    def measured(self, measures: Mapping[str, Measure], types: Mapping[str, pa.DataType]) -> list[str]:
-        """Return SQL for each measure."""
-        return [f"{_sql_of(measure, types)} AS {quoted(name)}" for name, measure in measures.items()]
+    def rows_of(self, table: str) -> str:
+        """Return SQL for the rows that count, up to its WHERE."""
+        return f"{quoted(table)} WHERE ({self.where or 'true'}\n)"
 
     def _check_names(self, known: Iterable[str], table: str) -> None:
         names = list(known)
@@ -87,12 +90,14 @@ class IReadyMade(ILimitedQuestion):
             raise InvalidQueryError(str(self.model_dump(exclude_defaults=True)), reason, [table], "analyses")
 
 
-def columns_of(measures: Mapping[str, Measure]) -> list[str]:
-    """Return the columns that measures read."""
-    return [column for measure in measures.values() if not isinstance(measure, str) for column in measure.values()]
+def check_differ(names: Iterable[str]) -> None:
+    """Raise `ValueError` if columns of an answer have one name, for which DuckDB takes `Period` and `period`."""
+    ordered = sorted(names, key=str.lower)
+    if same := [one for one, other in itertools.pairwise(ordered) if one.lower() == other.lower()]:
+        raise ValueError(f"two columns of the answer would be called {', '.join(same)}: give them different names")
 
 
-def key_of(column: str, types: Mapping[str, pa.DataType]) -> str:
+def key_of(column: str, types: Types) -> str:
     """Return SQL for a column to group by: 0.0 and -0.0 are one group."""
     return f"{quoted(column)} + 0.0" if pa.types.is_floating(types[column]) else quoted(column)
 
@@ -116,24 +121,3 @@ def shown(value: Any) -> str:
 def is_number(kind: pa.DataType) -> bool:
     """True if a chart can show values of this type."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def _sql_of(measure: Measure, types: Mapping[str, pa.DataType]) -> str:
-    if isinstance(measure, str):
-        return "count(*)"
-    [(function, column)] = measure.items()
-    name, kind = quoted(column), types[column]
-    is_float = pa.types.is_floating(kind)
-    if function == "sum":  # sums of whole numbers are exact, those of floats are compensated
-        return (
-            f"fsum({name})"
-            if is_float
-            else f"sum({name})"
-            if not pa.types.is_integer(kind)
-            else f"CAST(sum({name}) AS DECIMAL(38, 0))"
-        )
-    if function == "mean":
-        return f"favg({name})" if is_float else f"avg({name})"
-    if function == "distinct":
-        return f"count(DISTINCT {name})"
-    return f"{function}({name})"
