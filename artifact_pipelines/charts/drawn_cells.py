@@ -20,7 +20,7 @@ def draw_heat_map(found: Mapping[str, Any]) -> tuple[str, float, float]:
     drawn, labels = [], []
     for at, (name, row) in enumerate(zip(names, cells, strict=True)):
         y = at * side
-        labels.append(text(name, label_px - 6, y + side / 2 + 4, "end", label_px - 8))
+        labels.append(text(name, label_px - 6, y + side / 2 + 4, "end", label_px - 6))
         drawn += [_cell(cell, label_px + j * side, y, side, f"{name} and {columns[j]}") for j, cell in enumerate(row)]
     foot = side * len(names)
     below = [_below(name, label_px + at * side + side / 2 + 4, foot + 4) for at, name in enumerate(columns)]

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
-from artifact_pipelines.analysis.interfaces import Answer, DeclaredDataset, Table
+from artifact_pipelines.analysis.interfaces import Answer, DeclaredDataset, IAnalysisKind, Table
 from artifact_pipelines.analysis.kinds.crosstab import Crosstab
 from artifact_pipelines.analysis.kinds.group_by import GroupBy
 from artifact_pipelines.analysis.kinds.time_series import TimeSeries
@@ -179,7 +179,8 @@ def test_shares_of_the_pairs_are_a_heat_map(path: pathlib.Path) -> None:
     assert chart.specification["columns"] == ["100", "200", str(2**62)]
     assert chart.specification["cells"] == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 1]]
     assert "3 by 3 values; the strongest: UA and 100 1.00, null and" in chart.description
-    assert draw(chart).count("<rect") == 9
+    drawn = draw(chart)
+    assert (drawn.count("<rect"), drawn.count(">UA<"), drawn.count(">200<")) == (9, 1, 1)
 
 
 def test_empty_table_has_an_empty_answer(tmp_path: pathlib.Path) -> None:
@@ -224,7 +225,7 @@ TYPES: dict[str, str | None] = {"carrier": "VARCHAR", "delay": "DOUBLE", "at": "
 def test_question_that_no_such_table_can_answer_is_refused_with_the_definitions(
     kind: dict[str, Any], said: str
 ) -> None:
-    question: IReadyMade = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
+    question: IAnalysisKind = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
     with pytest.raises(InvalidQueryError, match=said):
         question.check(DeclaredDataset("flights", TYPES))
 
@@ -244,7 +245,7 @@ def test_condition_that_is_more_than_one_is_refused_with_the_definitions() -> No
     ],
 )
 def test_question_that_a_table_may_answer_passes_with_the_definitions(kind: dict[str, Any]) -> None:
-    question: IReadyMade = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
+    question: IAnalysisKind = pydantic.TypeAdapter(AnalysisKind).validate_python(kind)
     question.check(DeclaredDataset("flights", TYPES | {"found": None}))
     question.check(DeclaredDataset("flights"))
 
