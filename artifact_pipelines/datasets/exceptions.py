@@ -165,6 +165,31 @@ class MalformedRowError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class WrongEncodingError(SourceError):
+    """A text file is in another encoding than its dataset expects, so no row of it can be trusted.
+
+    Attributes:
+        place: Of the first byte that is not of the encoding, from 1, in its line.
+        shown: The bytes around it.
+        likely: The encoding that the bytes seem to have.
+    """
+
+    path: str
+    encoding: str
+    line: int
+    place: int
+    shown: bytes
+    likely: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, byte {self.place}"
+        return (
+            f"{self.path} is not {self.encoding}: {where} cannot be read as a character ({self.shown!r}). Say how the "
+            f"file is written in the dataset's YAML file, for example `format: {{encoding: {self.likely}}}`, or save it as UTF-8."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class RefusedValueError(SourceError):
     """A value does not have the type of its column."""
 

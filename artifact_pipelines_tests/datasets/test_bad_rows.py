@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.exceptions import (
     RepeatedValuesError,
     SchemaMismatchError,
     TooManyBadRowsError,
+    WrongEncodingError,
 )
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading import bad_rows, repetitions
@@ -91,10 +92,25 @@ def test_bad_rows_of_csv_have_their_line_and_text(tmp_path: pathlib.Path, end: s
     assert bad[2]["reason"] == "is less than 0"
 
 
-def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: pathlib.Path) -> None:
-    table, bad = read(tmp_path, b"id,name\n1,a\n2,\xff\n", quarantining({"id": "BIGINT"}))
-    assert table.num_rows == 1
-    assert [(row["line"], row["row"]) for row in bad] == [(3, r"2,\xff")]
+@pytest.mark.parametrize(
+    ("data", "options", "where", "likely"),
+    [
+        (b"id,name\n1,a\n2,caf\xe9\n3\n", {}, "utf-8: line 3, byte 6", "windows-1252"),
+        (b"id,name\n1,a\nx\n2,\xed\xa0\x80\n", {}, "utf-8: line 4, byte 3", "windows-1252"),
+        (b"id,caf\xe9\n1,a\n", {}, "utf-8: line 1, byte 7", "windows-1252"),
+        (b"id,name\n1,a\n2,\x81\n", {"encoding": "windows-1252"}, "cp1252: line 3, byte 3", "utf-8"),
+        ("id,name\n1,a\n2,b\n".encode("utf-16-le"), {}, "utf-8: line 1, byte 2", "utf-16-le"),
+        ("id,name\n1,a\n2,b\n".encode("utf-16-be"), {}, "utf-8: line 1, byte 1", "utf-16-be"),
+        (b'{"id": 1, "name": "a"}\n{"id": 2, "name": "caf\xe9"}\n', {}, "utf-8: line 2, byte 23", "windows-1252"),
+        (b"0001a\n0002\xe9\n", {"type": "fixed", "widths": {"id": 4, "name": 1}}, "line 2, byte 5", "windows-1252"),
+    ],
+)
+def test_file_in_another_encoding_is_refused_as_a_whole(
+    tmp_path: pathlib.Path, data: bytes, options: Any, where: str, likely: str
+) -> None:
+    file_type = "ndjson" if data.startswith(b"{") else "csv"
+    with pytest.raises(WrongEncodingError, match=f"{where}.*encoding: {likely}"):
+        read(tmp_path, data, quarantining({"id": "VARCHAR"}), file_type, **options)
 
 
 def test_lines_are_right_in_every_block(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

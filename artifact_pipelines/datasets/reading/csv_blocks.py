@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from artifact_pipelines.datasets.exceptions import MalformedRowError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, WrongEncodingError
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
-from artifact_pipelines.datasets.reading.raw_stream import IBytes
+from artifact_pipelines.datasets.reading.raw_stream import IBytes, likely_utf16, wrong_encoding
 
 BLOCK_BYTES = 4 << 20
 _NEWLINE, _RETURN = 10, 13
@@ -120,6 +120,8 @@ def check_block(block: Block, dialect: CsvDialect, line_end: bytes | None, label
     """
     data = block.data
     if (at := data.find(b"\0")) >= 0:
+        if likely := likely_utf16(data):
+            raise WrongEncodingError(label, "utf-8", _line(block, at), at - data.rfind(b"\n", 0, at), data[:20], likely)
         remedy = "Export the file again as text; if it is UTF-16, set format.encoding"
         raise MalformedRowError(label, _line(block, at), "it holds a NUL character", remedy)
     quotes = _quotes(data, dialect) if dialect.quote and data.find(dialect.quote_byte) >= 0 else None
@@ -238,14 +240,11 @@ def split_row(row: bytes, dialect: CsvDialect) -> Sequence[str]:
 
 
 def check_text(row: Row, label: str) -> None:
-    """Refuse a row that is no UTF-8."""
+    """Refuse a file with a row that is no UTF-8: its other rows are of another encoding too, even if they show it not."""
     try:
         row.data.decode()
     except UnicodeDecodeError as error:
-        shown = repr(row.data[max(0, error.start - 20) : error.end + 20])
-        problem = f"byte {error.start + 1} of the row is no UTF-8: {shown}"
-        remedy = "Set format.encoding in the dataset's YAML file, for example to latin-1 or windows-1252"
-        raise MalformedRowError(label, row.line, problem, remedy) from error
+        raise wrong_encoding(error, row.line, label) from error
 
 
 def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -> None:

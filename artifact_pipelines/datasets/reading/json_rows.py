@@ -17,7 +17,7 @@ from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
 from artifact_pipelines.datasets.reading.json_lines import LineBlock, read_lines
 from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, Number, as_text, json_text, to_array
 from artifact_pipelines.datasets.reading.limits import limits_of
-from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
+from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain, wrong_encoding
 
 MOST_COLUMNS = 2_000
 MOST_NESTED = 100
@@ -211,9 +211,7 @@ class JsonRows:
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            remedy = "Set format.encoding in the dataset's YAML file, for example to latin-1 or windows-1252"
-            problem = f"no UTF-8: {data[max(0, error.start - 20) : error.end + 20]!r}"
-            raise MalformedRowError(self.label, line, problem, remedy) from error
+            raise wrong_encoding(error, line, self.label) from error
 
     def _one_by_one(self, stream: IBytes) -> Iterator[_Row]:
         text = _TextBuffer(stream, self._text)

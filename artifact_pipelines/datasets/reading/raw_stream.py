@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.exceptions import UnparsableSourceError, WrongEncodingError
 from artifact_pipelines.datasets.reading.archives import ZIP, is_archive, open_member
 from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.zstd_frames import frames_are_whole
@@ -32,6 +32,7 @@ FREE_BYTES = 1 << 30
 _XZ_MEMORY_BYTES = 1 << 29
 _CONTROLS = re.compile("[\x80-\x9f]")  # letters and signs in windows-1252, which is often taken for latin-1
 _PIECE_BYTES = 1 << 20
+_SEEN_BYTES = 1 << 10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -239,15 +240,37 @@ class Utf8Stream:
         try:
             text = self._decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
-            line = self._lines + error.object[: error.start].count(b"\n")
-            reason = f"line {line} is not {self.encoding}; set format.encoding to the encoding of the file"
-            raise UnparsableSourceError(self._label, "text", reason) from error
+            raise wrong_encoding(error, self._lines, self._label, self.encoding) from error
         if self.encoding.startswith("iso8859-") and (control := _CONTROLS.search(text)):
             line = self._lines + text.count("\n", 0, control.start())
             reason = f"line {line} has the control character {control[0]!r}; set format.encoding to windows-1252"
             raise UnparsableSourceError(self._label, "text", reason)
         self._lines += text.count("\n")
         return text.encode() or (self.read(size) if raw else b"")
+
+
+def wrong_encoding(
+    error: UnicodeDecodeError, line: int, label: str, encoding: str = "utf-8"
+) -> WrongEncodingError:
+    """Return the error about a file in another encoding.
+
+    Args:
+        error: Of some of its bytes, which begin on a line.
+    """
+    before = error.object[: error.start]
+    place = error.start - (before.rfind(b"\n") + 1) + 1
+    shown = error.object[max(0, error.start - 20) : error.start + 20]
+    likely = "windows-1252" if encoding != "cp1252" else "utf-8"
+    return WrongEncodingError(label, encoding, line + before.count(b"\n"), place, shown, likely)
+
+
+def likely_utf16(head: bytes) -> str | None:
+    """Return the kind of UTF-16, without a byte order mark, that the start of a text seems to have."""
+    even, odd = (head[start:_SEEN_BYTES:2] for start in (0, 1))
+    for first, second, name in ((even, odd, "utf-16-le"), (odd, even, "utf-16-be")):
+        if second.count(0) > len(second) / 2 and not first.count(0):
+            return name
+    return None
 
 
 def _read_fully(stream: IBytes, size: int) -> bytes:
