@@ -23,6 +23,7 @@ from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.datasets.assets import NO_BAD_ROWS, build_raw_asset, build_table_asset
+from artifact_pipelines.datasets.dataset_table import DatasetTable
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_folders import LandingFolders, folder_source
@@ -309,9 +310,7 @@ class DatasetPipeline(dg.Component, dg.Model):
         if self.files == "folder":
             seen_as = functools.partial(LandingFolders, source=source, rules=self.landing)
             landing = self.landing.model_copy(update={"marker": None})
-        raw = build_raw_asset(self.name, source, shared, landing, keys, seen_as)
         is_union = self.files == "all"
-        shared["automation_condition"] = on_changed_content()
         contract = Contract.declared(
             self.columns,
             self.key,
@@ -322,17 +321,20 @@ class DatasetPipeline(dg.Component, dg.Model):
             self.limits,
             column,
         )
-        table = build_table_asset(
-            self.name, self.description, self.format, contract, shared, is_union=is_union, file_column=self.file_column
-        )
+        read = DatasetTable(self.name, self.format, contract, is_union, self.file_column)
+        raw = build_raw_asset(self.name, source, shared, landing, keys, seen_as, read)
+        shared["automation_condition"] = on_changed_content()
+        table = build_table_asset(read, self.description, shared)
         if any(each.blocking for each in self.checks.values()):
             table = table.map_asset_specs(self._published_after_checks)
-        ingested, read, by = [raw, table], shared, None
+        ingested, of_readers, by = [raw, table], shared, None
         if column is not None:
             by, partitions = build_column_partitions(self.name, self.description, column, self.key, is_union, shared)
-            ingested, read = [*ingested, partitions], {**shared, "partitions_def": by.partitions_def}
-        samples = [build_sample_asset(self.name, name, each, self.key, read) for name, each in self.samples.items()]
-        analyses = [build_analysis_asset(self.name, name, each, read) for name, each in self.analyses.items()]
+            ingested, of_readers = [*ingested, partitions], {**shared, "partitions_def": by.partitions_def}
+        samples = [
+            build_sample_asset(self.name, name, each, self.key, of_readers) for name, each in self.samples.items()
+        ]
+        analyses = [build_analysis_asset(self.name, name, each, of_readers) for name, each in self.analyses.items()]
         readers = [*samples, *analyses]
         if by is not None:
             instead = {dg.AssetKey([self.name, "table"]): by.key}

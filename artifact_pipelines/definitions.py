@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
-from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
 from artifact_pipelines.maintenance.definitions import build_maintenance
 

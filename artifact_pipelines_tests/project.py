@@ -9,7 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
-from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.definitions import build_definitions, resources
 from artifact_pipelines.demo import Daemon, drop
 

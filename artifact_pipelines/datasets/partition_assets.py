@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.event_log import latest_data_versions
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.runless_reports import report_current

@@ -12,8 +12,8 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
+from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.storage.staging import hash_stream
 

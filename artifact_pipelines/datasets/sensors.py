@@ -11,7 +11,6 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.assets import LandingZone
 from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, faults_of_steps, retry_of
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
@@ -19,6 +18,7 @@ from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
+from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, fault_of
 
 _MOST_SHOWN = 50

@@ -11,7 +11,7 @@ from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, S3Config
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets.assets import LandingZone
+from artifact_pipelines.datasets.resources import LandingZone
 
 URL_WITH_PASSWORD = "postgresql://me:hunter2@host/db"
 

@@ -240,7 +240,7 @@ def split_row(row: bytes, dialect: CsvDialect) -> Sequence[str]:
 
 
 def check_text(row: Row, label: str) -> None:
-    """Refuse a file with a row that is no UTF-8: its other rows are of another encoding too, even if they show it not."""
+    """Refuse a file with a row that is no UTF-8: all its rows are of another encoding, even if they do not show it."""
     try:
         row.data.decode()
     except UnicodeDecodeError as error:

@@ -249,9 +249,7 @@ class Utf8Stream:
         return text.encode() or (self.read(size) if raw else b"")
 
 
-def wrong_encoding(
-    error: UnicodeDecodeError, line: int, label: str, encoding: str = "utf-8"
-) -> WrongEncodingError:
+def wrong_encoding(error: UnicodeDecodeError, line: int, label: str, encoding: str = "utf-8") -> WrongEncodingError:
     """Return the error about a file in another encoding.
 
     Args:
