@@ -11,7 +11,7 @@ from artifact_pipelines.core.settings import Settings
 from artifact_pipelines_tests.project import Project
 
 PLAIN: Mapping[str, Any] = {"samples": {}, "analyses": {}}
-BAD = "carrier,number,delay\nUA,1,x\n"
+BAD = "carrier,number,delay\nUA,3,x\n"
 
 
 @pytest.fixture
