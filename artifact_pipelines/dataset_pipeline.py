@@ -48,6 +48,7 @@ from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retr
 from artifact_pipelines.declarations import Declaration, checked_by
 from artifact_pipelines.io_manager.asked_outputs import AFTER_CHECKS, PUBLISH_METADATA_KEY
 from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
+from artifact_pipelines.report.assets import build_report_asset
 from artifact_pipelines.sampling.assets import build_sample_asset
 from artifact_pipelines.sampling.fields.excluding import with_excluded_designs
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
@@ -166,6 +167,9 @@ class DatasetPipeline(dg.Component, dg.Model):
     analyses: Mapping[_Name, AnalysisKind] = pydantic.Field(default={}, description="Analyses of the table, by name.")
     checks: Mapping[_Name, CheckKind] = pydantic.Field(
         default={}, description="Checks of the table, by name: they watch it, after the contract has let a file in."
+    )
+    report: bool = pydantic.Field(
+        default=True, description="False: no report is made of each version, as one file of HTML."
     )
     schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
         default=None, description="Cron schedule, in UTC, that materializes the whole dataset."
@@ -336,6 +340,11 @@ class DatasetPipeline(dg.Component, dg.Model):
         ]
         analyses = [build_analysis_asset(self.name, name, each, of_readers) for name, each in self.analyses.items()]
         readers = [*samples, *analyses]
+        if self.report:
+            results, automation = [each.key for each in readers], on_all_results(dg.AssetKey([self.name, "table"]))
+            readers.append(
+                build_report_asset(self.name, self.description, results, {**of_readers, "automation_condition": automation})
+            )
         if by is not None:
             instead = {dg.AssetKey([self.name, "table"]): by.key}
             readers = [asset.with_attributes(asset_key_replacements=instead) for asset in readers]
@@ -429,18 +438,32 @@ def on_changed_content() -> dg.AutomationCondition[Any]:
     A change in the run that also materialized the asset does not count. The condition waits until all blocking checks
     of the dependencies have passed for their latest materializations.
     """
+    condition = _has_reason() & ~dg.AutomationCondition.any_deps_missing() & _may_run()
+    return condition.with_label("content changed")
+
+
+def on_all_results(table: dg.AssetKey) -> dg.AutomationCondition[Any]:
+    """Return the condition of a report: as `on_changed_content`, once for all its dependencies.
+
+    It waits for those that are about to run. One that has never succeeded holds it up no longer than it runs, unless it
+    is the table.
+    """
+    when = dg.AutomationCondition
+    has_table = ~when.any_deps_match(when.missing()).allow(dg.AssetSelection.assets(table))
+    condition = _has_reason() & has_table & ~when.any_deps_match(when.will_be_requested()) & _may_run()
+    return condition.with_label("all results there")
+
+
+def _has_reason() -> dg.AutomationCondition[Any]:
     when = dg.AutomationCondition
     changed = when.data_version_changed() & ~when.executed_with_root_target()
-    reasons = (
+    return (
         (when.missing() & ~when.execution_failed())
         | when.code_version_changed().since(when.newly_requested())
         | when.any_deps_match(changed).since(when.newly_requested())
     )
-    condition = (
-        reasons
-        & ~when.any_deps_missing()
-        & ~when.any_deps_in_progress()
-        & when.all_deps_blocking_checks_passed()
-        & ~when.in_progress()
-    )
-    return condition.with_label("content changed")
+
+
+def _may_run() -> dg.AutomationCondition[Any]:
+    when = dg.AutomationCondition
+    return ~when.any_deps_in_progress() & when.all_deps_blocking_checks_passed() & ~when.in_progress()

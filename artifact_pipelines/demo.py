@@ -224,6 +224,7 @@ def run_demo(console: Console, settings: Settings, resources: Mapping[str, Any])
         "\n[bold]Where to look next[/]\n"
         "  make dev                                       the same in the Dagster UI, http://127.0.0.1:3000\n"
         f"  cp cities.csv {landing}/     drop a file of your own (README: a dataset of your own)\n"
+        "  .venv/bin/artifact-pipelines report flights    write the report of the current version, an HTML file\n"
         "  .venv/bin/artifact-pipelines ls                list all stored artifacts\n"
         "  .venv/bin/artifact-pipelines history flights/table",
         highlight=False,

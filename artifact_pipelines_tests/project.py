@@ -22,6 +22,7 @@ FLIGHTS: Mapping[str, Any] = {
     "columns": {"delay": "BIGINT"},
     "key": ["carrier", "number"],
     "samples": {"few": {"n": 2, "seed": 1}},
+    "report": False,
     "analyses": {
         "profile": {"kind": "profile"},
         "delays": {"kind": "sql", "query": "SELECT carrier, sum(delay)::BIGINT AS delay FROM flights GROUP BY carrier"},

@@ -458,7 +458,8 @@ def test_yaml_file_alone_declares_a_dataset(
     monkeypatch.syspath_prepend(tmp_path)
     definitions = build_definitions(_load(tmp_path, "samples: {few: {n: 5}}"), settings)
     keys = {spec.key.to_user_string(): spec for spec in _dataset_specs(definitions)}
-    assert set(keys) == {"weather/raw", "weather/table", "weather/samples/few", "weather/quarantine"}
+    names = {"raw", "table", "samples/few", "quarantine", "report"}
+    assert set(keys) == {f"weather/{name}" for name in names}
     assert keys["weather/table"].description == "Weather by JFK"
 
 

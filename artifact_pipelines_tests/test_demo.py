@@ -60,6 +60,8 @@ def test_demo_shows_a_first_drop_the_same_again_and_a_change(
     made = _rows(first)
     assert set(made) == {
         *(f"flights/{name}" for name in ("raw", "table", "samples/thousand", "analyses/profile", "analyses/delays")),
+        "flights/report",
+        "weather/report",
         *(f"weather/{name}" for name in ("raw", "table", "samples/thousand", "analyses/profile", "analyses/by_month")),
     }
     assert f"{flights:,}" in made["flights/table"]

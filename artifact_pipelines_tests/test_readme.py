@@ -51,6 +51,7 @@ def test_declared_dataset_makes_the_assets_that_the_readme_names(settings: Setti
         "cities/samples/hundred",
         "cities/analyses/profile",
         "cities/quarantine",
+        "cities/report",
     }
 
 

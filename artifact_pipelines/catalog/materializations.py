@@ -213,6 +213,13 @@ class MaterializationCatalog(CatalogSection):
             return select_materializations(connection, which, limit)
 
     @retried
+    def with_ids(self, materialization_ids: Sequence[int]) -> Sequence[Materialization]:
+        """Return materializations by their IDs, in this order; those that no longer exist are left out."""
+        with reading(self._engine) as connection:
+            found = {made.materialization_id: made for made in materializations_of(connection, materialization_ids)}
+        return [found[each] for each in materialization_ids if each in found]
+
+    @retried
     def version_before(self, made: Materialization) -> Materialization | None:
         """Return the published version with the next lower number that is still kept; None: there is none."""
         older = [*of_asset(made.asset, made.partition), made.version > _VERSION, _IS_KEPT, _IS_PUBLISHED]

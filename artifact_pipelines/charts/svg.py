@@ -17,6 +17,7 @@ COLOURS = {"ink": "#757575", "first": "#2f7fbf", "second": "#d55e00"}
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WIDE_PX, _NARROW_PX = 12.5, 7.2
+_ROUNDING_PX = 0.1
 
 
 def element(tag: str, content: str = "", /, **attributes: str | float | None) -> str:
@@ -34,9 +35,14 @@ def element(tag: str, content: str = "", /, **attributes: str | float | None) ->
     return f"<{tag}{said}>{content}</{tag}>" if content else f"<{tag}{said}/>"
 
 
+def printable(text: str) -> str:
+    """Return a text in which characters that XML forbids, or that turn text around, are replaced by �."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
 def plain(text: str) -> str:
-    """Return a text as content of an element; characters that XML forbids, or that turn text around, become �."""
-    return escape(_NOT_XML.sub("\ufffd", text))
+    """Return a text as content of an element: printable and escaped."""
+    return escape(printable(text))
 
 
 def coloured(colour: str, elements: Iterable[str], **attributes: str | float | None) -> str:
@@ -62,7 +68,7 @@ def width_px(content: str) -> float:
 def shortened(content: str, room_px: float) -> str:
     """Return as much of the beginning of a text as fits into the room."""
     line = " ".join(content[: int(room_px)].split())
-    if width_px(line) <= room_px and len(content) <= room_px:
+    if width_px(line) <= room_px + _ROUNDING_PX and len(content) <= room_px:
         return line
     while line and width_px(line) > room_px - _WIDE_PX:
         line = line[:-1]
@@ -71,5 +77,5 @@ def shortened(content: str, room_px: float) -> str:
 
 def _value(value: str | float) -> str:
     if isinstance(value, str):
-        return quoteattr(_NOT_XML.sub("\ufffd", value))
+        return quoteattr(printable(value))
     return f'"{value:.1f}"'.replace('.0"', '"').replace('"-0"', '"0"')

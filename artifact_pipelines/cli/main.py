@@ -25,6 +25,7 @@ from artifact_pipelines.cli.publish_rollback import publish, rollback
 from artifact_pipelines.cli.put_get import get, put
 from artifact_pipelines.cli.quarantine import quarantine
 from artifact_pipelines.cli.release_restore import release, restore
+from artifact_pipelines.cli.report import report
 from artifact_pipelines.cli.sample import sample
 from artifact_pipelines.cli.sql_head import head, sql
 from artifact_pipelines.cli.status_stats import stats, status
@@ -81,6 +82,7 @@ for command in (
     *_ON_ASSETS,
     datasets,
     sample,
+    report,
     drop,
     quarantine,
     gc,

@@ -138,3 +138,7 @@ def _luminance(colour: str) -> float:
     parts: Sequence[float] = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_short_labels_are_drawn_whole() -> None:
+    assert "…" not in draw(bars("carriers", {"UA": 50.0, "AA": 25.0, "DL": 25.0}))

@@ -1,0 +1,29 @@
+"""Markdown of users and of analyses as HTML: text, lists and tables; no HTML of its own, no links and no images."""
+
+from markdown_it import MarkdownIt
+
+_LEFT_OUT = ("heading", "lheading", "html_block", "html_inline", "image", "link", "autolink", "reference")
+"""Headings would break the order of those of the report; the others could lead out of it."""
+
+
+def to_html(markdown: str) -> str:
+    """Return Markdown as HTML. A table scrolls by itself where it is wider than the page."""
+    return str(_PARSER.render(markdown))
+
+
+def _open_table(*_: object) -> str:
+    return '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
+
+
+def _close_table(*_: object) -> str:
+    return "</table></div>"
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(_LEFT_OUT)
+    parser.add_render_rule("table_open", _open_table)
+    parser.add_render_rule("table_close", _close_table)
+    return parser
+
+
+_PARSER = _parser()

@@ -1,0 +1,98 @@
+"""The report of a dataset, from the dropped file to the command that writes it."""
+
+import pathlib
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines import open_store
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines_tests.cli.commands import run
+from artifact_pipelines_tests.project import CSV, Project
+from artifact_pipelines_tests.report.made_facts import Page
+
+ANALYSES = {
+    "profile": {"kind": "profile"},
+    "drift": {"kind": "drift"},
+    "mean": {"kind": "estimate", "sample": "few", "estimates": {"mean_delay": {"mean": "delay"}}},
+    "delays": {"kind": "sql", "query": "SELECT carrier, 10 // min(delay)::BIGINT AS x FROM flights GROUP BY carrier"},
+}
+CHECKS = {"short": {"kind": "range", "column": "delay", "max": 6}}
+SECOND = CSV + "DL,4,9\n"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def _report(version: int | None = None) -> str:
+    with open_store() as store:
+        return Page(store.load("flights/report", bytes, version=version)).said
+
+
+def test_report_follows_each_change_once_and_says_what_the_results_say(
+    settings: Settings, instance: dg.DagsterInstance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(settings, instance, report=True, analyses=ANALYSES, checks=CHECKS)
+    project.drop(CSV)
+    made, _ = project.settle()
+    assert made[-1] == "report"
+    assert made.count("report") == 1
+    project.drop(SECOND)
+    made, _ = project.settle()
+    assert (made[-1], made.count("report")) == ("report", 1)
+
+    said = _report()
+    for expected in (
+        "flights v2", "1 more than v1", "Error flights/table: short: 2 rows break it.", "1 added",
+        "few simple random Rows 2 of 4, planned 2", "Sizes passed", "mean_delay", "Version 2 against 1",
+        "representativeness flights/samples/few", "flights/analyses/mean@v2 flights/samples/few@v", "b3sum",
+    ):  # fmt: skip
+        assert expected in said, expected
+    first = _report(version=1)
+    assert "This is the first version." in first
+    assert "Version 2 against 1" not in first
+
+    monkeypatch.chdir(tmp_path)
+    assert "as it was stored" in run("report", "flights@v1")
+    assert Page((tmp_path / "flights-v1-report.html").read_bytes()).said == first
+
+    made_again = project.materialize("report")
+    assert made_again.success
+    with open_store() as store:
+        assert len({each.file.content_hash for each in store.history("flights/report")}) == 2
+
+
+def test_report_is_made_without_the_analysis_that_failed(settings: Settings, instance: dg.DagsterInstance) -> None:
+    bad = {"kind": "sql", "query": "SELECT error(carrier) AS x FROM flights"}
+    project = Project(settings, instance, report=True, samples={}, analyses={"bad": bad})
+    project.drop(CSV)
+    made, _ = project.settle()
+    assert made == ["raw", "table", "report"]
+    assert "Warning flights/analyses/bad: It has no result for this version" in _report()
+
+
+def test_command_makes_a_report_that_is_not_stored(
+    settings: Settings, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+) -> None:
+    project = Project(settings, instance, samples={}, analyses={"profile": {"kind": "profile"}})
+    project.drop(CSV)
+    project.settle()
+    output = tmp_path / "mine.html"
+    assert "made now" in run("report", "flights", "-o", str(output))
+    assert "Mean 4.333" in Page(output.read_bytes()).said
+    assert "a dataset, such as flights@v3" in run("report", "flights/raw", code=2)
+
+
+def test_each_partition_has_its_report(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(
+        settings, instance, report=True, samples={}, analyses={}, source="flights_{partition}.csv", partitions="by_file"
+    )
+    project.drop(CSV, "flights_a.csv")
+    made, _ = project.settle()
+    assert made[-1] == "report"
+    with open_store() as store:
+        assert "flights[a] v1" in Page(store.load("flights/report", bytes, partition="a")).said
