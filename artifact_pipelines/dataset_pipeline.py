@@ -343,7 +343,9 @@ class DatasetPipeline(dg.Component, dg.Model):
         if self.report:
             results, automation = [each.key for each in readers], on_all_results(dg.AssetKey([self.name, "table"]))
             readers.append(
-                build_report_asset(self.name, self.description, results, {**of_readers, "automation_condition": automation})
+                build_report_asset(
+                    self.name, self.description, results, {**of_readers, "automation_condition": automation}
+                )
             )
         if by is not None:
             instead = {dg.AssetKey([self.name, "table"]): by.key}
