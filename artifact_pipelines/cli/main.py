@@ -29,6 +29,7 @@ from artifact_pipelines.cli.report import report
 from artifact_pipelines.cli.sample import sample
 from artifact_pipelines.cli.sql_head import head, sql
 from artifact_pipelines.cli.status_stats import stats, status
+from artifact_pipelines.cli.terminal import printable
 from artifact_pipelines.cli.verify import verify
 from artifact_pipelines.core.exceptions import (
     ArtifactError,
@@ -56,7 +57,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ArtifactError as error:
             name, console = Text(type(error).__name__, "red"), Console(stderr=True, soft_wrap=True)
-            console.print(name, f": {error}", sep="", markup=False, highlight=False)
+            lines = "\n".join(map(printable, str(error).split("\n")))
+            console.print(name, f": {lines}", sep="", markup=False, highlight=False)
             ctx.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.put_get import check_folder, whole_file
-from artifact_pipelines.cli.terminal import as_json_option, console, count, print_json, waiting
+from artifact_pipelines.cli.terminal import as_json_option, console, count, print_json, printable, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,9 +86,9 @@ def _print(answer: "pa.RecordBatchReader", limit: int, as_json: bool) -> None:
         return print_json(rows[:limit])
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for field in answer.schema:
-        table.add_column(field.name, justify="right" if _is_number(field.type) else "left", overflow="fold")
+        table.add_column(printable(field.name), justify="right" if _is_number(field.type) else "left", overflow="fold")
     for row in rows[:limit]:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*("" if value is None else printable(str(value)) for value in row.values()))
     console().print(table)
     return None
 

@@ -92,7 +92,13 @@ def cell(name: str, value: object) -> str:
         return f"{value:,}"
     if name in _ABBREVIATED:
         return str(value)[:8]
-    return json.dumps(value) if isinstance(value, dict) else ", ".join(value) if isinstance(value, list) else str(value)
+    text = json.dumps(value) if isinstance(value, dict) else ", ".join(value) if isinstance(value, list) else str(value)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters as `\\x1b`: names and values are strangers', and must not steer a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def count(number: int, noun: str) -> str:

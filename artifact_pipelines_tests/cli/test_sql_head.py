@@ -131,6 +131,14 @@ def test_command_prints_rows_and_writes_them_to_a_file(tmp_path: pathlib.Path) -
     assert ".parquet or .csv" in run("sql", "SELECT 1", "-o", tmp_path / "x.txt", code=2)
 
 
+def test_values_cannot_steer_the_terminal() -> None:
+    printed = run("sql", "SELECT chr(27) || '[2Ja' AS \"x\x1b[31m\", chr(8238) || 'b' AS y")
+    assert "\\x1b[2Ja" in printed
+    assert "x\\x1b[31m" in printed
+    assert "\\u202eb" in printed
+    assert "no \\x1b[2J" in run("history", "no \x1b[2J", code=3)
+
+
 def test_commands_on_files_take_names(tmp_path: pathlib.Path) -> None:
     assert run_json("head", "flights/table@v1", "-n", 1) == [{"carrier": "UA", "delay": 5}]
     first, second = run_json("show", "flights/table@v1"), run_json("show", "flights/table")
