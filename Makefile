@@ -47,6 +47,10 @@ first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, dro
 deploy-check: $(VENV)/.installed-dev  ## Start the files of deploy/ with PostgreSQL and S3, drop a file, stop (two minutes)
 	$(BIN)/pytest -q --stress artifact_pipelines_tests/deploy/test_deploy_check.py
 
+.PHONY: docs
+docs: $(VENV)/.installed-docs  ## Build the documentation into site/; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "Open site/index.html"
+
 .PHONY: stress
 stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600
@@ -94,6 +98,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the pinned test tools into $(VENV)/"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "Installing the pinned tools of the documentation into $(VENV)/"
+	@$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: | dagster.yaml

@@ -17,6 +17,7 @@ from artifact_pipelines.cli.doctor import doctor
 from artifact_pipelines.cli.drop import drop
 from artifact_pipelines.cli.gc import gc
 from artifact_pipelines.cli.history import history
+from artifact_pipelines.cli.import_values import import_values
 from artifact_pipelines.cli.init import init
 from artifact_pipelines.cli.lineage import lineage
 from artifact_pipelines.cli.ls_show import ls, show
@@ -75,6 +76,7 @@ _ON_FILES = (put, get, ls, show, release)
 _ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
 for command in (
     init,
+    import_values,
     doctor,
     status,
     stats,
