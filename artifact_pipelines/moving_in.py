@@ -69,7 +69,7 @@ def _import_asset(
             value = former.load_input(context)
         except FileNotFoundError:  # never made
             continue
-        except Exception as error:  # a pickle can raise anything
+        except Exception as error:  # noqa: BLE001  # a pickle can raise anything
             problem = f"It cannot be loaded. {type(error).__name__}: {error}"
         else:
             problem = _store(value, asset, key, partition, resources, instance)

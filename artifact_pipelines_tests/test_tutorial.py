@@ -1,7 +1,7 @@
 """Every command and file of the tutorial is run, in order, in a new folder.
 
-One idea: a block `console` holds commands after `$`, and below each what it prints; `…` stands for any text. A block with
-a title is a file. Instead of `dagster dev`, the test does the work of Dagster's daemon after each command.
+One idea: a block `console` holds commands after `$`, and below each what it prints; `…` stands for any text. A block
+with a title is a file. Instead of `dagster dev`, the test does the work of Dagster's daemon after each command.
 """
 
 import importlib

@@ -97,7 +97,7 @@ def cell(name: str, value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters as `\\x1b`: names and values are strangers', and must not steer a terminal."""
+    """Return the text with control characters escaped: names and values of strangers must not steer a terminal."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
