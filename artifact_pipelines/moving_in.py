@@ -4,11 +4,13 @@ One idea: each stored value becomes the output of a run of its own, of an asset 
 catalog see it as they see every other version.
 """
 
+import importlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import dagster as dg
 
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.io_manager.asked_outputs import PUBLISH_METADATA_KEY
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 
@@ -21,6 +23,21 @@ class Import(NamedTuple):
     asset: str
     partition: str | None
     problem: str | None
+
+
+def import_project(module: str, folder: str) -> Iterator[Import]:
+    """Do the same as `import_values` for a module with the definitions `defs`, and the instance of DAGSTER_HOME.
+
+    Raises:
+        InvalidArgumentError: There is no such module, or it has no `defs`.
+    """
+    try:
+        found = importlib.import_module(module).defs
+    except (ImportError, AttributeError) as error:
+        raise InvalidArgumentError("module", module, f"one with the definitions `defs` ({error})") from error
+    definitions: dg.Definitions = found() if callable(found) else found
+    with dg.DagsterInstance.get() as instance:
+        yield from import_values(definitions, folder, instance)
 
 
 def import_values(definitions: dg.Definitions, folder: str, instance: dg.DagsterInstance) -> Iterator[Import]:

@@ -12,7 +12,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import click.testing
 import dagster as dg
@@ -63,7 +62,7 @@ class Reader:
         for name in [name for name in sys.modules if name.partition(".")[0] == "my_project"]:
             del sys.modules[name]
         importlib.invalidate_caches()
-        loaded: Any = importlib.import_module("my_project.definitions").defs()
+        loaded: dg.Definitions = importlib.import_module("my_project.definitions").defs()
         return loaded
 
     def _check_definitions(self) -> str:
