@@ -12,24 +12,28 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.catalog.stored_names import find_materialization, find_materializations
+from artifact_pipelines.catalog.stored_names import find_file, find_materialization, find_materializations
 from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
+from artifact_pipelines.core.history_table import HistoryTable
 from artifact_pipelines.core.interfaces import IArtifactProducer
 from artifact_pipelines.core.selection import selection_from
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileInfo, FileState, Materialization, NewArtifact, Rollback
 from artifact_pipelines.handlers.containers import read_value
-from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.handlers.registry import FILE_NAME, TypeHandlers
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
-from artifact_pipelines.storage.file_types import describe_by_name
+from artifact_pipelines.storage.file_types import describe_by_name, name_by_type, safe_file_name
 from artifact_pipelines.storage.local_paths import lasting_path
+from artifact_pipelines.storage.opened_files import opened_path
 from artifact_pipelines.storage.source_file import SourceFile
 
 if TYPE_CHECKING:
     import polars
     import pyarrow
+
+_MOST_ASSETS = 10_000
 
 
 def open_store(catalog_url: str | None = None, storage_url: str | None = None, verify_reads: bool = True) -> "Store":
@@ -170,7 +174,7 @@ class Store(IArtifactProducer):
         """Return the artifact of an asset.
 
         Args:
-            asset: Asset key, such as `flights/table`.
+            asset: Asset key, such as `flights/table`, or another name that `find` takes.
             as_type: `polars.LazyFrame`, `pyarrow.Table`, `pathlib.Path`, `Artifact`, …; of a container of tables,
                 `dict[str, polars.LazyFrame]`, …; None: the type that was stored.
             partition: Partition key of a partitioned asset.
@@ -190,14 +194,31 @@ class Store(IArtifactProducer):
         artifacts = [self._producer.artifact(file, found) for file in found.files]
         return read_value(self._handlers, artifacts, found.metadata, as_type)
 
-    def find(self, name: str) -> Materialization:
+    def find(self, name: str, partition: str | None = None, version: int | None = None) -> Materialization:
         """Return what a name stands for: `flights/table`, `flights/table@v3`, `sales/table[2024-01]`, or `flights@v3`.
 
         Raises:
-            InvalidArgumentError: It is no name.
+            InvalidArgumentError: It is no name, or it names a partition or version and another is given.
             NotFoundError: Nothing of that name is stored.
         """
-        return find_materialization(self.catalog, name)
+        return find_materialization(self.catalog, name, partition, version)
+
+    def find_file(self, name: str) -> FileInfo:
+        """Return the one file that a name or the text of a file ID stands for. Raises as `find`, also for several."""
+        return find_file(self.catalog, name)[0]
+
+    def path(self, name: str) -> pathlib.Path:
+        """Return the path of a stored file, for any program to read, under a name that shows what it is.
+
+        It is a link to the stored file, or a copy if the store is on S3, in the folder `artifact-pipelines` of the
+        user's cache. It stays there when the process ends.
+
+        Raises:
+            UsageError, NotFoundError: As `find_file`.
+            IntegrityError: The bytes are missing or damaged.
+        """
+        file, made = find_file(self.catalog, name)
+        return opened_path(self._producer.artifact(file, made), _file_name(file, made))
 
     @contextmanager
     def query(self, query: str, **parameters: object) -> "Iterator[pyarrow.RecordBatchReader]":
@@ -251,18 +272,31 @@ class Store(IArtifactProducer):
 
     def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
         catalog = self.catalog.materializations
+        if not isinstance(asset, str):
+            raise InvalidArgumentError("asset", asset, "the name of one asset, such as 'flights/table'")
         if not wish:
-            return catalog.current(asset, partition)
+            return self.find(asset, partition)
         selection = selection_from(wish, "load")
         if selection.version is not None:
-            return catalog.version(asset, selection.version, partition)
+            return self.find(asset, partition, selection.version)
         found = catalog.find(asset, [partition], selection).get(partition)
         if found is None:
             raise catalog.nothing_found(asset, partition, selection)
         return found
 
-    def history(self, asset: str, partition: str | None = None) -> Sequence[Materialization]:
+    def assets(self, pattern: str = "*") -> HistoryTable:
+        """Return the current materialization of each asset and partition, by name. A notebook shows them as a table.
+
+        Args:
+            pattern: Only assets whose names match: `*` stands for any characters, `?` for one; `flights` matches
+                `flights/table` too.
+        """
+        return HistoryTable(self.catalog.materializations.list_current(_MOST_ASSETS, pattern=pattern))
+
+    def history(self, asset: str, partition: str | None = None) -> HistoryTable:
         """Return the materializations of an asset, or of one of its partitions, newest first.
+
+        A notebook shows them as a table.
 
         Raises:
             NeverMaterializedError: There is none.
@@ -270,4 +304,12 @@ class Store(IArtifactProducer):
         found = self.catalog.materializations.history(asset, partition)
         if not found:
             self.catalog.materializations.current(asset, partition)  # raises an error with the remedy
-        return found
+        return HistoryTable(found)
+
+
+def _file_name(file: FileInfo, made: Materialization | None) -> str:
+    """Return the name that a file had, or else one by its asset or ID, with the extensions of its type."""
+    own = "" if made is None else made.metadata.get(FILE_NAME) or pathlib.PurePath(made.source.get("file", "")).name
+    stem = f"file-{file.file_id}" if made is None else made.asset.replace("/", "-")
+    by_type = name_by_type(stem, file.file_type, file.compression_type)
+    return safe_file_name(own if pathlib.PurePath(own).suffix else by_type) or by_type

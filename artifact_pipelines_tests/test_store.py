@@ -157,3 +157,25 @@ def test_public_names_have_docstrings() -> None:
         assert getattr(artifact_pipelines, name).__doc__
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         _ = artifact_pipelines.nothing_of_the_kind
+
+
+@pytest.mark.parametrize("asset", [["flights", "table"], None, 7])
+def test_name_that_is_no_text_is_a_typed_error(store: Store, asset: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="asset must be the name of one asset"):
+        store.load(asset)
+
+
+def test_load_takes_the_names_that_commands_take(flights: Store) -> None:
+    assert flights.load("flights@v1")["x"].to_list() == [1]
+    assert flights.find("flights", version=1).version == 1
+
+
+def test_notebook_shows_assets_and_history_as_tables(flights: Store) -> None:
+    [current] = assets = flights.assets()
+    assert (current.asset, current.version) == ("flights", 2)
+    page = assets._repr_html_()  # as Jupyter does
+    assert page.startswith("<table>")
+    assert "<td>flights</td>" in page
+    assert f"{current.created_at:%Y-%m-%d %H:%M} UTC" in page
+    assert "partition" not in page
+    assert flights.history("flights")._repr_html_().count("<tr>") == 4

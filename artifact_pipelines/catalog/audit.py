@@ -110,7 +110,9 @@ class AuditCatalog(CatalogSection):
             .order_by(files.c.file_id)
         )
         return [
-            Finding(FindingKind.WRONG_COUNT, r.file_id, "catalog", f"{r.counted} references", f"{r.reference_count}")
+            Finding(
+                FindingKind.WRONG_COUNT, r.file_id, "catalog", _references(r.counted), _references(r.reference_count)
+            )
             for r in self._rows(query)
         ]
 
@@ -234,3 +236,7 @@ def _holder_text(row: Any) -> str:
         return str(row.holder)
     partition = f" [{row.partition_key}]" if row.partition_key is not None else ""
     return f"{row.asset_key}{partition} version {row.version}"
+
+
+def _references(count: int) -> str:
+    return f"{count:,} reference{'' if count == 1 else 's'}"

@@ -4,6 +4,7 @@ import pathlib
 from types import TracebackType
 from typing import Self
 
+from artifact_pipelines.catalog.asset_names import AssetNameCatalog
 from artifact_pipelines.catalog.audit import AuditCatalog
 from artifact_pipelines.catalog.candidates import CandidateCatalog
 from artifact_pipelines.catalog.collection import CollectionCatalog
@@ -24,6 +25,7 @@ class Catalog:
     """An open catalog.
 
     Attributes:
+        asset_names: Which assets there are.
         files: Stored files and who holds them.
         materializations: The history of every asset, and what is current.
         candidates: Materializations that wait for their checks.
@@ -52,6 +54,7 @@ class Catalog:
         """
         self._engine = make_engine(catalog_url)
         (ensure_tables if make_tables else ensure_schema)(self._engine)
+        self.asset_names = AssetNameCatalog(self._engine)
         self.files = FileCatalog(self._engine)
         self.materializations = MaterializationCatalog(self._engine)
         self.candidates = CandidateCatalog(self._engine)

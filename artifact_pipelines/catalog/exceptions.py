@@ -14,14 +14,20 @@ from artifact_pipelines.core.exceptions import (
 
 @dataclasses.dataclass(eq=False)
 class NeverMaterializedError(NotFoundError):
-    """An asset (or one partition of it) has nothing stored yet."""
+    """An asset (or one partition of it) has nothing stored yet.
+
+    Attributes:
+        meant: Names of what is stored, one of which may have been meant.
+    """
 
     asset: str
     partition: str | None = None
+    meant: Sequence[str] = ()
 
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         hint = " If it has partitions, name one." if self.partition is None else ""
+        hint = f" Did you mean {' or '.join(self.meant)}?" if self.meant else hint
         return f"{what} has nothing stored in this catalog. Materialize it first, or check the name: `artifact-pipelines ls`.{hint}"
 
 
@@ -126,6 +132,18 @@ class UnknownVersionError(NotFoundError):
     def __str__(self) -> str:
         what = f"Asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
         return f"{what} has no version {self.version}; the newest is {self.newest}. List: `artifact-pipelines history {self.asset}`."
+
+
+@dataclasses.dataclass(eq=False)
+class NotPinnedError(NotFoundError):
+    """No version of an asset (or one partition of it) is pinned."""
+
+    asset: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        what = f"asset {self.asset}" + (f", partition {self.partition!r}," if self.partition is not None else "")
+        return f"No version of {what} is pinned. List: `artifact-pipelines history {self.asset}`."
 
 
 @dataclasses.dataclass(eq=False)

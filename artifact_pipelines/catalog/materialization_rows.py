@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.exceptions import NeverMaterializedError, UnknownVersionError
+from artifact_pipelines.catalog.asset_names import never_materialized
+from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.catalog.files import TYPES, file_from
 from artifact_pipelines.catalog.hot_path import Prepared, is_among
 from artifact_pipelines.catalog.tables import files, materialization_files, materializations
@@ -110,7 +111,7 @@ def missing_version(connection: sa.Connection, asset: str, partition: str | None
     """Return the error for a version that an asset or partition does not have; None: it has no current one."""
     highest = highest_version(connection, of_asset(asset, partition))
     if version is None or not highest:
-        return NeverMaterializedError(asset, partition)
+        return never_materialized(connection, asset, partition)
     return UnknownVersionError(asset, version, highest, partition)
 
 

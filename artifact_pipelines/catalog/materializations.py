@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
+from artifact_pipelines.catalog.asset_names import matches, never_materialized
 from artifact_pipelines.catalog.current import IS_CANDIDATE, IS_NOT_REJECTED, WAS_NEVER_CURRENT, roll_back
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.exceptions import (
-    NeverMaterializedError,
     NeverPublishedError,
     NothingSelectedError,
 )
@@ -167,10 +167,11 @@ class MaterializationCatalog(CatalogSection):
         with reading(self._engine) as connection:
             kept = select_materializations(connection, which, _MOST_NAMED)
             choices = _choices(kept, _tags_of(connection, [m.materialization_id for m in kept]))
+            never = never_materialized(connection, asset, partition)
         if selection is None and kept and kept[0].publication != Publication.PUBLISHED:
             return NeverPublishedError(asset, kept[0].version, str(kept[0].publication_reason), partition)
         if selection is None or not kept:
-            return NeverMaterializedError(asset, partition)
+            return never
         return NothingSelectedError(asset, str(selection), choices, partition)
 
     @retried
@@ -233,12 +234,20 @@ class MaterializationCatalog(CatalogSection):
             return newest(connection, [materializations.c.question == question, _HAS_ITS_FILES])
 
     @retried
-    def list_current(self, limit: int = 1000, with_ops: bool = False) -> Sequence[Materialization]:
+    def list_current(
+        self, limit: int = 1000, with_ops: bool = False, pattern: str | None = None, asset: str | None = None
+    ) -> Sequence[Materialization]:
         """Return the current materialization of every asset and partition, by name.
 
-        With outputs of ops, if asked for: each run adds its own, and they stay current until they are released.
+        Args:
+            limit: At most so many.
+            with_ops: With outputs of ops: each run adds its own, and they stay current until they are released.
+            pattern: Only assets whose names match; see `matches`.
+            asset: Only this asset.
         """
         which = [_IS_CURRENT] if with_ops else [_IS_CURRENT, ~materializations.c.is_op_output]
+        which += [] if pattern is None else [matches(pattern)]
+        which += [] if asset is None else [materializations.c.asset_key == asset]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit, order=_BY_NAME)
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
-from artifact_pipelines.catalog.exceptions import UnknownTagError
+from artifact_pipelines.catalog.exceptions import NotPinnedError, UnknownTagError
 from artifact_pipelines.catalog.materialization_rows import lock_asset, missing_version, of_asset
 from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -20,7 +20,8 @@ _TABLE = materializations.c
 class PinAndTagCatalog(CatalogSection):
     """Pins and tags on SQLite and PostgreSQL. Every method is one transaction.
 
-    A version is named by asset, partition and number; without a number it is the current one.
+    A version is named by asset, partition and number; without a number it is the current one, unless a method says
+    otherwise.
 
     Raises:
         NeverMaterializedError: The asset or partition holds nothing.
@@ -32,8 +33,27 @@ class PinAndTagCatalog(CatalogSection):
         return self._set_pinned_at(asset, partition, version, utc_now())
 
     def unpin(self, asset: str, partition: str | None = None, version: int | None = None) -> VersionName:
-        """Let retention decide on a version again, and return its name. Unpinning what has no pin is no error."""
+        """Let retention decide on a version again, and return its name. Without a number, it is the pinned one.
+
+        Unpinning a version that has no pin is no error.
+
+        Raises:
+            NotPinnedError: No number is given, and no version is pinned.
+            InvalidArgumentError: No number is given, and several versions are pinned.
+        """
+        if version is None:
+            version = self._pinned(asset, partition)
         return self._set_pinned_at(asset, partition, version, None)
+
+    def _pinned(self, asset: str, partition: str | None) -> int:
+        which = [*of_asset(asset, partition), _TABLE.pinned_at.is_not(None), _TABLE.released_at.is_(None)]
+        pinned = [row.version for row in self._rows(sa.select(_TABLE.version).where(*which).distinct())]
+        if not pinned:
+            raise NotPinnedError(asset, partition)
+        if len(pinned) > 1:
+            numbers = ", ".join(map(str, sorted(pinned)))
+            raise InvalidArgumentError("version", None, f"one of the pinned versions of {asset}: {numbers}")
+        return int(pinned[0])
 
     @retried
     def _set_pinned_at(self, asset: str, partition: str | None, version: int | None, at: object) -> VersionName:

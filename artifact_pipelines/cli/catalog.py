@@ -14,7 +14,12 @@ _VERIFY = "To check that every byte is there: `artifact-pipelines verify`."
 
 @click.group()
 def catalog() -> None:
-    """Move, back up, restore or rebuild the catalog."""
+    r"""Move, back up, restore or rebuild the catalog.
+
+    \b
+    Examples:
+      artifact-pipelines catalog backup
+    """
 
 
 @catalog.command()
@@ -22,10 +27,14 @@ def catalog() -> None:
 @click.argument("target_url")
 @as_json_option
 def migrate(source_url: str, target_url: str, as_json: bool) -> None:
-    """Copy the catalog at SOURCE_URL into an empty one at TARGET_URL.
+    r"""Copy the catalog at SOURCE_URL into an empty one at TARGET_URL.
 
     All IDs stay the same. Stop Dagster first: later writes to the source do not reach the target. The source is not
     changed.
+
+    \b
+    Examples:
+      artifact-pipelines catalog migrate sqlite:///$PWD/state/catalog.db postgresql://me@db.example.org/catalog
     """
     from artifact_pipelines.catalog.transfer import migrate as migrate_catalog
 
@@ -45,7 +54,12 @@ def migrate(source_url: str, target_url: str, as_json: bool) -> None:
 @catalog.command()
 @as_json_option
 def backup(as_json: bool) -> None:
-    """Back up the catalog into its store."""
+    r"""Back up the catalog into its store.
+
+    \b
+    Examples:
+      artifact-pipelines catalog backup
+    """
     from artifact_pipelines.maintenance.backup import back_up
     from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
@@ -64,9 +78,14 @@ def backup(as_json: bool) -> None:
 @click.option("--file-id", type=click.IntRange(min=1), help="Backup to restore. Default: the newest in the store.")
 @as_json_option
 def restore(file_id: int | None, as_json: bool) -> None:
-    """Restore a lost catalog from a backup in its store.
+    r"""Restore a lost catalog from a backup in its store.
 
     The catalog that ARTIFACT_CATALOG_URL names must be empty or absent.
+
+    \b
+    Examples:
+      artifact-pipelines catalog restore
+      artifact-pipelines catalog restore --file-id 1234
     """
     from artifact_pipelines.maintenance.restore import restore as restore_catalog
 
@@ -94,9 +113,13 @@ def restore(file_id: int | None, as_json: bool) -> None:
 @catalog.command()
 @as_json_option
 def rebuild(as_json: bool) -> None:
-    """Create a catalog from the files of a store without a backup.
+    r"""Create a catalog from the files of a store without a backup.
 
     It has the files with their IDs and hashes. Assets, versions and names are lost. If there is a backup, use restore.
+
+    \b
+    Examples:
+      artifact-pipelines catalog rebuild
     """
     from artifact_pipelines.maintenance.rebuild import rebuild as rebuild_catalog
 
@@ -113,27 +136,44 @@ def rebuild(as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Create or upgrade the catalog's tables."""
+    r"""Create or upgrade the catalog's tables.
+
+    \b
+    Examples:
+      artifact-pipelines db upgrade
+    """
 
 
 @db.command()
-def upgrade() -> None:
-    """Bring the catalog's schema up to date.
+@as_json_option
+def upgrade(as_json: bool) -> None:
+    r"""Bring the catalog's schema up to date.
 
     A new catalog gets its tables.
+
+    \b
+    Examples:
+      artifact-pipelines db upgrade
     """
     from artifact_pipelines.catalog import schema
 
     with open_engine(may_be_new=True) as engine:
         before = schema.current_revision(engine)
         schema.upgrade(engine)
-    click.echo(f"Schema: {before or 'none'} -> {schema.HEAD_REVISION}")
+    if as_json:
+        return print_json({"before": before, "current": schema.HEAD_REVISION})
+    return click.echo(f"Schema: {before or 'none'} -> {schema.HEAD_REVISION}")
 
 
 @db.command()
 @as_json_option
 def current(as_json: bool) -> None:
-    """Print the present and the required revision of the schema."""
+    r"""Print the present and the required revision of the schema.
+
+    \b
+    Examples:
+      artifact-pipelines db current
+    """
     from artifact_pipelines.catalog import schema
 
     with open_engine() as engine:

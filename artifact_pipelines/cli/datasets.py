@@ -1,6 +1,5 @@
 """Commands on the versions of datasets: datasets ls, log, diff, tag, untag, export, infer."""
 
-import dataclasses
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 from rich.filesize import decimal
 
+from artifact_pipelines.cli.diff import diff
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, print_json, print_rows, waiting
@@ -17,7 +17,6 @@ from artifact_pipelines.core.types import CHANGES, DatasetVersion, Materializati
 
 if TYPE_CHECKING:
     from artifact_pipelines.store import Store
-    from artifact_pipelines.tabular.table_diff import TableDiff
 
 _NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
 _ONLY_JSON = ("dataset", "schema", "dialect", "key")
@@ -27,16 +26,26 @@ _partition_option = click.option("--partition", help="Partition of the dataset, 
 
 @click.group()
 def datasets() -> None:
-    """List the versions of datasets, compare them, and write them to disk.
+    r"""List the versions of datasets, compare them, and write them to disk.
 
     A version is named NAME@v3 or NAME@TAG; NAME alone is the current version.
+
+    \b
+    Examples:
+      artifact-pipelines datasets ls
+      artifact-pipelines datasets log flights
     """
 
 
 @datasets.command()
 @as_json_option
 def ls(as_json: bool) -> None:
-    """List all datasets with their current versions."""
+    r"""List all datasets with their current versions.
+
+    \b
+    Examples:
+      artifact-pipelines datasets ls
+    """
     with open_store() as store:
         catalog = store.catalog.datasets
         rows = [_summary(catalog.current(name)) for name in catalog.names()]
@@ -51,7 +60,12 @@ def ls(as_json: bool) -> None:
 @_partition_option
 @as_json_option
 def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
-    """List the versions of DATASET, newest first; of all its partitions if none is named."""
+    r"""List the versions of DATASET, newest first; of all its partitions if none is named.
+
+    \b
+    Examples:
+      artifact-pipelines datasets log flights --limit 5
+    """
     with open_store() as store:
         beside = store.catalog.materializations.history(f"{dataset}/bad_rows", partition)
         bad_rows = {(made.run_id, made.partition): made.row_count for made in beside if made.row_count}
@@ -62,29 +76,7 @@ def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
     print_json(rows) if as_json else print_rows(rows, only_json=_ONLY_JSON)
 
 
-@datasets.command()
-@click.argument("before")
-@click.argument("after")
-@click.option("--key", help="Columns that identify a row, separated by commas. Default: the dataset's `key`.")
-@_partition_option
-@as_json_option
-def diff(before: str, after: str, key: str | None, partition: str | None, as_json: bool) -> None:
-    """Show the differences from version BEFORE to version AFTER.
-
-    Columns and numbers of rows always; with a key, also the rows added, removed and changed, and in which columns.
-    """
-    with open_store() as store, waiting(f"Comparing {before} and {after}"):
-        versions = [store.catalog.datasets.find(name, partition) for name in (before, after)]
-        found = _compare(store, versions, key.split(",") if key else versions[1].key)
-    if as_json:
-        return print_json(found)
-    for heading, text in found.lines().items():
-        click.echo(f"{heading}: {text}")
-    if not found.rows:
-        click.echo(
-            "To compare rows too, name the columns that identify one: --key, or `key` in the dataset's YAML file."
-        )
-    return None
+datasets.add_command(diff)
 
 
 @datasets.command()
@@ -93,9 +85,13 @@ def diff(before: str, after: str, key: str | None, partition: str | None, as_jso
 @_partition_option
 @as_json_option
 def tag(version: str, name: str, partition: str | None, as_json: bool) -> None:
-    """Give VERSION, its dropped file and its table, a NAME, and keep it.
+    r"""Give VERSION, its dropped file and its table, a NAME, and keep it.
 
     If another version of the dataset has this name, the name moves.
+
+    \b
+    Examples:
+      artifact-pipelines datasets tag flights@v3 golden
     """
     from artifact_pipelines.catalog.dataset_versions import number_in
 
@@ -113,7 +109,12 @@ def tag(version: str, name: str, partition: str | None, as_json: bool) -> None:
 @_partition_option
 @as_json_option
 def untag(version: str, partition: str | None, as_json: bool) -> None:
-    """Remove a tag from the version that has it."""
+    r"""Remove a tag from the version that has it.
+
+    \b
+    Examples:
+      artifact-pipelines datasets untag flights@golden
+    """
     _, _, name = version.partition("@")
     with open_store() as store:
         found = store.catalog.datasets.find(version, partition)
@@ -136,7 +137,13 @@ def untag(version: str, partition: str | None, as_json: bool) -> None:
 def export(
     version: str, output: pathlib.Path, raw: bool, spreadsheet: bool, partition: str | None, as_json: bool
 ) -> None:
-    """Write the table of VERSION to a file: `.parquet` as it is stored, or `.csv`."""
+    r"""Write the table of VERSION to a file: `.parquet` as it is stored, or `.csv`.
+
+    \b
+    Examples:
+      artifact-pipelines datasets export flights@v3 -o flights.csv
+      artifact-pipelines datasets export flights --raw -o dropped.csv
+    """
     check_folder(output)
     is_csv = output.suffix.lower() == ".csv" and not raw
     if not (raw or is_csv or output.suffix.lower() == ".parquet"):
@@ -164,24 +171,6 @@ def _table(version: DatasetVersion) -> Materialization:
     if version.table is None:
         raise VersionWithoutTableError(str(version))
     return version.table
-
-
-def _compare(store: "Store", versions: Sequence[DatasetVersion], key: Sequence[str]) -> "TableDiff":
-    from artifact_pipelines.storage.local_paths import verified_path
-    from artifact_pipelines.tabular.table_diff import TableDiff, diff_rows
-
-    tables = [_table(version) for version in versions]
-    schemas = [table.schema or {} for table in tables]
-    rows_before, rows_after = (table.row_count for table in tables)
-    found = TableDiff.of_schemas(schemas[0], schemas[1], rows_before, rows_after)
-    for version, schema in zip(versions, schemas, strict=True):
-        if missing := [column for column in key if column not in schema]:
-            raise InvalidArgumentError("--key", ", ".join(missing), f"columns of {version}: {', '.join(schema)}")
-    if not key:
-        return found
-    before, after = (store.artifact(table.file) for table in tables)
-    with verified_path(before) as old, verified_path(after) as new:
-        return dataclasses.replace(found, rows=diff_rows(old.path, new.path, key))
 
 
 def _write_table_as_csv(store: "Store", table: Materialization, sink: BinaryIO, for_spreadsheets: bool) -> None:
@@ -237,13 +226,22 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
 
 @datasets.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
-def infer(file: pathlib.Path) -> None:
-    """Print the YAML file of a new dataset whose first file is FILE, to be edited.
+@as_json_option
+def infer(file: pathlib.Path, as_json: bool) -> None:
+    r"""Print the YAML file of a new dataset whose first file is FILE, to be edited.
 
     Types are found on all rows.
+
+    \b
+    Examples:
+      artifact-pipelines datasets infer cities.csv > my_project/defs/cities/defs.yaml
     """
     from artifact_pipelines.datasets.inference import infer_dataset  # loads slowly
 
     with waiting(f"Reading {file.name}"):
         text = infer_dataset(file)
-    click.echo(text, nl=False)
+    if as_json:
+        import yaml
+
+        return print_json(yaml.safe_load(text))
+    return click.echo(text, nl=False)

@@ -1,7 +1,6 @@
 """The command that looks for what would go wrong: doctor."""
 
 import dataclasses
-import importlib.metadata
 import os
 import pathlib
 import shlex
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 from rich.filesize import decimal
-from rich.text import Text
 
 from artifact_pipelines.cli.terminal import as_json_option, console, print_json
 from artifact_pipelines.core.exceptions import ArtifactError
@@ -43,9 +41,13 @@ class Diagnosis:
 @as_json_option
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Look at versions, URLs, permissions, the catalog's schema, the clock and disk space, and say what to do.
+    r"""Look at versions, URLs, permissions, the catalog's schema, the clock and disk space, and say what to do.
 
     Nothing is changed. The exit code is 1 if there is anything to do.
+
+    \b
+    Examples:
+      artifact-pipelines doctor
     """
     found = [each for look in _LOOKS for each in look()]
     if as_json:
@@ -57,6 +59,8 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 def _print(found: Sequence[Diagnosis]) -> None:
+    from rich.text import Text
+
     width = max(len(each.what) for each in found)
     for each in found:
         mark = Text("fix " if each.to_do else "ok  ", "red" if each.to_do else "green")
@@ -66,6 +70,8 @@ def _print(found: Sequence[Diagnosis]) -> None:
 
 
 def _versions() -> Iterator[Diagnosis]:
+    import importlib.metadata
+
     yield Diagnosis("Python", f"{sys.version.split()[0]} in {sys.prefix}")
     for name in _PACKAGES:
         try:

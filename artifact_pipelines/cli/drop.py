@@ -28,9 +28,13 @@ _File = click.Path(exists=True, dir_okay=False, path_type=pathlib.Path)
 def drop(
     files: Sequence[pathlib.Path], dataset: str, as_path: str | None, is_followed: bool, notice_s: int, as_json: bool
 ) -> None:
-    """Put FILES into the landing zone, each in one step, so that nobody sees half a file.
+    r"""Put FILES into the landing zone, each in one step, so that nobody sees half a file.
 
     ARTIFACT_LANDING_URL names the landing zone: a folder, or s3://bucket/prefix.
+
+    \b
+    Examples:
+      artifact-pipelines drop cities.csv --dataset cities --wait
     """
     if as_path and len(files) > 1:
         raise click.UsageError("--as names one file: drop each by a command of its own.")

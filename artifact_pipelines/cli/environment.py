@@ -1,6 +1,5 @@
 """The catalog and the store that the environment names, opened for the time of a command."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,8 +50,3 @@ def _catalog_url(may_be_new: bool) -> str:
     if not may_be_new:
         check_is_there(url)
     return url
-
-
-def file_id_of(store: "Store", name: str) -> int:
-    """Return the ID of the file that a name stands for: itself if it is a number, else the first file of an asset."""
-    return int(name) if re.fullmatch(r"-?[0-9]+", name) else store.find(name).file.file_id

@@ -44,10 +44,15 @@ def gc(
     accept_clock: bool,
     as_json: bool,
 ) -> None:
-    """Delete the files that nothing needs any longer.
+    r"""Delete the files that nothing needs any longer.
 
     Versions that retention does not keep are released. Files that nothing has held for the grace period are deleted,
     and so are the remains of crashes.
+
+    \b
+    Examples:
+      artifact-pipelines gc --dry-run --explain
+      artifact-pipelines gc --grace 2d
     """
     from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 

@@ -5,20 +5,21 @@ import shutil
 
 import click
 
-from artifact_pipelines.cli.terminal import waiting
+from artifact_pipelines.cli.terminal import as_json_option, print_json, waiting
 
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
-def init(folder: pathlib.Path, file: pathlib.Path | None) -> None:
+@as_json_option
+def init(folder: pathlib.Path, file: pathlib.Path | None, as_json: bool) -> None:
     r"""Start a project in FOLDER, with FILE as the first file of its first dataset.
 
     Format and types of the dataset are found in FILE. Without one, an example comes with the project. Nothing that
     exists is overwritten.
 
-    Examples:
     \b
+    Examples:
       artifact-pipelines init my_project
       artifact-pipelines init my_project ~/cities.csv
     """
@@ -41,8 +42,10 @@ def init(folder: pathlib.Path, file: pathlib.Path | None) -> None:
     if file is not None:
         shutil.copyfile(file, first)
     (folder / "state" / "landing").mkdir(parents=True, exist_ok=True)
+    if as_json:
+        return print_json({"project": str(folder.absolute()), "dataset": dataset, "file": first.name})
     click.echo(f"{folder} has a project with the dataset {dataset}. Next:\n")
     click.echo(
         f"  cd {folder}\n  export DAGSTER_HOME=$PWD\n  dagster dev -w workspace.yaml        # http://127.0.0.1:3000"
     )
-    click.echo(f"  cp {first.name} state/landing/       # in another terminal: its assets turn green")
+    return click.echo(f"  cp {first.name} state/landing/       # in another terminal: its assets turn green")

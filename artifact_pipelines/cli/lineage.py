@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
-from rich.tree import Tree
 
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import (
     as_json_option,
     cell,
@@ -21,54 +20,76 @@ from artifact_pipelines.core.lineage import MAX_NODES, LineageNode, Made, grow
 from artifact_pipelines.core.types import Selection
 
 if TYPE_CHECKING:
+    from rich.tree import Tree
+
     from artifact_pipelines.store import Store
 
 _HEADINGS = {"up": "was made from", "down": "went into"}
 
 
-@click.command()
-@click.argument("asset", metavar="ASSET|ID")
-@click.option("--up", "direction", flag_value="up", default="up", help="Show its inputs (the default).")
-@click.option("--down", "direction", flag_value="down", help="Show everything made from it.")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
+@click.option("--up", "is_up", is_flag=True, help="Show its inputs (the default).")
+@click.option("--down", "is_down", is_flag=True, help="Show everything made from it; with --up both.")
 @partition_option
 @version_option
 @as_json_option
-def lineage(asset: str, direction: str, partition: str | None, version: int | None, as_json: bool) -> None:
-    """Show the inputs of ASSET as a tree, or everything made from it.
+def lineage(name: str, is_up: bool, is_down: bool, partition: str | None, version: int | None, as_json: bool) -> None:
+    r"""Show what an asset was made from as a tree, or everything made from it.
 
-    A number is a file ID, unless an asset has this name. Lineage is exact: each materialization records the versions
-    that its step loaded.
+    Lineage is exact: each materialization records the versions that its step loaded.
+
+    \b
+    Examples:
+      artifact-pipelines lineage flights/report
+      artifact-pipelines lineage flights@v2 --down
+      artifact-pipelines lineage 7 --up --down
     """
+    directions = [*(["up"] if is_up or not is_down else []), *(["down"] if is_down else [])]
     with open_store() as store:
-        if asset.isdecimal() and not store.catalog.materializations.history(asset, limit=1):
-            if partition is not None or version is not None:
-                raise click.UsageError("A file has neither partitions nor versions: leave out --partition, --version.")
-            roots = store.catalog.lineage.holders(store.info(int(asset)).file_id, MAX_NODES)
-        else:
-            roots = _roots(store, asset, partition, version)
+        roots = _roots(store, name, partition, version)
         catalog = store.catalog.lineage
-        trees = grow(roots, catalog.inputs if direction == "up" else catalog.consumers)
+        neighbours = {"up": catalog.inputs, "down": catalog.consumers}
+        found = {direction: grow(roots, neighbours[direction]) for direction in directions}
     if as_json:
-        return print_json({"direction": direction, "roots": [_as_json(tree) for tree in trees]})
-    if not trees:
-        return click.echo(f"No asset has ever held file {asset}.")
-    for tree in trees:
-        heading = f"{_HEADINGS[direction]}{':' if tree.children else ' nothing in the store'}"
-        console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {heading}"))))
-    if any(node.is_cut for node in _all(trees)):
+        both = [{"direction": way, "roots": [_as_json(tree) for tree in trees]} for way, trees in found.items()]
+        return print_json(both if len(both) > 1 else both[0])
+    if not roots:
+        return click.echo(f"No asset has ever held file {name}.")
+    for direction, trees in found.items():
+        _print(trees, direction)
+    if any(node.is_cut for trees in found.values() for node in _all(trees)):
         click.echo("The tree is cut at each …; to see more, run `lineage` on the version with this mark.")
     return None
 
 
-def _roots(store: "Store", asset: str, partition: str | None, version: int | None) -> Sequence[Made]:
-    roots = store.catalog.lineage.versions(asset, partition, version, MAX_NODES)
+def _roots(store: "Store", text: str, partition: str | None, version: int | None) -> Sequence[Made]:
+    """Return what a name stands for: of a file ID all that ever held it, of an asset one for each partition."""
+    from artifact_pipelines.catalog.stored_names import is_file_id, resolve_name
+
+    catalog = store.catalog
+    if is_file_id(catalog, text) and partition is None and version is None:
+        return catalog.lineage.holders(store.info(int(text)).file_id, MAX_NODES)
+    name = resolve_name(catalog, text, partition, version)
+    roots = catalog.lineage.versions(name.asset, name.partition, name.version, MAX_NODES)
     if not roots:
-        selection = None if version is None else Selection(version=version)
-        raise store.catalog.materializations.nothing_found(asset, partition, selection)
+        selection = None if name.version is None else Selection(version=name.version)
+        raise catalog.materializations.nothing_found(name.asset, name.partition, selection)
     return roots
 
 
-def _branch(node: LineageNode, branch: Tree) -> Tree:
+def _print(trees: Sequence[LineageNode], direction: str) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    for tree in trees:
+        heading = f"{_HEADINGS[direction]}{':' if tree.children else ' nothing in the store'}"
+        console().print(_branch(tree, Tree(Text(f"{_text(tree)}, {heading}"))))
+
+
+def _branch(node: LineageNode, branch: "Tree") -> "Tree":
+    from rich.text import Text
+
     for child in node.children:
         _branch(child, branch.add(Text(_text(child))))
     return branch

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from artifact_pipelines.cli.catalog import catalog, db
+from artifact_pipelines.cli.completion import completion
 from artifact_pipelines.cli.datasets import datasets
+from artifact_pipelines.cli.diff import diff
 from artifact_pipelines.cli.doctor import doctor
 from artifact_pipelines.cli.drop import drop
 from artifact_pipelines.cli.gc import gc
@@ -21,12 +21,14 @@ from artifact_pipelines.cli.import_values import import_values
 from artifact_pipelines.cli.init import init
 from artifact_pipelines.cli.lineage import lineage
 from artifact_pipelines.cli.ls_show import ls, show
+from artifact_pipelines.cli.open_cat import cat, open_file
 from artifact_pipelines.cli.pin_tag import pin, tag, unpin, untag
 from artifact_pipelines.cli.publish_rollback import publish, rollback
 from artifact_pipelines.cli.put_get import get, put
 from artifact_pipelines.cli.quarantine import quarantine
 from artifact_pipelines.cli.release_restore import release, restore
 from artifact_pipelines.cli.report import report
+from artifact_pipelines.cli.rm import rm
 from artifact_pipelines.cli.sample import sample
 from artifact_pipelines.cli.sql_head import head, sql
 from artifact_pipelines.cli.status_stats import stats, status
@@ -53,27 +55,49 @@ EXIT_CODES: Mapping[type[ArtifactError], int] = {
 class _Group(click.Group):
     """Prints an error that stops a command, and exits with the code of its kind."""
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        _keep_lines(cmd)
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ArtifactError as error:
+            from rich.console import Console  # `--help` shall not wait for it
+            from rich.text import Text
+
             name, console = Text(type(error).__name__, "red"), Console(stderr=True, soft_wrap=True)
             lines = "\n".join(map(printable, str(error).split("\n")))
             console.print(name, f": {lines}", sep="", markup=False, highlight=False)
             ctx.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
 
 
+def _keep_lines(command: click.Command) -> None:
+    r"""Make a command's help keep the lines after `\b` as they are: click expects a real backspace there."""
+    command.help = (command.help or "").replace("Examples:\n\\b\n", "\\b\nExamples:\n").replace("\\b", "\b")
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _keep_lines(each)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="artifact-pipelines", prog_name="artifact-pipelines")
 def main() -> None:
-    """Use the artifact store: list its contents, find their origin, and keep it in order.
+    r"""Use the artifact store: list its contents, find their origin, and keep it in order.
 
     ARTIFACT_CATALOG_URL and ARTIFACT_STORAGE_URL name the store. Default: the one in the project's state folder.
+
+    \b
+    Examples:
+      artifact-pipelines init my_project ~/cities.csv
+      artifact-pipelines ls
+      artifact-pipelines head cities/table
+      artifact-pipelines COMMAND --help
     """
 
 
-_ON_FILES = (put, get, ls, show, release)
-_ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore)
+_keep_lines(main)
+_ON_FILES = (put, get, cat, open_file, ls, show, release)
+_ON_ASSETS = (history, lineage, pin, unpin, tag, untag, publish, rollback, restore, rm)
 for command in (
     init,
     import_values,
@@ -82,6 +106,7 @@ for command in (
     stats,
     sql,
     head,
+    diff,
     *_ON_FILES,
     *_ON_ASSETS,
     datasets,
@@ -93,5 +118,6 @@ for command in (
     verify,
     db,
     catalog,
+    completion,
 ):
     main.add_command(command)

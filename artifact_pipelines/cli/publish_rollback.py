@@ -27,10 +27,14 @@ _IS_OP = "Not reported to Dagster: the output of an op is not an asset."  # Dags
 @partition_option
 @as_json_option
 def publish(asset: str, version: int, partition: str | None, as_json: bool) -> None:
-    """Make a version of ASSET current, whatever its checks found.
+    r"""Make a version of ASSET current, whatever its checks found.
 
     The version is a candidate, or was rejected. To return to a version that was current before, use rollback. The
     command reports to Dagster; if the report fails, run the same command again.
+
+    \b
+    Examples:
+      artifact-pipelines publish flights/table --version 3
     """
     with open_store() as store:
         files = store.catalog.materializations.version(asset, version, partition).files

@@ -12,7 +12,8 @@ from typing import BinaryIO
 import click
 from rich.filesize import decimal
 
-from artifact_pipelines.cli.environment import file_id_of, open_store
+from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import as_json_option, file_row, print_json, stream_progress
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.storage.exceptions import UnwritableTargetError
@@ -29,9 +30,13 @@ _OUTCOMES = {
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path))
 @as_json_option
 def put(file: pathlib.Path, as_json: bool) -> None:
-    """Store FILE and print its ID.
+    r"""Store FILE and print its ID.
 
     Storing the same content again prints the same ID and adds nothing.
+
+    \b
+    Examples:
+      artifact-pipelines put report.html
     """
     with open_store(may_be_new=True) as store, stream_progress(f"Storing {file.name}") as counted:
         file_id, before = store.put(file, counted)
@@ -42,8 +47,8 @@ def put(file: pathlib.Path, as_json: bool) -> None:
     return click.echo(f"{file_id}\t{decimal(info.size_bytes)}, blake3 {info.content_hash[:12]}, {_OUTCOMES[before]}")
 
 
-@click.command()
-@click.argument("name")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
 @click.option(
     "-o",
     "--output",
@@ -52,21 +57,24 @@ def put(file: pathlib.Path, as_json: bool) -> None:
 )
 @as_json_option
 def get(name: str, output: pathlib.Path | None, as_json: bool) -> None:
-    """Write the bytes of a stored file to disk or standard output.
+    r"""Write the bytes of a stored file to disk or standard output.
 
-    NAME is an asset (flights/table, flights/table@v3, flights/table@TAG, sales/table[2024-01]), a dataset (flights@v3),
-    or a file ID.
+    \b
+    Examples:
+      artifact-pipelines get flights/table@v3 -o flights.parquet
+      artifact-pipelines get 7 -o copy.csv
     """
     if output is None and (as_json or sys.stdout.isatty()):
         raise click.UsageError("The bytes would mix with text: name a file with -o.")
     if output is not None:
         check_folder(output)
-    with open_store() as store, store.open(file_id_of(store, name)) as source:
-        if output is None:  # without a bar: the other end of a pipe may print on the same terminal
-            return _write_to_standard_output(source)
-        with stream_progress(f"Writing {output.name}") as counted, whole_file(output) as sink:
-            shutil.copyfileobj(counted(source), sink, _PIECE_BYTES)
-        info = store.info(file_id_of(store, name))
+    with open_store() as store:
+        info = store.find_file(name)
+        with store.open(info.file_id) as source:
+            if output is None:  # without a bar: the other end of a pipe may print on the same terminal
+                return write_to_standard_output(source)
+            with stream_progress(f"Writing {output.name}") as counted, whole_file(output) as sink:
+                shutil.copyfileobj(counted(source), sink, _PIECE_BYTES)
     if as_json:
         return print_json({**file_row(info), "output": str(output)})
     return click.echo(f"{output}: {decimal(info.size_bytes)}")
@@ -78,7 +86,12 @@ def check_folder(output: pathlib.Path) -> None:
         raise click.BadParameter(f"There is no folder '{output.parent}' to write to.", param_hint="-o")
 
 
-def _write_to_standard_output(source: BinaryIO) -> None:
+def write_to_standard_output(source: BinaryIO) -> None:
+    """Copy a stream to standard output.
+
+    Raises:
+        UnwritableTargetError: It takes no more; a reader that has enough is no error.
+    """
     try:
         with _target_errors("standard output"):
             shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)

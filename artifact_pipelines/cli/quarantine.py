@@ -22,14 +22,24 @@ _all_option = click.option("--all", "is_all", is_flag=True, help="All files of D
 
 @click.group()
 def quarantine() -> None:
-    """List files that could not be ingested, replay them, or discard them."""
+    r"""List files that could not be ingested, replay them, or discard them.
+
+    \b
+    Examples:
+      artifact-pipelines quarantine ls
+    """
 
 
 @quarantine.command()
 @click.argument("dataset", required=False)
 @as_json_option
 def ls(dataset: str | None, as_json: bool) -> None:
-    """List the files that wait, of DATASET or of all datasets, each with its reason."""
+    r"""List the files that wait, of DATASET or of all datasets, each with its reason.
+
+    \b
+    Examples:
+      artifact-pipelines quarantine ls cities
+    """
     from artifact_pipelines.datasets.quarantine import Quarantine
 
     with open_catalog() as (catalog, _):
@@ -54,7 +64,12 @@ def _short(reason: str | None) -> str | None:
 @click.argument("file")
 @as_json_option
 def show(dataset: str, file: str, as_json: bool) -> None:
-    """Show FILE of DATASET, a path as `ls` lists it, and what can be done."""
+    r"""Show FILE of DATASET, a path as `ls` lists it, and what can be done.
+
+    \b
+    Examples:
+      artifact-pipelines quarantine show cities cities-2024.csv
+    """
     with _opened(dataset) as waits:
         found = waits.find(file)
     row = _row(found)
@@ -75,9 +90,14 @@ def show(dataset: str, file: str, as_json: bool) -> None:
 @_all_option
 @as_json_option
 def replay(dataset: str, files: Sequence[str], is_all: bool, as_json: bool) -> None:
-    """Ingest FILES of DATASET once more, after its contract or its parser has changed.
+    r"""Ingest FILES of DATASET once more, after its contract or its parser has changed.
 
     The sensor of DATASET requests the runs. A file that is gone from the landing zone is put back from the store.
+
+    \b
+    Examples:
+      artifact-pipelines quarantine replay cities cities-2024.csv
+      artifact-pipelines quarantine replay cities --all
     """
     from artifact_pipelines.datasets.landing_places import open_landing_zone
 
@@ -93,7 +113,12 @@ def replay(dataset: str, files: Sequence[str], is_all: bool, as_json: bool) -> N
 @_all_option
 @as_json_option
 def discard(dataset: str, files: Sequence[str], is_all: bool, as_json: bool) -> None:
-    """Take FILES of DATASET out of the quarantine for good. They stay where they are."""
+    r"""Take FILES of DATASET out of the quarantine for good. They stay where they are.
+
+    \b
+    Examples:
+      artifact-pipelines quarantine discard cities cities-2024.csv
+    """
     _apply(lambda waits, _, paths: waits.discard(paths), dataset, files, is_all, as_json, "discarded")
 
 

@@ -6,28 +6,34 @@ import click
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import as_json_option, count, partition_option, print_json, waiting
-from artifact_pipelines.core.types import FileId
 
 
-@click.command()
-@click.argument("file_id", type=click.IntRange(min=1), required=False)
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME, required=False)
 @click.option("--rebuilt", is_flag=True, help="Release all files that only the recovery of a lost catalog holds.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json_option
-def release(file_id: int | None, rebuilt: bool, yes: bool, as_json: bool) -> None:
-    """Drop one reference on a file, so that `gc` may delete it.
+def release(name: str | None, rebuilt: bool, yes: bool, as_json: bool) -> None:
+    r"""Drop one reference on a file, so that `gc` may delete it.
 
     It drops a reference that `put` or `create_artifact` made. If there is none, it drops the one that `catalog restore`
-    or `catalog rebuild` made for a file without a known holder. The files of assets are released by `gc`.
+    or `catalog rebuild` made for a file without a known holder. The files of assets are released by `gc` and `rm`.
+
+    \b
+    Examples:
+      artifact-pipelines release 7
+      artifact-pipelines release --rebuilt
     """
-    if rebuilt == (file_id is not None):
-        raise click.UsageError("Name either one FILE_ID or --rebuilt.")
-    if file_id is None:
+    if rebuilt == (name is not None):
+        raise click.UsageError("Name either one file or --rebuilt.")
+    if name is None:
         return _release_rebuilt(yes, as_json)
     with open_store() as store:
+        file_id = store.find_file(name).file_id
         store.release(file_id)
-        holders = store.catalog.files.holders(FileId(file_id))
+        holders = store.catalog.audit.hit_by(file_id)
     if as_json:
         return print_json({"file_id": file_id, "holders": holders})
     if holders:
@@ -50,22 +56,30 @@ def _release_rebuilt(yes: bool, as_json: bool) -> None:
     )
 
 
-@click.command()
-@click.argument("asset")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
 @click.option("--version", type=click.IntRange(min=1), help="Restore only this version; `gc` may have released it.")
 @partition_option
 @as_json_option
-def restore(asset: str, version: int | None, partition: str | None, as_json: bool) -> None:
-    """Undo the last wipe of ASSET, or the release of one version.
+def restore(name: str, version: int | None, partition: str | None, as_json: bool) -> None:
+    r"""Undo the last wipe of an asset, or the release of one version.
 
-    This is possible until `gc` has deleted the files.
+    This is possible until `gc` has deleted the files. What can be restored: `history ASSET --all`.
+
+    \b
+    Examples:
+      artifact-pipelines restore flights/table
+      artifact-pipelines restore flights/table@v3
     """
+    from artifact_pipelines.catalog.stored_names import resolve_name
+
     with open_store() as store:
-        names = store.catalog.retention.restore(asset, partition, version)
+        found = resolve_name(store.catalog, name, partition, version)
+        restored = store.catalog.retention.restore(found.asset, found.partition, found.version)
     if as_json:
-        return print_json(names)
-    for name in names:
-        click.echo(f"{name} is restored.")
+        return print_json(restored)
+    for each in restored:
+        click.echo(f"{each} is restored.")
     return click.echo(
         "The next `gc` releases again what the retention policy does not keep. To keep it: pin or tag it."
     )

@@ -7,6 +7,7 @@ import click
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 
@@ -18,7 +19,7 @@ _MOST_REPORTS = 1000
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=NAME)
 @click.option(
     "-o",
     "--output",
@@ -27,11 +28,16 @@ _MOST_REPORTS = 1000
 )
 @click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")
 def report(name: str, output: pathlib.Path | None, is_opened: bool) -> None:
-    """Write the report of a version of a dataset: one HTML file that opens without a network.
+    r"""Write the report of a version of a dataset: one HTML file that opens without a network.
 
     NAME is a dataset (flights, flights@v3, flights@TAG), with its partition if it has partitions (sales@v3[2024-01]).
 
     A version without a stored report gets one now. It then lacks the results of checks that only Dagster knows.
+
+    \b
+    Examples:
+      artifact-pipelines report flights --open
+      artifact-pipelines report flights@v3 -o flights-v3.html
     """
     if output is not None:
         check_folder(output)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, print_json, waiting
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("table")
+@click.argument("table", type=NAME)
 @click.option(
     "--design",
     "design_text",
@@ -32,9 +33,14 @@ if TYPE_CHECKING:
 )
 @as_json_option
 def sample(table: str, design_text: str, keys: tuple[str, ...], output: pathlib.Path, as_json: bool) -> None:
-    """Draw a sample of TABLE, a Parquet file or an asset such as flights/table.
+    r"""Draw a sample of TABLE, a Parquet file or an asset such as flights/table or flights@v2.
 
     Rows are identified by their key; without one by their position. The key of an asset is that of its dataset.
+
+    \b
+    Examples:
+      artifact-pipelines sample flights/table --design '{n: 1000}' -o sample.csv
+      artifact-pipelines sample cities.parquet --design '{design: bernoulli, p: 0.1}' -k city -o sample.parquet
     """
     from artifact_pipelines.sampling.drawing import draw
 
@@ -81,7 +87,7 @@ def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tu
     from artifact_pipelines.sampling.engine.rows import Key
     from artifact_pipelines.storage.artifact import Artifact
 
-    made = store.catalog.materializations.current(asset)
+    made = store.find(asset)
     artifact = store.load(asset, Artifact)
     with artifact.open(verify=False) as file:
         population = population_of_scan(scan_with_polars(artifact), file)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, console, count, print_json, printable, waiting
 
@@ -37,8 +37,8 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
     Names of tables stand in quotes: an asset, one of its versions or partitions, or a dataset. A partitioned asset
     without a partition is one table of all partitions.
 
-    Examples:
     \b
+    Examples:
       artifact-pipelines sql "SELECT carrier, count(*) FROM 'flights/table' GROUP BY ALL ORDER BY 2 DESC"
       artifact-pipelines sql "SELECT * FROM 'flights@v2' EXCEPT FROM 'flights@v1'" -o new.csv
     """
@@ -57,14 +57,17 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
     return click.echo(f"{output}: {count(rows, 'row')}")
 
 
-@click.command()
-@click.argument("name")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
 @_limit_option
 @as_json_option
 def head(name: str, limit: int, as_json: bool) -> None:
-    """Print the first rows of a stored table.
+    r"""Print the first rows of a stored table.
 
-    NAME is an asset (flights/table, flights/table@v3, sales/table[2024-01]) or a dataset (flights@v3).
+    \b
+    Examples:
+      artifact-pipelines head flights/table
+      artifact-pipelines head flights@v1 -n 5
     """
     quoted = name.replace("'", "''")
     with open_store() as store, store.query(f"FROM '{quoted}' LIMIT {limit}") as answer:
@@ -84,6 +87,8 @@ def _print(answer: "pa.RecordBatchReader", limit: int, as_json: bool) -> None:
         click.echo(f"Only the first {limit:,} rows are shown. More: --limit N; all: -o FILE.", err=True)
     if as_json:
         return print_json(rows[:limit])
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for field in answer.schema:
         table.add_column(printable(field.name), justify="right" if _is_number(field.type) else "left", overflow="fold")

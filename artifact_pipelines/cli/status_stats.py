@@ -20,7 +20,12 @@ _MOST_SHOWN = 80
 @click.command()
 @as_json_option
 def status(as_json: bool) -> None:
-    """List what needs someone: files in quarantine, versions that wait for checks or failed them, damaged files."""
+    r"""List what needs someone: files in quarantine, versions that wait for checks or failed them, damaged files.
+
+    \b
+    Examples:
+      artifact-pipelines status
+    """
     with open_catalog() as (catalog, _):
         rows = [*_quarantined(catalog), *_waiting(catalog), *_damaged(catalog)]
     if as_json:
@@ -34,7 +39,12 @@ def status(as_json: bool) -> None:
 @click.option("-n", "--limit", default=10, show_default=True, type=click.IntRange(min=1), help="Assets to list.")
 @as_json_option
 def stats(limit: int, as_json: bool) -> None:
-    """Show how much the store holds, what deduplication saves, what `gc` could free, and the largest assets."""
+    r"""Show how much the store holds, what deduplication saves, what `gc` could free, and the largest assets.
+
+    \b
+    Examples:
+      artifact-pipelines stats --limit 20
+    """
     with open_catalog() as (catalog, _):
         stored = catalog.collection.stored_amount()
         by_asset = catalog.collection.sizes_by_asset()

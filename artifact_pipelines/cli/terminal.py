@@ -1,4 +1,7 @@
-"""How commands talk to people and programs: shared options, tables that one likes to read, JSON, and progress."""
+"""How commands talk to people and programs: shared options, tables that one likes to read, JSON, and progress.
+
+Most of rich is imported where it is used: `--help` shall not wait for it.
+"""
 
 import dataclasses
 import datetime
@@ -7,17 +10,17 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from rich import progress as bars
-from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 
 from artifact_pipelines.core.durations import spell_duration
-from artifact_pipelines.core.types import FileInfo, Materialization
-from artifact_pipelines.handlers.containers import Container
+from artifact_pipelines.core.types import CONTAINER, FileInfo, Materialization
+
+if TYPE_CHECKING:
+    from rich import progress as bars
+    from rich.console import Console
 
 _ABBREVIATED = ("content_hash", "run_id")
 # Too long for a line; the others are never broken.
@@ -59,13 +62,20 @@ class Share(click.ParamType[float]):
         return share
 
 
-def console() -> Console:
+def console(to_standard_error: bool = False) -> "Console":
     """Return a console on standard output. A pipe is wide, so that programs read whole lines."""
-    return Console(markup=False, width=None if sys.stdout.isatty() else 1000)
+    from rich.console import Console
+
+    stream = sys.stderr if to_standard_error else sys.stdout
+    return Console(markup=False, stderr=to_standard_error, width=None if stream.isatty() else 1000)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = ()) -> None:
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = (), to_standard_error: bool = False
+) -> None:
     """Print rows, at least one, as a table without the columns `only_json` and those that are empty in every row."""
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     names = [name for name in rows[0] if name not in only_json and any(row[name] is not None for row in rows)]
     for name in names:
@@ -74,7 +84,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], only_json: Sequence[str] = ())
         table.add_column(title, justify="right" if numeric else "left", no_wrap=name not in _FOLDED, overflow="fold")
     for row in rows:
         table.add_row(*(cell(name, row[name]) for name in names))
-    console().print(table)
+    console(to_standard_error).print(table)
 
 
 def cell(name: str, value: object) -> str:
@@ -82,8 +92,7 @@ def cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime.datetime):
-        is_recent = datetime.datetime.now(datetime.UTC) - value < datetime.timedelta(days=180)
-        return value.astimezone().strftime("%b %d %H:%M" if is_recent else "%b %d  %Y")  # as `ls -l` does
+        return value.astimezone().strftime("%Y-%m-%d %H:%M %Z")
     if isinstance(value, int) and name.endswith(("_bytes", "bytes_added")):
         return decimal(value)
     if isinstance(value, int) and name == "age_s":
@@ -129,18 +138,21 @@ def file_row(info: FileInfo) -> dict[str, Any]:
 def asset_row(materialization: Materialization) -> dict[str, Any]:
     """Return the columns of a materialization; of a container its first file, and the file ID of each member."""
     m, file = materialization, materialization.file
-    container = Container.of(m.metadata)
+    container = m.metadata.get(CONTAINER)
     names = {"asset": m.asset, "partition": m.partition, "version": m.version, "file_id": file.file_id}
     content_hash = file.content_hash if container is None else None
     size_bytes = sum({one.file_id: one.size_bytes for one in m.files}.values())
     sizes = {"rows": m.row_count, "size_bytes": size_bytes, "bytes_added": m.bytes_added}
-    members = container and {name: one.file_id for name, one in zip(container.names, m.files, strict=True)}
+    names_of = [name for name, _ in container["members"]] if container else []
+    members = dict(zip(names_of, (one.file_id for one in m.files), strict=True)) if container else None
     return {**names, "content_hash": content_hash, **sizes, "created_at": m.created_at, "members": members}
 
 
 @contextmanager
 def waiting(text: str) -> Iterator[Callable[[str], object]]:
     """Show that work goes on while a person watches. Yields a function that changes the text."""
+    from rich.console import Console
+
     with Console(stderr=True).status(text) as status:
         yield status.update
 
@@ -148,6 +160,8 @@ def waiting(text: str) -> Iterator[Callable[[str], object]]:
 @contextmanager
 def row_progress(text: str) -> Iterator[Callable[[int], object]]:
     """Count rows while a person watches. Yields a function that takes the number of further rows."""
+    from rich import progress as bars
+
     with _progress(bars.MofNCompleteColumn(), bars.TimeElapsedColumn()) as progress:
         task = progress.add_task(text, total=None)
         yield lambda rows: progress.advance(task, rows)
@@ -174,8 +188,11 @@ def stream_progress(text: str) -> Iterator[Callable[[BinaryIO], BinaryIO]]:
         yield counted
 
 
-def _progress(*columns: bars.ProgressColumn) -> bars.Progress:
+def _progress(*columns: "bars.ProgressColumn") -> "bars.Progress":
     """Return a display on standard error, by default of bytes, which prints nothing where nobody watches."""
+    from rich import progress as bars
+    from rich.console import Console
+
     of_bytes = (bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
     label = bars.TextColumn("{task.description}", markup=False)
     return bars.Progress(

@@ -17,8 +17,8 @@ from artifact_pipelines.handlers.exceptions import ContentMismatchError, Unstora
 from artifact_pipelines.handlers.interfaces import ReadRequest
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.exceptions import SourceVanishedError
-from artifact_pipelines.storage.file_types import describe_by_name, safe_file_name
-from artifact_pipelines.storage.local_paths import lasting_path, named_path, stored_path
+from artifact_pipelines.storage.file_types import describe_by_name, name_by_type, safe_file_name
+from artifact_pipelines.storage.local_paths import named_path, stored_path
 from artifact_pipelines.storage.source_file import SourceFile
 from artifact_pipelines.tabular.exceptions import UnsupportedTypeError
 
@@ -112,8 +112,8 @@ class TextHandler:
 class PathHandler(_OpaqueHandler):
     """`pathlib.Path`: the file that it names is stored unchanged; on reading, the path of a read-only file.
 
-    That is a link with the name of the returned file, to the stored file on local disk or to a copy of it. Link and
-    copy are removed when the process ends.
+    That is a link with the name of the returned file, or else with the extensions of its type, to the stored file on
+    local disk or to a copy of it. Link and copy are removed when the process ends.
     """
 
     writes = reads = ("pathlib.Path",)
@@ -134,8 +134,9 @@ class PathHandler(_OpaqueHandler):
     def read(self, artifact: Artifact, request: ReadRequest) -> pathlib.Path:
         if stored_path(artifact):
             artifact.verify()  # later reads by path are not verified; copying verifies
-        name = safe_file_name(request.file_name or "")
-        return named_path(artifact, name) if name else lasting_path(artifact)
+        info = artifact.info
+        by_type = name_by_type("file", info.file_type, info.compression_type)  # readers of a path look at its suffix
+        return named_path(artifact, safe_file_name(request.file_name or "") or by_type)
 
 
 class StreamHandler(_OpaqueHandler):

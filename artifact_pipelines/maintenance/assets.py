@@ -95,7 +95,8 @@ def bytes_intact(config: VerificationConfig, artifact_store: ArtifactStore) -> d
 
 
 def _summary(report: VerificationReport) -> str:
-    read = f"{report.files:,} files, {report.size_bytes:,} bytes read"
+    files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
+    read = f"{files}, {report.size_bytes:,} bytes read"
     if not report.findings:
         return f"{read}: no damage found."
     kinds = collections.Counter(finding.kind.value for finding in report.findings)

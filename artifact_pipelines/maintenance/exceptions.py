@@ -107,3 +107,14 @@ class OutdatedBackupError(UsageError):
             "Nothing was restored. Install the version that made it and run `artifact-pipelines catalog restore` on an empty catalog. "
             "If the present version is the newer one, install it again and run `artifact-pipelines db upgrade`."
         )
+
+
+@dataclasses.dataclass(eq=False)
+class HeldVersionsError(UsageError):
+    """Versions to remove are pinned or tagged."""
+
+    versions: Sequence[str]
+    remedies: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"Pinned or tagged, so nothing was released: {listed(self.versions)}. First run: {'; '.join(self.remedies)}."

@@ -14,7 +14,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import ReadOnlyCatalogError
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownFileError
 from artifact_pipelines.core.findings import Finding, FindingKind
-from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.core.types import Amount, FileInfo
 from artifact_pipelines.maintenance.orphans import find_orphans
 from artifact_pipelines.storage.exceptions import DamagedBytesError, StorageUnavailableError
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -79,18 +79,41 @@ def verify(
     return VerificationReport(scrub.files, scrub.size_bytes, findings, scrub.is_noted)
 
 
+def verify_files(
+    catalog: Catalog,
+    backend: IStorageBackend,
+    files: Sequence[FileInfo],
+    *,
+    on_progress: Callable[[int, int], object] = lambda *_: None,
+) -> VerificationReport:
+    """Read certain files and compare them with the catalog; mark them as `verify` does, and look at nothing else.
+
+    Raises:
+        BackendError: Storage or catalog did not answer.
+    """
+    scrub = _Scrub(catalog, backend, 1.0, on_progress, files)
+    findings = list(scrub.run())
+    return VerificationReport(scrub.files, scrub.size_bytes, findings, scrub.is_noted)
+
+
 class _Scrub:
-    """One pass over the bytes of files."""
+    """One pass over the bytes of files: of certain ones, or of a share of all."""
 
     def __init__(
-        self, catalog: Catalog, backend: IStorageBackend, share: float, on_progress: Callable[[int, int], object]
+        self,
+        catalog: Catalog,
+        backend: IStorageBackend,
+        share: float,
+        on_progress: Callable[[int, int], object],
+        chosen: Sequence[FileInfo] | None = None,
     ) -> None:
         self.files = 0
         self.size_bytes = 0
         self.is_noted = True
         self._catalog = catalog
         self._backend = backend
-        stored = catalog.collection.stored_amount()
+        self._chosen = chosen
+        stored = catalog.collection.stored_amount() if chosen is None else _amount(chosen)
         self._wanted = math.ceil(share * stored.files)
         self._expected_bytes = math.ceil(share * stored.size_bytes)
         self._on_progress = on_progress
@@ -98,7 +121,7 @@ class _Scrub:
 
     def run(self) -> Iterator[Finding]:
         right: list[FileInfo] = []
-        for file in self._catalog.audit.files_to_verify():
+        for file in self._chosen or self._catalog.audit.files_to_verify():
             if self._wanted <= 0:
                 break
             self.files += 1
@@ -158,6 +181,10 @@ class _Scrub:
                 raise
             return Finding(FindingKind.UNREADABLE, file.file_id, uri, expected, error.reason)
         return None
+
+
+def _amount(files: Sequence[FileInfo]) -> Amount:
+    return Amount(len(files), sum(file.size_bytes for file in files))
 
 
 def _orphans(catalog: Catalog, backend: IStorageBackend, repair: bool) -> Sequence[Finding]:

@@ -68,6 +68,12 @@ def describe_by_name(name: str) -> FileDescription:
     return describe(file_type if is_name else "bin", compression_type=compression)
 
 
+def name_by_type(stem: str, file_type: str, compression_type: str | None) -> str:
+    """Return the name of a file whose extensions say its type and compression: `file.csv.gz`."""
+    extensions = [extension for extension, name in _COMPRESSIONS.items() if name == compression_type]
+    return f"{stem}.{file_type}{''.join(extensions)}"
+
+
 def safe_file_name(name: str) -> str | None:
     """Return the name of a file as one that any folder and any catalog can hold; None if nothing is left of it.
 

@@ -163,7 +163,11 @@ def test_wrong_counts_are_found_and_corrected(catalog: Catalog, engine: sa.Engin
     with engine.begin() as connection:
         connection.execute(sa.update(files).where(files.c.file_id == file_id).values(reference_count=wrong))
     [finding] = catalog.audit.wrong_counts()
-    assert (finding.file_id, finding.expected, finding.found) == (file_id, "2 references", str(wrong))
+    assert (finding.file_id, finding.expected, finding.found) == (
+        file_id,
+        "2 references",
+        f"{wrong} reference{'s' * (wrong != 1)}",
+    )
     catalog.audit.recount(file_id)
     assert catalog.files.get_file(file_id).reference_count == 2
     assert catalog.audit.wrong_counts() == []

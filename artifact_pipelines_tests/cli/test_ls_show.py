@@ -28,7 +28,7 @@ def test_ls_lists_outputs_of_ops_only_on_demand(op_output: str) -> None:
     text = run("ls", "--ops")
     assert op_output in text
     assert op_output not in run("ls")
-    assert "lists assets" in run("ls", "--ops", "--files", code=2)
+    assert "list assets" in run("ls", "--ops", "--files", code=2)
 
 
 @pytest.mark.usefixtures("op_output")

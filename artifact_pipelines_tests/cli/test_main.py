@@ -84,7 +84,7 @@ def test_first_commands_create_the_catalog(command: str, csv: pathlib.Path) -> N
         (("put", "gone.csv"), 2, "'gone.csv' does not exist"),
         (("put", "."), 2, "is a directory"),
         (("put", "/dev/full"), 5, "not a regular file"),
-        (("history", "no[b]markup[/i]"), 3, "no[b]markup[/i]"),
+        (("history", "[b]markup[/i]x"), 2, "[b]markup[/i]x"),
         (("get", 1, "-o", "nowhere/x"), 2, "There is no folder 'nowhere'"),
         (("get", 1, "-o", "."), 2, "is a directory"),
         (("nonsense",), 2, "No such command"),

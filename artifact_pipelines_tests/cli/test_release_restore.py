@@ -20,9 +20,9 @@ def test_release_drops_what_recovery_of_a_catalog_holds(tmp_path: pathlib.Path, 
     asked = click.testing.CliRunner().invoke(main, ["release", "--rebuilt"], input="n\n")
     assert asked.exit_code == 1
     assert "Release 1 file, 8 bytes?" in asked.output
-    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [["rebuilt"], ["rebuilt", "caller"]]
+    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [["rebuilt"], ["caller", "rebuilt"]]
     assert run_json("release", "--rebuilt", "--yes") == {"files": 1, "size_bytes": 8}
-    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [[], ["rebuilt", "caller"]]
+    assert [run_json("show", file_id)["holders"] for file_id in (1, 2)] == [[], ["caller", "rebuilt"]]
     assert "still held by: rebuilt" in run("release", 2)
     assert "Nothing else holds it" in run("release", 2)
     assert "no reference of holder 'caller'" in run("release", 2, code=2)
