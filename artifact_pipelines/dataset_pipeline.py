@@ -6,7 +6,7 @@ One idea: a dataset is declared, not programmed. This module only combines the s
 import datetime
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import dagster as dg
 import pydantic
@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.interfaces import DeclaredDataset, IAnalysisKind
 from artifact_pipelines.analysis.registry import AnalysisKind
+from artifact_pipelines.broken_dataset import BrokenDatasetError, DatasetYaml, check_others, explained, left_out
 from artifact_pipelines.checks.assets import build_checks, build_failing_rows
 from artifact_pipelines.checks.declared import check_declared
 from artifact_pipelines.checks.interfaces import ICheckKind
@@ -273,17 +274,30 @@ class DatasetPipeline(dg.Component, dg.Model):
 
     @classmethod
     def get_model_cls(cls) -> type[pydantic.BaseModel]:
-        """Return this class as the model of the YAML file.
-
-        `dg.Resolvable` would turn every field into a union with text, and no error could name the wrong field.
-        """
-        return cls
+        """Return the model of the YAML file: it takes all fields, so that `load` words what is wrong with them."""
+        return DatasetYaml
 
     @classmethod
-    def load(cls, attributes: pydantic.BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Return the dataset that a YAML file declares, with its `{{ ... }}` templates filled in."""
-        values = attributes.model_dump(exclude_unset=True) if attributes else {}
-        return cls.model_validate(context.resolution_context.resolve_value(values))
+    def load(cls, attributes: pydantic.BaseModel | None, context: dg.ComponentLoadContext) -> dg.Component:  # type: ignore[override]
+        """Return the dataset that a YAML file declares, with its `{{ ... }}` templates filled in.
+
+        If the file is wrong, a server returns a `BrokenDataset` instead, so that the others go on.
+
+        Raises:
+            BrokenDatasetError: The file is wrong, and it is not a server that loads it.
+        """
+        values: Mapping[str, Any] = attributes.model_dump(exclude_unset=True) if attributes else {}
+        schema = cls.model_json_schema()
+        try:
+            with explained(context, schema, values):
+                cls.model_validate(values)  # before templates are filled in, of which some may be no text
+            values = context.resolution_context.resolve_value(values)
+            with explained(context, schema, values):
+                dataset = cls.model_validate(values)
+            check_others(context, dataset.name, dataset.source)
+        except BrokenDatasetError as error:
+            return left_out(error, context, str(values.get("name")))
+        return dataset
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the dataset's definitions; Dagster calls it when it loads the YAML file."""
@@ -469,3 +483,6 @@ def _has_reason() -> dg.AutomationCondition[Any]:
 def _may_run() -> dg.AutomationCondition[Any]:
     when = dg.AutomationCondition
     return ~when.any_deps_in_progress() & when.all_deps_blocking_checks_passed() & ~when.in_progress()
+
+
+DatasetYaml.SCHEMA = DatasetPipeline.model_json_schema

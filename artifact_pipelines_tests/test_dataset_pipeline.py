@@ -2,8 +2,6 @@
 
 import os
 import pathlib
-import re
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -464,40 +462,12 @@ def test_yaml_file_alone_declares_a_dataset(
 
 
 @pytest.mark.parametrize(
-    ("field", "where", "allowed"),
-    [
-        ("samples: {few: {n: none}}", "samples.few.n", "valid integer"),
-        ("samples: {few: {design: magic}}", "samples.few.design", "Input should be 'simple_random'"),
-        ("samples: {few: {n: 5, size: 5}}", "samples.few.size", "Extra inputs are not permitted"),
-        ("analyses: {few: {kind: magic}}", "analyses.few.kind", "Input should be 'profile' or "),
-        (
-            "format: {type: xlsx}",
-            "format.type",
-            "Input should be 'csv' or 'tsv' or 'fixed' or",
-        ),
-        ("format: {sheet: 1}", "format.sheet", "Extra inputs are not permitted"),
-    ],
-)
-def test_error_in_a_yaml_file_names_file_line_field_and_what_is_allowed(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, field: str, where: str, allowed: str
-) -> None:
-    monkeypatch.setenv("STATION", "JFK")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(Exception, match="weather") as caught:
-        _load(tmp_path, field)
-    text = "".join(traceback.format_exception(caught.value))
-    assert re.search(rf"attributes\.{re.escape(where)} at .*/weather/defs\.yaml:9", text)
-    assert allowed in text
-
-
-@pytest.mark.parametrize(
     ("field", "where"),
     [
         ({"samples": {"few": {"design": "magic"}}}, ["samples", "few", "design"]),
         ({"samples": {"few": {"n": "none"}}}, ["samples", "few", "n"]),
         ({"analyses": {"few": {"kind": "sql", "query": ""}}}, ["analyses", "few", "query"]),
         ({"format": {"type": "csv", "delimiter": ";;"}}, ["format", "delimiter"]),
-        ({"format": {"sheet": 1}}, ["format"]),
     ],
 )
 def test_schema_that_editors_and_dg_check_use_names_the_field(field: dict[str, Any], where: list[str]) -> None:

@@ -21,4 +21,5 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,
 )
+from dagster.components.core.component_tree import ComponentTreeException as ComponentTreeException
 from dagster_shared.record import replace as replace

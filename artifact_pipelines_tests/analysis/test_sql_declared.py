@@ -122,6 +122,7 @@ def test_limits_of_a_yaml_file_reach_the_query() -> None:
     fields = {"kind": "sql", "query": "SELECT 1", "time_limit": "2h", "memory_limit": "8GiB"}
     first = declared("SELECT 1", analyses={"asked": fields})
     loaded = DatasetPipeline.load(first, dg.ComponentTree.for_test().load_context)
+    assert isinstance(loaded, DatasetPipeline)
     question = loaded.analyses["asked"]
     assert isinstance(question, Sql)
     assert (question.time_limit, question.memory_limit) == ("2h", 8 << 30)

@@ -1,0 +1,125 @@
+"""Says what is wrong in a dataset's YAML file as a person would: the field, what is allowed, and what was meant.
+
+One idea: pydantic finds the errors, this module words them. Must not import Dagster.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pydantic
+
+Place = tuple[int | str, ...]
+"""Keys from the top of the file to a field."""
+_SHOWN = 30
+_PATTERNS = {
+    r"^[a-z][a-z0-9_]{0,62}$": "a name of small letters, digits and `_` that begins with a letter",
+    r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:name`",
+    "^[\x01-\x7f]$": "one character of ASCII",
+}
+
+
+def explain(
+    error: pydantic.ValidationError, schema: Mapping[str, Any], given: Mapping[str, Any]
+) -> Sequence[tuple[Place, str]]:
+    """Return the place of each error and its text.
+
+    Args:
+        schema: JSON schema of what was expected.
+        given: The values that are wrong.
+    """
+    return [(each["loc"], _text(each, schema, given)) for each in error.errors(include_url=False)]
+
+
+def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    place, value, context = error["loc"], error["input"], error.get("ctx", {})
+    field = str(place[-1]) if place else ""
+    match error["type"]:
+        case "extra_forbidden":
+            fields = _fields_at(schema, place[:-1], given)
+            listed = ", ".join(list(fields)[:_SHOWN])
+            return f"there is no field `{field}`. Fields: {listed}{_meant(field, list(fields))}"
+        case "missing":
+            about = _fields_at(schema, place[:-1], given).get(field, {}).get("description", "")
+            return f"`{field}` is missing. {about}".rstrip(" .")
+        case "literal_error" | "enum":
+            words = re.findall(r"'([^']*)'", context["expected"])
+            return f"{value!r} is none of {', '.join(words)}{_meant(value, words)}"
+        case "string_pattern_mismatch":
+            expected = _PATTERNS.get(context["pattern"], f"a text of the pattern {context['pattern']}")
+            return f"{value!r} is not {expected}"
+        case "value_error":
+            text = str(context["error"]).rstrip(". ")
+            return text + _meant(value, re.findall(r"\w+", text))
+    return f"{value!r:.100} is not accepted: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _meant(value: object, words: Sequence[str]) -> str:
+    """Return the question whether a similar word was meant, if there is one."""
+    if not isinstance(value, str) or not value.isidentifier():
+        return ""
+    found = difflib.get_close_matches(value, [word for word in words if word != value], 1, 0.7)
+    return f". Did you mean `{found[0]}`?" if found else ""
+
+
+def _fields_at(schema: Mapping[str, Any], place: Place, given: Any) -> Mapping[str, Any]:
+    """Return the fields that a JSON schema has at a place, by name, each with its own schema."""
+    at = [schema]
+    for key in place:
+        at = [below for each in at for below in _below(schema, each, key, given)]
+        given = given[key] if isinstance(given, Mapping) and key in given else None
+    return {name: field for each in at for part in _parts(schema, each, given) for name, field in _own(part)}
+
+
+def _own(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from schema.get("properties", {}).items()
+
+
+def _below(root: Mapping[str, Any], schema: Mapping[str, Any], key: int | str, given: Any) -> Iterator[Any]:
+    for part in _parts(root, schema, given):
+        fields = part.get("properties", {})
+        of_any = [part.get("additionalProperties"), part.get("items"), *part.get("patternProperties", {}).values()]
+        yield from (each for each in ([fields[key]] if key in fields else of_any) if isinstance(each, Mapping))
+
+
+def _parts(root: Mapping[str, Any], schema: Mapping[str, Any], given: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema with those that it refers to, and of those that depend on a value only the one that fits."""
+    if reference := schema.get("$ref"):
+        yield from _parts(root, root["$defs"][reference.rsplit("/", 1)[-1]], given)
+    yield schema
+    for each in [*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ())]:
+        if "if" not in each or _fits(each["if"], given):
+            yield from _parts(root, each.get("then", each), given)
+
+
+def _fits(condition: Mapping[str, Any], given: Any) -> bool:
+    values = given if isinstance(given, Mapping) else {}
+    return all(
+        values.get(name) == field.get("const") if name in values else name not in condition.get("required", ())
+        for name, field in condition.get("properties", {}).items()
+    )
+
+
+def for_editors(schema: Any) -> Any:
+    """Return a JSON schema that leaves to `explain` what a validator of JSON schemas cannot say well.
+
+    That are unknown fields, patterns, and alternatives, of which such a validator says that none is valid.
+    """
+    if isinstance(schema, list):
+        return [for_editors(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        name: for_editors(each)
+        for name, each in schema.items()
+        if not (name == "pattern" and isinstance(each, str)) and not (name == "additionalProperties" and each is False)
+    }
+    if isinstance(alternatives := kept.get("anyOf"), list):
+        del kept["anyOf"]
+        others = [each for each in alternatives if each.get("type") != "null"]
+        if len(others) == 1 and isinstance(others[0].get("type"), str):
+            [other] = others
+            words = {"enum": [*other["enum"], None]} if "enum" in other else {}
+            kept = {**other, **words, "type": [other["type"], "null"], **kept}
+    return kept
