@@ -45,7 +45,8 @@ from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, Contract
 from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
-from artifact_pipelines.datasets.sensors import build_landing_sensor, build_retry_sensor
+from artifact_pipelines.datasets.retry_sensor import RepeatedAssets, RetrySensor
+from artifact_pipelines.datasets.sensors import LandingSensor, WatchedDataset
 from artifact_pipelines.declarations import Declaration, checked_by
 from artifact_pipelines.io_manager.asked_outputs import AFTER_CHECKS, PUBLISH_METADATA_KEY
 from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
@@ -371,6 +372,11 @@ class DatasetPipeline(dg.Component, dg.Model):
             selection=dg.AssetSelection.assets(*(ingested if by else assets)),
             description=f"Materializes all assets of dataset {self.name} from its newest file outside the quarantine.",
         )
+        checks = [self._build_checks(shared)] if self.checks else []
+        ingesting = [each.node_def.name for each in (*ingested, *checks)]
+        watched = WatchedDataset(
+            self.name, source, job, ingested if by else assets, ingesting, landing, is_union, keys, seen_as
+        )
         quarantine, is_empty, replay = build_quarantine(self.name, self.owners, self.tags)
         return dg.Definitions(
             assets=[
@@ -379,10 +385,10 @@ class DatasetPipeline(dg.Component, dg.Model):
                 quarantine,
                 *build_failing_rows(self.name, self.checks, self._shared_by_specs(shared)),
             ],
-            asset_checks=[is_empty, *([self._build_checks(shared)] if self.checks else [])],
+            asset_checks=[is_empty, *checks],
             sensors=[
-                build_landing_sensor(self.name, source, ingested, landing, is_union, keys, seen_as),
-                build_retry_sensor(self.name, assets),
+                LandingSensor([watched], f"{self.name}_landing"),
+                RetrySensor([RepeatedAssets(assets, ingesting)], f"{self.name}_retries"),
             ],
             jobs=[job, replay],
             schedules=[self._schedule(job)] if self.schedule else [],

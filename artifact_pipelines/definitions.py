@@ -8,10 +8,14 @@ import dagster as dg
 
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.datasets.sensors import with_shared_sensors
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
 from artifact_pipelines.maintenance.definitions import build_maintenance
+from artifact_pipelines.warm_runs import start_runs_warm
 
 AUTOMATION_SENSOR = "automation"
+_EVALUATED_EVERY_S = 30
+"""As Dagster does it. It costs time for each asset; the run that ingests a file makes the dataset's own assets."""
 
 
 def resources(settings: Settings | None = None) -> dict[str, Any]:
@@ -39,12 +43,13 @@ def build_definitions(declared: dg.Definitions, settings: Settings | None = None
         declared: Datasets, and whatever else a project has.
         settings: Where everything lies; None: see `Settings.from_environment`.
     """
+    start_runs_warm()
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
         target=dg.AssetSelection.all(),
         description="Materializes assets that are missing or depend on changed content.",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=1,
+        minimum_interval_seconds=_EVALUATED_EVERY_S,
     )
     of_store = resources(settings)
     own = dg.Definitions(
@@ -54,7 +59,22 @@ def build_definitions(declared: dg.Definitions, settings: Settings | None = None
         executor=dg.in_process_executor,
     )
     maintenance = build_maintenance(of_store["artifact_store"], declared.assets or ())
-    return dg.Definitions.merge(declared, maintenance, own)
+    return dg.Definitions.merge(_with_shared_sensors(declared), maintenance, own)
+
+
+def _with_shared_sensors(declared: dg.Definitions) -> dg.Definitions:
+    return dg.Definitions(
+        assets=declared.assets,
+        schedules=declared.schedules,
+        sensors=with_shared_sensors([*(declared.sensors or ())]),
+        jobs=declared.jobs,
+        resources=declared.resources,
+        executor=declared.executor,
+        loggers=declared.loggers,
+        asset_checks=declared.asset_checks,
+        metadata=declared.metadata,
+        component_tree=declared.component_tree,
+    )
 
 
 @dg.definitions

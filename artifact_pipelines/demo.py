@@ -24,6 +24,9 @@ from rich.table import Table
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, Settings, folder_from
+from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.datasets.retry_sensor import RETRY_SENSOR, RetrySensor
+from artifact_pipelines.datasets.sensors import LandingSensor
 from artifact_pipelines.definitions import defs, resources
 
 _IMPLAUSIBLE_MIN = 1000
@@ -60,9 +63,8 @@ class Daemon:
         """Let each sensor tick once. Returns the runs, and each sensor's reason to request none."""
         runs, reasons = [], {}
         for sensor in self._definitions.sensors or ():
-            # A sensor without assets requests no runs.
-            if type(sensor) is not dg.SensorDefinition or sensor.asset_selection is None:
-                continue
+            if not isinstance(sensor, LandingSensor | RetrySensor):
+                continue  # no other sensor requests runs
             with dg.build_sensor_context(
                 instance=self.instance,
                 definitions=self._definitions,
@@ -200,7 +202,7 @@ def play(console: Console, daemon: Daemon, landing: pathlib.Path, headline: str,
     else:
         console.print("Nothing ran, nothing was stored. The sensors report:")
     for sensor, reason in reasons.items():
-        if sensor.endswith("_retries"):
+        if sensor == RETRY_SENSOR:
             continue  # about runs that died
         console.print(f"  {sensor}: {reason}", style="dim", markup=False, highlight=False, soft_wrap=True)
     if failed := [run.run_id for run in runs if not run.is_success]:
@@ -252,7 +254,10 @@ def main(arguments: Sequence[str]) -> None:
     except ArtifactError as error:
         console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    return run_demo(console, settings, resources(settings))
+    of_store = resources(settings)
+    # Its sensors tick when it is their turn, and need not wait for anything.
+    zone = LandingZone(landing_url=settings.landing_url, store=of_store["artifact_store"], watch_s=0)
+    return run_demo(console, settings, {**of_store, "landing_zone": zone})
 
 
 if __name__ == "__main__":

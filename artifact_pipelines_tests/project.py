@@ -10,6 +10,7 @@ import dagster as dg
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.datasets.sensors import LANDING_SENSOR
 from artifact_pipelines.definitions import build_definitions, resources
 from artifact_pipelines.demo import Daemon, drop
 
@@ -40,7 +41,8 @@ def without_waiting(settings: Settings) -> dict[str, Any]:
     """Return the project's resources with a landing zone where a file counts as complete at once."""
     of_store = resources(settings)
     store = of_store["artifact_store"]
-    return {**of_store, "landing_zone": LandingZone(landing_url=settings.landing_url, store=store, settle_s=0)}
+    zone = LandingZone(landing_url=settings.landing_url, store=store, settle_s=0, watch_s=0)
+    return {**of_store, "landing_zone": zone}
 
 
 class Project:
@@ -97,7 +99,7 @@ class Project:
         """Run everything that follows; return the materialized assets, and the last reasons to ingest nothing."""
         assert self._daemon
         runs, reasons = self._daemon.settle()
-        landing = {sensor: reason for sensor, reason in reasons.items() if sensor.endswith("_landing")}
+        landing = {sensor: reason for sensor, reason in reasons.items() if sensor == LANDING_SENSOR}
         return [name for run in runs for name in self.materialized_by(run)], landing
 
     def materialized_by(self, run: dg.DagsterRun) -> Sequence[str]:

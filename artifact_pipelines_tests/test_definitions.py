@@ -49,10 +49,8 @@ def test_sensors_and_schedules_of_datasets_are_on_by_default() -> None:
         "artifact_publisher",
         "artifact_wipes",
         "artifact_dead_runs",
-        "flights_landing",
-        "flights_retries",
-        "weather_landing",
-        "weather_retries",
+        "artifact_landing",
+        "artifact_retries",
     }
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
     assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}

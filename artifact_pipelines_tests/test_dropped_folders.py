@@ -44,15 +44,15 @@ def test_folder_with_its_marker_is_one_version_of_all_files_below(
     project.drop_into(HEADER + "UA,1,5\n", "exports/may/a/a.csv")
     made, reasons = project.settle()
     assert made == []
-    assert "in a folder with _SUCCESS, matches 'exports/*/**/*.csv'" in reasons["flights_landing"]
+    assert "in a folder with _SUCCESS, matches 'exports/*/**/*.csv'" in reasons["artifact_landing"]
     project.drop_into("", "exports/may/_SUCCESS")
     made, reasons = project.settle()
-    assert (made, reasons["flights_landing"]) == (["raw", "table"], "exports/may: ingested")
+    assert (made, reasons["artifact_landing"]) == (["raw", "table"], "exports/may: ingested")
     assert _rows() == [(1, "exports/may/a/a.csv"), (2, "exports/may/b.csv")]
     project.drop_into(HEADER + "UA,3,5\n", "exports/june/one.csv")
     project.drop_into("", "exports/june/_SUCCESS")
     _, reasons = project.settle()
-    assert reasons["flights_landing"] == "exports/june: ingested; exports/may: ingested (replaced by exports/june)"
+    assert reasons["artifact_landing"] == "exports/june: ingested; exports/may: ingested (replaced by exports/june)"
     assert _rows() == [(3, "exports/june/one.csv")]
 
 
@@ -61,7 +61,7 @@ def test_bad_file_puts_its_folder_into_quarantine(settings: Settings, instance: 
     project.drop_into(HEADER + "UA,2,x\n", "exports/may/b.csv")
     project.drop_into("", "exports/may/_SUCCESS")
     _, reasons = project.settle()
-    said = reasons["flights_landing"]
+    said = reasons["artifact_landing"]
     assert said.startswith("exports/may: quarantined")
     assert "exports/may/b.csv, line 2, column 'delay': 'x' is not" in said
     project.drop_into(HEADER + "UA,2,1\n", "exports/may/b.csv")

@@ -39,7 +39,7 @@ def _drop(project: Project, **texts: str) -> tuple[list[str], str]:
     for name, text in texts.items():
         project.drop(text, f"flights_{name}.csv")
     made, reasons = project.settle()
-    return sorted(made), reasons["flights_landing"]
+    return sorted(made), reasons["artifact_landing"]
 
 
 def _numbers(partition: str) -> Sequence[int]:

@@ -102,7 +102,7 @@ def test_value_that_is_no_key_is_refused_by_line(
     project = Project(settings, instance, **{**OPTIONS, "samples": {}, "analyses": {}, "key": []})
     project.drop(HEADER + rows)
     _, reasons = project.settle()
-    assert said in reasons["flights_landing"]
+    assert said in reasons["artifact_landing"]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_bad_rows_are_an_artifact_beside_the_good_ones_and_a_warning(
     project.drop(TWO_BAD)
     made, reasons = project.settle()
     assert sorted(made) == ["bad_rows", "raw", "table"]
-    assert reasons["flights_landing"] == "flights.csv: ingested"
+    assert reasons["artifact_landing"] == "flights.csv: ingested"
     assert _column("table", "number") == [1, 4]
     assert _column("bad_rows", "line") == [3, 4]
     check = _check(instance)
@@ -94,7 +94,7 @@ def test_file_with_too_many_bad_rows_waits_and_is_replayed_under_a_larger_share(
     project.settle()
     project.drop(TWO_BAD, "flights_bad.csv")
     _, reasons = project.settle()
-    assert "2 of 4 rows are bad, more than `max_bad_rows: 0.25` allows" in reasons["flights_landing"]
+    assert "2 of 4 rows are bad, more than `max_bad_rows: 0.25` allows" in reasons["artifact_landing"]
     assert _column("table", "number") == [9]
     project.declare(**FIELDS, max_bad_rows=0.5)
     replay = project.definitions.resolve_job_def("flights_replay")
@@ -141,7 +141,7 @@ def test_no_reason_shows_a_path_of_store_or_landing_zone(
         (landing / f"flights{name}").write_bytes(data)
     (landing / "flights6.csv").mkdir()
     _, reasons = project.settle()
-    texts = [reasons["flights_landing"]]
+    texts = [reasons["artifact_landing"]]
     for run in instance.get_runs():
         failures = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
         texts += [str(record.event_log_entry.get_dagster_event().step_failure_data) for record in failures]

@@ -41,7 +41,7 @@ def test_replay_of_a_file_that_is_still_bad_makes_no_version(
     def replay() -> str:
         job = project.definitions.resolve_job_def("flights_replay")
         assert job.execute_in_process(instance=instance).success
-        return project.settle()[1]["flights_landing"]
+        return project.settle()[1]["artifact_landing"]
 
     assert "flights_b.csv: quarantined (RefusedValueError: flights_b.csv, line 2, column 'delay': 'x'" in replay()
     assert _versions() == before

@@ -35,7 +35,7 @@ def _drop(project: Project, **texts: str) -> str:
     for name, text in texts.items():
         project.drop(text, f"flights_{name}.csv")
     _, reasons = project.settle()
-    return reasons["flights_landing"]
+    return reasons["artifact_landing"]
 
 
 def _rows(version: int | None = None) -> Sequence[tuple[Any, ...]]:
@@ -250,7 +250,7 @@ def test_files_that_wait_together_enter_in_one_run_and_a_bad_one_stops_no_other(
     [run] = project.tick()
     assert project.materialized_by(run) == ["raw"] * 5 + ["table"]
     _, reasons = project.settle()
-    said = reasons["flights_landing"]
+    said = reasons["artifact_landing"]
     assert "flights_b.csv: quarantined (RefusedValueError: flights_b.csv, line 2, column 'delay': 'x'" in said
     assert "flights_d.csv: duplicate" in said
     assert "flights_f.csv: quarantined (RepeatedValuesError: flights_f.csv, line 2: carrier = 'UA'" in said

@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.tables import landing_files
 from artifact_pipelines.core.types import LandingFile, LandingState
 
 _COLUMNS = [field.name for field in dataclasses.fields(LandingFile)]
+_SELECTED = [landing_files.c[name] for name in _COLUMNS]
 
 
 def _upsert(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
@@ -31,6 +32,13 @@ class LandingCatalog(CatalogSection):
         """Return the last known state of a dataset's files, by path; if a state is given, only of those in it."""
         query = _files_of(dataset)
         return _by_path(self._rows(query if state is None else query.where(landing_files.c.state == state)))
+
+    def files_of_all(self, datasets: Sequence[str]) -> Mapping[str, Mapping[str, LandingFile]]:
+        """Return the last known states of the files of several datasets, by dataset and path, with one query."""
+        found: dict[str, dict[str, LandingFile]] = {dataset: {} for dataset in datasets}
+        for file in map(_file, self._rows(sa.select(*_SELECTED).where(landing_files.c.dataset.in_(datasets)))):
+            found[file.dataset][file.path] = file
+        return found
 
     def datasets_with(self, state: LandingState) -> Sequence[str]:
         """Return the names of the datasets that have files in a state, sorted."""
@@ -58,9 +66,12 @@ class LandingCatalog(CatalogSection):
 
 
 def _files_of(dataset: str) -> sa.Select[Any]:
-    return sa.select(*(landing_files.c[name] for name in _COLUMNS)).where(landing_files.c.dataset == dataset)
+    return sa.select(*_SELECTED).where(landing_files.c.dataset == dataset)
 
 
 def _by_path(rows: Iterable[Any]) -> Mapping[str, LandingFile]:
-    files = [LandingFile(**{**row._mapping, "state": LandingState(row.state)}) for row in rows]
-    return {file.path: file for file in files}
+    return {file.path: file for file in map(_file, rows)}
+
+
+def _file(row: Any) -> LandingFile:
+    return LandingFile(**{**row._mapping, "state": LandingState(row.state)})

@@ -104,7 +104,7 @@ def replay(dataset: str, files: Sequence[str], is_all: bool, as_json: bool) -> N
     def replay_them(waits: "Quarantine", backend: Any, paths: Sequence[str] | None) -> Sequence[LandingFile]:
         return waits.replay(open_landing_zone(Settings.from_environment().landing_url), backend.read_stream, paths)
 
-    _apply(replay_them, dataset, files, is_all, as_json, f"will be ingested again: sensor {dataset}_landing")
+    _apply(replay_them, dataset, files, is_all, as_json, "will be ingested again: sensor artifact_landing")
 
 
 @quarantine.command()

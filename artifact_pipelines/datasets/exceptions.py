@@ -86,7 +86,7 @@ class NotNoticedError(SourceError):
     waited_s: int
 
     def __str__(self) -> str:
-        return f"{self.path} lies in the landing zone, but no sensor of dataset {self.dataset} noticed it within {self.waited_s} s. Check that Dagster runs, that the sensor {self.dataset}_landing is on, and that `source` of the dataset matches this path."
+        return f"{self.path} lies in the landing zone, but no sensor of dataset {self.dataset} noticed it within {self.waited_s} s. Check that Dagster runs, that the sensor artifact_landing is on, and that `source` of the dataset matches this path."
 
 
 @dataclasses.dataclass(eq=False)

@@ -120,6 +120,13 @@ class ILandingZone(Protocol):
         """
         ...
 
+    def stamp(self) -> object | None:
+        """Return a value that changes when an entry comes, goes or is renamed; None: only a listing could tell.
+
+        It is cheap enough to ask for several times a second.
+        """
+        ...
+
     def look(self, path: str) -> Sighting | None:
         """Return the entry at a path, as text; None: there is none."""
         ...

@@ -69,6 +69,10 @@ class LandingBucket:
                     found.append(_sighting(path, facts))
         return sorted(found, key=lambda sighting: sighting.path)
 
+    def stamp(self) -> object | None:
+        """See `ILandingZone`. A listing costs money, so a tick looks once."""
+        return None
+
     def look(self, path: str) -> Sighting | None:
         """See `ILandingZone`."""
         with suppress(NoSuchThingError):

@@ -65,6 +65,14 @@ class LandingFolder:
                     found += _sighted(path, status)
         return sorted(found, key=lambda sighting: sighting.path)
 
+    def stamp(self) -> object | None:
+        """See `ILandingZone`. The times of all folders, as a name that comes or goes changes that of its folder."""
+        times: dict[str, int] = {}
+        for folder, below, _, handle in os.fwalk(self._folder):
+            times[folder] = os.fstat(handle).st_mtime_ns
+            below[:] = [name for name in below if not name.startswith(".")]
+        return times
+
     def look(self, path: str) -> Sighting | None:
         """See `ILandingZone`."""
         folder, _, name = from_text(path).rpartition("/")

@@ -65,6 +65,10 @@ class LandingFolders:
         found = [_folder(folder, markers[folder], files[folder]) for folder in sorted(files) if folder in markers]
         return [folder for folder in found if folder is not None]
 
+    def stamp(self) -> object | None:
+        """See `ILandingZone`."""
+        return self.zone.stamp()
+
     def look(self, path: str) -> Sighting | None:
         """See `ILandingZone`."""
         return next((found for found in self.list_entries(SourceGlob(self.source)) if found.path == path), None)

@@ -82,21 +82,46 @@ class LandingWatch:
     is_union: bool = False
     keys: PartitionKeys | None = None
 
-    def tick(self, outcome_of: Callable[[str], RunOutcome | None]) -> Sequence[LandingFile]:
+    def look(self) -> Sequence[Sighting]:
+        """Return the entries of the landing zone that match, sorted by path.
+
+        Raises:
+            LandingZoneMissingError: The landing zone is not a readable folder.
+        """
+        return self.zone.list_entries(self.rules.glob(self.source))
+
+    def is_quiet(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> bool:
+        """True if a tick would find nothing to do: no entry is new or has changed, and none is waiting for anything."""
+        if self.rules.afterwards != "keep" or self.has_fresh(sightings, known):
+            return False
+        done = {LandingState.INGESTED, LandingState.DISCARDED, *(() if self.is_union else (LandingState.DUPLICATE,))}
+        return all(file.state in done for file in known.values())
+
+    def has_fresh(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> bool:
+        """True if an entry is new or has changed since it was last recorded."""
+        return not all(is_unchanged(sighting, known.get(sighting.path)) for sighting in sightings)
+
+    def tick(
+        self,
+        outcome_of: Callable[[str], RunOutcome | None],
+        earlier: Collection[Sighting] | None = None,
+        deadline: float | None = None,
+    ) -> Sequence[LandingFile]:
         """Look once, record the findings, and return all files in the landing zone with their states.
 
         A file in state requested that has no run needs one under its `run_key`.
 
         Args:
             outcome_of: Returns the outcome of the runs for a run key so far; None: there is no run.
+            earlier: The entries as a look found them at least `settle_s` ago; None: the tick waits for that long.
+            deadline: On the monotonic clock; work on a second file begins no later.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
         """
-        deadline = time.monotonic() + WORK_S
-        sightings = self.zone.list_entries(self.rules.glob(self.source))
-        known = self._files()
-        settled = self._settled(sightings, known)
+        deadline = time.monotonic() + WORK_S if deadline is None else deadline
+        sightings, known = self.look(), self._files()
+        settled = self._settled(sightings, known, earlier)
         paths = {sighting.path for sighting in sightings}
         updated = {path: self._followed_up(file, path in paths, outcome_of) for path, file in known.items()}
         for sighting in sightings:
@@ -128,13 +153,19 @@ class LandingWatch:
     def _files(self) -> Mapping[str, LandingFile]:
         return self.catalog.landing.files_of(self.dataset)
 
-    def _settled(self, sightings: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[Sighting]:
+    def _settled(
+        self,
+        sightings: Sequence[Sighting],
+        known: Mapping[str, LandingFile],
+        earlier: Collection[Sighting] | None,
+    ) -> Sequence[Sighting]:
         """Return the files unchanged between two looks, oldest first; an earlier tick may have been the first look."""
         resting = {s for s in sightings if is_unchanged(s, known.get(s.path))}
         fresh = {s for s in sightings if s.problem is None} - resting
-        if fresh:
+        if fresh and earlier is None:
             time.sleep(self.settle_s)
-            resting |= fresh & set(self.zone.list_entries(self.rules.glob(self.source)))
+            earlier = self.look()
+        resting |= fresh & set(earlier or ())
         return sorted(resting, key=lambda s: (s.changed_ns, s.path))
 
     def _followed_up(

@@ -62,7 +62,7 @@ def build_quarantine(
                 landing_zone.open(), landing_zone.read_stored, config.files or None
             )
         for file in files:
-            context.log.info(f"{file.path} is replayed: the sensor {dataset}_landing requests its run")
+            context.log.info(f"{file.path} is replayed: the landing sensor requests its run")
         context.add_output_metadata({"replayed": len(files)})
 
     @dg.job(

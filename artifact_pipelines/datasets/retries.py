@@ -21,6 +21,7 @@ class Fault(enum.StrEnum):
     DATA = "its data"
     DEATH = "its run died, not its data"
     OUTAGE = "storage or catalog failed, not its data"
+    LEFT_OUT = "another step of its run failed"
 
 
 PAUSES_S: Mapping[Fault, tuple[float, ...]] = {
@@ -28,6 +29,7 @@ PAUSES_S: Mapping[Fault, tuple[float, ...]] = {
     Fault.DEATH: (10.0, 60.0, 300.0),
     # Longer, because the same run succeeds once it is over; never far apart, because later files wait for it.
     Fault.OUTAGE: (10.0, 60.0, 300.0, *[600.0] * 24),
+    Fault.LEFT_OUT: (0.0,),
 }
 """Pauses before each retry. Dagster's own `run_retries`, where they are on, come first and at once."""
 

@@ -1,9 +1,14 @@
-"""The sensors of a dataset: one requests a run for each new content that lands, one repeats runs without fault.
+"""The landing sensor: it requests a run for each new content that lands, of one dataset or of many.
 
-A run is without fault if its process, its machine or the store failed, not its data; see `retries`.
+One idea: each tick of a sensor costs Dagster more than a look at the landing zone costs us. So one sensor looks for all
+datasets of a project, and several times within its tick, because Dagster starts a tick only every five seconds.
 """
 
 import collections
+import dataclasses
+import functools
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,90 +16,232 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, faults_of_steps, retry_of
-from artifact_pipelines.datasets.interfaces import ILandingZone
+from artifact_pipelines.datasets.failed_runs import retry_of
+from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing_outcomes import LastTries, links_to_runs
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
-from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing_watch import WORK_S, LandingWatch
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
-from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, fault_of
+from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
 
+LANDING_SENSOR = "artifact_landing"
 _MOST_SHOWN = 50
-_PARTITION_TAG = "dagster/partition"
-_STATES = {
-    dg.DagsterRunStatus.SUCCESS: LandingState.INGESTED,
-    dg.DagsterRunStatus.FAILURE: LandingState.QUARANTINED,
-    dg.DagsterRunStatus.CANCELED: LandingState.QUARANTINED,
-}
-_CANCELED = "its run was canceled; replay it to try again"
-_GIVEN_UP = "nothing is known against the file; replay it to try again"
+_PAUSE_S = 0.2
+_BUSY_PAUSE_S = 1.0
+_SHARE = 20
+"""A look is followed by a pause of so many times its length, so that looking costs a twentieth of a core at most."""
 
 
-def build_landing_sensor(
-    dataset: str,
-    source: str,
-    assets: Sequence[dg.AssetsDefinition],
-    rules: LandingRules = DEFAULT_RULES,
-    is_union: bool = False,
-    keys: PartitionKeys | None = None,
-    seen_as: Callable[[ILandingZone], ILandingZone] = lambda zone: zone,
-) -> dg.SensorDefinition:
-    """Return the sensor that ingests a dataset's files, one at a time, or one of each partition.
+def _as_it_is(zone: ILandingZone) -> ILandingZone:
+    return zone
 
-    Automation conditions materialize everything downstream.
 
-    Args:
-        assets: Those that a run materializes: the raw file first, its table, and what has to follow at once.
+@dataclasses.dataclass(frozen=True)
+class WatchedDataset:
+    """What the landing sensor knows of a dataset.
+
+    Attributes:
+        source: Glob of its files.
+        job: The job whose runs ingest a file, and make what depends on it.
+        assets: All assets of that job: the raw file first.
+        ingesting: Keys of the steps that ingest a file. It is ingested when these have succeeded.
         seen_as: See `build_raw_asset`.
     """
-    raw = assets[0]
 
-    @dg.sensor(
-        name=f"{dataset}_landing",
-        description=f"Ingests complete files that match {source!r} in the landing zone if their content is new.",
-        asset_selection=dg.AssetSelection.assets(*assets),
-        minimum_interval_seconds=1,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-    )
-    def landing_sensor(context: dg.SensorEvaluationContext, landing_zone: LandingZone) -> dg.SensorResult:
+    dataset: str
+    source: str
+    job: Any
+    assets: Sequence[dg.AssetsDefinition]
+    ingesting: Sequence[str]
+    rules: LandingRules = DEFAULT_RULES
+    is_union: bool = False
+    keys: PartitionKeys | None = None
+    seen_as: Callable[[ILandingZone], ILandingZone] = _as_it_is
+
+    def watch(self, catalog: Catalog, landing_zone: LandingZone, zone: ILandingZone) -> LandingWatch:
+        """Return the watch of its files."""
+        return LandingWatch(
+            catalog,
+            self.seen_as(zone),
+            self.dataset,
+            self.source,
+            self.assets[0].key.to_user_string(),
+            landing_zone.settle_s,
+            self.rules,
+            landing_zone.read_stored,
+            self.is_union,
+            self.keys,
+        )
+
+
+class LandingSensor(dg.SensorDefinition):
+    """Ingests files of datasets: of each dataset one at a time, or one of each partition."""
+
+    def __init__(
+        self,
+        watched: Sequence[WatchedDataset],
+        name: str = LANDING_SENSOR,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.watched = watched
+        super().__init__(
+            name,
+            evaluation_fn=self._look,
+            description="Ingests complete files of the landing zone if their content is new, for "
+            + ", ".join(f"{each.dataset} ({each.source})" for each in watched[:_MOST_SHOWN]),
+            jobs=[each.job for each in watched],
+            minimum_interval_seconds=1,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            required_resource_keys={"landing_zone"},
+            metadata=metadata,
+        )
+
+    def with_attributes(self, *, jobs: Any = None, metadata: Any = None) -> dg.SensorDefinition:
+        """Return a copy that is a landing sensor still: Dagster calls this when it loads a YAML file."""
+        jobs = jobs or [each.job for each in self.watched]
+        watched = [dataclasses.replace(each, job=job) for each, job in zip(self.watched, jobs, strict=True)]
+        return LandingSensor(watched, self.name, metadata)
+
+    def _look(self, context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        landing_zone: LandingZone = context.resources.landing_zone
+        until = time.monotonic() + landing_zone.watch_s
         with Catalog(landing_zone.store.catalog_url) as catalog:
-            zone = seen_as(landing_zone.open())
-            watch = LandingWatch(
-                catalog,
-                zone,
-                dataset,
-                source,
-                raw.key.to_user_string(),
-                landing_zone.settle_s,
-                rules,
-                landing_zone.read_stored,
-                is_union,
-                keys,
-            )
-            files = watch.tick(lambda run_key: _outcome(context.instance, run_key))
-            events, cursor = report_quarantine(catalog, dataset, context.cursor)
+            looks = _Looks(self.watched, context.instance, catalog, landing_zone)
+            while True:
+                stamp, start = looks.zone.stamp(), time.monotonic()
+                looks.once()
+                result = looks.result(context.cursor)
+                pause_s = (time.monotonic() - start) * _SHARE
+                if result.run_requests or result.asset_events or not looks.wait(stamp, pause_s, until):
+                    return result
+
+
+class _Looks:
+    """The looks of one tick."""
+
+    def __init__(
+        self,
+        watched: Sequence[WatchedDataset],
+        instance: dg.DagsterInstance,
+        catalog: Catalog,
+        landing_zone: LandingZone,
+    ) -> None:
+        self._watched = {each.dataset: each for each in watched}
+        self._instance, self._catalog = instance, catalog
+        self._settle_s = landing_zone.settle_s
+        self.zone = landing_zone.open()
+        self._watches = {each.dataset: each.watch(catalog, landing_zone, self.zone) for each in watched}
+        self._files: dict[str, Sequence[LandingFile]] = {}
+        self._tries = LastTries(instance, ())
+
+    def once(self) -> None:
+        """Look at the landing zone once: a new file has to rest, for all datasets at the same time."""
+        known = self._catalog.landing.files_of_all(list(self._watches))
+        seen = {dataset: watch.look() for dataset, watch in self._watches.items()}
+        if any(watch.has_fresh(seen[dataset], known[dataset]) for dataset, watch in self._watches.items()):
+            time.sleep(self._settle_s)
+        files = [file for of_dataset in known.values() for file in of_dataset.values()]
+        self._tries = LastTries(self._instance, [str(f.run_key) for f in files if f.state == LandingState.REQUESTED])
+        deadline = time.monotonic() + WORK_S
+        for dataset, watch in self._watches.items():
+            if watch.is_quiet(seen[dataset], known[dataset]) or time.monotonic() > deadline:
+                self._files[dataset] = _there(seen[dataset], known[dataset])
+            else:
+                outcome_of = functools.partial(self._tries.outcome_of, steps=self._watched[dataset].ingesting)
+                self._files[dataset] = watch.tick(outcome_of, seen[dataset], deadline)
+
+    def wait(self, stamp: object | None, pause_s: float, until: float) -> bool:
+        """Wait until it is time for another look, and return True; False: the time of this tick is over."""
+        is_busy = any(file.state == LandingState.REQUESTED for files in self._files.values() for file in files)
+        again = time.monotonic() + max(_BUSY_PAUSE_S, pause_s) if is_busy else until
+        while stamp is not None and time.monotonic() < until:
+            time.sleep(_PAUSE_S)
+            if time.monotonic() >= again or self.zone.stamp() != stamp:
+                return time.monotonic() < until
+        return False
+
+    def result(self, cursor: str | None) -> dg.SensorResult:
+        """Return the requests, changes of quarantines, and the reason to request nothing that the last look found."""
+        requests: list[dg.RunRequest] = []
+        new: list[dg.AddDynamicPartitionsRequest] = []
+        for dataset, files in self._files.items():
+            of_dataset = [*self._requests(self._watched[dataset], files)]
+            requests += of_dataset
+            definition = self._watched[dataset].assets[0].partitions_def
+            new += _new_partitions(self._instance, definition, [r.partition_key for r in of_dataset])
+        events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+        cursors = json.loads(cursor) if cursor else {}
+        for dataset, files in self._files.items():
+            has_bad = any(file.state == LandingState.QUARANTINED for file in files)
+            if has_bad or cursors.get(dataset) != "empty":
+                found, cursors[dataset] = report_quarantine(self._catalog, dataset, cursors.get(dataset))
+                events += found
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else self._explain(),
+            asset_events=events,
+            cursor=json.dumps(cursors),
+            dynamic_partitions_requests=new,
+        )
+
+    def _requests(self, watched: WatchedDataset, files: Sequence[LandingFile]) -> Iterator[dg.RunRequest]:
+        """Yield the request for each run that some files need: they have none, or the next try of it is due."""
         requested = [file for file in files if file.state == LandingState.REQUESTED]
         batches: dict[str, list[LandingFile]] = {}
         for file in sorted(requested, key=lambda file: (file.changed_ns, file.path)):
             batches.setdefault(str(file.run_key), []).append(file)
-        requests = [
-            request
-            for batch in batches.values()
-            for request in _requests(context.instance, raw.node_def.name, batch, watch.partition_of(batch[0].path))
-        ]
-        reason = None if requests else _explain(zone, source, files)
-        new = _new_partitions(context.instance, raw.partitions_def, [r.partition_key for r in requests])
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=reason,
-            asset_events=events,
-            cursor=cursor,
-            dynamic_partitions_requests=new,
-        )
+        for run_key, (file, *more) in batches.items():
+            last = self._tries.of(run_key)
+            retry = retry_of(self._instance, last) if last else None
+            if last is not None and not (retry and retry.is_due):
+                continue
+            partition = self._watches[watched.dataset].partition_of(file.path)
+            # Dagster would set this tag after it has read all keys, once for each request.
+            of = {} if partition is None else {PARTITION_TAG: partition}
+            config = {"path": file.path, **({"more": [each.path for each in more]} if more else {})}
+            yield dg.RunRequest(
+                # The same run key again starts no second run.
+                run_key=f"{run_key} retry {retry.number}" if retry else run_key,
+                job_name=watched.job.name,
+                # All of the job, but said: an automation condition asks a run which assets it is to make.
+                asset_selection=[key for asset in watched.assets for key in asset.keys],
+                partition_key=partition,
+                run_config={"ops": {watched.assets[0].node_def.name: {"config": config}}},
+                tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
+            )
 
-    return landing_sensor
+    def _explain(self) -> str:
+        """Return the states of the files, those first that wait or failed: a landing zone may hold thousands."""
+        told = {dataset: files for dataset, files in self._files.items() if files}
+        if not told:
+            sources = ", ".join(repr(each.source) for each in [*self._watched.values()][:_MOST_SHOWN])
+            zone = next(iter(self._watches.values())).zone if len(self._watches) == 1 else self.zone
+            return f"No file in {zone} matches {sources}."
+        failed = [f for files in told.values() for f in files if f.state == LandingState.QUARANTINED and f.run_key]
+        links = links_to_runs(self._instance, [str(file.run_key) for file in failed[:_MOST_SHOWN]])
+        texts = {dataset: _states(files, links, _MOST_SHOWN // len(told) or 1) for dataset, files in told.items()}
+        if len(self._watches) == 1:
+            return "".join(texts.values())
+        return "\n".join(f"{dataset}: {text}" for dataset, text in texts.items())
+
+
+def _there(seen: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[LandingFile]:
+    return [known[sighting.path] for sighting in seen if sighting.path in known]
+
+
+def _states(files: Sequence[LandingFile], links: Mapping[str, str], most: int) -> str:
+    shown = sorted(files, key=lambda file: file.state in (LandingState.INGESTED, LandingState.DUPLICATE))[:most]
+    shown.sort(key=lambda file: file.path)
+    more = collections.Counter(file.state for file in files) - collections.Counter(file.state for file in shown)
+    texts = []
+    for file in shown:
+        why = f" ({file.reason})" if file.reason else ""
+        link = links.get(file.run_key or "") if file.state == LandingState.QUARANTINED else None
+        texts.append(f"{file.path}: {file.state}{why}" + (f", see {link}" if link else ""))
+    return "; ".join(texts + [f"{count:,} more {state}" for state, count in sorted(more.items())])
 
 
 def _new_partitions(
@@ -107,130 +254,9 @@ def _new_partitions(
     return [definition.build_add_request(new)] if new else []
 
 
-def _requests(
-    instance: dg.DagsterInstance, op: str, batch: Sequence[LandingFile], partition: str | None
-) -> Iterator[dg.RunRequest]:
-    """Yield the request for the run of some files, if it has none or the next try of one that died is due."""
-    file, *more = batch
-    run_key = str(file.run_key)
-    # Dagster would set this tag after it has read all keys, once for each request.
-    of = {} if partition is None else {_PARTITION_TAG: partition}
-    last = _last_try(instance, run_key)
-    retry = retry_of(instance, last) if last else None
-    if last is None or (retry and retry.is_due):
-        yield dg.RunRequest(
-            # The same run key again starts no second run.
-            run_key=f"{run_key} retry {retry.number}" if retry else run_key,
-            partition_key=partition,
-            run_config={"ops": {op: {"config": {"path": file.path, **_more(more)}}}},
-            tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
-        )
-
-
-def _more(files: Sequence[LandingFile]) -> Mapping[str, Any]:
-    return {"more": [file.path for file in files]} if files else {}
-
-
-def _last_try(instance: dg.DagsterInstance, run_key: str) -> dg.RunRecord | None:
-    records = instance.get_run_records(filters=dg.RunsFilter(tags={REQUEST_TAG: run_key}), limit=1)
-    return records[0] if records else None
-
-
-def _outcome(instance: dg.DagsterInstance, run_key: str) -> RunOutcome | None:
-    last = _last_try(instance, run_key)
-    if last is None:
-        return None
-    if retry := retry_of(instance, last):
-        return RunOutcome(LandingState.REQUESTED, str(retry), has_run=False)
-    run, reason = last.dagster_run, None
-    if run.status == dg.DagsterRunStatus.CANCELED:
-        reason = _CANCELED
-    elif run.status == dg.DagsterRunStatus.FAILURE:
-        reason = _reason(instance, run)
-    return RunOutcome(_STATES.get(run.status, LandingState.REQUESTED), reason)
-
-
-def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    fault = fault_of_run(instance, run)
-    if fault == Fault.DATA:
-        return error_of(instance, run.run_id)
-    return f"{_tried(fault)}, {_GIVEN_UP}" + ("" if fault_of(run.tags) else f": {error_of(instance, run.run_id)}")
-
-
-def _tried(fault: Fault) -> str:
-    return f"{fault}, {len(PAUSES_S[fault]) + 1} times"
-
-
-def _explain(zone: ILandingZone, source: str, files: Sequence[LandingFile]) -> str:
-    if not files:
-        return f"No file in {zone} matches {source!r}."
-    # First those that wait or failed: a landing zone may hold thousands of files.
-    shown = sorted(files, key=lambda file: file.state in (LandingState.INGESTED, LandingState.DUPLICATE))[:_MOST_SHOWN]
-    shown.sort(key=lambda file: file.path)
-    more = collections.Counter(file.state for file in files) - collections.Counter(file.state for file in shown)
-    texts = [f"{file.path}: {file.state}" + (f" ({file.reason})" if file.reason else "") for file in shown]
-    return "; ".join(texts + [f"{count:,} more {state}" for state, count in sorted(more.items())])
-
-
-def build_retry_sensor(dataset: str, assets: Sequence[dg.AssetsDefinition]) -> dg.SensorDefinition:
-    """Return the sensor that requests assets of a dataset again if their last run failed without their fault.
-
-    The landing sensor repeats its own runs.
-    """
-
-    @dg.sensor(
-        name=f"{dataset}_retries",
-        description=f"Repeats runs of {dataset} whose process, machine or store failed, after growing pauses.",
-        asset_selection=dg.AssetSelection.assets(*assets),
-        minimum_interval_seconds=5,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-    )
-    def retry_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        step_of = {key: asset.node_def.name for asset in assets for key in asset.keys}
-        waiting = [
-            (record, keys, fault, retry_of(context.instance, record, fault))
-            for record, keys, fault in _failed(context.instance, step_of)
-        ]
-        requests = [_repeat(record, keys, retry) for record, keys, _, retry in waiting if retry and retry.is_due]
-        reasons = [f"{_named(keys)}: {retry or _given_up(fault)}" for _, keys, fault, retry in waiting]
-        reason = "; ".join(reasons) or "Nothing waits for a retry."
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason)
-
-    return retry_sensor
-
-
-def _failed(
-    instance: dg.DagsterInstance, step_of: Mapping[dg.AssetKey, str]
-) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey], Fault]]:
-    """Yield each run that was the last for some assets and did not make them, although their data are without fault."""
-    keys_of: dict[str, list[dg.AssetKey]] = collections.defaultdict(list)
-    for entry in (record.asset_entry for record in instance.get_asset_records(list(step_of))):
-        made = entry.last_materialization
-        if entry.last_run_id and (made is None or made.run_id != entry.last_run_id):
-            keys_of[entry.last_run_id].append(entry.asset_key)
-    for record in instance.get_run_records(dg.RunsFilter(run_ids=list(keys_of))) if keys_of else ():
-        run = record.dagster_run
-        if run.status == dg.DagsterRunStatus.FAILURE and REQUEST_TAG not in run.tags:
-            faults = {} if fault_of(run.tags) else faults_of_steps(instance, run.run_id)
-            steps = {step_of[key] for key in keys_of[run.run_id]}
-            keys = [key for key, step in step_of.items() if step in steps and faults.get(step) != Fault.DATA]
-            fault = fault_of(run.tags) or next((fault for fault in faults.values() if fault != Fault.DATA), None)
-            if fault and keys:
-                yield record, keys, fault
-
-
-def _repeat(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> dg.RunRequest:
-    run = record.dagster_run
-    config = run.run_config if run.asset_selection == set(keys) else {}
-    partition = run.tags.get(_PARTITION_TAG)
-    request = f"after {run.run_id}"
-    tags = {**retry.tags, **({} if partition is None else {_PARTITION_TAG: partition})}
-    return dg.RunRequest(request, config, tags, asset_selection=keys, partition_key=partition)
-
-
-def _named(keys: Sequence[dg.AssetKey]) -> str:
-    return ", ".join(key.to_user_string() for key in keys)
-
-
-def _given_up(fault: Fault) -> str:
-    return f"{_tried(fault)}; materialize it again by hand"
+def with_shared_sensors(sensors: Sequence[Any]) -> list[Any]:
+    """Return sensors with one landing sensor and one retry sensor in the place of those of each dataset."""
+    landing = [each for sensor in sensors if isinstance(sensor, LandingSensor) for each in sensor.watched]
+    retries = [each for sensor in sensors if isinstance(sensor, RetrySensor) for each in sensor.repeated]
+    others = [sensor for sensor in sensors if not isinstance(sensor, LandingSensor | RetrySensor)]
+    return [*([LandingSensor(landing)] if landing else []), *([RetrySensor(retries)] if retries else []), *others]

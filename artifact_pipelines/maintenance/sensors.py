@@ -22,6 +22,10 @@ CANDIDATES_PER_TICK = 100
 """Each candidate costs a few queries to the event log for every check, and one more for each page of results."""
 
 WIPES_PER_TICK = 100
+_PUBLISHED_WITHIN_S = 15
+"""A step that loads a candidate decides on it at once, so this is for assets that nothing loads."""
+_SELDOM_S = 30
+"""Each tick costs Dagster's daemon and the code server about 0.1 s of processor time."""
 _EVENTS_PER_PAGE = 1_000
 _RUNLESS = ""  # Dagster's run ID of events without a run
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -31,7 +35,7 @@ _UNFINISHED = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus i
 @dg.sensor(
     name="artifact_wipes",
     description="Releases the files of assets that were wiped. `artifact-pipelines restore ASSET` undoes it.",
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=_SELDOM_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[],
 )
@@ -96,7 +100,7 @@ def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]
         "Makes outputs of assets with `artifact/publish: after_checks` current once their blocking checks have passed, "
         "and rejects those that failed one. `artifact-pipelines publish ASSET --version N` overrides a rejection."
     ),
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=_PUBLISHED_WITHIN_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[],
 )
@@ -129,7 +133,7 @@ def _explained(error: Exception) -> str:
 @dg.sensor(
     name="artifact_dead_runs",
     description="Ends started runs whose process is gone, for example after a kill or a power cut.",
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=_SELDOM_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[],
 )

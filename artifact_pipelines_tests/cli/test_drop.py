@@ -62,7 +62,7 @@ def test_file_that_is_not_ingested_yet_is_not_replaced(flights: pathlib.Path, la
 def test_file_that_no_sensor_notices_is_an_error(flights: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dropping, "LOOK_S", 0.01)
     text = run("drop", flights, "--dataset", "flights", "--wait", "--notice", "0", code=5)
-    assert "Check that Dagster runs, that the sensor flights_landing is on" in text
+    assert "Check that Dagster runs, that the sensor artifact_landing is on" in text
 
 
 @pytest.mark.usefixtures("store")

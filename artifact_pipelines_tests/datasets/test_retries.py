@@ -10,7 +10,7 @@ import pytest
 
 from artifact_pipelines import dataset_pipeline
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets import retries, sensors
+from artifact_pipelines.datasets import landing_outcomes, retries
 from artifact_pipelines.datasets.retries import Fault, fault_of_error
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(retries, "now_s", clock)
     pauses_s = {Fault.DATA: (), Fault.DEATH: PAUSES_S, Fault.OUTAGE: (*PAUSES_S, 8000.0)}
     monkeypatch.setattr(retries, "PAUSES_S", pauses_s)
-    monkeypatch.setattr(sensors, "PAUSES_S", pauses_s)
+    monkeypatch.setattr(landing_outcomes, "PAUSES_S", pauses_s)
     return clock
 
 
@@ -85,16 +85,16 @@ def crashing(settings: Settings, instance: dg.DagsterInstance, monkeypatch: pyte
 
 def test_file_whose_run_died_is_ingested_by_a_retry_after_a_pause(crashing: Crashing, clock: Clock) -> None:
     crashing.project.drop(CSV)
-    [request], _ = crashing.tick("flights_landing")
+    [request], _ = crashing.tick("artifact_landing")
     crashing.die(request)
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "flights.csv: requested (its run died, not its data; retry 1 of 3 starts at" in reason
     clock.ahead_s = PAUSES_S[0]
-    [retry], _ = crashing.tick("flights_landing")
+    [retry], _ = crashing.tick("artifact_landing")
     assert retry.run_key == f"{request.run_key} retry 1"
     assert sorted(crashing.project.settle()[0]) == ALL
-    assert crashing.tick("flights_landing") == ([], "flights.csv: ingested")
+    assert crashing.tick("artifact_landing") == ([], "flights.csv: ingested")
 
 
 def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
@@ -102,15 +102,15 @@ def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
 ) -> None:
     crashing.project.drop(CSV)
     for pause_s in PAUSES_S:
-        [request], _ = crashing.tick("flights_landing")
+        [request], _ = crashing.tick("artifact_landing")
         crashing.die(request)
         clock.ahead_s = pause_s / 2
-        assert crashing.tick("flights_landing")[0] == []
+        assert crashing.tick("artifact_landing")[0] == []
         clock.ahead_s = pause_s
-    [request], _ = crashing.tick("flights_landing")
+    [request], _ = crashing.tick("artifact_landing")
     crashing.die(request)
     clock.ahead_s = 100_000
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "quarantined (its run died, not its data, 4 times, nothing is known against the file; replay it" in reason
     crashing.project.drop(CSV)
@@ -119,7 +119,7 @@ def test_pauses_grow_until_the_file_is_given_up_and_a_touch_starts_anew(
 
 def test_dead_run_keeps_its_place_before_later_files(crashing: Crashing, clock: Clock) -> None:
     crashing.project.drop(CSV)
-    [request], _ = crashing.tick("flights_landing")
+    [request], _ = crashing.tick("artifact_landing")
     crashing.die(request)
     crashing.project.drop(CSV + "UA,9,9\n", "flights2.csv")
     clock.ahead_s = PAUSES_S[0]
@@ -133,22 +133,22 @@ def test_file_that_vanishes_during_the_pause_does_not_hold_up_others(
     crashing: Crashing, clock: Clock, landing: pathlib.Path
 ) -> None:
     crashing.project.drop(CSV)
-    [request], _ = crashing.tick("flights_landing")
+    [request], _ = crashing.tick("artifact_landing")
     crashing.die(request)
-    crashing.tick("flights_landing")
+    crashing.tick("artifact_landing")
     (landing / "flights.csv").unlink()
     crashing.project.drop(CSV, "flights2.csv")
-    crashing.tick("flights_landing")
-    [request], _ = crashing.tick("flights_landing")
+    crashing.tick("artifact_landing")
+    [request], _ = crashing.tick("artifact_landing")
     assert request.tags["artifact/landing_request"].startswith("flights/flights2.csv#")
 
 
 def test_canceled_run_is_no_death(crashing: Crashing, clock: Clock, instance: dg.DagsterInstance) -> None:
     crashing.project.drop(CSV)
-    [request], _ = crashing.tick("flights_landing")
+    [request], _ = crashing.tick("artifact_landing")
     crashing.die(request, canceled=True)
     clock.ahead_s = 100_000
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "quarantined (its run was canceled; replay it to try again)" in reason
 
@@ -157,7 +157,7 @@ def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
     crashing.project.drop("no,such,columns\n1,2,3\n")
     crashing.project.settle()
     clock.ahead_s = 100_000
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "flights.csv: quarantined (SchemaMismatchError: flights.csv does not have the columns" in reason
 
@@ -165,22 +165,22 @@ def test_failed_step_is_no_death(crashing: Crashing, clock: Clock) -> None:
 def test_sample_whose_run_died_is_requested_again(crashing: Crashing, clock: Clock) -> None:
     crashing.project.drop(CSV)
     crashing.project.settle()
-    assert crashing.tick("flights_retries")[0] == []
+    assert crashing.tick("artifact_retries")[0] == []
     crashing.die_on([SAMPLE], {"dagster/from_automation_condition": "true"})
-    requests, reason = crashing.tick("flights_retries")
+    requests, reason = crashing.tick("artifact_retries")
     assert requests == []
     assert "flights/samples/few: its run died, not its data; retry 1 of 3" in reason
     clock.ahead_s = PAUSES_S[0]
-    [request], _ = crashing.tick("flights_retries")
+    [request], _ = crashing.tick("artifact_retries")
     assert request.asset_selection == [SAMPLE]
     assert crashing.project.settle()[0] == ["samples/few"]
-    assert crashing.tick("flights_retries")[0] == []
+    assert crashing.tick("artifact_retries")[0] == []
 
 
 def test_sample_is_given_up_after_the_last_retry(crashing: Crashing, clock: Clock) -> None:
     crashing.die_on([SAMPLE], {"artifact/retry": str(len(PAUSES_S))})
     clock.ahead_s = 100_000
-    assert crashing.tick("flights_retries") == (
+    assert crashing.tick("artifact_retries") == (
         [],
         "flights/samples/few: its run died, not its data, 4 times; materialize it again by hand",
     )
@@ -190,9 +190,9 @@ def test_retry_leaves_to_dagster_what_dagster_repeats(crashing: Crashing, clock:
     """Dagster's `run_retries` start the run again within seconds. If they do not, the pause ends a minute later."""
     crashing.die_on([SAMPLE], {"dagster/will_retry": "true"})
     clock.ahead_s = PAUSES_S[0]
-    assert crashing.tick("flights_retries")[0] == []
+    assert crashing.tick("artifact_retries")[0] == []
     clock.ahead_s += 60
-    assert len(crashing.tick("flights_retries")[0]) == 1
+    assert len(crashing.tick("artifact_retries")[0]) == 1
 
 
 class Outage:
@@ -219,7 +219,7 @@ def test_file_waits_for_a_store_that_is_away(crashing: Crashing, clock: Clock, o
     crashing.project.drop(CSV)
     outage.assets = ["flights/table"]
     crashing.project.settle()
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "requested (storage or catalog failed, not its data; retry 1 of 4 starts at" in reason
     outage.assets = ()
@@ -236,7 +236,7 @@ def test_file_is_given_up_with_the_error_if_the_store_stays_away(
     for _ in range(5):
         crashing.project.settle()
         clock.ahead_s += 10_000
-    requests, reason = crashing.tick("flights_landing")
+    requests, reason = crashing.tick("artifact_landing")
     assert requests == []
     assert "quarantined (storage or catalog failed, not its data, 5 times, nothing is known against" in reason
     assert "Storage failed at s3://bucket: no answer" in reason
@@ -247,7 +247,7 @@ def test_sample_waits_for_a_store_that_is_away(crashing: Crashing, clock: Clock,
     outage.assets = ["flights/samples/few"]
     crashing.project.settle()
     assert (
-        "flights/samples/few: storage or catalog failed, not its data; retry 1" in crashing.tick("flights_retries")[1]
+        "flights/samples/few: storage or catalog failed, not its data; retry 1" in crashing.tick("artifact_retries")[1]
     )
     outage.assets = ()
     clock.ahead_s = PAUSES_S[0]

@@ -107,7 +107,7 @@ def test_good_files_are_ingested_beside_every_hostile_entry_at_once(
         later, reasons = project.settle()
     assert set(made) == set(ALL)
     assert "table" in later
-    states = reasons["flights_landing"]
+    states = reasons["artifact_landing"]
     assert states.count(": ingested") == len(GOOD_NAMES) + 1
     assert states.count(": quarantined (") == len(HOSTILE) - 1, "all but the folder, which is looked into"
     with open_store() as store:
