@@ -47,6 +47,13 @@ from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
 from artifact_pipelines.datasets.retry_sensor import RepeatedAssets, RetrySensor
 from artifact_pipelines.datasets.sensors import LandingSensor, WatchedDataset
+from artifact_pipelines.datasets.timing import (
+    build_schedule,
+    check_cron,
+    check_fresh_within,
+    check_timezone,
+    with_freshness,
+)
 from artifact_pipelines.declarations import Declaration, checked_by
 from artifact_pipelines.io_manager.asked_outputs import AFTER_CHECKS, PUBLISH_METADATA_KEY
 from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
@@ -69,13 +76,6 @@ def _checked_columns(columns: Mapping[str, ColumnDeclaration]) -> Mapping[str, C
     except InvalidArgumentError as error:
         raise ValueError(str(error)) from error
     return columns
-
-
-def _check_cron(cron: str) -> None:
-    try:
-        dg.ScheduleDefinition(job_name="any", cron_schedule=cron)
-    except dg.DagsterInvalidDefinitionError as error:
-        raise InvalidArgumentError("schedule", cron, "cron of five fields, such as '0 6 * * *'") from error
 
 
 class RetentionSpec(dg.Model):
@@ -173,8 +173,19 @@ class DatasetPipeline(dg.Component, dg.Model):
     report: bool = pydantic.Field(
         default=True, description="False: no report is made of each version, as one file of HTML."
     )
-    schedule: Annotated[str, checked_by(_check_cron)] | None = pydantic.Field(
-        default=None, description="Cron schedule, in UTC, that materializes the whole dataset."
+    schedule: Annotated[str, checked_by(check_cron)] | None = pydantic.Field(
+        default=None, description="Cron schedule that materializes the whole dataset."
+    )
+    schedule_timezone: Annotated[str, checked_by(check_timezone)] = pydantic.Field(
+        default="UTC", description="Time zone of the schedule, such as Europe/Berlin."
+    )
+    fresh_within: Annotated[str, checked_by(check_fresh_within)] | None = pydantic.Field(
+        default=None, description="How old the table may become, such as 36h: Dagster shows it as overdue afterwards."
+    )
+    pool: str | None = pydantic.Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description="Dagster's pool of the dataset's assets: as many runs go on at once as the pool allows.",
     )
     tags: Mapping[str, str] = pydantic.Field(default={}, description="Dagster tags of every asset.")
     retention: RetentionSpec = RetentionSpec()
@@ -314,6 +325,7 @@ class DatasetPipeline(dg.Component, dg.Model):
             "owners": list(self.owners),
             "tags": dict(self.tags),
             "io_manager_key": "artifact_io_manager",
+            "pool": self.pool,
             # For faults that pass.
             "retry_policy": dg.RetryPolicy(max_retries=2, delay=RETRY_DELAY_S, backoff=dg.Backoff.EXPONENTIAL),
         }
@@ -346,6 +358,8 @@ class DatasetPipeline(dg.Component, dg.Model):
         table = build_table_asset(read, self.description, shared)
         if any(each.blocking for each in self.checks.values()):
             table = table.map_asset_specs(self._published_after_checks)
+        if self.fresh_within:
+            table = with_freshness(table, self.fresh_within)
         ingested, of_readers, by = [raw, table], shared, None
         if column is not None:
             by, partitions = build_column_partitions(self.name, self.description, column, self.key, is_union, shared)
@@ -391,7 +405,7 @@ class DatasetPipeline(dg.Component, dg.Model):
                 RetrySensor([RepeatedAssets(assets, ingesting)], f"{self.name}_retries"),
             ],
             jobs=[job, replay],
-            schedules=[self._schedule(job)] if self.schedule else [],
+            schedules=[build_schedule(self.name, job, self.schedule, self.schedule_timezone)] if self.schedule else [],
         )
 
     def _build_checks(self, shared: Mapping[str, Any]) -> dg.AssetChecksDefinition:
@@ -420,14 +434,6 @@ class DatasetPipeline(dg.Component, dg.Model):
     def _with_retention(self, spec: dg.AssetSpec) -> dg.AssetSpec:
         retention = self.retention.model_dump(exclude_none=True)
         return spec.merge_attributes(metadata={RETENTION_METADATA_KEY: retention}) if retention else spec
-
-    def _schedule(self, job: Any) -> dg.ScheduleDefinition:
-        return dg.ScheduleDefinition(
-            name=f"{self.name}_schedule",
-            job=job,
-            cron_schedule=str(self.schedule),
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        )
 
 
 def _declared_dataset(fields: Mapping[str, Any]) -> DeclaredDataset:

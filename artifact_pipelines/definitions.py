@@ -36,7 +36,9 @@ def resources(settings: Settings | None = None) -> dict[str, Any]:
     }
 
 
-def build_definitions(declared: dg.Definitions, settings: Settings | None = None) -> dg.Definitions:
+def build_definitions(
+    declared: dg.Definitions, settings: Settings | None = None, executor: dg.ExecutorDefinition | None = None
+) -> dg.Definitions:
     """Return complete definitions: those of a project, resources, upkeep, executor and the automation sensor.
 
     Args:
@@ -56,7 +58,7 @@ def build_definitions(declared: dg.Definitions, settings: Settings | None = None
         resources=of_store,
         sensors=[automation],
         # One process for each run: an interpreter for every step would take longer to start than most steps to run.
-        executor=dg.in_process_executor,
+        executor=executor or dg.in_process_executor,
     )
     maintenance = build_maintenance(of_store["artifact_store"], declared.assets or ())
     return dg.Definitions.merge(_with_shared_sensors(declared), maintenance, own)

@@ -1,5 +1,6 @@
 """A declared dataset from the landing zone to its analyses, with the real sensor, conditions and runs."""
 
+import datetime
 import os
 import pathlib
 from collections.abc import Iterator
@@ -382,6 +383,26 @@ def test_schedule_runs_the_job(settings: Settings, instance: dg.DagsterInstance)
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
+def test_schedule_has_the_time_zone_of_the_dataset(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(settings, instance, schedule="0 6 * * *", schedule_timezone="Europe/Berlin")
+    schedule = project.definitions.resolve_schedule_def("flights_schedule")
+    assert schedule.execution_timezone == "Europe/Berlin"
+
+
+def test_table_has_a_freshness_policy(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(settings, instance, fresh_within="36h")
+    policies = {spec.key.path[-1]: spec.freshness_policy for spec in _dataset_specs(project.definitions)}
+    assert policies.pop("table") == dg.FreshnessPolicy.time_window(fail_window=datetime.timedelta(hours=36))
+    assert set(policies.values()) == {None}
+
+
+def test_pool_holds_all_steps_of_the_dataset(settings: Settings, instance: dg.DagsterInstance) -> None:
+    graph = Project(settings, instance, pool="heavy").definitions.resolve_asset_graph()
+    pools = {key.to_user_string(): graph.get(key).pools for key in graph.materializable_asset_keys}
+    outside = {"flights/quarantine", "artifact_store/catalog_backup"}
+    assert {key for key, found in pools.items() if found != {"heavy"}} <= outside
+
+
 def test_retention_is_in_the_metadata_of_every_stored_asset(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(settings, instance, retention={"keep_last": 3, "keep_within": "30d"})
     specs = [spec for spec in _dataset_specs(project.definitions) if spec.key.path[-1] != "quarantine"]
@@ -400,6 +421,11 @@ def test_retention_is_in_the_metadata_of_every_stored_asset(settings: Settings, 
         ({"source": "../*.csv"}, "source"),
         ({"columns": {"delay": "BIGNT"}}, "columns.delay"),
         ({"schedule": "99 99"}, "schedule"),
+        ({"schedule_timezone": "Berlin"}, "schedule_timezone"),
+        ({"schedule_timezone": "../UTC"}, "schedule_timezone"),
+        ({"fresh_within": "soon"}, "fresh_within"),
+        ({"fresh_within": "10s"}, "fresh_within"),
+        ({"pool": "two words"}, "pool"),
         ({"description": ""}, "description"),
         ({"unheard_of": 1}, "unheard_of"),
         ({"samples": {"few": {"n": 0}}}, "samples.few.n"),

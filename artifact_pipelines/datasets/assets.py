@@ -191,7 +191,8 @@ def _is_in(path: str, context: dg.AssetExecutionContext, keys: PartitionKeys | N
 def build_table_asset(read: DatasetTable, description: str, attributes: Mapping[str, Any]) -> dg.AssetsDefinition:
     """Return the asset that reads the raw file into a typed table, in a stream; and that of its bad rows, if any."""
     contract = read.contract
-    step = {name: attributes[name] for name in ("group_name", "retry_policy", "partitions_def") if name in attributes}
+    of_step = ("group_name", "retry_policy", "partitions_def", "pool")
+    step = {name: attributes[name] for name in of_step if name in attributes}
     shared = {name: value for name, value in attributes.items() if name not in step}
     shared["code_version"] = f"{read.rules} key={list(contract.key)}{contract.checks()}"
     key = [read.dataset, "table"]

@@ -14,6 +14,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.event_api import PartitionKeyFilter as PartitionKeyFilter
 from dagster._core.execution.context.output import RUN_ID_PLACEHOLDER as RUN_ID_PLACEHOLDER
+from dagster._core.execution.context.system import PlanOrchestrationContext as PlanOrchestrationContext
 from dagster._core.execution.context.system import StepExecutionContext as StepExecutionContext
 from dagster._core.execution.plan.inputs import FromMultipleSources as FromMultipleSources
 from dagster._core.execution.plan.inputs import StepInput as StepInput

@@ -11,10 +11,16 @@ from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.io_manager.runless_reports import report_rollback
+from artifact_pipelines.maintenance.alerts import alert_url
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup
 from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 from artifact_pipelines.maintenance.orphans import MAX_SHARE
-from artifact_pipelines.maintenance.sensors import artifact_dead_runs, artifact_publisher, artifact_wipes
+from artifact_pipelines.maintenance.sensors import (
+    artifact_dead_runs,
+    artifact_failure_alerts,
+    artifact_publisher,
+    artifact_wipes,
+)
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 _ROWS_SHOWN = 500
@@ -97,13 +103,15 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
 
     Three sensors are on: they publish outputs whose checks have passed, release assets that were wiped in the UI, and
     end runs whose process is gone. Three nightly schedules are off until someone switches them on: clean-up,
-    verification, backup of the catalog.
+    verification, backup of the catalog. A fourth sensor, which tells of failed runs, exists where `ARTIFACT_ALERT_URL`
+    is set.
 
     Args:
         store: Where the IO manager keeps rows and bytes; it becomes the resource `artifact_store`.
         assets: The project's assets. Clean-up follows the retention policies in their present metadata, even if they
             were not materialized since. The policies of other code locations stay as the catalog has them.
     """
+    alerts = [artifact_failure_alerts] if alert_url() else []
     clean_up_job = _clean_up_job(assets)
     clean_up_schedule = dg.ScheduleDefinition(
         name="artifact_clean_up_nightly",
@@ -117,7 +125,7 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
         asset_checks=[bytes_intact],
         jobs=[verification_job, clean_up_job, rollback_job],
         schedules=[verification_schedule, backup_schedule, clean_up_schedule],
-        sensors=[artifact_publisher, artifact_wipes, artifact_dead_runs],
+        sensors=[artifact_publisher, artifact_wipes, artifact_dead_runs, *alerts],
         resources={"artifact_store": store},
     )
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from artifact_pipelines.core.exceptions import IntegrityError, NotFoundError, UsageError, listed
+from artifact_pipelines.core.exceptions import BackendError, IntegrityError, NotFoundError, UsageError, listed
 
 
 def _older_backups(file_ids: Sequence[int]) -> str:
@@ -118,3 +118,18 @@ class HeldVersionsError(UsageError):
 
     def __str__(self) -> str:
         return f"Pinned or tagged, so nothing was released: {listed(self.versions)}. First run: {'; '.join(self.remedies)}."
+
+
+@dataclasses.dataclass(eq=False)
+class AlertNotSentError(BackendError):
+    """Nobody took the message that a run failed."""
+
+    host: str
+    run_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The alert about run {self.run_id} was not sent: {self.host} did not take it ({self.reason}). Check "
+            "ARTIFACT_ALERT_URL, and that this machine reaches the host."
+        )

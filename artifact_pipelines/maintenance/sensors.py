@@ -1,4 +1,4 @@
-"""Sensors that carry decisions from Dagster into the catalog (wipes in the UI, passed checks), and one that ends runs.
+"""Sensors that carry decisions from Dagster into the catalog (wipes in the UI, passed checks), and those about runs.
 
 The catalog records a materialization before Dagster does. So whether a row is older or newer than a wipe is certain
 only when its run has ended, or when Dagster has the materialization. Until then the wipe waits.
@@ -16,6 +16,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.dead_runs import Watch, end_dead_runs
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.maintenance.alerts import FailedRun, alert_url, send_alert
 from artifact_pipelines.maintenance.retention import plan_retention, release_versions
 
 CANDIDATES_PER_TICK = 100
@@ -148,3 +149,27 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
     is_queued = isinstance(context.instance.run_coordinator, dg.QueuedRunCoordinator)
     watch, ended = end_dead_runs(context.instance, context.code_location_origin.location_name, watch, is_queued)
     return dg.SensorResult(skip_reason="; ".join(ended) or "Every run has its process.", cursor=watch.cursor())
+
+
+@dg.run_failure_sensor(
+    name="artifact_failure_alerts",
+    description="Posts a few words about each failed run to the address in ARTIFACT_ALERT_URL.",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def artifact_failure_alerts(context: dg.RunFailureSensorContext) -> None:
+    """Send an alert. If nobody takes it, the tick shows why; it is not sent again."""
+    if url := alert_url():
+        send_alert(url, _failed(context))
+
+
+def _failed(context: dg.RunFailureSensorContext) -> FailedRun:
+    run = context.dagster_run
+    errors = {
+        str(event.step_key): str((error.cause or error).cls_name)
+        for event in context.get_step_failure_events()
+        if (error := event.step_failure_data.error)
+    }
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    retried = run.tags.get("dagster/will_retry") == "true"
+    return FailedRun(run.run_id, run.job_name, assets, run.tags.get("dagster/partition"), errors, retried)

@@ -63,19 +63,22 @@ def values(databases: dict[str, str], buckets: dict[str, S3BackDoor], s3_server:
 
 @pytest.fixture(scope="module")
 def make_site(tmp_path_factory: pytest.TempPathFactory, values: dict[str, str]) -> Iterator[Any]:
-    """Return a function that makes a site for a project, by its module. At the end, nothing of the site runs."""
+    """Return a function that makes a site for a project. At the end, nothing of the site runs."""
     made: list[Site] = []
 
-    def make(project: pathlib.Path, module: str) -> Site:
+    def make(project: pathlib.Path) -> Site:
         folder = tmp_path_factory.mktemp("site")
         (folder / "tmp").mkdir()
+        scheduler = free_port()
         own = {
-            "PROJECT_MODULE": module,
+            "PROJECT": project.name.replace("-", "_"),
             "DAGSTER_HOME": str(folder / "home"),
             "DAGSTER_COMPUTE_LOGS": str(folder / "home" / "logs"),
             "TMPDIR": str(folder / "tmp"),
             "CODE_SERVER_PORT": str(free_port()),
             "WEBSERVER_PORT": str(free_port()),
+            "DASK_SCHEDULER_PORT": str(scheduler),
+            "DASK_SCHEDULER_ADDRESS": f"tcp://localhost:{scheduler}",
         }
         made.append(Site(folder, project, values | own))
         return made[-1]

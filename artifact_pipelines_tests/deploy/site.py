@@ -32,6 +32,18 @@ def commands_of(unit: str, environment: Mapping[str, str]) -> Sequence[Sequence[
     return [[string.Template(word).substitute(environment) for word in command] for command in commands]
 
 
+class Host:
+    """Another machine of a site, with folders of its own. Only PostgreSQL and S3 are the same."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.name = folder.name
+        self.folder = folder
+        places = {"DAGSTER_HOME": folder, "DAGSTER_COMPUTE_LOGS": folder / "logs", "TMPDIR": folder / "tmp"}
+        self.values = {name: str(place) for name, place in places.items()}
+        for place in places.values():
+            place.mkdir(parents=True)
+
+
 class Site:
     """Processes, configuration and environment of one site.
 
@@ -56,7 +68,7 @@ class Site:
         # In place of installing package and project in /opt/dagster.
         installed = {"PYTHONPATH": f"{CHECKOUT}:{project}", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         self._variables = self.environment | installed
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self, *command: str, **more: str) -> str:
         """Run an installed command to its end, in the environment of the site, and return what it printed."""
@@ -77,19 +89,17 @@ class Site:
         for command in commands_of(unit, self.environment):
             self.run(*command)
 
-    def start_unit(self, unit: str) -> None:
-        """Start the process of a unit."""
-        [command] = commands_of(unit, self.environment)
-        self.start(unit, *command)
-
-    def start(self, name: str, *command: str, cwd: pathlib.Path | None = None, **more: str) -> None:
-        """Start an installed command; `name` is that of its log."""
+    def start_unit(self, unit: str, host: Host | None = None, without: Sequence[str] = ()) -> None:
+        """Start the process of a unit, perhaps on another host, or without some words of its command."""
+        [words] = commands_of(unit, self.environment | (host.values if host else {}))
+        command = [word for word in words if word not in without]
         program = pathlib.Path(sys.executable).parent / command[0].removeprefix(_INSTALLED)
+        name = f"{unit}-{host.name}" if host else unit
         with (self.logs / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
+            self.running[name] = subprocess.Popen(
                 [str(program), *command[1:]],
-                cwd=cwd or self.home,
-                env=self._variables | more,
+                cwd=host.folder if host else self.home,
+                env=self._variables | (host.values if host else {}),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -97,11 +107,11 @@ class Site:
 
     def is_running(self) -> bool:
         """True if no process that was started has ended."""
-        return all(process.poll() is None for process in self._running.values())
+        return all(process.poll() is None for process in self.running.values())
 
     def stop(self) -> Mapping[str, int]:
         """Stop each process as systemd does, the last one first, and return their exit codes."""
-        return {name: stop(self._running.pop(name), signal.SIGTERM, STOP_S) for name in reversed([*self._running])}
+        return {name: stop(self.running.pop(name), signal.SIGTERM, STOP_S) for name in reversed([*self.running])}
 
     def processes(self) -> Mapping[int, str]:
         """Return the commands of all processes of the site, by process ID."""
@@ -109,7 +119,7 @@ class Site:
 
     def kill(self) -> None:
         """End everything that is left."""
-        for pid in self.processes():
+        for pid in (*self.processes(), *(process.pid for process in self.running.values())):
             os.kill(pid, signal.SIGKILL)
-        for process in self._running.values():
+        for process in self.running.values():
             process.wait(STOP_S)

@@ -14,17 +14,17 @@ from artifact_pipelines_tests.web_server import answer, wait_until
 
 SERVICES = ("dagster-code", "dagster-daemon", "dagster-webserver")
 ASSETS = """{ assetNodes(group: {groupName: "cities", repositoryName: "__repository__",
-repositoryLocationName: "pipelines"}) { assetKey { path } isMaterializable
+repositoryLocationName: "my_project"}) { assetKey { path } isMaterializable
 assetMaterializations(limit: 1) { runId } } }"""
-LAUNCH = """mutation { launchRun(executionParams: {selector: {repositoryLocationName: "pipelines",
+LAUNCH = """mutation { launchRun(executionParams: {selector: {repositoryLocationName: "my_project",
 repositoryName: "__repository__", jobName: "cities_pipeline"}, mode: "default", runConfigData: {}}) { __typename } }"""
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[pathlib.Path, str], Site]) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[pathlib.Path], Site]) -> Iterator[Site]:
     """A site with the project that `artifact-pipelines init` makes; its services run."""
     project = tmp_path_factory.mktemp("project") / "my-project"
-    site = make_site(project, "my_project.definitions")
+    site = make_site(project)
     site.run("artifact-pipelines", "init", str(project))
     site.run_unit("dagster-migrate")
     for service in SERVICES:

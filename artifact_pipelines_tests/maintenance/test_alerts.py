@@ -1,0 +1,119 @@
+"""A failed run is told to a web address, in words that quote no data."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import dagster as dg
+import pytest
+
+from artifact_pipelines.core.exceptions import ConfigurationError
+from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.maintenance.alerts import ALERT_URL, UI_URL, FailedRun, send_alert
+from artifact_pipelines.maintenance.exceptions import AlertNotSentError
+from artifact_pipelines.maintenance.sensors import artifact_failure_alerts
+
+RUN = FailedRun("0123456789", "flights_pipeline", ["flights/table"], "2024-01", {"flights__table": "KeyError"}, False)
+
+
+class Taker(http.server.BaseHTTPRequestHandler):
+    """Takes messages; answers with the statuses that a test wants, then with 200."""
+
+    statuses: ClassVar[list[int]] = []
+    taken: ClassVar[list[Any]] = []
+
+    def do_POST(self) -> None:
+        status = self.statuses.pop(0) if self.statuses else 200
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if status == 200:
+            self.taken.append(json.loads(body))
+        self.send_response(status)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    Taker.statuses, Taker.taken = [], []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hooks/a-secret"
+        server.shutdown()
+
+
+@pytest.fixture
+def alerts(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALERT_URL, address)
+    monkeypatch.setenv(UI_URL, "https://dagster.example.org/")
+
+
+@dg.asset
+def broken() -> None:
+    raise ValueError("row 7 says: a password")
+
+
+@pytest.mark.usefixtures("alerts")
+def test_failed_run_is_told_without_its_data() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([broken], instance=instance, raise_on_error=False)
+        [event] = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
+        context = dg.build_run_status_sensor_context(
+            "artifact_failure_alerts",
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            dagster_event=event,
+            partition_key=None,
+        )
+        artifact_failure_alerts(context.for_run_failure())
+    [told] = Taker.taken
+    assert told["errors"] == {"broken": "ValueError"}
+    assert told["text"].startswith(f"Run {result.run_id[:8]} of ")
+    assert told["url"] == f"https://dagster.example.org/runs/{result.run_id}"
+    assert "password" not in json.dumps(told)
+
+
+def test_text_names_assets_partition_and_errors() -> None:
+    assert RUN.message(None)["text"] == "Run 01234567 of flights/table of partition 2024-01 failed: KeyError."
+    assert RUN.message(None)["url"] is None
+
+
+def test_alert_is_tried_again_while_its_taker_fails(address: str) -> None:
+    Taker.statuses = [503, 500]
+    send_alert(address, RUN, pauses_s=(0, 0))
+    assert [told["run_id"] for told in Taker.taken] == [RUN.run_id]
+
+
+@pytest.mark.parametrize("status", [404, 302])
+def test_alert_that_nobody_takes_is_an_error_without_the_secret_path(address: str, status: int) -> None:
+    Taker.statuses = [status] * 3
+    with pytest.raises(AlertNotSentError, match=rf"127.0.0.1 did not take it \(it answered {status}\)") as caught:
+        send_alert(address, RUN, pauses_s=(0, 0))
+    assert "a-secret" not in str(caught.value) + repr(caught.value)
+    assert Taker.taken == []
+
+
+def test_alert_waits_no_longer_than_its_timeout() -> None:
+    with (
+        http.server.HTTPServer(("127.0.0.1", 0), Taker) as silent,  # listens, and answers nobody
+        pytest.raises(AlertNotSentError, match="Timeout"),
+    ):
+        send_alert(f"http://127.0.0.1:{silent.server_port}", RUN, pauses_s=(), timeout_s=0.1)
+
+
+def test_alerts_are_off_until_an_address_is_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sensors() -> set[str]:
+        return {sensor.name for sensor in build_definitions(dg.Definitions(), settings).sensors or ()}
+
+    assert "artifact_failure_alerts" not in sensors()
+    monkeypatch.setenv(ALERT_URL, "https://hooks.example.org/a-secret")
+    assert "artifact_failure_alerts" in sensors()
+    monkeypatch.setenv(ALERT_URL, "hooks.example.org/a-secret")
+    with pytest.raises(ConfigurationError, match=ALERT_URL) as caught:
+        sensors()
+    assert "a-secret" not in str(caught.value)
