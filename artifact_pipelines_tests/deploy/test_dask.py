@@ -125,7 +125,9 @@ def test_step_of_a_killed_worker_is_made_by_the_other_one_once(site: Site) -> No
     [pid] = computing()
     [killed] = [name for name, process in site.running.items() if process.pid == int(pid)]
     time.sleep(5)  # in the middle of the step
-    site.running.pop(killed).send_signal(signal.SIGKILL)
+    worker = site.running.pop(killed)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
     wait_until(lambda: logs_of(site, run_id)[0] in ("SUCCESS", "FAILURE"), site.logs, PATIENCE_S)
     status, messages = logs_of(site, run_id)
     assert status == "SUCCESS", messages
