@@ -30,6 +30,7 @@ from artifact_pipelines.cli.release_restore import release, restore
 from artifact_pipelines.cli.report import report
 from artifact_pipelines.cli.rm import rm
 from artifact_pipelines.cli.sample import sample
+from artifact_pipelines.cli.serve import serve
 from artifact_pipelines.cli.sql_head import head, sql
 from artifact_pipelines.cli.status_stats import stats, status
 from artifact_pipelines.cli.terminal import printable
@@ -119,5 +120,6 @@ for command in (
     db,
     catalog,
     completion,
+    serve,
 ):
     main.add_command(command)

@@ -1,7 +1,6 @@
 """The command that writes the report of a dataset's version: report."""
 
 import pathlib
-from typing import TYPE_CHECKING
 
 import click
 from rich.filesize import decimal
@@ -9,13 +8,6 @@ from rich.filesize import decimal
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
-from artifact_pipelines.core.exceptions import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from artifact_pipelines.core.types import Materialization
-    from artifact_pipelines.store import Store
-
-_MOST_REPORTS = 1000
 
 
 @click.command()
@@ -39,13 +31,12 @@ def report(name: str, output: pathlib.Path | None, is_opened: bool) -> None:
       artifact-pipelines report flights --open
       artifact-pipelines report flights@v3 -o flights-v3.html
     """
+    from artifact_pipelines.report.finding import find_report
+
     if output is not None:
         check_folder(output)
     with open_store() as store:
-        table = store.find(name)
-        if table.schema is None:
-            raise InvalidArgumentError("NAME", name, "a dataset, such as flights@v3")
-        page, stem, is_stored = _page(store, table)
+        page, stem, is_stored = find_report(store, name)
     output = output or pathlib.Path(f"{stem}.html")
     with whole_file(output) as sink:
         sink.write(page)
@@ -53,20 +44,3 @@ def report(name: str, output: pathlib.Path | None, is_opened: bool) -> None:
     click.echo(f"{output}: {decimal(len(page))}, {how}")
     if is_opened:
         click.launch(str(output.absolute()))
-
-
-def _page(store: "Store", table: "Materialization") -> tuple[bytes, str, bool]:
-    """Return a report, the name of its file without extension, and whether it was stored."""
-    dataset = table.asset.split("/")[0]
-    consumers = store.catalog.lineage.consumers([table.materialization_id], _MOST_REPORTS)
-    reports = [made for _, made in consumers if made.asset == f"{dataset}/report" and made.partition == table.partition]
-    if reports:
-        newest = max(reports, key=lambda made: made.materialization_id)
-        [stored] = store.catalog.materializations.with_ids([newest.materialization_id])
-        with store.open(stored.file.file_id) as stream:
-            return stream.read(), pathlib.PurePath(str(stored.metadata["file_name"])).stem, True
-    from artifact_pipelines.report.gathering import gather
-    from artifact_pipelines.report.page import render
-
-    facts = gather(store.catalog, store.artifact, dataset, table)
-    return render(facts), facts.file_stem, False
