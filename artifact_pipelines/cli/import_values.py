@@ -19,7 +19,7 @@ def import_values(folder: pathlib.Path, module: str, yes: bool, as_json: bool) -
     Run it once, after you have changed the project's IO manager. DAGSTER_HOME names the instance that is told. Files in
     FOLDER stay as they are.
 
-    Example:
+    Examples:
     \b
       artifact-pipelines import old_storage -m my_project.definitions
     """

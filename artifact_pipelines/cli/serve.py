@@ -11,7 +11,7 @@ def serve(host: str, port: int) -> None:
 
     Put a server with TLS in front. /openapi.json describes every request.
 
-    Example:
+    Examples:
     \b
       ARTIFACT_API_TOKEN=$(openssl rand -hex 32) artifact-pipelines serve
       curl -H "Authorization: Bearer $ARTIFACT_API_TOKEN" -T a.csv "http://127.0.0.1:8000/upload?name=a.csv" -X POST
