@@ -7,10 +7,12 @@ file would hold more and more.
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,9 +24,11 @@ _NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide tab
 THREADS = 2
 _UNIT_ROWS = 65_536  # smaller row groups are read together
 _PEEK_ROWS = 1024
+_FEWEST_ROWS = 512
 _PLAIN_BYTES = 4  # a text that is not in a dictionary takes 4 bytes and more
 _EXPANSION = 4  # a dictionary is decoded if its texts then take less than this times the stored bytes
 
+Lengths = npt.NDArray[np.integer]
 Result = TypeVar("Result")
 
 
@@ -66,9 +70,9 @@ class TableFile:
 
     def batches(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a unit. Texts that repeat come as dictionaries, so each is read once."""
-        coded = self._coded_columns(unit)
+        coded, text_bytes = self._texts_of(unit)
         with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=coded) as file:
-            rows = self._batch_rows(unit, coded)
+            rows = self._batch_rows(text_bytes)
             if rows is None:
                 yield from read_batches(file, BATCH_ROWS, unit.groups)
                 return
@@ -84,31 +88,34 @@ class TableFile:
                 yield Unit(groups, start)
                 groups, start, rows = [], start + rows, 0
 
-    def _coded_columns(self, unit: Unit) -> list[str]:
-        """Return the columns of texts whose dictionaries are kept."""
-        found = {leaf: self._stored_bytes(unit, leaf) for leaf in self._texts if self._has_dictionary(unit, leaf)}
-        unsure = {self._names[leaf]: size for leaf, size in found.items() if size >= _PLAIN_BYTES}
-        dense = [self._names[leaf] for leaf, size in found.items() if size < _PLAIN_BYTES]
-        return [*dense, *self._expanding_columns(unit, unsure)]
+    def _texts_of(self, unit: Unit) -> tuple[list[str], float]:
+        """Return the columns of texts whose dictionaries are kept, and a bound of the bytes of a row's other texts."""
+        stored = {self._names[leaf]: self._stored_bytes(unit, leaf) for leaf in self._texts}
+        in_dictionary = [self._names[leaf] for leaf in self._texts if self._has_dictionary(unit, leaf)]
+        coded = [name for name in in_dictionary if stored[name] < _PLAIN_BYTES]
+        longest = dict.fromkeys(stored, 0)
+        for name, texts, codes in self._first_texts(unit, [name for name in in_dictionary if name not in coded]):
+            if _mean(texts, codes) > _EXPANSION * stored[name]:
+                coded.append(name)
+            longest[name] = max(longest[name], int(texts.max()))
+        decoded = set(stored) - set(coded)
+        return coded, sum(stored[name] + longest[name] for name in decoded)
 
-    def _expanding_columns(self, unit: Unit, stored: Mapping[str, float]) -> list[str]:
-        """Return the columns whose first texts are much larger than the stored bytes of a value."""
-        if not stored:
-            return []
-        with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=list(stored)) as file:
-            read = file.iter_batches(_PEEK_ROWS, row_groups=unit.groups[:1], columns=list(stored), use_threads=False)
-            first = next(read, None)
-        columns = zip(first.schema.names, first.columns, strict=True) if first else ()
-        return [name for name, column in columns if name in stored and _mean_length(column) > _EXPANSION * stored[name]]
+    def _first_texts(self, unit: Unit, names: Sequence[str]) -> Iterator[tuple[str, Lengths, Lengths]]:
+        """Yield, for columns of each row group, the lengths of all texts of its dictionary, and first codes in it."""
+        for group in unit.groups if names else ():
+            with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=list(names)) as file:
+                read = file.iter_batches(_PEEK_ROWS, row_groups=[group], columns=list(names), use_threads=False)
+                first = next(read, None)
+            for name, column in zip(first.schema.names, first.columns, strict=True) if first else ():
+                if pa.types.is_dictionary(column.type) and len(column.dictionary):
+                    lengths = pc.binary_length(column.dictionary.cast(pa.large_binary())).to_numpy(zero_copy_only=False)
+                    yield name, lengths, column.indices.drop_null().to_numpy()
 
-    def _batch_rows(self, unit: Unit, coded: Collection[str]) -> int | None:
-        """Return the rows of a batch; None if the stored bytes do not bound the bytes of the rows."""
-        decoded = [leaf for leaf in self._texts if self._names[leaf] not in coded]
-        if self._is_nested or any(self._has_dictionary(unit, leaf) for leaf in decoded):
-            return None
-        texts = sum(self._stored_bytes(unit, leaf) for leaf in decoded)
-        fitting = min(_NUMBER_BYTES / (1 + 8 * len(self._names)), BATCH_BYTES / (1 + texts))
-        return max(1, min(BATCH_ROWS, int(fitting)))
+    def _batch_rows(self, text_bytes: float) -> int | None:
+        """Return the rows of a batch; None if they may be so large that each batch must be looked at."""
+        fitting = min(_NUMBER_BYTES / (1 + 8 * len(self._names)), BATCH_BYTES / (1 + text_bytes))
+        return None if self._is_nested or fitting < _FEWEST_ROWS else min(BATCH_ROWS, int(fitting))
 
     def _has_dictionary(self, unit: Unit, leaf: int) -> bool:
         return any(self.metadata.row_group(group).column(leaf).has_dictionary_page for group in unit.groups)
@@ -126,8 +133,5 @@ def _is_text(column: pq.ColumnSchema) -> bool:
     return column.path == column.name and column.physical_type == "BYTE_ARRAY" and not is_decimal
 
 
-def _mean_length(column: pa.Array) -> float:
-    if not pa.types.is_dictionary(column.type):
-        return 0.0
-    lengths = pc.binary_length(column.dictionary.cast(pa.large_binary())).take(column.indices)
-    return float(pc.mean(lengths).as_py() or 0)
+def _mean(lengths: Lengths, codes: Lengths) -> float:
+    return float(lengths[codes].mean()) if len(codes) else 0.0
