@@ -66,7 +66,7 @@ def test_cramers_v_follows_bergsmas_formula(pairs: list[tuple[str, str]]) -> Non
     )
     corrected = max(0.0, phi2 - (rows - 1) * (columns - 1) / (n - 1))
     sides = rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)
-    assert v == pytest.approx(min(1.0, math.sqrt(corrected / (min(sides) - 1))), abs=1e-9)
+    assert v == pytest.approx(min(1.0, math.sqrt(corrected / (min(sides) - 1))), abs=1e-7)  # the root of rounding
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(-10, 10)), min_size=5, max_size=40))

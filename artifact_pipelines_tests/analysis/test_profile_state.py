@@ -3,9 +3,11 @@
 import functools
 import pathlib
 import random
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +15,7 @@ from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.engine import Measure, profile_table
 from artifact_pipelines.analysis.profile.reader import TableFile
+from artifact_pipelines.analysis.profile.row_sample import SAMPLE_ROWS
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
 
 
@@ -42,7 +45,7 @@ def in_any_grouping(states: list[TableState], chance: random.Random) -> TableSta
 
 def test_partial_profiles_merge_in_any_grouping_to_the_same_statistics(path: pathlib.Path) -> None:
     file = TableFile(path)
-    measure = Measure(file.schema, ["key"])
+    measure = Measure(file.schema, ["key"], file.metadata.num_rows)
     states = list(file.map_units(functools.partial(measure.unit, file)))
     assert len(states) > 5
     first = in_any_grouping(states, random.Random(0))
@@ -76,3 +79,31 @@ def test_repeated_keys_of_a_small_table_are_counted(tmp_path: pathlib.Path) -> N
     with Profile().answer({"t": Table(tmp_path / "t", source={"key": ["a", "b"]})}) as found:
         assert (found.figures["profile/duplicate_keys"], found.figures["profile/duplicate_rows"]) == (1, 0)
         assert "1 keys (a, b) repeat another one" in found.page
+
+
+def test_sample_of_a_large_table_is_full_though_most_rows_are_left_out_at_once(path: pathlib.Path) -> None:
+    assert len(pl.read_parquet(path)) > 2 * SAMPLE_ROWS
+    assert profile_table(path).sample.num_rows == SAMPLE_ROWS
+
+
+def batches_of(table: pa.Table, path: pathlib.Path, **options: Any) -> list[pa.RecordBatch]:
+    pq.write_table(table, path, **options)
+    file = TableFile(path)
+    units = list(file.map_units(lambda unit: unit))
+    return [batch for unit in units for batch in file.batches(unit)]
+
+
+def test_texts_that_a_dictionary_begins_are_read_in_large_batches(tmp_path: pathlib.Path) -> None:
+    table = pa.table({"a": [f"key {number}" for number in range(150_000)]})  # the dictionary ends before the rows do
+    batches = batches_of(table, tmp_path / "t", dictionary_pagesize_limit=100_000)
+    assert (len(batches), sum(batch.num_rows for batch in batches)) == (3, 150_000)
+
+
+@pytest.mark.parametrize("groups", [70_000, 7_000])
+def test_long_text_of_a_dictionary_that_repeats_bounds_the_bytes_of_a_batch(
+    groups: int, tmp_path: pathlib.Path
+) -> None:
+    texts = [f"key {number}" if number % 600 or number < 2000 else "x" * 2_000_000 for number in range(70_000)]
+    batches = batches_of(pa.table({"a": texts}), tmp_path / "t", row_group_size=groups)
+    assert sum(batch.num_rows for batch in batches) == 70_000
+    assert max(batch.nbytes for batch in batches) < 40_000_000  # of 230 MB

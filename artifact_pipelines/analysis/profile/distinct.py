@@ -113,7 +113,7 @@ class Collector:
 
     def finish(self) -> Smallest:
         """Return the smallest numbers so far."""
-        found = merge_smallest(self._held)
+        found = self._held[0] if len(self._held) == 1 else _merged(self._held)
         if not found.is_all:
             self._limit.lower_to(found.numbers[-1])
         self._held, self._size = [found], len(found.numbers)
@@ -122,17 +122,24 @@ class Collector:
 
 def merge_smallest(runs: Sequence[Smallest]) -> Smallest:
     """Return the smallest numbers of all runs, in any order of them."""
-    if len(runs) == 1:
-        return runs[0]
+    known = [run for run in runs if len(run.numbers)]  # most columns of a wide table have one: it is not copied
+    return _merged(known) if len(known) > 1 else next(iter(known), runs[0])
+
+
+def _merged(runs: Sequence[Smallest]) -> Smallest:
+    """Return the smallest numbers of all runs, each of which may have any order and repeat numbers."""
     numbers, counts = (np.concatenate(each) for each in zip(*((run.numbers, run.counts) for run in runs), strict=True))
+    if not len(numbers):
+        return runs[0]
     held = [run.values for run in runs if run.values is not None]
     values = pa.concat_arrays(held) if len(held) == len(runs) else None
-    return _distinct(Smallest(numbers, counts, runs[0].most, values)) if len(numbers) else runs[0]
+    is_half_ordered = 2 * len(runs[0].numbers) >= len(numbers)
+    order = np.argsort(numbers, kind="stable" if is_half_ordered else None)  # the stable sort merges ordered runs
+    return _distinct(Smallest(numbers, counts, runs[0].most, values), order)
 
 
-def _distinct(found: Smallest) -> Smallest:
-    """Return the smallest distinct numbers of some in any order, and their values if they are all."""
-    order = np.argsort(found.numbers)
+def _distinct(found: Smallest, order: npt.NDArray[np.intp]) -> Smallest:
+    """Return the smallest distinct numbers of some, given their order, and their values if they are all."""
     ordered = found.numbers[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     stop = starts[found.most] if len(starts) > found.most else len(ordered)

@@ -12,7 +12,7 @@ from artifact_pipelines.analysis.profile.column import Column
 from artifact_pipelines.analysis.profile.columns import make_column
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest
 from artifact_pipelines.analysis.profile.reader import TableFile, Unit
-from artifact_pipelines.analysis.profile.row_sample import SampleCollector, sample_size
+from artifact_pipelines.analysis.profile.row_sample import SampleCollector, sample_limit
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
 from artifact_pipelines.analysis.profile.stored_values import is_compared, numbers_of
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
@@ -56,7 +56,7 @@ class TableProfile:
 def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
     """Measure every column of a Parquet file, and how often rows and keys repeat."""
     file = TableFile(path)
-    measure = Measure(file.schema, key)
+    measure = Measure(file.schema, key, file.metadata.num_rows)
     states = file.map_units(lambda unit: measure.unit(file, unit))
     total = functools.reduce(merge_states, states, measure.nothing())
     are_compared = [is_compared(field.type) for field in file.schema]
@@ -79,12 +79,12 @@ class Measure:
         key: Positions of the columns of the key.
     """
 
-    def __init__(self, schema: pa.Schema, key: Sequence[str]) -> None:
+    def __init__(self, schema: pa.Schema, key: Sequence[str], row_count: int) -> None:
         self._schema = schema
         self.key = [schema.get_field_index(name) for name in key]
         self._limits = [Limit() for _ in schema]
         self._row_limit, self._key_limit = Limit(COMPARED_ROWS), Limit(COMPARED_ROWS)
-        self._sample_limit = Limit(sample_size(len(schema)))
+        self._sample_limit = sample_limit(len(schema), row_count)
 
     def nothing(self) -> TableState:
         """Return the statistics of no rows."""

@@ -21,6 +21,8 @@ from artifact_pipelines.tabular.bounded_batches import BATCH_BYTES, joined, read
 
 BATCH_ROWS = 65_536
 _NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide table would cost many small calls
+_FEWEST_BYTES = 16 << 20
+_COLUMN_BYTES = 32 << 10  # of a batch, given to what each column keeps of its distinct values
 THREADS = 2
 _UNIT_ROWS = 65_536  # smaller row groups are read together
 _PEEK_ROWS = 1024
@@ -55,6 +57,7 @@ class TableFile:
         leaves = [self.metadata.schema.column(leaf) for leaf in range(self.metadata.num_columns)]
         self._names = [column.path for column in leaves]
         self._texts = [leaf for leaf, column in enumerate(leaves) if _is_text(column)]
+        self._most_bytes = max(_FEWEST_BYTES, _NUMBER_BYTES - _COLUMN_BYTES * len(leaves))
         self._is_nested = any(column.path != column.name for column in leaves)
 
     def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
@@ -77,7 +80,7 @@ class TableFile:
                 yield from read_batches(file, BATCH_ROWS, unit.groups)
                 return
             read = file.iter_batches(rows, row_groups=unit.groups, use_threads=False)
-            yield from joined(read, rows, _NUMBER_BYTES) if len(unit.groups) > 1 else read
+            yield from joined(read, rows, self._most_bytes) if len(unit.groups) > 1 else read
 
     def _units(self) -> Iterator[Unit]:
         groups, start, rows = list[int](), 0, 0
@@ -92,14 +95,13 @@ class TableFile:
         """Return the columns of texts whose dictionaries are kept, and a bound of the bytes of a row's other texts."""
         stored = {self._names[leaf]: self._stored_bytes(unit, leaf) for leaf in self._texts}
         in_dictionary = [self._names[leaf] for leaf in self._texts if self._has_dictionary(unit, leaf)]
-        coded = [name for name in in_dictionary if stored[name] < _PLAIN_BYTES]
+        coded = {name for name in in_dictionary if stored[name] < _PLAIN_BYTES}
         longest = dict.fromkeys(stored, 0)
         for name, texts, codes in self._first_texts(unit, [name for name in in_dictionary if name not in coded]):
             if _mean(texts, codes) > _EXPANSION * stored[name]:
-                coded.append(name)
+                coded.add(name)
             longest[name] = max(longest[name], int(texts.max()))
-        decoded = set(stored) - set(coded)
-        return coded, sum(stored[name] + longest[name] for name in decoded)
+        return list(coded), sum(stored[name] + longest[name] for name in stored if name not in coded)
 
     def _first_texts(self, unit: Unit, names: Sequence[str]) -> Iterator[tuple[str, Lengths, Lengths]]:
         """Yield, for columns of each row group, the lengths of all texts of its dictionary, and first codes in it."""
@@ -114,7 +116,7 @@ class TableFile:
 
     def _batch_rows(self, text_bytes: float) -> int | None:
         """Return the rows of a batch; None if they may be so large that each batch must be looked at."""
-        fitting = min(_NUMBER_BYTES / (1 + 8 * len(self._names)), BATCH_BYTES / (1 + text_bytes))
+        fitting = min(self._most_bytes / (1 + 8 * len(self._names)), BATCH_BYTES / (1 + text_bytes))
         return None if self._is_nested or fitting < _FEWEST_ROWS else min(BATCH_ROWS, int(fitting))
 
     def _has_dictionary(self, unit: Unit, leaf: int) -> bool:

@@ -5,6 +5,7 @@ sample. So samples merge, and row groups do not show. A table of few rows is its
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,6 +40,19 @@ class RowSample:
 def sample_size(column_count: int) -> int:
     """Return the most rows of a sample: fewer for wide tables, to bound memory."""
     return max(_FEWEST_ROWS, min(SAMPLE_ROWS, _SAMPLE_VALUES // max(1, column_count)))
+
+
+def sample_limit(column_count: int, row_count: int) -> Limit:
+    """Return the limit of the numbers of a table's sample.
+
+    Numbers are uniform, so most rows are known from the beginning to be too large: that fewer than wanted are below the
+    limit is six standard deviations away. Then the sample is some rows smaller.
+    """
+    limit = Limit(sample_size(column_count))
+    share = (limit.most + 6 * math.sqrt(limit.most)) / max(1, row_count)
+    if share < 1:
+        limit.lower_to(np.uint64(int(share * 2**64)))
+    return limit
 
 
 class SampleCollector:
