@@ -196,6 +196,15 @@ def test_times_of_any_year_have_a_range(name: str, path: pathlib.Path) -> None:
     assert (row["minimum"], row["maximum"], row["mean"]) == (minimum, maximum, None)
 
 
+def test_moments_of_several_zones_are_shown_in_utc(path: pathlib.Path) -> None:
+    moments = pa.array([1_700_000_000_000_000, 1_700_003_600_000_000])
+    zones = ("Europe/Berlin", "+05:30", "Mars/Olympus")
+    rows = profiled_arrow(pa.table({zone: moments.view(pa.timestamp("us", zone)) for zone in zones}), path)
+    assert {(row["minimum"], row["maximum"], row["day_count"]) for row in rows.values()} == {
+        ("2023-11-14 22:13:20+00:00", "2023-11-14 23:13:20+00:00", 1)
+    }
+
+
 def made_events(frame: pl.DataFrame, settings: Settings) -> Mapping[str, Any]:
     @dg.asset(key=["flights", "table"])
     def table() -> pl.DataFrame:
@@ -273,6 +282,7 @@ def test_shapes_of_texts_are_patterns(path: pathlib.Path) -> None:
 
 
 LONG = "x" * 2_000_000
+ZONES = (None, "UTC", "Europe/Berlin", "+05:30", "Mars/Olympus")
 BAD: dict[str, pa.Table] = {
     "no column": pa.table({}),
     "no row": pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.list_(pa.string()))}),
@@ -289,6 +299,10 @@ BAD: dict[str, pa.Table] = {
     "long text": pa.table({"a": [*(str(i % 50) for i in range(30_000)), LONG], "b": [*map(str, range(30_000)), LONG]}),
     "long texts that repeat": pa.table({"a": pa.array([LONG]).dictionary_encode().take(pa.array([0] * 18_000))}),
     "many columns": pa.table({f"c{i}": [i, None] for i in range(300)}),
+    "zones": pa.table({f"z{i}": pa.array([0, 1]).view(pa.timestamp("us", zone)) for i, zone in enumerate(ZONES)}),
+    "maps": pa.table({"a": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())), "b": [1, 2]}),
+    "wide decimals": pa.table({"a": pa.array([1, None]).cast(pa.decimal256(60, 2))}),
+    "text of 17 MB": pa.table({"a": ["x" * 17_000_000, "y", None] * 2}),
     "odd names": pa.table({"a.b": ["x"], "": ["y"], "a": [{"b": 1}]}),
 }
 
