@@ -11,13 +11,13 @@ _LEAST_PX = 1
 
 
 def sparkline(chart: Chart) -> str:
-    """Return a histogram or bars as columns, as high as their shares; empty: another kind, or nothing to draw."""
+    """Return a histogram, bars or the first of some lines as columns; empty: another kind, or nothing to draw."""
     found = chart.specification
     if found["kind"] == "histogram":
         return _columns([share for _, _, share in found["bins"]], gap_px=0)
-    if found["kind"] == "bars":
-        [*_, values] = found["series"].values()
-        return _columns([value or 0.0 for value in values], gap_px=2)
+    if found["kind"] in ("bars", "lines"):
+        values = next(iter(found["series"].values()), ())
+        return _columns([value or 0.0 for value in values], gap_px=2 if found["kind"] == "bars" else 0)
     return ""
 
 

@@ -1,11 +1,13 @@
 """The card of each column: its chart, and the statistics that matter for its type."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from artifact_pipelines.analysis.readable import percentage, rounded
 from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import lines
 from artifact_pipelines.charts.sparkline import sparkline
 from artifact_pipelines.report.facts import ReportFacts
 from artifact_pipelines.tabular.footer import ColumnSummary
@@ -13,7 +15,7 @@ from artifact_pipelines.tabular.footer import ColumnSummary
 MOST_CARDS = 200
 """Columns with a card; the table of columns has more."""
 
-_MOST_RELATED, _MOST_TOP, _MOST_PATTERNS = 3, 5, 3
+_MOST_RELATED, _MOST_PATTERNS = 3, 3
 _LEAST_STRENGTH = 0.3
 _TEXT_CHARACTERS = 60
 _MEASURES = {"pearson": "r", "spearman": "rank r", "cramers_v": "V", "correlation_ratio": "η"}
@@ -68,6 +70,7 @@ def _card(
     at: int, column: ColumnSummary, row: Mapping[str, Any] | None, chart: Chart | None, is_key: bool, facts: ReportFacts
 ) -> Card:
     rows = facts.table.row_count or 0
+    chart = (_over_time(row) if row else None) or chart
     role = "key" if is_key else (row["role"] if row else None) or ""
     known = column.null_count is not None and rows > 0
     return Card(
@@ -86,6 +89,17 @@ def _card(
         shape=sparkline(chart) if chart else "",
         gist=_gist(column, row, rows),
     )
+
+
+def _over_time(row: Mapping[str, Any]) -> Chart | None:
+    """Return how the values of a column lie in time; None: they are no dates or moments, or too few."""
+    bins = row["time_histogram"] or ()
+    try:
+        begins = [datetime.datetime.fromisoformat(each["low"]) for each in bins]
+    except ValueError:  # a time of day, or a year that Python does not know
+        return None
+    shares = [100 * each["share"] for each in bins]
+    return lines(row["column"], begins, {"": shares}, " %", column=row["column"]) if len(bins) > 1 else None
 
 
 def _gist(column: ColumnSummary, row: Mapping[str, Any] | None, rows: int) -> str:
@@ -141,9 +155,6 @@ def _texts(row: Mapping[str, Any]) -> Lines:
     if row["patterns"]:
         shown = [f"{_shown(each['pattern'])} {percentage(each['share'])}" for each in row["patterns"][:_MOST_PATTERNS]]
         yield "Patterns", ", ".join(shown)
-    if row["top_values"] and row["role"] != "key candidate":
-        shown = [f"{_shown(each['value'])} {percentage(each['share'])}" for each in row["top_values"][:_MOST_TOP]]
-        yield "Most frequent", ", ".join(shown)
 
 
 def _times(row: Mapping[str, Any]) -> Lines:

@@ -11,8 +11,13 @@ def to_html(markdown: str) -> str:
     return str(_PARSER.render(markdown))
 
 
+def sentence_to_html(text: str) -> str:
+    """Return a sentence as HTML: what stands between backticks is code, everything else is as it is."""
+    return _SENTENCES.renderInline(text)
+
+
 def _open_table(*_: object) -> str:
-    return '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
+    return '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>'
 
 
 def _close_table(*_: object) -> str:
@@ -27,3 +32,4 @@ def _parser() -> MarkdownIt:
 
 
 _PARSER = _parser()
+_SENTENCES = MarkdownIt("zero").enable("backticks")

@@ -22,7 +22,7 @@ from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.report.attention import attention, noteworthy
 from artifact_pipelines.report.cards import MOST_CARDS, cards
 from artifact_pipelines.report.facts import Analysis, ReportFacts
-from artifact_pipelines.report.markdown import to_html
+from artifact_pipelines.report.markdown import sentence_to_html, to_html
 from artifact_pipelines.sampling.engine.choice import Stratum
 
 CHART_CHARACTERS = 1_000_000
@@ -35,6 +35,7 @@ _LEAST_HISTORY = 3
 _GLANCED = 100
 _CELL_CHARACTERS = 200
 _ROWS_SHOWN_COLUMNS = 30
+_HEADINGS = {"bars": "Most frequent values", "histogram": "Distribution", "lines": "Share of the values over time"}
 _OWN_SECTIONS = ("profile", "drift", "estimate")
 
 
@@ -51,6 +52,8 @@ def render(facts: ReportFacts) -> bytes:
         "attention": attention(facts),
         "noteworthy": noteworthy(facts),
         "passed": sum(each.result.passed for each in facts.checks),
+        "failed": sum(not each.result.passed and each.result.is_error for each in facts.checks),
+        "warned": sum(not each.result.passed and not each.result.is_error for each in facts.checks),
         "correlations": _correlations(by_kind["profile"]),
         "drift": by_kind["drift"],
         "estimates": by_kind["estimate"],
@@ -64,6 +67,7 @@ def render(facts: ReportFacts) -> bytes:
         "strata_chart": _strata_chart,
         "stored": [*facts.files, *(each.made for each in facts.edges)],
         "draw": charts.draw,
+        "heading": _heading,
         "charts": charts,
     }
     return _environment().get_template("report.html").render(context).encode()
@@ -86,6 +90,11 @@ class _Charts:
             return Markup()
         self.room -= len(drawn)
         return Markup(drawn)  # noqa: S704 - its texts are escaped where it is drawn
+
+
+def _heading(chart: Chart | None) -> str | None:
+    """Return the title of the chart of a column, whose name stands beside it."""
+    return None if chart is None else _HEADINGS.get(chart.specification["kind"])
 
 
 def _correlations(profiles: Sequence[Analysis]) -> Chart | None:
@@ -132,6 +141,7 @@ def _environment() -> jinja2.Environment:
         "size": decimal,
         "when": lambda time: time.astimezone(datetime.UTC).strftime("%-d %b %Y, %H:%M UTC"),
         "markdown": lambda text: Markup(to_html(text)),  # noqa: S704 - HTML in it is off
+        "sentence": lambda text: Markup(sentence_to_html(text)),  # noqa: S704 - likewise
         "safe_shape": Markup,
         "share": percentage,
         "cell": _cell,
