@@ -370,12 +370,9 @@ class DatasetPipeline(dg.Component, dg.Model):
         analyses = [build_analysis_asset(self.name, name, each, of_readers) for name, each in self.analyses.items()]
         readers = [*samples, *analyses]
         if self.report:
-            results, automation = [each.key for each in readers], on_all_results(dg.AssetKey([self.name, "table"]))
-            readers.append(
-                build_report_asset(
-                    self.name, self.description, results, {**of_readers, "automation_condition": automation}
-                )
-            )
+            automation = on_all_results(by.key if by else dg.AssetKey([self.name, "table"]))
+            of_report = {**of_readers, "automation_condition": automation}
+            readers.append(build_report_asset(self.name, self.description, [each.key for each in readers], of_report))
         if by is not None:
             instead = {dg.AssetKey([self.name, "table"]): by.key}
             readers = [asset.with_attributes(asset_key_replacements=instead) for asset in readers]

@@ -43,7 +43,10 @@ def attention_page(facts: ReportFacts) -> str:
     """Return the summary of a report in Markdown, for the asset's page."""
     rows = f"{facts.table.row_count or 0:,} rows, {len(facts.columns):,} columns"
     found = attention(facts)
-    lines = [f"- **{each.level}** {escaped(each.about)}: {escaped(each.text)}" for each in found[:_MOST_NAMED]]
+    lines = [
+        f"- **{each.level}** {escaped(each.about)}: {escaped(each.text.replace('`', ''))}"
+        for each in found[:_MOST_NAMED]
+    ]
     more = [f"- and {len(found) - _MOST_NAMED:,} more"] if len(found) > _MOST_NAMED else []
     passed = sum(each.result.passed for each in facts.checks)
     checks = f"{passed:,} of {len(facts.checks):,} checks passed" if facts.checks else "no checks"

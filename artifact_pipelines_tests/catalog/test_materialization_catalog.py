@@ -324,3 +324,10 @@ def test_asset_or_partition_has_one_current_materialization(
     for content in "aba":
         record(catalog, content, partition=partition)
     assert [m.version for m in catalog.materializations.list_current()] == [3]
+
+
+def test_materializations_are_read_by_their_ids_in_order(catalog: Catalog) -> None:
+    first, second = record(catalog, "a"), record(catalog, "b", asset="flights/samples/few")
+    ids = [second.materialization_id, 10**9, first.materialization_id]
+    assert [made.asset for made in catalog.materializations.with_ids(ids)] == ["flights/samples/few", "flights/table"]
+    assert catalog.materializations.with_ids([]) == []

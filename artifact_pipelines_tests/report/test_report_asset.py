@@ -76,13 +76,15 @@ def test_report_is_made_without_the_analysis_that_failed(settings: Settings, ins
 
 
 def test_command_makes_a_report_that_is_not_stored(
-    settings: Settings, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+    settings: Settings, instance: dg.DagsterInstance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = Project(settings, instance, samples={}, analyses={"profile": {"kind": "profile"}})
     project.drop(CSV)
     project.settle()
-    output = tmp_path / "mine.html"
-    assert "made now" in run("report", "flights", "-o", str(output))
+    output, opened = tmp_path / "mine.html", list[str]()
+    monkeypatch.setattr("click.launch", opened.append)
+    assert "made now" in run("report", "flights", "-o", str(output), "--open")
+    assert opened == [str(output)]
     assert "Mean 4.333" in Page(output.read_bytes()).said
     assert "a dataset, such as flights@v3" in run("report", "flights/raw", code=2)
 
@@ -96,3 +98,15 @@ def test_each_partition_has_its_report(settings: Settings, instance: dg.DagsterI
     assert made[-1] == "report"
     with open_store() as store:
         assert "flights[a] v1" in Page(store.load("flights/report", bytes, partition="a")).said
+
+
+def test_each_value_of_a_column_has_its_report(settings: Settings, instance: dg.DagsterInstance) -> None:
+    few = {"few": {"n": 1, "seed": 1}}
+    project = Project(settings, instance, report=True, samples=few, analyses={}, partitions={"column": "carrier"})
+    project.drop(CSV)
+    made, _ = project.settle()
+    assert made.count("report") == 2
+    with open_store() as store:
+        said = Page(store.load("flights/report", bytes, partition="UA")).said
+    assert "flights[UA] v1 From flights.csv" in said
+    assert "few simple random Rows 1 of 2, planned 1" in said
