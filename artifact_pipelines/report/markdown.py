@@ -13,7 +13,7 @@ def to_html(markdown: str) -> str:
 
 def sentence_to_html(text: str) -> str:
     """Return a sentence as HTML: what stands between backticks is code, everything else is as it is."""
-    return _SENTENCES.renderInline(text)
+    return str(_SENTENCES.renderInline(text))
 
 
 def _open_table(*_: object) -> str:
