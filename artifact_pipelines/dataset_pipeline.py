@@ -463,30 +463,32 @@ def on_changed_content() -> dg.AutomationCondition[Any]:
     A change in the run that also materialized the asset does not count. The condition waits until all blocking checks
     of the dependencies have passed for their latest materializations.
     """
-    condition = _has_reason() & ~dg.AutomationCondition.any_deps_missing() & _may_run()
-    return condition.with_label("content changed")
-
-
-def on_all_results(table: dg.AssetKey) -> dg.AutomationCondition[Any]:
-    """Return the condition of a report: as `on_changed_content`, once for all its dependencies.
-
-    It waits for those that are about to run. One that has never succeeded holds it up no longer than it runs, unless it
-    is the table.
-    """
-    when = dg.AutomationCondition
-    has_table = ~when.any_deps_match(when.missing()).allow(dg.AssetSelection.assets(table))
-    condition = _has_reason() & has_table & ~when.any_deps_match(when.will_be_requested()) & _may_run()
-    return condition.with_label("all results there")
-
-
-def _has_reason() -> dg.AutomationCondition[Any]:
     when = dg.AutomationCondition
     changed = when.data_version_changed() & ~when.executed_with_root_target()
-    return (
+    reasons = (
         (when.missing() & ~when.execution_failed())
         | when.code_version_changed().since(when.newly_requested())
         | when.any_deps_match(changed).since(when.newly_requested())
     )
+    condition = reasons & ~when.any_deps_missing() & _may_run()
+    return condition.with_label("content changed")
+
+
+def on_all_results(table: dg.AssetKey) -> dg.AutomationCondition[Any]:
+    """Return the condition of a report: it is missing, its code changed, or a result did that it does not have yet.
+
+    The run that makes all results makes the report, too, unless one of them fails: then this condition does, once all
+    have ended. A result that is missing does not hold it up, unless it is the table.
+    """
+    when = dg.AutomationCondition
+    reasons = (
+        (when.missing() & ~when.execution_failed())
+        | when.code_version_changed().since(when.newly_requested())
+        | when.any_deps_match(when.data_version_changed()).since(when.newly_requested() | when.newly_updated())
+    )
+    has_table = ~when.any_deps_match(when.missing()).allow(dg.AssetSelection.assets(table))
+    condition = reasons & has_table & ~when.any_deps_match(when.will_be_requested()) & _may_run()
+    return condition.with_label("all results there")
 
 
 def _may_run() -> dg.AutomationCondition[Any]:
