@@ -1,6 +1,12 @@
 """Markdown of users and of analyses as HTML: text, lists and tables; no HTML of its own, no links and no images."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
 
 _LEFT_OUT = ("heading", "lheading", "html_block", "html_inline", "image", "link", "autolink", "reference")
 """Headings would break the order of those of the report; the others could lead out of it."""
@@ -24,10 +30,16 @@ def _close_table(*_: object) -> str:
     return "</table></div>"
 
 
+def _open_heading(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
+    tokens[at].attrSet("scope", "col")
+    return renderer.renderToken(tokens, at, options, env)
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(_LEFT_OUT)
     parser.add_render_rule("table_open", _open_table)
     parser.add_render_rule("table_close", _close_table)
+    parser.add_render_rule("th_open", _open_heading)
     return parser
 
 

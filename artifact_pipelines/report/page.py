@@ -118,10 +118,12 @@ def _strata_chart(sample: Materialization) -> Chart | None:
     return planned_drawn("Rows planned and drawn by stratum", titles, planned, drawn) if strata else None
 
 
-def _cell(value: object) -> str:
-    """Return a value of a table on one line, cut where it is long."""
+def _cell(value: object, has_commas: bool = False) -> str:
+    """Return a value of a table on one line, cut where it is long; integers with commas if asked for: not years."""
     if isinstance(value, float):
         return f"{value:,.6g}"
+    if isinstance(value, int) and not isinstance(value, bool) and has_commas:
+        return f"{value:,}"
     line = "" if value is None else " ".join(str(value).split())
     return line if len(line) <= _CELL_CHARACTERS else line[: _CELL_CHARACTERS - 1] + "…"
 

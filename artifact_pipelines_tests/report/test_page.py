@@ -115,6 +115,7 @@ def test_pages_and_rows_of_analyses_are_shown_and_lead_nowhere(tmp_path: pathlib
     assert "<i>x</i>" in found.said
     assert "# Title" in found.said
     assert "The first 1 of 2 rows" in found.said
+    assert all(each.get("scope") for each in found.of("th"))
 
 
 def test_thousand_columns_stay_small(tmp_path: pathlib.Path) -> None:
