@@ -10,6 +10,7 @@ from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import with_shared_sensors
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
+from artifact_pipelines.io_manager.terminal_log import CONSOLE, one_line_console
 from artifact_pipelines.maintenance.definitions import build_maintenance
 from artifact_pipelines.warm_runs import start_runs_warm
 
@@ -57,6 +58,7 @@ def build_definitions(
     own = dg.Definitions(
         resources=of_store,
         sensors=[automation],
+        loggers={} if CONSOLE in (declared.loggers or {}) else {CONSOLE: one_line_console},
         # One process for each run: an interpreter for every step would take longer to start than most steps to run.
         executor=executor or dg.in_process_executor,
     )

@@ -140,3 +140,12 @@ def test_report_is_made_although_an_analysis_failed(project: Project) -> None:
         project.drop(rows)
         made, _ = project.settle()
         assert made.count("report") == 1
+
+
+def test_refused_file_is_one_line_in_the_terminal(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    project.drop("no,such,columns\n1,2,3\n")
+    [run] = project.tick()
+    lines = [line for line in capfd.readouterr().err.splitlines() if "ERROR" in line or line.startswith(" ")]
+    assert len(lines) == 1
+    assert "SchemaMismatchError: flights.csv does not have the columns" in lines[0]
+    assert lines[0].endswith(f"See /runs/{run.run_id}")

@@ -26,6 +26,7 @@ from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
+from artifact_pipelines.io_manager.terminal_log import CONSOLE
 
 LANDING_SENSOR = "artifact_landing"
 _MOST_SHOWN = 50
@@ -209,7 +210,7 @@ class _Looks:
                 # All of the job, but said: an automation condition asks a run which assets it is to make.
                 asset_selection=[key for asset in watched.assets for key in asset.keys],
                 partition_key=partition,
-                run_config={"ops": {watched.assets[0].node_def.name: {"config": config}}},
+                run_config={"ops": {watched.assets[0].node_def.name: {"config": config}}, "loggers": {CONSOLE: {}}},
                 tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
             )
 
