@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
-from artifact_pipelines.core.lineage import Ancestry, Made
+from artifact_pipelines.core.lineage import Ancestry, Made, Outdated
 from artifact_pipelines.core.types import FileId
 
 _TABLE = materializations.c
@@ -67,6 +67,34 @@ class LineageCatalog(CatalogSection):
             rows = connection.execute(_consumer_rows(materialization_ids, limit)).all()
             found = _made(connection, [row.consumer for row in rows])
         return [(row.source, found[row.consumer]) for row in rows]
+
+    @retried
+    def outdated(self) -> Sequence[Outdated]:
+        """Return the current versions that were made from other versions than the current ones, by name.
+
+        Something that was made from several versions of an input counts if none of them is current.
+        """
+        made, source = materializations.alias("made").c, materializations.alias("source").c
+        is_current = [made.is_current, ~made.is_op_output]
+        names = sa.select(made.asset_key, made.partition_key, made.version).where(*is_current)
+        loaded = (
+            names.add_columns(source.asset_key, source.partition_key, source.version)
+            .join(materialization_inputs, _inputs.materialization_id == made.materialization_id)
+            .join(source.materialization_id.table, _inputs.input_id == source.materialization_id)
+        )
+        with reading(self._engine) as connection:
+            current = {(asset, partition): version for asset, partition, version in connection.execute(names)}
+            versions = dict[tuple[Any, ...], set[int]]()
+            for *pair, version in connection.execute(loaded):
+                versions.setdefault(tuple(pair), set()).add(version)
+        found = [
+            Outdated(*pair, max(loaded_versions), now)
+            for pair, loaded_versions in versions.items()
+            if (now := current.get(pair[3:])) is not None and now not in loaded_versions
+        ]
+        return sorted(
+            found, key=lambda each: (each.asset, each.partition or "", each.input, each.input_partition or "")
+        )
 
 
 def _consumer_rows(ids: Sequence[int], limit: int) -> sa.Select[Any]:

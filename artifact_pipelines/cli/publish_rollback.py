@@ -42,7 +42,9 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
         made = store.catalog.candidates.publish_version(asset, version, partition)
         if not as_json:
             click.echo(f"{_name(asset, partition)} version {version} is current.")
-        is_reported = _report_to_dagster(lambda reports, instance: reports.report_publication(instance, made, uri))
+        is_reported = _report_to_dagster(
+            lambda reports, instance: reports.report_publication(instance, store.catalog, made, uri)
+        )
     if as_json:
         facts = {"asset": asset, "partition": partition, "version": version, "file_id": made.file.file_id}
         return print_json({**facts, "reported": is_reported})
@@ -70,7 +72,7 @@ def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> 
                 click.echo(_withdrawn(asset, partition, done.withdrawn))
         uri, is_op = store.uri(done.now.file.file_id), done.now.is_op_output
         is_reported = not is_op and _report_to_dagster(
-            lambda reports, instance: reports.report_rollback(instance, done, uri)
+            lambda reports, instance: reports.report_rollback(instance, store.catalog, done, uri)
         )
     if as_json:
         facts = {"version": done.now.version, "file_id": done.now.file.file_id, "data_version": done.now.data_version}

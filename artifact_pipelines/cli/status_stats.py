@@ -13,6 +13,7 @@ from artifact_pipelines.core.types import LandingState
 
 if TYPE_CHECKING:
     from artifact_pipelines.catalog.catalog import Catalog
+    from artifact_pipelines.core.lineage import Outdated
 
 _MOST_SHOWN = 80
 
@@ -20,19 +21,23 @@ _MOST_SHOWN = 80
 @click.command()
 @as_json_option
 def status(as_json: bool) -> None:
-    r"""List what needs someone: files in quarantine, versions that wait for checks or failed them, damaged files.
+    r"""List what needs someone: files in quarantine, versions that wait for checks, what is stale, damaged files.
+
+    Stale is what was made from another version of an input than the current one.
 
     \b
     Examples:
       artifact-pipelines status
     """
     with open_catalog() as (catalog, _):
-        rows = [*_quarantined(catalog), *_waiting(catalog), *_damaged(catalog)]
+        rows = [*_quarantined(catalog), *_waiting(catalog), *_stale(catalog), *_damaged(catalog)]
     if as_json:
         return print_json(rows)
     if rows:
         return print_rows(rows)
-    return click.echo("Nothing needs you: no file in quarantine, no version waits for its checks, no file is damaged.")
+    return click.echo(
+        "Nothing needs you: no file in quarantine, no version waits for checks, nothing is stale, no file is damaged."
+    )
 
 
 @click.command()
@@ -99,6 +104,36 @@ def _waiting(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:
         )
         for made in catalog.candidates.waiting()
     ]
+
+
+def _stale(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:
+    """Return a row for each asset and each of its inputs; of several partitions, the first stands for all."""
+    found: dict[tuple[str, str], list[Outdated]] = {}
+    for each in catalog.lineage.outdated():
+        if not _is_kept_so(each):
+            found.setdefault((each.asset, each.input), []).append(each)
+    return [_stale_row(first, len(others)) for first, *others in found.values()]
+
+
+def _is_kept_so(each: "Outdated") -> bool:
+    """True if an asset of a dataset is meant to stay as it is.
+
+    What is made from the raw file is made with it, and a file that was refused is in quarantine. Partitions of a column
+    are written when their rows change, failing rows when the check fails.
+    """
+    dataset, _, name = each.asset.partition("/")
+    is_own = each.input.startswith(f"{dataset}/")
+    is_written_beside = name.startswith("failing_rows/") or (
+        each.partition is not None and each.input_partition is None
+    )
+    return is_own and (each.input == f"{dataset}/raw" or is_written_beside)
+
+
+def _stale_row(first: "Outdated", others: int) -> Mapping[str, Any]:
+    where = first.asset if first.partition is None else f"{first.asset}[{first.partition}]"
+    what = f"version {first.version}" + (f", and {count(others, 'partition')} more" if others else "")
+    reason = f"made from {first.input} version {first.made_from}; version {first.current} is current"
+    return _row("stale", where, what, reason, "materialize it in Dagster, if that does not do it by itself")
 
 
 def _damaged(catalog: "Catalog") -> Sequence[Mapping[str, Any]]:

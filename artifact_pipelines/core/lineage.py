@@ -24,6 +24,24 @@ class Made:
     file_count: int = 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outdated:
+    """A current version that was made from another version of an input than the current one.
+
+    Attributes:
+        made_from: Newest version of the input that it was made from.
+        current: Version of the input that is current.
+    """
+
+    asset: str
+    partition: str | None
+    version: int
+    input: str
+    input_partition: str | None
+    made_from: int
+    current: int
+
+
 Ancestry = Sequence[tuple[int, Made]]
 """Pairs of a materialization's ID and one of its neighbours in a tree."""
 

@@ -6,12 +6,12 @@ once all materializations that they are about.
 
 import functools
 import heapq
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.current import CHECKED_IN
+from artifact_pipelines.catalog.current import CHECKED_IN, PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.dagster_internals import (
     AssetCheckExecutionRecord,
@@ -46,6 +46,7 @@ class CheckFindings:
         self._candidates = candidates
         self._pages: dict[tuple[dg.AssetCheckKey, str | None], list[Sequence[_Evaluated]]] = {}
         self._checked_in = functools.cache(self._fetch_checked_in)
+        self._evaluated_in = functools.cache(self._fetch_evaluated_in)
 
     def of(self, made: Materialization, check: str) -> dg.AssetCheckEvaluation | None:
         """Return the newest evaluation of a check that is about a materialization, if there is one."""
@@ -56,6 +57,17 @@ class CheckFindings:
         return next(
             (record.evaluation for record, target in found if self._is_about(record.run_id, target, made)), None
         )
+
+    def known(self, made: Materialization, also: Iterable[str] = ()) -> Mapping[str, dg.AssetCheckEvaluation]:
+        """Return the newest evaluations that are about a materialization, by check: blocking ones first.
+
+        Args:
+            also: Names of checks to look for, besides those that it waited for and those that its run evaluated.
+        """
+        of_run = self._evaluated_in(made.run_id).get(made.asset, ()) if made.run_id else ()
+        names = dict.fromkeys([*made.metadata.get(PUBLISH_AFTER, ()), *also, *of_run])
+        found = {name: self.of(made, name) for name in names}
+        return {name: evaluation for name, evaluation in found.items() if evaluation is not None}
 
     def _is_about(self, run_id: str, target: dg.EventLogRecord | None, made: Materialization) -> bool:
         """True if a check of a run has looked at a materialization.
@@ -96,6 +108,15 @@ class CheckFindings:
         events = self._instance.fetch_materializations(which, limit=len(wanted)).records if wanted else ()
         by_id = {event.storage_id: event for event in events}
         return [(record, by_id.get(targets.get(record.id, 0))) for record in records]
+
+    def _fetch_evaluated_in(self, run_id: str) -> Mapping[str, Collection[str]]:
+        """Return the names of the checks that a run evaluated, by asset."""
+        kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        names: dict[str, dict[str, None]] = {}
+        for record in self._instance.get_records_for_run(run_id, of_type=kind).records:
+            evaluation = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+            names.setdefault(evaluation.asset_key.to_user_string(), {})[evaluation.check_name] = None
+        return names
 
     def _fetch_checked_in(self, asset: str) -> Mapping[str, Collection[int]]:
         """Return by run which candidates of an asset its checks have loaded, also those that no longer wait."""

@@ -15,6 +15,7 @@ from artifact_pipelines.core.exceptions import BackendError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.io_manager.check_findings import CheckFindings
+from artifact_pipelines.io_manager.repeated_checks import findings_of_current, passed_findings
 from artifact_pipelines.io_manager.runless_reports import report_current, report_pass, report_rejection
 
 
@@ -78,19 +79,19 @@ def _decide(
     if failed:
         reason = f"failed {'checks' if len(failed) > 1 else 'check'} {', '.join(failed)}"
         if current := _current(catalog, candidate):
-            of_current = [findings.of(current, name) for name in required]
-            report_rejection(instance, candidate, reason, current, of_current)
+            report_rejection(instance, candidate, reason, current, findings_of_current(findings, current))
         if catalog.candidates.reject(candidate, reason):
             yield f"{what} is rejected: {reason}"
     elif missing:
         if candidate.publication_reason != waits_for(missing):
             catalog.candidates.explain(candidate, waits_for(missing))
     else:
-        is_reported = report_pass(instance, candidate, list(found.values()))
+        is_reported = report_pass(instance, candidate, passed_findings(findings, candidate))
         if catalog.candidates.publish(candidate):
             yield f"{what} is published"
         elif is_reported and (current := _current(catalog, candidate)):  # something newer became current meanwhile
-            report_current(instance, current, f"Version {current.version} is current.")
+            of_current = findings_of_current(findings, current)
+            report_current(instance, current, f"Version {current.version} is current.", of_current)
 
 
 def _current(catalog: Catalog, candidate: Materialization) -> Materialization | None:

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.current import PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization, Rollback
+from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
 from artifact_pipelines.io_manager.event_log import (
     DATA_VERSION_TAG,
@@ -22,6 +25,7 @@ from artifact_pipelines.io_manager.event_log import (
 )
 from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
 from artifact_pipelines.io_manager.metadata import Metadata, identity_metadata, materialization_metadata, numeral
+from artifact_pipelines.io_manager.repeated_checks import findings_of_current
 
 
 @contextmanager
@@ -40,11 +44,11 @@ def open_instance(home: pathlib.Path) -> Iterator[dg.DagsterInstance]:
         raise DagsterNotToldError(str(home), str(error)) from error
 
 
-def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) -> bool:
-    """Report which version is current again, with its data version and the versions of its inputs.
+def report_rollback(instance: dg.DagsterInstance, catalog: Catalog, rollback: Rollback, uri: str) -> bool:
+    """Report which version is current again, with its data version, the versions of its inputs, and its checks.
 
-    So the asset shows as stale where its code or an upstream asset has changed since. A rollback that Dagster knows
-    already is not reported again.
+    So the asset shows as stale where its code or an upstream asset has changed since, and what was made from it
+    follows. A rollback that Dagster knows already is not reported again.
 
     Returns:
         True if anything was reported.
@@ -59,6 +63,7 @@ def report_rollback(instance: dg.DagsterInstance, rollback: Rollback, uri: str) 
         "artifact/rolled_back_to": numeral(now.version),
     }
     _repeat_report(instance, now, source, None, metadata)
+    _repeat_checks(instance, source, _findings_of_chosen(instance, catalog, source))
     return True
 
 
@@ -67,7 +72,7 @@ def report_rejection(
     candidate: Materialization,
     reason: str,
     current: Materialization,
-    evaluations: Sequence[dg.AssetCheckEvaluation | None],
+    evaluations: Sequence[dg.AssetCheckEvaluation],
 ) -> None:
     """Report a rejected candidate and the version that stays current, so that nothing downstream becomes stale.
 
@@ -81,7 +86,7 @@ def report_rejection(
 
 
 def report_pass(
-    instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation | None]
+    instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation]
 ) -> bool:
     """Report that a candidate has passed its checks, if Dagster has a newer event of other content; return whether."""
     latest = find_latest(instance, candidate)
@@ -95,37 +100,29 @@ def report_current(
     instance: dg.DagsterInstance,
     current: Materialization,
     message: str,
-    evaluations: Sequence[dg.AssetCheckEvaluation | None] = (),
+    evaluations: Sequence[dg.AssetCheckEvaluation] = (),
 ) -> None:
-    """Report the current version again, with the checks that it passed.
+    """Report the current version again, with what its checks found.
 
     Without these, whatever waits for the checks of the newest materialization would wait for the next good version,
-    although there is one. A check that did not pass is not repeated.
+    although there is one.
 
     Args:
         instance: Where to report.
         current: The current version, as its run made it.
         message: Why it is reported again.
-        evaluations: The checks' evaluations of it; None where nothing is known.
+        evaluations: What checks found of it; see `repeated_checks`.
     """
     metadata = {
         **identity_metadata(current),
         "artifact/version": numeral(current.version),
     }
     _repeat_report(instance, current, current, message, metadata)
-    reported = find_latest(instance, current)
-    assert reported is not None  # a moment ago
-    target = AssetCheckEvaluationTargetMaterializationData(
-        storage_id=reported.storage_id, run_id=reported.run_id, timestamp=reported.timestamp
-    )
-    for found in evaluations:
-        if found and found.passed:
-            again = f"{message} This is what the check found of version {current.version} before; it did not run again."
-            instance.report_runless_asset_event(replace(found, description=again, target_materialization_data=target))
+    _repeat_checks(instance, current, evaluations)
 
 
-def report_publication(instance: dg.DagsterInstance, made: Materialization, uri: str) -> bool:
-    """Report, once, that a version was published by command. No check is reported as passed.
+def report_publication(instance: dg.DagsterInstance, catalog: Catalog, made: Materialization, uri: str) -> bool:
+    """Report, once, that a version was published by command, with what its checks found.
 
     Returns:
         True if anything was reported.
@@ -139,7 +136,31 @@ def report_publication(instance: dg.DagsterInstance, made: Materialization, uri:
         return False
     metadata = materialization_metadata(made, uri, {}, is_duplicate=not made.bytes_added)
     _repeat_report(instance, made, made, message, metadata)
+    _repeat_checks(instance, made, _findings_of_chosen(instance, catalog, made))
     return True
+
+
+def _findings_of_chosen(
+    instance: dg.DagsterInstance, catalog: Catalog, chosen: Materialization
+) -> Sequence[dg.AssetCheckEvaluation]:
+    """Return the findings to repeat of a version that a person has made current."""
+    newest = next(
+        (made for made in catalog.materializations.history(chosen.asset, chosen.partition) if made.run_id), chosen
+    )
+    return findings_of_current(CheckFindings(instance, catalog), chosen, newest.metadata.get(PUBLISH_AFTER, ()))
+
+
+def _repeat_checks(
+    instance: dg.DagsterInstance, made: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation]
+) -> None:
+    """Report evaluations as those of the newest event of an asset and partition."""
+    reported = find_latest(instance, made)
+    assert reported is not None  # a moment ago
+    target = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=reported.storage_id, run_id=reported.run_id, timestamp=reported.timestamp
+    )
+    for found in evaluations:
+        instance.report_runless_asset_event(replace(found, target_materialization_data=target))
 
 
 def _repeat_report(

@@ -80,7 +80,7 @@ def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, arti
         uri, *_ = [producer.uri(file) for file in found.files]  # an error if bytes are missing, before any change
         done = catalog.materializations.roll_back(config.asset, config.to_version, config.partition)
         if not done.now.is_op_output:
-            report_rollback(context.instance, done, uri)
+            report_rollback(context.instance, catalog, done, uri)
     withdrawn = f"; version {done.withdrawn} is withdrawn" if done.withdrawn else ""
     name = VersionName(config.asset, config.partition, config.to_version)
     context.log.info(f"{name} is current{withdrawn}. To undo, run this job with to_version: {done.withdrawn or '…'}.")

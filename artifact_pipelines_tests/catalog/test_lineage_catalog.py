@@ -50,6 +50,20 @@ def test_inputs_are_found_up_to_the_roots(flights: Catalog) -> None:
     assert up(flights, "raw") == ["raw 2"]
 
 
+def test_assets_made_from_no_current_version_of_an_input_are_outdated(flights: Catalog) -> None:
+    def outdated() -> list[tuple[object, ...]]:
+        found = flights.lineage.outdated()
+        return [(each.asset, each.input, each.input_partition, each.made_from, each.current) for each in found]
+
+    assert outdated() == [("report", "raw", None, 1, 2), ("report", "table", None, 1, 2)]
+    flights.materializations.roll_back("table", 1)
+    assert outdated() == [("report", "raw", None, 1, 2), ("table", "raw", None, 1, 2)]
+    days = [record(flights, content, asset="daily", partition="mon") for content in ("f", "g")]
+    record(flights, "1", asset="report", inputs=loaded(*days))  # both: it compares them
+    record(flights, "2", asset="table", inputs=loaded(flights.materializations.current("raw")))
+    assert outdated() == []
+
+
 def test_consumers_are_found_down_to_the_leaves(flights: Catalog) -> None:
     assert down(flights, "raw", version=1) == [["raw 1", "report 1", ["table 1", "report 1!"]]]
     assert down(flights, "raw") == [["raw 2", "table 2"]]

@@ -37,6 +37,22 @@ def test_status_names_files_in_quarantine_and_damaged_files_with_the_next_comman
     assert "quarantined" in run("status")
 
 
+def test_status_names_what_was_made_from_a_version_that_is_no_longer_current(settings: Settings) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        project = Project(settings, instance)
+        for delay in (5, 6):
+            project.drop(CSV.replace("5", str(delay)))
+            project.settle()
+        assert run("status").startswith("Nothing needs you")
+        run("rollback", "flights/table", "--to", 1)
+        stale = {row["where"]: row for row in run_json("status")}
+        assert sorted(stale) == ["flights/analyses/delays", "flights/analyses/profile", "flights/samples/few"]
+        assert {row["state"] for row in stale.values()} == {"stale"}
+        assert stale["flights/samples/few"]["reason"] == "made from flights/table version 2; version 1 is current"
+        project.materialize("analyses/delays", "analyses/profile", "samples/few")
+        assert run("status").startswith("Nothing needs you")
+
+
 def test_doctor_finds_a_missing_catalog_and_home(settings: Settings) -> None:
     said = found()
     assert "no catalog" in said["catalog"][0].lower()

@@ -13,7 +13,7 @@ from artifact_pipelines.core.types import Materialization, Publication
 from artifact_pipelines.dataset_pipeline import on_changed_content
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
-from artifact_pipelines.io_manager.runless_reports import report_publication
+from artifact_pipelines.io_manager.runless_reports import report_publication, report_rollback
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 AFTER_CHECKS = {"artifact/publish": "after_checks"}
@@ -212,8 +212,8 @@ def test_rejected_version_is_published_by_command(run: Any, catalog: Catalog, in
     run("everything", value=2, passes=False)
     publish_candidates(instance, catalog)
     made = catalog.candidates.publish_version("prices", 2)
-    assert report_publication(instance, made, "file:///somewhere")
-    assert not report_publication(instance, made, "file:///somewhere")
+    assert report_publication(instance, catalog, made, "file:///somewhere")
+    assert not report_publication(instance, catalog, made, "file:///somewhere")
     assert history(catalog)[0] == (2, "published", "published by command")
     assert data_version(instance) == current(catalog).data_version == made.data_version
     with pytest.raises(InvalidArgumentError, match="rollback prices --to 1"):
@@ -277,23 +277,82 @@ def test_rejection_is_reported_although_the_process_died_after_reporting(
     assert len(instance.fetch_materializations(dg.AssetKey("prices"), limit=9).records) == reported
 
 
-def test_republishing_repeats_only_passed_checks(run: Any, catalog: Catalog, instance: dg.DagsterInstance) -> None:
-    def last() -> tuple[bool, str | None]:
-        key = dg.AssetCheckKey(dg.AssetKey("prices"), "positive")
-        evaluation = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
-        assert evaluation is not None
-        return evaluation.passed, evaluation.description
-
+def test_reporting_the_current_version_again_repeats_what_its_checks_found(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance
+) -> None:
     run("everything")
     run("everything", value=-2, passes=False)
     publish_candidates(instance, catalog)
-    passed, text = last()
+    passed, text = last_finding(instance, "positive")
     assert passed
-    assert "what the check found of version 1 before; it did not run again" in str(text)
+    assert "what the check found of version 1 before; it did not run again" in text
+    passed, text = last_finding(instance, "pretty")  # it blocks nothing
+    assert not passed
+    assert "of version 1 before" in text
     catalog.candidates.publish_version("prices", 2)
     run("everything", value=-3)
     publish_candidates(instance, catalog)
-    assert last() == (False, None)
+    passed, text = last_finding(instance, "positive")
+    assert passed
+    assert "Version 2 failed this check, and is current all the same" in text
+
+
+def last_finding(instance: dg.DagsterInstance, check: str) -> tuple[bool, str]:
+    """Return the newest evaluation of a check of prices, which is about the newest event."""
+    key = dg.AssetCheckKey(dg.AssetKey("prices"), check)
+    evaluation = instance.event_log_storage.get_asset_check_execution_history(key, 1)[0].evaluation
+    newest = instance.fetch_materializations(key.asset_key, limit=1).records[0]
+    assert evaluation is not None
+    assert evaluation.target_materialization_data is not None
+    assert evaluation.target_materialization_data.storage_id == newest.storage_id
+    return evaluation.passed, str(evaluation.description)
+
+
+def test_automation_follows_a_rollback_and_the_way_back(
+    run: Any, catalog: Catalog, world: World, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("everything")
+    run("everything", value=2)
+    assert requested() == 0
+    for version in (1, 2):
+        done = catalog.materializations.roll_back("prices", version)
+        assert report_rollback(instance, catalog, done, "file:///somewhere")
+        assert last_finding(instance, "positive")[0]
+        assert not last_finding(instance, "pretty")[0]
+        assert requested() == 1
+        run("only_report")
+        assert world.consumed[-1] == version
+        assert requested() == 0
+
+
+def test_automation_follows_a_version_that_was_published_although_it_failed(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("everything")
+    assert requested() == 0
+    run("everything", value=2, passes=False)
+    publish_candidates(instance, catalog)
+    requested()
+    run("only_report")
+    assert requested() == 0
+    made = catalog.candidates.publish_version("prices", 2)
+    assert report_publication(instance, catalog, made, "file:///somewhere")
+    passed, text = last_finding(instance, "positive")
+    assert passed
+    assert "failed this check, and is current all the same, because a person has made it current." in text
+    assert requested() == 1
+
+
+def test_automation_follows_a_rollback_to_a_version_that_a_new_check_never_saw(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("only_prices")
+    catalog.candidates.publish_version("prices", 1)
+    run("everything", value=2)
+    assert requested() == 0
+    report_rollback(instance, catalog, catalog.materializations.roll_back("prices", 1), "file:///somewhere")
+    assert "What this check finds of version 1 is not known." in last_finding(instance, "positive")[1]
+    assert requested() == 1
 
 
 @pytest.fixture
