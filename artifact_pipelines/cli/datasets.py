@@ -62,6 +62,9 @@ def ls(as_json: bool) -> None:
 def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
     r"""List the versions of DATASET, newest first; of all its partitions if none is named.
 
+    `version` counts the dropped contents: DATASET@v3. `table version` counts the tables that were made from them, as
+    `history DATASET/table` does; a content that was refused has none.
+
     \b
     Examples:
       artifact-pipelines datasets log flights --limit 5
@@ -195,7 +198,7 @@ def _summary(current: Sequence[DatasetVersion]) -> Mapping[str, Any]:
     sizes = {file.file_id: file.size_bytes for table in tables for file in table.files}
     rows = sum(table.row_count or 0 for table in tables)
     total = {"partitions": len(tables), "rows": rows, "size_bytes": sum(sizes.values())}
-    return {**row, **total, "raw_file_id": None, "table_file_id": None}
+    return {**row, **total, "raw_file_id": None, "table_file_id": None, "table_version": None}
 
 
 def _row(version: DatasetVersion) -> Mapping[str, Any]:
@@ -209,6 +212,7 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
         "dataset": version.dataset,
         "partition": version.partition,
         "version": f"v{version.number}",
+        "table_version": table and table.version,
         "source": raw.source.get("file"),
         "rows": table and table.row_count,
         "size_bytes": table and table.file.size_bytes,

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from artifact_pipelines.catalog.stored_names import resolve_name
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
 from artifact_pipelines.core.settings import state_folder
@@ -52,22 +53,37 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
 
 
 @click.command()
-@click.argument("asset")
-@click.option("--to", "version", required=True, type=click.IntRange(min=1), help="Number in `history`.")
+@click.argument("name")
+@click.option(
+    "--to",
+    "version",
+    type=click.IntRange(min=1),
+    help="Number in `history` of an asset, in `datasets log` of a dataset.",
+)
 @partition_option
 @as_json_option
-def rollback(asset: str, version: int, partition: str | None, as_json: bool) -> None:
-    """Make an older version of ASSET current again.
+def rollback(name: str, version: int | None, partition: str | None, as_json: bool) -> None:
+    r"""Make an older version of an asset current again, or the table of an older version of a dataset.
 
     The later version is withdrawn: no schedule, sensor or run that makes the same content makes it current again. No
-    bytes move. The command reports to Dagster, which then shows assets made from other versions as stale. If the
-    report fails, run the same command again. Outputs of ops are not reported.
+    bytes move. The command reports to Dagster, which then makes anew what was made from other versions. If the report
+    fails, run the same command again. Outputs of ops are not reported.
+
+    \b
+    Examples:
+      artifact-pipelines rollback flights/table --to 3   # version 3 of the table, as `history flights/table` counts
+      artifact-pipelines rollback flights --to 3         # the table of flights@v3, as `datasets log flights` counts
+      artifact-pipelines rollback flights@v3             # the same
     """
     with open_store() as store:
-        done = store.rollback(asset, version, partition)
+        to = resolve_name(store.catalog, name, partition, version)
+        if to.version is None:
+            raise click.UsageError(f"Name the version: --to N, or {name}@v3.")
+        asset, partition = to.asset, to.partition
+        done = store.rollback(asset, to.version, partition)
         if not as_json:
             verb = "is current again" if done.is_new else "is already current"
-            click.echo(f"{_name(asset, partition)} version {version} {verb}.")
+            click.echo(f"{_name(asset, partition)} version {to.version} {verb}.")
             if done.withdrawn is not None:
                 click.echo(_withdrawn(asset, partition, done.withdrawn))
         uri, is_op = store.uri(done.now.file.file_id), done.now.is_op_output

@@ -32,6 +32,7 @@ _TITLES = {
     "created_at": "created",
     "age_s": "age",
     "dropped_at": "dropped",
+    "table_version": "table version",
 }
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import dagster as dg
 import pydantic
 
+from artifact_pipelines.catalog.stored_names import find_materialization
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
@@ -66,8 +67,10 @@ class CleanUpConfig(dg.Config):
 class RollbackConfig(dg.Config):
     """Which version becomes current again."""
 
-    asset: str = pydantic.Field(description="Asset key, such as flights/table.")
-    to_version: int = pydantic.Field(gt=0, description="Number of the version, which its asset page shows.")
+    asset: str = pydantic.Field(description="Asset key, such as flights/table; or a dataset, for its table.")
+    to_version: int = pydantic.Field(
+        gt=0, description="Number of the version, which its asset page shows; of a dataset as `datasets log` shows it."
+    )
     partition: str | None = pydantic.Field(default=None, description="Partition key of a partitioned asset.")
 
 
@@ -76,14 +79,15 @@ def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, arti
     """Do what `artifact-pipelines rollback` does, and report it to Dagster."""
     with failures_explained(), artifact_store.open() as (catalog, backend):
         producer = ArtifactProducer(catalog.files, backend)
-        found = catalog.materializations.version(config.asset, config.to_version, config.partition)
+        found = find_materialization(catalog, config.asset, config.partition, config.to_version)
         uri, *_ = [producer.uri(file) for file in found.files]  # an error if bytes are missing, before any change
-        done = catalog.materializations.roll_back(config.asset, config.to_version, config.partition)
+        done = catalog.materializations.roll_back(found.asset, found.version, found.partition)
         if not done.now.is_op_output:
             report_rollback(context.instance, catalog, done, uri)
     withdrawn = f"; version {done.withdrawn} is withdrawn" if done.withdrawn else ""
-    name = VersionName(config.asset, config.partition, config.to_version)
-    context.log.info(f"{name} is current{withdrawn}. To undo, run this job with to_version: {done.withdrawn or '…'}.")
+    name = VersionName(found.asset, found.partition, found.version)
+    undo = f"asset: {found.asset}, to_version: {done.withdrawn or '…'}"
+    context.log.info(f"{name} is current{withdrawn}. To undo, run this job with {undo}.")
 
 
 @dg.job(

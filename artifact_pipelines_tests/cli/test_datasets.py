@@ -94,6 +94,23 @@ def test_version_whose_file_made_no_table_says_so(project: Project, tmp_path: pa
     assert not (tmp_path / "t.csv").exists()
 
 
+def test_rollback_takes_a_dataset_and_the_log_shows_the_version_of_its_table(project: Project) -> None:
+    project.drop("carrier,number,delay\nUA,1,soon\n")  # flights@v3 has no table
+    project.settle()
+    project.drop(SECOND.replace(",6,", ",8,"))
+    project.settle()
+    log = run_json("datasets", "log", "flights")
+    assert [(row["version"], row["table_version"]) for row in log] == [("v4", 3), ("v3", None), ("v2", 2), ("v1", 1)]
+    assert "table version" in run("datasets", "log", "flights")
+    assert "flights/table version 2 is current again." in run("rollback", "flights@v2")
+    facts = run_json("rollback", "flights", "--to", 4)
+    assert (facts["asset"], facts["version"], facts["changed"]) == ("flights/table", 3, True)
+    assert "version 1 is current again" in run("rollback", "flights/table", "--to", 1)
+    assert "flights@v3 has no table" in run("rollback", "flights", "--to", 3, code=3)
+    assert "--to N, or flights@v3" in run("rollback", "flights", code=2)
+    assert "Asset fligths has nothing stored" in run("rollback", "fligths@v1", code=3)
+
+
 def test_without_versions_the_list_says_how_to_get_one(settings: Settings) -> None:
     run("db", "upgrade")
     assert "No dataset has a version yet" in run("datasets", "ls")
