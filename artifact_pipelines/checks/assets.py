@@ -1,5 +1,8 @@
 """The checks of a dataset in Dagster, and the assets of the rows that broke them."""
 
+import datetime
+import functools
+import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +16,7 @@ from artifact_pipelines.checks.interfaces import CheckedTable, ICheckKind
 from artifact_pipelines.checks.running import MOST_ROWS, run_checks
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import LoadedInput
-from artifact_pipelines.io_manager.check_results import reported
+from artifact_pipelines.io_manager.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.resources import ArtifactStore
@@ -64,7 +67,7 @@ def build_checks(
             found = {key.to_user_string(): table, **_others(context, catalog, producer, asked)}
             files = {name: stack.enter_context(verified_path(each)) for name, each in found.items()}
             paths = {name: file.path for name, file in files.items()}
-            checked = CheckedTable(dataset, table.materialization.created_at if table.materialization else None)
+            checked = CheckedTable(dataset, _made_at(catalog, table))
             findings = list(run_checks(paths[key.to_user_string()], checked, asked, paths))
             for file in files.values():
                 file.check()
@@ -113,25 +116,40 @@ def build_failing_rows(
 def _spec(
     table: dg.AssetKey, name: str, check: ICheckKind, partitions: dg.PartitionsDefinition[Any] | None
 ) -> dg.AssetCheckSpec:
-    is_hourly = check.RUNS_HOURLY and partitions is None
+    others = [dg.AssetKey(key.split("/")) for key in sorted({*check.inputs().values()} - {table.to_user_string()})]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # of partitions; the pinned version protects from changes
         return dg.AssetCheckSpec(
             name,
             asset=table,
             description=check.promise(),
-            additional_deps=[
-                dg.AssetKey(key.split("/")) for key in sorted({*check.inputs().values()} - {table.to_user_string()})
-            ],
+            additional_deps=others,
             blocking=check.blocking,
-            automation_condition=_every_hour() if is_hourly else None,
+            automation_condition=None if partitions else _when_to_run_alone(check, others),
             partitions_def=partitions,
         )
 
 
-def _every_hour() -> Any:  # the types of Dagster do not know that a condition of assets is one of checks, too
-    when = dg.AutomationCondition
-    return when.cron_tick_passed(_EVERY_HOUR) & ~when.any_deps_missing() & ~when.in_progress()
+def _when_to_run_alone(check: ICheckKind, others: Sequence[dg.AssetKey]) -> Any:
+    """Return the condition to run a check although its table is the same; None: it finds the same.
+
+    It is true every hour if time alone can break the rule, and when another table that the check reads has changed. The
+    types of Dagster do not know that a condition of assets is one of checks, too.
+    """
+    when: Any = dg.AutomationCondition
+    changed = when.data_version_changed() & ~when.executed_with_root_target()
+    reasons = [when.asset_matches(key, changed).since(when.newly_requested()) for key in others]
+    reasons += [when.cron_tick_passed(_EVERY_HOUR)] if check.RUNS_HOURLY else []
+    if not reasons:
+        return None
+    can_run = ~when.any_deps_missing() & ~when.any_deps_in_progress() & ~when.in_progress()
+    return functools.reduce(operator.or_, reasons) & can_run
+
+
+def _made_at(catalog: Catalog, table: Artifact) -> datetime.datetime | None:
+    """Return when a table was made; a rollback to it makes it no younger."""
+    made = table.materialization
+    return None if made is None else catalog.materializations.origin(made).created_at
 
 
 def _others(
@@ -156,6 +174,6 @@ def _shown(rows: pa.Table, stored: VersionName) -> dict[str, Any]:
         for place in range(first.num_rows)
     ]
     return {
-        "artifact/failing_rows": dg.MetadataValue.text(f"{stored}, {rows.num_rows:,} rows"),
-        "artifact/first_failing_rows": dg.MetadataValue.table(records),
+        FAILING_ROWS: dg.MetadataValue.text(f"{stored}, {rows.num_rows:,} {'row' if rows.num_rows == 1 else 'rows'}"),
+        FIRST_FAILING_ROWS: dg.MetadataValue.table(records),
     }

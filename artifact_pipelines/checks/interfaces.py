@@ -27,10 +27,12 @@ class CheckedTable:
     Attributes:
         name: Its name in SQL, that of the dataset.
         made_at: Time when its content arrived; None: it is not known.
+        checked_at: Time of the check.
     """
 
     name: str
     made_at: datetime.datetime | None = None
+    checked_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     @property
     def sql(self) -> str:
@@ -63,7 +65,7 @@ class ICheckKind(Declaration, abc.ABC):
 
     @abc.abstractmethod
     def promise(self) -> str:
-        """Return what holds if it passes, as a sentence in Markdown."""
+        """Return the rule, as a sentence in Markdown."""
 
     def inputs(self) -> Mapping[str, str]:
         """Return the asset keys of other tables that it reads, by their names in SQL."""
@@ -78,13 +80,13 @@ class ICheckKind(Declaration, abc.ABC):
         return f"SELECT * FROM {table.sql} WHERE {self.condition()}"  # noqa: S608 - names and values are quoted
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
-        """Return what was found, in words.
+        """Return what was found, as a sentence.
 
         Args:
             count: Number of breaking rows, above 0.
             first: One of them.
         """
-        return f"{count:,} {'row breaks' if count == 1 else 'rows break'} it."
+        return f"{count:,} {'row breaks' if count == 1 else 'rows break'} the rule."
 
 
 def check_range(low: object, high: object) -> None:

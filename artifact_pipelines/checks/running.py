@@ -107,7 +107,7 @@ class _Runner:
         if rows is None:
             return Finding(CheckResult(name, True, is_error, check.promise(), figures))
         first = {column: format_cell(rows[column][0]) for column in rows.column_names}
-        text = f"{check.finding(count, first)} {check.promise()}"
+        text = f"{check.finding(count, first)} Expected: {check.promise()}"
         return Finding(CheckResult(name, False, is_error, text, figures), rows)
 
     @contextmanager

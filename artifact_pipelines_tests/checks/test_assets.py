@@ -1,5 +1,6 @@
 """Checks of a dataset in Dagster: a failed blocking one keeps the last good version current."""
 
+import datetime
 import pathlib
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_failed_blocking_check_keeps_the_last_good_version(settings: Settings) -
     assert found[0]["has_name"].severity == dg.AssetCheckSeverity.WARN
     failed = found[1]["positive"]
     assert failed.metadata["breaking_rows"].value == 1
-    assert failed.metadata["artifact/failing_rows"].value == "shops/failing_rows/positive version 1, 1 rows"
+    assert failed.metadata["artifact/failing_rows"].value == "shops/failing_rows/positive version 1, 1 row"
     with open_store() as store:
         assert store.load("shops/failing_rows/positive", pl.DataFrame).rows() == [("Oslo", -6)]
         assert store.load("shops/failing_rows/known", pl.DataFrame).rows() == [("Bern", 7)]
@@ -71,14 +72,54 @@ def test_failed_blocking_check_keeps_the_last_good_version(settings: Settings) -
         assert [made.publication_reason for made in rejected] == ["failed check positive"]
 
 
-def test_checks_are_those_of_the_table_and_time_alone_runs_only_freshness() -> None:
+def test_checks_are_those_of_the_table_and_some_run_alone() -> None:
     definitions = shops().definitions()
     [checks] = [each for each in definitions.asset_checks or () if "fresh" in {key.name for key in each.check_keys}]
     specs = {spec.name: spec for spec in checks.check_specs}
     assert {spec.asset_key.to_user_string() for spec in specs.values()} == {"shops/table"}
-    assert [name for name, spec in specs.items() if spec.automation_condition] == ["fresh"]
+    assert [name for name, spec in specs.items() if spec.automation_condition] == ["known", "fresh"]
     assert [name for name, spec in specs.items() if spec.blocking] == ["positive"]
-    assert specs["known"].description == "Each `name` stands in dataset places as `name`."
+    assert specs["known"].description == "Each `name` is found in `name` of dataset places."
+
+
+def test_check_runs_alone_when_another_table_changes_or_time_passes(settings: Settings) -> None:
+    landing = pathlib.Path(settings.landing_url.removeprefix("file://"))
+    (landing / "shops.csv").write_text("name,sales\nRome,5\n")
+    names = ["Rome"]
+
+    @dg.asset(key=["places", "table"], io_manager_key="artifact_io_manager")
+    def places() -> pl.DataFrame:
+        return pl.DataFrame({"name": names})
+
+    datasets = dg.Definitions.merge(shops(analyses={}).definitions(), dg.Definitions(assets=[places]))
+    definitions = build_definitions(datasets, settings)
+    table = dg.AssetKey(["shops", "table"])
+    time, cursor = datetime.datetime(2024, 1, 1, 10, 30, tzinfo=datetime.UTC), None
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+
+        def requested(minutes: int = 1) -> list[str]:
+            nonlocal time, cursor
+            time += datetime.timedelta(minutes=minutes)
+            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor, evaluation_time=time)
+            cursor = result.cursor
+            due = [each.key for each in result.results if not each.true_subset.is_empty]
+            return [key.name for key in due if isinstance(key, dg.AssetCheckKey)]
+
+        def make(*keys: dg.AssetKey) -> None:
+            assert job.execute_in_process(instance=instance, asset_selection=list(keys)).success
+
+        make(places.key)
+        make(dg.AssetKey(["shops", "raw"]), table)
+        assert requested() == []
+        make(places.key)
+        assert requested() == [], "the other table has the same content"
+        names.append("Oslo")
+        make(places.key)
+        assert requested() == ["known"]
+        assert requested() == []
+        assert requested(minutes=30) == ["fresh"]
+        assert requested() == []
 
 
 def test_dataset_without_blocking_checks_publishes_at_once() -> None:

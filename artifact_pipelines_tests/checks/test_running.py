@@ -85,7 +85,31 @@ def test_breaking_rows_have_all_columns_in_the_order_of_the_table(tmp_path: path
     assert found.rows is not None
     assert found.rows.column_names == TABLE.columns
     assert found.rows["city"].to_pylist() == ["Bern", "o'Neill"]
-    assert found.result.text == "2 rows break it. No row is null in `id`."
+    assert found.result.text == "2 rows have no value in `id`. Expected: Every row has a value in `id`."
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"kind": "range", "column": "share", "min": 0}, "1 row breaks the rule. Expected: `share` is at least 0."),
+        (
+            {"kind": "unique", "columns": "id"},
+            "2 rows have the same `id` as another row. Expected: No two rows have the same `id`.",
+        ),
+        (
+            {"kind": "foreign_key", "columns": "city", "to": "places", "to_columns": "name"},
+            "2 rows have a value that is not found. Expected: Each `city` is found in `name` of dataset places.",
+        ),
+        ({"kind": "sql", "query": "FROM shops"}, "The query returned 5 rows. Expected: This query returns no rows."),
+    ],
+    ids=str,
+)
+def test_failure_says_what_was_found_and_what_was_expected(
+    tmp_path: pathlib.Path, fields: Mapping[str, Any], text: str
+) -> None:
+    places = {"places/table": pl.DataFrame({"name": ["Rome", "Bern"]})}
+    [found] = run(tmp_path, {"it": fields}, others=places).values()
+    assert found.result.text.startswith(text)
 
 
 def test_count_is_exact_and_kept_rows_are_bounded(tmp_path: pathlib.Path) -> None:
@@ -104,6 +128,25 @@ def test_foreign_key_names_rows_without_a_partner(tmp_path: pathlib.Path) -> Non
     assert found.rows["city"].to_pylist() == ["Oslo", "o'Neill"]
     [absent] = run(tmp_path, {"it": fields}).values()
     assert "asset places/table holds no table" in absent.result.text
+
+
+def test_table_becomes_too_old_as_the_clock_goes_on(tmp_path: pathlib.Path) -> None:
+    TABLE.write_parquet(tmp_path / "table.parquet")
+    newest = TABLE["at"].max()
+    assert isinstance(newest, datetime.datetime)
+    checks = {
+        "column": KINDS.validate_python({"kind": "freshness", "column": "at", "within": "36h"}),
+        "version": KINDS.validate_python({"kind": "freshness", "within": "36h"}),
+    }
+    said = []
+    for hours in (35, 36, 37):
+        table = CheckedTable("shops", newest, newest + datetime.timedelta(hours=hours))
+        found = [each.result for each in run_checks(tmp_path / "table.parquet", table, checks, {})]
+        said.append([each.passed for each in found])
+    assert said == [[True, True], [True, True], [False, False]]
+    assert found[0].text.startswith(f"The newest `at` is from {newest:%Y-%m-%d %H:%M:%S}")
+    assert found[0].text.endswith("Expected: The newest `at` is at most 36h old.")
+    assert found[1].text.startswith(f"The current version is from {newest:%Y-%m-%d %H:%M:%S}")
 
 
 def test_age_of_a_version_is_that_of_its_content(tmp_path: pathlib.Path) -> None:
@@ -142,8 +185,8 @@ def test_empty_table_breaks_only_what_asks_for_rows(tmp_path: pathlib.Path) -> N
     }
     found = run(tmp_path, checks, TABLE.clear())
     assert {name for name, each in found.items() if not each.result.passed} == {"rows", "fresh"}
-    assert found["rows"].result.text.startswith("It has 0.")
-    assert found["fresh"].result.text.startswith("There is none.")
+    assert found["rows"].result.text.startswith("The table has 0 rows. Expected: The table has at least 1 rows.")
+    assert found["fresh"].result.text.startswith("No row has a value in `at`.")
 
 
 @pytest.mark.parametrize(

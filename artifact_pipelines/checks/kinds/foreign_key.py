@@ -1,7 +1,7 @@
 """Values that stand in another dataset."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 
@@ -31,8 +31,12 @@ class ForeignKey(ICheckKind):
 
     def promise(self) -> str:
         """See `ICheckKind`."""
-        own, other = (", ".join(f"`{name}`" for name in names) for names in (self.columns, self._others()))
-        return f"Each {own} stands in dataset {self.to} as {other}."
+        own, other = (" and ".join(f"`{name}`" for name in names) for names in (self.columns, self._others()))
+        return f"Each {own} is found in {other} of dataset {self.to}."
+
+    def finding(self, count: int, first: Mapping[str, Any]) -> str:
+        """See `ICheckKind`."""
+        return f"{count:,} {'row has' if count == 1 else 'rows have'} a value that is not found."
 
     def inputs(self) -> Mapping[str, str]:
         """See `ICheckKind`."""

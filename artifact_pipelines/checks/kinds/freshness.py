@@ -1,5 +1,6 @@
 """The age of the data."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -28,18 +29,26 @@ class Freshness(ICheckKind):
 
     def promise(self) -> str:
         """See `ICheckKind`."""
-        what = f"The newest `{self.column}`" if self.column else "The newest version"
-        return f"{what} is not older than {self.within}."
+        return f"{self._what()} is at most {self.within} old."
 
     def query(self, table: CheckedTable) -> str:
         """See `ICheckKind`."""
-        oldest = f"now() - INTERVAL '{parse_duration_s(self.within, 'within')} seconds'"
+        oldest = _moment(table.checked_at - datetime.timedelta(seconds=parse_duration_s(self.within, "within")))
         if self.column is None:
-            made_at = f"CAST({literal(str(table.made_at))} AS TIMESTAMPTZ)" if table.made_at else "now()"
+            made_at = _moment(table.made_at or table.checked_at)
             return f"SELECT {made_at} AS newest WHERE {made_at} < {oldest}"
         newest = f"max(CAST({quoted(self.column)} AS TIMESTAMPTZ))"
         return f"SELECT {newest} AS newest FROM {table.sql} HAVING {newest} IS NULL OR {newest} < {oldest}"  # noqa: S608
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
-        return f"The newest is {first['newest']}." if first["newest"] else "There is none."
+        if not first["newest"]:
+            return f"No row has a value in `{self.column}`."
+        return f"{self._what()} is from {first['newest']}."
+
+    def _what(self) -> str:
+        return f"The newest `{self.column}`" if self.column else "The current version"
+
+
+def _moment(time: datetime.datetime) -> str:
+    return f"CAST({literal(str(time))} AS TIMESTAMPTZ)"

@@ -1,6 +1,7 @@
 """No nulls."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import pydantic
 
@@ -16,7 +17,12 @@ class NotNull(ICheckKind):
 
     def promise(self) -> str:
         """See `ICheckKind`."""
-        return f"No row is null in {' or '.join(f'`{name}`' for name in self.columns)}."
+        return f"Every row has a value in {' and '.join(f'`{name}`' for name in self.columns)}."
+
+    def finding(self, count: int, first: Mapping[str, Any]) -> str:
+        """See `ICheckKind`."""
+        where = " or ".join(f"`{name}`" for name in self.columns)
+        return f"{count:,} {'row has' if count == 1 else 'rows have'} no value in {where}."
 
     def condition(self) -> str:
         """See `ICheckKind`."""

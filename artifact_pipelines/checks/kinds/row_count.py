@@ -36,4 +36,5 @@ class RowCount(ICheckKind):
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
-        return f"It has {first['row_count']:,}."
+        count = int(first["row_count"])
+        return f"The table has {count:,} {'row' if count == 1 else 'rows'}."

@@ -1,7 +1,7 @@
 """A user's SQL that must find no rows."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -27,6 +27,10 @@ class Sql(ICheckKind):
     def promise(self) -> str:
         """See `ICheckKind`."""
         return f"This query returns no rows.\n\n```sql\n{self.sql}\n```"
+
+    def finding(self, count: int, first: Mapping[str, Any]) -> str:
+        """See `ICheckKind`."""
+        return f"The query returned {count:,} {'row' if count == 1 else 'rows'}."
 
     def inputs(self) -> Mapping[str, str]:
         """See `ICheckKind`."""

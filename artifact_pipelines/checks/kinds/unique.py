@@ -1,6 +1,7 @@
 """No row stands twice."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import pydantic
 
@@ -17,7 +18,14 @@ class Unique(ICheckKind):
 
     def promise(self) -> str:
         """See `ICheckKind`."""
-        return f"No two rows have the same {', '.join(f'`{name}`' for name in self.columns)}."
+        return f"No two rows have the same {self._names()}."
+
+    def finding(self, count: int, first: Mapping[str, Any]) -> str:
+        """See `ICheckKind`."""
+        return f"{count:,} rows have the same {self._names()} as another row."
+
+    def _names(self) -> str:
+        return " and ".join(f"`{name}`" for name in self.columns)
 
     def query(self, table: CheckedTable) -> str:
         """See `ICheckKind`."""
