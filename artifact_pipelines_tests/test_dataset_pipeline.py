@@ -19,6 +19,7 @@ from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileState
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines_tests.cli.commands import run_json
 from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project, without_waiting
 from artifact_pipelines_tests.storage.back_door import BackDoor
 
@@ -58,7 +59,7 @@ def test_good_files_are_ingested_beside_hostile_entries(project: Project, landin
     assert sorted(made) == ALL
     assert reasons["artifact_landing"].split("; ") == [
         r"flights caf\xe9.csv: ingested",
-        "flights.pipe.csv: quarantined (it is a named pipe, not a regular file)",
+        "flights.pipe.csv: quarantined (asset flights/quarantine says why)",
     ]
 
 
@@ -211,6 +212,22 @@ def test_bad_file_fails_once_and_the_last_good_table_stays(project: Project) -> 
     assert project.settle()[0] == []
     with open_store() as store:
         assert store.load("flights/table", pl.DataFrame).height == 3, "the last good table stays"
+
+
+def test_file_that_a_blocking_check_rejects_says_why_once(project: Project) -> None:
+    project.declare(checks={"positive": {"kind": "range", "column": "delay", "min": 0, "blocking": True}})
+    project.drop(CSV)
+    project.settle()
+    for delay in (-5, -6):  # another content under the same name
+        project.drop(CSV.replace("5", str(delay)))
+        _, reasons = project.settle()
+    row = "First rows: carrier=UA, delay=-6, number=1. Failing rows: flights/failing_rows/positive version 2, 1 row."
+    said = f"Check positive failed. 1 row breaks the rule. Expected: `delay` is at least 0. {row}"
+    assert reasons["artifact_landing"].startswith(f"flights.csv: quarantined ({said})")
+    later = project.settle()[1]["artifact_landing"]
+    assert later.startswith("flights.csv: quarantined (asset flights/quarantine says why)")
+    [waiting] = run_json("quarantine", "ls")
+    assert (waiting["reason"], waiting["attempts"]) == (said, 1)
 
 
 def test_fault_that_passes_is_retried_in_the_same_run(

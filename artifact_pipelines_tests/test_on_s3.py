@@ -243,5 +243,5 @@ def test_files_dropped_into_a_bucket_are_ingested(settings: Settings, s3_back_do
         made, reasons = project.settle()
     assert sorted(made) == ALL
     assert reasons == {
-        "artifact_landing": "flights.csv: ingested; flights.d.csv: quarantined (it is a folder, not a regular file)"
+        "artifact_landing": "flights.csv: ingested; flights.d.csv: quarantined (asset flights/quarantine says why)"
     }

@@ -156,7 +156,7 @@ def _row(waiting: "Waiting") -> dict[str, Any]:
         "file": file.path,
         "size_bytes": file.size_bytes,
         "dropped_at": datetime.datetime.fromtimestamp(file.changed_ns / 10**9, datetime.UTC),
-        "attempts": file.attempt,
+        "attempts": waiting.attempts,
         "version": raw and raw.version,
         "file_id": raw and raw.file.file_id,
         "reason": file.reason,

@@ -23,10 +23,12 @@ class Waiting:
 
     Attributes:
         raw: The raw artifact with its content; None: no run has read it.
+        attempts: Runs that tried to ingest this content.
     """
 
     file: LandingFile
     raw: Materialization | None
+    attempts: int
 
 
 def quarantine_file(catalog: Catalog, file: LandingFile, error: SourceError) -> None:
@@ -46,8 +48,8 @@ class Quarantine:
     def waiting(self) -> Sequence[Waiting]:
         """Return the files, sorted by path."""
         files = self._files()
-        raw_of = self._raw_versions() if any(file.content_hash for file in files.values()) else {}
-        return [Waiting(files[path], raw_of.get(files[path].content_hash or "")) for path in sorted(files)]
+        raws = self._raws() if any(file.content_hash for file in files.values()) else {}
+        return [_waiting(files[path], raws.get(files[path].content_hash or "", ())) for path in sorted(files)]
 
     def find(self, path: str) -> Waiting:
         """Return one file.
@@ -100,9 +102,12 @@ class Quarantine:
     def _files(self) -> Mapping[str, LandingFile]:
         return self.catalog.landing.files_of(self.dataset, LandingState.QUARANTINED)
 
-    def _raw_versions(self) -> Mapping[str, Materialization]:
-        history = self.catalog.materializations.history(f"{self.dataset}/raw")
-        return {made.file.content_hash: made for made in reversed(history)}
+    def _raws(self) -> Mapping[str, Sequence[Materialization]]:
+        """Return the raw materializations by the hash of their content, newest first."""
+        found: dict[str, list[Materialization]] = {}
+        for made in self.catalog.materializations.history(f"{self.dataset}/raw"):
+            found.setdefault(made.file.content_hash, []).append(made)
+        return found
 
     def _chosen(self, paths: Iterable[str] | None) -> Sequence[Waiting]:
         waiting = {each.file.path: each for each in self.waiting()}
@@ -118,3 +123,9 @@ class Quarantine:
             known = self.catalog.landing.files_of(self.dataset)
             same = [each.file for each in chosen if known.get(each.file.path) == each.file]
             is_saved = self.catalog.landing.save(self.dataset, list(map(change, same)), known)
+
+
+def _waiting(file: LandingFile, raws: Sequence[Materialization]) -> Waiting:
+    """Return a file with the materializations of its content, newest first: each run that reads it makes one."""
+    under_its_name = sum(made.source.get("file") == file.path for made in raws)
+    return Waiting(file, raws[0] if raws else None, max(under_its_name, int(file.run_key is not None)))

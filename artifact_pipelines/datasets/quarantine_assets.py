@@ -111,6 +111,6 @@ def _row(waiting: Waiting) -> dict[str, str | int]:
         "file": file.path,
         "reason": file.reason or "",
         "dropped": f"{dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
-        "attempts": file.attempt,
+        "attempts": waiting.attempts,
         "raw": f"version {raw.version}, file {raw.file.file_id}" if raw else "",
     }

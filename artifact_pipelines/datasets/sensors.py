@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import dagster as dg
@@ -174,15 +174,17 @@ class _Looks:
             definition = self._watched[dataset].assets[0].partitions_def
             new += _new_partitions(self._instance, definition, [r.partition_key for r in of_dataset])
         events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+        news: set[str] = set()
         cursors = json.loads(cursor) if cursor else {}
         for dataset, files in self._files.items():
             has_bad = any(file.state == LandingState.QUARANTINED for file in files)
             if has_bad or cursors.get(dataset) != "empty":
                 found, cursors[dataset] = report_quarantine(self._catalog, dataset, cursors.get(dataset))
                 events += found
+                news |= {dataset} if found else set()
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else self._explain(),
+            skip_reason=None if requests else self._explain(news),
             asset_events=events,
             cursor=json.dumps(cursors),
             dynamic_partitions_requests=new,
@@ -214,8 +216,12 @@ class _Looks:
                 tags={"artifact/dataset": file.dataset, REQUEST_TAG: run_key, **(retry.tags if retry else {}), **of},
             )
 
-    def _explain(self) -> str:
-        """Return the states of the files, those first that wait or failed: a landing zone may hold thousands."""
+    def _explain(self, news: Set[str]) -> str:
+        """Return the states of the files, those first that wait or failed: a landing zone may hold thousands.
+
+        Args:
+            news: Datasets whose quarantine has changed. Of others it shows no reasons: the log has had them.
+        """
         told = {dataset: files for dataset, files in self._files.items() if files}
         if not told:
             sources = ", ".join(repr(each.source) for each in [*self._watched.values()][:_MOST_SHOWN])
@@ -223,7 +229,8 @@ class _Looks:
             return f"No file in {zone} matches {sources}."
         failed = [f for files in told.values() for f in files if f.state == LandingState.QUARANTINED and f.run_key]
         links = links_to_runs(self._instance, [str(file.run_key) for file in failed[:_MOST_SHOWN]])
-        texts = {dataset: _states(files, links, _MOST_SHOWN // len(told) or 1) for dataset, files in told.items()}
+        most = _MOST_SHOWN // len(told) or 1
+        texts = {dataset: _states(files, links, most, dataset in news) for dataset, files in told.items()}
         if len(self._watches) == 1:
             return "".join(texts.values())
         return "\n".join(f"{dataset}: {text}" for dataset, text in texts.items())
@@ -233,13 +240,16 @@ def _there(seen: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequen
     return [known[sighting.path] for sighting in seen if sighting.path in known]
 
 
-def _states(files: Sequence[LandingFile], links: Mapping[str, str], most: int) -> str:
+def _states(files: Sequence[LandingFile], links: Mapping[str, str], most: int, is_news: bool) -> str:
     shown = sorted(files, key=lambda file: file.state in (LandingState.INGESTED, LandingState.DUPLICATE))[:most]
     shown.sort(key=lambda file: file.path)
     more = collections.Counter(file.state for file in files) - collections.Counter(file.state for file in shown)
     texts = []
     for file in shown:
-        why = f" ({file.reason})" if file.reason else ""
+        reason = " ".join((file.reason or "").split())
+        if file.state == LandingState.QUARANTINED and not is_news:
+            reason = f"asset {file.dataset}/quarantine says why"
+        why = f" ({reason})" if reason else ""
         link = links.get(file.run_key or "") if file.state == LandingState.QUARANTINED else None
         texts.append(f"{file.path}: {file.state}{why}" + (f", see {link}" if link else ""))
     return "; ".join(texts + [f"{count:,} more {state}" for state, count in sorted(more.items())])
