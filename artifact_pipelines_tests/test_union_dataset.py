@@ -13,6 +13,7 @@ from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import union_files
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines_tests.project import FLIGHTS, Project
 
 JANUARY = "carrier,number,delay\nUA,1,5\nAA,2,7\n"
@@ -81,6 +82,28 @@ def test_copy_of_a_file_adds_no_rows_until_its_original_is_replaced(project: Pro
     assert [name for name, *_ in _rows()] == ["current", "current"]
     _drop(project, current=MARCH)
     assert _rows() == [("current", 3, 1), ("january", 1, 5), ("january", 2, 7)], "a rotated file loses nothing"
+
+
+def test_file_that_a_blocking_check_rejects_adds_no_rows_until_it_is_corrected(project: Project) -> None:
+    positive = {"kind": "range", "column": "delay", "min": 0, "blocking": True}
+    project.declare(files="all", file_column="file", samples={}, analyses={}, checks={"positive": positive})
+    _drop(project, january=JANUARY)  # nobody loads the table, so the next file finds that its checks have passed
+    said = _drop(project, february="carrier,number,delay\nDL,9,-1\n")
+    assert "flights_february.csv: quarantined (Check positive failed. 1 row breaks the rule." in said
+    assert "delay=-1, file=flights_february.csv" in said
+    assert _rows() == [("january", 1, 5), ("january", 2, 7)]
+    assert "flights_march.csv: ingested" in _drop(project, march=MARCH)
+    _publish(project)
+    assert _rows() == [("january", 1, 5), ("january", 2, 7), ("march", 3, 1)]
+    assert "flights_february.csv: ingested" in _drop(project, february="carrier,number,delay\nDL,9,1\n")
+    _publish(project)
+    assert _rows() == [("february", 9, 1), ("january", 1, 5), ("january", 2, 7), ("march", 3, 1)]
+
+
+def _publish(project: Project) -> None:
+    """Do as the sensor `artifact_publisher` does."""
+    with open_store() as store:
+        publish_candidates(project.instance, store.catalog)
 
 
 def test_file_ingested_by_another_run_meanwhile_keeps_its_rows(

@@ -35,6 +35,7 @@ from artifact_pipelines.io_manager.asked_outputs import (
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
+from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -222,6 +223,9 @@ def build_table_asset(read: DatasetTable, description: str, attributes: Mapping[
     def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[Any]:
         with failures_explained(), landing_zone.store.open() as (catalog, backend):
             partition = context.partition_key if context.has_partition_key else None
+            # The file before may have passed its checks a moment ago. Without its table, a union would lose its rows.
+            table_key = f"{read.dataset}/table"
+            publish_candidates(context.instance, catalog, catalog.candidates.waiting(table_key, [partition]))
             made = read.made(catalog, raw.info.file_id, partition)
             more = _others_of_run(catalog, read.dataset, partition, context.run.tags.get(REQUEST_TAG), name_of(made))
 

@@ -28,6 +28,7 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 TABLE_CODE_VERSION = "2"
 _Store = tuple[Catalog, ArtifactProducer]
 _Refuse = Callable[[str, SourceError], object]
+_MOST_REJECTED = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +150,8 @@ class DatasetTable:
         if partition is None:
             current = catalog.materializations.find(table, [None]).get(None)
         else:
-            newest = catalog.materializations.history(table, limit=1)
-            current = newest[0] if newest and newest[0].publication == Publication.PUBLISHED else None
+            newest = catalog.materializations.history(table, limit=_MOST_REJECTED)
+            current = next((made for made in newest if made.publication == Publication.PUBLISHED), None)
         if current is None or current.schema is None or current.source.get("rules") != self.rules:
             return None
         columns = {name: kind for name, kind in current.schema.items() if name != self.file_column}
