@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.files import REBUILT
-from artifact_pipelines.catalog.stored_names import find_file, find_materialization, find_materializations
+from artifact_pipelines.catalog.stored_names import (
+    find_file,
+    find_materialization,
+    find_materializations,
+    resolve_name,
+)
 from artifact_pipelines.core.exceptions import InvalidArgumentError, NotHeldError
 from artifact_pipelines.core.history_table import HistoryTable
 from artifact_pipelines.core.interfaces import IArtifactProducer
@@ -226,7 +231,8 @@ class Store(IArtifactProducer):
 
         Args:
             query: In DuckDB's SQL. The names of tables stand in quotes: `SELECT * FROM 'flights/table@v3'`. A
-                partitioned asset without a partition is one table of all partitions.
+                partitioned asset without a partition is one table of all partitions, with the key in a last column
+                `partition`, unless it has a column of this name.
             parameters: Values of `$name` in the query.
 
         Raises:
@@ -249,12 +255,14 @@ class Store(IArtifactProducer):
         assert isinstance(frame, polars.DataFrame)  # of a table
         return frame
 
-    def _table_files(self, name: str) -> Sequence[pathlib.Path]:
+    def _table_files(self, name: str) -> Sequence[tuple[pathlib.Path, str | None]]:
         found = find_materializations(self.catalog, name)
+        is_whole = resolve_name(self.catalog, name).partition is None
         for made in found:
             if made.file.file_type != "parquet" or len(made.files) > 1:
                 raise InvalidArgumentError(f"{name!r}", made.file.file_type, "a table that is stored as Parquet")
-        return [lasting_path(self._producer.artifact(made.file, made)) for made in found]
+        paths = [lasting_path(self._producer.artifact(made.file, made)) for made in found]
+        return [(path, made.partition if is_whole else None) for path, made in zip(paths, found, strict=True)]
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:
         """Make an older version current again. No bytes move.

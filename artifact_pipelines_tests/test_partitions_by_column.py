@@ -64,6 +64,7 @@ def test_file_of_some_keys_replaces_these_partitions_and_no_other(
     _drop(project, "UA,1,5\nAA,2,7\n")
     assert _drop(project, "UA,9,5\nDL,4,1\n") == sorted([*INGESTED, "by_carrier", "by_carrier"])
     assert (_numbers("UA"), _numbers("AA"), _numbers("DL")) == ([9], [2], [4])
+    assert _listed() == {"AA": 1, "DL": 1, "UA": 1}
 
 
 def test_keys_that_leave_a_union_have_no_rows(settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -73,6 +74,12 @@ def test_keys_that_leave_a_union_have_no_rows(settings: Settings, instance: dg.D
     assert (_numbers("UA"), _numbers("AA")) == ([1, 3], [2])
     _drop(project, "UA,1,5\n", "flights_a.csv")
     assert (_numbers("UA"), _numbers("AA")) == ([1, 3], [])
+    assert _listed() == {"AA": 0, "UA": 2}
+
+
+def _listed() -> dict[str, int]:
+    with open_store() as store:
+        return dict(store.load("flights/partitions", pl.DataFrame).select("partition", "rows").iter_rows())
 
 
 def test_report_that_a_dead_run_owes_is_made_up_for(

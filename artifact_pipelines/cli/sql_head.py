@@ -35,7 +35,7 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
     r"""Answer QUERY, one SELECT in DuckDB's SQL over stored tables. It can reach nothing else.
 
     Names of tables stand in quotes: an asset, one of its versions or partitions, or a dataset. A partitioned asset
-    without a partition is one table of all partitions.
+    without a partition is one table of all partitions; its last column, `partition`, has the key.
 
     \b
     Examples:
@@ -59,16 +59,20 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
 
 @click.command(epilog=NAME_HELP)
 @click.argument("name", type=NAME)
+@click.option("--partition", help="Only this partition.")
 @_limit_option
 @as_json_option
-def head(name: str, limit: int, as_json: bool) -> None:
+def head(name: str, partition: str | None, limit: int, as_json: bool) -> None:
     r"""Print the first rows of a stored table.
+
 
     \b
     Examples:
       artifact-pipelines head flights/table
       artifact-pipelines head flights@v1 -n 5
     """
+    if partition is not None:
+        name = f"{name}[{partition}]"
     quoted = name.replace("'", "''")
     with open_store() as store, store.query(f"FROM '{quoted}' LIMIT {limit}") as answer:
         _print(answer, limit, as_json)

@@ -26,11 +26,11 @@ from artifact_pipelines.tabular.logical_hash import TableHasher
 from artifact_pipelines.tabular.rows_by_key import rows_by_key
 
 _LIST = pa.schema([("partition", pa.string()), ("rows", pa.int64()), ("data_version", pa.string())])
-_LIST_DESCRIPTION = """The partitions of the newest table of {dataset}. Making it writes those that changed into `{by}`.
+_LIST_DESCRIPTION = """All partitions of `{by}`. Making this list writes those whose rows have changed.
 
 Columns:
     partition: Key of the partition, a value of column {column}.
-    rows: Number of its rows.
+    rows: Number of its rows; 0: none is left.
     data_version: Hash of its rows.
 """
 
@@ -84,16 +84,19 @@ def build_column_partitions(
             rows_by_key(parquet.schema_arrow, read_batches(parquet), column) as rows,
         ):
             found = {key: _count_and_hash(rows.rows_of(key)) for key in rows.keys}
-            known = context.instance.get_dynamic_partitions(dataset) if is_union else ()
-            wanted = {key: _count_and_hash(rows.rows_of(key)) for key in known if key not in found} | found
+            known = [key for key in context.instance.get_dynamic_partitions(dataset) if key not in found]
+            # Of a union, these are empty now; else no newer file has rows of them.
+            wanted = ({key: _count_and_hash(rows.rows_of(key)) for key in known} if is_union else {}) | found
             context.instance.add_dynamic_partitions(dataset, [*found])
-            current = catalog.materializations.find(by.to_user_string(), [*wanted])
+            current = catalog.materializations.find(by.to_user_string(), [*wanted, *known])
             changed = [key for key, (_, version) in wanted.items() if not _has(current.get(key), version)]
             if changed:
                 tables = ((key, rows.rows_of(key)) for key in changed)
                 store_beside(context, (catalog, backend), by, tables, tuple(changed), tuple(row_key))
-            _report(context, by, [made for key, made in current.items() if key not in changed])
-        yield dg.Output(_listed(found), metadata={"partitions": len(found), "changed": len(changed)})
+            _report(context, by, [made for key, made in current.items() if key in wanted and key not in changed])
+            kept = {str(key): (made.row_count or 0, made.data_version) for key, made in current.items()}
+            listed = dict(sorted((kept | wanted).items()))
+        yield dg.Output(_listed(listed), metadata={"partitions": len(listed), "changed": len(changed)})
 
     return spec, partitions
 

@@ -57,7 +57,7 @@ def locked_duckdb(
             ("lock_configuration", True),
         )
         for name, value in settings:
-            connection.execute(f"SET {name} = {_literal(value)}")
+            connection.execute(f"SET {name} = {literal(value)}")
         yield connection
 
 
@@ -73,11 +73,14 @@ def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: pathlib.
     connection.execute(f"CREATE VIEW {'.'.join(parts)} AS {select_files([path])}")
 
 
-def select_files(paths: Sequence[pathlib.Path]) -> str:
+def select_files(paths: Sequence[pathlib.Path], file_column: str | None = None) -> str:
     """Return SQL for all rows of Parquet files, which are one table.
 
     DuckDB leaves out rows by the minimum and maximum of a row group, which by the format of Parquet know no NaN: it
     would lose NaN rows from `x > 1`. So columns of floats are shown through an expression that it does not see through.
+
+    Args:
+        file_column: Further column with the path of each row's file.
 
     Raises:
         DuckDBNamesError: DuckDB would rename columns.
@@ -89,8 +92,9 @@ def select_files(paths: Sequence[pathlib.Path]) -> str:
         floats |= dict.fromkeys(field.name for field in schema if pa.types.is_floating(field.type))
     shown = [f"CASE WHEN {quoted(name)} IS NOT NULL THEN {quoted(name)} END AS {quoted(name)}" for name in floats]
     replace = f" REPLACE ({', '.join(shown)})" if shown else ""
-    files = f"[{', '.join(map(_literal, paths))}]"
-    return f"SELECT *{replace} FROM read_parquet({files}, union_by_name = true)"  # noqa: S608 - literals
+    files = f"[{', '.join(map(literal, paths))}]"
+    options = "union_by_name = true" + (f", filename = {literal(file_column)}" if file_column else "")
+    return f"SELECT *{replace} FROM read_parquet({files}, {options})"  # noqa: S608 - literals
 
 
 def quoted(name: str) -> str:
@@ -160,9 +164,10 @@ def only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return statements[0].query.strip().rstrip(";")
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """Return a boolean, a text or anything shown as text, or a list of them, as SQL."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{', '.join(_literal(item) for item in value)}]"
+        return f"[{', '.join(literal(item) for item in value)}]"
     return "'" + str(value).replace("'", "''") + "'"

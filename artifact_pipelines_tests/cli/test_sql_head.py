@@ -13,6 +13,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, NotFoundErr
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.tabular.exceptions import QueryError, UnsafeQueryError
+from artifact_pipelines.tabular.sql_over_files import sql_over_files
 from artifact_pipelines_tests.cli.commands import run, run_json
 
 
@@ -99,6 +100,22 @@ def test_notebook_joins_versions_and_partitions(store: Store) -> None:
     assert changed.to_dicts() == [{"carrier": "UA", "more": 1}]
     assert store.sql("SELECT sum(sum)::INT AS total FROM 'sales/table'").item() == 6
     assert store.sql("SELECT * FROM 'flights/table@v1' WHERE delay > $least", least=6)["carrier"].to_list() == ["AA"]
+
+
+def test_table_of_all_partitions_has_their_keys_as_its_last_column(store: Store, tmp_path: pathlib.Path) -> None:
+    expected = [{"day": day, "sum": 3, "partition": day} for day in ("mon", "tue")]
+    assert store.sql("FROM 'sales/table' ORDER BY day").to_dicts() == expected
+    assert run_json("head", "sales/table", "--partition", "tue") == [{"day": "tue", "sum": 3}]
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "same.parquet")
+    parts = [(tmp_path / "same.parquet", key) for key in ("it's", "de")]  # equal partitions are one file
+    with sql_over_files("FROM 'x' ORDER BY partition", lambda _: parts, {}) as answer:
+        assert answer.read_all().to_pylist() == [{"a": 1, "partition": "de"}, {"a": 1, "partition": "it's"}]
+
+
+def test_table_keeps_its_own_column_of_the_name_partition(tmp_path: pathlib.Path) -> None:
+    pl.DataFrame({"partition": [1]}).write_parquet(tmp_path / "own.parquet")
+    with sql_over_files("FROM 'x'", lambda _: [(tmp_path / "own.parquet", "de")], {}) as answer:
+        assert answer.read_all().to_pylist() == [{"partition": 1}]
 
 
 @pytest.mark.parametrize(
