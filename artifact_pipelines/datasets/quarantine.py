@@ -48,8 +48,9 @@ class Quarantine:
     def waiting(self) -> Sequence[Waiting]:
         """Return the files, sorted by path."""
         files = self._files()
-        raws = self._raws() if any(file.content_hash for file in files.values()) else {}
-        return [_waiting(files[path], raws.get(files[path].content_hash or "", ())) for path in sorted(files)]
+        has_content = any(file.content_hash for file in files.values())
+        raws = self.catalog.materializations.history(f"{self.dataset}/raw") if has_content else ()
+        return [_waiting(files[path], raws) for path in sorted(files)]
 
     def find(self, path: str) -> Waiting:
         """Return one file.
@@ -102,13 +103,6 @@ class Quarantine:
     def _files(self) -> Mapping[str, LandingFile]:
         return self.catalog.landing.files_of(self.dataset, LandingState.QUARANTINED)
 
-    def _raws(self) -> Mapping[str, Sequence[Materialization]]:
-        """Return the raw materializations by the hash of their content, newest first."""
-        found: dict[str, list[Materialization]] = {}
-        for made in self.catalog.materializations.history(f"{self.dataset}/raw"):
-            found.setdefault(made.file.content_hash, []).append(made)
-        return found
-
     def _chosen(self, paths: Iterable[str] | None) -> Sequence[Waiting]:
         waiting = {each.file.path: each for each in self.waiting()}
         for path in (wanted := waiting if paths is None else list(dict.fromkeys(paths))):
@@ -126,6 +120,8 @@ class Quarantine:
 
 
 def _waiting(file: LandingFile, raws: Sequence[Materialization]) -> Waiting:
-    """Return a file with the materializations of its content, newest first: each run that reads it makes one."""
-    under_its_name = sum(made.source.get("file") == file.path for made in raws)
-    return Waiting(file, raws[0] if raws else None, max(under_its_name, int(file.run_key is not None)))
+    """Return a file with the newest of the raw materializations, newest first, that has its content."""
+    raw = next((made for made in raws if made.file.content_hash == file.content_hash), None)
+    named = [made for made in raws if made.source.get("file") == file.path]
+    of_others = sum(made.file.content_hash != file.content_hash for made in named)  # its number counts them too
+    return Waiting(file, raw, max(file.attempt - of_others, int(file.run_key is not None)))

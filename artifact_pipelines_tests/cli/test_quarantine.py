@@ -24,8 +24,8 @@ def waiting(store: Store) -> Store:
 def test_files_are_listed_with_their_reasons() -> None:
     rows = run_json("quarantine", "ls")
     assert [(row["file"], row["attempts"], row["reason"]) for row in rows] == [
-        ("bad.csv", 1, "E: line 7, column 'x'"),
-        ("pipe.csv", 0, "it is a named pipe"),
+        ("bad.csv", 2, "E: line 7, column 'x'"),
+        ("pipe.csv", 2, "it is a named pipe"),
     ]
     assert "line 7" in run("quarantine", "ls", "flights")
     assert run("quarantine", "ls", "other") == "No file waits in quarantine.\n"
