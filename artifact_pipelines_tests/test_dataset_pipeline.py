@@ -221,7 +221,7 @@ def test_file_that_a_blocking_check_rejects_says_why_once(project: Project) -> N
     for delay in (-5, -6):  # another content under the same name
         project.drop(CSV.replace("5", str(delay)))
         _, reasons = project.settle()
-    row = "First rows: carrier=UA, delay=-6, number=1. Failing rows: flights/failing_rows/positive version 2, 1 row."
+    row = "First rows: carrier=UA, number=1, delay=-6. Failing rows: flights/failing_rows/positive version 2, 1 row."
     said = f"Check positive failed. 1 row breaks the rule. Expected: `delay` is at least 0. {row}"
     assert reasons["artifact_landing"].startswith(f"flights.csv: quarantined ({said})")
     later = project.settle()[1]["artifact_landing"]

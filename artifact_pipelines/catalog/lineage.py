@@ -84,13 +84,14 @@ class LineageCatalog(CatalogSection):
         )
         with reading(self._engine) as connection:
             current = {(asset, partition): version for asset, partition, version in connection.execute(names)}
-            versions = dict[tuple[Any, ...], set[int]]()
-            for *pair, version in connection.execute(loaded):
-                versions.setdefault(tuple(pair), set()).add(version)
+            versions = dict[tuple[str, str | None, int, str, str | None], set[int]]()
+            for asset, partition, version, of_input, its_partition, loaded_version in connection.execute(loaded):
+                pair = (asset, partition, version, of_input, its_partition)
+                versions.setdefault(pair, set()).add(loaded_version)
         found = [
             Outdated(*pair, max(loaded_versions), now)
             for pair, loaded_versions in versions.items()
-            if (now := current.get(pair[3:])) is not None and now not in loaded_versions
+            if (now := current.get((pair[3], pair[4]))) is not None and now not in loaded_versions
         ]
         return sorted(
             found, key=lambda each: (each.asset, each.partition or "", each.input, each.input_partition or "")

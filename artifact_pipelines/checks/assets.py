@@ -173,7 +173,8 @@ def _shown(rows: pa.Table, stored: VersionName) -> dict[str, Any]:
         dg.TableRecord({name: format_cell(first[name][place]) for name in first.column_names})
         for place in range(first.num_rows)
     ]
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in rows.schema]  # keeps their order
     return {
         FAILING_ROWS: dg.MetadataValue.text(f"{stored}, {rows.num_rows:,} {'row' if rows.num_rows == 1 else 'rows'}"),
-        FIRST_FAILING_ROWS: dg.MetadataValue.table(records),
+        FIRST_FAILING_ROWS: dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
     }

@@ -61,7 +61,8 @@ def explain_failed_check(check: dg.AssetCheckEvaluation) -> str:
     text = f"Check {check.check_name} failed. {check.description or ''}".rstrip()
     first = check.metadata.get(FIRST_FAILING_ROWS)
     if isinstance(first, dg.TableMetadataValue) and first.records:
-        rows = [", ".join(f"{name}={value}" for name, value in row.data.items()) for row in first.records[:_ROWS_SHOWN]]
+        names = [column.name for column in first.schema.columns]
+        rows = [", ".join(f"{name}={row.data[name]}" for name in names) for row in first.records[:_ROWS_SHOWN]]
         text += f" First rows: {'; '.join(f'{row:.{_ROW_CHARACTERS}}' for row in rows)}."
     if (stored := check.metadata.get(FAILING_ROWS)) is not None:
         text += f" Failing rows: {stored.value}."
