@@ -222,7 +222,7 @@ def _column_row(column: Any) -> dict[str, Any]:
         "column": column.name,
         "type": str(column.type),
         "nulls": column.null_count,
-        "distinct at most": column.distinct_at_most,
+        "different values, at most": column.distinct_at_most,
         "minimum": _text(column.minimum),
         "maximum": _text(column.maximum),
     }

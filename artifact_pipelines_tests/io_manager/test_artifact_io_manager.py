@@ -115,7 +115,7 @@ def test_ui_shows_rows_columns_and_bytes_added(io_manager: ArtifactIOManager, ca
         "nulls": 1,
         "minimum": "5",
         "maximum": "5",
-        "distinct at most": 1,
+        "different values, at most": 1,
     }
     assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
     assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
