@@ -11,6 +11,7 @@ import click
 
 from artifact_pipelines.catalog.stored_names import resolve_name
 from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
 from artifact_pipelines.core.settings import state_folder
 
@@ -52,8 +53,8 @@ def publish(asset: str, version: int, partition: str | None, as_json: bool) -> N
     return click.echo(_REPORTED[is_reported])
 
 
-@click.command()
-@click.argument("name")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
 @click.option(
     "--to",
     "version",

@@ -65,7 +65,6 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
 def head(name: str, partition: str | None, limit: int, as_json: bool) -> None:
     r"""Print the first rows of a stored table.
 
-
     \b
     Examples:
       artifact-pipelines head flights/table
