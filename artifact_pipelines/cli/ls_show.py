@@ -2,7 +2,7 @@
 
 import click
 
-from artifact_pipelines.cli.environment import open_store
+from artifact_pipelines.cli.environment import open_catalog, open_store
 from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import (
     as_json_option,
@@ -41,11 +41,11 @@ def ls(pattern: str | None, files: bool, ops: bool, limit: int, as_json: bool) -
     """
     if files and (ops or pattern):
         raise click.UsageError("PATTERN and --ops list assets, --files does not: leave one of them out.")
-    with open_store() as store:
+    with open_catalog() as (catalog, _):  # not the store: handlers of values take time to load
         if files:
-            rows = [file_row(file) for file in store.catalog.files.list_files(limit + 1)]
+            rows = [file_row(file) for file in catalog.files.list_files(limit + 1)]
         else:
-            current = store.catalog.materializations.list_current(limit + 1, with_ops=ops, pattern=pattern)
+            current = catalog.materializations.list_current(limit + 1, with_ops=ops, pattern=pattern)
             rows = [asset_row(materialization) for materialization in current]
     if len(rows) > limit:
         click.echo(f"Only the first {limit:,} rows are shown. Show more: --limit N.", err=True)
