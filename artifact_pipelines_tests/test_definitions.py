@@ -26,12 +26,17 @@ def test_every_asset_has_an_owner_a_description_a_group_kinds_and_a_code_version
     assert spec.group_name == "maintenance" or spec.tags["domain"] == "aviation"
 
 
-MAINTENANCE = ["artifact_clean_up_nightly", "catalog_backup_nightly", "verify_artifact_store_daily"]
+MAINTENANCE = [
+    "artifact_clean_up_nightly",
+    "artifact_store_size_daily",
+    "catalog_backup_nightly",
+    "verify_artifact_store_daily",
+]
 
 
 def test_maintenance_schedules_are_off_by_default() -> None:
     schedules: list[Any] = [s for s in DEFINITIONS.schedules or () if s.name in MAINTENANCE]
-    assert [schedule.default_status for schedule in schedules] == [dg.DefaultScheduleStatus.STOPPED] * 3
+    assert [schedule.default_status for schedule in schedules] == [dg.DefaultScheduleStatus.STOPPED] * len(MAINTENANCE)
 
 
 def test_definitions_load_with_all_datasets() -> None:

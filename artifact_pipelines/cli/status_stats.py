@@ -50,26 +50,16 @@ def stats(limit: int, as_json: bool) -> None:
     Examples:
       artifact-pipelines stats --limit 20
     """
+    from artifact_pipelines.maintenance.store_size import measure
+
     with open_catalog() as (catalog, _):
-        stored = catalog.collection.stored_amount()
-        by_asset = catalog.collection.sizes_by_asset()
-        garbage = catalog.collection.garbage_amount(0)
-    logical_bytes = sum(each.size_bytes for each in by_asset)
-    ratio = round(logical_bytes / stored.size_bytes, 2) if stored.size_bytes else None
-    rows = [{"asset": x.asset, "versions": x.versions, "logical_bytes": x.size_bytes} for x in by_asset[:limit]]
+        size = measure(catalog)
+    stored, garbage, rows = size.stored, size.reclaimable, size.largest(limit)
     if as_json:
-        facts = {
-            "stored_files": stored.files,
-            "stored_bytes": stored.size_bytes,
-            "logical_bytes": logical_bytes,
-            "logical_to_stored": ratio,
-            "reclaimable_files": garbage.files,
-            "reclaimable_bytes": garbage.size_bytes,
-        }
-        return print_json({**facts, "largest_assets": rows})
+        return print_json({**size.facts(), "largest_assets": rows})
     click.echo(f"Stored       {decimal(stored.size_bytes)} in {count(stored.files, 'file')}")
-    times = f", {ratio} times what is stored" if ratio else ""
-    click.echo(f"Logical      {decimal(logical_bytes)}{times}: every kept version counted whole")
+    times = f", {size.logical_to_stored} times what is stored" if stored.size_bytes else ""
+    click.echo(f"Logical      {decimal(size.logical_bytes)}{times}: every kept version counted whole")
     click.echo(f"Reclaimable  {decimal(garbage.size_bytes)} in {count(garbage.files, 'file')} that nothing holds: `gc`")
     if rows:
         click.echo()

@@ -10,6 +10,7 @@ from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up
+from artifact_pipelines.maintenance.store_size import measure
 from artifact_pipelines.maintenance.verification import VerificationReport, verify
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
@@ -17,6 +18,7 @@ _GROUP = "maintenance"
 _OWNERS = ["team:data-platform"]
 _CODE_VERSION = "1"
 _FINDINGS_SHOWN = 200
+_LARGEST_SHOWN = 20
 
 ARTIFACT_STORE = dg.AssetSpec(
     "artifact_store",
@@ -59,6 +61,26 @@ def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactSt
             "dagster/row_count": made.row_count,
         },
     )
+
+
+@dg.asset(
+    key=["artifact_store", "size"],
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"storage"},
+    code_version=_CODE_VERSION,
+    description=(
+        "How large the store is, over time: bytes stored, bytes that all kept versions hold, how many times the one is "
+        "the other, and what clean-up could free.\n\nCaveats: the numbers are the catalog's; no file is read. "
+        "`artifact-pipelines stats` prints the same."
+    ),
+)
+def artifact_store_size(artifact_store: ArtifactStore) -> dg.MaterializeResult[None]:
+    """Measure the store and report its size to Dagster, which plots each number."""
+    with failures_explained(), artifact_store.open() as (catalog, _):
+        size = measure(catalog)
+    metadata = {name: value for name, value in size.facts().items() if value is not None}
+    return dg.MaterializeResult(metadata={**metadata, "largest_assets": table_metadata(size.largest(_LARGEST_SHOWN))})
 
 
 class VerificationConfig(dg.Config):

@@ -13,7 +13,7 @@ from artifact_pipelines.io_manager.metadata import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.io_manager.runless_reports import report_rollback
 from artifact_pipelines.maintenance.alerts import alert_url
-from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, bytes_intact, catalog_backup
+from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, artifact_store_size, bytes_intact, catalog_backup
 from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 from artifact_pipelines.maintenance.orphans import MAX_SHARE
 from artifact_pipelines.maintenance.sensors import (
@@ -42,6 +42,13 @@ backup_schedule = dg.ScheduleDefinition(
     target=dg.AssetSelection.assets(catalog_backup),
     cron_schedule="30 3 * * *",
     description="Backs up the catalog into its store every night. Off until switched on.",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+size_schedule = dg.ScheduleDefinition(
+    name="artifact_store_size_daily",
+    target=dg.AssetSelection.assets(artifact_store_size),
+    cron_schedule="55 3 * * *",
+    description="Measures the store every day, for its plots over time. Off until switched on.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 
@@ -106,9 +113,9 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
     """Return definitions that a project merges into its own to keep its store in order.
 
     Three sensors are on: they publish outputs whose checks have passed, release assets that were wiped in the UI, and
-    end runs whose process is gone. Three nightly schedules are off until someone switches them on: clean-up,
-    verification, backup of the catalog. A fourth sensor, which tells of failed runs, exists where `ARTIFACT_ALERT_URL`
-    is set.
+    end runs whose process is gone. Four nightly schedules are off until someone switches them on: clean-up,
+    verification, backup of the catalog, size of the store. A fourth sensor, which tells of failed runs, exists where
+    `ARTIFACT_ALERT_URL` is set.
 
     Args:
         store: Where the IO manager keeps rows and bytes; it becomes the resource `artifact_store`.
@@ -125,10 +132,10 @@ def build_maintenance(store: ArtifactStore, assets: Iterable[object] = ()) -> dg
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
     return dg.Definitions(
-        assets=[ARTIFACT_STORE, catalog_backup],
+        assets=[ARTIFACT_STORE, artifact_store_size, catalog_backup],
         asset_checks=[bytes_intact],
         jobs=[verification_job, clean_up_job, rollback_job],
-        schedules=[verification_schedule, backup_schedule, clean_up_schedule],
+        schedules=[verification_schedule, backup_schedule, clean_up_schedule, size_schedule],
         sensors=[artifact_publisher, artifact_wipes, artifact_dead_runs, *alerts],
         resources={"artifact_store": store},
     )

@@ -144,7 +144,7 @@ def _kept_anyway(version: Version, now: datetime.datetime) -> Iterator[str]:
         yield "pinned"
     may_wait_until = version.made_at[-1] + datetime.timedelta(days=CANDIDATE_DAYS)
     if version.publication == Publication.CANDIDATE and not version.is_wiped and now <= may_wait_until:
-        yield f"may be published until {may_wait_until:%Y-%m-%d}"
+        yield f"may be published until {may_wait_until:%Y-%m-%d %H:%M} UTC"
     yield from (f"tagged {tag}" for tag in version.tags)
 
 

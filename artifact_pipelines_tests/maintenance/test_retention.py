@@ -365,7 +365,7 @@ def test_unpublished_versions_are_counted_separately() -> None:
     assert reasons(versions, keep_last=2) == {
         2: "one of the last 2",
         3: "current, one of the last 2",
-        6: "may be published until 2026-11-29, one of the last 2 (candidate)",
+        6: f"may be published until 2026-11-29 {NOW:%H:%M} UTC, one of the last 2 (candidate)",
         7: "one of the last 2 (superseded)",
     }
 
