@@ -153,7 +153,8 @@ def test_values_cannot_steer_the_terminal() -> None:
     assert "\\x1b[2Ja" in printed
     assert "x\\x1b[31m" in printed
     assert "\\u202eb" in printed
-    assert "no \\x1b[2J" in run("history", "no \x1b[2J", code=3)
+    assert "no \\x1b]2J" in run("history", "no \x1b]2J", code=2)
+    assert "no \\x1b2J" in run("history", "no \x1b2J", code=3)
 
 
 def test_commands_on_files_take_names(tmp_path: pathlib.Path) -> None:
