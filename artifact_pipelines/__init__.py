@@ -6,6 +6,14 @@ A public name is loaded at its first use, so the command line does not wait for 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from artifact_pipelines.core.exceptions import (
+        ArtifactError,
+        BackendError,
+        IntegrityError,
+        NotFoundError,
+        SourceError,
+        UsageError,
+    )
     from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
@@ -25,17 +33,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Artifact",
+    "ArtifactError",
     "ArtifactIOManager",
     "ArtifactIOManagerFactory",
     "ArtifactStore",
+    "BackendError",
     "DatasetPipeline",
     "FileDescription",
     "ITypeHandler",
+    "IntegrityError",
     "NewArtifact",
+    "NotFoundError",
     "ReadRequest",
     "S3Config",
     "Settings",
+    "SourceError",
     "Store",
+    "UsageError",
     "build_definitions",
     "build_maintenance",
     "check_output_types",
@@ -47,17 +61,23 @@ __all__ = [
 
 _MODULES = {
     "Artifact": "storage.artifact",
+    "ArtifactError": "core.exceptions",
     "ArtifactIOManager": "io_manager.artifact_io_manager",
     "ArtifactIOManagerFactory": "io_manager.resources",
     "ArtifactStore": "io_manager.resources",
+    "BackendError": "core.exceptions",
     "DatasetPipeline": "dataset_pipeline",
     "FileDescription": "core.types",
     "ITypeHandler": "handlers.interfaces",
+    "IntegrityError": "core.exceptions",
     "NewArtifact": "core.types",
+    "NotFoundError": "core.exceptions",
     "ReadRequest": "handlers.interfaces",
     "S3Config": "io_manager.resources",
     "Settings": "core.settings",
+    "SourceError": "core.exceptions",
     "Store": "store",
+    "UsageError": "core.exceptions",
     "build_definitions": "definitions",
     "build_maintenance": "maintenance.definitions",
     "check_output_types": "io_manager.resources",

@@ -179,3 +179,9 @@ def test_notebook_shows_assets_and_history_as_tables(flights: Store) -> None:
     assert f"{current.created_at:%Y-%m-%d %H:%M} UTC" in page
     assert "partition" not in page
     assert flights.history("flights")._repr_html_().count("<tr>") == 4
+
+
+def test_errors_can_be_caught_by_what_to_do_next(store: Store) -> None:
+    with pytest.raises(artifact_pipelines.NotFoundError):
+        store.load("nothing")
+    assert issubclass(artifact_pipelines.NotFoundError, artifact_pipelines.ArtifactError)
