@@ -13,7 +13,7 @@ from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, print_json, print_rows, waiting
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.core.types import CHANGES, DatasetVersion, Materialization
+from artifact_pipelines.core.types import CHANGES, DatasetVersion, Materialization, Publication
 
 if TYPE_CHECKING:
     from artifact_pipelines.store import Store
@@ -205,6 +205,8 @@ def _row(version: DatasetVersion) -> Mapping[str, Any]:
     raw, table = version.raw, version.table
     changes = table and table.metadata.get(CHANGES)
     state = "no table" if table is None else "current" if version.is_current else None
+    if table is not None and table.publication == Publication.WITHDRAWN:
+        state = Publication.WITHDRAWN.value
     if table is not None and not version.is_in_table:
         state = f"{state}, but refused" if state else "refused"
     marks = [*([state] if state else []), *version.tags]

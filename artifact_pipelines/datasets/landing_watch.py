@@ -197,17 +197,18 @@ class LandingWatch:
         done = {}
         for partition, some in waiting.items():
             hashes = {str(file.content_hash) for file in some}
-            read = self.catalog.datasets.read_by_current(self._table, partition, hashes)
+            read = self.catalog.datasets.read_by_current(self.table_asset, partition, hashes)
             if counted := self.counted([partition]):  # a union may have left a bad file of its run out
                 read = {content: version for content, version in read.items() if content in counted[partition]}
             for file in some:
                 if version := read.get(str(file.content_hash)):
-                    reason = f"{self._table} version {version} was read from this content"
+                    reason = f"{self.table_asset} version {version} was read from this content"
                     done[file.path] = dataclasses.replace(file, state=LandingState.DUPLICATE, reason=reason)
         return done
 
     @property
-    def _table(self) -> str:
+    def table_asset(self) -> str:
+        """Key of the asset that holds the table."""
         return f"{self.dataset}/table"
 
     def _most_requested(self) -> int:
@@ -215,7 +216,7 @@ class LandingWatch:
 
         The first table of all is made alone: its types are those of all others.
         """
-        return MOST_REQUESTED if self.keys and self.catalog.materializations.history(self._table, limit=1) else 1
+        return MOST_REQUESTED if self.keys and self.catalog.materializations.history(self.table_asset, limit=1) else 1
 
     def _decided(
         self,
@@ -309,7 +310,7 @@ class LandingWatch:
         """Return the names of the files whose rows are in each union; None: the tables are no unions."""
         if not self.is_union:
             return None
-        found = self.catalog.materializations.find(self._table, list(partitions)) if partitions else {}
+        found = self.catalog.materializations.find(self.table_asset, list(partitions)) if partitions else {}
         names: dict[str | None, dict[str, list[str]]] = {partition: {} for partition in partitions}
         for partition, table in found.items():
             for file in counted_files(table.source, table.row_count).values():
@@ -341,7 +342,16 @@ class KnownContents:
         # A damaged file is repaired by another drop.
         made = catalog.datasets.version_with(raw, partition, content_hash) if content_hash else None
         version_of = {str(content_hash): made.version} if made else {}
-        return dataclasses.replace(self._known[partition], version_of=version_of)
+        is_in_table = content_hash is None or self._is_in_table(partition, content_hash)
+        return dataclasses.replace(self._known[partition], version_of=version_of, is_in_table=is_in_table)
+
+    def _is_in_table(self, partition: str | None, content_hash: str) -> bool:
+        """True unless a content is the current one, and the current table was made from another one."""
+        if content_hash != self._known[partition].current:
+            return True
+        table, catalog = self._watch.table_asset, self._watch.catalog
+        has_table = bool(catalog.materializations.find(table, [partition]))
+        return not has_table or bool(catalog.datasets.read_by_current(table, partition, [content_hash]))
 
 
 def _may_join(file: LandingFile, batch: Sequence[LandingFile]) -> bool:

@@ -25,6 +25,7 @@ class KnownContent:
         current: Hash of the current version.
         version_of: Version numbers, by hash; of the contents in question, and perhaps of others.
         counted: Names of the files whose rows are in the table, by hash, if it is a union; None: it is the last file.
+        is_in_table: False if the current table was made from another content than the current one, as after a rollback.
         failed_as: By hash, file types of a content whose runs all failed; as another type it gets a new run.
     """
 
@@ -32,6 +33,7 @@ class KnownContent:
     version_of: Mapping[str, int]
     failed_as: Mapping[str, Collection[FileDescription]]
     counted: Mapping[str, Collection[str]] | None = None
+    is_in_table: bool = True
 
 
 def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
@@ -89,7 +91,8 @@ def decide(file: LandingFile, content_hash: str | None, known: KnownContent, pat
     if known.counted is not None:
         reason = None if needs_retry else _counted(file.path, known.counted, content_hash)
     elif version is not None and content_hash == known.current:
-        reason = f"same content as version {version}, the current one"
+        why_not = f"whose table is not current: `artifact-pipelines datasets log {file.dataset}` shows why"
+        reason = f"same content as version {version}, {'the current one' if known.is_in_table else why_not}"
     elif version is not None and content_hash == file.content_hash:
         reason = f"touched only, still the content of version {version}"
     elif version is not None and file.path not in paths:

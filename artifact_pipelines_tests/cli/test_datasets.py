@@ -103,6 +103,9 @@ def test_rollback_takes_a_dataset_and_the_log_shows_the_version_of_its_table(pro
     assert [(row["version"], row["table_version"]) for row in log] == [("v4", 3), ("v3", None), ("v2", 2), ("v1", 1)]
     assert "table version" in run("datasets", "log", "flights")
     assert "flights/table version 2 is current again." in run("rollback", "flights@v2")
+    assert run_json("datasets", "log", "flights")[0]["marks"] == "withdrawn"
+    project.drop(SECOND.replace(",6,", ",8,"), "flights_again.csv")
+    assert "same content as version 4, whose table is not current" in project.settle()[1]["artifact_landing"]
     facts = run_json("rollback", "flights", "--to", 4)
     assert (facts["asset"], facts["version"], facts["changed"]) == ("flights/table", 3, True)
     assert "version 1 is current again" in run("rollback", "flights/table", "--to", 1)
