@@ -4,6 +4,7 @@ Exit codes for scripts: 0 done, 2 wrong usage, 3 not found, 4 stored data damage
 catalog not available.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,7 +76,10 @@ class _Group(click.Group):
 
 def _keep_lines(command: click.Command) -> None:
     r"""Make a command's help keep the lines after `\b` as they are: click expects a real backspace there."""
-    command.help = (command.help or "").replace("Examples:\n\\b\n", "\\b\nExamples:\n").replace("\\b", "\b")
+    first = re.sub(
+        r"Examples:\n( *)\\b\n", r"\\b\n\1Examples:\n", command.help or ""
+    )  # with the heading, as one paragraph
+    command.help = first.replace("\\b", "\b")
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         _keep_lines(each)
 
