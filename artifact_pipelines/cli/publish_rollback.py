@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from artifact_pipelines.catalog.stored_names import resolve_name
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
@@ -76,6 +75,8 @@ def rollback(name: str, version: int | None, partition: str | None, as_json: boo
       artifact-pipelines rollback flights --to 3         # the table of flights@v3, as `datasets log flights` counts
       artifact-pipelines rollback flights@v3             # the same
     """
+    from artifact_pipelines.catalog.stored_names import resolve_name  # `--help` shall not wait for it
+
     with open_store() as store:
         to = resolve_name(store.catalog, name, partition, version)
         if to.version is None:

@@ -48,8 +48,6 @@ def table(io_manager: ArtifactIOManager, store: Store) -> Store:
 
 def test_every_help_has_examples_that_name_options_of_the_command() -> None:
     for path, command in commands():
-        if path == ("rollback",):
-            continue
         printed = run(*path, "--help")
         assert "Examples:\n    " in printed, path
         names = [f"artifact-pipelines {' '.join(path)}", f"artifact-pipelines {path[-1]} "]  # `datasets diff` is `diff`
