@@ -16,7 +16,6 @@ from artifact_pipelines_tests.web_server import answer, wait_until
 
 PARTITIONS = int(os.environ.get("DASK_PARTITIONS", "200"))
 PER_RUN = int(os.environ.get("DASK_PARTITIONS_PER_RUN", "10"))
-WORKERS = ("first", "second")
 PATIENCE_S = 1800
 DEFINITIONS = """
 import pathlib
@@ -69,7 +68,16 @@ BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: 
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[pathlib.Path], Site]) -> Iterator[Site]:
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    """The machines of the workers, by the names of their processes."""
+    made = [Host(tmp_path_factory.mktemp("hosts") / name) for name in ("first", "second")]
+    return {f"dask-worker-{host.name}": host for host in made}
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[pathlib.Path], Site], hosts: dict[str, Host]
+) -> Iterator[Site]:
     """A site with a scheduler and two workers, and a web server for its operators."""
     project = tmp_path_factory.mktemp("project") / "my-project"
     site = make_site(project)
@@ -78,8 +86,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_site: Callable[[pathlib.
     (project / "my_project" / "defs" / "on_dask.py").write_text(ASSETS)
     site.run_unit("dagster-migrate")
     site.start_unit("dask-scheduler")
-    for name in WORKERS:
-        site.start_unit("dask-worker", Host(tmp_path_factory.mktemp("hosts") / name))
+    for host in hosts.values():
+        site.start_unit("dask-worker", host)
     for unit in ("dagster-code", "dagster-daemon"):
         site.start_unit(unit)
     site.start_unit("dagster-webserver", without=["--read-only"])
@@ -114,7 +122,7 @@ def is_verified(site: Site) -> bool:
 
 @pytest.mark.long
 @pytest.mark.timeout(PATIENCE_S)
-def test_step_of_a_killed_worker_is_made_by_the_other_one_once(site: Site) -> None:
+def test_step_of_a_killed_worker_is_made_by_the_other_one_once(site: Site, hosts: dict[str, Host]) -> None:
     launched = ask(site, LAUNCH, assets=[{"path": ["slow"]}, {"path": ["after_slow"]}])["launchRun"]
     run_id = launched["run"]["runId"]
 
@@ -128,6 +136,7 @@ def test_step_of_a_killed_worker_is_made_by_the_other_one_once(site: Site) -> No
     worker = site.running.pop(killed)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
+    site.start_unit("dask-worker", hosts[killed])  # as systemd does
     wait_until(lambda: logs_of(site, run_id)[0] in ("SUCCESS", "FAILURE"), site.logs, PATIENCE_S)
     status, messages = logs_of(site, run_id)
     assert status == "SUCCESS", messages
