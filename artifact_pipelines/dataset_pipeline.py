@@ -355,17 +355,19 @@ class DatasetPipeline(dg.Component, dg.Model):
         read = DatasetTable(self.name, self.format, contract, is_union, self.file_column)
         raw = build_raw_asset(self.name, source, shared, landing, keys, seen_as, read)
         shared["automation_condition"] = on_changed_content()
-        table = build_table_asset(read, self.description, shared)
+        table = build_table_asset(read, self.description, shared, self._meanings)
         if any(each.blocking for each in self.checks.values()):
             table = table.map_asset_specs(self._published_after_checks)
         if self.fresh_within:
             table = with_freshness(table, self.fresh_within)
         ingested, of_readers, by = [raw, table], shared, None
         if column is not None:
-            by, partitions = build_column_partitions(self.name, self.description, column, self.key, is_union, shared)
+            options = (is_union, shared, self._meanings)
+            by, partitions = build_column_partitions(self.name, self.description, column, self.key, *options)
             ingested, of_readers = [*ingested, partitions], {**shared, "partitions_def": by.partitions_def}
         samples = [
-            build_sample_asset(self.name, name, each, self.key, of_readers) for name, each in self.samples.items()
+            build_sample_asset(self.name, name, each, self.key, of_readers, self._meanings)
+            for name, each in self.samples.items()
         ]
         analyses = [build_analysis_asset(self.name, name, each, of_readers) for name, each in self.analyses.items()]
         readers = [*samples, *analyses]
@@ -405,9 +407,13 @@ class DatasetPipeline(dg.Component, dg.Model):
             schedules=[build_schedule(self.name, job, self.schedule, self.schedule_timezone)] if self.schedule else [],
         )
 
+    @property
+    def _meanings(self) -> Mapping[str, str]:
+        return {name: each.description for name, each in self.columns.items() if each.description}
+
     def _build_checks(self, shared: Mapping[str, Any]) -> dg.AssetChecksDefinition:
         partitions, retention = shared.get("partitions_def"), self.retention.model_dump(exclude_none=True)
-        return build_checks(self.name, self.checks, partitions, shared["retry_policy"], retention)
+        return build_checks(self.name, self.checks, partitions, shared["retry_policy"], retention, self._meanings)
 
     def _shared_by_specs(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         own = {"group_name": self.name, "owners": list(self.owners), "tags": dict(self.tags)}

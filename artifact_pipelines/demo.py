@@ -184,7 +184,7 @@ def _rows_of(instance: dg.DagsterInstance, run_id: str) -> Iterator[Sequence[str
             str(facts["artifact/file_id"]),
             str(facts["artifact/content_hash"])[:8],
             f"{rows:,}" if isinstance(rows, int) else "",
-            decimal(int(str(facts["artifact/size_bytes"]))),
+            decimal(int(str(facts["dagster/size_bytes"]))),
             "duplicate" if facts["artifact/duplicate"] else "new",
             f"{seconds.get(event.step_key or '', 0):.2f}",
         )

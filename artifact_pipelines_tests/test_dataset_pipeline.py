@@ -322,7 +322,7 @@ def _shown(project: Project) -> tuple[int, bool]:
     assert made.asset_materialization
     assert check.event
     assert check.event.dagster_event
-    waiting = made.asset_materialization.metadata["waiting"].value
+    waiting = made.asset_materialization.metadata["quarantine/waiting"].value
     assert isinstance(waiting, int)
     return waiting, check.event.dagster_event.asset_check_evaluation_data.passed
 

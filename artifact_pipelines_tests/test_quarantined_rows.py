@@ -61,8 +61,8 @@ def test_bad_rows_are_an_artifact_beside_the_good_ones_and_a_warning(
     assert event is not None
     assert event.asset_materialization is not None
     for metadata in (check.metadata, event.asset_materialization.metadata):
-        assert metadata["bad_rows"].value == 2
-        table = metadata["first_bad_rows"]
+        assert metadata["artifact/bad_rows"].value == 2
+        table = metadata["artifact/first_bad_rows"]
         assert isinstance(table, dg.TableMetadataValue)
         assert [record.data["row"] for record in table.records] == ["AA,2,-7", "UA,3,x"]
 

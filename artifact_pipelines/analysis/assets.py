@@ -28,7 +28,9 @@ from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
 from artifact_pipelines.io_manager.outputs import KnownAnswer
+from artifact_pipelines.io_manager.page import INLINE_CHARACTERS, fitting_table, inline_markdown, table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.io_manager.version_history import FIGURES
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
@@ -53,7 +55,7 @@ def build_analysis_asset(
         key=asset_key,
         ins={_argument(name): dg.AssetIn(key.split("/"), dagster_type=_ARTIFACT) for name, key in inputs.items()},
         description=kind.description(dataset),
-        kinds={"parquet", *kind.ENGINES},
+        kinds={kind.tag(), "parquet", *kind.ENGINES},
         code_version=kind.code_version(),
         check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in kind.checks()],
         required_resource_keys={"artifact_store"},
@@ -125,16 +127,34 @@ def _outputs(value: Any, note: Mapping[str, Any], question: str | None) -> _Resu
     yield from map(reported, noted_checks(note))
 
 
+def _page(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an answer shows without a click: a summary, its rows and small charts; and all of it behind one."""
+    charts = [Chart.from_json(each) for each in note["charts"]]
+    page, is_short = note["page"], len(note["page"]) <= INLINE_CHARACTERS
+    shown: dict[str, Any] = {}
+    if summary := page if is_short else note.get("summary"):
+        shown["artifact/summary"] = inline_markdown(summary)
+    if not is_short and note.get("shown"):
+        shown["artifact/rows"] = table_metadata(note["shown"])
+    elif not is_short and note.get("first_rows"):
+        shown["artifact/rows"] = fitting_table(note["first_rows"])
+    small = {f"chart/{each.title}": small_image(each) for each in charts[:MOST_SMALL_CHARTS]}
+    shown |= {name: dg.MetadataValue.md(image) for name, image in small.items() if image is not None}
+    if charts or not is_short:
+        page = "\n\n".join(filter(None, (images(charts), page)))
+        shown[ANSWER_METADATA_KEY] = dg.MetadataValue.md(page)
+    return shown
+
+
+def _rounded(number: float) -> float:
+    """Return a figure with six digits that matter; the artifact has all of them."""
+    return float(f"{number:.6g}") if isinstance(number, float) else number
+
+
 def _metadata(note: Mapping[str, Any], question: str | None) -> dict[str, Any]:
     """Return what the asset's page shows, and what the report and the memory read back from the catalog."""
-    shown: dict[str, Any] = {}
-    if "page" in note:
-        charts = [Chart.from_json(each) for each in note["charts"]]
-        page = "\n\n".join(filter(None, (images(charts), note["page"])))
-        shown[ANSWER_METADATA_KEY] = dg.MetadataValue.md(page)
-        small = {f"chart/{each.title}": small_image(each) for each in charts[:MOST_SMALL_CHARTS]}
-        shown |= {name: dg.MetadataValue.md(image) for name, image in small.items() if image is not None}
-    shown |= note.get("figures", {})
+    shown = _page(note) if "page" in note else {}
+    shown |= {name: _rounded(number) for name, number in note.get(FIGURES, {}).items()}
     if ANSWERED_FROM in note:
         shown[f"artifact/{ANSWERED_FROM}"] = dg.MetadataValue.text(note[ANSWERED_FROM])
     if note:

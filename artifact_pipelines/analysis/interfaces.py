@@ -55,7 +55,10 @@ class Answer:
     """A small table in memory, and what of it the asset's page shows.
 
     Attributes:
-        page: Markdown.
+        page: Markdown, with everything.
+        summary: Markdown of a few lines, with which the asset's page begins; left out: the page is short.
+        shown: What the asset's page shows of the rows: rounded for people, and few columns, so that it fits; None: the
+            first rows as they are.
         figures: Numbers of the whole table, by name; Dagster plots them over time.
         checks: Results of the checks that the kind declares.
         charts: Charts, the most important first; the page shows them above its text, the report by column.
@@ -66,6 +69,8 @@ class Answer:
     figures: Mapping[str, int | float]
     checks: Sequence[CheckResult] = ()
     charts: Sequence[Chart] = ()
+    summary: str = ""
+    shown: Sequence[Mapping[str, str]] | None = None
 
 
 class IAnalysisKind(Declaration, abc.ABC):

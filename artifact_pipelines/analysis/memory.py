@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind
+from artifact_pipelines.analysis.readable import first_rows
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.retention import VersionName
@@ -47,7 +48,16 @@ def noted(found: Answer) -> dict[str, Any]:
         for x in found.checks
     ]
     charts = [each.to_json() for each in found.charts]
-    return {"page": found.page, "figures": dict(found.figures), "charts": charts, "checks": checks}
+    shown = [dict(row) for row in found.shown or ()]
+    return {
+        "page": found.page,
+        "summary": found.summary,
+        "shown": shown,
+        "first_rows": first_rows(found.rows) if found.shown is None else [],
+        "figures": dict(found.figures),
+        "charts": charts,
+        "checks": checks,
+    }
 
 
 def noted_again(known: Materialization) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 
 _CELL_CHARACTERS = 40
+_FIRST_ROWS = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
@@ -39,3 +43,15 @@ def plain_text(value: str | None) -> str:
 def markdown_line(cells: Sequence[str]) -> str:
     """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
+
+
+def first_rows(rows: pa.Table) -> Sequence[Mapping[str, str]]:
+    """Return the first rows of a table, with numbers rounded for people."""
+    return [{name: plain_cell(value) for name, value in row.items()} for row in rows.slice(0, _FIRST_ROWS).to_pylist()]
+
+
+def plain_cell(value: Any) -> str:
+    """Return a value as a cell that is no Markdown."""
+    if isinstance(value, float):
+        return rounded(value)
+    return "" if value is None else f"{value:,}" if type(value) is int else str(value)[: 2 * _CELL_CHARACTERS]

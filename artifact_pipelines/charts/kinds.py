@@ -97,6 +97,17 @@ def lines(
     return Chart(title, f"Lines over {len(places):,} points. {'. '.join(said)}.", found, column)
 
 
+def over_versions(title: str, values: Mapping[int, Number], unit: str = "") -> Chart:
+    """Return the line of a metric over versions, such as the number of rows.
+
+    Args:
+        values: By number of the version, in any order.
+        unit: Unit of the values.
+    """
+    ordered = sorted(values)
+    return lines(title, [f"v{version}" for version in ordered], {"": [values[version] for version in ordered]}, unit)
+
+
 def heat_map(
     title: str, names: Sequence[str], cells: Sequence[Sequence[Number]], columns: Sequence[str] | None = None
 ) -> Chart:

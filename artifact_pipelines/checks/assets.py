@@ -6,6 +6,7 @@ import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -36,6 +37,7 @@ def build_checks(
     partitions: dg.PartitionsDefinition[Any] | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     retention: Mapping[str, Any] | None = None,
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.AssetChecksDefinition:
     """Return the checks of a dataset's table, in one step, any of which can be made alone.
 
@@ -45,6 +47,7 @@ def build_checks(
         checks: By name; at least one.
         partitions: Those of the table.
         retention: Retention policy of the rows that break a check.
+        meanings: What the columns of the table mean, as far as the dataset says.
     """
     key = dg.AssetKey([dataset, "table"])
     policy = RetentionPolicy.from_mapping(retention) if retention else None
@@ -76,7 +79,7 @@ def build_checks(
                 metadata = dict[str, Any]()
                 if finding.rows is not None:
                     kept = failing_rows_key(dataset, finding.result.name)
-                    stored, event = store_beside(step, catalog, producer, kept, finding.rows, policy)
+                    stored, event = store_beside(step, catalog, producer, kept, finding.rows, policy, meanings)
                     context.op_execution_context.log_event(event)
                     metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
                 result = reported(finding.result, key)

@@ -1,6 +1,5 @@
 """The assets of a dataset: its raw file, and the table read from it; and the landing zone as a resource."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -21,15 +20,22 @@ from artifact_pipelines.datasets.exceptions import NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, is_unchanged, open_landed
+from artifact_pipelines.datasets.page import (
+    BAD_ROWS_KEY,
+    bad_rows_metadata,
+    dropped_file_metadata,
+    raw_kinds,
+    reading_metadata,
+)
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.progress import Progress, WatchedStream, watched_batches
 from artifact_pipelines.datasets.quarantine import quarantine_file
-from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.asked_outputs import (
     DATASET_METADATA_KEY,
     MADE_AFTER_METADATA_KEY,
+    MEANINGS_METADATA_KEY,
     SOURCE_METADATA_KEY,
 )
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY
@@ -43,17 +49,10 @@ from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 RAW_CODE_VERSION = "1"
 NO_BAD_ROWS = "no_bad_rows"
 _CHECK = "Every row of the file is in the table; no bad row was left out."
-_BAD_ROWS = """Rows that were left out of the table, because they cannot be split into values, or a value breaks its
-column's type or a rule.
-
-Columns:
-    file: Name of the dropped file.
-    line: Line where the row begins; in a spreadsheet or a typed file its number.
-    column: Column of the first wrong value; null: the row cannot be split.
-    value: That value.
-    reason: Why it is wrong.
-    row: Text of the row; where it has none, its values as JSON.
-"""
+_BAD_ROWS = (
+    "Rows that were left out of the table, because they cannot be split into values, or a value breaks its column's "
+    "type or a rule."
+)
 
 
 class LandedFile(dg.Config):
@@ -95,7 +94,7 @@ def build_raw_asset(
     @dg.asset(
         key=[dataset, "raw"],
         description=f"The dropped file of {dataset}, byte for byte.\n\nSource: landing zone, `{source}`.",
-        kinds={"file"},
+        kinds=raw_kinds(source),
         code_version=RAW_CODE_VERSION,
         metadata={DATASET_METADATA_KEY: dataset},
         output_required=False,
@@ -124,7 +123,8 @@ def build_raw_asset(
             if run_key and not is_as_requested(zone.look(path), known.get(path), run_key):
                 stream.close()
                 return context.log.info(f"{path} has changed since it was requested; the sensor looks at it anew.")
-            yield dg.Output(stream, metadata={SOURCE_METADATA_KEY: {"file": path, "glob": source}})
+            noted = {SOURCE_METADATA_KEY: {"file": path, "glob": source}}
+            yield dg.Output(stream, metadata={**noted, **dropped_file_metadata(path, zone.look(path))})
 
     return raw
 
@@ -189,8 +189,17 @@ def _is_in(path: str, context: dg.AssetExecutionContext, keys: PartitionKeys | N
         return False
 
 
-def build_table_asset(read: DatasetTable, description: str, attributes: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """Return the asset that reads the raw file into a typed table, in a stream; and that of its bad rows, if any."""
+def build_table_asset(
+    read: DatasetTable,
+    description: str,
+    attributes: Mapping[str, Any],
+    meanings: Mapping[str, str] = MappingProxyType({}),
+) -> dg.AssetsDefinition:
+    """Return the asset that reads the raw file into a typed table, in a stream; and that of its bad rows, if any.
+
+    Args:
+        meanings: What its columns mean, as far as the dataset says.
+    """
     contract = read.contract
     of_step = ("group_name", "retry_policy", "partitions_def", "pool")
     step = {name: attributes[name] for name in of_step if name in attributes}
@@ -201,14 +210,14 @@ def build_table_asset(read: DatasetTable, description: str, attributes: Mapping[
         "table": dg.AssetOut(
             key=key,
             description=description,
-            kinds={"parquet"},
+            kinds={"table", "parquet"},
             metadata={KEY_METADATA_KEY: list(contract.key)},
             **shared,
         )
     }
     if contract.leaves_out:
         outs["bad_rows"] = dg.AssetOut(
-            key=[read.dataset, "bad_rows"], description=_BAD_ROWS, kinds={"parquet"}, **shared
+            key=[read.dataset, "bad_rows"], description=_BAD_ROWS, kinds={"table", "parquet"}, **shared
         )
 
     @dg.multi_asset(
@@ -236,7 +245,7 @@ def build_table_asset(read: DatasetTable, description: str, attributes: Mapping[
             progress = Progress(name_of(made), context.log.info, "checked")
             store = (catalog, ArtifactProducer(catalog.files, backend))
             with read.opened(store, made, progress.read, more, refuse if more else None) as found:
-                metadata = {}
+                metadata: dict[str, Any] = {MEANINGS_METADATA_KEY: dict(meanings)}
                 if read.is_union:
                     note_inputs(context, catalog, found.inputs)
                     metadata[MADE_AFTER_METADATA_KEY] = str(found.made_after)
@@ -257,7 +266,8 @@ def _outputs(
     read = {"read_as": dict(opened.read_as), "widened": found.contract.widened(opened.batches.schema)}
     moved = {"reordered": list(opened.reordered)} if opened.reordered else {}
     watched = watched_batches(opened.batches, progress)
-    source = {SOURCE_METADATA_KEY: {**noted, **read, **moved}, **metadata}
+    shown = reading_metadata(str(noted["file"]), read, moved)
+    source = {SOURCE_METADATA_KEY: {**noted, **read, **moved}, **metadata, **shown}
     if opened.bad is None:
         yield dg.Output(watched, "table", metadata=source)
         return
@@ -265,26 +275,23 @@ def _outputs(
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield from watched
-        context.add_asset_metadata(_bad_rows_metadata(bad), key)  # before Dagster reports the table
+        context.add_asset_metadata(bad_rows_metadata(bad), key)  # before Dagster reports the table
 
+    # The place of the number on the page; `batches` has it in the end.
+    source[BAD_ROWS_KEY] = 0
     yield dg.Output(pa.RecordBatchReader.from_batches(watched.schema, batches()), "table", metadata=source)
     if bad.count:
         context.log.warning(f"{noted['file']}: bad rows left out: {bad.count:,}, the first: {bad.first[0].shown()}")
-    yield dg.Output(bad.reader(), "bad_rows", metadata={SOURCE_METADATA_KEY: {"file": noted["file"]}})
+    of_file = {SOURCE_METADATA_KEY: {"file": noted["file"]}, "artifact/dropped_file": noted["file"]}
+    yield dg.Output(bad.reader(), "bad_rows", metadata=of_file)
     warning = dg.AssetCheckSeverity.WARN
     yield dg.AssetCheckResult(
         passed=not bad.count,
         asset_key=key,
         check_name=NO_BAD_ROWS,
         severity=warning,
-        metadata=_bad_rows_metadata(bad),
+        metadata=bad_rows_metadata(bad),
     )
-
-
-def _bad_rows_metadata(bad: BadRows) -> Mapping[str, Any]:
-    """Return the number of bad rows, and the first ones."""
-    rows = [dg.TableRecord({name: value or "" for name, value in dataclasses.asdict(row).items()}) for row in bad.first]
-    return {"bad_rows": bad.count, **({"first_bad_rows": dg.MetadataValue.table(rows)} if rows else {})}
 
 
 def _others_of_run(

@@ -22,16 +22,20 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
 from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.tabular.bounded_batches import read_batches
+from artifact_pipelines.tabular.footer import DESCRIPTION
 from artifact_pipelines.tabular.logical_hash import TableHasher
 from artifact_pipelines.tabular.rows_by_key import rows_by_key
 
-_LIST = pa.schema([("partition", pa.string()), ("rows", pa.int64()), ("data_version", pa.string())])
-_LIST_DESCRIPTION = """All partitions of `{by}`. Making this list writes those whose rows have changed.
+_LIST = pa.schema(
+    [
+        pa.field("partition", pa.string(), metadata={DESCRIPTION: "Key of the partition, a value of the column"}),
+        pa.field("rows", pa.int64(), metadata={DESCRIPTION: "Number of its rows; 0: none is left"}),
+        pa.field("data_version", pa.string(), metadata={DESCRIPTION: "Hash of its rows"}),
+    ]
+)
+_LIST_DESCRIPTION = """All partitions of `{by}`, the values of column {column}.
 
-Columns:
-    partition: Key of the partition, a value of column {column}.
-    rows: Number of its rows; 0: none is left.
-    data_version: Hash of its rows.
+Making this list writes those whose rows have changed.
 """
 
 
@@ -47,6 +51,7 @@ def build_column_partitions(
     row_key: Sequence[str],
     is_union: bool,
     attributes: Mapping[str, Any],
+    meanings: Mapping[str, str],
 ) -> tuple[dg.AssetSpec, dg.AssetsDefinition]:
     """Return the partitioned asset, and the one whose step writes it.
 
@@ -54,6 +59,7 @@ def build_column_partitions(
         row_key: Columns that identify a row.
         is_union: True if keys that the table no longer has lose their rows; else they keep those of an earlier file.
         attributes: Further arguments of `dg.asset`.
+        meanings: What the columns mean, as far as the dataset says.
     """
     by = partitioned_key(dataset, column)
     spec = dg.AssetSpec(
@@ -61,7 +67,7 @@ def build_column_partitions(
         deps=[dg.AssetKey([dataset, "table"])],
         description=f"{description}\n\nA partition for each value of column {column}.",
         partitions_def=dg.DynamicPartitionsDefinition(name=dataset),
-        kinds={"parquet"},
+        kinds={"table", "parquet"},
         **{name: attributes[name] for name in ("group_name", "owners", "tags")},
     ).with_io_manager_key(attributes["io_manager_key"])
 
@@ -69,7 +75,7 @@ def build_column_partitions(
         key=[dataset, "partitions"],
         ins={"table": dg.AssetIn(key=[dataset, "table"])},
         description=_LIST_DESCRIPTION.format(dataset=dataset, column=column, by=by.to_user_string()),
-        kinds={"parquet"},
+        kinds={"table", "parquet"},
         code_version=f"1 {column}",
         **attributes,
     )
@@ -92,11 +98,11 @@ def build_column_partitions(
             changed = [key for key, (_, version) in wanted.items() if not _has(current.get(key), version)]
             if changed:
                 tables = ((key, rows.rows_of(key)) for key in changed)
-                store_beside(context, (catalog, backend), by, tables, tuple(changed), tuple(row_key))
+                store_beside(context, (catalog, backend), by, tables, tuple(changed), tuple(row_key), None, meanings)
             _report(context, by, [made for key, made in current.items() if key in wanted and key not in changed])
             kept = {str(key): (made.row_count or 0, made.data_version) for key, made in current.items()}
             listed = dict(sorted((kept | wanted).items()))
-        yield dg.Output(_listed(listed), metadata={"partitions": len(listed), "changed": len(changed)})
+        yield dg.Output(_listed(listed), metadata={"partitions/all": len(listed), "partitions/changed": len(changed)})
 
     return spec, partitions
 

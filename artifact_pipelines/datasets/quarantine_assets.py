@@ -15,10 +15,12 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.storage.staging import hash_stream
 
 EMPTY_CHECK = "is_empty"
 _MOST_SHOWN = 100
+_REASON_CHARACTERS = 2000
 
 
 class Replay(dg.Config):
@@ -63,7 +65,7 @@ def build_quarantine(
             )
         for file in files:
             context.log.info(f"{file.path} is replayed: the landing sensor requests its run")
-        context.add_output_metadata({"replayed": len(files)})
+        context.add_output_metadata({"quarantine/replayed": len(files)})
 
     @dg.job(
         name=f"{dataset}_replay",
@@ -95,22 +97,18 @@ def report_quarantine(
 
 
 def _metadata(waiting: Sequence[Waiting]) -> dict[str, Any]:
-    rows = [dg.TableRecord(_row(each)) for each in waiting[:_MOST_SHOWN]]
-    columns = [dg.TableColumn(name, kind) for name, kind in _COLUMNS.items()]
-    table = dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
-    return {"waiting": len(waiting), **({"files": table} if rows else {})}
+    rows = [_row(each) for each in waiting[:_MOST_SHOWN]]
+    files = {"quarantine/files": table_metadata(rows, _REASON_CHARACTERS)} if rows else {}
+    return {"quarantine/waiting": len(waiting), **files}
 
 
-_COLUMNS = {"file": "string", "reason": "string", "dropped": "string", "attempts": "int", "raw": "string"}
-
-
-def _row(waiting: Waiting) -> dict[str, str | int]:
+def _row(waiting: Waiting) -> dict[str, str]:
+    """Return three columns, which is what fits the page."""
     file, raw = waiting.file, waiting.raw
     dropped = datetime.datetime.fromtimestamp(file.changed_ns // 10**9, datetime.UTC)
-    return {
-        "file": file.path,
-        "reason": file.reason or "",
-        "dropped": f"{dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
-        "attempts": waiting.attempts,
-        "raw": f"version {raw.version}, file {raw.file.file_id}" if raw else "",
-    }
+    texts = [
+        f"dropped {dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
+        f"{waiting.attempts} attempts" if waiting.attempts > 1 else "",
+        f"stored as raw version {raw.version}" if raw else "",
+    ]
+    return {"file": file.path, "reason": file.reason or "", "history": ", ".join(filter(None, texts))}

@@ -18,7 +18,8 @@ from artifact_pipelines.io_manager.asked_outputs import read_output_context
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader, StepInputs
 from artifact_pipelines.io_manager.output_types import check_outputs_of_step
-from artifact_pipelines.io_manager.outputs import OutputWriter, report_written
+from artifact_pipelines.io_manager.outputs import OutputWriter
+from artifact_pipelines.io_manager.reporting import report_written
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 

@@ -41,6 +41,12 @@ QUESTION_METADATA_KEY = "artifact/question"
 MADE_AFTER_METADATA_KEY = "artifact/made_after"
 """Metadata of an output: see `MaterializationFacts.made_after`; as text, for Dagster plots each number over time."""
 
+MEANINGS_METADATA_KEY = "artifact/meanings"
+"""Metadata of an output: what the columns of its table mean, by name; for the asset's page."""
+
+RECORDED = (SOURCE_METADATA_KEY, QUESTION_METADATA_KEY, MADE_AFTER_METADATA_KEY, MEANINGS_METADATA_KEY)
+"""Metadata of an output that are for the catalog and the IO manager; the asset's page does not show them."""
+
 AFTER_CHECKS = "after_checks"
 
 _DECLARED = (
@@ -73,6 +79,7 @@ class OutputAsked:
         dataset: The dataset whose raw content the asset is.
         publish_after: Names of the checks that must pass before the output becomes current.
         source: What the output's metadata say about its source.
+        meanings: What they say about the columns of its table, by name.
         made_after, question: See `MaterializationFacts`; as the output's metadata say.
         run_id: None outside of a run, as are the next two.
         step: The running step, one object for each attempt.
@@ -92,6 +99,7 @@ class OutputAsked:
     publish_after: tuple[str, ...]
     code_version: str | None
     source: Mapping[str, Any]
+    meanings: Mapping[str, str]
     made_after: int | None
     question: str | None
     run_id: str | None
@@ -136,6 +144,7 @@ def read_output_context(context: dg.OutputContext) -> OutputAsked:
         publish_after=_required_checks(key, metadata, step),
         code_version=spec.code_version if spec else None,
         source=plain_value(context.output_metadata.get(SOURCE_METADATA_KEY)) or {},
+        meanings=plain_value(context.output_metadata.get(MEANINGS_METADATA_KEY)) or {},
         made_after=_number(context.output_metadata.get(MADE_AFTER_METADATA_KEY)),
         question=plain_value(context.output_metadata.get(QUESTION_METADATA_KEY)),
         run_id=None if context.run_id == RUN_ID_PLACEHOLDER else context.run_id,

@@ -31,8 +31,10 @@ from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.changes import describe_changes
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
-from artifact_pipelines.io_manager.metadata import Metadata, inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
+from artifact_pipelines.io_manager.page import WITHDRAWN, Metadata, in_page_order
 from artifact_pipelines.io_manager.run_end import RunEnd
+from artifact_pipelines.io_manager.version_history import FIGURES, history_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import MissingBytesError
 from artifact_pipelines.storage.hashing import combined_version
@@ -64,9 +66,6 @@ class KnownAnswer:
 _Put = tuple[Sequence[Lease], MaterializationFacts, Mapping[str, Any]]
 Written = tuple[Materialization, Metadata]
 """A materialization, and its metadata for Dagster."""
-
-WITHDRAWN = "artifact/withdrawn"
-"""Key in the metadata of a write whose content a rollback has withdrawn: what became of it."""
 
 MOST_NAME_BYTES = 2_500
 """Limit of asset key and partition key together: PostgreSQL's indexes hold 2,704 bytes."""
@@ -203,35 +202,18 @@ class OutputWriter:
             was_stored = all(x.file.state != FileState.PENDING or x.file.size_bytes > 0 for x in leases)
             is_duplicate = not record.bytes_added and was_stored
             uri = self._producer.location(record.file)
-            metadata = materialization_metadata(record, uri, facts, is_duplicate) | inputs_metadata(inputs)
-            written.append((record, metadata))
+            metadata = materialization_metadata(record, uri, facts, is_duplicate, asked.meanings)
+            metadata |= inputs_metadata(inputs)
+            if asked.row_key is not None or FIGURES in asked.source:
+                metadata |= history_metadata(self._catalog, record)
+            written.append((record, in_page_order(metadata)))
         return written
 
     def _kept_metadata(self, kept: Materialization) -> Metadata:
         """Return the metadata of a current version that stays so: the content that was written is withdrawn."""
         facts = {} if kept.row_count is None else {"row_count": kept.row_count}
         metadata = materialization_metadata(kept, self._producer.location(kept.file), facts, is_duplicate=True)
-        return {**metadata, WITHDRAWN: dg.MetadataValue.text(str(kept.publication_reason))}
-
-
-def report_written(context: dg.OutputContext, asked: OutputAsked, written: Sequence[Written]) -> None:
-    """Report metadata and data version of an output to Dagster, as part of the step's own event.
-
-    Dagster has one data version for all partitions of a run. A version that the user's code has set stays. This is the
-    one place that uses these semi-public calls of Dagster's; tests show that they work.
-    """
-    step, key = asked.step, asked.key
-    for record, metadata in written:
-        if WITHDRAWN in metadata:
-            context.log.warning(f"{asked.asset}: {record.publication_reason}.")
-        if len(written) == 1:
-            context.add_output_metadata(metadata)
-        elif step is not None:
-            step.add_asset_metadata(metadata, key, record.partition)
-    if step is not None and key is not None and not step.has_data_version(key):
-        versions = {str(record.partition): record.data_version for record, _ in written}
-        version = written[0][0].data_version if len(written) == 1 else combined_version(versions)
-        step.set_data_version(key, dg.DataVersion(version))
+        return {WITHDRAWN: dg.MetadataValue.text(str(kept.publication_reason)), **metadata}
 
 
 def inputs_by_partition(

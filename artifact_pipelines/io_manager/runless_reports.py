@@ -24,7 +24,8 @@ from artifact_pipelines.io_manager.event_log import (
     key_of,
 )
 from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
-from artifact_pipelines.io_manager.metadata import Metadata, identity_metadata, materialization_metadata, numeral
+from artifact_pipelines.io_manager.metadata import identity_metadata, materialization_metadata, numeral
+from artifact_pipelines.io_manager.page import Metadata, in_page_order
 from artifact_pipelines.io_manager.repeated_checks import findings_of_current
 
 
@@ -180,8 +181,8 @@ def _repeat_report(
     reported.pop("artifact/publication", None)  # no longer true
     if message is not None:
         reported["artifact/publication"] = dg.MetadataValue.text(message)
-    tags = _tags_of(former, now)
-    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(now), message, reported, now.partition, tags))
+    tags, shown = _tags_of(former, now), in_page_order(reported)
+    instance.report_runless_asset_event(dg.AssetMaterialization(key_of(now), message, shown, now.partition, tags))
 
 
 def _tags_of(event: dg.AssetMaterialization | None, made: Materialization) -> dict[str, str]:

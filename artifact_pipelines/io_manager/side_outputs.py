@@ -26,6 +26,7 @@ def store_beside(
     partitions: tuple[str, ...] | None = None,
     row_key: tuple[str, ...] | None = None,
     source: Mapping[str, Any] | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> None:
     """Store values of an asset, all or none, record them with what the step has loaded, and report them.
 
@@ -35,6 +36,7 @@ def store_beside(
         partitions: Of the asset; None: it has none.
         row_key: Columns that identify a row.
         source: What is recorded about its source.
+        meanings: What the columns of its table mean, for the asset's page.
     """
     catalog, backend = store
     step = context.get_step_execution_context()
@@ -55,6 +57,7 @@ def store_beside(
         code_version=context.assets_def.code_versions_by_key[key] if key == context.asset_key else None,
         source=source or {},
         question=None,
+        meanings=meanings or {},
         made_after=None,
         run_id=context.run.run_id,
         step_key=step.step.key,

@@ -1,5 +1,6 @@
 """Stores a table that a step makes beside its outputs, such as the rows that broke a check."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,10 +26,12 @@ def store_beside(
     key: dg.AssetKey,
     rows: "pa.Table",
     retention: RetentionPolicy | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> tuple[Materialization, dg.AssetMaterialization]:
     """Store a table as a version of an asset that no step makes; return it, and the event to report to Dagster.
 
-    It is made from all that the step has loaded so far, and has the partition of the step, if that has one.
+    It is made from all that the step has loaded so far, and has the partition of the step, if that has one. Its page
+    shows the meanings of its columns.
     """
     partition = step.partition_key if step.has_partition_key else None
     asked = OutputAsked(
@@ -48,6 +51,7 @@ def store_beside(
         source={},
         made_after=None,
         question=None,
+        meanings=meanings or {},
         run_id=step.run_id,
         step_key=step.step.key,
         step=step,

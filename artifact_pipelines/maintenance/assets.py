@@ -7,7 +7,7 @@ import pydantic
 
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.metadata import table_metadata
+from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up
 from artifact_pipelines.maintenance.store_size import measure
@@ -56,8 +56,8 @@ def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactSt
         data_version=dg.DataVersion(made.data_version),
         metadata={
             "artifact/file_id": str(made.file.file_id),
-            "artifact/size_bytes": made.file.size_bytes,
-            "artifact/rows": dict(made.metadata["rows"]),
+            "dagster/size_bytes": made.file.size_bytes,
+            "backup/rows_by_table": dict(made.metadata["rows"]),
             "dagster/row_count": made.row_count,
         },
     )
@@ -106,10 +106,10 @@ def bytes_intact(config: VerificationConfig, artifact_store: ArtifactStore) -> d
         passed=report.is_clean,
         description=_summary(report),
         metadata={
-            "files": report.files,
-            "size_bytes": report.size_bytes,
-            "findings": len(report.findings),
-            "what_was_found": table_metadata(
+            "verify/files": report.files,
+            "verify/bytes": report.size_bytes,
+            "verify/findings": len(report.findings),
+            "verify/what_was_found": table_metadata(
                 [finding.row() for finding in report.findings[:_FINDINGS_SHOWN]], cell_characters=200
             ),
         },

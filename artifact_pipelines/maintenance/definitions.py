@@ -9,7 +9,7 @@ from artifact_pipelines.catalog.stored_names import find_materialization
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.metadata import table_metadata
+from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.io_manager.runless_reports import report_rollback
 from artifact_pipelines.maintenance.alerts import alert_url
@@ -35,6 +35,7 @@ verification_schedule = dg.ScheduleDefinition(
     name="verify_artifact_store_daily",
     job=verification_job,
     cron_schedule="17 3 * * *",
+    description="Verifies a share of the stored files every night. Off until switched on.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 backup_schedule = dg.ScheduleDefinition(
@@ -165,15 +166,15 @@ def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
                 ops_within=config.ops_within,
                 progress=context.log.info,
             )
-        tables = {name: table_metadata(rows[:_ROWS_SHOWN]) for name, rows in report.tables().items()}
+        tables = {f"clean_up/{name}": table_metadata(rows[:_ROWS_SHOWN]) for name, rows in report.tables().items()}
         counts = {
-            "dry_run": report.is_dry_run,
-            "deleted_files": report.freed.files,
-            "deleted_bytes": report.freed.size_bytes,
-            "released_versions": len(report.released),
-            "kept_versions": sum(verdict.is_kept for verdict in report.verdicts),
-            "reaped_leases": len(report.reaped),
-            "skipped": list(report.skipped),
+            "clean_up/dry_run": report.is_dry_run,
+            "clean_up/deleted_files": report.freed.files,
+            "clean_up/deleted_bytes": report.freed.size_bytes,
+            "clean_up/released_versions": len(report.released),
+            "clean_up/kept_versions": sum(verdict.is_kept for verdict in report.verdicts),
+            "clean_up/reaped_leases": len(report.reaped),
+            "clean_up/skipped": list(report.skipped),
         }
         context.add_output_metadata({**counts, **tables})
 

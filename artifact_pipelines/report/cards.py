@@ -11,6 +11,7 @@ from artifact_pipelines.charts.kinds import lines
 from artifact_pipelines.charts.sparkline import sparkline
 from artifact_pipelines.report.facts import ReportFacts
 from artifact_pipelines.tabular.footer import ColumnSummary
+from artifact_pipelines.tabular.type_names import type_name
 
 MOST_CARDS = 200
 """Columns with a card; the table of columns has more."""
@@ -76,7 +77,7 @@ def _card(
     return Card(
         anchor=f"column-{at + 1}",
         name=column.name,
-        type=column.type,
+        type=type_name(column.type),
         role=role,
         nulls=percentage((column.null_count or 0) / rows) if known else "",
         has_nulls=bool(column.null_count),
@@ -115,13 +116,13 @@ def _statistics(row: Mapping[str, Any]) -> Lines:
     if row["role"] == "constant":
         yield "Value", _shown(row["minimum"])
         return
-    if row["mean"] is not None and row["type"] != "bool":
+    if row["mean"] is not None and row["type"] != "BOOLEAN":
         yield from _numbers(row)
     if row["longest"] is not None:
         yield from _texts(row)
     if row["time_quantiles"] and row["time_quantiles"]["median"]:
         yield from _times(row)
-    if row["type"] == "bool" and row["mean"] is not None:
+    if row["type"] == "BOOLEAN" and row["mean"] is not None:
         yield "True", percentage(row["mean"])
     if related := list(_related(row)):
         yield "Goes with", ", ".join(related)

@@ -1,6 +1,7 @@
 """The asset of a sample of any design."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,7 @@ import polars as pl
 from artifact_pipelines.charts.kinds import planned_drawn
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.handlers.scanning import scan_with_polars
-from artifact_pipelines.io_manager.asked_outputs import SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
@@ -26,19 +27,39 @@ from artifact_pipelines.sampling.representativeness.comparison import (
 from artifact_pipelines.storage.artifact import Artifact
 
 DESIGN_METADATA_KEY = "artifact/design"
+ADDED_COLUMNS = {
+    "inclusion_probability": "Probability that the row is drawn, above 0 and up to 1",
+    "sampling_weight": "Rows of the table that the row stands for, in sums and means",
+    "stratum": "Part of the table that the row was drawn from",
+    "cluster": "Cluster of rows that were drawn together",
+    "cluster_probability": "Probability that the row's cluster is drawn, above 0 and up to 1",
+    "round": "Round in which the row was drawn, from 1 on",
+    "split": "Part of the split that the row is in",
+    "draws": "How often the row was drawn",
+}
+"""What the columns mean that a sample adds to those of its table."""
 
 
 def build_sample_asset(
-    dataset: str, sample: str, design: ISamplingDesign, key: Sequence[str], attributes: Mapping[str, Any]
+    dataset: str,
+    sample: str,
+    design: ISamplingDesign,
+    key: Sequence[str],
+    attributes: Mapping[str, Any],
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.AssetsDefinition:
-    """Return the asset that draws a sample from a dataset's table."""
+    """Return the asset that draws a sample from a dataset's table.
+
+    Args:
+        meanings: What the columns of the table mean, as far as the dataset says.
+    """
     asset_key = dg.AssetKey([dataset, "samples", sample])
 
     @dg.asset(
         key=asset_key,
         ins={"table": dg.AssetIn(key=[dataset, "table"])},
         description=design.description(dataset, key),
-        kinds={"parquet", "polars"},
+        kinds={"sample", "parquet", "polars"},
         code_version=_code_version(design, key, is_partitioned="partitions_def" in attributes),
         metadata={DESIGN_METADATA_KEY: {**design.model_dump(mode="json", exclude_none=True), "key": list(key)}},
         check_specs=[dg.AssetCheckSpec(name, asset=asset_key) for name in checks_of(design)],
@@ -56,7 +77,8 @@ def build_sample_asset(
             distances = compare_with_frame(found) if design.representativeness else []
             if design.representativeness:
                 results.append(representativeness(found.design, distances))
-        yield dg.Output(found.rows, metadata={**_metadata(found.design), **_compared(distances)})
+        said = {MEANINGS_METADATA_KEY: {**meanings, **ADDED_COLUMNS}}
+        yield dg.Output(found.rows, metadata={**_metadata(found.design), **_compared(distances), **said})
         yield from map(reported, results)
 
     return drawn
@@ -69,13 +91,14 @@ def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: b
 
 def _metadata(design: DrawnDesign) -> dict[str, Any]:
     said = design.model_dump(mode="json")
-    shown: dict[str, Any] = {DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}}
+    rows = f"{design.drawn:,} of {design.frame.population_size:,} rows"
+    shown: dict[str, Any] = {DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}, "sample/drawn": rows}
     if (chart := _strata_image(design)) is not None:
         shown["chart/planned → drawn"] = dg.MetadataValue.md(chart)
     if design.notes:
-        shown["artifact/notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in design.notes))
+        shown["sample/notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in design.notes))
     if design.strata:
-        shown["artifact/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
+        shown["sample/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
     return shown
 
 
@@ -88,4 +111,4 @@ def _strata_image(design: DrawnDesign) -> str | None:
 
 
 def _compared(distances: Sequence[ColumnDistance]) -> dict[str, Any]:
-    return {"artifact/representativeness": dg.MetadataValue.md(distances_table(distances))} if distances else {}
+    return {"sample/representativeness": dg.MetadataValue.md(distances_table(distances))} if distances else {}

@@ -14,7 +14,7 @@ from artifact_pipelines.sampling.representativeness.comparison import LARGEST_DI
 
 _DEVIATIONS = 6
 _ROUNDING = 1e-9
-_BAR = 20
+_BAR = 10
 _MOST_STRATA = 50
 _MOST_NAMED = 10
 

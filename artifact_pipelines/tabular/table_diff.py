@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import IncomparableTablesError
 from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
+from artifact_pipelines.tabular.type_names import type_name
 
 MEMORY_BYTES = 512 << 20
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "hugeint", "decimal", "float", "double"} | {
@@ -55,7 +56,7 @@ class TableDiff:
     Attributes:
         added: New columns with their types.
         removed: Columns that are gone, with their types.
-        retyped: Columns with another type: `int64 -> double`.
+        retyped: Columns with another type: `BIGINT -> DOUBLE`.
         rows: None: no key is known.
     """
 
@@ -80,20 +81,26 @@ class TableDiff:
             rows_after,
             added={name: kind for name, kind in after.items() if name not in before},
             removed={name: kind for name, kind in before.items() if name not in after},
-            retyped={n: f"{before[n]} -> {kind}" for n, kind in after.items() if before.get(n, kind) != kind},
+            retyped={n: _retyped(before[n], kind) for n, kind in after.items() if before.get(n, kind) != kind},
         )
 
     def lines(self) -> Mapping[str, str]:
         """Return the differences as texts for people, by heading."""
         spelled = {
-            "columns added": [f"{name} {kind}" for name, kind in self.added.items()],
-            "columns removed": [f"{name} {kind}" for name, kind in self.removed.items()],
+            "columns added": [f"{name} {type_name(kind)}" for name, kind in self.added.items()],
+            "columns removed": [f"{name} {type_name(kind)}" for name, kind in self.removed.items()],
             "types changed": [f"{name} {kinds}" for name, kinds in self.retyped.items()],
         }
         found = {heading: ", ".join(texts) for heading, texts in spelled.items() if texts}
         if self.rows_before is not None and self.rows_after is not None:
             found["row count"] = f"{self.rows_before:,} -> {self.rows_after:,}"
         return found | ({"rows": str(self.rows)} if self.rows else {})
+
+
+def _retyped(before: str, after: str) -> str:
+    """Return two types by their names for people, or by Arrow's if those are the same."""
+    names = type_name(before), type_name(after)
+    return " -> ".join(names if len({*names}) > 1 else (before, after))
 
 
 def diff_rows(before: pathlib.Path, after: pathlib.Path, key: Sequence[str]) -> RowDiff:

@@ -111,7 +111,7 @@ def test_changes_of_the_schema_are_named(tmp_path: pathlib.Path) -> None:
     [check] = [check for check in answer.checks if check.name == "schema"]
     assert not check.passed
     assert check.text == (
-        "new is new; gone is missing; n was int64 and is double; t was large_string and is int64."
+        "new is new; gone is missing; n was BIGINT and is DOUBLE; t was VARCHAR and is BIGINT."
     ).replace("large_", "")
     verdicts = {name: row["verdict"] for name, row in rows_of(answer).items()}
     assert verdicts == {"a": "stable", "new": "added", "n": "stable", "t": "type changed", "gone": "removed"}

@@ -90,7 +90,6 @@ def test_the_same_question_gets_the_stored_answer_with_its_page_figures_and_chec
     assert new.pop("artifact/duplicate")
     old.pop("artifact/duplicate")
     for facts in (old, new):
-        facts.pop("artifact/source")  # has a note of where it was answered from
         facts.pop("artifact/bytes_added")
     assert new == old
     assert [(x.passed, x.description) for x in again.get_asset_check_evaluations()] == [(False, "2 rows")]

@@ -16,7 +16,8 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact, StoragePath
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.metadata import inputs_metadata, table_metadata
+from artifact_pipelines.io_manager.metadata import inputs_metadata
+from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -104,19 +105,14 @@ def test_ui_shows_rows_columns_and_bytes_added(io_manager: ArtifactIOManager, ca
     metadata = metadata_of(run(io_manager, flights), "flights")
     file = catalog.materializations.current("flights").file
     assert metadata["artifact/file_id"].value == str(file.file_id)
-    assert metadata["artifact/content_hash"].value == file.content_hash
-    assert metadata["artifact/bytes_added"].value == metadata["artifact/size_bytes"].value == file.size_bytes
+    assert metadata["artifact/content_hash"].value.replace(" ", "") == file.content_hash
+    assert metadata["artifact/bytes_added"].value == metadata["dagster/size_bytes"].value == file.size_bytes
     assert metadata["artifact/duplicate"].value is False
     assert metadata["dagster/row_count"].value == 2
     assert [column.name for column in metadata["dagster/column_schema"].value.columns] == ["carrier", "delay"]
-    assert metadata["artifact/columns"].records[1].data == {
-        "column": "delay",
-        "type": "int64",
-        "nulls": 1,
-        "minimum": "5",
-        "maximum": "5",
-        "different values, at most": 1,
-    }
+    assert metadata["dagster/column_schema"].value.columns[1].description == "Always 5. 1 null."
+    assert metadata["artifact/preview_rows"].value == "2 of 2 rows"
+    assert metadata["artifact/get"].value == "`artifact-pipelines get flights@v1 -o flights.parquet`"
     assert metadata["artifact/preview"].records[0].data == {"carrier": "UA", "delay": 5}
     assert metadata["dagster/uri"].value.startswith(("file:///", "s3://"))
 
@@ -133,14 +129,14 @@ def test_ui_shows_the_same_for_a_lazy_frame(io_manager: ArtifactIOManager) -> No
     result = run(io_manager, eager, lazy)
     shown, shown_of_lazy = dict(metadata_of(result, "eager")), dict(metadata_of(result, "lazy"))
     assert shown["artifact/file_id"] == shown_of_lazy["artifact/file_id"]
-    for of_the_write in ("artifact/bytes_added", "artifact/duplicate"):
+    for of_the_write in ("artifact/bytes_added", "artifact/duplicate", "artifact/get"):
         del shown[of_the_write], shown_of_lazy[of_the_write]
     assert shown == shown_of_lazy
 
 
 def test_plotted_metadata_are_whole_numbers(io_manager: ArtifactIOManager) -> None:
     metadata = metadata_of(run(io_manager, flights), "flights")
-    for name in ("dagster/row_count", "artifact/size_bytes", "artifact/bytes_added"):
+    for name in ("dagster/row_count", "dagster/size_bytes", "artifact/bytes_added"):
         assert isinstance(metadata[name], dg.IntMetadataValue)
 
 
@@ -149,8 +145,8 @@ def test_ui_shows_no_negative_zero(io_manager: ArtifactIOManager) -> None:
     def calm() -> pl.DataFrame:
         return pl.DataFrame({"wind": [0.0, 2.5]})
 
-    [column] = metadata_of(run(io_manager, calm), "calm")["artifact/columns"].records
-    assert (column.data["minimum"], column.data["maximum"]) == ("0.0", "2.5")
+    [column] = metadata_of(run(io_manager, calm), "calm")["dagster/column_schema"].value.columns
+    assert column.description == "0 to 2.5."
 
 
 def test_same_content_again_is_a_duplicate(io_manager: ArtifactIOManager) -> None:

@@ -87,7 +87,7 @@ def test_ui_shows_each_member_with_file_rows_and_preview(ours: ArtifactIOManager
     assert {"artifact/preview/train", "artifact/preview/test"} <= {
         *result.get_asset_materialization_events()[0].materialization.metadata
     }
-    assert shown["artifact/size_bytes"] == shown["artifact/bytes_added"] == sum(file.size_bytes for file in made.files)
+    assert shown["dagster/size_bytes"] == shown["artifact/bytes_added"] == sum(file.size_bytes for file in made.files)
     assert shown["artifact/file_ids"] == ", ".join(str(file.file_id) for file in made.files)
     assert "dagster/row_count" not in shown
 

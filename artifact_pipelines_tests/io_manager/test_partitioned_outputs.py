@@ -338,6 +338,6 @@ def test_metadata_of_every_partition_show_its_inputs_and_bytes_added(
         recorded = own_catalog.materializations.current("made", key)
         assert [one.file_id for one in inputs_of(own_catalog, recorded.materialization_id)] == [file_id]
     added = [events[key]["artifact/bytes_added"].value for key in KEYS]
-    sizes = [events[key]["artifact/size_bytes"].value for key in KEYS]
+    sizes = [events[key]["dagster/size_bytes"].value for key in KEYS]
     assert added == [sizes[0], 0, *sizes[2:]]
     assert [events[key]["artifact/duplicate"].value for key in KEYS] == [False, True, False, False, False]

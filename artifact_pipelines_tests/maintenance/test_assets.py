@@ -34,9 +34,9 @@ def test_check_passes_after_reading_a_share_of_an_intact_store(resource: Artifac
     evaluation = run_check(resource)
     assert evaluation.passed
     assert evaluation.asset_key == ARTIFACT_STORE.key
-    assert evaluation.metadata["files"].value == 2, "5 % by default"
-    assert run_check(resource, share=1.0).metadata["files"].value == 40
-    assert evaluation.metadata["what_was_found"].value == "none"
+    assert evaluation.metadata["verify/files"].value == 2, "5 % by default"
+    assert run_check(resource, share=1.0).metadata["verify/files"].value == 40
+    assert evaluation.metadata["verify/what_was_found"].value == "none"
 
 
 def test_damage_fails_the_check_and_is_listed_in_a_table(
@@ -46,7 +46,7 @@ def test_damage_fails_the_check_and_is_listed_in_a_table(
     back_door.put(file.storage_path, b"Data")
     evaluation = run_check(resource, share=1.0)
     assert not evaluation.passed
-    table: Any = evaluation.metadata["what_was_found"].value
+    table: Any = evaluation.metadata["verify/what_was_found"].value
     [record] = table.records
     assert record.data["finding"] == "corrupt bytes"
     assert (record.data["file_id"], record.data["hits"]) == (file.file_id, "caller")
@@ -61,6 +61,6 @@ def test_check_repairs_only_if_configured(resource: ArtifactStore, store: Store,
     assert not run_check(resource).passed
     evaluation = run_check(resource, repair=True)
     assert evaluation.passed
-    [record] = evaluation.metadata["what_was_found"].value.records  # type: ignore[union-attr]
+    [record] = evaluation.metadata["verify/what_was_found"].value.records  # type: ignore[union-attr]
     assert record.data["what_to_do"] == "repaired"
     assert store.info(file_id).reference_count == 1

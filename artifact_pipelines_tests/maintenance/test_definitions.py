@@ -14,7 +14,7 @@ from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines.io_manager import artifact_io_manager
-from artifact_pipelines.io_manager.outputs import report_written
+from artifact_pipelines.io_manager.reporting import report_written
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.clean_up import clean_up
 from artifact_pipelines.maintenance.sensors import artifact_wipes

@@ -106,8 +106,8 @@ def test_counts_are_those_of_a_plain_comparison(
 def test_schemas_show_columns_added_removed_and_retyped() -> None:
     found = TableDiff.of_schemas({"a": "int64", "b": "string"}, {"a": "double", "c": "bool"}, 1000, 2)
     assert found.lines() == {
-        "columns added": "c bool",
-        "columns removed": "b string",
-        "types changed": "a int64 -> double",
+        "columns added": "c BOOLEAN",
+        "columns removed": "b VARCHAR",
+        "types changed": "a BIGINT -> DOUBLE",
         "row count": "1,000 -> 2",
     }

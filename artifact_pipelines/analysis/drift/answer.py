@@ -12,6 +12,7 @@ from artifact_pipelines.analysis.drift.table import (
     row_change,
     row_count_check,
     schema_check,
+    shown_columns,
 )
 from artifact_pipelines.analysis.interfaces import Answer, Table
 from artifact_pipelines.analysis.profile.engine import TableProfile, profile_table
@@ -50,7 +51,7 @@ def answer_drift(
     rows = drift_rows(found, thresholds)
     if before is None or old is None:
         checks = [CheckResult(name, True, is_error, missing) for name in ("schema", "row_count", "distributions")]
-        return Answer(rows, missing, {}, checks)
+        return Answer(rows, missing, {}, checks, shown=[])
     checks = [
         schema_check(found, is_error),
         row_count_check(old.row_count, now.row_count, max_row_change, is_error),
@@ -59,7 +60,8 @@ def answer_drift(
     summary = f"**Version {about.version} against {before.version}.** " + " ".join(each.text for each in checks)
     figures = _figures(found, old.row_count, now.row_count)
     charts = _charts(found, thresholds, (f"v{before.version}", f"v{about.version}"))
-    return Answer(rows, drift_page(rows.to_pylist(), summary), figures, checks, charts)
+    listed = rows.to_pylist()
+    return Answer(rows, drift_page(listed, summary), figures, checks, charts, summary, shown_columns(listed))
 
 
 def _charts(found: Sequence[ColumnDrift], thresholds: Mapping[str, float], names: tuple[str, str]) -> Sequence[Chart]:

@@ -12,6 +12,7 @@ from artifact_pipelines.analysis.drift.distributions import Column
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
 from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
 from artifact_pipelines.core.check_results import CheckResult
+from artifact_pipelines.tabular.type_names import type_name
 
 _NUMBER, _TEXT = pl.Float64(), pl.String()
 
@@ -34,7 +35,7 @@ DRIFT_COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
     "kolmogorov_smirnov": (_NUMBER, "Largest difference of the distribution functions of numbers, from 0 to 1"),
     "wasserstein": (_NUMBER, "How far numbers move on average, in standard deviations of the baseline"),
     "chi_square": (_NUMBER, "Chi-square statistic of the categories, for `chance`"),
-    "type_before": (_TEXT, "Type in the baseline, in the words of Arrow"),
+    "type_before": (_TEXT, "Type in the baseline, as a YAML file declares it"),
     "type": (_TEXT, "Type now"),
     "null_share_before": (_NUMBER, "Share of rows without a value in the baseline, from 0 to 1"),
     "null_share": (_NUMBER, "Share of rows without a value now"),
@@ -76,7 +77,7 @@ def _row(found: ColumnDrift, thresholds: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _type(column: Column) -> str:
-    return str(column.type).replace("large_", "")
+    return type_name(str(column.type))
 
 
 def _mean(column: Column) -> float | None:
@@ -90,13 +91,38 @@ def drift_page(rows: Sequence[Mapping[str, Any]], summary: str) -> str:
         rows: As `drift_rows` returns them.
         summary: What was compared.
     """
-    order = ["drifted", "type changed", "removed", "added"]
-    ranked = sorted(rows, key=lambda row: order.index(row["verdict"]) if row["verdict"] in order else len(order))
+    ranked = _drifted_first(rows)
     lines = [summary, "", markdown_line(_HEADINGS), "|" + "---|" * len(_HEADINGS)]
     lines += [markdown_line(_cells(row)) for row in ranked[:MOST_COLUMNS]]
     if len(rows) > MOST_COLUMNS:
         lines += ["", f"The first {MOST_COLUMNS} of {len(rows):,} columns. The artifact has all of them."]
     return "\n".join(lines)
+
+
+def shown_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return verdict and largest change of each column, as cells of few characters: drifted columns first.
+
+    Args:
+        rows: As `drift_rows` returns them.
+    """
+    return [
+        {
+            "column": row["column"],
+            "verdict": row["verdict"],
+            "statistic": f"{row['statistic'].replace('_', ' ')} {rounded(row['value'])}" if row["statistic"] else "",
+            "changed most": _changed_most(row, row["changed_most"]),
+        }
+        for row in _drifted_first(rows)[:MOST_COLUMNS]
+    ]
+
+
+def _drifted_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    order = ["drifted", "type changed", "removed", "added"]
+    return sorted(rows, key=lambda row: order.index(row["verdict"]) if row["verdict"] in order else len(order))
+
+
+def _changed_most(row: Mapping[str, Any], value: str | None) -> str:
+    return "" if value is None else f"{value} {_change(row['changed_from'], row['changed_to'], percentage)}"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -105,8 +131,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         verdict += f" ({plain_text(row['type_before'])} → {plain_text(row['type'])})"
     statistic = f"{row['statistic'].replace('_', ' ')} {rounded(row['value'])}" if row["statistic"] else ""
     nulls = _change(row["null_share_before"], row["null_share"], percentage)
-    changed = _change(row["changed_from"], row["changed_to"], percentage)
-    changed = f"{plain_text(row['changed_most'])} {changed}" if row["changed_most"] is not None else ""
+    value = row["changed_most"]
+    changed = _changed_most(row, None if value is None else plain_text(value))
     mean = _change(row["mean_before"], row["mean"], rounded)
     return [plain_text(row["column"]), verdict, statistic, rounded(row["threshold"]), nulls, mean, changed]
 

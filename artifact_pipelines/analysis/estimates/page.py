@@ -20,10 +20,9 @@ def estimates_page(found: Estimates, sample: str, confidence: float) -> str:
     Args:
         sample: Asset key of the sample, with its version.
     """
-    design = found.design
     shown = f"{100 * confidence:g} %"
     lines = [
-        f"**Estimates for {design.frame.population_size:,} rows, from {found.sample_rows:,} of them** ({sample})",
+        _headline(found, sample),
         "",
         "| " + " | ".join(_HEADINGS) + " |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
@@ -40,6 +39,30 @@ def estimates_page(found: Estimates, sample: str, confidence: float) -> str:
         *(f"- {note}" for note in _notes(found)),
     ]
     return "\n".join(lines)
+
+
+def estimates_summary(found: Estimates, sample: str, confidence: float) -> str:
+    """Return what the estimates are of, and what their intervals say."""
+    said = f"About {100 * confidence:g} % of all samples have an interval that holds the true value."
+    return "\n".join([_headline(found, sample), "", said, *(f"- {note}" for note in _notes(found))])
+
+
+def shown_estimates(found: Estimates) -> list[dict[str, str]]:
+    """Return each estimate with its interval, as cells of few characters."""
+    return [
+        {
+            "estimate": _name(row),
+            "domain": str(row["domain"]),
+            "value": rounded(row["value"]),
+            "interval": " to ".join(rounded(row[name]) for name in ("lower", "upper") if row[name] is not None),
+        }
+        for row in found.rows.head(MOST_ROWS).iter_rows(named=True)
+    ]
+
+
+def _headline(found: Estimates, sample: str) -> str:
+    rows = found.design.frame.population_size
+    return f"**Estimates for {rows:,} rows, from {found.sample_rows:,} of them** ({sample})"
 
 
 def figures(found: Estimates) -> dict[str, int | float]:

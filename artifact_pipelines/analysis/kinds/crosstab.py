@@ -79,7 +79,7 @@ class Crosstab(IReadyMade):
         for name, share in zip(names, ("share_of_row", "share_of_column"), strict=True):
             meanings[share] = meanings[share].format(name)
         rows = described(found.drop_columns(list(_PLACES)), meanings)
-        yield Answer(rows, grid.page(), {"pairs": rows.num_rows}, charts=grid.charts())
+        yield Answer(rows, grid.page(), {"crosstab/pairs": rows.num_rows}, charts=grid.charts())
 
 
 class _Grid:

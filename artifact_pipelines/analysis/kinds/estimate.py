@@ -53,10 +53,23 @@ class Estimate(EstimateQuestion, IAnalysisKind):
 
         from artifact_pipelines.analysis.estimates.answer import answer_rows, stored_design
         from artifact_pipelines.analysis.estimates.estimation import estimate_from
-        from artifact_pipelines.analysis.estimates.page import charts, estimates_page, figures
+        from artifact_pipelines.analysis.estimates.page import (
+            charts,
+            estimates_page,
+            estimates_summary,
+            figures,
+            shown_estimates,
+        )
 
         [table] = tables.values()
         found = estimate_from(pl.scan_parquet(table.path, glob=False), stored_design(table), self)
         sample = f"{table.asset}, version {table.version}" if table.version else table.asset
         page = estimates_page(found, sample, self.confidence)
-        yield Answer(answer_rows(found.rows), page, figures(found), charts=list(charts(found)))
+        yield Answer(
+            answer_rows(found.rows),
+            page,
+            figures(found),
+            charts=list(charts(found)),
+            summary=estimates_summary(found, sample, self.confidence),
+            shown=shown_estimates(found),
+        )

@@ -70,7 +70,7 @@ class GroupBy(IMeasured):
             raise InvalidQueryError(query, f"There are more than {self.MOST:,} groups", list(tables), "by")
         keys = {name: f"Value of {name} that all rows of the group have" for name in self.by}
         rows = described(rows, keys | self.measured_meanings())
-        yield Answer(rows, shown_rows(rows), {"groups": rows.num_rows}, charts=self._charts(rows))
+        yield Answer(rows, shown_rows(rows), {"group_by/groups": rows.num_rows}, charts=self._charts(rows))
 
     def _charts(self, rows: pa.Table) -> list[Chart]:
         first, shown = next(iter(self.measures)), rows.slice(0, _BARS)

@@ -28,11 +28,18 @@ class Profile(IAnalysisKind):
         """See `IAnalysisKind`."""
         from artifact_pipelines.analysis.profile.charts import profile_charts
         from artifact_pipelines.analysis.profile.engine import profile_table
-        from artifact_pipelines.analysis.profile.markdown import profile_page
-        from artifact_pipelines.analysis.profile.statistics import profile_rows, table_figures
+        from artifact_pipelines.analysis.profile.markdown import profile_page, profile_summary, shown_columns
+        from artifact_pipelines.analysis.profile.statistics import mean_figures, profile_rows, table_figures
 
         [table] = tables.values()
         found = profile_table(table.path, table.source.get("key", ()))
         rows = profile_rows(found)
         listed = rows.to_pylist()
-        yield Answer(rows, profile_page(found, listed), table_figures(found), charts=list(profile_charts(listed)))
+        yield Answer(
+            rows,
+            profile_page(found, listed),
+            table_figures(found) | mean_figures(listed),
+            charts=list(profile_charts(listed)),
+            summary=profile_summary(found, listed),
+            shown=shown_columns(listed),
+        )

@@ -90,7 +90,7 @@ class TimeSeries(IMeasured):
         elif _has_zone(types[self.time]):
             meaning += f" in {self.time_zone}"
         rows = described(rows, {PERIOD: meaning} | self.measured_meanings())
-        yield Answer(rows, shown_rows(rows), {"periods": rows.num_rows}, charts=self._charts(rows))
+        yield Answer(rows, shown_rows(rows), {"time_series/periods": rows.num_rows}, charts=self._charts(rows))
 
     def _found(self, table: str, types: Types) -> str:
         """Return SQL for the periods that have rows."""

@@ -12,6 +12,7 @@ MOST_COLUMNS = 200
 """Columns shown; a page of more would choke the UI and Dagster's event log."""
 
 _TOP_SHOWN = 3
+_EXTREME_CHARACTERS = 10
 _BARS = "▁▂▃▄▅▆▇█"
 _HEADINGS = ("column", "type", "nulls", "distinct", "minimum", "median", "maximum", "mean", "shape", "most frequent")
 
@@ -31,6 +32,35 @@ def profile_page(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
         estimated = "Medians, shapes and shares with ~ are estimated from"
         lines += ["", f"{estimated} {found.sample.num_rows:,} rows at random; distinct values with ~ to about 1.6 %."]
     return "\n".join(lines)
+
+
+def profile_summary(found: TableProfile, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what to know first: the size of the table, and what stands out in its columns."""
+    return "\n".join([_summary(found), "", *findings(rows)])
+
+
+def shown_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return the statistics that matter first, for each column, as cells of few characters.
+
+    Args:
+        rows: The `profile_rows`.
+    """
+    return [
+        {
+            "column": row["column"],
+            "nulls": percentage(row["null_count"] / row["row_count"]) if row["row_count"] else "",
+            "distinct": _distinct(row),
+            "values": _values(row),
+        }
+        for row in rows[:MOST_COLUMNS]
+    ]
+
+
+def _values(row: Mapping[str, Any]) -> str:
+    """Return the extreme values and the mean of a column as plain text: of a time, the day."""
+    shown = [_bound(row, name) if row["zero_share"] is not None else row[name] or "" for name in ("minimum", "maximum")]
+    extremes = " to ".join(dict.fromkeys(text[:_EXTREME_CHARACTERS] for text in shown))
+    return extremes if row["mean"] is None or row["role"] else f"{extremes}, mean {rounded(row['mean'])}"
 
 
 def _summary(found: TableProfile) -> str:

@@ -1,6 +1,7 @@
 """The statistics of a profile: their names, types and meanings, and how they follow from a column's summary."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from artifact_pipelines.analysis.profile.shape import QUANTILES, shape_of
 from artifact_pipelines.analysis.profile.shown import shown_value
 from artifact_pipelines.analysis.profile.stored_values import value_type
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
+from artifact_pipelines.tabular.type_names import type_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Statistic:
     meaning: str
 
 
+MOST_MEANS = 20
 _COUNT, _NUMBER, _TEXT, _FLAG = pl.Int64(), pl.Float64(), pl.String(), pl.Boolean()
 
 _QUANTILE = "{} % of the finite numbers are at most so large, in their unit."
@@ -40,7 +43,7 @@ def _list(fields: dict[str, pl.DataType]) -> pl.DataType:
 
 STATISTICS: dict[str, Statistic] = {
     "column": Statistic(_TEXT, "Name of the column"),
-    "type": Statistic(_TEXT, "Type of its values, in the words of Arrow"),
+    "type": Statistic(_TEXT, "Type of its values, as a YAML file declares it"),
     "row_count": Statistic(_COUNT, "Rows of the table"),
     "null_count": Statistic(_COUNT, "Rows without a value"),
     "distinct_count": Statistic(
@@ -127,7 +130,7 @@ def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> di
     kind = value_type(field.type)
     known: dict[str, Any] = {
         "column": field.name,
-        "type": str(field.type).replace("large_", ""),
+        "type": type_name(str(field.type)),
         "row_count": summary.rows,
         "null_count": summary.nulls,
         "minimum": shown_value(summary.low, kind),
@@ -176,6 +179,16 @@ def _lengths(summary: ColumnSummary) -> dict[str, Any]:
     mean = lengths.total / values if values else None
     shown = {"shortest": lengths.shortest, "mean_length": mean, "longest": lengths.longest}
     return {"empty_count": lengths.empty, **shown}
+
+
+def mean_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the means of the first columns with numbers, which Dagster plots over time.
+
+    Args:
+        rows: The `profile_rows`.
+    """
+    means = {row["column"]: row["mean"] for row in rows if row["mean"] is not None and row["role"] is None}
+    return {f"profile/mean/{column}": mean for column, mean in list(means.items())[:MOST_MEANS]}
 
 
 def table_figures(found: TableProfile) -> dict[str, int | float]:

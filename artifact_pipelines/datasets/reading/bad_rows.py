@@ -12,16 +12,18 @@ from typing import IO
 
 import pyarrow as pa
 
-SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("column", pa.string()),
-        ("value", pa.string()),
-        ("reason", pa.string()),
-        ("row", pa.string()),
-    ]
-)
+from artifact_pipelines.tabular.footer import DESCRIPTION
+
+COLUMNS = {
+    "file": (pa.string(), "Name of the dropped file"),
+    "line": (pa.int64(), "Line where the row begins; in a spreadsheet or a typed file its number"),
+    "column": (pa.string(), "Column of the first wrong value; null: the row cannot be split"),
+    "value": (pa.string(), "That value"),
+    "reason": (pa.string(), "Why it is wrong"),
+    "row": (pa.string(), "Text of the row; where it has none, its values as JSON"),
+}
+"""Type and meaning of each column of the table of bad rows."""
+SCHEMA = pa.schema([pa.field(name, kind, metadata={DESCRIPTION: meaning}) for name, (kind, meaning) in COLUMNS.items()])
 MOST_SHOWN = 10
 _HELD_BYTES = 8 << 20
 

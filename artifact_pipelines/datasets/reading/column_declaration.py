@@ -42,6 +42,9 @@ class ColumnDeclaration(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", json_schema_extra={"type": ["object", "string"]})
 
     type: _Type | None = pydantic.Field(default=None, description="DuckDB type; left out: found on all rows.")
+    description: str | None = pydantic.Field(
+        default=None, min_length=1, description="Meaning and unit, for the pages of the table and its samples."
+    )
     required: bool = pydantic.Field(default=True, description="False: a file may lack the column.")
     nullable: bool = pydantic.Field(default=True, description="False: null is refused.")
     unique: bool = pydantic.Field(default=False, description="True: no value stands twice in the table.")
@@ -91,7 +94,7 @@ class ColumnDeclaration(pydantic.BaseModel):
     @property
     def checks(self) -> dict[str, Any]:
         """The fields that are rules for values."""
-        return self.model_dump(exclude_defaults=True, exclude={"type", "required", *self.spelled})
+        return self.model_dump(exclude_defaults=True, exclude={"type", "description", "required", *self.spelled})
 
     def spelling(self, usual: Spelling) -> Spelling:
         """Return how values are written: as declared here, else as the file's format declares."""

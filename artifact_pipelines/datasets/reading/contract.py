@@ -82,6 +82,7 @@ class Contract:
         partition_column: str | None = None,
     ) -> Self:
         """Return the contract that a YAML file declares."""
+        columns = {name: each.model_copy(update={"description": None}) for name, each in columns.items()}
         found = {name: each.type or ("VARCHAR" if each.pattern else None) for name, each in columns.items()}
         types = {name: kind for name, kind in found.items() if kind is not None}
         rules = {
