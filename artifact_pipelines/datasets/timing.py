@@ -42,6 +42,7 @@ def build_schedule(dataset: str, job: Any, cron: str, timezone: str) -> dg.Sched
         job=job,
         cron_schedule=cron,
         execution_timezone=timezone,
+        description=f"Materializes all assets of {dataset}, whether or not a new file has come.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
