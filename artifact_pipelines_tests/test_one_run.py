@@ -38,6 +38,8 @@ def test_one_run_makes_all_assets_and_automation_starts_none_again(
         project.drop(rows)
         [run] = project.tick()
         assert sorted(project.materialized_by(run)) == ALL
+        assert run.job_name == "flights_pipeline"
+        assert run.tags[".dagster/repository"] == "__repository__@artifact_pipelines", "the UI shows it with its job"
         assert project.settle()[0] == []
     assert instance.get_runs_count() == 2
 
