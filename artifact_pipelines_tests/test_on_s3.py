@@ -245,3 +245,27 @@ def test_files_dropped_into_a_bucket_are_ingested(settings: Settings, s3_back_do
     assert reasons == {
         "artifact_landing": "flights.csv: ingested; flights.d.csv: quarantined (asset flights/quarantine says why)"
     }
+
+
+def test_folders_dropped_into_a_bucket_are_ingested_once_their_marker_is_there(
+    settings: Settings, s3_back_door: S3BackDoor
+) -> None:
+    options: Any = {"source": "exports/*/**/*.csv", "files": "folder", "file_column": "file", "analyses": {}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        url = f"s3://{s3_back_door.bucket}/drop"
+        project = Project(dataclasses.replace(settings, landing_url=url), instance, samples={}, **options)
+
+        def put(name: str, text: str) -> None:
+            s3_back_door.client.put_object(
+                Bucket=s3_back_door.bucket, Key=f"drop/exports/may/{name}", Body=text.encode()
+            )
+
+        put("b.csv", "carrier,number,delay\nUA,2,5\n")
+        put("a/a.csv", "carrier,number,delay\nUA,1,5\n")
+        assert project.settle()[0] == []
+        put("_SUCCESS", "")
+        made, reasons = project.settle()
+    assert (made, reasons["flights_landing"]) == (["raw", "table"], "exports/may: ingested")
+    with open_store() as store:
+        rows = store.load("flights/table", as_type=pl.DataFrame).select("number", "file").rows()
+    assert rows == [(1, "exports/may/a/a.csv"), (2, "exports/may/b.csv")]

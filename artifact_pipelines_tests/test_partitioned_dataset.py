@@ -120,6 +120,21 @@ def test_several_files_of_a_partition_are_its_union(settings: Settings, instance
     assert (_numbers("north"), _numbers("south")) == ([7, 109], [108])
 
 
+def test_files_of_a_partition_that_wait_together_enter_in_one_run(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    options = {**FEW, "samples": {}, "analyses": {}}
+    project = Project(
+        settings, instance, **{**options, "source": "{partition}/*.csv", "partitions": "by_file", "files": "all"}
+    )
+    for path, number in {"a/1": 1, "a/2": 2, "a/3": 3, "b/1": 4, "b/2": 5}.items():
+        project.drop_into("carrier,number,delay\nUA,x\n" if number == 2 else _rows(number), f"{path}.csv")
+    runs = [run for _ in range(3) for run in project.tick()]
+    assert [run.tags["dagster/partition"] for run in runs] == ["a", "b"]
+    assert (_numbers("a"), _numbers("b")) == ([1, 3], [4, 5])
+    assert "a/2.csv: quarantined (MalformedRowError: a/2.csv, line 2" in project.settle()[1]["flights_landing"]
+
+
 def test_types_of_the_first_partition_are_those_of_all(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(settings, instance, partitions="by_file", **FEW)
     _drop(project, north=_rows(1), south=_rows(2))

@@ -183,8 +183,9 @@ class WrongEncodingError(SourceError):
 
     def __str__(self) -> str:
         where = f"line {self.line}, byte {self.place}"
+        why = "is the first sign of UTF-8" if self.likely == "utf-8" else "cannot be read as a character"
         return (
-            f"{self.path} is not {self.encoding}: {where} cannot be read as a character ({self.shown!r}). Say how the "
+            f"{self.path} is not {self.encoding}: {where} {why} ({self.shown!r}). Say how the "
             f"file is written in the dataset's YAML file, for example `format: {{encoding: {self.likely}}}`, or save it as UTF-8."
         )
 

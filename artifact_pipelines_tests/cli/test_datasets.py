@@ -41,6 +41,17 @@ def test_log_lists_each_content_with_its_files_source_rows_and_dialect(project: 
     assert (row["dataset"], row["version"]) == ("flights", "v2")
 
 
+def test_log_counts_the_bad_rows_of_each_version(settings: Settings) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        project = Project(settings, instance, samples={}, analyses={}, on_bad_rows="quarantine")
+        for delays in ("1 x y 4", "1 2", "z 2 3"):
+            rows = [f"UA,{number},{delay}" for number, delay in enumerate(delays.split())]
+            project.drop("\n".join(["carrier,number,delay", *rows, ""]))
+            project.settle()
+    assert [row["bad_rows"] for row in run_json("datasets", "log", "flights")] == [1, None, 2]
+    assert "bad_rows" in run("datasets", "log", "flights").splitlines()[0]
+
+
 @pytest.mark.usefixtures("project")
 def test_diff_shows_columns_and_rows_that_changed() -> None:
     lines = run("datasets", "diff", "flights@v1", "flights").splitlines()

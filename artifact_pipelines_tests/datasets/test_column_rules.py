@@ -25,6 +25,14 @@ def contract(columns: dict[str, Any], key: tuple[str, ...] = ()) -> Contract:
     return Contract.declared(declared, key, "widen")
 
 
+@pytest.mark.parametrize("rule", [{"min": 0}, {"max": 5}])
+def test_nan_lies_within_no_limits(tmp_path: pathlib.Path, rule: dict[str, Any]) -> None:
+    within = contract({"a": {"type": "DOUBLE", **rule}})
+    assert read(tmp_path, "a,b\n1.5,1\n,2\n", contract=within)["a"].to_pylist() == [1.5, None]
+    with pytest.raises(SourceError, match="line 3, column 'a': 'nan' is (less than 0|more than 5), or no number"):
+        read(tmp_path, "a,b\n1.5,1\nNaN,2\n", contract=within)
+
+
 def test_columns_have_spellings_of_their_own(tmp_path: pathlib.Path) -> None:
     columns = {
         "id": {"type": "BIGINT", "unique": True, "min": 1, "max": 2},

@@ -239,7 +239,8 @@ class Date(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         if declared := self.spelling.date_format:
-            return texts.str.to_date(declared, strict=False).dt.to_string(declared).eq_missing(texts)
+            days = texts.str.to_date(declared, strict=False)
+            return days.dt.to_string(declared).eq_missing(texts) & days.dt.year().is_between(1, 9999).fill_null(True)
         return texts.str.contains(f"^{_DATES['us']}$")
 
     def convert(self, texts: pl.Series) -> pa.Array:

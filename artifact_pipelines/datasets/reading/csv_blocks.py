@@ -231,11 +231,15 @@ def iterate_rows(block: Block, dialect: CsvDialect) -> Iterator[Row]:
         start, first = end, line
 
 
-def split_row(row: bytes, dialect: CsvDialect) -> Sequence[str]:
-    """Return the values of one row."""
+def split_row(row: bytes, dialect: CsvDialect, strict: bool = True) -> Sequence[str]:
+    """Return the values of one row.
+
+    Raises:
+        csv.Error: It ends within a value; not unless `strict`.
+    """
     options: dict[str, Any] = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
     text = row.decode(errors="replace")
-    reader = csv.reader([text], delimiter=dialect.delimiter, escapechar=dialect.escape, strict=True, **options)
+    reader = csv.reader([text], delimiter=dialect.delimiter, escapechar=dialect.escape, strict=strict, **options)
     return next(reader, [])
 
 
@@ -247,10 +251,19 @@ def check_text(row: Row, label: str) -> None:
         raise wrong_encoding(error, row.line, label) from error
 
 
+def values_of(row: Row, dialect: CsvDialect, label: str) -> Sequence[str]:
+    """Return the values of a row, or refuse it."""
+    check_text(row, label)
+    try:
+        return split_row(row.data, dialect)
+    except csv.Error as error:
+        problem = f"it cannot be split into values, because it ends too early ({_shown(row.data, 0)})"
+        raise MalformedRowError(label, row.line, problem, _COUNT) from error
+
+
 def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -> None:
     """Refuse a row that cannot be split into as many values as there are columns."""
-    check_text(row, label)
-    values = split_row(row.data, dialect)
+    values = values_of(row, dialect, label)
     if len(values) != len(names):
         found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
         problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"

@@ -17,11 +17,11 @@ from artifact_pipelines.datasets.reading.csv_blocks import (
     Block,
     Row,
     check_row,
-    check_text,
     explain_block,
     iterate_blocks,
     iterate_rows,
     split_row,
+    values_of,
 )
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.csv_quickly import split_quickly
@@ -52,9 +52,7 @@ class CsvText:
         header = dataclasses.replace(dialect, skips_blank_lines=True)
         count = max(1, dialect.header_lines)
         rows = list(itertools.islice(iterate_rows(first, header), count))
-        for row in rows:
-            check_text(row, label)
-        self.names = _names([split_row(row.data, dialect) for row in rows], dialect.header_lines > 0)
+        self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
         self._dialect = dataclasses.replace(dialect, skips_blank_lines=skips_blank_lines)
@@ -124,7 +122,7 @@ class CsvText:
         """Return some values of the column at a place."""
         block = next(self.blocks(), None)
         rows = itertools.islice(iterate_rows(block, self._dialect), _ROWS_SEEN) if block else ()
-        values = [split_row(row.data, self._dialect)[place : place + 1] for row in rows]
+        values = [split_row(row.data, self._dialect, strict=False)[place : place + 1] for row in rows]
         return [value[0] for value in values if value and value[0]]
 
     def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:

@@ -224,6 +224,7 @@ class Utf8Stream:
             raise UnparsableSourceError(label, "text", reason)
         self._is_utf8 = self.encoding == "utf-8"
         self._decoder = codecs.getincrementaldecoder(self.encoding)()
+        self._as_utf8 = None if self.encoding.startswith("utf") else _AsUtf8(label, self.encoding)
         self._head = head.removeprefix(codecs.BOM_UTF8) if self._is_utf8 else head
         self._lines = 1
 
@@ -237,6 +238,8 @@ class Utf8Stream:
         self._head = b""
         if self._is_utf8:
             return raw
+        if self._as_utf8:
+            self._as_utf8.feed(raw)
         try:
             text = self._decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
@@ -249,6 +252,37 @@ class Utf8Stream:
         return text.encode() or (self.read(size) if raw else b"")
 
 
+class _AsUtf8:
+    """Looks at text of another encoding as if it were UTF-8, which hardly any such text is by chance."""
+
+    def __init__(self, label: str, encoding: str) -> None:
+        self._label, self._encoding = label, encoding
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+        self._lines = 1
+        self._first: tuple[int, int, bytes] | None = None
+
+    def feed(self, raw: bytes) -> None:
+        """Take the next bytes; none at the end.
+
+        Raises:
+            WrongEncodingError: All were UTF-8, and not only ASCII.
+        """
+        if self._decoder is None:
+            return
+        try:
+            self._decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError:
+            self._decoder = None
+            return
+        if self._first is None and not raw.isascii():
+            at = next(place for place, byte in enumerate(raw) if byte > 127)
+            line, start = self._lines + raw.count(b"\n", 0, at), raw.rfind(b"\n", 0, at) + 1
+            self._first = (line, at - start + 1, raw[max(0, at - 20) : at + 20])
+        self._lines += raw.count(b"\n")
+        if not raw and self._first:
+            raise WrongEncodingError(self._label, self._encoding, *self._first, "utf-8")
+
+
 def wrong_encoding(error: UnicodeDecodeError, line: int, label: str, encoding: str = "utf-8") -> WrongEncodingError:
     """Return the error about a file in another encoding.
 
@@ -258,7 +292,7 @@ def wrong_encoding(error: UnicodeDecodeError, line: int, label: str, encoding: s
     before = error.object[: error.start]
     place = error.start - (before.rfind(b"\n") + 1) + 1
     shown = error.object[max(0, error.start - 20) : error.start + 20]
-    likely = "windows-1252" if encoding != "cp1252" else "utf-8"
+    likely = "windows-1252" if encoding != "cp1252" else "latin-1"
     return WrongEncodingError(label, encoding, line + before.count(b"\n"), place, shown, likely)
 
 

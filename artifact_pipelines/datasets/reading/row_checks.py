@@ -82,6 +82,7 @@ def check_rules(columns: Mapping[str, ColumnDeclaration]) -> None:
 
 def _rules_of_column(field: pa.Field, declared: ColumnDeclaration) -> Iterator[Rule]:
     name, place = field.name, f"columns.{field.name}"
+    or_nan = ", or no number" if pa.types.is_floating(field.type) else ""  # NaN lies within no limits
     if not declared.nullable:
         yield Rule(name, f"{place}.nullable", "is null", pc.is_null)
     if declared.allowed is not None:
@@ -90,10 +91,12 @@ def _rules_of_column(field: pa.Field, declared: ColumnDeclaration) -> Iterator[R
         yield Rule(name, f"{place}.allowed", f"is none of {shown}", lambda values: _not_in(values, allowed))
     if declared.min is not None:
         least = _scalar(declared.min, field, f"{place}.min", decimal.ROUND_CEILING)
-        yield Rule(name, f"{place}.min", f"is less than {declared.min}", lambda values: pc.less(values, least))
+        fault = f"is less than {declared.min}{or_nan}"
+        yield Rule(name, f"{place}.min", fault, lambda values: pc.invert(pc.greater_equal(values, least)))
     if declared.max is not None:
         most = _scalar(declared.max, field, f"{place}.max", decimal.ROUND_FLOOR)
-        yield Rule(name, f"{place}.max", f"is more than {declared.max}", lambda values: pc.greater(values, most))
+        fault = f"is more than {declared.max}{or_nan}"
+        yield Rule(name, f"{place}.max", fault, lambda values: pc.invert(pc.less_equal(values, most)))
     if declared.pattern is not None:
         if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
             raise InvalidArgumentError(f"{place}.pattern", declared.pattern, f"a column of texts; it is {field.type}")
