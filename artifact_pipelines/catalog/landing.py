@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from artifact_pipelines.catalog.engine import CatalogSection, retried, writing
-from artifact_pipelines.catalog.tables import landing_files
+from artifact_pipelines.catalog.tables import landing_files, landing_sources
 from artifact_pipelines.core.types import LandingFile, LandingState
 
 _COLUMNS = [field.name for field in dataclasses.fields(LandingFile)]
@@ -44,6 +44,22 @@ class LandingCatalog(CatalogSection):
         """Return the names of the datasets that have files in a state, sorted."""
         names = sa.select(landing_files.c.dataset).where(landing_files.c.state == state).distinct()
         return [row.dataset for row in self._rows(names.order_by(landing_files.c.dataset))]
+
+    def sources(self) -> Mapping[str, str]:
+        """Return the source of each dataset whose sensor has looked at the landing zone, as it was at the last look."""
+        return {row.dataset: row.source for row in self._rows(sa.select(landing_sources))}
+
+    @retried
+    def note_sources(self, sources: Mapping[str, str]) -> None:
+        """Note the globs of some datasets' files, by dataset."""
+        known = self.sources()
+        changed = {dataset: source for dataset, source in sources.items() if known.get(dataset) != source}
+        if not changed:
+            return
+        with writing(self._engine) as connection:
+            connection.execute(sa.delete(landing_sources).where(landing_sources.c.dataset.in_(changed)))
+            rows = [{"dataset": dataset, "source": source} for dataset, source in changed.items()]
+            connection.execute(sa.insert(landing_sources), rows)
 
     @retried
     def save(

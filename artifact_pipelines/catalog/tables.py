@@ -289,3 +289,10 @@ landing_files = sa.Table(
     _one_of("state", LandingState),
     sqlite_autoincrement=True,
 )
+
+landing_sources = sa.Table(
+    "landing_sources",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False, comment="glob of its files, as its sensor knows it"),
+)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError, NotIngestedError, NotNoticedError
@@ -39,7 +39,7 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
     """Put a file into the landing zone in one step.
 
     Raises:
-        InvalidArgumentError: Another path than those that the dataset ingested until now.
+        InvalidArgumentError: The dataset's sensor looks for other paths, or there is no such dataset.
         DropIsWaitingError: A file that lies there has not been ingested yet, and would be lost.
         SourceError: See `ILandingZone.put`.
         BackendError: See `ILandingZone.put`.
@@ -53,15 +53,24 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
 
 
 def _check_path(catalog: Catalog, dataset: str, path: str) -> None:
-    """Refuse a path that the source of the newest version does not match."""
-    newest = catalog.materializations.history(f"{dataset}/raw", limit=1)
-    source = newest[0].source.get("glob") if newest else None
-    if source is None:
+    """Refuse a path that no sensor would notice for this dataset, as far as the sensors have said what they look for.
+
+    Before the first sensor has looked, nothing is known.
+    """
+    sources = catalog.landing.sources()
+    matching = [each for each, source in sources.items() if _matches(source, path)]
+    if dataset in matching or not sources:
         return
+    instead = f"; {first_names(matching)} would take it" if matching else "; no dataset would take it"
+    if dataset not in sources:
+        raise InvalidArgumentError("--dataset", dataset, f"a dataset: {first_names(sorted(sources))}{instead}")
+    expected = f"a path that {sources[dataset]!r} matches, the source of {dataset} (`--as`){instead}"
+    raise InvalidArgumentError("path", path, expected)
+
+
+def _matches(source: str, path: str) -> bool:
     glob = SourceGlob(source)
-    state = functools.reduce(glob.step, path.split("/"), glob.start)
-    if not glob.is_match(state):
-        raise InvalidArgumentError("path", path, f"a path that {source!r} matches, the source of {dataset} (`--as`)")
+    return glob.is_match(functools.reduce(glob.step, path.split("/"), glob.start))
 
 
 def follow(

@@ -110,6 +110,7 @@ class LandingSensor(dg.SensorDefinition):
         landing_zone: LandingZone = context.resources.landing_zone
         until = time.monotonic() + landing_zone.watch_s
         with Catalog(landing_zone.store.catalog_url) as catalog:
+            catalog.landing.note_sources({each.dataset: each.source for each in self.watched})
             looks = _Looks(self.watched, context.instance, catalog, landing_zone)
             while True:
                 stamp, start = looks.zone.stamp(), time.monotonic()

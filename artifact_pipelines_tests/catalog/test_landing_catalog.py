@@ -19,6 +19,12 @@ def test_saving_a_landing_file_again_replaces_it(catalog: Catalog) -> None:
     assert (file.state, file.content_hash) == (LandingState.INGESTED, "c" * 64)
 
 
+def test_source_of_a_dataset_is_the_last_one_noted(catalog: Catalog) -> None:
+    catalog.landing.note_sources({"flights": "f*.csv", "weather": "w*.csv"})
+    catalog.landing.note_sources({"flights": "flights*.csv"})
+    assert catalog.landing.sources() == {"flights": "flights*.csv", "weather": "w*.csv"}
+
+
 def test_datasets_do_not_see_each_others_files(catalog: Catalog) -> None:
     catalog.landing.save("flights", [FILE])
     assert catalog.landing.files_of("weather") == {}

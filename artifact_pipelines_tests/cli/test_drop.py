@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from artifact_pipelines import Store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import dropping
 from artifact_pipelines_tests.cli.commands import run
@@ -63,6 +64,20 @@ def test_file_that_no_sensor_notices_is_an_error(flights: pathlib.Path, monkeypa
     monkeypatch.setattr(dropping, "LOOK_S", 0.01)
     text = run("drop", flights, "--dataset", "flights", "--wait", "--notice", "0", code=5)
     assert "Check that Dagster runs, that the sensor artifact_landing is on" in text
+
+
+def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
+    store: Store, flights: pathlib.Path, landing: pathlib.Path
+) -> None:
+    store.catalog.landing.note_sources({"flights": "flights*.csv", "weather": "w/**/*.csv"})
+    text = run("drop", flights, "--dataset", "weather", code=2)
+    assert "a path that 'w/**/*.csv' matches, the source of weather (`--as`); 'flights' would take it" in text
+    text = run("drop", flights, "--dataset", "flight", code=2)
+    assert "--dataset must be a dataset: 'flights', 'weather'; 'flights' would take it, not 'flight'" in text
+    text = run("drop", flights, "--dataset", "weather", "--as", "trains.csv", code=2)
+    assert "no dataset would take it" in text
+    assert list(landing.iterdir()) == []
+    assert "dropped" in run("drop", flights, "--dataset", "weather", "--as", "w/a/flights.csv")
 
 
 @pytest.mark.usefixtures("store")
