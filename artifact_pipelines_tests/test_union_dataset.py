@@ -13,6 +13,7 @@ from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import union_files
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.table_reader import open_stored
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines_tests.project import FLIGHTS, Project
 
@@ -288,6 +289,23 @@ def test_files_that_wait_together_enter_in_one_run_and_a_bad_one_stops_no_other(
         ("flights_b.csv", None),
         ("flights_a.csv", 1),
     ]
+
+
+def test_files_that_wait_together_are_each_read_a_few_times_however_many_they_are(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counted(stored: Any, file_type: str, name: str, *options: Any) -> Any:
+        opened.append(name)
+        return open_stored(stored, file_type, name, *options)
+
+    monkeypatch.setattr(union_files, "open_stored", counted)
+    for number in range(12):
+        project.drop(f"carrier,number,delay\nUA,{number},1\n", f"flights_{number:02}.csv")
+    project.tick()
+    assert len(_rows()) == 12
+    assert len(opened) <= 12 * 5
 
 
 def test_bad_replacement_among_several_leaves_the_rows_of_its_file(project: Project) -> None:

@@ -5,6 +5,7 @@ and the rows of the others are copied. All files are read again only after a cha
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -17,6 +18,9 @@ from artifact_pipelines.datasets.interfaces import OpenTable
 from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore, arrow_name
+
+MOST_KEPT = 256
+"""The hashes of so many files are kept while a union is made; each has an open file."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class UnionTable:
         file_column: Column that takes the name of each row's file; None: there is none.
         bad: Takes the rows that are left out.
         others: Rows of the table that are of none of these files, or are of files that are not read.
+        sources: Rows of files that were read, by name: what is known of them is found once, not for each later file.
     """
 
     files: Mapping[str, CountedFile]
@@ -63,6 +68,7 @@ class UnionTable:
     file_column: str | None = None
     bad: BadRows | None = None
     others: OtherRows = dataclasses.field(default_factory=OtherRows)
+    sources: dict[str, RowSource] = dataclasses.field(default_factory=dict)
 
     @contextmanager
     def opened(
@@ -136,12 +142,15 @@ class UnionTable:
     def _before(self, name: str, contracts: Mapping[str, Contract]) -> OtherRows:
         """Return the rows that came before those of a file."""
         earlier = [each for each in contracts if self._arrival(each) < self._arrival(name)]
+        return OtherRows([*self.others.sources, *(self._source(each, contracts[each]) for each in earlier)])
 
-        def source(each: str) -> RowSource:
-            contract = contracts[each]
-            return RowSource(lambda columns: self._rows_of(each, contract, columns))
-
-        return OtherRows([*self.others.sources, *map(source, earlier)])
+    def _source(self, name: str, contract: Contract) -> RowSource:
+        if found := self.sources.get(name):
+            return found
+        source = RowSource(functools.partial(self._rows_of, name, contract))
+        if len(self.sources) < MOST_KEPT:
+            self.sources[name] = source
+        return source
 
     def _rows_of(self, name: str, contract: Contract, columns: Sequence[str]) -> Rows:
         with self.open(name, contract, self.others) as table:
