@@ -265,7 +265,7 @@ def test_folders_dropped_into_a_bucket_are_ingested_once_their_marker_is_there(
         assert project.settle()[0] == []
         put("_SUCCESS", "")
         made, reasons = project.settle()
-    assert (made, reasons["flights_landing"]) == (["raw", "table"], "exports/may: ingested")
+    assert (made, reasons["artifact_landing"]) == (["raw", "table"], "exports/may: ingested")
     with open_store() as store:
         rows = store.load("flights/table", as_type=pl.DataFrame).select("number", "file").rows()
     assert rows == [(1, "exports/may/a/a.csv"), (2, "exports/may/b.csv")]

@@ -132,7 +132,7 @@ def test_files_of_a_partition_that_wait_together_enter_in_one_run(
     runs = [run for _ in range(3) for run in project.tick()]
     assert [run.tags["dagster/partition"] for run in runs] == ["a", "b"]
     assert (_numbers("a"), _numbers("b")) == ([1, 3], [4, 5])
-    assert "a/2.csv: quarantined (MalformedRowError: a/2.csv, line 2" in project.settle()[1]["flights_landing"]
+    assert "a/2.csv: quarantined (MalformedRowError: a/2.csv, line 2" in project.settle()[1]["artifact_landing"]
 
 
 def test_types_of_the_first_partition_are_those_of_all(settings: Settings, instance: dg.DagsterInstance) -> None:
