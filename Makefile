@@ -41,7 +41,7 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 
 .PHONY: first-week
 first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back (a minute or two)
-	$(BIN)/pytest -q --stress artifact_pipelines_tests/test_first_week.py
+	$(BIN)/pytest -q --stress artifact_pipelines_tests/newcomer
 
 .PHONY: deploy-check
 deploy-check: $(VENV)/.installed-dev  ## Start the files of deploy/ with PostgreSQL and S3, drop a file, stop (two minutes)
