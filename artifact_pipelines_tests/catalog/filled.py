@@ -53,6 +53,7 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
         materialize(catalog, producer, b"table %d" % number, partition=partition, inputs=loaded, run_id=f"run {number}")
     producer.create_artifact(io.BytesIO(b"a caller's"), "txt")
     catalog.retention.wipe("never made", happened_at=datetime.datetime(2026, 1, 1, microsecond=1, tzinfo=datetime.UTC))
+    catalog.landing.note_sources({"flights": "flights*.csv"})
     catalog.landing.save("flights", [LandingFile("flights", "flights.csv", 3, 10**18, LandingState.INGESTED)])
     with engine.begin() as connection:
         row = {"asset_key": "flights/table", "name": "good", "materialization_id": 2}

@@ -93,7 +93,9 @@ def test_pin_is_on_the_current_version_unless_another_is_named(catalog: Catalog)
     assert catalog.pins_and_tags.pin(TABLE) == name(2)
     assert catalog.pins_and_tags.pin(TABLE, version=1) == name(1)
     assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, True]
-    assert catalog.pins_and_tags.unpin(TABLE) == catalog.pins_and_tags.unpin(TABLE) == name(2)
+    with pytest.raises(InvalidArgumentError, match="1, 2"):
+        catalog.pins_and_tags.unpin(TABLE)
+    assert catalog.pins_and_tags.unpin(TABLE, version=2) == name(2)
     assert [v.is_pinned for v in catalog.retention.versions(TABLE)] == [True, False]
 
 

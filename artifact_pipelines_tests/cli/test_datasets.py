@@ -56,7 +56,7 @@ def test_log_counts_the_bad_rows_of_each_version(settings: Settings) -> None:
 def test_diff_shows_columns_and_rows_that_changed() -> None:
     lines = run("datasets", "diff", "flights@v1", "flights").splitlines()
     assert lines == [
-        "columns added: gate string",
+        "columns added: gate VARCHAR",
         "row count: 3 -> 3",
         "rows: 1 added, 1 removed, 1 changed (delay: 1)",
     ]

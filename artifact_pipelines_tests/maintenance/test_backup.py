@@ -87,7 +87,7 @@ def test_backup_asset_shows_its_contents_in_dagster(
         [event] = result.asset_materializations_for_node("artifact_store__catalog_backup")
     made = catalog.materializations.current(BACKUP_ASSET)
     assert event.metadata["artifact/file_id"].value == str(made.file.file_id)
-    assert event.metadata["artifact/rows"].value["materializations"] == 1  # type: ignore[index, call-overload]
+    assert event.metadata["backup/rows_by_table"].value["materializations"] == 1  # type: ignore[index, call-overload]
     assert made.run_id == result.run_id
     assert event.tags is not None
     assert event.tags["dagster/data_version"] == made.data_version

@@ -116,13 +116,13 @@ def test_output_of_the_job_lists_deleted_and_kept_versions(project: Project) -> 
     for _ in range(3):
         project.make("runs")
     would = metadata_of(project.clean_up(dry_run=True))
-    assert (would["dry_run"], would["released_versions"]) == (True, 2)
+    assert (would["clean_up/dry_run"], would["clean_up/released_versions"]) == (True, 2)
     assert project.versions("runs") == [3, 2, 1]
-    assert metadata_of(project.clean_up())["released_versions"] == 2
+    assert metadata_of(project.clean_up())["clean_up/released_versions"] == 2
     assert project.versions("runs") == [3]
-    [row] = [record.data for record in would["kept"].records]
+    [row] = [record.data for record in would["clean_up/kept"].records]
     assert (row["asset"], row["version"], row["reason"]) == ("runs", 3, "current, one of the last 1")
-    released = [record.data["reason"] for record in would["released"].records]
+    released = [record.data["reason"] for record in would["clean_up/released"].records]
     assert released == ["retention: not among the last 1"] * 2
 
 
@@ -133,7 +133,7 @@ def test_job_applies_the_present_retention_policies(project: Project) -> None:
     project.catalog.retention.set_policy("of another code location", RetentionPolicy(keep_last=9))
     before = project.catalog.retention.policies()
     would = metadata_of(project.clean_up(dry_run=True))
-    assert [record.data["reason"] for record in would["kept"].records] == ["current, one of the last 1"]
+    assert [record.data["reason"] for record in would["clean_up/kept"].records] == ["current, one of the last 1"]
     assert project.catalog.retention.policies() == before
     assert project.clean_up().success
     assert project.catalog.retention.policies() == {

@@ -81,7 +81,7 @@ def test_overview_says_what_it_is_and_what_needs_attention(tmp_path: pathlib.Pat
         "flights v2", "From flights.csv", "120", "20 more than v1", "key: day", "1 failed 0 warnings, 1 passed",
         "Error flights/table: positive: 3 rows break it.", "Warning flights/analyses/late: It has no result",
         "Columns without a value: nothing", "What changed since v1 Rows 20 added", "Constant: constant",
-        "carrier string", "always 7", "no value",
+        "carrier VARCHAR", "always 7", "no value",
     ):  # fmt: skip
         assert expected in overview, expected
     assert overview.index("positive") < overview.index("flights/analyses/late")

@@ -47,7 +47,7 @@ def test_report_follows_each_change_once_and_says_what_the_results_say(
 
     said = _report()
     for expected in (
-        "flights v2", "1 more than v1", "Error flights/table: short: 2 rows break it.", "1 added",
+        "flights v2", "1 more than v1", "Error flights/table: short: 2 rows break the rule.", "1 added",
         "few simple random Rows 2 of 4, planned 2", "Sizes passed", "mean_delay", "Version 2 against 1",
         "representativeness flights/samples/few", "flights/analyses/mean@v2 flights/samples/few@v", "b3sum",
     ):  # fmt: skip
