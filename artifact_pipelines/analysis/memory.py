@@ -56,7 +56,7 @@ def noted(found: Answer) -> dict[str, Any]:
         "first_rows": first_rows(found.rows) if found.shown is None else [],
         "figures": dict(found.figures),
         "charts": charts,
-        "checks": checks,
+        "check_results": checks,
     }
 
 
@@ -69,7 +69,7 @@ def noted_again(known: Materialization) -> dict[str, Any]:
 
 def noted_checks(note: Mapping[str, Any]) -> list[CheckResult]:
     """Return the results of the checks of an answer."""
-    return [CheckResult(**each) for each in note.get("checks", ())]
+    return [CheckResult(**each) for each in note.get("check_results", ())]
 
 
 def _described(kind: IAnalysisKind, table: Artifact) -> list[Any]:

@@ -1,5 +1,6 @@
 """Metadata of a materialization in the Dagster UI: Dagster's own keys where they exist, ours under `artifact/`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from shlex import quote
 from types import MappingProxyType
@@ -20,6 +21,9 @@ from artifact_pipelines.io_manager.page import (
 )
 from artifact_pipelines.io_manager.previews import preview
 from artifact_pipelines.tabular.type_names import type_name
+
+API_URL = "ARTIFACT_API_URL"
+"""Where people reach the files over HTTP; if it is set, pages of assets link there."""
 
 PAGE = "page"
 """Key in what an output notes about its source: Markdown that the asset's page shows in place of a preview."""
@@ -63,6 +67,9 @@ def materialization_metadata(
         metadata["artifact/content_hash"] = dg.MetadataValue.text(digits)
         metadata["dagster/uri"] = dg.MetadataValue.text(uri)
         metadata["artifact/get"] = dg.MetadataValue.md(f"`{_get_command(recorded)}`")
+        if api_url := os.environ.get(API_URL):
+            link = f"{api_url.rstrip('/')}/files/{recorded.file.file_id}"
+            metadata["artifact/link"] = dg.MetadataValue.url(link)
         is_partition, has_page = recorded.partition is not None, PAGE in recorded.source
         metadata |= _row_count(facts, is_partition)
         metadata |= _page_columns(facts) if has_page else _table_metadata(facts, meanings)

@@ -44,6 +44,7 @@ LAST = (
     "artifact/version",
     "artifact/file_name",
     "artifact/get",
+    "artifact/link",
     "dagster/size_bytes",
     "artifact/bytes_added",
     "artifact/duplicate",

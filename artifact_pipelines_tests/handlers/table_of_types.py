@@ -121,7 +121,9 @@ def comparable(value: Any) -> Any:
     """Return a value of which equal values of one type have the same text (`pprint`, which sorts dicts and sets)."""
     if isinstance(value, pl.LazyFrame):
         value = value.collect()
-    if isinstance(value, pl.DataFrame | pl.Series):
+    if isinstance(value, pl.Series):
+        return value.to_frame().to_arrow(), str(value)  # an array of Arrow would show its address
+    if isinstance(value, pl.DataFrame):
         return value.to_arrow(), str(value)
     if isinstance(value, pa.RecordBatchReader):
         value = value.read_all()

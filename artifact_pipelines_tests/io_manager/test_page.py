@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
@@ -54,6 +55,17 @@ def test_page_shows_what_a_step_said_between_preview_and_file(ours: ArtifactIOMa
     assert not {SOURCE_METADATA_KEY, MEANINGS_METADATA_KEY} & set(keys)
     schema: Any = made.metadata["dagster/column_schema"].value
     assert schema.columns[0].description == "Age. 1 to 2."
+
+
+def test_page_links_to_the_file_where_it_is_served(ours: ArtifactIOManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_API_URL", "https://files.example.org/")
+
+    @dg.asset
+    def text() -> str:
+        return "a"
+
+    [made] = run(ours, text).asset_materializations_for_node("text")
+    assert made.metadata["artifact/link"] == dg.MetadataValue.url("https://files.example.org/files/1")
 
 
 def test_narrow_preview_has_a_row_for_each_row() -> None:
