@@ -6,6 +6,7 @@ A public name is loaded at its first use, so the command line does not wait for 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from artifact_pipelines.automation import on_changed_content
     from artifact_pipelines.core.exceptions import (
         ArtifactError,
         BackendError,
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     )
     from artifact_pipelines.core.settings import Settings
     from artifact_pipelines.core.types import FileDescription, NewArtifact
-    from artifact_pipelines.dataset_pipeline import DatasetPipeline, on_changed_content
+    from artifact_pipelines.dataset_pipeline import DatasetPipeline
     from artifact_pipelines.definitions import build_definitions, resources
     from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
     from artifact_pipelines.handlers.registry import register_type_handler
@@ -81,7 +82,7 @@ _MODULES = {
     "build_definitions": "definitions",
     "build_maintenance": "maintenance.definitions",
     "check_output_types": "io_manager.resources",
-    "on_changed_content": "dataset_pipeline",
+    "on_changed_content": "automation",
     "open_store": "store",
     "register_type_handler": "handlers.registry",
     "resources": "definitions",

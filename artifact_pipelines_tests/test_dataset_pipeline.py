@@ -12,7 +12,7 @@ import pydantic
 import pytest
 from jsonschema import Draft202012Validator
 
-from artifact_pipelines import DatasetPipeline, dataset_pipeline, open_store
+from artifact_pipelines import DatasetPipeline, dataset_definitions, open_store
 from artifact_pipelines.analysis.assets import REMEMBER_TAG
 from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
@@ -233,7 +233,7 @@ def test_file_that_a_blocking_check_rejects_says_why_once(project: Project) -> N
 def test_fault_that_passes_is_retried_in_the_same_run(
     settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
+    monkeypatch.setattr(dataset_definitions, "RETRY_DELAY_S", 0)
     project = Project(settings, instance)
     record_all, failures = MaterializationCatalog.record_all, [CatalogUnavailableError("the catalog", "restarts")]
 

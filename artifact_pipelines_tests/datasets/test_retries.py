@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from artifact_pipelines import dataset_pipeline
+from artifact_pipelines import dataset_definitions
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import landing_outcomes, retries
 from artifact_pipelines.datasets.retries import Fault, fault_of_error
@@ -79,7 +79,7 @@ class Crashing:
 
 @pytest.fixture
 def crashing(settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Crashing:
-    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
+    monkeypatch.setattr(dataset_definitions, "RETRY_DELAY_S", 0)
     return Crashing(settings, instance)
 
 

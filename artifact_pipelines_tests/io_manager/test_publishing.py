@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from artifact_pipelines.automation import on_changed_content
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Materialization, Publication
-from artifact_pipelines.dataset_pipeline import on_changed_content
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.runless_reports import report_publication, report_rollback
