@@ -16,7 +16,6 @@ from artifact_pipelines.checks.interfaces import ICheckKind
 from artifact_pipelines.checks.registry import CheckKind
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
-from artifact_pipelines.datasets.assets import NO_BAD_ROWS
 from artifact_pipelines.datasets.entry_names import check_source
 from artifact_pipelines.datasets.landing_folders import folder_source
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
@@ -26,6 +25,7 @@ from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, OnBadRow
 from artifact_pipelines.datasets.reading.limits import DEFAULT_LIMITS, Limits
 from artifact_pipelines.datasets.reading.row_checks import check_rules
 from artifact_pipelines.datasets.registry import ByExtension, FileFormat
+from artifact_pipelines.datasets.table_assets import NO_BAD_ROWS
 from artifact_pipelines.datasets.timing import check_cron, check_fresh_within, check_timezone
 from artifact_pipelines.declarations import Declaration, checked_by
 from artifact_pipelines.sampling.fields.excluding import with_excluded_designs

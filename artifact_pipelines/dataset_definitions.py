@@ -15,7 +15,6 @@ from artifact_pipelines.automation import on_all_results, on_changed_content
 from artifact_pipelines.checks.assets import build_checks, build_failing_rows
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.dataset_declaration import DatasetDeclaration
-from artifact_pipelines.datasets.assets import build_raw_asset, build_table_asset
 from artifact_pipelines.datasets.dataset_table import DatasetTable
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing_folders import LandingFolders, folder_source
@@ -23,9 +22,11 @@ from artifact_pipelines.datasets.landing_rules import LandingRules
 from artifact_pipelines.datasets.partition_assets import build_column_partitions
 from artifact_pipelines.datasets.partition_keys import ColumnPartitions, PartitionKeys, glob_of
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine
+from artifact_pipelines.datasets.raw_assets import build_raw_asset
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.retry_sensor import RepeatedAssets, RetrySensor
 from artifact_pipelines.datasets.sensors import LandingSensor, WatchedDataset
+from artifact_pipelines.datasets.table_assets import build_table_asset
 from artifact_pipelines.datasets.timing import build_schedule, with_freshness
 from artifact_pipelines.io_manager.asked_outputs import AFTER_CHECKS, PUBLISH_METADATA_KEY
 from artifact_pipelines.report.assets import build_report_asset
