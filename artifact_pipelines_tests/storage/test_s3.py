@@ -170,9 +170,9 @@ def test_retries_end_when_patience_is_over(backend: S3Storage, proxy: Proxy, mon
 
 @pytest.fixture
 def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
-    """A backend with a tenth of the usual patience."""
+    """A backend with a twentieth of the usual patience."""
     for name in ("READ_TIMEOUT_S", "PATIENCE_S", "ASSEMBLY_TIMEOUT_S", "ASSEMBLY_PATIENCE_S"):
-        monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 10)
+        monkeypatch.setattr(s3_client, name, vars(s3_client)[name] / 20)
     backend = S3Storage(s3_url, S3Settings(endpoint_url=proxy.endpoint_url), part_bytes=SMALL_PART_BYTES)
     assert not backend.exists(PATH)  # the first request is slow
     return backend
@@ -180,23 +180,23 @@ def hasty_backend(proxy: Proxy, s3_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("number", [3, 11], ids=["part", "completion"])
 def test_a_request_whose_answer_hangs_is_sent_again(hasty_backend: S3Storage, proxy: Proxy, number: int) -> None:
-    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(10)), times=1))
+    proxy.reset(fail_at(number, Fault("hook", hook=lambda: time.sleep(5)), times=1))
     put(hasty_backend, IN_PARTS)
     assert get(hasty_backend) == IN_PARTS
 
 
 def test_a_server_silent_during_assembly_gets_more_time(hasty_backend: S3Storage, proxy: Proxy) -> None:
-    proxy.reset(lambda request: time.sleep(3) if request.number == 11 else None)
+    proxy.reset(lambda request: time.sleep(1.5) if request.number == 11 else None)
     put(hasty_backend, IN_PARTS)
     assert len(proxy.requests) == 13, "the completion was sent twice"
 
 
 def test_a_hanging_server_is_an_error_within_half_a_minute(hasty_backend: S3Storage, proxy: Proxy) -> None:
-    proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(10))))
+    proxy.reset(fail_from(0, Fault("hook", hook=lambda: time.sleep(5))))
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError, match="failed 2 times, the last time with ReadTimeoutError"):
         get(hasty_backend)
-    assert time.monotonic() - started < 10  # 3 s, and some for a busy machine
+    assert time.monotonic() - started < 10  # 1.5 s, and some for a busy machine
 
 
 def test_an_absent_server_is_an_error_within_seconds(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

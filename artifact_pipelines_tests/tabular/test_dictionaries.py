@@ -1,6 +1,7 @@
 """Categories and dictionaries at any depth come back, and their encoding does not change bytes or hash."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -24,14 +25,18 @@ def column(kind: Any, value: Any) -> pl.Series:
     return pl.Series("x", [None if row % 5 == 0 else value(row) for row in range(ROWS)], dtype=kind)
 
 
-FRAMES = {
-    "list of enums": column(pl.List(ENUM), lambda row: [TEXTS[row], "z"]),
-    "list of categories": column(pl.List(CATEGORICAL), lambda row: TEXTS[row : row + row % 4]),
-    "array": column(pl.Array(ENUM, 1), lambda row: [TEXTS[row]]),
-    "struct": column(pl.Struct({"k": ENUM, "c": CATEGORICAL}), lambda row: {"k": TEXTS[row], "c": str(row % 7)}),
-    "list of structs": column(pl.List(pl.Struct({"k": CATEGORICAL})), lambda row: [{"k": TEXTS[row]}] * (row % 4)),
-    "map": column(pl.Map(pl.String, CATEGORICAL), lambda row: {"k": TEXTS[row]}),
-    "map from categories": column(pl.Map(ENUM, pl.Int8), lambda row: {"z": row % 7}),
+FRAMES: dict[str, Callable[[], pl.Series]] = {
+    "list of enums": lambda: column(pl.List(ENUM), lambda row: [TEXTS[row], "z"]),
+    "list of categories": lambda: column(pl.List(CATEGORICAL), lambda row: TEXTS[row : row + row % 4]),
+    "array": lambda: column(pl.Array(ENUM, 1), lambda row: [TEXTS[row]]),
+    "struct": lambda: column(
+        pl.Struct({"k": ENUM, "c": CATEGORICAL}), lambda row: {"k": TEXTS[row], "c": str(row % 7)}
+    ),
+    "list of structs": lambda: column(
+        pl.List(pl.Struct({"k": CATEGORICAL})), lambda row: [{"k": TEXTS[row]}] * (row % 4)
+    ),
+    "map": lambda: column(pl.Map(pl.String, CATEGORICAL), lambda row: {"k": TEXTS[row]}),
+    "map from categories": lambda: column(pl.Map(ENUM, pl.Int8), lambda row: {"z": row % 7}),
 }
 
 
@@ -44,7 +49,7 @@ def written(frame: pl.DataFrame | pl.LazyFrame) -> tuple[bytes, str | None]:
 @pytest.mark.parametrize("group_bytes", [64 << 20, 1_000])
 @pytest.mark.parametrize("name", FRAMES)
 def test_nested_categories_come_back(name: str, group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = FRAMES[name].to_frame()
+    frame = FRAMES[name]().to_frame()
     once = hash_of(frame.to_arrow())
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", group_bytes)
     data, logical_hash = written(frame)

@@ -22,7 +22,7 @@ from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.demo import Daemon
 from artifact_pipelines_tests.project import without_waiting
 
-TUTORIAL = (pathlib.Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
+TUTORIAL = (pathlib.Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 
 
 class Reader:
@@ -98,6 +98,8 @@ def is_like(printed: str, expected: str) -> bool:
     return re.search(pattern, " ".join(printed.split())) is not None
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_tutorial_does_what_it_says(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("ARTIFACT_")]:
         monkeypatch.delenv(name)
