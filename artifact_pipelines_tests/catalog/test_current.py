@@ -12,7 +12,10 @@ _PACKAGE = pathlib.Path(artifact_pipelines.__file__).parent
 
 def _columns_written_by(path: pathlib.Path) -> Iterator[str]:
     """Yield the columns that a module names in `.values(...)`, or as keys of a row."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    text = path.read_text()
+    if not any(column in text for column in _COLUMNS):
+        return  # to parse it would take longer
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "values":
             yield from (keyword.arg for keyword in node.keywords if keyword.arg)
         elif isinstance(node, ast.Dict):

@@ -11,18 +11,32 @@ import pytest
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.project import CSV, Project
+from artifact_pipelines_tests.saved_store import copy_saved, settings_in
 
 SECOND = "carrier,number,delay,gate\nUA,1,6,=A1\nUA,3,1,\nDL,4,0,B2\n"
 
 
-@pytest.fixture
-def project(settings: Settings) -> Iterator[Project]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A project that has ingested two files."""
+    folder = tmp_path_factory.mktemp("flights")
     with dg.DagsterInstance.ephemeral() as instance:
-        project = Project(settings, instance, samples={}, analyses={})
+        project = Project(settings_in(folder), instance, samples={}, analyses={})
         for text in (CSV, SECOND):
             project.drop(text)
             project.settle()
-        yield project
+    return folder
+
+
+@pytest.fixture
+def two_versions(filled: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    copy_saved(filled, tmp_path)
+
+
+@pytest.fixture
+def project(settings: Settings, two_versions: None) -> Iterator[Project]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Project(settings, instance, samples={}, analyses={})
 
 
 def test_log_lists_each_content_with_its_files_source_rows_and_dialect(project: Project) -> None:
@@ -52,7 +66,7 @@ def test_log_counts_the_bad_rows_of_each_version(settings: Settings) -> None:
     assert "bad_rows" in run("datasets", "log", "flights").splitlines()[0]
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("two_versions")
 def test_diff_shows_columns_and_rows_that_changed() -> None:
     lines = run("datasets", "diff", "flights@v1", "flights").splitlines()
     assert lines == [
@@ -65,7 +79,7 @@ def test_diff_shows_columns_and_rows_that_changed() -> None:
     assert "columns of flights@v1" in run("datasets", "diff", "flights@v1", "flights@v2", "--key", "gate", code=2)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("two_versions")
 def test_tag_names_a_version_and_moves() -> None:
     run("datasets", "tag", "flights@v1", "golden")
     assert [row["marks"] for row in run_json("datasets", "log", "flights")] == ["current", "golden"]
@@ -78,13 +92,13 @@ def test_tag_names_a_version_and_moves() -> None:
     assert "numbers of versions" in run("datasets", "tag", "flights", "v7", code=2)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("two_versions")
 def test_version_or_dataset_that_does_not_exist_names_those_that_do() -> None:
     assert "Its newest versions: v2, v1" in run("datasets", "export", "flights@v9", "-o", "x.csv", code=3)
     assert "Known datasets: flights" in run("datasets", "log", "fligths", code=3)
 
 
-@pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("two_versions")
 def test_export_writes_the_table_or_the_dropped_file(tmp_path: pathlib.Path) -> None:
     run("datasets", "export", "flights@v1", "-o", tmp_path / "t.parquet")
     assert pl.read_parquet(tmp_path / "t.parquet")["delay"].to_list() == [5, 7, 1]

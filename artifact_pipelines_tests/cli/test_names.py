@@ -15,9 +15,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines import ArtifactIOManager, Store, open_store
 from artifact_pipelines.cli.main import main
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.factory import open_backend
 from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.saved_store import copy_saved, settings_in
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -27,8 +30,8 @@ def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[
             yield from commands(command, (*path, name))
 
 
-@pytest.fixture
-def table(io_manager: ArtifactIOManager, store: Store) -> Store:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """`towns/table` with two versions, of which the first is pinned, and `towns/report`, made from the second."""
     frames = iter([pl.DataFrame({"x": [1, 2]}), pl.DataFrame({"x": [2, 3, 4]})])
 
@@ -40,10 +43,21 @@ def table(io_manager: ArtifactIOManager, store: Store) -> Store:
     def report(table: pl.DataFrame) -> str:
         return f"{table.height} rows\n"
 
-    for _ in range(2):
-        dg.materialize([table, report], resources={"io_manager": io_manager})
-    store.catalog.pins_and_tags.pin("towns/table", version=1)
-    return store
+    folder = tmp_path_factory.mktemp("towns")
+    urls = settings_in(folder)
+    with open_store(urls.catalog_url, urls.storage_url) as store:
+        producer = ArtifactProducer(store.catalog.files, open_backend(urls.storage_url))
+        for _ in range(2):
+            dg.materialize([table, report], resources={"io_manager": ArtifactIOManager(store.catalog, producer)})
+        store.catalog.pins_and_tags.pin("towns/table", version=1)
+    return folder
+
+
+@pytest.fixture
+def table(filled: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Store]:
+    copy_saved(filled, tmp_path)
+    with open_store() as store:
+        yield store
 
 
 def test_every_help_has_examples_that_name_options_of_the_command() -> None:

@@ -22,15 +22,15 @@ from artifact_pipelines.tabular import parquet
 from artifact_pipelines_tests.handlers.writing import write_value
 from artifact_pipelines_tests.tabular.test_logical_hash import GOLDEN, hash_of
 
-GROUP_ROWS = 24_576
-ROWS = 38_000  # two thirds of them, which some queries keep, are more than a row group
+GROUP_ROWS = 6_144
+ROWS = 9_500  # two thirds of them, which some queries keep, are more than a row group
 FRAME = (
     pl.DataFrame({"id": range(ROWS)})
     .with_columns(
         share=pl.col("id").cast(pl.Float64).sin(),
         text=pl.when(pl.col("id") % 11 != 0).then(pl.format("row {}", pl.col("id") % 977)),
         moment=(pl.col("id") * 1_000_000).cast(pl.Datetime("us", "UTC")),
-        kind=pl.format("kind {}", pl.col("id") // 20_000).cast(pl.Categorical),
+        kind=pl.format("kind {}", pl.col("id") // 5_000).cast(pl.Categorical),
         list=pl.when(pl.col("id") % 5 != 0).then(pl.concat_list("id", pl.col("id") % 7)),
         texts=pl.concat_list(pl.format("{}", "id"), pl.lit("x")),
         record=pl.struct("id", pl.concat_list("id", "id").alias("pair")),

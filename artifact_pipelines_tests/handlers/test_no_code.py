@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -30,29 +29,18 @@ KINDS = (
 )
 
 
-def nodes() -> Iterator[tuple[pathlib.Path, ast.AST]]:
+def test_package_imports_and_calls_nothing_that_turns_bytes_or_text_into_code() -> None:
+    imported, called = set(), set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            yield path, node
-
-
-def test_package_imports_nothing_that_turns_bytes_into_code() -> None:
-    imported = set()
-    for path, node in nodes():
-        if isinstance(node, ast.Import):
-            imported |= {(alias.name.split(".")[0], path.name) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add(((node.module or "").split(".")[0], path.name))
+            if isinstance(node, ast.Import):
+                imported |= {(alias.name.split(".")[0], path.name) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(((node.module or "").split(".")[0], path.name))
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                called.add((node.func.id, path.name))
     assert ("json", "json_handler.py") in imported, "the test sees imports"
     assert [found for found in imported if found[0] in FORBIDDEN_MODULES] == []
-
-
-def test_package_calls_nothing_that_turns_text_into_code() -> None:
-    called = [
-        (node.func.id, path.name)
-        for path, node in nodes()
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    ]
     assert ("isinstance", "registry.py") in called, "the test sees calls"
     assert [found for found in called if found[0] in FORBIDDEN_CALLS] == []
 
