@@ -185,6 +185,7 @@ def test_configured_credentials_appear_nowhere(
         shown += str(instance.all_logs(result.run_id)) + str(instance.get_run_by_id(result.run_id))
     shown += repr(factory) + repr(factory.store.s3) + repr(factory.store.s3.settings()) + "".join(capfd.readouterr())
     assert "MY_SECRET" in shown
+    assert "stored asset=text" in shown
     assert not re.search("the-(key|secret|token)-1", shown)
 
 

@@ -22,6 +22,7 @@ from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.charts.small import small_image
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
@@ -62,6 +63,7 @@ def build_analysis_asset(
         **attributes,
     )
     def answer(context: dg.AssetExecutionContext, **artifacts: Artifact) -> _Results:
+        started_s, known = now_s(), None
         with failures_explained(), ExitStack() as stack:
             store: ArtifactStore = context.resources.artifact_store
             catalog, backend = stack.enter_context(store.open())
@@ -72,13 +74,16 @@ def build_analysis_asset(
             question = question_of(kind, dataset, tables)
             if question and kind.remember and context.run.tags.get(REMEMBER_TAG) != "false":
                 holding = stack.enter_context(producer.holding(is_brief=True))
-                if known := recall(catalog, holding, question):
-                    yield from _outputs(KnownAnswer(known), noted_again(known), question)
-                    return
-            files = {name: stack.enter_context(verified_path(each)) for name, each in tables.items()}
-            asked = {name: _table(file, kind, tables[name]) for name, file in files.items()}
-            found = stack.enter_context(kind.answer(asked))
-            yield from _outputs(_rows(found, files), noted(found) if isinstance(found, Answer) else {}, question)
+                known = recall(catalog, holding, question)
+            if known:
+                yield from _outputs(KnownAnswer(known), noted_again(known), question)
+            else:
+                files = {name: stack.enter_context(verified_path(each)) for name, each in tables.items()}
+                asked = {name: _table(file, kind, tables[name]) for name, file in files.items()}
+                found = stack.enter_context(kind.answer(asked))
+                yield from _outputs(_rows(found, files), noted(found) if isinstance(found, Answer) else {}, question)
+        facts = {"asset": asset_key.to_user_string(), "kind": kind.tag(), "tables": len(tables)}
+        log_done(context.log.info, "answered", started_s, **facts, remembered=known is not None)
 
     return answer
 

@@ -1,5 +1,6 @@
 """`GET /files/{id}`: the bytes of a stored file, or a range of them."""
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
@@ -9,9 +10,11 @@ from fastapi.responses import StreamingResponse
 
 from artifact_pipelines.api.access import StoreOf
 from artifact_pipelines.api.problems import responses
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.types import FileInfo
 
 router = APIRouter()
+_logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
@@ -50,7 +53,7 @@ def get_file(file_id: FileNumber, request: Request, store: StoreOf) -> Response:
     if request.method == "HEAD":
         stream.close()
         return Response(status_code=status, headers=headers, media_type=media)
-    return StreamingResponse(_pieces(stream, wanted), status, headers, media)
+    return StreamingResponse(_pieces(stream, wanted, file_id), status, headers, media)
 
 
 def _headers(info: FileInfo) -> dict[str, str]:
@@ -78,8 +81,9 @@ def _range(header: str | None, size_bytes: int) -> range | None:
     return wanted or None
 
 
-def _pieces(stream: BinaryIO, wanted: range) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO, wanted: range, file_id: int) -> Iterator[bytes]:
     """Yield the bytes. The last piece of a whole file is held back until the end has proved its hash."""
+    started_s = now_s()
     with stream:
         if wanted.start:
             stream.seek(wanted.start)
@@ -90,3 +94,4 @@ def _pieces(stream: BinaryIO, wanted: range) -> Iterator[bytes]:
             held = piece
         stream.read(1)
         yield held
+    log_done(_logger.info, "sent", started_s, file_id=file_id, bytes=len(wanted))

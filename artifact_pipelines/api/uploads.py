@@ -1,6 +1,7 @@
 """`POST /upload`: the body streams into the store, or into a dataset's landing zone."""
 
 import io
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -12,11 +13,15 @@ from starlette.requests import ClientDisconnect
 from artifact_pipelines.api.access import ApiSettingsOf, LandingZoneOf, StoreOf
 from artifact_pipelines.api.exceptions import RefusedRequestError, UploadBrokenOffError, UploadTooLargeError
 from artifact_pipelines.api.problems import responses
+from artifact_pipelines.catalog.exceptions import UnknownDatasetError
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.datasets.dropping import drop
 from artifact_pipelines.datasets.entry_names import to_text
 from artifact_pipelines.storage.file_types import describe_by_name
+from artifact_pipelines.store import Store
 
 router = APIRouter()
+_logger = logging.getLogger(__name__)
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
@@ -33,12 +38,16 @@ class Uploaded(pydantic.BaseModel):
 
 
 class Body(io.RawIOBase):
-    """The body of a request as a stream for the threads that store it. At most one chunk is in memory."""
+    """The body of a request as a stream for the threads that store it. At most one chunk is in memory.
+
+    Attributes:
+        received: Bytes so far.
+    """
 
     def __init__(self, chunks: AsyncIterator[bytes], max_bytes: int) -> None:
         self._chunks = chunks
         self._max_bytes = max_bytes
-        self._received = 0
+        self.received = 0
         self._left = b""
 
     def readable(self) -> bool:
@@ -53,9 +62,9 @@ class Body(io.RawIOBase):
             except StopAsyncIteration:
                 return 0
             except ClientDisconnect as error:
-                raise UploadBrokenOffError(self._received) from error
-            self._received += len(self._left)
-            if self._received > self._max_bytes:
+                raise UploadBrokenOffError(self.received) from error
+            self.received += len(self._left)
+            if self.received > self._max_bytes:
                 raise UploadTooLargeError(self._max_bytes)
         count = min(len(buffer), len(self._left))
         buffer[:count], self._left = self._left[:count], self._left[count:]
@@ -79,10 +88,17 @@ def body_of(request: Request, settings: ApiSettingsOf) -> Body:
 _FILE = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
+def _check_dataset(store: Store, dataset: str) -> None:
+    """Refuse a dataset that no sensor has. Before the first sensor has looked, nobody knows the datasets."""
+    known = store.catalog.landing.sources()
+    if known and dataset not in known:
+        raise UnknownDatasetError(dataset, sorted(known))
+
+
 @router.post(
     "/upload",
     status_code=201,
-    responses={**responses(409, 413, 422, 500), 202: {"model": Uploaded, "description": "Dropped for a dataset"}},
+    responses={**responses(404, 409, 413, 422, 500), 202: {"model": Uploaded, "description": "Dropped for a dataset"}},
     openapi_extra=_FILE,
 )
 async def upload(
@@ -99,9 +115,12 @@ async def upload(
     ] = None,
 ) -> Uploaded:
     """Store the body of the request as a file, or drop it for a dataset, under its name."""
+    started_s = now_s()
     stream = io.BufferedReader(body, 1 << 20)
     if dataset is not None:
+        await to_thread.run_sync(_check_dataset, store, dataset)
         dropped = await to_thread.run_sync(drop, zone, store.catalog, dataset, to_text(name), stream)
+        log_done(_logger.info, "dropped", started_s, dataset=dataset, file=dropped.path, bytes=body.received)
         response.status_code = 202
         return Uploaded(dataset=dataset, path=dropped.path)
     kind = describe_by_name(name)
@@ -110,4 +129,5 @@ async def upload(
     )
     response.headers["Location"] = f"/files/{file_id}"
     info = await to_thread.run_sync(store.info, file_id)
+    log_done(_logger.info, "uploaded", started_s, file_id=file_id, bytes=info.size_bytes)
     return Uploaded(file_id=file_id, content_hash=info.content_hash, size_bytes=info.size_bytes)

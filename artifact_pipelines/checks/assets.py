@@ -15,6 +15,7 @@ import pyarrow as pa
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.checks.interfaces import CheckedTable, ICheckKind
 from artifact_pipelines.checks.running import MOST_ROWS, run_checks
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines.io_manager.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
@@ -63,6 +64,7 @@ def build_checks(
     def check(context: dg.AssetCheckExecutionContext, table: Artifact) -> Iterator[dg.AssetCheckResult]:
         store: ArtifactStore = context.resources.artifact_store
         wanted = {key.name for key in context.selected_asset_check_keys}
+        started_s = now_s()
         with failures_explained(), ExitStack() as stack:
             catalog, backend = stack.enter_context(store.open())
             producer = ArtifactProducer(catalog.files, backend)
@@ -84,6 +86,9 @@ def build_checks(
                     metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
                 result = reported(finding.result, key)
                 yield result._replace(metadata={**result.metadata, **metadata})
+        failed = sum(not finding.result.passed for finding in findings)
+        facts = {"asset": key.to_user_string(), "checks": len(findings), "failed": failed}
+        log_done(context.op_execution_context.log.info, "checked", started_s, **facts)
 
     return check
 

@@ -1,5 +1,7 @@
 """The command `serve`."""
 
+import logging
+
 import click
 
 
@@ -22,4 +24,7 @@ def serve(host: str, port: int) -> None:
         from artifact_pipelines.api.app import create_app
     except ImportError as error:
         raise click.ClickException("This needs FastAPI: pip install 'artifact-pipelines[api]'.") from error
+    logger = logging.getLogger("artifact_pipelines")
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
     uvicorn.run(create_app(), host=host, port=port, server_header=False)

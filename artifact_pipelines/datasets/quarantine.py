@@ -38,6 +38,11 @@ def quarantine_file(catalog: Catalog, file: LandingFile, error: SourceError) -> 
     catalog.landing.save(file.dataset, [changed])
 
 
+def refusal(dataset: str, path: str, error: SourceError) -> str:
+    """Return a line for the log about a refused file: without the text of the error, because that quotes data."""
+    return f"{path} waits in quarantine ({type(error).__name__}). The page of {dataset}/quarantine shows the reason."
+
+
 @dataclasses.dataclass(frozen=True)
 class Quarantine:
     """The quarantine of one dataset."""

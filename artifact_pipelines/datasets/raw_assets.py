@@ -18,7 +18,7 @@ from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requeste
 from artifact_pipelines.datasets.page import dropped_file_metadata, raw_kinds
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.progress import Progress, WatchedStream
-from artifact_pipelines.datasets.quarantine import quarantine_file
+from artifact_pipelines.datasets.quarantine import quarantine_file, refusal
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
@@ -123,7 +123,7 @@ class _RawRun:
             is_same = is_as_requested(self.zone.look(file.path), file, str(file.run_key))
             return open_landed(self.zone, file.path) if is_same else None
         except SourceError as error:
-            self._context.log.warning(str(error))
+            self._context.log.warning(refusal(self._dataset, file.path, error))
             quarantine_file(catalog, file, error)
         return None
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.types import LandingState, Materialization
 from artifact_pipelines.datasets.dataset_table import DatasetTable, FoundTable, name_of
 from artifact_pipelines.datasets.page import BAD_ROWS_KEY, bad_rows_metadata, reading_metadata
 from artifact_pipelines.datasets.progress import Progress, watched_batches
-from artifact_pipelines.datasets.quarantine import quarantine_file
+from artifact_pipelines.datasets.quarantine import quarantine_file, refusal
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.asked_outputs import (
@@ -61,6 +62,7 @@ def build_table_asset(
         **step,
     )
     def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[Any]:
+        started_s = now_s()
         with failures_explained(), landing_zone.store.open() as (catalog, backend):
             partition = context.partition_key if context.has_partition_key else None
             # The file before may have passed its checks a moment ago. Without its table, a union would lose its rows.
@@ -70,7 +72,7 @@ def build_table_asset(
             more = _others_of_run(catalog, read.dataset, partition, context.run.tags.get(REQUEST_TAG), name_of(made))
 
             def refuse(path: str, error: SourceError) -> None:
-                context.log.warning(f"{path} waits in quarantine: {error}")
+                context.log.warning(refusal(read.dataset, path, error))
                 quarantine_file(catalog, catalog.landing.files_of(read.dataset)[path], error)
 
             progress = Progress(name_of(made), context.log.info, "checked")
@@ -81,6 +83,18 @@ def build_table_asset(
                     note_inputs(context, catalog, found.inputs)
                     metadata[MADE_AFTER_METADATA_KEY] = str(found.made_after)
                 yield from _outputs(found, context, key, progress, metadata)
+        log_done(
+            context.log.info,
+            "ingested",
+            started_s,
+            dataset=read.dataset,
+            partition=partition,
+            file=name_of(made),
+            files=1 + len(more),
+            rows=progress.rows,
+            bad_rows=found.opened.bad.count if found.opened.bad else None,
+            bytes=raw.info.size_bytes,
+        )
 
     return table
 

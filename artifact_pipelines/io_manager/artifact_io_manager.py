@@ -10,6 +10,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.interfaces import IArtifactProducer
+from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.core.types import FileId, FileInfo, NewArtifact
 from artifact_pipelines.handlers.interfaces import ITypeHandler
 from artifact_pipelines.handlers.registry import TypeHandlers
@@ -17,6 +18,7 @@ from artifact_pipelines.io_manager.asked import read_input_context
 from artifact_pipelines.io_manager.asked_outputs import read_output_context
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import InputLoader, StepInputs
+from artifact_pipelines.io_manager.log_lines import log_stored, sayer
 from artifact_pipelines.io_manager.output_types import check_outputs_of_step
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.io_manager.reporting import report_written
@@ -56,9 +58,12 @@ class ArtifactIOManager(dg.IOManager, IArtifactProducer):
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Store a value, record its materialization, and report its data version and metadata to Dagster."""
+        started_s = now_s()
         with failures_explained():
             asked = read_output_context(context)
-            report_written(context, asked, self._outputs.write(asked, obj))
+            written = self._outputs.write(asked, obj)
+            report_written(context, asked, written)
+        log_stored(sayer(context, asked.step), asked.asset, [made for made, _ in written], started_s)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the artifact of an upstream asset as the type that the input is annotated with."""

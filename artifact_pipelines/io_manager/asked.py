@@ -25,6 +25,7 @@ from artifact_pipelines.io_manager.dagster_internals import (
     StepExecutionContext,
     StepInput,
 )
+from artifact_pipelines.io_manager.log_lines import sayer
 
 _DECLARED = (PARTITION_COLUMN_METADATA_KEY, *(f"artifact/{key}" for key in SELECTION_KEYS))
 
@@ -50,6 +51,7 @@ class InputAsked:
         is_own_output: True if the code of a step loads an asset that the same step makes.
         step: The running step, one object for each attempt; None outside of a run.
         warn: Writes a warning into the log of the run.
+        say: Writes a line into the log of the run; outside of a run, into that of the package.
     """
 
     name: str
@@ -68,6 +70,7 @@ class InputAsked:
     is_own_output: bool
     step: StepExecutionContext | None
     warn: Callable[[str], None]
+    say: Callable[[str], object]
 
 
 def read_input_context(context: dg.InputContext) -> InputAsked:
@@ -105,6 +108,7 @@ def read_input_context(context: dg.InputContext) -> InputAsked:
         is_own_output=not declared and step is not None and step.assets_def is not None and key in step.assets_def.keys,
         step=step,
         warn=context.log.warning,
+        say=sayer(context, step),
     )
 
 

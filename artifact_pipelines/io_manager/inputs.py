@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.annotations import allows_none, type_names
@@ -19,6 +20,7 @@ from artifact_pipelines.handlers.registry import WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.validation import check_table
 from artifact_pipelines.io_manager.asked import InputAsked, why_nothing
 from artifact_pipelines.io_manager.exceptions import StoresNothingError, failures_explained
+from artifact_pipelines.io_manager.log_lines import log_loaded
 from artifact_pipelines.io_manager.publishing import publish_candidates
 from artifact_pipelines.io_manager.staleness import correct_input_version
 from artifact_pipelines.storage.artifact import Artifact
@@ -86,7 +88,13 @@ class InputLoader:
 
     def load(self, asked: InputAsked) -> Any:
         """Return the value of an input."""
+        started_s = now_s()
         found = self._find(asked)
+        value = self._value(asked, found)
+        log_loaded(asked.say, asked.name, asked.asset, [*found.values()], started_s)
+        return value
+
+    def _value(self, asked: InputAsked, found: Mapping[str | None, Materialization]) -> Any:
         if asked.partitions is None:
             return self._read(asked, found[None], asked.annotation) if found else None
         stored = [partition for partition in asked.partitions if partition in found]

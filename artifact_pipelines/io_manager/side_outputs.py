@@ -9,10 +9,12 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, OutputAsked, retention_policy
 from artifact_pipelines.io_manager.event_log import DATA_VERSION_TAG
 from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.log_lines import log_stored
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -38,6 +40,7 @@ def store_beside(
         source: What is recorded about its source.
         meanings: What the columns of its table mean, for the asset's page.
     """
+    started_s = now_s()
     catalog, backend = store
     step = context.get_step_execution_context()
     declared = context.assets_def.metadata_by_key[context.asset_key]
@@ -65,6 +68,8 @@ def store_beside(
     )
     producer = ArtifactProducer(catalog.files, backend)
     writer = OutputWriter(catalog, producer, TypeHandlers(), StepInputs(catalog.identity))
-    for made, metadata in writer.write(asked, values):
+    written = writer.write(asked, values)
+    log_stored(context.log.info, asked.asset, [made for made, _ in written], started_s)
+    for made, metadata in written:
         tags = {DATA_VERSION_TAG: made.data_version}
         context.log_event(dg.AssetMaterialization(key, None, metadata, made.partition, tags))

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.handlers.registry import TypeHandlers
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked
 from artifact_pipelines.io_manager.dagster_internals import StepExecutionContext
 from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.log_lines import log_stored
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
@@ -33,6 +35,7 @@ def store_beside(
     It is made from all that the step has loaded so far, and has the partition of the step, if that has one. Its page
     shows the meanings of its columns.
     """
+    started_s = now_s()
     partition = step.partition_key if step.has_partition_key else None
     asked = OutputAsked(
         asset=key.to_user_string(),
@@ -58,4 +61,5 @@ def store_beside(
     )
     writer = OutputWriter(catalog, producer, TypeHandlers(), StepInputs(catalog.identity))
     [(made, metadata)] = writer.write(asked, rows)
+    log_stored(step.log.info, asked.asset, [made], started_s)
     return made, dg.AssetMaterialization(key, metadata=metadata, partition=partition)

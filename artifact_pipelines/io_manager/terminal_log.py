@@ -13,7 +13,7 @@ _STACKS = ("STEP_FAILURE", "STEP_UP_FOR_RETRY")
 
 @dg.logger(
     config_schema={
-        "log_level": dg.Field(str, default_value="INFO", description="Level of the least important line."),
+        "log_level": dg.Field(str, default_value="WARNING", description="Level of the least important line."),
         "name": dg.Field(str, default_value="dagster", description="Name of the logger."),
     },
     description="Dagster's console logger, with one line for a step that failed.",

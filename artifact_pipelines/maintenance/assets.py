@@ -5,6 +5,7 @@ import collections
 import dagster as dg
 import pydantic
 
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.page import table_metadata
@@ -49,9 +50,12 @@ ARTIFACT_STORE = dg.AssetSpec(
 )
 def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactStore) -> dg.MaterializeResult[None]:
     """Store a backup and report its contents to Dagster."""
+    started_s = now_s()
     with failures_explained(), artifact_store.open() as (catalog, backend):
         producer = ArtifactProducer(catalog.files, backend)
         made = back_up(catalog, producer, run_id=context.run.run_id, code_version=_CODE_VERSION)
+    facts = {"file_id": made.file.file_id, "rows": made.row_count, "bytes": made.file.size_bytes}
+    log_done(context.log.info, "backed_up", started_s, asset=BACKUP_ASSET, **facts)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.data_version),
         metadata={
@@ -75,10 +79,13 @@ def catalog_backup(context: dg.AssetExecutionContext, artifact_store: ArtifactSt
         "`artifact-pipelines stats` prints the same."
     ),
 )
-def artifact_store_size(artifact_store: ArtifactStore) -> dg.MaterializeResult[None]:
+def artifact_store_size(context: dg.AssetExecutionContext, artifact_store: ArtifactStore) -> dg.MaterializeResult[None]:
     """Measure the store and report its size to Dagster, which plots each number."""
+    started_s = now_s()
     with failures_explained(), artifact_store.open() as (catalog, _):
         size = measure(catalog)
+    stored = {"files": size.stored.files, "bytes": size.stored.size_bytes}
+    log_done(context.log.info, "measured", started_s, **stored)
     metadata = {name: value for name, value in size.facts().items() if value is not None}
     return dg.MaterializeResult(metadata={**metadata, "largest_assets": table_metadata(size.largest(_LARGEST_SHOWN))})
 
@@ -98,10 +105,15 @@ class VerificationConfig(dg.Config):
     asset=ARTIFACT_STORE.key,
     description="A share of the stored files matches its content hashes, and the catalog is consistent.",
 )
-def bytes_intact(config: VerificationConfig, artifact_store: ArtifactStore) -> dg.AssetCheckResult:
+def bytes_intact(
+    context: dg.AssetCheckExecutionContext, config: VerificationConfig, artifact_store: ArtifactStore
+) -> dg.AssetCheckResult:
     """Verify a share of the store."""
+    started_s = now_s()
     with failures_explained(), artifact_store.open() as (catalog, backend):
         report = verify(catalog, backend, share=config.share, repair=config.repair)
+    facts = {"files": report.files, "bytes": report.size_bytes, "findings": len(report.findings)}
+    log_done(context.op_execution_context.log.info, "verified", started_s, **facts)
     return dg.AssetCheckResult(
         passed=report.is_clean,
         description=_summary(report),

@@ -6,6 +6,7 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.stored_names import find_materialization
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
@@ -153,6 +154,7 @@ def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
     def clean_up_artifacts(
         context: dg.OpExecutionContext, config: CleanUpConfig, artifact_store: ArtifactStore
     ) -> None:
+        started_s = now_s()
         with failures_explained(), artifact_store.open() as (catalog, backend):
             for asset, policy in () if config.dry_run else policies.items():
                 catalog.retention.set_policy(asset, policy)
@@ -177,6 +179,15 @@ def _clean_up_job(assets: Iterable[object]) -> dg.JobDefinition:
             "clean_up/skipped": list(report.skipped),
         }
         context.add_output_metadata({**counts, **tables})
+        log_done(
+            context.log.info,
+            "cleaned_up",
+            started_s,
+            dry_run=report.is_dry_run,
+            files=report.freed.files,
+            bytes=report.freed.size_bytes,
+            released_versions=len(report.released),
+        )
 
     @dg.job(name="artifact_clean_up", description="Cleans up the artifact store: retention, collection, left-overs.")
     def job() -> None:

@@ -29,6 +29,8 @@ _SELDOM_S = 30
 """Each tick costs Dagster's daemon and the code server about 0.1 s of processor time."""
 _EVENTS_PER_PAGE = 1_000
 _RUNLESS = ""  # Dagster's run ID of events without a run
+_RETRY_TAGS = ("dagster/retry_number", "artifact/retry")
+"""Tags of runs that Dagster or a dataset's sensor has started again by itself."""
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _UNFINISHED = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
 
@@ -158,8 +160,9 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def artifact_failure_alerts(context: dg.RunFailureSensorContext) -> None:
-    """Send an alert. If nobody takes it, the tick shows why; it is not sent again."""
-    if url := alert_url():
+    """Send an alert, but not for each retry of a run. If nobody takes it, the tick shows why; it is not sent again."""
+    is_retry = any(tag in context.dagster_run.tags for tag in _RETRY_TAGS)
+    if (url := alert_url()) and not is_retry:
         send_alert(url, _failed(context))
 
 

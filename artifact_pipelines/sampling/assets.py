@@ -9,6 +9,7 @@ import polars as pl
 
 from artifact_pipelines.charts.kinds import planned_drawn
 from artifact_pipelines.charts.small import small_image
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
@@ -68,6 +69,7 @@ def build_sample_asset(
     def drawn(
         context: dg.AssetExecutionContext, table: Artifact
     ) -> Iterator[dg.Output[pl.LazyFrame] | dg.AssetCheckResult]:
+        started_s = now_s()
         with failures_explained():
             with table.open(verify=False) as file:
                 population = population_of_scan(scan_with_polars(table), file)
@@ -80,6 +82,16 @@ def build_sample_asset(
         said = {MEANINGS_METADATA_KEY: {**meanings, **ADDED_COLUMNS}}
         yield dg.Output(found.rows, metadata={**_metadata(found.design), **_compared(distances), **said})
         yield from map(reported, results)
+        log_done(
+            context.log.info,
+            "sampled",
+            started_s,
+            asset=asset_key.to_user_string(),
+            partition=partition,
+            design=design.tag(),
+            rows=found.design.drawn,
+            population=found.design.frame.population_size,
+        )
 
     return drawn
 

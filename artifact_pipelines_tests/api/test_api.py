@@ -1,6 +1,7 @@
 """Files, datasets and reports over HTTP."""
 
 import hashlib
+import logging
 import pathlib
 from collections.abc import Iterator
 
@@ -43,6 +44,21 @@ def test_upload_streams_into_the_store(client: TestClient, file_id: int) -> None
     again = client.post("/upload", params={"name": "again.bin"}, content=iter([CONTENT[:1000], CONTENT[1000:]]))
     assert again.json()["file_id"] == file_id
     assert again.headers["location"] == f"/files/{file_id}"
+
+
+def test_log_says_what_came_and_went(client: TestClient, file_id: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "artifact_pipelines")
+    client.post("/upload", params={"name": "again.bin"}, content=CONTENT)
+    client.get(f"/files/{file_id}", headers={"Range": "bytes=10-19"})
+    client.post("/upload", params={"name": "my data.csv", "dataset": "flights"}, content=b"a,b\n")
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("artifact_pipelines.")]
+    lines = [line.rpartition(" seconds=")[0] for line in ours]
+    assert lines == [
+        f"uploaded file_id={file_id} bytes=256000",
+        f"sent file_id={file_id} bytes=10",
+        'dropped dataset=flights file="my data.csv" bytes=4',
+    ]
+    assert TOKEN not in caplog.text
 
 
 def test_file_comes_back_whole_with_its_hash_as_etag(client: TestClient, file_id: int) -> None:
@@ -151,6 +167,9 @@ def test_dataset_is_dropped_listed_and_reported(client: TestClient, settings: Se
     assert page.headers["content-type"].startswith("text/html")
     assert "sandbox" in page.headers["content-security-policy"]
     assert "flights" in page.text
+    unknown = client.post("/upload", params={"name": "flights.csv", "dataset": "flight"}, content=b"a")
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "UnknownDatasetError")
+    assert "'flights'" in unknown.json()["message"]
     outside = client.post("/upload", params={"name": "../../flights.csv", "dataset": "flights"}, content=b"a")
     assert outside.status_code in (400, 422)
 

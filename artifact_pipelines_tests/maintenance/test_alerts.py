@@ -3,14 +3,17 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.datasets.retries import RETRY_TAG
 from artifact_pipelines.definitions import build_definitions
 from artifact_pipelines.maintenance.alerts import ALERT_URL, UI_URL, FailedRun, send_alert
 from artifact_pipelines.maintenance.exceptions import AlertNotSentError
@@ -58,10 +61,10 @@ def broken() -> None:
     raise ValueError("row 7 says: a password")
 
 
-@pytest.mark.usefixtures("alerts")
-def test_failed_run_is_told_without_its_data() -> None:
+def fail(tags: Mapping[str, str] = MappingProxyType({})) -> dg.ExecuteInProcessResult:
+    """Let a run fail, and the sensor see it."""
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([broken], instance=instance, raise_on_error=False)
+        result = dg.materialize([broken], instance=instance, raise_on_error=False, tags=tags)
         [event] = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
         context = dg.build_run_status_sensor_context(
             "artifact_failure_alerts",
@@ -71,11 +74,24 @@ def test_failed_run_is_told_without_its_data() -> None:
             partition_key=None,
         )
         artifact_failure_alerts(context.for_run_failure())
+    return result
+
+
+@pytest.mark.usefixtures("alerts")
+def test_failed_run_is_told_without_its_data() -> None:
+    result = fail()
     [told] = Taker.taken
     assert told["errors"] == {"broken": "ValueError"}
     assert told["text"].startswith(f"Run {result.run_id[:8]} of ")
     assert told["url"] == f"https://dagster.example.org/runs/{result.run_id}"
     assert "password" not in json.dumps(told)
+
+
+@pytest.mark.usefixtures("alerts")
+@pytest.mark.parametrize("tag", [RETRY_TAG, RETRY_NUMBER_TAG])
+def test_retry_that_fails_too_is_not_told_again(tag: str) -> None:
+    fail({tag: "1"})
+    assert Taker.taken == []
 
 
 def test_text_names_assets_partition_and_errors() -> None:
