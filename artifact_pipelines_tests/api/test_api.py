@@ -169,7 +169,7 @@ def test_dataset_is_dropped_listed_and_reported(client: TestClient, settings: Se
     assert "flights" in page.text
     unknown = client.post("/upload", params={"name": "flights.csv", "dataset": "flight"}, content=b"a")
     assert (unknown.status_code, unknown.json()["error"]) == (404, "UnknownDatasetError")
-    assert "'flights'" in unknown.json()["message"]
+    assert "Known datasets: flights." in unknown.json()["message"]
     outside = client.post("/upload", params={"name": "../../flights.csv", "dataset": "flights"}, content=b"a")
     assert outside.status_code in (400, 422)
 
