@@ -22,7 +22,7 @@ from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.charts.small import small_image
-from artifact_pipelines.core.log_lines import log_done, now_s
+from artifact_pipelines.core.log_lines import Fact, log_done, now_s
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
@@ -82,8 +82,8 @@ def build_analysis_asset(
                 asked = {name: _table(file, kind, tables[name]) for name, file in files.items()}
                 found = stack.enter_context(kind.answer(asked))
                 yield from _outputs(_rows(found, files), noted(found) if isinstance(found, Answer) else {}, question)
-        facts = {"asset": asset_key.to_user_string(), "kind": kind.tag(), "tables": len(tables)}
-        log_done(context.log.info, "answered", started_s, **facts, remembered=known is not None)
+        facts: dict[str, Fact] = {"kind": kind.tag(), "tables": len(tables), "remembered": known is not None}
+        log_done(context.log.info, "answered", started_s, asset=asset_key.to_user_string(), **facts)
 
     return answer
 

@@ -87,8 +87,8 @@ def build_checks(
                 result = reported(finding.result, key)
                 yield result._replace(metadata={**result.metadata, **metadata})
         failed = sum(not finding.result.passed for finding in findings)
-        facts = {"asset": key.to_user_string(), "checks": len(findings), "failed": failed}
-        log_done(context.op_execution_context.log.info, "checked", started_s, **facts)
+        say, asset = context.op_execution_context.log.info, key.to_user_string()
+        log_done(say, "checked", started_s, asset=asset, checks=len(findings), failed=failed)
 
     return check
 

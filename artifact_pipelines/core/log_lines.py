@@ -9,8 +9,8 @@ these may quote data and hold passwords.
 
 import json
 import re
+import time
 from collections.abc import Callable
-from time import monotonic as now_s
 from typing import Literal
 
 Verb = Literal[
@@ -29,6 +29,8 @@ Verb = Literal[
     "sent",
 ]
 Fact = str | int | float | bool | None
+
+now_s = time.monotonic
 
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 

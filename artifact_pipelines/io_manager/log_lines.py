@@ -26,7 +26,7 @@ def log_stored(say: Callable[[str], object], asset: str, made: Sequence[Material
         made: What was recorded, one for each partition.
     """
     new_bytes = sum(each.bytes_added for each in made)
-    facts = {"new_bytes": new_bytes, "deduplicated": not new_bytes}
+    facts: dict[str, Fact] = {"new_bytes": new_bytes, "deduplicated": not new_bytes}
     log_done(say, "stored", started_s, asset=asset, **_amounts(made), **facts)
 
 
