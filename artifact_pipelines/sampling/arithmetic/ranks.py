@@ -14,9 +14,9 @@ from artifact_pipelines.sampling.arithmetic.elementary import Numbers, log, one_
 Floats = npt.NDArray[np.float64]
 LEAST_WEIGHT, LARGEST_WEIGHT = 1e-300, 1e300
 SUCCESSIVE_SCALE = 2.0**22  # keeps the ranks of all these weights between the smallest and the largest float
-_NUMBERS = 2.0**64 * (1 + 1e-9)  # more than any rounding
+_MORE = 1 + 1e-9  # than any rounding takes away
+_NUMBERS = 2.0**64 * _MORE
 _BITS_BELOW_U = 4096.0
-_BLOCK = 16_384  # rows that stay in the processor's cache
 
 
 def sequential_poisson_ranks(u: Floats, probabilities: Floats) -> Floats:
@@ -57,17 +57,16 @@ def rows_in_reach(numbers: Numbers, sizes: Floats, bound: float) -> npt.NDArray[
 
     A successive rank is at least `SUCCESSIVE_SCALE` times that, because u < -log(1 - u).
     """
-    if np.isinf(bound):
+    if np.isinf(bound) or not len(sizes):
         return np.flatnonzero(sizes)
-    factor, reached = min(bound * _NUMBERS, 1e308), np.empty(len(sizes), np.bool_)
+    factor = min(bound * _NUMBERS, 1e308)
     with np.errstate(over="ignore"):
-        for start in range(0, len(sizes), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            limits = sizes[block] * factor
-            limits += _BITS_BELOW_U
-            np.less_equal(numbers[block], limits, out=reached[block])
-    found = np.flatnonzero(reached)
-    return found[sizes[found] > 0]
+        # Integers against one limit, that of the largest size, first: it is fast, and rules most rows out.
+        highest = (float(sizes.max()) * factor + _BITS_BELOW_U) * _MORE
+        possible = slice(None) if highest >= 2.0**64 else np.flatnonzero(numbers <= np.uint64(highest))
+        limits = sizes[possible] * factor + _BITS_BELOW_U
+        reached = (numbers[possible] <= limits) & (sizes[possible] > 0)
+    return np.flatnonzero(reached) if isinstance(possible, slice) else possible[reached]
 
 
 def successive_probabilities(weights: Floats, threshold: Floats | float) -> Floats:

@@ -78,8 +78,9 @@ def _first_of_each(ordered: Numbers) -> npt.NDArray[np.intp]:
 
 def distinct_clusters(numbers: Numbers) -> Clusters:
     """Return the clusters of rows with these numbers, and how many of the rows each has."""
-    distinct, sizes = np.unique(numbers, return_counts=True)
-    return Clusters(distinct, sizes.astype(np.int64))
+    ordered = np.sort(numbers)
+    first = _first_of_each(ordered)
+    return Clusters(ordered[first], np.diff(first, append=len(ordered)))
 
 
 def rows_within(drawn: Clusters, numbers: Numbers) -> tuple[npt.NDArray[np.intp], Counts]:
