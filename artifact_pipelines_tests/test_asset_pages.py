@@ -33,6 +33,8 @@ FILES = (f"carrier,number,delay\n{ROWS}UA,99,late\n", f"carrier,number,delay\n{R
 OF_THE_USER = {"carrier", "number", "longest"}
 """Columns that only the user can describe: those of the file, and of a query."""
 WIDEST_WORD = 50
+LONGEST_KEY, WIDEST_TABLE = 30, 50
+"""Characters."""
 
 
 @pytest.fixture
@@ -65,6 +67,8 @@ def test_pages_of_all_kinds_of_assets(settings: Settings, instance: dg.DagsterIn
         check_numbers(asset, metadata)
         check_columns(asset, metadata)
         check_markdown(asset, metadata)
+        if "/analyses/" in asset or asset.endswith("/report"):
+            check_widths(asset, metadata)
     table = found["flights/table"]
     assert f"{HISTORY}rows" in table
     assert table["artifact/changes"].records[0].data == {"what": "since", "change": "version 1"}
@@ -100,6 +104,20 @@ def check_markdown(asset: str, metadata: Mapping[str, Any]) -> None:
             assert len(value.value) <= INLINE_CHARACTERS, (asset, key)
         if isinstance(value, dg.TextMetadataValue) and key not in ("dagster/uri",):
             assert max(map(len, value.value.split(" "))) <= WIDEST_WORD, (asset, key)
+
+
+def check_widths(asset: str, metadata: Mapping[str, Any]) -> None:
+    """The page fits a screen of 1,500 pixels: the longest words of keys and tables stand side by side."""
+    assert max(len(word) for key in metadata for word in key.split(" ")) <= LONGEST_KEY, asset
+    for key, value in metadata.items():
+        rows = [record.data for record in value.records] if isinstance(value, dg.TableMetadataValue) else []
+        columns = [[name, *(str(row[name]) for row in rows)] for name in rows[0]] if rows else []
+        assert (
+            sum(max(len(word) for cell in each for word in cell.split(" ")) + 2 for each in columns) <= WIDEST_TABLE
+        ), (
+            asset,
+            key,
+        )
 
 
 def test_everything_that_the_ui_lists_has_a_description(settings: Settings, instance: dg.DagsterInstance) -> None:

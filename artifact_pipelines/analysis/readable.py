@@ -9,6 +9,7 @@ import pyarrow as pa
 
 _CELL_CHARACTERS = 40
 _FIRST_ROWS = 20
+_WORD_CHARACTERS = 12
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
@@ -28,7 +29,7 @@ def rounded(number: float | None) -> str:
 def percentage(share: float) -> str:
     """Return a share in per cent; only none and all are 0 % and 100 %."""
     if share in (0, 1):
-        return f"{share:.0%}"
+        return f"{100 * share:.0f} %"
     return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
@@ -38,6 +39,13 @@ def plain_text(value: str | None) -> str:
         return "''"
     short = value if len(value) <= _CELL_CHARACTERS else value[: _CELL_CHARACTERS - 1] + "…"
     return _SPECIAL.sub(r"\\\1", " ".join(short.split())) or "' '"
+
+
+def short_words(text: str) -> str:
+    """Return a text with its long words cut, where a line of the asset's page cannot break."""
+    return " ".join(
+        each if len(each) <= _WORD_CHARACTERS else f"{each[: _WORD_CHARACTERS - 1]}…" for each in text.split(" ")
+    )
 
 
 def markdown_line(cells: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from artifact_pipelines.analysis.interfaces import IAnalysisKind
+from artifact_pipelines.analysis.kinds.cohort import Cohort
 from artifact_pipelines.analysis.kinds.crosstab import Crosstab
 from artifact_pipelines.analysis.kinds.drift import Drift
 from artifact_pipelines.analysis.kinds.estimate import Estimate
@@ -12,4 +13,4 @@ from artifact_pipelines.analysis.kinds.sql import Sql
 from artifact_pipelines.analysis.kinds.time_series import TimeSeries
 from artifact_pipelines.declarations import OneOf
 
-AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql, GroupBy, Crosstab, TimeSeries, Estimate, Drift])]
+AnalysisKind = Annotated[IAnalysisKind, OneOf([Profile, Sql, GroupBy, Crosstab, TimeSeries, Cohort, Estimate, Drift])]

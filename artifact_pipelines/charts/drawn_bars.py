@@ -12,7 +12,6 @@ COLOUR_ORDER = ("first", "second")
 _ROW_PX, _BAR_PX, _GAP_PX = 7, 11, 8
 _LABEL_PX = 130
 _LEGEND_PX = 18
-_LEAST_SPAN = 1e-150
 _COLUMNS_PX, _AXIS_PX, _TOP_PX = 96, 18, 16
 
 
@@ -52,13 +51,12 @@ def draw_histogram(found: Mapping[str, Any]) -> tuple[str, float, float]:
     if not bins:
         return coloured("ink", [text("no finite values", 0, 14)]), WIDTH, 24
     low, high, most = bins[0][0], bins[-1][1], max(share for _, _, share in bins) or 1
-    scale = WIDTH / span if (span := high - low) > _LEAST_SPAN else 0.0
-    marks = []
-    for left, right, share in bins:
-        x, height = (left - low) * scale, _COLUMNS_PX * share / most
-        tip = f"{left:,.6g} to {right:,.6g}{found['unit']}: {100 * share:.3g} %"
-        width = max((right - left) * scale, 2) - 1 if scale else WIDTH
-        marks.append(mark("rect", tip, x=x, y=_TOP_PX + _COLUMNS_PX - height, width=width, height=height))
+    marks, width = [], WIDTH / len(bins)
+    for at, (left, right, share) in enumerate(bins):
+        height = _COLUMNS_PX * share / most
+        tip = f"{_ends(left, right)}{found['unit']}: {100 * share:.3g} %"
+        y = _TOP_PX + _COLUMNS_PX - height
+        marks.append(mark("rect", tip, x=at * width, y=y, width=max(width, 2) - 1, height=height))
     bottom = _TOP_PX + _COLUMNS_PX
     line = element("path", d=f"M0 {bottom}.5H{WIDTH}", stroke=COLOURS["ink"], stroke_opacity=".6")
     said = [
@@ -68,6 +66,10 @@ def draw_histogram(found: Mapping[str, Any]) -> tuple[str, float, float]:
         text(f"{compact(high)}{found['unit']}", WIDTH, bottom + 14, "end"),
     ]
     return coloured("first", marks) + line + coloured("ink", said), WIDTH, bottom + _AXIS_PX
+
+
+def _ends(left: float, right: float) -> str:
+    return f"{left:,.6g}" if left == right else f"{left:,.6g} to {right:,.6g}"
 
 
 def legend_height(series: Mapping[str, Any]) -> float:

@@ -60,10 +60,11 @@ def planned_drawn(title: str, strata: Sequence[str], planned: Sequence[Number], 
 def histogram(
     title: str, bins: Sequence[tuple[float, float, float]], unit: str = "", *, column: str | None = None
 ) -> Chart:
-    """Return adjoining columns.
+    """Return adjoining columns of equal width.
 
     Args:
-        bins: Lower end, upper end, and share of the values in between, from 0 to 1; in ascending order.
+        bins: Lower end, upper end, and share of the values in between, from 0 to 1; in ascending order. Bins of whole
+            numbers end where they have their last one.
         unit: Unit of the ends.
     """
     shown = [(low, high, share) for low, high, share in bins if None not in map(_finite, (low, high, share))]
@@ -72,7 +73,8 @@ def histogram(
     low, high, share = max(shown, key=lambda each: each[2])
     description = (
         f"Histogram from {compact(shown[0][0])} to {compact(shown[-1][1])}{unit}; "
-        f"most values, {100 * share:.3g} %, lie between {compact(low)} and {compact(high)}."
+        f"most values, {100 * share:.3g} %, {'are' if low == high else 'lie between'} {compact(low)}"
+        f"{'' if low == high else f' and {compact(high)}'}."
     )
     return Chart(title, description, {"kind": "histogram", "bins": shown, "unit": unit}, column)
 

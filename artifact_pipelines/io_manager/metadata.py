@@ -16,6 +16,7 @@ from artifact_pipelines.io_manager.page import (
     Metadata,
     digits_that_wrap,
     in_page_order,
+    key_that_wraps,
     rows_shown,
     table_metadata,
 )
@@ -133,9 +134,19 @@ def _page_columns(facts: Mapping[str, Any]) -> Metadata:
     A schema would stand above it, and a preview would repeat it.
     """
     rows = [
-        {"column": each.name, "type": type_name(each.type), "meaning": each.description} for each in facts["columns"]
+        {
+            "column": each.name,
+            "type": _short_type(each.type),
+            "meaning": (each.description or "").replace("`", ""),  # a table shows no Markdown
+        }
+        for each in facts["columns"]
     ]
     return {"artifact/columns": table_metadata(rows[:MOST_COLUMNS], cell_characters=_CHANGE_CHARACTERS)}
+
+
+def _short_type(arrow_name: str) -> str:
+    """Return the name of a type; of a nested one only its first word, for the whole is wider than the page."""
+    return type_name(arrow_name).split("<")[0].removeprefix("large_").upper()
 
 
 def _members_metadata(container: Container, files: Sequence[FileInfo], facts: Mapping[str, Any]) -> Metadata:
@@ -164,10 +175,20 @@ def inputs_metadata(inputs: Sequence[LoadedInput]) -> Metadata:
     once = list(dict.fromkeys(inputs))
     if not once:
         return {}
-    rows = [
-        {"asset": i.asset, "partition": i.partition, "version": i.version, "file ID": i.file_id, "files": i.file_count}
-        for i in once[:_INPUTS_SHOWN]
+    shown = once[:_INPUTS_SHOWN]
+    rows: list[dict[str, Any]] = [
+        {
+            "asset": key_that_wraps(each.asset),
+            "partition": each.partition,
+            "version": each.version,
+            "file ID": each.file_id,
+            "files": each.file_count,
+        }
+        for each in shown
     ]
+    for column, usual in (("partition", None), ("files", 1)):
+        if all(row[column] == usual for row in rows):
+            rows = [{name: value for name, value in row.items() if name != column} for row in rows]
     metadata: Metadata = {"artifact/inputs": table_metadata(rows, cell_characters=_NAME_CHARACTERS)}
     if len(once) > _INPUTS_SHOWN:
         metadata["artifact/more_inputs"] = numeral(len(once) - _INPUTS_SHOWN)

@@ -69,6 +69,7 @@ MOST_COLUMNS = 100
 """Columns shown of a table; thousands would choke the UI and Dagster's event log."""
 _CELL_CHARACTERS = 80
 _WORD_CHARACTERS = 12
+_KEY_CHARACTERS = 26
 _BORDER_CHARACTERS = 2
 _ROWS_ACROSS = 4
 _ROW = "row "
@@ -117,6 +118,11 @@ def rows_shown(table: dg.TableMetadataValue) -> int:
 def digits_that_wrap(digest: str) -> str:
     """Return a digest in two halves, for a word of 64 digits is wider than the page."""
     return f"{digest[:32]} {digest[32:]}"
+
+
+def key_that_wraps(asset: str) -> str:
+    """Return an asset key; a long one has a space before its last part, where a line of the page can break."""
+    return asset if len(asset) <= _KEY_CHARACTERS else "/ ".join(asset.rsplit("/", 1))
 
 
 def _turned(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

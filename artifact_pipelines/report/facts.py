@@ -96,6 +96,7 @@ class ReportFacts:
         first_rows: Its first rows.
         profile: Rows of its profile, one for each column; empty: it has none.
         checks: Their results, in the order of the assets.
+        has_all_checks: False: results that only Dagster knows, those of the table and its samples, are not among them.
         missing: Declared samples and analyses that have no result for this version.
         edges: What it was made from and what was made from it.
     """
@@ -110,6 +111,7 @@ class ReportFacts:
     samples: Sequence[Materialization] = ()
     analyses: Sequence[Analysis] = ()
     checks: Sequence[MadeCheck] = ()
+    has_all_checks: bool = True
     missing: Sequence[str] = ()
     edges: Sequence[Edge] = ()
     figures: Mapping[str, float] = dataclasses.field(default_factory=lambda: MappingProxyType({}))

@@ -77,6 +77,7 @@ def gather(
         samples=samples,
         analyses=analyses,
         checks=[MadeCheck(each.asset, result) for each in (table, *made) for result in checks_of(each)],
+        has_all_checks=checks_of is not checks_in_catalog,
         missing=[asset for asset in expected if asset not in found],
         edges=_edges(catalog, [table, *made]),
         figures=profile.figures if profile else {},

@@ -84,7 +84,7 @@ def representativeness(design: DrawnDesign, distances: Sequence[ColumnDistance])
     if missed:
         named = ", ".join(each.title for each in missed[:_MOST_NAMED])
         more = f" and {len(missed) - _MOST_NAMED:,} more" if len(missed) > _MOST_NAMED else ""
-        texts.append(f"strata without a row hold {share:.1%} of the frame: {named}{more}")
+        texts.append(f"strata without a row hold {100 * share:.1f} % of the frame: {named}{more}")
     figures = {"sample/largest_distance": distances[0].distance, "sample/columns_off": len(off)} if distances else {}
     passed = not off and share <= LARGEST_DISTANCE
     return CheckResult(REPRESENTATIVENESS, passed, is_error=False, text="; ".join(texts), figures=figures)

@@ -12,6 +12,7 @@ import pytest
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, DeclaredDataset, IAnalysisKind, Table
+from artifact_pipelines.analysis.kinds.cohort import Cohort
 from artifact_pipelines.analysis.kinds.crosstab import Crosstab
 from artifact_pipelines.analysis.kinds.group_by import GroupBy
 from artifact_pipelines.analysis.kinds.time_series import TimeSeries
@@ -140,6 +141,43 @@ def test_hours_are_those_of_a_zone_that_is_half_an_hour_off(zone: str, minute: i
     assert found[0]["period"].astimezone(datetime.UTC).minute == minute
 
 
+VISITS = pl.DataFrame(
+    {
+        "who": ["a", "b", "a", "a", "c", "a", "b", None, "c"],
+        "on": [
+            *(DAY(2024, 1, 1), DAY(2024, 1, 31), DAY(2024, 1, 2), DAY(2024, 2, 5), DAY(2024, 2, 29), DAY(2024, 4, 1)),
+            *(DAY(2024, 4, 2), DAY(2024, 3, 1), None),
+        ],
+    }
+)
+
+
+def test_cohorts_are_units_that_began_together_and_periods_without_any_are_zero(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    VISITS.with_columns(unit=pl.lit(None, pl.String), period=1).write_parquet(path)  # names of the query's own columns
+    found = answer(Cohort(unit="who", time="on", every="month"), path)
+    rows = [(r["cohort"].month, r["periods_later"], r["units"], r["share"]) for r in found.rows.to_pylist()]
+    assert rows == [(1, 0, 2, 1), (1, 1, 1, 0.5), (1, 2, 0, 0), (1, 3, 2, 1), (2, 0, 1, 1), (2, 1, 0, 0), (2, 2, 0, 0)]
+    assert found.figures == {"cohort/cohorts": 2, "cohort/units": 3}
+    assert "| 2024-01-01 | 2 | 50.0 % | 0 % | 100 % |" in found.page
+    assert found.charts[0].specification["cells"][1] == [1, 0, 0, None]
+
+
+def test_cohorts_of_more_periods_than_a_page_takes_are_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"who": ["a", "b"], "on": [DAY(1, 1, 1), DAY(9999, 1, 1)]}).write_parquet(path)
+    with pytest.raises(InvalidQueryError, match=r"3,651,\d+ pairs of a cohort and a day"):
+        answer(Cohort(unit="who", time="on", every="day"), path)
+
+
+def test_first_period_of_a_cohort_is_that_of_the_zone(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    late = datetime.datetime(2024, 3, 31, 22, 30, tzinfo=datetime.UTC)  # half past midnight of April in Berlin
+    pl.DataFrame({"who": [1.0], "on": [late]}).write_parquet(path)
+    [row] = rows_of(Cohort(unit="who", time="on", every="month", time_zone="Europe/Berlin"), path)
+    assert row["cohort"] == datetime.datetime(2024, 4, 1)
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
 def test_moments_of_any_unit_and_zone_have_days(unit: str, zone: str | None, tmp_path: pathlib.Path) -> None:
@@ -190,6 +228,7 @@ def test_empty_table_has_an_empty_answer(tmp_path: pathlib.Path) -> None:
         GroupBy(by=["carrier"]),
         Crosstab(rows="carrier", columns="seats"),
         TimeSeries(time="on", every="day"),
+        Cohort(unit="carrier", time="on", every="day"),
     ):
         assert rows_of(kind, path) == []
 
@@ -200,6 +239,7 @@ def test_empty_table_has_an_empty_answer(tmp_path: pathlib.Path) -> None:
         (GroupBy(by=["carier"]), "no column 'carier'|no column carier"),
         (TimeSeries(time="carrier", every="day"), "not dates or moments"),
         (TimeSeries(time="on", every="hour", where="nope > 1"), "nope"),
+        (Cohort(unit="nope", time="on", every="day"), "no column nope"),
     ],
 )
 def test_question_that_the_table_cannot_answer_is_refused(path: pathlib.Path, kind: IReadyMade, said: str) -> None:
@@ -242,6 +282,8 @@ def test_condition_that_is_more_than_one_is_refused_with_the_definitions() -> No
         {"kind": "crosstab", "rows": "carrier", "columns": "at", "where": "delay > 5"},
         {"kind": "time_series", "time": "found", "every": "week", "measures": {"x": {"sum": "delay"}}},
         {"kind": "time_series", "time": "at", "every": "hour", "measures": {"x": {"count": "delay"}}},
+        {"kind": "cohort", "unit": "carrier", "time": "at", "every": "month"},
+        {"kind": "cohort", "unit": "found", "time": "found", "every": "week"},
     ],
 )
 def test_question_that_a_table_may_answer_passes_with_the_definitions(kind: dict[str, Any]) -> None:

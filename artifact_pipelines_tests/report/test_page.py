@@ -87,10 +87,19 @@ def test_overview_says_what_it_is_and_what_needs_attention(tmp_path: pathlib.Pat
     assert overview.index("positive") < overview.index("flights/analyses/late")
 
 
+def test_page_says_if_it_lacks_the_checks_that_only_dagster_has(tmp_path: pathlib.Path) -> None:
+    whole = Page(render(facts_of(FRAME, tmp_path))).said
+    lacking = Page(render(facts_of(FRAME, tmp_path, has_all_checks=False))).said
+    assert "only Dagster has" not in whole
+    assert "it lacks the results of checks that only Dagster has" in lacking
+    assert "Materialize flights/report to see them here." in lacking
+    assert "without those of Dagster" in lacking
+
+
 def test_each_column_has_the_statistics_of_its_type(tmp_path: pathlib.Path) -> None:
     said = Page(render(facts_of(FRAME, tmp_path))).said
     assert "Mean 2.667 ± 1.033 Median 2.5 Middle half 1.5 to 4" in said
-    assert "Length 2 Patterns A 100%" in said
+    assert "Length 2 Patterns A 100 %" in said
     assert "First 2026-01-01 Median 2026-03-01 Last 2026-04-30 Days 120" in said
     assert "True 66.7 %" in said
 

@@ -82,7 +82,7 @@ def test_rows_that_are_not_random_are_found_by_the_column_that_shows_it() -> Non
     found = check(with_rows(sample, range(500)))
     assert not found.passed
     assert not found.is_error
-    assert found.text.startswith("cluster_id: 90.0% of the weight lies elsewhere (by chance about ")
+    assert found.text.startswith("cluster_id: 90.0 % of the weight lies elsewhere (by chance about ")
     assert {"id", "cluster_id", "of_cluster", "day"} == {
         name for name, each in distances(with_rows(sample, range(500))).items() if not each.is_in_line(9)
     }
@@ -126,7 +126,7 @@ def test_strata_without_a_row_are_named() -> None:
     few = pl.DataFrame({"region": ["n"] * 990 + ["s"] * 10, "id": range(1000)})
     small = check(draw(few, {**design, "n": 10}, key=["id"]))
     assert small.passed
-    assert small.text.endswith("strata without a row hold 1.0% of the frame: s")
+    assert small.text.endswith("strata without a row hold 1.0 % of the frame: s")
 
 
 def test_sample_of_everything_it_stands_for_is_not_compared() -> None:

@@ -10,7 +10,7 @@ from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.drift.comparison import ColumnDrift
 from artifact_pipelines.analysis.drift.distributions import Column
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
-from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
+from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded, short_words
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.tabular.type_names import type_name
 
@@ -46,6 +46,8 @@ DRIFT_COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
     "changed_to": (_NUMBER, "Its share now"),
 }
 _HEADINGS = ("column", "verdict", "statistic", "threshold", "nulls", "mean", "changed most")
+_SHORT = {"kolmogorov_smirnov": "KS", "jensen_shannon": "JS"}
+"""Names on the asset's page, where a long word makes the page too wide."""
 
 
 def drift_rows(found: Sequence[ColumnDrift], thresholds: Mapping[str, float]) -> pa.Table:
@@ -109,11 +111,16 @@ def shown_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "column": row["column"],
             "verdict": row["verdict"],
-            "statistic": f"{row['statistic'].replace('_', ' ')} {rounded(row['value'])}" if row["statistic"] else "",
-            "changed most": _changed_most(row, row["changed_most"]),
+            "statistic": _statistic(row),
+            "change": short_words(_changed_most(row, row["changed_most"])),
         }
         for row in _drifted_first(rows)[:MOST_COLUMNS]
     ]
+
+
+def _statistic(row: Mapping[str, Any]) -> str:
+    name = row["statistic"]
+    return f"{_SHORT.get(name, name)} {rounded(row['value'])}" if name else ""
 
 
 def _drifted_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -158,7 +165,7 @@ def schema_check(found: Sequence[ColumnDrift], is_error: bool) -> CheckResult:
 def row_count_check(before: int, after: int, most_change: float, is_error: bool) -> CheckResult:
     """Return the check that the number of rows did not change too much."""
     change = row_change(before, after)
-    text = f"{after:,} rows, {before:,} before: {change:+.1%}; allowed are {most_change:.0%} either way."
+    text = f"{after:,} rows, {before:,} before: {100 * change:+.1f} %; allowed are {100 * most_change:g} % either way."
     return CheckResult("row_count", abs(change) <= most_change, is_error, text)
 
 

@@ -51,7 +51,7 @@ def shown_estimates(found: Estimates) -> list[dict[str, str]]:
     """Return each estimate with its interval, as cells of few characters."""
     return [
         {
-            "estimate": _name(row),
+            "estimate": _name(row).replace("/", "/ "),  # a line of the page can break there
             "domain": str(row["domain"]),
             "value": rounded(row["value"]),
             "interval": " to ".join(rounded(row[name]) for name in ("lower", "upper") if row[name] is not None),
@@ -73,7 +73,7 @@ def figures(found: Estimates) -> dict[str, int | float]:
             name = f"estimate/{_name(row)}"
             shown[name] = row["value"]
             if row["standard_error"] is not None:
-                shown[f"{name}/standard_error"] = row["standard_error"]
+                shown[f"standard_error/{_name(row)}"] = row["standard_error"]
     return shown
 
 

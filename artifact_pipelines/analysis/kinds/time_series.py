@@ -1,9 +1,8 @@
 """Measures of equal periods of time, such as the flights of each month."""
 
-import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pyarrow as pa
 import pydantic
@@ -11,34 +10,24 @@ import pydantic
 from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
+from artifact_pipelines.analysis.questions.in_time import IInTime
 from artifact_pipelines.analysis.questions.measures import IMeasured
-from artifact_pipelines.analysis.questions.ready_made import Column, Types, check_differ, is_number, shown_rows
+from artifact_pipelines.analysis.questions.ready_made import Types, check_differ, is_number, shown_rows
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import lines
-from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
 MOST_PERIODS = 100_000
 PERIOD = "period"
 
 
-def _check_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
-        raise InvalidArgumentError("time_zone", name, "the name of a zone, such as Europe/Berlin")
-
-
-class TimeSeries(IMeasured):
+class TimeSeries(IMeasured, IInTime):
     """One row for each period from the first to the last, also for those without rows."""
 
     CODE_VERSION: ClassVar[str] = "2"
     kind: Literal["time_series"] = "time_series"
-    time: Column = pydantic.Field(description="Column of dates or moments; rows without one do not count.")
     every: Literal["hour", "day", "week", "month", "quarter", "year"] = pydantic.Field(
         description="Length of a period; weeks begin on Monday."
-    )
-    time_zone: Annotated[str, checked_by(_check_zone)] = pydantic.Field(
-        default="UTC", description="Zone whose days and months count, if the column holds moments with a zone."
     )
 
     @pydantic.model_validator(mode="after")
@@ -87,18 +76,14 @@ class TimeSeries(IMeasured):
         meaning = f"Begin of the {self.every}"
         if self._has_hours_of_zone(types):
             rows = rows.set_column(0, PERIOD, rows[PERIOD].cast(pa.timestamp("us", self.time_zone)))
-        elif _has_zone(types[self.time]):
+        elif self.has_zone(types):
             meaning += f" in {self.time_zone}"
         rows = described(rows, {PERIOD: meaning} | self.measured_meanings())
         yield Answer(rows, shown_rows(rows), {"time_series/periods": rows.num_rows}, charts=self._charts(rows))
 
     def _found(self, table: str, types: Types) -> str:
         """Return SQL for the periods that have rows."""
-        kind = types[self.time]
-        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
-            reason = f"Column {self.time} holds {kind}, not dates or moments"
-            raise InvalidQueryError(self.time, reason, [table], "time")
-        moment = f"CAST({quoted(self.time)} AS {'TIMESTAMPTZ' if _has_zone(kind) else 'TIMESTAMP'})"
+        moment = self.moment_of(table, types)
         return (
             f"SELECT {self._begin(moment, types)} AS {PERIOD}, {self.measured(types)} "  # noqa: S608
             f"FROM {self.rows_of(table)} AND isfinite({moment}) GROUP BY 1"
@@ -106,22 +91,16 @@ class TimeSeries(IMeasured):
 
     def _begin(self, moment: str, types: Types) -> str:
         """Return SQL for the begin of the period of a moment: without zone, but for hours of a zone."""
-        if not _has_zone(types[self.time]):
-            return f"date_trunc('{self.every}', {moment})"
-        local = f"timezone('{self.time_zone}', {moment})"
-        if self.every == "hour":  # at the end of summer time an hour comes twice
+        local = self.local(moment, types)
+        if self._has_hours_of_zone(types):  # at the end of summer time an hour comes twice
             return f"{moment} - ({local} - date_trunc('hour', {local}))"
         return f"date_trunc('{self.every}', {local})"
 
     def _has_hours_of_zone(self, types: Types) -> bool:
-        return self.every == "hour" and _has_zone(types[self.time])
+        return self.every == "hour" and self.has_zone(types)
 
     def _charts(self, rows: pa.Table) -> list[Chart]:
         numbers = [name for name in self.measures if is_number(rows.schema.field(name).type)]
         periods = rows[PERIOD].to_pylist()
         values = {name: [None if x is None else float(x) for x in rows[name].to_pylist()] for name in numbers}
         return [lines(f"{name} by {self.every}", periods, {name: values[name]}) for name in numbers if periods]
-
-
-def _has_zone(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(kind) and kind.tz is not None)

@@ -70,7 +70,8 @@ STATISTICS: dict[str, Statistic] = {
     **{name: Statistic(_NUMBER, _QUANTILE.format(int(name[1:]))) for name in ("p05", "p25", "p75", "p95")},
     "histogram": Statistic(
         _list({"low": _NUMBER, "high": _NUMBER, "share": _NUMBER}),
-        "Shares of the finite numbers in 20 equally wide bins, from the row sample; the last bin has its upper end",
+        "Shares of the finite numbers in up to 20 equally wide bins, from the row sample; the last bin has its upper "
+        "end. Whole numbers: each bin has equally many, both ends included",
     ),
     "skewness": Statistic(_NUMBER, "Third standardized moment, without a unit: 0 symmetric, above 0 a long right tail"),
     "zero_share": Statistic(_NUMBER, "Share of the values that are 0, from 0 to 1"),
@@ -188,7 +189,7 @@ def mean_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         rows: The `profile_rows`.
     """
     means = {row["column"]: row["mean"] for row in rows if row["mean"] is not None and row["role"] is None}
-    return {f"profile/mean/{column}": mean for column, mean in list(means.items())[:MOST_MEANS]}
+    return {f"mean/{column}": mean for column, mean in list(means.items())[:MOST_MEANS]}
 
 
 def table_figures(found: TableProfile) -> dict[str, int | float]:

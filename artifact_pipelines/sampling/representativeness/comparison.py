@@ -65,14 +65,18 @@ class ColumnDistance:
     @property
     def text(self) -> str:
         """Return the difference in words."""
-        return (
-            f"{self.column}: {self.distance:.1%} of the weight lies elsewhere (by chance about {self.noise:.1%}), "
-            f"most at {self.category}, {self.in_frame:.1%} of the frame and {self.in_sample:.1%} of the sample"
-        )
+        shares = (self.distance, self.noise, self.in_frame, self.in_sample)
+        away, noise, framed, sampled = map(_percent, shares)
+        where = f"most at {self.category}, {framed} of the frame and {sampled} of the sample"
+        return f"{self.column}: {away} of the weight lies elsewhere (by chance about {noise}), {where}"
 
     def is_in_line(self, columns: int) -> bool:
         """True if the difference is small, or chance explains it in one of so many columns."""
         return self.distance <= LARGEST_DISTANCE or self.chance * columns >= MOST_CHANCE
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def distances_table(distances: Sequence[ColumnDistance]) -> str:
@@ -80,8 +84,8 @@ def distances_table(distances: Sequence[ColumnDistance]) -> str:
     lines = ["| column | distance | by chance | differs most at | frame | sample |", "|---|--:|--:|---|--:|--:|"]
     for each in distances[:_MOST_SHOWN]:
         name, category = (text.replace("|", "\\|").replace("\n", " ") for text in (each.column, each.category))
-        shares = f"{each.in_frame:.1%} | {each.in_sample:.1%}"
-        lines.append(f"| {name:.80} | {each.distance:.1%} | {each.noise:.1%} | {category:.80} | {shares} |")
+        shares = f"{_percent(each.in_frame)} | {_percent(each.in_sample)}"
+        lines.append(f"| {name:.80} | {_percent(each.distance)} | {_percent(each.noise)} | {category:.80} | {shares} |")
     if len(distances) > _MOST_SHOWN:
         lines.append(f"\n{len(distances):,} columns, the {_MOST_SHOWN} farthest shown.")
     return "\n".join(lines)
