@@ -9,7 +9,7 @@ import polars as pl
 import pydantic
 import pytest
 
-from artifact_pipelines import DatasetPipeline, dataset_pipeline, open_store
+from artifact_pipelines import DatasetPipeline, dataset_definitions, open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import union_files
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -110,7 +110,7 @@ def _publish(project: Project) -> None:
 def test_file_ingested_by_another_run_meanwhile_keeps_its_rows(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_pipeline, "RETRY_DELAY_S", 0)
+    monkeypatch.setattr(dataset_definitions, "RETRY_DELAY_S", 0)
     project.declare(files="all", file_column="file", samples={}, analyses={})
     _drop(project, january=JANUARY)
     project.drop(MARCH, "flights_march.csv")

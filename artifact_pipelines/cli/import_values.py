@@ -27,7 +27,7 @@ def import_values(folder: pathlib.Path, module: str, yes: bool, as_json: bool) -
 
     if not yes:
         click.confirm("Loading pickles can run code in them. Do you trust this folder?", abort=True, err=True)
-    sys.path.insert(0, str(pathlib.Path.cwd()))  # as `dagster -m` does
+    sys.path.insert(0, str(pathlib.Path.cwd()))  # as `dagster dev -m` does
     problems, rows = 0, []
     for one in import_project(module, str(folder)):
         problems += one.problem is not None
