@@ -2,13 +2,16 @@
 
 import json
 import pathlib
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from artifact_pipelines_tests.deploy.site import Site
+from artifact_pipelines_tests.deploy.site import DEPLOY, Site
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.web_server import answer, wait_until
 
@@ -66,6 +69,19 @@ def test_file_dropped_into_s3_is_analysed_by_the_deployed_services(site: Site, b
     verified = json.loads(site.run("artifact-pipelines", "verify", "--json"))
     assert verified["is_clean"]
     assert len(store.everything()) == verified["files"] >= len(made), "each file of the catalog is an object in S3"
+
+
+@pytest.mark.long
+def test_systemd_takes_each_line_of_the_units(tmp_path: pathlib.Path) -> None:
+    assert shutil.which("systemd-analyze"), (
+        "systemd-analyze is missing. On Debian or Ubuntu, run: apt-get install systemd"
+    )
+    programs = f"{pathlib.Path(sys.executable).parent}/"
+    for unit in (DEPLOY / "systemd").iterdir():
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/dagster/.venv/bin/", programs))
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("*.service")))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @pytest.mark.long

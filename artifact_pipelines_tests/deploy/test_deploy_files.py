@@ -69,6 +69,20 @@ def test_containers_wait_for_the_tables_and_have_no_capabilities() -> None:
     assert services["webserver"]["ports"] == ["127.0.0.1:3000:3000"]
 
 
+def test_each_variable_of_the_containers_is_required_or_stands_in_the_template() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    of_compose = re.findall(r"(?<!\$)\$\{(\w+)(:\?)?", text)
+    assert {name for name, _ in of_compose} == set(re.findall(r"(\w+_PASSWORD)=\.\.\.", text)), (
+        "the head names them all"
+    )
+    assert all(is_required for _, is_required in of_compose)
+    of_shells = re.findall(r"\$\$(\w+)", text)
+    assert of_shells
+    assert {*of_shells} <= TEMPLATE.keys()
+    passwords = set(re.findall(r"\w+_PASSWORD", (DEPLOY / "databases.sql").read_text()))
+    assert passwords < {name for name, _ in of_compose}
+
+
 def test_document_explains_each_file() -> None:
     text = (CHECKOUT / "docs" / "deploy.md").read_text()
     for file in DEPLOY.iterdir():
