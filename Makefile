@@ -51,6 +51,10 @@ deploy-check: $(VENV)/.installed-dev  ## Start the files of deploy/ with Postgre
 docs: $(VENV)/.installed-docs  ## Build the documentation into site/; a link that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "Open site/index.html"
 
+.PHONY: screenshots
+screenshots: $(VENV)/.installed-dev  ## Make the pictures of the README anew, in docs/images/ (two minutes)
+	@$(BIN)/python -m artifact_pipelines_tests.newcomer.screenshots
+
 .PHONY: stress
 stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600

@@ -1,7 +1,6 @@
 """What a person sees in the browser, after the first week: headless Chromium clicks through the pages of Dagster."""
 
 import pathlib
-import shutil
 from collections.abc import Iterator
 from typing import Literal
 
@@ -9,22 +8,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from artifact_pipelines_tests.newcomer.chromium import start_chromium
 from artifact_pipelines_tests.newcomer.project import Newcomer
-from artifact_pipelines_tests.web_server import wait_until
+from artifact_pipelines_tests.web_server import answer, wait_until
 
 PATIENCE_MS = 120_000
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    assert path, "Chromium is missing. On Debian or Ubuntu, run: apt-get install chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        browser = start_chromium(playwright)
         yield browser
         browser.close()
 
@@ -44,9 +40,11 @@ def sees(page: Page, text: str) -> None:
     expect(page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
 
 
-def test_graph_shows_all_groups(page: Page) -> None:
+def test_graph_shows_all_groups(page: Page, dev: str) -> None:
     page.goto("/asset-groups")
-    for group in ("cities", "default", "maintenance"):
+    groups = {node["groupName"] for node in answer(dev, "{ assetNodes { groupName } }")["assetNodes"]}
+    assert groups >= {"cities", "default", "maintenance"}
+    for group in sorted(groups):
         expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=PATIENCE_MS)
 
 
@@ -80,6 +78,20 @@ def test_page_of_the_quarantine_shows_the_reason(newcomer: Newcomer, page: Page)
     drop(newcomer, "cities_broken.csv", "country,city,population,founded\nDE,Berlin,many,\n")
     sees(page, "cities_broken.csv")
     sees(page, "many")
+
+
+def test_wiped_asset_is_released_and_its_file_collected(newcomer: Newcomer, page: Page) -> None:
+    file_id = newcomer.versions("largest")[0]["file_id"]
+    store = newcomer.folder / "state" / "store"
+    assert list(store.rglob(f"*.{file_id}"))
+    page.goto("/assets/largest")
+    more = page.get_by_role("button", name="Materialize").first.locator("xpath=following::button[1]")
+    more.click()
+    page.get_by_role("menuitem", name="Wipe materializations").click()
+    page.get_by_role("button", name="Wipe", exact=True).click()
+    wait_until(lambda: not newcomer.versions("largest"), newcomer.log)
+    newcomer.run("artifact-pipelines", "gc", "--grace", "0s", "--force", "--max-share", "100%")
+    assert not list(store.rglob(f"*.{file_id}"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
