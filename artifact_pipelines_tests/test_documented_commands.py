@@ -9,7 +9,8 @@ import functools
 import pathlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 import click.testing
@@ -46,11 +47,12 @@ def commands_of(file: pathlib.Path) -> Iterator[str]:
         yield span.split(" {", 1)[0] if file.suffix == ".py" else span  # a message fills in a name
 
 
+_PROGRAMS: Mapping[str, Any] = {"artifact-pipelines": lambda: main, "dg": create_dg_cli, "dagster": create_dagster_cli}
+
+
 @functools.cache
 def program(name: str) -> click.Command:
-    made: click.Command = {"artifact-pipelines": lambda: main, "dg": create_dg_cli, "dagster": create_dagster_cli}[
-        name
-    ]()
+    made: click.Command = _PROGRAMS[name]()
     return made
 
 
