@@ -25,6 +25,7 @@ from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
 from artifact_pipelines_tests.quick_catalog import tables_made_once
+from artifact_pipelines_tests.quick_coverage import leave_probes
 from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.quick_disk import no_syncs
 from artifact_pipelines_tests.storage.back_door import BackDoor, FolderBackDoor, S3BackDoor
@@ -64,6 +65,7 @@ def pytest_collection() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("stress" if config.getoption("--stress") else "short")
+    leave_probes()
 
 
 def pytest_unconfigure() -> None:
