@@ -40,7 +40,7 @@ test: $(VENV)/.installed-dev  ## Check everything that CI checks
 	@echo "All checks passed"
 
 .PHONY: first-week
-first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back, and what the browser shows (two or three minutes)
+first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back, tutorial, and what the browser shows (three or four minutes)
 	$(BIN)/pytest -q --stress artifact_pipelines_tests/newcomer
 
 .PHONY: deploy-check
