@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-import slipcover
+import slipcover  # type: ignore[import-untyped]
 
 
 def leave_probes() -> None:
