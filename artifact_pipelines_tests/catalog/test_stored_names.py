@@ -1,22 +1,25 @@
 """One name for everything stored: assets, versions, partitions, datasets, file IDs; and what someone may have meant."""
 
+import pathlib
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 import pytest
 
-from artifact_pipelines import ArtifactIOManager, Store
+from artifact_pipelines import ArtifactIOManager, Store, open_store
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.catalog.stored_names import StoredName, find_file, resolve_name
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines_tests.project import CSV, Project
+from artifact_pipelines_tests.saved_store import copy_saved, settings_in
 
 
-@pytest.fixture
-def towns(store: Store, settings: Settings) -> Store:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Three assets: `towns/table`, partitioned `sales/table`, and `pair` of two files."""
-    io_manager = ArtifactIOManager(store.catalog, open_producer(store.catalog.files, settings.storage_url))
 
     @dg.asset(key=["towns", "table"])
     def table() -> pl.DataFrame:
@@ -30,12 +33,23 @@ def towns(store: Store, settings: Settings) -> Store:
     def pair() -> dict[str, pl.DataFrame]:
         return {"one": pl.DataFrame({"x": [1]}), "two": pl.DataFrame({"x": [2]})}
 
-    resources = {"io_manager": io_manager}
-    dg.materialize([table, pair], resources=resources)
-    for key in ("2024-01", "2024-02"):
-        dg.materialize([sales], resources=resources, partition_key=key)
-    store.catalog.pins_and_tags.tag("towns/table", "golden")
-    return store
+    folder = tmp_path_factory.mktemp("towns")
+    urls = settings_in(folder)
+    with open_store(urls.catalog_url, urls.storage_url) as store:
+        io_manager = ArtifactIOManager(store.catalog, open_producer(store.catalog.files, urls.storage_url))
+        resources = {"io_manager": io_manager}
+        dg.materialize([table, pair], resources=resources)
+        for key in ("2024-01", "2024-02"):
+            dg.materialize([sales], resources=resources, partition_key=key)
+        store.catalog.pins_and_tags.tag("towns/table", "golden")
+    return folder
+
+
+@pytest.fixture
+def towns(filled: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Store]:
+    copy_saved(filled, tmp_path)
+    with open_store() as store:
+        yield store
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import functools
 import io
 import pathlib
 import pickle
@@ -54,11 +55,18 @@ def catalog(settings: Settings) -> Iterator[Catalog]:
         yield catalog
 
 
+@functools.cache
+def first_rows(rows: int) -> bytes:
+    """Return a Parquet file of the first rows of `WIDE`."""
+    sink = io.BytesIO()
+    write_frame(WIDE.head(rows), sink)
+    return sink.getvalue()
+
+
 def put_table(catalog: Catalog, storage_url: str, rows: int = ROWS) -> Artifact:
     """Store the first rows of `WIDE`."""
-    sink, producer = io.BytesIO(), open_producer(catalog.files, storage_url)
-    write_frame(WIDE.head(rows), sink)
-    file_id = producer.create_artifact(io.BytesIO(sink.getvalue()), "parquet")
+    producer = open_producer(catalog.files, storage_url)
+    file_id = producer.create_artifact(io.BytesIO(first_rows(rows)), "parquet")
     return producer.artifact(catalog.files.get_file(file_id))
 
 
