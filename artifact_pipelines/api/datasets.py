@@ -17,6 +17,16 @@ router = APIRouter()
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
 _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 Name = Annotated[str, Path(min_length=1, max_length=255, description="Name of the dataset.")]
+_NAME = r"[a-z][a-z0-9_]{0,62}"
+_WHICH = r"[A-Za-z][A-Za-z0-9_.-]{0,62}"  # v3, or a tag
+VersionText = Annotated[
+    str,
+    Path(
+        pattern=rf"^{_NAME}(@{_WHICH})?(\[[^\[\]/\x00-\x1f\x7f]+\])?$",
+        max_length=255,
+        description="A dataset, or a version of it, such as flights@v3 or sales@v3[2024-01].",
+    ),
+]
 
 
 class Version(pydantic.BaseModel):
@@ -60,7 +70,7 @@ def list_versions(
 
 
 @router.get("/reports/{name}", responses={**responses(404, 500), 200: _PAGE}, response_class=Response)
-def get_report(name: Name, store: StoreOf) -> Response:
+def get_report(name: VersionText, store: StoreOf) -> Response:
     """Return the report of a version of a dataset, `flights@v3`, or of the current one, `flights`: one HTML page."""
     found = find_report(store, name)
     return HTMLResponse(found.page, headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"})
