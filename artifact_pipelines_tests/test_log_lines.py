@@ -123,6 +123,20 @@ def test_value_stored_before_is_said_to_be_deduplicated(settings: Settings, inst
     assert " new_bytes=0 deduplicated=yes " in second
 
 
+def test_load_outside_of_a_run_goes_to_the_log_of_the_package(
+    settings: Settings, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dg.asset(io_manager_key="artifact_io_manager")
+    def text() -> str:
+        return "the same"
+
+    caplog.set_level(logging.INFO, "artifact_pipelines")
+    dg.materialize([text], instance=instance, resources=resources(settings))
+    dg.Definitions([text], resources=resources(settings)).load_asset_value("text", instance=instance)
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("artifact_pipelines.")]
+    assert shortened(ours) == ["loaded input=text asset=text version=1"]
+
+
 def test_setting_that_the_document_shows_sends_lines_elsewhere(
     settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
