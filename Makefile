@@ -30,7 +30,7 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http:/
 	  --workspace $(CURDIR)/workspace.yaml --host 127.0.0.1 --port $(PORT) --log-level warning
 
 .PHONY: test
-test: $(VENV)/.installed-dev  ## Check everything that CI checks
+test: $(VENV)/.installed-dev  ## Check the code; CI runs docs, first-week and deploy-check too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --num-workers 2

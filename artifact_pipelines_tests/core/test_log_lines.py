@@ -1,6 +1,9 @@
 """Lines of the log have one form."""
 
-from artifact_pipelines.core.log_lines import Fact, log_done, now_s
+import pathlib
+from typing import get_args
+
+from artifact_pipelines.core.log_lines import Fact, Verb, log_done, now_s
 
 
 def line(**facts: Fact) -> str:
@@ -23,3 +26,9 @@ def test_fact_that_nobody_knows_is_left_out() -> None:
 
 def test_name_with_blanks_or_line_breaks_stays_one_fact_of_one_line() -> None:
     assert line(file='a b\nstored asset="x"').startswith(r'file="a b\nstored asset=\"x\"" seconds=')
+
+
+def test_document_names_each_verb() -> None:
+    document = pathlib.Path(__file__).parents[2] / "docs" / "operations.md"
+    for verb in get_args(Verb):
+        assert f"`{verb}`" in document.read_text()
