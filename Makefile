@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode, each of the hundred proces
 
 .PHONY: help
 help:  ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: demo
 demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Run the pipeline on real data, in the terminal
