@@ -47,6 +47,11 @@ class Limit:
         self.highest = min(self.highest, number)
         self.is_reached = True
 
+    def lower_to_last(self, found: "Smallest") -> None:
+        """Lower the limit to the largest of the smallest numbers; there is none while they are all."""
+        if not found.is_all:
+            self.lower_to(found.numbers[-1])
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Smallest:
@@ -114,8 +119,7 @@ class Collector:
     def finish(self) -> Smallest:
         """Return the smallest numbers so far."""
         found = self._held[0] if len(self._held) == 1 else _merged(self._held)
-        if not found.is_all:
-            self._limit.lower_to(found.numbers[-1])
+        self._limit.lower_to_last(found)
         self._held, self._size = [found], len(found.numbers)
         return found
 

@@ -1,7 +1,6 @@
 """The one pass over a table: map over units, merge in order."""
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from artifact_pipelines.analysis.profile.column import Column
 from artifact_pipelines.analysis.profile.columns import make_column
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest
 from artifact_pipelines.analysis.profile.reader import TableFile, Unit
-from artifact_pipelines.analysis.profile.row_sample import SampleCollector, sample_limit
+from artifact_pipelines.analysis.profile.row_sample import SampleCollector, merge_samples, sample_limit
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
 from artifact_pipelines.analysis.profile.stored_values import is_compared, numbers_of
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
@@ -57,8 +56,10 @@ def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
     """Measure every column of a Parquet file, and how often rows and keys repeat."""
     file = TableFile(path)
     measure = Measure(file.schema, key, file.metadata.num_rows)
-    states = file.map_units(lambda unit: measure.unit(file, unit))
-    total = functools.reduce(merge_states, states, measure.nothing())
+    total = measure.nothing()
+    for state in file.map_units(lambda unit: measure.unit(file, unit)):
+        total = merge_states(total, state)
+        measure.lower_limits(total)
     are_compared = [is_compared(field.type) for field in file.schema]
     return TableProfile(
         schema=file.schema,
@@ -68,7 +69,7 @@ def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
         columns=total.columns,
         rows=total.rows if are_compared and all(are_compared) else None,
         keys=total.keys if key and all(are_compared[at] for at in measure.key) else None,
-        sample=file.schema.empty_table() if total.sample is None else total.sample.rows,
+        sample=merge_samples(total.samples).rows if total.samples else file.schema.empty_table(),
     )
 
 
@@ -89,7 +90,15 @@ class Measure:
     def nothing(self) -> TableState:
         """Return the statistics of no rows."""
         nothing = [Collector(limit, None).finish() for limit in (self._row_limit, self._key_limit)]
-        return TableState([column.finish() for column in self._columns()], nothing[0], nothing[1], None)
+        return TableState([column.finish() for column in self._columns()], nothing[0], nothing[1], [])
+
+    def lower_limits(self, known: TableState) -> None:
+        """Drop at once what is not among the smallest numbers of the units so far."""
+        for limit, column in zip(self._limits, known.columns, strict=True):
+            if column.smallest is not None:
+                limit.lower_to_last(column.smallest)
+        self._row_limit.lower_to_last(known.rows)
+        self._key_limit.lower_to_last(known.keys)
 
     def unit(self, file: TableFile, unit: Unit) -> TableState:
         """Return the statistics of a unit."""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.bounded_batches import BATCH_BYTES, joined, read_batches
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 131_072
 _NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide table would cost many small calls
 _FEWEST_BYTES = 16 << 20
 _COLUMN_BYTES = 32 << 10  # of a batch, given to what each column keeps of its distinct values

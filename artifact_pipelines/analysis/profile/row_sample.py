@@ -20,6 +20,7 @@ SAMPLE_ROWS = 65_536
 
 _SAMPLE_VALUES = 2 << 20
 _FEWEST_ROWS = 1024
+_MOST_HELD = 4  # times the rows of the sample: to merge takes longer than to hold them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class RowSample:
     """The rows with the smallest numbers.
 
     Attributes:
-        numbers: (n,) in ascending order.
+        numbers: (n,) in ascending order, once merged.
         most: How many are kept.
         rows: (n, columns) texts as binaries, long ones cut; nested columns as nulls.
     """
@@ -72,18 +73,20 @@ class SampleCollector:
         if len(kept):
             self._held.append(RowSample(numbers[kept], self._limit.most, _taken_rows(batch, kept)))
             self._size += len(kept)
-        if self._size > 4 * self._limit.most:
-            self.finish()
+        if self._size > _MOST_HELD * self._limit.most:
+            self._held = bounded_samples(self._held)
+            self._size = self._limit.most
+            self._limit.lower_to(self._held[0].numbers[-1])
 
-    def finish(self) -> RowSample | None:
-        """Return the sample so far; None without a row."""
-        if not self._held:
-            return None
-        found = merge_samples(self._held)
-        if len(found.numbers) == found.most:
-            self._limit.lower_to(found.numbers[-1])
-        self._held, self._size = [found], len(found.numbers)
-        return found
+    def finish(self) -> Sequence[RowSample]:
+        """Return samples that together are the sample; none without a row."""
+        return self._held
+
+
+def bounded_samples(samples: Sequence[RowSample]) -> list[RowSample]:
+    """Return samples as they are; once they hold many rows, one of all of them."""
+    is_bounded = sum(len(each.numbers) for each in samples) <= _MOST_HELD * (samples[0].most if samples else 0)
+    return list(samples) if is_bounded else [merge_samples(samples)]
 
 
 def merge_samples(samples: Sequence[RowSample]) -> RowSample:

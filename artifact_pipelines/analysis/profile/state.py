@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from artifact_pipelines.analysis.profile.distinct import Smallest, merge_smallest
-from artifact_pipelines.analysis.profile.row_sample import RowSample, merge_samples
+from artifact_pipelines.analysis.profile.row_sample import RowSample, bounded_samples
 from artifact_pipelines.analysis.profile.summary import ColumnSummary, merge_columns
 
 
@@ -16,21 +16,20 @@ class TableState:
         columns: The summary of each column, in order.
         rows: The distinct rows with the smallest numbers.
         keys: The distinct keys with the smallest numbers.
-        sample: None without a row.
+        samples: Together, the sample of the rows.
     """
 
     columns: Sequence[ColumnSummary]
     rows: Smallest
     keys: Smallest
-    sample: RowSample | None
+    samples: Sequence[RowSample]
 
 
 def merge_states(left: TableState, right: TableState) -> TableState:
     """Return the statistics of all rows of two states."""
-    samples = [sample for sample in (left.sample, right.sample) if sample is not None]
     return TableState(
         columns=[merge_columns(*both) for both in zip(left.columns, right.columns, strict=True)],
         rows=merge_smallest([left.rows, right.rows]),
         keys=merge_smallest([left.keys, right.keys]),
-        sample=merge_samples(samples) if len(samples) > 1 else next(iter(samples), None),
+        samples=bounded_samples([*left.samples, *right.samples]),
     )
