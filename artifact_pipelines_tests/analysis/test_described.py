@@ -22,6 +22,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "group_by": {"by": ["a", "b"], "measures": {"rows": "count", **{f"m_{each}": {each: "x"} for each in FUNCTIONS}}},
     "crosstab": {"rows": "a", "columns": "b"},
     "time_series": {"time": "at", "every": "day", "measures": {"rows": "count", "mean": {"mean": "x"}}},
+    "cohort": {"unit": "a", "time": "at", "every": "day"},
     "estimate": {"sample": "table", "estimates": {"x": {"mean": "x"}}, "by": ["a"]},
     "drift": {},
 }
