@@ -19,6 +19,7 @@ _NO_COLUMN = re.compile(r'column named "|[Cc]olumn ".*" (?:not found|in \w+ list
 _OF_NOW = {"age", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 """Names that stand for the time as well, though DuckDB lists no such function, or lists one that is not of the time."""
 _lock = threading.Lock()
+_opened = ExitStack()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,9 +104,15 @@ def arrow_types(columns: Mapping[str, str | None]) -> Mapping[str, pa.DataType]:
 @functools.cache
 def _connection() -> duckdb.DuckDBPyConnection:
     """Return the connection of this process for parsing; opening one takes as long as parsing a hundred queries."""
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(locked_duckdb([]))
+    atexit.register(close_parser)
+    return _opened.enter_context(locked_duckdb([]))
+
+
+def close_parser() -> None:
+    """End what parsing keeps open, with its threads, until the next query: before a process is copied."""
+    with _lock:
+        _connection.cache_clear()
+        _opened.close()
 
 
 @functools.cache
