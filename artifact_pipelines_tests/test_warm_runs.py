@@ -90,7 +90,7 @@ _RUNS = 40
 
 
 def _run(folder: pathlib.Path, arguments: list[str], starts_thread: bool = False) -> list[str]:
-    """Start two runs, and return of each: imports done, child of the server, definitions loaded, job there, exit code."""
+    """Start two runs; of each: imports done, child of the server, definitions loaded, job there, exit code."""
     (folder / "server.py").write_text(_SERVER)
     (folder / "project.py").write_text(_PROJECT.replace("STARTS_THREAD", str(starts_thread)))
     command = [sys.executable, folder / "server.py", *arguments]
