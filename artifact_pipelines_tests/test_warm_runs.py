@@ -93,7 +93,7 @@ def _run(folder: pathlib.Path, arguments: list[str], starts_thread: bool = False
     """Start two runs; of each: imports done, child of the server, definitions loaded, job there, exit code."""
     (folder / "server.py").write_text(_SERVER)
     (folder / "project.py").write_text(_PROJECT.replace("STARTS_THREAD", str(starts_thread)))
-    command = [sys.executable, folder / "server.py", *arguments]
+    command = [sys.executable, str(folder / "server.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout.splitlines()
 
 
@@ -116,6 +116,6 @@ def test_other_processes_start_theirs_as_before(tmp_path: pathlib.Path) -> None:
 def test_engines_compute_in_copies_of_a_process_that_has_imported_them(tmp_path: pathlib.Path) -> None:
     (tmp_path / "server.py").write_text(_COMPUTING.replace("RUNS", str(_RUNS)))
     (tmp_path / "project.py").write_text(_PROJECT.replace("STARTS_THREAD", "False"))
-    command = [sys.executable, tmp_path / "server.py", "api", "grpc"]
+    command = [sys.executable, str(tmp_path / "server.py"), "api", "grpc"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.split() == [str(_RUNS)]
