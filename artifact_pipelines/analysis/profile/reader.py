@@ -1,4 +1,4 @@
-"""Reads a Parquet file in units on two threads, and yields what is made of each unit in the order of the file.
+"""Reads a Parquet file in units on up to two threads, and yields what is made of each unit in the order of the file.
 
 The one idea: a reader that is opened for a few row groups frees their memory when it is done; one reader of a whole
 file would hold more and more.
@@ -24,7 +24,9 @@ _NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide tab
 _FEWEST_BYTES = 16 << 20
 _COLUMN_BYTES = 32 << 10  # of a batch, given to what each column keeps of its distinct values
 THREADS = 2
-_UNIT_ROWS = 65_536  # smaller row groups are read together
+_UNIT_ROWS = 65_536  # smaller row groups are read together,
+_WIDE_ROWS = 16_384  # or up to so many rows
+_WIDE_BYTES = 16 << 20  # and bytes of a table with many columns
 _PEEK_ROWS = 1024
 _FEWEST_ROWS = 512
 _PLAIN_BYTES = 4  # a text that is not in a dictionary takes 4 bytes and more
@@ -61,12 +63,17 @@ class TableFile:
         self._is_nested = any(column.path != column.name for column in leaves)
 
     def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
-        """Yield the result of each unit in order; few are computed ahead of the one that is taken."""
-        with ThreadPoolExecutor(THREADS) as pool:
+        """Yield the result of each unit in order; few are computed ahead of the one that is taken.
+
+        Large row groups are read one at a time: two at once take twice the memory.
+        """
+        sizes = (self.metadata.row_group(group).total_byte_size for group in range(self.metadata.num_row_groups))
+        threads = 1 if max(sizes, default=0) >= _WIDE_BYTES else THREADS
+        with ThreadPoolExecutor(threads) as pool:
             waiting = collections.deque[Future[Result]]()
             for unit in self._units():
                 waiting.append(pool.submit(measure, unit))
-                if len(waiting) > THREADS:
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -83,13 +90,15 @@ class TableFile:
             yield from joined(read, rows, self._most_bytes) if len(unit.groups) > 1 else read
 
     def _units(self) -> Iterator[Unit]:
-        groups, start, rows = list[int](), 0, 0
+        groups, start, rows, size_bytes = list[int](), 0, 0, 0
         for group in range(self.metadata.num_row_groups):
             groups.append(group)
             rows += self.metadata.row_group(group).num_rows
-            if rows >= _UNIT_ROWS or group == self.metadata.num_row_groups - 1:
+            size_bytes += self.metadata.row_group(group).total_byte_size
+            is_full = rows >= _UNIT_ROWS or (rows >= _WIDE_ROWS and size_bytes >= _WIDE_BYTES)
+            if is_full or group == self.metadata.num_row_groups - 1:
                 yield Unit(groups, start)
-                groups, start, rows = [], start + rows, 0
+                groups, start, rows, size_bytes = [], start + rows, 0, 0
 
     def _texts_of(self, unit: Unit) -> tuple[list[str], float]:
         """Return the columns of texts whose dictionaries are kept, and a bound of the bytes of a row's other texts."""
