@@ -17,7 +17,7 @@ router = APIRouter()
 _logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+_BYTES = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 _RESPONSES = {
     **responses(404, 500),
     200: _BYTES,

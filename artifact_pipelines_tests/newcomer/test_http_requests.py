@@ -36,6 +36,7 @@ def server(newcomer: Newcomer) -> Iterator[str]:
 @pytest.mark.timeout(600)
 def test_requests_of_any_form_are_answered_as_the_schema_says(server: str, tmp_path: pathlib.Path) -> None:
     options = ["--wait-for-schema", str(PATIENCE_S), "--max-examples", "20", "--seed", "1", "--no-color"]
+    options += ["--exclude-checks", "positive_data_acceptance"]  # no schema says which names a dataset takes
     header = ["-H", f"Authorization: Bearer {TOKEN}"]
     command = [sys.executable, "-c", _SCHEMATHESIS, "run", f"{server}/openapi.json", *header, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
