@@ -17,7 +17,8 @@ def on_changed_content() -> dg.AutomationCondition[Any]:
     when = dg.AutomationCondition
     changed = when.data_version_changed() & ~when.executed_with_root_target()
     reasons = (
-        (when.missing() & ~when.execution_failed())
+        # Whether a run failed is a query for each asset, so it is asked last.
+        (when.missing() & ~when.any_deps_missing() & ~when.execution_failed())
         | when.code_version_changed().since(when.newly_requested())
         | when.any_deps_match(changed).since(when.newly_requested())
     )
@@ -32,12 +33,12 @@ def on_all_results(table: dg.AssetKey) -> dg.AutomationCondition[Any]:
     have ended. A result that is missing does not hold it up, unless it is the table.
     """
     when = dg.AutomationCondition
+    has_table = ~when.any_deps_match(when.missing()).allow(dg.AssetSelection.assets(table))
     reasons = (
-        (when.missing() & ~when.execution_failed())
+        (when.missing() & has_table & ~when.execution_failed())
         | when.code_version_changed().since(when.newly_requested())
         | when.any_deps_match(when.data_version_changed()).since(when.newly_requested() | when.newly_updated())
     )
-    has_table = ~when.any_deps_match(when.missing()).allow(dg.AssetSelection.assets(table))
     condition = reasons & has_table & ~when.any_deps_match(when.will_be_requested()) & _may_run()
     return condition.with_label("all results there")
 
