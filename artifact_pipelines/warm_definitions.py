@@ -8,6 +8,7 @@ If the definitions start another thread, the process begins again without them, 
 import atexit
 import contextlib
 import gc
+import io
 import json
 import os
 import pathlib
@@ -29,7 +30,7 @@ from artifact_pipelines.warm_runs import SERVER
 def _load(arguments: list[str], origin: LoadableTargetOrigin) -> None:
     """Load the definitions as the server does, and give them to each run that asks for them."""
     sys.argv = arguments  # as the server has them: they decide whether a broken YAML file is an error
-    with contextlib.redirect_stderr(None):  # the server says it
+    with contextlib.redirect_stderr(io.StringIO()):  # the server says it
         loaded = LoadedRepositories(origin, container_image=None, entry_point=[], container_context=None)
     known = {each.pointer: loaded.definitions_by_name[name] for name, each in loaded.reconstructables_by_name.items()}
     load = reconstruct.reconstruct_repository_def_from_pointer
