@@ -1,6 +1,7 @@
 """When Dagster makes assets of a dataset by itself.
 
-One idea: an asset is made again when the content it depends on has changed, not when somebody has made that again.
+One idea: an asset is made again when the content that it depends on has changed. The same content made once more
+changes nothing.
 """
 
 from typing import Any

@@ -53,7 +53,7 @@ def test_run_of_a_dataset_says_what_was_done_and_never_what_is_in_the_data(
         "answered asset=flights/analyses/profile kind=profile tables=1 remembered=no",
         "checked asset=flights/table checks=1 failed=1",
         "flights.csv: bad rows left out: 1. They are in bad_rows.",
-        "ingested dataset=flights file=flights.csv files=1 rows=2 bad_rows=1",
+        "ingested dataset=flights file=flights.csv files=1 table_rows=2 bad_rows=1",
         "loaded input=flights asset=flights/table version=1 rows=2",
         "loaded input=flights asset=flights/table version=1 rows=2",
         "loaded input=raw asset=flights/raw version=1",

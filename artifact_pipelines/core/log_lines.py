@@ -3,8 +3,8 @@
 One idea: a line is a verb and facts, such as `stored asset=flights/table rows=3 seconds=0.12`, with the same names
 everywhere. A person reads it, `grep` finds it, and log servers take it apart: its form is known as logfmt.
 
-Facts are names, IDs, counts and sizes. A line never has a value of the data, the text of an error, or an address, for
-these may quote data and hold passwords.
+Facts are names, IDs, counts and sizes. A line never has a row's values, the text of an error, or an address, for these
+may quote data and hold passwords. The key of a partition may be a value of a column.
 """
 
 import json

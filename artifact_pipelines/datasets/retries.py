@@ -10,9 +10,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from time import time as now_s
 
-from artifact_pipelines.catalog.exceptions import ReadOnlyCatalogError
-from artifact_pipelines.core.exceptions import CatalogUnavailableError, LeaseExpiredError
-from artifact_pipelines.storage.exceptions import StorageFullError, StorageUnavailableError
+from artifact_pipelines.io_manager.outages import OUTAGES, RETRIES_LEFT_TAG
+from artifact_pipelines.storage.exceptions import StorageFullError
 
 
 class Fault(enum.StrEnum):
@@ -40,9 +39,8 @@ _REASON_TAG = "dagster/failure_reason"
 _STEP_FAILURE = "STEP_FAILURE"
 _DAGSTER_RETRIES_TAG = "dagster/will_retry"
 _DAGSTER_TAKES_S = 60.0
-_OUTAGES = (CatalogUnavailableError, ReadOnlyCatalogError, LeaseExpiredError, StorageUnavailableError)
 _FAULTS = {
-    **{kind.__name__: Fault.OUTAGE for kind in _OUTAGES},
+    **{kind.__name__: Fault.OUTAGE for kind in OUTAGES},
     StorageFullError.__name__: Fault.DEATH,  # by one large file perhaps, which must not hold up others for long
     "ChildProcessCrashException": Fault.DEATH,  # of the multiprocess executor
 }
@@ -71,7 +69,8 @@ class Retry:
     @property
     def tags(self) -> dict[str, str]:
         """The tags of its run."""
-        return {RETRY_TAG: str(self.number), "dagster/max_retries": "0"}
+        left = len(PAUSES_S[self.fault]) - self.number
+        return {RETRY_TAG: str(self.number), RETRIES_LEFT_TAG: str(left), "dagster/max_retries": "0"}
 
     def __str__(self) -> str:
         due = datetime.datetime.fromtimestamp(self.due_s, datetime.UTC)

@@ -91,9 +91,9 @@ def build_table_asset(
             partition=partition,
             file=name_of(made),
             files=1 + len(more),
-            rows=progress.rows,
+            table_rows=progress.rows,
             bad_rows=found.opened.bad.count if found.opened.bad else None,
-            bytes=raw.info.size_bytes,
+            bytes=raw.info.size_bytes + sum(each.file.size_bytes for each in more.values()),
         )
 
     return table

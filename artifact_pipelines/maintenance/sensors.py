@@ -14,6 +14,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.dead_runs import Watch, end_dead_runs
+from artifact_pipelines.io_manager.outages import is_neither_first_nor_last
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.alerts import FailedRun, alert_url, send_alert
@@ -29,8 +30,6 @@ _SELDOM_S = 30
 """Each tick costs Dagster's daemon and the code server about 0.1 s of processor time."""
 _EVENTS_PER_PAGE = 1_000
 _RUNLESS = ""  # Dagster's run ID of events without a run
-_RETRY_TAGS = ("dagster/retry_number", "artifact/retry")
-"""Tags of runs that Dagster or a dataset's sensor has started again by itself."""
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _UNFINISHED = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
 
@@ -160,10 +159,10 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def artifact_failure_alerts(context: dg.RunFailureSensorContext) -> None:
-    """Send an alert, but not for each retry of a run. If nobody takes it, the tick shows why; it is not sent again."""
-    is_retry = any(tag in context.dagster_run.tags for tag in _RETRY_TAGS)
-    if (url := alert_url()) and not is_retry:
-        send_alert(url, _failed(context))
+    """Send an alert, for the first and the last of several tries. If nobody takes it, the tick shows why."""
+    run = _failed(context)
+    if (url := alert_url()) and not is_neither_first_nor_last(context.dagster_run.tags, set(run.errors.values())):
+        send_alert(url, run)
 
 
 def _failed(context: dg.RunFailureSensorContext) -> FailedRun:

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import RETRY_NUMBER_TAG
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets.retries import RETRY_TAG
+from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.io_manager.outages import is_neither_first_nor_last
 from artifact_pipelines.maintenance.alerts import ALERT_URL, UI_URL, FailedRun, send_alert
 from artifact_pipelines.maintenance.exceptions import AlertNotSentError
 from artifact_pipelines.maintenance.sensors import artifact_failure_alerts
@@ -88,10 +89,34 @@ def test_failed_run_is_told_without_its_data() -> None:
 
 
 @pytest.mark.usefixtures("alerts")
-@pytest.mark.parametrize("tag", [RETRY_TAG, RETRY_NUMBER_TAG])
-def test_retry_that_fails_too_is_not_told_again(tag: str) -> None:
-    fail({tag: "1"})
-    assert Taker.taken == []
+def test_retry_that_fails_for_its_data_is_told() -> None:
+    fail(Retry(1, 0.0, Fault.OUTAGE).tags)
+    assert [told["errors"] for told in Taker.taken] == [{"broken": "ValueError"}]
+
+
+AWAY = {"StorageUnavailableError"}
+
+
+def test_tries_in_the_middle_of_an_outage_are_not_told() -> None:
+    last = len(PAUSES_S[Fault.OUTAGE])
+    middle = [is_neither_first_nor_last(Retry(number, 0.0, Fault.OUTAGE).tags, AWAY) for number in range(1, last + 1)]
+    assert not is_neither_first_nor_last({}, AWAY)
+    assert middle == [True] * (last - 1) + [False]
+
+
+def test_asset_left_out_of_a_run_is_told_of_at_its_first_try() -> None:
+    assert not is_neither_first_nor_last(Retry(1, 0.0, Fault.LEFT_OUT).tags, AWAY)
+
+
+def test_run_that_a_person_started_again_is_told() -> None:
+    tags = {**Retry(1, 0.0, Fault.OUTAGE).tags, PARENT_RUN_ID_TAG: "a run"}
+    assert not is_neither_first_nor_last(tags, AWAY)
+
+
+def test_only_the_first_and_the_last_of_dagsters_own_tries_are_told() -> None:
+    again, number = {WILL_RETRY_TAG: "true"}, {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: "a run"}
+    tries = [again, {**again, **number}, {**number, WILL_RETRY_TAG: "false"}]
+    assert [is_neither_first_nor_last(tags, {"ValueError"}) for tags in tries] == [False, True, False]
 
 
 def test_text_names_assets_partition_and_errors() -> None:

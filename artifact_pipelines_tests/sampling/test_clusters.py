@@ -20,7 +20,7 @@ def drawn(design: ISamplingDesign, frame: pl.DataFrame = SHOPS) -> pl.DataFrame:
     return draw(frame, design, ["id"]).rows.collect()
 
 
-@pytest.mark.parametrize("seeds", [60, pytest.param(600, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
 def test_all_pairs_of_clusters_are_equally_likely(seeds: int) -> None:
     """Chi-square with 5 degrees of freedom over the 6 pairs of 4 clusters."""
     seen = dict.fromkeys(itertools.combinations(range(4), 2), 0)
@@ -44,7 +44,7 @@ def test_probability_of_a_row_is_the_product_of_both_stages() -> None:
         assert share == pytest.approx(0.5 * min(2, sizes[shop]) / sizes[shop])
 
 
-@pytest.mark.parametrize("seeds", [75, pytest.param(600, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seeds", [150, pytest.param(600, marks=pytest.mark.long)])
 def test_rows_within_a_cluster_are_equally_likely(seeds: int) -> None:
     """15 pairs of rows in the largest shop, which is always drawn: chi-square with 14 degrees of freedom."""
     seen = dict.fromkeys(itertools.combinations(range(6, 12), 2), 0)
@@ -95,7 +95,7 @@ def test_names_of_clusters_stay_apart() -> None:
     assert found["cluster"].to_list() == ["a\\|b|c", "a|b\\|c", "null|x", "\\null|x"]
 
 
-@pytest.mark.parametrize("seeds", [75, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seeds", [150, pytest.param(300, marks=pytest.mark.long)])
 def test_clusters_by_size_have_exactly_their_probabilities(seeds: int) -> None:
     """Of 4 shops of 1, 2, 3 and 6 rows two are drawn: the largest for certain, the others by chance (z below 4)."""
     design = {"cluster": ["shop"], "clusters": 2, "cluster_probabilities": "size_exactly"}

@@ -64,7 +64,7 @@ def test_each_round_keeps_its_filter_its_size_and_weights_for_the_rows_that_it_c
     assert found[4,]["sampling_weight"].sum() == pytest.approx(rounds[3]["population_size"])
 
 
-@pytest.mark.parametrize("seeds", [60, pytest.param(600, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
 def test_numbers_that_earlier_rounds_leave_do_not_bias_a_later_one(seeds: int) -> None:
     """Each row is in the second round equally often, and each subset is: chi-square with 9 degrees of freedom."""
     small = POPULATION.head(5)
@@ -177,7 +177,7 @@ def test_positions_in_the_sample_are_those_of_the_table() -> None:
     assert np.array_equal(found["size"], found["id"] % 7 + 1)
 
 
-@pytest.mark.parametrize("seeds", [60, pytest.param(600, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seeds", [120, pytest.param(600, marks=pytest.mark.long)])
 def test_rows_that_an_excluded_sample_leaves_are_equally_likely_though_their_sizes_differ(seeds: int) -> None:
     """The excluded sample takes rows of small u / size; with the same numbers small rows would be left to be drawn."""
     small = pl.DataFrame({"id": range(6), "size": [1.0, 1.0, 2.0, 2.0, 4.0, 8.0]})

@@ -55,6 +55,8 @@ def successive_ranks(u: Floats, weights: Floats) -> Floats:
 def rows_in_reach(numbers: Numbers, sizes: Floats, bound: float) -> npt.NDArray[np.intp]:
     """Return the rows whose u / size may be at most a bound, with no division: all such rows, and few others.
 
+    Sizes are finite and not negative.
+
     A successive rank is at least `SUCCESSIVE_SCALE` times that, because u < -log(1 - u).
     """
     if np.isinf(bound) or not len(sizes):
