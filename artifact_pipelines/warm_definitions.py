@@ -1,18 +1,19 @@
 """Loads the definitions of a code server, once for all runs: imported last by the process that is copied for each run.
 
-One idea: a copy of a process has only one of its threads, so nothing here may leave one behind. The threads of the
-engines that are imported before are no harm: they look after memory and spilled files, or are started anew in a copy.
-If the definitions start another thread, the process begins again without them, and each run loads them itself.
+One idea: a copy of a process has only one of its threads, and shares its connections with all other copies. So loading
+may leave neither behind. If the definitions of a project do, this process starts anew without having loaded them, and
+each run loads them itself. The threads of the engines, which were imported before, do no harm: they look after memory
+and spilled files, or are started anew in a copy.
 """
 
 import atexit
 import contextlib
 import gc
-import io
 import json
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import dagster as dg
 import duckdb
@@ -30,7 +31,7 @@ from artifact_pipelines.warm_runs import SERVER
 def _load(arguments: list[str], origin: LoadableTargetOrigin) -> None:
     """Load the definitions as the server does, and give them to each run that asks for them."""
     sys.argv = arguments  # as the server has them: they decide whether a broken YAML file is an error
-    with contextlib.redirect_stderr(io.StringIO()):  # the server says it
+    with _silenced():  # the server says it
         loaded = LoadedRepositories(origin, container_image=None, entry_point=[], container_context=None)
     known = {each.pointer: loaded.definitions_by_name[name] for name, each in loaded.reconstructables_by_name.items()}
     load = reconstruct.reconstruct_repository_def_from_pointer
@@ -43,20 +44,35 @@ def _load(arguments: list[str], origin: LoadableTargetOrigin) -> None:
     reconstruct.reconstruct_repository_def_from_pointer = find
 
 
-def _count_threads() -> int:
-    return len([*pathlib.Path("/proc/self/task").iterdir()])
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Let nothing be written to standard error; `sys.stderr` stays what it is, because loggers keep it."""
+    kept = os.dup(2)
+    with pathlib.Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _threads_and_sockets() -> tuple[int, int]:
+    own = pathlib.Path("/proc/self")
+    places = [str(each.readlink()) for each in (own / "fd").iterdir() if each.is_symlink()]
+    return len([*(own / "task").iterdir()]), sum(place.startswith("socket:") for place in places)
 
 
 if SERVER in os.environ:
-    threads = _count_threads()
-    server = json.loads(os.environ[SERVER])
+    before = _threads_and_sockets()
+    server = json.loads(os.environ.pop(SERVER))
     with contextlib.suppress(dg.DagsterError):  # each run says what is wrong
         _load(server[0], deserialize_value(server[1], LoadableTargetOrigin))
     close_parser()
     duckdb.default_connection().close()  # which names of types have opened, and the next one opens again
-    if _count_threads() > threads:
-        del os.environ[SERVER]
+    if any(now > then for now, then in zip(_threads_and_sockets(), before, strict=True)):
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - itself
-    atexit.register(os._exit, 0)  # it has nothing to tidy up, and DuckDB's complaints at its end are no one's
+    # It has nothing to tidy up, and DuckDB's complaints at its end are no one's. Copies end without this, before 3.14.
+    atexit.register(os._exit, 0)
     gc.collect()
     gc.freeze()  # so that a collection in a run does not copy the memory of all definitions

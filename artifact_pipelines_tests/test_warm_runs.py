@@ -7,7 +7,7 @@ import sys
 import pytest
 
 _SERVER = """
-import multiprocessing, os, pathlib, sys
+import logging, multiprocessing, os, pathlib, sys
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin, enter_loadable_target_origin_load_context
 from artifact_pipelines.warm_runs import start_runs_warm
 
@@ -18,7 +18,8 @@ def run(answer):
     pointer = CodePointer.from_module("project", "defs", os.getcwd())
     has_job = ReconstructableRepository(pointer).get_definition().has_job("cities_pipeline")
     loaded = pathlib.Path("loaded").read_text().split()
-    answer.put((has_imported, os.getppid(), str(os.getpid()) in loaded, has_job))
+    has_log = logging.getLogger().handlers[0].stream is sys.stderr
+    answer.put((has_imported, os.getppid(), str(os.getpid()) in loaded, has_job and has_log))
 
 if __name__ == "__main__":
     origin = LoadableTargetOrigin(module_name="project", attribute="defs", working_directory=os.getcwd())
@@ -34,16 +35,17 @@ if __name__ == "__main__":
         print(has_imported, parent == os.getpid(), has_loaded, has_job, process.exitcode)
 """
 _PROJECT = """
-import os, pathlib, threading, time
+import logging, os, pathlib, socket, sys, threading, time
 import dagster as dg
 import artifact_pipelines as ap
+
+logging.basicConfig()
 
 @dg.definitions
 def defs():
     with open("loaded", "a") as file:
         print(os.getpid(), file=file)
-    if STARTS_THREAD:
-        threading.Thread(target=time.sleep, args=[60], daemon=True).start()
+    LEAVES
     dataset = ap.DatasetPipeline(
         name="cities", description="Of a test.", source="cities.csv", owners=["team:test"], columns={"id": "BIGINT"},
         analyses={"count": {"kind": "sql", "query": "SELECT count(*) AS n FROM cities"}},
@@ -89,10 +91,10 @@ if __name__ == "__main__":
 _RUNS = 40
 
 
-def _run(folder: pathlib.Path, arguments: list[str], starts_thread: bool = False) -> list[str]:
+def _run(folder: pathlib.Path, arguments: list[str], leaves: str = "") -> list[str]:
     """Start two runs; of each: imports done, child of the server, definitions loaded, job there, exit code."""
     (folder / "server.py").write_text(_SERVER)
-    (folder / "project.py").write_text(_PROJECT.replace("STARTS_THREAD", str(starts_thread)))
+    (folder / "project.py").write_text(_PROJECT.replace("LEAVES", leaves))
     command = [sys.executable, str(folder / "server.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout.splitlines()
 
@@ -103,8 +105,17 @@ def test_run_of_a_code_server_begins_with_imports_done_and_definitions_loaded(tm
 
 
 @pytest.mark.long
-def test_run_loads_definitions_itself_if_they_start_a_thread(tmp_path: pathlib.Path) -> None:
-    assert _run(tmp_path, ["api", "grpc"], starts_thread=True) == ["True False True True 0"] * 2
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        pytest.param("threading.Thread(target=time.sleep, args=[60], daemon=True).start()", id="a thread"),
+        pytest.param("global kept; kept = socket.socketpair()", id="a connection"),
+    ],
+)
+def test_run_loads_definitions_itself_if_they_leave_what_a_copy_lacks_or_shares(
+    leaves: str, tmp_path: pathlib.Path
+) -> None:
+    assert _run(tmp_path, ["api", "grpc"], leaves) == ["True False True True 0"] * 2
 
 
 @pytest.mark.long
@@ -115,7 +126,7 @@ def test_other_processes_start_theirs_as_before(tmp_path: pathlib.Path) -> None:
 @pytest.mark.long
 def test_engines_compute_in_copies_of_a_process_that_has_imported_them(tmp_path: pathlib.Path) -> None:
     (tmp_path / "server.py").write_text(_COMPUTING.replace("RUNS", str(_RUNS)))
-    (tmp_path / "project.py").write_text(_PROJECT.replace("STARTS_THREAD", "False"))
+    (tmp_path / "project.py").write_text(_PROJECT.replace("LEAVES", ""))
     command = [sys.executable, str(tmp_path / "server.py"), "api", "grpc"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.split() == [str(_RUNS)]
