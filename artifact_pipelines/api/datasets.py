@@ -17,14 +17,16 @@ router = APIRouter()
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
 _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 Name = Annotated[str, Path(min_length=1, max_length=255, description="Name of the dataset.")]
-_NAME = r"[a-z][a-z0-9_]{0,62}"
-_WHICH = r"[A-Za-z][A-Za-z0-9_.-]{0,62}"  # v3, or a tag
-VersionText = Annotated[
+_CONTROL = r"\x00-\x1f\x7f"  # cannot stand in a path
+_CHARACTER = rf"[^@\[\]{_CONTROL}]"
+_NO_NUMBER = rf"([^\s@\[\]{_CONTROL}0-9-]|[0-9-][0-9]*[^@\[\]{_CONTROL}0-9])"  # numbers are file IDs
+_WHICH = rf"[^\s@\[\]{_CONTROL}]{_CHARACTER}*"  # v3, or a tag
+TableName = Annotated[
     str,
     Path(
-        pattern=rf"^{_NAME}(@{_WHICH})?(\[[^\[\]/\x00-\x1f\x7f]+\])?$",
+        pattern=rf"^{_NO_NUMBER}{_CHARACTER}*(@{_WHICH})?(\[[^{_CONTROL}]+\])?$",  # as in catalog/stored_names.py
         max_length=255,
-        description="A dataset, or a version of it, such as flights@v3 or sales@v3[2024-01].",
+        description="A dataset or a table, or a version of it: flights, flights@v3, sales@v3[2024-01] or Sales/table.",
     ),
 ]
 
@@ -69,8 +71,8 @@ def list_versions(
     return list(map(_version, store.catalog.datasets.versions(name, limit, partition)))
 
 
-@router.get("/reports/{name}", responses={**responses(404, 500), 200: _PAGE}, response_class=Response)
-def get_report(name: VersionText, store: StoreOf) -> Response:
+@router.get("/reports/{name:path}", responses={**responses(404, 500), 200: _PAGE}, response_class=Response)
+def get_report(name: TableName, store: StoreOf) -> Response:
     """Return the report of a version of a dataset, `flights@v3`, or of the current one, `flights`: one HTML page."""
     found = find_report(store, name)
     return HTMLResponse(found.page, headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"})

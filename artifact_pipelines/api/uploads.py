@@ -13,12 +13,10 @@ from starlette.requests import ClientDisconnect
 from artifact_pipelines.api.access import ApiSettingsOf, LandingZoneOf, StoreOf
 from artifact_pipelines.api.exceptions import RefusedRequestError, UploadBrokenOffError, UploadTooLargeError
 from artifact_pipelines.api.problems import responses
-from artifact_pipelines.catalog.exceptions import UnknownDatasetError
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.datasets.dropping import drop
 from artifact_pipelines.datasets.entry_names import to_text
 from artifact_pipelines.storage.file_types import describe_by_name
-from artifact_pipelines.store import Store
 
 router = APIRouter()
 _logger = logging.getLogger(__name__)
@@ -88,13 +86,6 @@ def body_of(request: Request, settings: ApiSettingsOf) -> Body:
 _FILE = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
-def _check_dataset(store: Store, dataset: str) -> None:
-    """Refuse a dataset that no sensor has. Before the first sensor has looked, nobody knows the datasets."""
-    known = store.catalog.landing.sources()
-    if known and dataset not in known:
-        raise UnknownDatasetError(dataset, sorted(known))
-
-
 @router.post(
     "/upload",
     status_code=201,
@@ -118,8 +109,7 @@ async def upload(
     started_s = now_s()
     stream = io.BufferedReader(body, 1 << 20)
     if dataset is not None:
-        await to_thread.run_sync(_check_dataset, store, dataset)
-        dropped = await to_thread.run_sync(drop, zone, store.catalog, dataset, to_text(name), stream)
+        dropped = await to_thread.run_sync(drop, zone, store.catalog, dataset, to_text(name), stream, "name")
         log_done(_logger.info, "dropped", started_s, dataset=dataset, file=dropped.path, bytes=body.received)
         response.status_code = 202
         return Uploaded(dataset=dataset, path=dropped.path)

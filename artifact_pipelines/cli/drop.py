@@ -61,7 +61,7 @@ def _put(catalog: "Catalog", dataset: str, file: pathlib.Path, as_path: str | No
 
     zone = open_landing_zone(Settings.from_environment().landing_url)
     with SourceFile(file) as stream, stream_progress(f"Dropping {file.name}") as counted:
-        return drop_stream(zone, catalog, dataset, as_path or to_text(file.name), counted(stream))
+        return drop_stream(zone, catalog, dataset, as_path or to_text(file.name), counted(stream), "--as")
 
 
 def _follow(

@@ -13,7 +13,12 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.entry_names import SourceGlob
-from artifact_pipelines.datasets.exceptions import DropIsWaitingError, NotIngestedError, NotNoticedError
+from artifact_pipelines.datasets.exceptions import (
+    DropIsWaitingError,
+    NotIngestedError,
+    NotNoticedError,
+    UnwatchedDatasetError,
+)
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_zone import is_unchanged
 
@@ -35,24 +40,28 @@ class Dropped:
     before: LandingFile | None
 
 
-def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: BinaryIO) -> Dropped:
+def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: BinaryIO, named_by: str) -> Dropped:
     """Put a file into the landing zone in one step.
 
+    Args:
+        named_by: The option or parameter that names the path, for the messages of errors.
+
     Raises:
-        InvalidArgumentError: The dataset's sensor looks for other paths, or there is no such dataset.
+        InvalidArgumentError: The dataset's sensor looks for other paths.
+        UnwatchedDatasetError: There is no such dataset, or its sensor has not looked yet, but others have.
         DropIsWaitingError: A file that lies there has not been ingested yet, and would be lost.
         SourceError: See `ILandingZone.put`.
         BackendError: See `ILandingZone.put`.
     """
-    _check_path(catalog, dataset, path)
+    _check_path(catalog, dataset, path, named_by)
     there, before = zone.look(path), catalog.landing.files_of(dataset).get(path)
     if there is not None and not (before and before.state in _DONE and is_unchanged(there, before)):
-        raise DropIsWaitingError(str(zone), path)
+        raise DropIsWaitingError(str(zone), path, named_by)
     zone.put(stream, path)
     return Dropped(path, zone.look(path), before)
 
 
-def _check_path(catalog: Catalog, dataset: str, path: str) -> None:
+def _check_path(catalog: Catalog, dataset: str, path: str, named_by: str) -> None:
     """Refuse a path that no sensor would notice for this dataset, as far as the sensors have said what they look for.
 
     Before the first sensor has looked, nothing is known.
@@ -61,10 +70,10 @@ def _check_path(catalog: Catalog, dataset: str, path: str) -> None:
     matching = [each for each, source in sources.items() if _matches(source, path)]
     if dataset in matching or not sources:
         return
-    instead = f"; {first_names(matching)} would take it" if matching else "; no dataset would take it"
     if dataset not in sources:
-        raise InvalidArgumentError("--dataset", dataset, f"a dataset: {first_names(sorted(sources))}{instead}")
-    expected = f"a path that {sources[dataset]!r} matches, the source of {dataset} (`--as`){instead}"
+        raise UnwatchedDatasetError(dataset, path, sorted(sources), matching)
+    instead = f"{first_names(matching)} would take it" if matching else "no dataset would take it"
+    expected = f"a path that {sources[dataset]!r} matches, the source of {dataset} (`{named_by}`); {instead}"
     raise InvalidArgumentError("path", path, expected)
 
 

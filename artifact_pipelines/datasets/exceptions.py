@@ -67,14 +67,42 @@ class QuarantinedFileGoneError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class UnwatchedDatasetError(NotFoundError):
+    """A file is dropped for a dataset whose sensor has never looked at the landing zone.
+
+    Attributes:
+        known: The datasets whose sensors have looked.
+        matching: Those of them that would take the file.
+    """
+
+    dataset: str
+    path: str
+    known: Sequence[str]
+    matching: Sequence[str]
+
+    def __str__(self) -> str:
+        instead = f"{first_names(self.matching)} would take it" if self.matching else "none of them would take it"
+        return (
+            f"{self.path!r:.200}: there is no dataset {self.dataset!r:.200}, or its sensor has not looked yet. Those whose "
+            f"sensor has looked: {first_names(self.known)}; {instead}. Correct the name, or check that the sensor "
+            "artifact_landing is on."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class DropIsWaitingError(SourceError):
-    """A file is dropped where another one lies that is not ingested yet."""
+    """A file is dropped where another one lies that is not ingested yet.
+
+    Attributes:
+        named_by: The option or parameter that names the path.
+    """
 
     landing_url: str
     path: str
+    named_by: str
 
     def __str__(self) -> str:
-        return f"{self.path} lies in {self.landing_url} already and is not ingested yet; this drop would replace it. Wait, or drop under another name (`--as`)."
+        return f"{self.path} lies in {self.landing_url} already and is not ingested yet; this drop would replace it. Wait, or drop under another name (`{self.named_by}`)."
 
 
 @dataclasses.dataclass(eq=False)

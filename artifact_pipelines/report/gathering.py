@@ -44,7 +44,7 @@ def gather(
     artifact_of: ArtifactOf,
     dataset: str,
     table: Materialization,
-    checks_of: Checks = checks_in_catalog,
+    checks_of: Checks | None = None,
     expected: Iterable[str] = (),
     description: str = "",
 ) -> ReportFacts:
@@ -53,6 +53,7 @@ def gather(
     Args:
         artifact_of: Reads files of the store.
         table: The table of the version, or a partition of it.
+        checks_of: Finds the results of all checks; None: only those that the catalog has.
         expected: Asset keys of the declared samples and analyses.
         description: What the dataset is, in Markdown.
 
@@ -66,6 +67,7 @@ def gather(
     files = _raw_files(catalog, dataset, table)
     facts = ParquetHandler().facts(artifact_of(table.file))
     found = {each.asset for each in made}
+    results_of = checks_of or checks_in_catalog
     return ReportFacts(
         dataset=dataset,
         description=description,
@@ -76,8 +78,8 @@ def gather(
         profile=_rows(artifact_of, profile.made) if profile else (),
         samples=samples,
         analyses=analyses,
-        checks=[MadeCheck(each.asset, result) for each in (table, *made) for result in checks_of(each)],
-        has_all_checks=checks_of is not checks_in_catalog,
+        checks=[MadeCheck(each.asset, result) for each in (table, *made) for result in results_of(each)],
+        has_all_checks=checks_of is not None,
         missing=[asset for asset in expected if asset not in found],
         edges=_edges(catalog, [table, *made]),
         figures=profile.figures if profile else {},

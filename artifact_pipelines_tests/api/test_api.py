@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -15,6 +16,7 @@ from artifact_pipelines.api.app import create_app
 from artifact_pipelines.api.settings import ApiSettings
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import resources
 from artifact_pipelines_tests.project import CSV, Project
 
 TOKEN = "a token for the tests"
@@ -167,11 +169,53 @@ def test_dataset_is_dropped_listed_and_reported(client: TestClient, settings: Se
     assert page.headers["content-type"].startswith("text/html")
     assert "sandbox" in page.headers["content-security-policy"]
     assert "flights" in page.text
-    unknown = client.post("/upload", params={"name": "flights.csv", "dataset": "flight"}, content=b"a")
-    assert (unknown.status_code, unknown.json()["error"]) == (404, "UnknownDatasetError")
-    assert "Known datasets: flights." in unknown.json()["message"]
     outside = client.post("/upload", params={"name": "../../flights.csv", "dataset": "flights"}, content=b"a")
     assert outside.status_code in (400, 422)
+
+
+def test_upload_that_no_dataset_takes_says_which_would_and_what_to_change(client: TestClient) -> None:
+    def problem(name: str, dataset: str) -> tuple[int, str, str]:
+        answer = client.post("/upload", params={"name": name, "dataset": dataset}, content=b"a")
+        return answer.status_code, answer.json()["error"], answer.json()["message"]
+
+    with open_store() as store:
+        store.catalog.landing.note_sources({"flights": "flights*.csv"})
+    status, error, message = problem("flights.csv", "flight")
+    assert (status, error) == (404, "UnwatchedDatasetError")
+    assert "there is no dataset 'flight', or its sensor has not looked yet." in message
+    assert "'flights' would take it" in message
+    status, error, message = problem("trains.csv", "flights")
+    assert (status, error) == (400, "InvalidArgumentError")
+    assert "the source of flights (`name`); no dataset would take it" in message
+    client.post("/upload", params={"name": "flights.csv", "dataset": "flights"}, content=b"a")
+    status, error, message = problem("flights.csv", "flights")
+    assert (status, error) == (409, "DropIsWaitingError")
+    assert "drop under another name (`name`)" in message
+
+
+@pytest.mark.parametrize("name", ["Sales", "Sales/table", "2024_sales"])
+def test_report_of_a_table_that_an_own_asset_made(client: TestClient, settings: Settings, name: str) -> None:
+    @dg.asset(key=name.split("/"), io_manager_key="artifact_io_manager")
+    def table() -> pl.DataFrame:
+        return pl.DataFrame({"price": [1, 2]})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([table], instance=instance, resources=resources(settings)).success
+    page = client.get(f"/reports/{name}@v1")
+    assert page.status_code == 200
+    assert "price" in page.text
+    assert "This page was made on request" in page.text
+
+
+@pytest.mark.parametrize("name", ["sales[a[1]]", "sales@v3[a/b]", "Sales", "2024-sales", "été"])
+def test_name_that_may_be_of_a_table_is_looked_for(client: TestClient, name: str) -> None:
+    assert client.get(f"/reports/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["", "@v3", "sales@", "sales@v3@v4", "sales]", "sales[]", "%20", "a%00b", "7", "-7"])
+def test_name_that_no_table_has_is_a_wrong_request(client: TestClient, name: str) -> None:
+    answer = client.get(f"/reports/{name}")
+    assert (answer.status_code, answer.json()["error"]) == (400, "RefusedRequestError")
 
 
 @pytest.mark.parametrize("token", ["", "short"])

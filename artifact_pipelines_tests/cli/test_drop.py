@@ -72,8 +72,9 @@ def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
     store.catalog.landing.note_sources({"flights": "flights*.csv", "weather": "w/**/*.csv"})
     text = run("drop", flights, "--dataset", "weather", code=2)
     assert "a path that 'w/**/*.csv' matches, the source of weather (`--as`); 'flights' would take it" in text
-    text = run("drop", flights, "--dataset", "flight", code=2)
-    assert "--dataset must be a dataset: 'flights', 'weather'; 'flights' would take it, not 'flight'" in text
+    text = run("drop", flights, "--dataset", "flight", code=3)
+    assert "'flights.csv': there is no dataset 'flight', or its sensor has not looked yet." in text
+    assert "'flights', 'weather'; 'flights' would take it. Correct the name" in text
     text = run("drop", flights, "--dataset", "weather", "--as", "trains.csv", code=2)
     assert "no dataset would take it" in text
     assert list(landing.iterdir()) == []

@@ -92,7 +92,8 @@ def test_page_says_if_it_lacks_the_checks_that_only_dagster_has(tmp_path: pathli
     lacking = Page(render(facts_of(FRAME, tmp_path, has_all_checks=False))).said
     assert "only Dagster has" not in whole
     assert "it lacks the results of checks that only Dagster has" in lacking
-    assert "Materialize flights/report to see them here." in lacking
+    assert "This page was made on request" in lacking
+    assert "The report that Dagster makes, flights/report , has them." in lacking
     assert "without those of Dagster" in lacking
 
 
