@@ -5,7 +5,11 @@ import contextlib
 import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Rows = pl.Series | npt.NDArray[np.intp]
 
 
 def iterate_chunks(frame: pl.DataFrame | pl.LazyFrame, rows: int) -> Generator[pl.DataFrame]:
@@ -47,6 +51,17 @@ def regroup_chunks(chunks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.Dat
         yield pl.concat(held, rechunk=True) if len(held) > 1 else held[0]
 
 
+def take_rows(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """Return some rows of a frame, to keep: texts that polars takes hold the bytes of all others in memory.
+
+    Args:
+        rows: Their positions, in the order of the result.
+    """
+    taken = frame[rows]
+    texts = [name for name, kind in frame.schema.items() if kind.is_nested() or kind in (pl.String, pl.Binary)]
+    return taken.with_columns(_copied(taken.select(texts))) if texts else taken
+
+
 def detach_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a frame whose lists own their items: Arrow would copy everything that they are slices of."""
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
@@ -65,6 +80,14 @@ def normalize_lists(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _gather(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(pl.selectors.by_name(columns).gather(pl.int_range(pl.len())))
+
+
+def _copied(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame by way of Arrow's file format, which has only the bytes of its values."""
+    file = io.BytesIO()
+    frame.write_ipc(file, compression="uncompressed")
+    file.seek(0)
+    return pl.read_ipc(file)
 
 
 def _read_back(frame: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters,
 from artifact_pipelines.sampling.engine.labels import labels
 from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.fields.clusters import IClusterDesign
+from artifact_pipelines.tabular.frame_chunks import take_rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 
@@ -73,7 +74,9 @@ class Cluster(IClusterDesign):
             columns = self.read_clusters(batch)
             numbers = permanent_random_numbers(columns, rows.identity.seed)
             near = np.flatnonzero(numbers <= counts.bound)
-            return distinct_clusters(numbers), _Candidates(numbers[near], batch.ordinals[near], columns[near])
+            return distinct_clusters(numbers), _Candidates(
+                numbers[near], batch.ordinals[near], take_rows(columns, near)
+            )
 
         for distinct, candidates in rows.map(measure):
             counts.add(distinct)
@@ -84,7 +87,7 @@ class Cluster(IClusterDesign):
         columns = self.read_clusters(batch)
         numbers = permanent_random_numbers(columns, rows.identity.seed)
         within, _ = rows_within(drawn, numbers)
-        return _Candidates(numbers[within], batch.ordinals[within], columns[within])
+        return _Candidates(numbers[within], batch.ordinals[within], take_rows(columns, within))
 
 
 def _none(types: dict[str, Any]) -> _Candidates:

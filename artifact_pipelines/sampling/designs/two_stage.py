@@ -15,6 +15,7 @@ from artifact_pipelines.sampling.engine.labels import labels
 from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.engine.smallest import share_to_keep
 from artifact_pipelines.sampling.fields.clusters import IClusterDesign
+from artifact_pipelines.tabular.frame_chunks import take_rows
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
 
 _WIDER = 4
@@ -97,7 +98,7 @@ class TwoStage(IClusterDesign):
             numbers = remixed(batch.numbers[within], _SECOND_STAGE) if len(within) else np.empty(0, np.uint64)
             kept = uniforms(numbers) <= share[position]
             within = within[kept]
-            return _Second(position[kept], numbers[kept], batch.ordinals[within], labels(columns[within]))
+            return _Second(position[kept], numbers[kept], batch.ordinals[within], labels(take_rows(columns, within)))
 
         found = list(rows.map(near))
         return _Second(

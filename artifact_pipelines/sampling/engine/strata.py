@@ -19,6 +19,7 @@ from artifact_pipelines.sampling.engine.labels import labels
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
 from artifact_pipelines.sampling.engine.sizes import finite_values_of
 from artifact_pipelines.sampling.engine.smallest import share_to_keep
+from artifact_pipelines.tabular.frame_chunks import take_rows
 from artifact_pipelines.tabular.sql_expression import SqlExpression
 
 MOST_STRATA = 1_000_000
@@ -144,7 +145,7 @@ def find_strata(rows: Rows, by: By, n: int) -> Strata:
         values = by(batch)
         values = values.rename({name: f"s{number}" for number, name in enumerate(values.columns)})
         near = np.flatnonzero(batch.numbers <= last)
-        kept = values[near].with_columns(
+        kept = take_rows(values, near).with_columns(
             pl.Series(_NUMBER, batch.numbers[near]), pl.Series(ORDINAL, batch.ordinals[near])
         )
         return _counted(values), kept

@@ -9,6 +9,7 @@ from polars.io.plugins import register_io_source
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.engine.choice import ORDINAL, Choice
 from artifact_pipelines.sampling.engine.population import Population, in_threads
+from artifact_pipelines.tabular.frame_chunks import take_rows
 
 # polars releases its sources later, on a thread unknown to Python, where no Python object may be destroyed.
 _lent: collections.deque[object] = collections.deque(maxlen=200)
@@ -47,7 +48,7 @@ def _taken(population: Population, choice: Choice, wanted: Sequence[str]) -> Ite
     def of_slice(number: int) -> pl.DataFrame:
         rows = choice.of_slice(number, starts[number], starts[number + 1])
         positions = rows[ORDINAL] - population.bounds[number]
-        found = population.read(number, stored)[positions] if stored else pl.DataFrame(height=rows.height)
+        found = take_rows(population.read(number, stored), positions) if stored else pl.DataFrame(height=rows.height)
         return found.hstack(rows.drop(ORDINAL)).select(wanted)
 
     return in_threads(of_slice, (number for number in population.slices if starts[number] < starts[number + 1]))
