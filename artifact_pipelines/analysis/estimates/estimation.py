@@ -127,6 +127,7 @@ def _figures(kind: str, found: Estimated, rows: Influences, selection: ISelectio
     degrees = selection.degrees_of_freedom(rows)
     limits = intervals(kind, found, variances, degrees, confidence)
     simple = settled(_simple_random_variances(found.influences, selection), found.magnitudes)
+    weighted = rows.sums(selection.weights[rows.rows])
     return {
         "value": found.values,
         "standard_error": limits.standard_errors,
@@ -135,7 +136,7 @@ def _figures(kind: str, found: Estimated, rows: Influences, selection: ISelectio
         "relative_error": ratios(limits.standard_errors, np.abs(np.nan_to_num(found.values))),
         "design_effect": ratios(variances, simple),
         "rows": rows.counts(),
-        "population_rows": rows.sums(selection.weights[rows.rows]),
+        "population_rows": rounded_values(weighted, np.zeros_like(weighted), weighted),
         "degrees_of_freedom": [int(each) if np.isfinite(each) else None for each in degrees.tolist()],
         "method": f"{selection.words}; {limits.words}",
     }

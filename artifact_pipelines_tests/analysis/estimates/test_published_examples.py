@@ -150,6 +150,13 @@ def test_domains_of_a_calibrated_sample_are_those_of_r() -> None:
     assert found["standard_error"].to_list()[1:] == pytest.approx((12.562563535693, 6.518152797927), rel=1e-9)
 
 
+@pytest.mark.parametrize("sample", [published.cluster, published.stratified])
+def test_known_rows_of_a_calibrated_sample_are_whole(sample: Callable[[], published.Sample]) -> None:
+    known = {"rows": {"stype": {"E": 4421, "H": 755, "M": 1018}}}
+    found = estimate(*sample(), {"mean": {"mean": "api00"}}, known=known)
+    assert found["population_rows"].to_list() == [6194]
+
+
 def test_regression_estimator_is_that_of_r() -> None:
     asked = {"total": {"total": "api00"}, "mean": {"mean": "api00"}}
     by_enrollment = estimate(*published.stratified(), asked, known={"totals": {"enroll": 3811472}}).row(0, named=True)
