@@ -63,8 +63,8 @@ def histogram(
     """Return adjoining columns of equal width.
 
     Args:
-        bins: Lower end, upper end, and share of the values in between, from 0 to 1; in ascending order. Bins of whole
-            numbers end where they have their last one.
+        bins: Lower end, upper end, and share of the values in between, from 0 to 1; in ascending order. A
+            bin of a single number has it as both ends.
         unit: Unit of the ends.
     """
     shown = [(low, high, share) for low, high, share in bins if None not in map(_finite, (low, high, share))]

@@ -6,7 +6,7 @@ from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.svg import element
 
 WIDTH, HEIGHT = 120, 28
-_MOST_MARKS = 20
+_MOST_MARKS = 31
 _LEAST_PX = 1
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifact_pipelines.analysis.assets import build_analysis_asset
-from artifact_pipelines.analysis.interfaces import Table
+from artifact_pipelines.analysis.interfaces import Answer, Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
@@ -107,8 +107,19 @@ def test_histogram_of_few_whole_numbers_has_no_gaps(kind: type[pl.DataType], pat
     months, days = rows["month"]["histogram"], rows["day"]["histogram"]
     assert [(each["low"], each["high"]) for each in months] == [(month, month) for month in range(1, 13)]
     assert [each["share"] for each in months] == [pytest.approx(1 / 12)] * 12
-    assert [(each["low"], each["high"]) for each in days] == [*((day, day + 1) for day in range(1, 31, 2)), (31, 31)]
-    assert [each["share"] for each in days] == pytest.approx([2 / 31] * 15 + [1 / 31])
+    assert [(each["low"], each["high"]) for each in days] == [(day, day) for day in range(1, 32)]
+    assert [each["share"] for each in days] == pytest.approx([1 / 31] * 31)
+
+
+@pytest.mark.parametrize("most", [12, 31, 365, 10_000])
+def test_uniform_whole_numbers_have_no_cliff(most: int, path: pathlib.Path) -> None:
+    row = profiled(pl.DataFrame({"a": [*range(1, most + 1)] * 3}), path)["a"]
+    shares = [each["share"] for each in row["histogram"]]
+    assert max(shares) < 1.06 * min(shares)
+    with Profile().answer({"table": Table(path)}) as found:
+        assert isinstance(found, Answer)
+        [shape] = {part for part in found.page.split() if set(part) <= set("▁▂▃▄▅▆▇█")}
+    assert set(shape) <= set("▇█")
 
 
 def test_table_without_rows_has_a_row_for_each_column(path: pathlib.Path) -> None:

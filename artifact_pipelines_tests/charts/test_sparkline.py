@@ -22,6 +22,11 @@ def test_marks_are_as_high_as_their_shares(chart: Chart) -> None:
     assert [part.split("h")[0] for part in path.attrib["d"].split("v-")[1:]] == ["9.3", "28.0"]
 
 
+def test_every_day_of_a_month_is_drawn() -> None:
+    [path] = ET.fromstring(sparkline(histogram("t", [(day, day, 1 / 31) for day in range(1, 32)])))
+    assert path.attrib["d"].count("M") == 31
+
+
 def test_nothing_to_draw_is_empty() -> None:
     assert sparkline(histogram("t", [])) == ""
     assert sparkline(bars("t", {"a": 0.0})) == ""

@@ -1,6 +1,6 @@
 """The profile as one table in Markdown, for the asset's page: all columns, numbers rounded for people."""
 
-import itertools
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,8 +110,8 @@ def _median(row: Mapping[str, Any]) -> str:
 def _bars(histogram: Sequence[Mapping[str, Any]] | None) -> str:
     if not histogram:
         return ""
-    pairs = itertools.zip_longest(histogram[::2], histogram[1::2], fillvalue={"share": 0.0})
-    shares = [left["share"] + right["share"] for left, right in pairs]
+    shares = [each["share"] for each in histogram]
+    shares = [statistics.fmean(shares[at : at + 2]) for at in range(0, len(shares), 2)]  # the last may be alone
     return "".join(_BARS[round(share / max(shares) * (len(_BARS) - 1))] for share in shares)
 
 

@@ -18,9 +18,11 @@ from artifact_pipelines.tabular.arrow_types import is_string
 TOP_VALUES = 10
 TOP_PATTERNS = 5
 BINS = 20
+WHOLE_BINS = 31
+"""Whole numbers in so small a range have a bin each, such as days of a month: equal bins would hold one or two."""
+
 QUANTILES: Mapping[str, float] = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
-_MOST_WHOLE = 2.0**53  # floats above have gaps of their own
 _SEEN = 10  # a rarer value of the sample is no frequent one
 
 Floats = npt.NDArray[np.float64]
@@ -95,22 +97,18 @@ def _histogram(numbers: Floats) -> list[dict[str, float]] | None:
     low, high = float(numbers.min()), float(numbers.max())
     if low == high or not np.isfinite(high - low) or (high - low) / BINS < np.spacing(max(abs(low), abs(high))):
         return None
-    if high - low < _MOST_WHOLE and max(abs(low), abs(high)) < _MOST_WHOLE and (numbers == np.floor(numbers)).all():
-        return _whole_histogram(numbers, low, high)
+    if high - low < WHOLE_BINS and (numbers == np.floor(numbers)).all():
+        return _whole_histogram(numbers, low)
     counts, edges = np.histogram(numbers, BINS, (low, high))
     shares = (counts / len(numbers)).tolist()
     bins = zip(edges[:-1].tolist(), edges[1:].tolist(), shares, strict=True)
     return [{"low": low, "high": high, "share": share} for low, high, share in bins]
 
 
-def _whole_histogram(numbers: Floats, low: float, high: float) -> list[dict[str, float]]:
-    """Return bins that each hold equally many whole numbers: else those of 1 to 12 would have gaps."""
-    step = (high - low) // BINS + 1
-    counts = np.bincount(((numbers - low) // step).astype(np.int64))
-    starts = (low + step * np.arange(len(counts))).tolist()
-    shares = (counts / len(numbers)).tolist()
-    bins = zip(starts, shares, strict=True)
-    return [{"low": start, "high": min(start + step - 1, high), "share": share} for start, share in bins]
+def _whole_histogram(numbers: Floats, low: float) -> list[dict[str, float]]:
+    """Return one bin for each number: equally wide ones of 1 to 12 would have gaps."""
+    shares = (np.bincount((numbers - low).astype(np.int64)) / len(numbers)).tolist()
+    return [{"low": low + number, "high": low + number, "share": share} for number, share in enumerate(shares)]
 
 
 def _known_top(summary: ColumnSummary, kind: pa.DataType) -> list[dict[str, Any]]:

@@ -70,8 +70,8 @@ STATISTICS: dict[str, Statistic] = {
     **{name: Statistic(_NUMBER, _QUANTILE.format(int(name[1:]))) for name in ("p05", "p25", "p75", "p95")},
     "histogram": Statistic(
         _list({"low": _NUMBER, "high": _NUMBER, "share": _NUMBER}),
-        "Shares of the finite numbers in up to 20 equally wide bins, from the row sample; the last bin has its upper "
-        "end. Whole numbers: each bin has equally many, both ends included",
+        "Shares of the finite numbers in 20 equally wide bins, from the row sample; the last bin has its upper end. "
+        "Whole numbers that span at most 31, such as days of a month: one bin for each number, which is both ends",
     ),
     "skewness": Statistic(_NUMBER, "Third standardized moment, without a unit: 0 symmetric, above 0 a long right tail"),
     "zero_share": Statistic(_NUMBER, "Share of the values that are 0, from 0 to 1"),
