@@ -24,6 +24,7 @@ _NUMBER_BYTES = 48 << 20  # of a batch without texts: smaller ones of a wide tab
 _FEWEST_BYTES = 16 << 20
 _COLUMN_BYTES = 32 << 10  # of a batch, given to what each column keeps of its distinct values
 THREADS = 2
+_ONE_THREAD_BYTES = 16 << 20  # of a row group: two such groups at once take the 500 MB that a profile may take
 _UNIT_ROWS = 65_536  # smaller row groups are read together,
 _WIDE_ROWS = 16_384  # or up to so many rows
 _WIDE_BYTES = 16 << 20  # and bytes of a table with many columns
@@ -65,10 +66,10 @@ class TableFile:
     def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
         """Yield the result of each unit in order; few are computed ahead of the one that is taken.
 
-        Large row groups are read one at a time: two at once take twice the memory.
+        A file with a large row group is read on one thread, since two such groups at once take twice the memory.
         """
         sizes = (self.metadata.row_group(group).total_byte_size for group in range(self.metadata.num_row_groups))
-        threads = 1 if max(sizes, default=0) >= _WIDE_BYTES else THREADS
+        threads = 1 if max(sizes, default=0) >= _ONE_THREAD_BYTES else THREADS
         with ThreadPoolExecutor(threads) as pool:
             waiting = collections.deque[Future[Result]]()
             for unit in self._units():
