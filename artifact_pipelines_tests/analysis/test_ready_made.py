@@ -20,6 +20,7 @@ from artifact_pipelines.analysis.questions.ready_made import IReadyMade
 from artifact_pipelines.analysis.registry import AnalysisKind
 from artifact_pipelines.charts.drawing import draw
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
+from artifact_pipelines.tabular.footer import DESCRIPTION
 
 DAY = datetime.date
 FLIGHTS = pl.DataFrame(
@@ -168,6 +169,44 @@ def test_cohorts_of_more_periods_than_a_page_takes_are_refused(tmp_path: pathlib
     pl.DataFrame({"who": ["a", "b"], "on": [DAY(1, 1, 1), DAY(9999, 1, 1)]}).write_parquet(path)
     with pytest.raises(InvalidQueryError, match=r"3,651,\d+ pairs of a cohort and a day"):
         answer(Cohort(unit="who", time="on", every="day"), path)
+
+
+def test_page_of_many_cohorts_says_which_it_shows(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"who": range(14), "on": [DAY(2000 + year, 1, 1) for year in range(14)]}).write_parquet(path)
+    found = answer(Cohort(unit="who", time="on", every="year"), path)
+    assert found.page.splitlines()[-1] == (
+        "Only the newest 12 cohorts and first 12 periods are shown. The artifact has all."
+    )
+    meaning = found.rows.schema.field("periods_later").metadata[DESCRIPTION].decode()
+    assert meaning == "Years since then; 0 is the first one"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        GroupBy(by=["at"]),
+        Crosstab(rows="at", columns="who"),
+        TimeSeries(time="at", every="year"),
+        Cohort(unit="who", time="at", every="year"),
+    ],
+    ids=lambda kind: kind.kind,
+)
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_year_that_python_lacks_is_refused(kind: IReadyMade, zone: str | None, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "x.parquet"
+    at = pa.array([300_000_000_000]).cast(pa.timestamp("s", zone))  # in the year 11476
+    pq.write_table(pa.table({"who": [1], "at": at}), path)
+    with pytest.raises(InvalidQueryError, match="times outside of the years 1 to 9999"):
+        answer(kind, path)
+
+
+@pytest.mark.parametrize("name", ["found", "moments", "every_one", "e", "f"])
+def test_dataset_may_have_any_name(name: str, path: pathlib.Path) -> None:
+    for kind in (TimeSeries(time="on", every="month"), Cohort(unit="carrier", time="on", every="month")):
+        with kind.answer({name: Table(path)}) as found:
+            assert isinstance(found, Answer)
+            assert found.rows.num_rows > 0
 
 
 def test_first_period_of_a_cohort_is_that_of_the_zone(tmp_path: pathlib.Path) -> None:

@@ -20,8 +20,8 @@ from artifact_pipelines.tabular.locked_duckdb import quoted
 MOST_CELLS = 10_000
 _MOST_SHOWN = 12
 _MEANINGS = {
-    "cohort": "Begin of the {every} in which the units of the cohort have their first row",
-    "periods_later": "Number of the {every} since then; 0 is the first one",
+    "cohort": "Start of the {every} in which the units of the cohort have their first row",
+    "periods_later": "{Every}s since then; 0 is the first one",
     "units": "Different values of {unit} in the cohort that have a row then",
     "share": "Their share of the cohort, from 0 to 1",
 }
@@ -75,7 +75,10 @@ class Cohort(IInTime):
                 )
                 raise InvalidQueryError(query, reason, list(tables), "every")
             rows = session.rows(query)
-        meanings = {name: text.format(every=self.every, unit=self.unit) for name, text in _MEANINGS.items()}
+        meanings = {
+            name: text.format(every=self.every, Every=self.every.capitalize(), unit=self.unit)
+            for name, text in _MEANINGS.items()
+        }
         grid = _grid(rows)
         figures = {"cohort/cohorts": found["cohorts"], "cohort/units": sum(units for _, units, _ in grid)}
         yield Answer(
@@ -120,7 +123,8 @@ def _page(grid: _Grid, every: str) -> str:
         lines.append(markdown_line([cohort, f"{units:,}", *known, *[""] * (len(head) - 2 - len(known))]))
     lines += ["", f"Share of each cohort that has a row so many {every}s after its first one."]
     if len(grid) > _MOST_SHOWN or any(len(shares) > periods for _, _, shares in newest):
-        lines.append(f"Of more than {_MOST_SHOWN}, the newest cohorts and the first periods. The artifact has all.")
+        most = f"the newest {_MOST_SHOWN} cohorts and first {_MOST_SHOWN} periods"
+        lines.append(f"Only {most} are shown. The artifact has all.")
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ MOST_PERIODS = 100_000
 PERIOD = "period"
 
 
-class TimeSeries(IMeasured, IInTime):
+class TimeSeries(IInTime, IMeasured):
     """One row for each period from the first to the last, also for those without rows."""
 
     CODE_VERSION: ClassVar[str] = "2"
@@ -51,10 +51,10 @@ class TimeSeries(IMeasured, IInTime):
         filled = ", ".join(f"coalesce(f.{each}, 0) AS {each}" for each in map(quoted, self.counts()))
         measures = f"f.* EXCLUDE ({PERIOD})" + (f" REPLACE ({filled})" if filled else "")
         return (
-            f"WITH found AS ({self._found(table, types)}), moments AS (SELECT unnest(generate_series("  # noqa: S608
-            f"min({PERIOD}), max({PERIOD}), INTERVAL {step})) AS moment FROM found), "
-            f"every_one AS (SELECT DISTINCT {begin} AS {PERIOD} FROM moments) "
-            f"SELECT e.{PERIOD}, {measures} FROM every_one e LEFT JOIN found f USING ({PERIOD}) ORDER BY 1"
+            f"WITH _found AS ({self._found(table, types)}), _moments AS (SELECT unnest(generate_series("  # noqa: S608
+            f"min({PERIOD}), max({PERIOD}), INTERVAL {step})) AS moment FROM _found), "
+            f"_every_one AS (SELECT DISTINCT {begin} AS {PERIOD} FROM _moments) "
+            f"SELECT e.{PERIOD}, {measures} FROM _every_one e LEFT JOIN _found f USING ({PERIOD}) ORDER BY 1"
         )
 
     @contextmanager

@@ -22,6 +22,7 @@ class IInTime(IReadyMade):
     """A ready-made question about the periods in which rows lie."""
 
     time: Column = pydantic.Field(description="Column of dates or moments; rows without one do not count.")
+    every: str  # each kind says which periods it has; it stands here, since the order of the fields is in code versions
     time_zone: Annotated[str, checked_by(_check_zone)] = pydantic.Field(
         default="UTC", description="Zone whose days and months count, if the column holds moments with a zone."
     )

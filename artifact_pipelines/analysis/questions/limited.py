@@ -92,8 +92,21 @@ class Session:
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader))
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """Return a small answer."""
-        return self.reader(sql, parameters).read_all()
+        """Return a small answer, of which all values can be shown.
+
+        Raises:
+            InvalidQueryError: A time lies outside of the years 1 to 9999, which Python lacks; and as `reader`.
+            QueryLimitError: See `reader`.
+            UnsupportedColumnError: See `reader`.
+        """
+        rows = self.reader(sql, parameters).read_all()
+        for name in rows.column_names:
+            try:
+                rows[name].to_pylist()
+            except (OverflowError, ValueError) as error:
+                reason = f"A value of {name} cannot be shown, as times outside of the years 1 to 9999 cannot: {error}"
+                raise InvalidQueryError(self._sql, reason, self._tables, self._field) from error
+        return rows
 
     def _open(self, sql: str, parameters: Mapping[str, object]) -> pa.RecordBatchReader:
         relation = self._connection.sql(sql, params=dict(parameters) or None)
