@@ -55,6 +55,13 @@ docs: $(VENV)/.installed-docs  ## Build the documentation into site/; a link tha
 screenshots: $(VENV)/.installed-dev  ## Make the pictures of the README anew, in docs/images/ (two minutes)
 	@$(BIN)/python -m artifact_pipelines_tests.newcomer.screenshots
 
+.PHONY: matrix
+matrix:  ## Run the tests with the oldest versions of the dependencies, and with the newest (half an hour)
+	@$(PYTHON) -m venv $(VENV)/oldest && $(VENV)/oldest/bin/pip --quiet install --constraint constraints-oldest.txt '.[dev]'
+	$(VENV)/oldest/bin/python -m pytest -n 2 -W default
+	@$(PYTHON) -m venv $(VENV)/newest && $(VENV)/newest/bin/pip --quiet install --upgrade --upgrade-strategy eager '.[dev]'
+	$(VENV)/newest/bin/python -m pytest -n 2 -W default
+
 .PHONY: stress
 stress: $(VENV)/.installed-dev  ## Run all tests, with the long forms of those on crashes, races and faults (about an hour)
 	$(BIN)/pytest -n 2 --stress --timeout 3600
