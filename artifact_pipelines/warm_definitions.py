@@ -20,10 +20,9 @@ import duckdb
 from dagster._core.code_pointer import CodePointer
 from dagster._core.definitions import reconstruct
 from dagster._core.definitions.repository_definition import RepositoryDefinition, RepositoryLoadData
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._grpc.server import LoadedRepositories
-from dagster._serdes import deserialize_value
 
+from artifact_pipelines.io_manager.dagster_internals import LoadableTargetOrigin, deserialize_value
 from artifact_pipelines.tabular.parsed_query import close_parser
 from artifact_pipelines.warm_runs import SERVER
 

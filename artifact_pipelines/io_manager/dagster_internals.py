@@ -1,4 +1,4 @@
-"""All imports of this package from the inside of Dagster, which may move with any release.
+"""All imports of this package from the inside of Dagster, which may move with any release, but `warm_definitions`.
 
 Seen with Dagster 1.13.27. `import dagster` has imported each of these modules already, so naming them costs nothing.
 """
@@ -22,5 +22,8 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as AssetCheckExecutionRecordStatus,
 )
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin as LoadableTargetOrigin
+from dagster._serdes import deserialize_value as deserialize_value
+from dagster._serdes import serialize_value as serialize_value
 from dagster.components.core.component_tree import ComponentTreeException as ComponentTreeException
 from dagster_shared.record import replace as replace
