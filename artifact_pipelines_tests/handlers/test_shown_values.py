@@ -57,7 +57,7 @@ def test_value_without_a_python_type_is_stored_and_shown(name: str) -> None:
 
 
 _WITHOUT_PANDAS = """
-import io, sys
+import os, sys
 
 class NoPandas:
     def find_spec(self, name, path, target=None):
@@ -67,7 +67,8 @@ class NoPandas:
 sys.meta_path.insert(0, NoPandas())
 from artifact_pipelines_tests.handlers.test_shown_values import VALUES, show
 for name, (make, _) in VALUES.items():
-    print(name, *show(make()), sep="|")
+    print(name, *show(make()), sep="|", flush=True)
+os._exit(0)  # threads of the engines rarely abort a process that ends while they begin
 """
 
 
