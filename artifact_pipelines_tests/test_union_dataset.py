@@ -137,6 +137,13 @@ def test_bad_file_leaves_the_table_and_blocks_no_other(project: Project) -> None
     assert [name for name, *_ in _rows()] == ["january", "january", "march"]
 
 
+def test_files_whose_values_fit_into_no_common_type_are_told_so(project: Project) -> None:
+    _drop(project, january="carrier,number,delay,at\nUA,1,5,3000-01-01T00:00:00\n")
+    reason = _drop(project, march="carrier,number,delay,at\nUA,3,1,2024-01-31T10:30:00.123456789\n")
+    assert "column 'at' is timestamp[us], and its values do not fit into timestamp[ns] of other files" in reason
+    assert [name for name, *_ in _rows()] == ["january"]
+
+
 def test_changed_rules_read_all_files_again(project: Project) -> None:
     _drop(project, january=JANUARY, march=MARCH, february=FEBRUARY.replace(",gate", "").replace(",A1", ""))
     options = {"files": "all", "file_column": "file", "samples": {}, "analyses": {}}

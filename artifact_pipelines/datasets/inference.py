@@ -61,7 +61,7 @@ def infer_dataset(path: pathlib.Path) -> str:
             for each in seen:
                 each.add(batch.column(each.field.name))
     lines = [
-        f"# Found on all {rows:,} rows of {path.name}. Edit it, and save it as",
+        f"# Found on all {rows:,} rows of {_on_one_line(path.name)}. Edit it, and save it as",
         f"# defs/{attributes['name']}/defs.yaml; then run `dg check yaml && dg check defs`.",
         "type: artifact_pipelines.DatasetPipeline",
         "",
@@ -83,7 +83,8 @@ class _Seen:
     def add(self, values: pa.Array) -> None:
         self._nulls += values.null_count
         if not self._example and values.null_count < len(values):
-            self._example = f", such as {json.dumps(str(values.drop_null()[0])[:40], ensure_ascii=False)}"
+            text = json.dumps(str(values.drop_null()[0])[:40], ensure_ascii=False)
+            self._example = f", such as {_on_one_line(text)}"
 
     def line(self) -> str:
         name = yaml.safe_dump(self.field.name, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
@@ -91,6 +92,11 @@ class _Seen:
         nulls = f"{self._nulls:,} null" if self._nulls else "no null"
         facts = f"# {nulls}{self._example}"
         return f"{name}: {json.dumps(kind) if '(' in kind else kind}  {facts}" if kind else f"# {name}: {facts[2:]}"
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text for a comment of YAML, which ends at more characters than a line feed."""
+    return re.sub("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]", lambda match: ascii(match[0])[1:-1], text)
 
 
 def dataset_name(path: pathlib.Path) -> str:

@@ -181,7 +181,7 @@ class UnionTable:
     ) -> Iterator[pa.RecordBatch]:
         for name in sorted({*self.files, *counted}):
             if name not in self.anew:
-                yield from (_fitted(batch, schema, {}) for batch in old.take(counted[name].rows or 0))
+                yield from (_fitted(batch, schema, {}, name) for batch in old.take(counted[name].rows or 0))
                 continue
             for _ in old.take(counted[name].rows or 0) if name in counted else ():
                 pass  # replaced
@@ -190,7 +190,7 @@ class UnionTable:
                 table = opened.get(name) or stack.enter_context(
                     self.open(name, contracts[name], self._before(name, contracts))
                 )
-                yield from (_fitted(batch, schema, names) for batch in table.batches)
+                yield from (_fitted(batch, schema, names, name) for batch in table.batches)
                 if self.bad is not None and table.bad is not None:
                     for batch in table.bad.batches():
                         self.bad.add_batch(batch)
@@ -212,16 +212,29 @@ def _rest(file: CountedFile) -> CountedFile:
     return dataclasses.replace(file, rows=None)
 
 
-def _fitted(batch: pa.RecordBatch, schema: pa.Schema, constants: Mapping[str, str]) -> pa.RecordBatch:
-    """Return a batch with the columns of a schema: constants, and nulls in those that it lacks."""
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema, constants: Mapping[str, str], label: str) -> pa.RecordBatch:
+    """Return a batch with the columns of a schema: constants, and nulls in those that it lacks.
+
+    Raises:
+        SchemaMismatchError: The files have types of which none holds the values of all, such as microseconds of the
+            year 3000 and nanoseconds.
+    """
     columns = []
     for field in schema:
         if field.name in batch.schema.names:
-            columns.append(batch.column(field.name).cast(field.type))  # to wider types only: nothing is lost
+            columns.append(_cast(batch.column(field.name), field, label))
         else:
             value = pa.scalar(constants.get(field.name), field.type)
             columns.append(pa.repeat(value, batch.num_rows))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast(values: pa.Array, field: pa.Field, label: str) -> pa.Array:
+    try:
+        return values.cast(field.type)
+    except pa.ArrowInvalid as error:
+        problem = f"column {field.name!r} is {values.type}, and its values do not fit into {field.type} of other files"
+        raise SchemaMismatchError(label, problem, "Declare a type for the column in `columns`") from error
 
 
 class TakenRows:

@@ -125,3 +125,19 @@ def test_a_wrong_field_names_itself(declared: Any, field: str, reason: str) -> N
             {"name": "a", "description": "A", "source": "a.csv", "owners": ["team:a"], "columns": {"a": declared}}
         )
     assert ".".join(map(str, caught.value.errors()[0]["loc"])) == field
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ({"type": "DECIMAL(10,2)", "decimal_mark": ",", "thousands_mark": ","}, "thousands_mark must be another"),
+        ({"type": "BOOLEAN", "true_values": ["x"], "false_values": ["x"]}, "false_values must be other words"),
+        ({"type": "BIGINT", "format": "%d/%m/%Y"}, "`format` says nothing about BIGINT"),
+        ({"type": "VARCHAR", "decimal_mark": ","}, "`decimal_mark` says nothing about VARCHAR"),
+        ({"type": "TIMESTAMPTZ", "format": "%d/%m/%Y %H:%M"}, "a format that ends with %z, or type TIMESTAMP"),
+        ({"type": "TIMESTAMP", "format": "%d/%m/%Y %H:%M%z"}, "no %z, or type TIMESTAMPTZ"),
+    ],
+)
+def test_a_spelling_that_no_value_can_have_is_refused_where_it_is_declared(declared: Any, problem: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=problem):
+        ColumnDeclaration.model_validate(declared)

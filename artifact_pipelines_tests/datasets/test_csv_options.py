@@ -22,6 +22,7 @@ D = decimal.Decimal
         ('a,b\n1,"x\\",y"\n', {"escape": "\\"}, "a b", [(1, 'x",y')]),
         ("# made by hand\na,b\n#1,x\n2,#y\n", {"comment": "#"}, "a b", [(2, "#y")]),
         ('a,b\n1,"\n#x"\n', {"comment": "#"}, "a b", [(1, "\n#x")]),
+        ("a,b\n1,x\n# end", {"comment": "#"}, "a b", [(1, "x")]),
         ("a,b\n#1,x\n", {}, "a b", [("#1", "x")]),
         ("Report\nof May\na,b\n1,x\n", {"skip_lines": 2}, "a b", [(1, "x")]),
         ("a,b\n1,x\nTotal: 1 row\n", {"skip_last_lines": 1}, "a b", [(1, "x")]),

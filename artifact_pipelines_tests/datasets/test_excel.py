@@ -114,6 +114,12 @@ def test_day_that_a_spreadsheet_counts_twice_is_refused(tmp_path: pathlib.Path) 
         read_column(tmp_path, DAY, datetime.date(1900, 2, 28))
 
 
+def test_time_of_day_that_a_workbook_from_1904_makes_a_moment_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RefusedValueError, match="row 3, column 'x': '1904-01-01 10:30:00'"):
+        read_column(tmp_path, DAY, datetime.datetime(1904, 1, 1, 10, 30))
+    assert read_column(tmp_path, datetime.date(1904, 1, 1))[1] == [datetime.date(1904, 1, 1)]
+
+
 @pytest.mark.parametrize("beside", [1, "text", DAY])
 def test_error_in_a_cell_is_refused_unless_it_is_declared_as_null(tmp_path: pathlib.Path, beside: Any) -> None:
     with pytest.raises(RefusedValueError, match="row 3, column 'x': '#N/A' is not a value") as caught:

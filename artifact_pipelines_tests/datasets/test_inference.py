@@ -61,3 +61,10 @@ def test_a_file_that_is_no_table_infers_nothing(tmp_path: pathlib.Path, name: st
     done = CliRunner().invoke(main, ["datasets", "infer", str(tmp_path / name)])
     assert (done.exit_code, done.stdout) == (5, "")
     assert name in done.stderr
+
+
+def test_a_value_or_a_name_with_odd_line_ends_adds_nothing_to_the_yaml(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "odd\u2028    evil: DATE\n    worse: DATE.csv"
+    path.write_text("a\nx\u2028    evil: DATE\n")
+    loaded = yaml.safe_load(infer(path))["attributes"]
+    assert (list(loaded["columns"]), loaded["source"]) == (["a"], path.name)

@@ -1,8 +1,11 @@
 """A later file is read with the types of the version before, so that a row means the same in every version."""
 
+import io
 import pathlib
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
@@ -95,3 +98,25 @@ def test_delimiter_of_the_version_before_is_never_guessed_again(tmp_path: pathli
     with pytest.raises(SourceError, match="missing 'a', 'b'"):
         read(tmp_path, "a,b\n1,2\n", contract=Contract(before=before))
     assert read(tmp_path, "a;b\n1,5;2\n", contract=Contract(before=before))["a"].to_pylist() == ["1,5"]
+
+
+@pytest.mark.parametrize(
+    ("before", "values", "kind"),
+    [
+        ("int64", pa.array([1], pa.int32()), "int64"),
+        ("int8", pa.array([1], pa.int32()), "int32"),
+        ("uint8", pa.array([-1], pa.int8()), "int16"),
+        ("int32", pa.array([1], pa.uint8()), "int32"),
+        ("uint64", pa.array([7], pa.int64()), "uint64"),
+        ("timestamp[ns]", pa.array([1], pa.timestamp("us")), "timestamp[ns]"),
+        ("timestamp[us]", pa.array([1], pa.timestamp("ns")), "timestamp[ns]"),
+        ("decimal128(38, 2)", pa.array([1], pa.decimal128(38, 20)), "decimal128(38, 2)"),
+    ],
+)
+def test_a_typed_column_is_never_narrower_than_before(
+    tmp_path: pathlib.Path, before: str, values: pa.Array, kind: str
+) -> None:
+    data = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"n": values}), data)
+    contract = Contract(before=VersionBefore(4, {"n": before}))
+    assert str(read(tmp_path, data.getvalue(), "parquet", contract=contract).schema.field("n").type) == kind

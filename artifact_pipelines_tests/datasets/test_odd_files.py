@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import pathlib
+import zipfile
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,10 @@ import pydantic
 import pytest
 
 from artifact_pipelines.core.exceptions import ArtifactError
+from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.csv_text import CsvText
+from artifact_pipelines.datasets.reading.limits import Limits, limited
 from artifact_pipelines_tests.datasets.reading import FORMAT, read
 
 MOMENT = "2024-01-31T10:30:00"
@@ -148,6 +153,19 @@ def test_odd_json(tmp_path: pathlib.Path, rows: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ('[{"x": 1},\n{"x": 2}]', "int64: [1, 2]"),
+        ('[{"x": 1},\n{"x": 2},\n', "refused: flights.csv, line 3: no value follows the last comma"),
+        ('[{"x": 1},\n{"x": 2}\n', "refused: flights.csv, line 3: a comma or the end of the array is missing"),
+        ("[\n", "refused: flights.csv, line 2: the end of the array is missing"),
+    ],
+)
+def test_json_array_is_whole_or_refused(tmp_path: pathlib.Path, rows: str, expected: str) -> None:
+    assert outcome(tmp_path, rows, "json").startswith(expected)
+
+
+@pytest.mark.parametrize(
     ("kind", "values", "expected"),
     [
         ("TIMESTAMP", pa.array([1], pa.timestamp("us", "Europe/Berlin")), "refused: flights.csv, row 1, column 'x'"),
@@ -175,3 +193,49 @@ def test_odd_parquet(tmp_path: pathlib.Path, kind: str | None, values: pa.Array,
     pyarrow.parquet.write_table(pa.table({"x": values}), data)
     columns = {"x": kind} if kind else None
     assert outcome(tmp_path, data.getvalue(), "parquet", columns=columns).startswith(expected)
+
+
+def arrow_stream(batches: int) -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"x": [1]})
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        for _ in range(batches):
+            stream.write_table(table)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (arrow_stream(3), "int64: [1, 1, 1]"),
+        (arrow_stream(0), "int64: []"),
+        (arrow_stream(3)[:-8], "refused: flights.csv cannot be read as Arrow IPC: the mark of its end is missing"),
+        (arrow_stream(2) + arrow_stream(1), "refused: flights.csv cannot be read as Arrow IPC: there is more after"),
+    ],
+)
+def test_arrow_stream_is_whole_or_refused(tmp_path: pathlib.Path, data: bytes, expected: str) -> None:
+    assert outcome(tmp_path, data, "arrows").startswith(expected)
+
+
+def test_a_long_value_is_no_fault_even_where_another_row_is_one(tmp_path: pathlib.Path) -> None:
+    long = "x" * 200_000
+    assert outcome(tmp_path, f"x,{long}\n1,2\n") == "int64: [1]"
+    assert outcome(tmp_path, f"x,b\n1,{long}\n3\n").startswith("refused: flights.csv, line 3: 1 value, 2 expected")
+
+
+def test_zip_with_a_folder_named_like_that_of_spreadsheets_is_an_archive(tmp_path: pathlib.Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("xl/flights.csv", "x\n1\n")
+    assert outcome(tmp_path, data.getvalue()) == "int64: [1]"
+
+
+def test_lines_beyond_the_limit_are_refused_where_the_last_ones_are_skipped(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_bytes(b"x" * (5 << 20))
+    dialect = CsvDialect(",", header_lines=0, skip_last_lines=1)
+    with (
+        pytest.raises(UnparsableSourceError, match="lines are longer than `limits.row_bytes`"),
+        limited(path, Limits(row_bytes=1 << 20)),
+    ):
+        CsvText(path, "long.csv", dialect, [])

@@ -13,6 +13,7 @@ from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.typed_table import open_typed
 
 _FILE_MAGIC = b"ARROW1"
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 class Arrow(IFileFormat):
@@ -33,5 +34,22 @@ class Arrow(IFileFormat):
                 reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
             except (pa.ArrowException, OSError) as error:
                 raise UnparsableSourceError(file.label, "Arrow IPC", "its beginning or end is damaged") from error
-            batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
+            batches = _batches(reader) if is_file else _whole_stream(reader, source, file.label)
             yield open_typed(reader.schema, batches, contract, file.label, "Arrow IPC")
+
+
+def _batches(reader: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
+    return (reader.get_batch(place) for place in range(reader.num_record_batches))
+
+
+def _whole_stream(
+    reader: pa.RecordBatchStreamReader, source: pa.MemoryMappedFile, label: str
+) -> Iterator[pa.RecordBatch]:
+    """Yield all batches of a stream. One that was cut off between two batches lacks only the mark of its end."""
+    yield from reader
+    end = source.tell()
+    source.seek(max(end - len(_END_OF_STREAM), 0))
+    if source.read(len(_END_OF_STREAM)) != _END_OF_STREAM:
+        raise UnparsableSourceError(label, "Arrow IPC", "the mark of its end is missing, so rows may be missing too")
+    if end != source.size():
+        raise UnparsableSourceError(label, "Arrow IPC", "there is more after its end, such as a second stream")

@@ -18,7 +18,7 @@ _MOST_DIRECTORY_BYTES = 1 << 24
 _MOST_MEMBERS = 10_000
 _IN_ZIP64 = 0xFFFF
 _MOST_END_BYTES = 22 + (1 << 16)
-_SPREADSHEET_PARTS = ("xl/", "content.xml")
+_SPREADSHEET_PARTS = ("xl/workbook.", "content.xml")
 
 
 def is_archive(path: pathlib.Path) -> bool:

@@ -1,7 +1,7 @@
 """What a dataset's YAML file says about a column: `name: TYPE`, or a mapping with rules for its values."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -9,8 +9,17 @@ import pyarrow.compute as pc
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.datasets.reading.column_types import (
+    Boolean,
+    ColumnType,
+    Date,
+    Decimal,
+    Float,
+    Integer,
+    Timestamp,
+)
 from artifact_pipelines.datasets.reading.named_types import declared_type
-from artifact_pipelines.datasets.reading.spelling import Spelling, check_date_format, check_timestamp_format
+from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling, check_date_format, check_timestamp_format
 from artifact_pipelines.declarations import checked_by
 
 
@@ -28,6 +37,24 @@ def _check_pattern(pattern: str) -> None:
         raise InvalidArgumentError("pattern", pattern, "a regular expression of RE2") from error
 
 
+def _check_format(declared: str, kind: ColumnType) -> None:
+    if not isinstance(kind, Timestamp):
+        check_date_format(declared)
+        return
+    check_timestamp_format(declared)
+    if declared.endswith("%z") != kind.any_offset:
+        expected = "a format that ends with %z, or type TIMESTAMP" if kind.any_offset else "no %z, or type TIMESTAMPTZ"
+        raise InvalidArgumentError("timestamp format", declared, expected)
+
+
+_Number, _Moment = Integer | Decimal | Float, Date | Timestamp
+_SPELLED: Mapping[str, Any] = {
+    "format": _Moment,
+    "decimal_mark": _Number,
+    "thousands_mark": _Number,
+    "true_values": Boolean,
+    "false_values": Boolean,
+}
 _Type = Annotated[str, checked_by(declared_type)]
 _Value = Annotated[
     str, pydantic.BeforeValidator(_text), pydantic.WithJsonSchema({"not": {"type": ["object", "array"]}})
@@ -77,10 +104,14 @@ class ColumnDeclaration(pydantic.BaseModel):
         if self.type is None and self.spelled:
             names = ", ".join(f"`{name}`" for name in self.spelled)
             raise ValueError(f"{names} without `type`. Add the column's type, such as `type: DATE`.")
-        if self.type and self.format and "{{" not in self.type + self.format:
-            check = check_date_format if self.type.strip().lower() == "date" else check_timestamp_format
+        if self.type and "{{" not in self.type + (self.format or ""):
+            kind = declared_type(self.type)
+            if foreign := [name for name in self.spelled if not isinstance(kind, _SPELLED[name])]:
+                raise ValueError(f"`{foreign[0]}` says nothing about {self.type}. Remove it, or fix `type`.")
             try:
-                check(self.format)
+                self.spelling(PLAIN)
+                if self.format:
+                    _check_format(self.format, kind)
             except InvalidArgumentError as error:
                 raise ValueError(str(error)) from error
         return self

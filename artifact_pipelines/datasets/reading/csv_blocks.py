@@ -6,6 +6,7 @@ Nothing is repaired, skipped or trimmed.
 
 import csv
 import dataclasses
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -49,7 +50,7 @@ def iterate_blocks(
     while not is_end:
         piece = stream.read(BLOCK_BYTES)
         is_end = not piece
-        data = _blank_comments(rest + piece, dialect) if dialect.comment else rest + piece
+        data = _blank_comments(rest + piece, dialect, is_end) if dialect.comment else rest + piece
         end = len(data) if is_end else _end_of_rows(data, dialect)
         if end:
             block = Block(data[:end], line)
@@ -66,15 +67,15 @@ def iterate_blocks(
 _QUOTES = "Close the quote that is open there, or set format.quote to '' if quotes are plain characters"
 
 
-def _blank_comments(data: bytes, dialect: CsvDialect) -> bytes:
-    """Blank the complete lines outside of quotes that begin with the mark of a comment."""
+def _blank_comments(data: bytes, dialect: CsvDialect, is_end: bool) -> bytes:
+    """Blank the complete lines outside of quotes that begin with the mark of a comment; at the end an open one too."""
     mark = str(dialect.comment).encode()
     if not data.startswith(mark) and data.find(b"\n" + mark) < 0:
         return data
     kept, is_inside = [], False
-    for line in data.splitlines(keepends=True):
-        if not is_inside and line.startswith(mark) and line.endswith(b"\n"):
-            kept.append(b"\r\n" if line.endswith(b"\r\n") else b"\n")
+    for line in io.BytesIO(data):  # no other character than \n ends a line
+        if not is_inside and line.startswith(mark) and (is_end or line.endswith(b"\n")):
+            kept.append(line[len(line.rstrip(b"\r\n")) :])
             continue
         is_inside ^= bool(dialect.quote) and len(_quotes(line, dialect)) % 2 == 1
         kept.append(line)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SAMPLE_BYTES = 1 << 20
+csv.field_size_limit((1 << 31) - 1)  # `limits.row_bytes` is ours; Python's 131,072 characters would refuse good rows
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -81,7 +82,6 @@ def _values_per_row(lines: Sequence[str], delimiter: str, quote: str) -> int:
     count = 0
     quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
     reader = csv.reader(lines, delimiter=delimiter, **quoted)
-    previous = csv.field_size_limit(len("".join(lines)) + 1)
     try:
         for row in reader:
             if row and count not in (0, len(row)):
@@ -89,8 +89,6 @@ def _values_per_row(lines: Sequence[str], delimiter: str, quote: str) -> int:
             count = len(row) or count
     except csv.Error:
         return 0
-    finally:
-        csv.field_size_limit(previous)
     return count
 
 

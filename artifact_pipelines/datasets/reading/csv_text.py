@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
-from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError
+from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.csv_blocks import (
@@ -70,9 +70,9 @@ class CsvText:
             stream: IBytes = Utf8Stream(raw, self._dialect.encoding, self.label)
             if self._dialect.skip_lines:
                 stream = _WithoutFirstLines(stream, self._dialect.skip_lines)
-            if self._dialect.skip_last_lines:
-                stream = _WithoutLastLines(stream, self._dialect.skip_last_lines)
             most = limits_of(self._path).row_bytes
+            if self._dialect.skip_last_lines:
+                stream = _WithoutLastLines(stream, self._dialect.skip_last_lines, most, self.label)
             yield from iterate_blocks(stream, self._dialect, self.label, most, is_checked)
 
     def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
@@ -181,8 +181,9 @@ class _WithoutFirstLines:
 
 
 class _WithoutLastLines:
-    def __init__(self, stream: IBytes, count: int) -> None:
+    def __init__(self, stream: IBytes, count: int, most_row_bytes: int, label: str) -> None:
         self._stream, self._count, self._held = stream, count, b""
+        self._most_bytes, self._label = (count + 1) * most_row_bytes, label
 
     def read(self, size: int, /) -> bytes:
         while piece := self._stream.read(size):
@@ -190,6 +191,8 @@ class _WithoutLastLines:
             if end := self._end():
                 data, self._held = self._held[:end], self._held[end:]
                 return data
+            if len(self._held) > self._most_bytes:
+                raise UnparsableSourceError(self._label, "CSV", "its lines are longer than `limits.row_bytes` allows")
         data, self._held = self._held[: self._end()], b""
         return data
 

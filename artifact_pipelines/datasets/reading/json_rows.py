@@ -223,11 +223,13 @@ class JsonRows:
             yield self._row(line, *self._next_value(text))
             if is_array and text.peek() == ",":
                 text.skip(1)
-                if text.peek() == "]":
+                if text.peek() in ("]", ""):
                     raise MalformedRowError(self.label, text.line, "no value follows the last comma", _WHOLE)
             elif is_array and text.peek() != "]":
                 raise MalformedRowError(self.label, text.line, "a comma or the end of the array is missing", _WHOLE)
-        if is_array and text.peek() == "]":
+        if is_array:
+            if not text.peek():
+                raise MalformedRowError(self.label, text.line, "the end of the array is missing", _WHOLE)
             text.skip(1)
         if text.peek():
             raise MalformedRowError(self.label, text.line, "there is more after the end of the array", _WHOLE)

@@ -33,7 +33,7 @@ from artifact_pipelines.datasets.reading.sheet_numbers import (
 
 RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
 _BLOCK_ROWS = 8_192
-_MIDNIGHT, _NO_DAY, _ODD_DAY = " 00:00:00", "1899-12-31 ", "1900-02-28 "
+_MIDNIGHT, _NO_DAY, _ODD_DAY, _DAY_OF_1904 = " 00:00:00", "1899-12-31 ", "1900-02-28 ", "1904-01-01 "
 _ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 _WHOLE: Mapping[str, Any] = {"header_row": None, "schema_sample_rows": None, "whitespace_as_null": False}
 
@@ -267,12 +267,17 @@ class _Loaded:
         return pa.Table.from_arrays(columns, list(names.values())), shown_kinds
 
     def _refuse_odd_day(self, texts: pa.ChunkedArray, name: str, numbers: pa.Array) -> None:
-        """Refuse the day of which a spreadsheet counts two: it takes 1900 for a leap year."""
-        found = pc.indices_nonzero(pc.starts_with(texts, _ODD_DAY).fill_null(False))
-        if len(found):
-            expected = "a date after 1900-02-28, because Excel has a 1900-02-29 too; format the cell as text"
-            row = int(numbers[found[0].as_py()].as_py())
-            raise RefusedValueError(self._label, row, name, str(texts[found[0].as_py()]), expected, "row")
+        """Refuse what two dates may have become: spreadsheets take 1900 for a leap year, and count from two days."""
+        is_time = pc.and_(pc.starts_with(texts, _DAY_OF_1904), pc.invert(pc.ends_with(texts, _MIDNIGHT)))
+        doubtful = {
+            "a date after 1900-02-28, because Excel has a 1900-02-29 too": pc.starts_with(texts, _ODD_DAY),
+            "a moment after 1904-01-01, where workbooks that count from 1904 put times without a day": is_time,
+        }
+        for expected, is_doubtful in doubtful.items():
+            if len(found := pc.indices_nonzero(is_doubtful.fill_null(False))):
+                row = int(numbers[found[0].as_py()].as_py())
+                value = str(texts[found[0].as_py()])
+                raise RefusedValueError(self._label, row, name, value, f"{expected}; format the cell as text", "row")
 
 
 def _times_of_day(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:

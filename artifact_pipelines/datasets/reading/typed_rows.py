@@ -146,18 +146,29 @@ def _read(
     return rest, rows.texts(rest, names), malformed
 
 
+_UNITS = ("s", "ms", "us", "ns")
+
+
 def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
     """Return the narrowest type that holds all values of both, with the same meaning; None: there is none."""
     if isinstance(before, Integer) and isinstance(found, Integer):
-        return found
+        return _wider_integer(before, found)
     if isinstance(before, Integer | Decimal) and isinstance(found, Integer | Decimal):
         (whole, scale), (found_whole, found_scale) = _digits(before), _digits(found)
         if max(whole, found_whole) + max(scale, found_scale) > 38:
-            return found if isinstance(found, Decimal) and found_scale >= scale else None
+            return None
         return decimal_type(max(whole, found_whole), max(scale, found_scale), found.spelling)
     if isinstance(before, Timestamp) and isinstance(found, Timestamp) and before.zone == found.zone:
-        return found
+        return dataclasses.replace(found, unit=max(before.unit, found.unit, key=_UNITS.index))
     return None
+
+
+def _wider_integer(before: Integer, found: Integer) -> Integer | None:
+    if before.is_signed == found.is_signed:
+        return dataclasses.replace(found, bits=max(before.bits, found.bits))
+    signed, unsigned = (before, found) if before.is_signed else (found, before)
+    bits = max(signed.bits, 2 * unsigned.bits)
+    return dataclasses.replace(found, bits=bits, is_signed=True) if bits <= 64 else None
 
 
 def _digits(kind: Integer | Decimal) -> tuple[int, int]:
