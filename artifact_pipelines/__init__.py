@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from artifact_pipelines.core.types import FileDescription, NewArtifact
     from artifact_pipelines.dataset_pipeline import DatasetPipeline
     from artifact_pipelines.definitions import build_definitions, resources
+    from artifact_pipelines.defs_folder import load_defs_folder
     from artifact_pipelines.handlers.interfaces import ITypeHandler, ReadRequest
     from artifact_pipelines.handlers.registry import register_type_handler
     from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
@@ -54,6 +55,7 @@ __all__ = [
     "build_definitions",
     "build_maintenance",
     "check_output_types",
+    "load_defs_folder",
     "on_changed_content",
     "open_store",
     "register_type_handler",
@@ -82,6 +84,7 @@ _MODULES = {
     "build_definitions": "definitions",
     "build_maintenance": "maintenance.definitions",
     "check_output_types": "io_manager.resources",
+    "load_defs_folder": "defs_folder",
     "on_changed_content": "automation",
     "open_store": "store",
     "register_type_handler": "handlers.registry",

@@ -98,14 +98,19 @@ def check_others(context: dg.ComponentLoadContext, name: str, source: str) -> No
                 raise BrokenDatasetError(_told(context, _line(context, ("source",)), ("source",), f"{text}. {remedy}"))
 
 
-def left_out(error: BrokenDatasetError, context: dg.ComponentLoadContext, name: str) -> BrokenDataset:
-    """Return what stands in the place of a dataset, if a server loads it; else raise its error."""
+def left_out(error: BrokenDatasetError, file: pathlib.Path, name: object = None) -> BrokenDataset:
+    """Return what stands in the place of a dataset, if a server loads it; else raise its error.
+
+    Args:
+        error: What is wrong.
+        file: The YAML file, or its folder.
+        name: Name of the dataset; None: that of the folder.
+    """
     if not _is_server():
         raise error.with_traceback(None)  # which says nothing that the error does not
     click.echo(f"This dataset is left out, because its YAML file is wrong:\n{error}", err=True)
-    own = context.component_path.file_path
-    folder = own.parent.name if own.name == _FILE else own.name
-    return BrokenDataset(re.sub(r"\W", "_", folder if name == "None" else name), str(error))
+    folder = file.parent.name if file.name == _FILE else file.name
+    return BrokenDataset(re.sub(r"\W", "_", folder if name is None else str(name)), str(error))
 
 
 def _is_server() -> bool:

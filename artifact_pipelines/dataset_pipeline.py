@@ -44,7 +44,7 @@ class DatasetPipeline(dg.Component, DatasetDeclaration):
                 dataset = cls.model_validate(values)
             check_others(context, dataset.name, dataset.source)
         except BrokenDatasetError as error:
-            return left_out(error, context, str(values.get("name")))
+            return left_out(error, context.component_path.file_path, values.get("name"))
         return dataset
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:

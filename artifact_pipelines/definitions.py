@@ -9,6 +9,7 @@ import dagster as dg
 from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import with_shared_sensors
+from artifact_pipelines.defs_folder import load_defs_folder
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
 from artifact_pipelines.io_manager.terminal_log import CONSOLE, one_line_console
 from artifact_pipelines.maintenance.definitions import build_maintenance
@@ -84,5 +85,5 @@ def _with_shared_sensors(declared: dg.Definitions) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of this project, for Dagster to load."""
-    datasets = dg.load_from_defs_folder(path_within_project=pathlib.Path(__file__).parent / "defs")
+    datasets = load_defs_folder(pathlib.Path(__file__).parent / "defs")
     return build_definitions(datasets, Settings.from_environment(around=__file__))

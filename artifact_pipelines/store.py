@@ -274,9 +274,10 @@ class Store(IArtifactProducer):
             NotFoundError: The version does not exist, or was released.
             IntegrityError: The bytes are missing, have another size or are known to be damaged. Nothing was changed.
         """
-        for file in self._find(asset, partition, {"version": version}).files:
+        found = self.find(asset, partition, version)
+        for file in found.files:
             self._producer.uri(file)
-        return self.catalog.materializations.roll_back(asset, version, partition)
+        return self.catalog.materializations.roll_back(found.asset, found.version, found.partition)
 
     def _find(self, asset: str, partition: str | None, wish: Mapping[str, Any]) -> Materialization:
         catalog = self.catalog.materializations
@@ -302,17 +303,21 @@ class Store(IArtifactProducer):
         return HistoryTable(self.catalog.materializations.list_current(_MOST_ASSETS, pattern=pattern))
 
     def history(self, asset: str, partition: str | None = None) -> HistoryTable:
-        """Return the materializations of an asset, or of one of its partitions, newest first.
+        """Return the materializations of an asset, one of its partitions or versions, newest first.
 
         A notebook shows them as a table.
 
+        Args:
+            asset: Asset key, or another name that `find` takes.
+            partition: Partition key of a partitioned asset.
+
         Raises:
-            NeverMaterializedError: There is none.
+            NotFoundError: There is none.
         """
-        found = self.catalog.materializations.history(asset, partition)
-        if not found:
-            self.catalog.materializations.current(asset, partition)  # raises an error with the remedy
-        return HistoryTable(found)
+        name = resolve_name(self.catalog, asset, partition)
+        made = self.catalog.materializations.history(name.asset, name.partition)
+        found = [each for each in made if name.version in (None, each.version)]
+        return HistoryTable(found or [self.find(asset, partition)])  # raises an error with the remedy
 
 
 def _file_name(file: FileInfo, made: Materialization | None) -> str:

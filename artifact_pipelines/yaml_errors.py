@@ -1,6 +1,6 @@
 """Says what is wrong in a dataset's YAML file as a person would: the field, what is allowed, and what was meant.
 
-One idea: pydantic finds the errors, this module words them. Must not import Dagster.
+One idea: pydantic and PyYAML find the errors, this module words them. Must not import Dagster.
 """
 
 import difflib
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
+import yaml
 
 Place = tuple[int | str, ...]
 """Keys from the top of the file to a field."""
@@ -18,6 +19,26 @@ _PATTERNS = {
     r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:name`",
     "^[\x01-\x7f]$": "one character of ASCII",
 }
+
+_REMEDIES = (
+    ("character '\\t'", "this line is indented with a tab: use spaces", False),
+    ("unknown escape character", "a backslash in double quotes: put the text in single quotes", False),
+    ("quoted scalar", "a quote begins here and does not end: close it, and double it inside of the text", True),
+    (
+        "mapping values are not allowed",
+        "a value with `: ` needs quotes, or this line is indented further than the one above",
+        False,
+    ),
+    ("scanning an alias", "a value that begins with * needs quotes", False),
+    ("scanning an anchor", "a value that begins with & needs quotes", False),
+    ("found unhashable key", "a value that begins with { needs quotes", False),
+    ("cannot start any token", "a value that begins with this character needs quotes", False),
+    ("a flow", "a bracket begins here and does not end, or a comma is missing in it", True),
+    ("but found '<scalar>'", "text after a closing quote: double a quote inside of the text", False),
+    ("expected <block end>", "this line is not indented as the lines above it", False),
+    ("could not find expected ':'", "a colon and a space are missing after a name", True),
+)
+"""Words of PyYAML, what a person would say, and whether the place is the beginning of what is wrong, not its end."""
 
 
 def explain(
@@ -30,6 +51,25 @@ def explain(
         given: The values that are wrong.
     """
     return [(each["loc"], _text(each, schema, given)) for each in error.errors(include_url=False)]
+
+
+def find_syntax_error(content: bytes) -> tuple[int, int, str] | None:
+    """Return line and column, both from 1, where a file stops being YAML, and what is wrong there; None: it is YAML."""
+    try:
+        list(yaml.safe_load_all(content.decode()))
+    except yaml.MarkedYAMLError as error:
+        problem = f"{error.context or ''}: {error.problem or ''}".strip(": ")
+        found = [(text, is_at_begin) for words, text, is_at_begin in _REMEDIES if words in problem]
+        remedy, is_at_begin = found[0] if found else (f"this is no YAML: {problem}", False)
+        mark = (is_at_begin and error.context_mark) or error.problem_mark or error.context_mark
+        return (mark.line + 1, mark.column + 1, remedy) if mark else (1, 1, remedy)
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        column = len(before) - (before.rfind(b"\n") + 1)
+        return before.count(b"\n") + 1, column + 1, "this is no UTF-8: save the file in this encoding"
+    except yaml.YAMLError as error:
+        return 1, 1, f"this is no YAML: {' '.join(str(error).split())}"
+    return None
 
 
 def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from artifact_pipelines.broken_dataset import BrokenDatasetError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import build_definitions
+from artifact_pipelines.defs_folder import load_defs_folder
 
 YAML = """type: artifact_pipelines.DatasetPipeline
 attributes:
@@ -35,7 +36,7 @@ def _declare(folder: pathlib.Path, name: str, text: str) -> None:
 
 
 def _load(folder: pathlib.Path) -> dg.Definitions:
-    return dg.load_from_defs_folder(path_within_project=folder / "own" / "defs")
+    return load_defs_folder(folder / "own" / "defs")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,37 @@ def test_all_faults_of_a_file_are_named_in_the_order_of_its_lines(folder: pathli
     with pytest.raises(BrokenDatasetError) as caught:
         _load(folder)
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["owners.0", "schedule", "colums"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (YAML + "\n\tcolumns: {}", "9:1: this line is indented with a tab: use spaces"),
+        (YAML + "key: 'city", "8:8: a quote begins here and does not end"),
+        (YAML + "key: 'city's'", "8:14: text after a closing quote"),
+        (YAML + 'key: "a\\d"', "8:11: a backslash in double quotes"),
+        (YAML + "key: [city\n  pool: heavy", "8:8: a bracket begins here and does not end"),
+        (YAML + " key: [city]", "8:4: this line is not indented as the lines above it"),
+        (YAML.replace("Rivers.", "Rivers: all"), "4:22: a value with `: ` needs quotes"),
+        (YAML.replace("rivers*.csv", "*.csv"), r"5:12: a value that begins with \* needs quotes"),
+        (YAML.replace("rivers*.csv", "{{ env.RIVERS }}"), "5:12: a value that begins with { needs quotes"),
+        (YAML.replace("Rivers.", "@rivers"), "4:16: a value that begins with this character needs quotes"),
+        (YAML.replace("Rivers.", "Fl\xfcsse"), "4:18: this is no UTF-8"),
+    ],
+)
+def test_file_that_is_no_yaml_is_one_error_with_line_and_column_and_a_server_goes_on(
+    folder: pathlib.Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    _declare(folder, "rivers", "")
+    file = folder / "own" / "defs" / "rivers" / "defs.yaml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(BrokenDatasetError, match=rf"^{file}:{problem}[^\n]*\.$"):
+        _load(folder)
+    monkeypatch.setattr("sys.argv", ["dagster", "api", "grpc"])
+    definitions = build_definitions(_load(folder), settings)
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert {"cities/raw", "cities/table", "rivers/broken"} <= specs.keys()
+    assert f"{file}:" in str(specs["rivers/broken"].description)
 
 
 @pytest.mark.parametrize(("name", "left_out"), [("name: rivers", "rivers"), ("name: ../x", "___x")])

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried
 from artifact_pipelines.catalog.tables import materialization_files, materialization_inputs, materializations
 from artifact_pipelines.core.lineage import Ancestry, Made, Outdated
-from artifact_pipelines.core.types import FileId
+from artifact_pipelines.core.types import PINNED_INPUTS, FileId
 
 _TABLE = materializations.c
 _inputs = materialization_inputs.c
@@ -72,22 +72,23 @@ class LineageCatalog(CatalogSection):
     def outdated(self) -> Sequence[Outdated]:
         """Return the current versions that were made from other versions than the current ones, by name.
 
-        Something that was made from several versions of an input counts if none of them is current.
+        Something that was made from several versions of an input counts if none of them is current. An input of which
+        a chosen version is loaded does not count.
         """
         made, source = materializations.alias("made").c, materializations.alias("source").c
         is_current = [made.is_current, ~made.is_op_output]
         names = sa.select(made.asset_key, made.partition_key, made.version).where(*is_current)
         loaded = (
-            names.add_columns(source.asset_key, source.partition_key, source.version)
+            names.add_columns(source.asset_key, source.partition_key, source.version, made.metadata[PINNED_INPUTS])
             .join(materialization_inputs, _inputs.materialization_id == made.materialization_id)
             .join(source.materialization_id.table, _inputs.input_id == source.materialization_id)
         )
         with reading(self._engine) as connection:
             current = {(asset, partition): version for asset, partition, version in connection.execute(names)}
             versions = dict[tuple[str, str | None, int, str, str | None], set[int]]()
-            for asset, partition, version, of_input, its_partition, loaded_version in connection.execute(loaded):
-                pair = (asset, partition, version, of_input, its_partition)
-                versions.setdefault(pair, set()).add(loaded_version)
+            for *name, of_input, its_partition, loaded_version, pinned in connection.execute(loaded):
+                if of_input not in (pinned or ()):
+                    versions.setdefault((*name, of_input, its_partition), set()).add(loaded_version)
         found = [
             Outdated(*pair, max(loaded_versions), now)
             for pair, loaded_versions in versions.items()

@@ -5,7 +5,7 @@ import pathlib
 import shlex
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
 from artifact_pipelines.core.settings import state_folder
+
+if TYPE_CHECKING:
+    from artifact_pipelines.store import Store
 
 _REPORTED = {
     True: "Reported to Dagster.",
@@ -22,22 +25,29 @@ _REPORTED = {
 _IS_OP = "Not reported to Dagster: the output of an op is not an asset."  # Dagster would take the name for a new asset
 
 
-@click.command()
-@click.argument("asset")
-@click.option("--version", required=True, type=click.IntRange(min=1), help="Number in `history`.")
+@click.command(epilog=NAME_HELP)
+@click.argument("name", type=NAME)
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Number in `history` of an asset, in `datasets log` of a dataset.",
+)
 @partition_option
 @as_json_option
-def publish(asset: str, version: int, partition: str | None, as_json: bool) -> None:
-    r"""Make a version of ASSET current, whatever its checks found.
+def publish(name: str, version: int | None, partition: str | None, as_json: bool) -> None:
+    r"""Make a version of an asset current, whatever its checks found; of a dataset, its table.
 
     The version is a candidate, or was rejected. To return to a version that was current before, use rollback. The
     command reports to Dagster; if the report fails, run the same command again.
 
     \b
     Examples:
-      artifact-pipelines publish flights/table --version 3
+      artifact-pipelines publish flights/table@v3
+      artifact-pipelines publish flights/table --version 3   # the same
+      artifact-pipelines publish flights@v3                  # the table of flights@v3, as `datasets log flights` counts
     """
     with open_store() as store:
+        asset, partition, version = _named_version(store, name, partition, version, "--version")
         files = store.catalog.materializations.version(asset, version, partition).files
         uri, *_ = [store.uri(file.file_id) for file in files]  # an error if bytes are missing, before any change
         made = store.catalog.candidates.publish_version(asset, version, partition)
@@ -75,17 +85,12 @@ def rollback(name: str, version: int | None, partition: str | None, as_json: boo
       artifact-pipelines rollback flights --to 3         # the table of flights@v3, as `datasets log flights` counts
       artifact-pipelines rollback flights@v3             # the same
     """
-    from artifact_pipelines.catalog.stored_names import resolve_name  # `--help` shall not wait for it
-
     with open_store() as store:
-        to = resolve_name(store.catalog, name, partition, version)
-        if to.version is None:
-            raise click.UsageError(f"Name the version: --to N, or {name}@v3.")
-        asset, partition = to.asset, to.partition
-        done = store.rollback(asset, to.version, partition)
+        asset, partition, version = _named_version(store, name, partition, version, "--to")
+        done = store.rollback(asset, version, partition)
         if not as_json:
             verb = "is current again" if done.is_new else "is already current"
-            click.echo(f"{_name(asset, partition)} version {to.version} {verb}.")
+            click.echo(f"{_name(asset, partition)} version {version} {verb}.")
             if done.withdrawn is not None:
                 click.echo(_withdrawn(asset, partition, done.withdrawn))
         uri, is_op = store.uri(done.now.file.file_id), done.now.is_op_output
@@ -105,6 +110,19 @@ def rollback(name: str, version: int | None, partition: str | None, as_json: boo
             }
         )
     return click.echo(_IS_OP if is_op else _REPORTED[is_reported])
+
+
+def _named_version(
+    store: "Store", name: str, partition: str | None, version: int | None, option: str
+) -> tuple[str, str | None, int]:
+    """Return the asset, partition and version that a name and an option stand for."""
+    from artifact_pipelines.catalog.stored_names import resolve_name  # `--help` shall not wait for it
+
+    found = resolve_name(store.catalog, name, partition, version)
+    if found.version is None:
+        asset, bracket, of_partition = name.partition("[")
+        raise click.UsageError(f"Name the version: {option} N, or {asset}@v3{bracket}{of_partition}.")
+    return found.asset, found.partition, found.version
 
 
 def _withdrawn(asset: str, partition: str | None, version: int) -> str:

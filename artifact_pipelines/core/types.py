@@ -153,6 +153,9 @@ SOURCE = "source"
 CHANGES = "changes"
 """Key in the metadata of a table's materialization: how its rows differ from the version before."""
 
+PINNED_INPUTS = "pinned_inputs"
+"""Key in the metadata of a materialization: the inputs of which it always loads a chosen version."""
+
 SUPERSEDED = "superseded"
 """First word of the reason if a candidate is rejected only because a newer version became current."""
 
@@ -165,7 +168,11 @@ def publication_word(publication: Publication, reason: str | None) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedInput:
-    """A materialization that a step loaded to make its output, with its first file, and the number of its files."""
+    """A materialization that a step loaded to make its output, with its first file, and the number of its files.
+
+    Attributes:
+        is_pinned: True if the metadata of the input choose its version, whichever is current.
+    """
 
     materialization_id: int
     asset: str
@@ -173,12 +180,13 @@ class LoadedInput:
     version: int
     file_id: FileId
     file_count: int = 1
+    is_pinned: bool = False
 
     @classmethod
-    def of(cls, made: "Materialization") -> Self:
+    def of(cls, made: "Materialization", is_pinned: bool = False) -> Self:
         """Return a materialization as an input."""
         name = (made.asset, made.partition, made.version)
-        return cls(made.materialization_id, *name, made.file.file_id, len(made.files))
+        return cls(made.materialization_id, *name, made.file.file_id, len(made.files), is_pinned)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

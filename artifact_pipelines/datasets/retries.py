@@ -74,7 +74,7 @@ class Retry:
 
     def __str__(self) -> str:
         due = datetime.datetime.fromtimestamp(self.due_s, datetime.UTC)
-        return f"{self.fault}; retry {self.number} of {len(PAUSES_S[self.fault])} starts at {due:%H:%M:%S} UTC"
+        return f"{self.fault}; retry {self.number} of {len(PAUSES_S[self.fault])} starts at {due:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def fault_of(tags: Mapping[str, str]) -> Fault | None:

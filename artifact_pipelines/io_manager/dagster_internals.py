@@ -25,5 +25,7 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin as LoadableTargetOrigin
 from dagster._serdes import deserialize_value as deserialize_value
 from dagster._serdes import serialize_value as serialize_value
+from dagster.components.core import decl as decl
 from dagster.components.core.component_tree import ComponentTreeException as ComponentTreeException
+from dagster.components.core.context import ComponentDeclLoadContext as ComponentDeclLoadContext
 from dagster_shared.record import replace as replace

@@ -124,7 +124,7 @@ class InputLoader:
         if len(found) < len(asked.keys):
             self._accept_missing(asked, [key for key in asked.keys if key not in found])
         if not asked.is_own_output:
-            self._step_inputs.add(asked.step, map(LoadedInput.of, found.values()))
+            self._step_inputs.add(asked.step, [LoadedInput.of(made, asked.is_pinned) for made in found.values()])
         if asked.step is not None and asked.is_check:  # the findings of a check in another run are about those it loads
             for made in found.values():
                 if made.publication == Publication.CANDIDATE and made.run_id != asked.step.run_id:

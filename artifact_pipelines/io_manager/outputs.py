@@ -14,6 +14,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import (
     CHANGES,
+    PINNED_INPUTS,
     SOURCE,
     FileState,
     Lease,
@@ -187,7 +188,7 @@ class OutputWriter:
         loaded = self._step_inputs.of(asked.step)
         made_from = inputs_by_partition([described.partition for _, described, _ in put], loaded, asked.upstream)
         new = [
-            (dataclasses.replace(described, inputs=inputs), leases)
+            (dataclasses.replace(described, inputs=inputs, metadata={**described.metadata, **_pinned(inputs)}), leases)
             for (leases, described, _), inputs in zip(put, made_from, strict=True)
         ]
         policies = {asked.asset: asked.retention}
@@ -242,6 +243,11 @@ def inputs_by_partition(
         of_each.append({place for asset in places for key in keys[asset] for place in places[asset].get(key, ())})
     of_all = set(range(len(loaded))).difference(*of_each)
     return [tuple(loaded[place] for place in sorted(mine | of_all)) for mine in of_each]
+
+
+def _pinned(inputs: Sequence[LoadedInput]) -> Mapping[str, Sequence[str]]:
+    assets = sorted({each.asset for each in inputs if each.is_pinned})
+    return {PINNED_INPUTS: assets} if assets else {}
 
 
 def _describe(

@@ -157,7 +157,7 @@ def _kept_by_rule(
     moments = sorted(((made_at, v.name) for v in newest_first for made_at in v.made_at), reverse=True)
     for rule, word, form, _ in _PERIODS:
         for period, name in _newest_of_each(moments, form, getattr(policy, rule) or 0):
-            reasons[name].append(f"{word} {period}")
+            reasons[name].append(f"{word} {period} UTC")
     if policy.keep_within:
         since = now - datetime.timedelta(seconds=parse_duration_s(policy.keep_within, "keep_within"))
         for version in newest_first:

@@ -41,7 +41,8 @@ def test_publish_makes_a_rejected_version_current_and_reports_it(
     report = run("publish", "price", "--version", 2)
     assert "version 2 is current" in report
     assert "Reported to Dagster" in report
-    assert "Dagster already knows" in run("publish", "price", "--version", 2)
+    assert "Dagster already knows" in run("publish", "price@v2")
+    assert "--version N, or price@v3" in run("publish", "price", code=2)
     assert run_json("history", "price")[1]["state"] == "published by command"
     assert "rollback price --to 1" in run("publish", "price", "--version", 1, code=2)
     run("publish", "price", "--version", 4, code=3)

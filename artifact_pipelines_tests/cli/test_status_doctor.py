@@ -5,6 +5,7 @@ import pathlib
 import dagster as dg
 import pytest
 
+from artifact_pipelines import ArtifactIOManager, Store
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.cli import doctor
 from artifact_pipelines.core.settings import Settings
@@ -51,6 +52,29 @@ def test_status_names_what_was_made_from_a_version_that_is_no_longer_current(set
         assert stale["flights/samples/few"]["reason"] == "made from flights/table version 2; version 1 is current"
         project.materialize("analyses/delays", "analyses/profile", "samples/few")
         assert run("status").startswith("Nothing needs you")
+
+
+def test_status_leaves_out_an_asset_whose_input_always_loads_a_chosen_version(
+    store: Store, io_manager: ArtifactIOManager
+) -> None:
+    values = iter(range(9))
+
+    @dg.asset
+    def price() -> int:
+        return next(values)
+
+    @dg.asset(ins={"price": dg.AssetIn(metadata={"artifact/version": 1})})
+    def first(price: int) -> int:
+        return price
+
+    @dg.asset
+    def last(price: int) -> int:
+        return price
+
+    resources = {"io_manager": io_manager}
+    for selection in ([price], [first, last], [price]):
+        dg.materialize([price, first, last], resources=resources, selection=selection)
+    assert [row["where"] for row in run_json("status")] == ["last"]
 
 
 def test_doctor_finds_a_missing_catalog_and_home(settings: Settings) -> None:

@@ -53,19 +53,19 @@ def test_pinned_and_tagged_versions_are_kept() -> None:
 
 def test_keep_daily_counts_only_days_with_a_version() -> None:
     versions = [version(1, 9), version(2, 3.2), version(3, 3.1), version(4, 0.2), version(5, 0.1)]
-    assert reasons(versions, keep_daily=2) == {5: "daily 2026-11-24", 3: "daily 2026-11-21"}
+    assert reasons(versions, keep_daily=2) == {5: "daily 2026-11-24 UTC", 3: "daily 2026-11-21 UTC"}
     assert set(reasons(versions, keep_daily=3)) == {5, 3, 1}
 
 
 def test_version_counts_for_every_day_it_was_materialized() -> None:
     versions = [version(1, 3, 2, 1.4, 0.3), version(2, 0.2)]
-    assert reasons(versions, keep_daily=2) == {1: "daily 2026-11-23", 2: "daily 2026-11-24"}
+    assert reasons(versions, keep_daily=2) == {1: "daily 2026-11-23 UTC", 2: "daily 2026-11-24 UTC"}
 
 
 def test_weeks_and_months_follow_the_calendar() -> None:
     versions = [version(1, 40), version(2, 8), version(3, 2), version(4, 1)]
-    assert reasons(versions, keep_weekly=2) == {4: "weekly 2026-W48", 3: "weekly 2026-W47"}
-    assert reasons(versions, keep_monthly=2) == {4: "monthly 2026-11", 1: "monthly 2026-10"}
+    assert reasons(versions, keep_weekly=2) == {4: "weekly 2026-W48 UTC", 3: "weekly 2026-W47 UTC"}
+    assert reasons(versions, keep_monthly=2) == {4: "monthly 2026-11 UTC", 1: "monthly 2026-10 UTC"}
 
 
 def test_keep_within_keeps_recent_versions() -> None:
@@ -76,7 +76,7 @@ def test_keep_within_keeps_recent_versions() -> None:
 def test_one_rule_is_enough_and_the_reason_names_all_that_apply() -> None:
     versions = [version(1, 40), version(2, 2), version(3, 1, is_current=True)]
     found = reasons(versions, keep_last=1, keep_monthly=2)
-    assert found == {3: "current, one of the last 1, monthly 2026-11", 1: "monthly 2026-10"}
+    assert found == {3: "current, one of the last 1, monthly 2026-11 UTC", 1: "monthly 2026-10 UTC"}
 
 
 def test_released_versions_have_a_reason_too() -> None:
