@@ -11,6 +11,7 @@ import pytest
 
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
+from artifact_pipelines.datasets import sensors
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import LANDING_SENSOR
 from artifact_pipelines.definitions import build_definitions, resources
@@ -115,10 +116,17 @@ def test_one_sensor_requests_runs_of_each_datasets_job(settings: Settings, insta
     assert [request.job_name for request in requests] == ["flights_pipeline", "trains_pipeline"]
 
 
+@pytest.fixture
+def threads() -> Iterator[dg.DagsterInstance]:
+    """An instance that evaluates its sensors side by side."""
+    with dg.DagsterInstance.ephemeral(settings={"sensors": {"use_threads": True}}) as made:
+        yield made
+
+
 def test_file_dropped_during_a_tick_is_requested_by_the_same_tick(
-    settings: Settings, instance: dg.DagsterInstance
+    settings: Settings, threads: dg.DagsterInstance
 ) -> None:
-    project = TwoDatasets(settings, instance, watch_s=60)
+    project = TwoDatasets(settings, threads, watch_s=60)
     project.tick()  # the first one reports at once that the quarantines are empty
     threading.Timer(0.5, project.drop, ["trains.csv"]).start()
     start = time.monotonic()
@@ -133,6 +141,17 @@ def test_tick_without_a_drop_ends_in_time(settings: Settings, instance: dg.Dagst
     start = time.monotonic()
     assert project.tick()[0] == []
     assert time.monotonic() - start >= 0.5
+
+
+def test_tick_is_short_where_other_sensors_wait_for_it(
+    settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "SHARED_WATCH_S", 0.1)
+    project = TwoDatasets(settings, instance, watch_s=60)
+    project.tick()
+    start = time.monotonic()
+    project.tick()
+    assert time.monotonic() - start < 30
 
 
 def test_report_is_made_although_an_analysis_failed(project: Project) -> None:

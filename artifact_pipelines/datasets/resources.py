@@ -21,13 +21,14 @@ class LandingZone(dg.ConfigurableResource[None]):
         landing_url: A folder, as a path or `file:///folder`, or `s3://bucket/prefix` on the server of the store.
         store: Its catalog remembers the files and their states.
         settle_s: Seconds that a file must stay unchanged to count as complete.
-        watch_s: Seconds for which a tick of the sensor goes on looking; Dagster starts the next one after five.
+        watch_s: Seconds for which a tick of the sensor goes on looking; Dagster starts a tick every five. At most 4.5
+            where Dagster evaluates its sensors one after the other, so that others need not wait.
     """
 
     landing_url: Annotated[str, checked_url(check_place, LANDING_URL)]
     store: ArtifactStore
     settle_s: float = 1.0
-    watch_s: float = 4.5
+    watch_s: float = 14.5
 
     def open(self) -> ILandingZone:
         """Return the landing zone."""

@@ -30,6 +30,8 @@ from artifact_pipelines.io_manager.terminal_log import CONSOLE
 
 LANDING_SENSOR = "artifact_landing"
 _MOST_SHOWN = 50
+SHARED_WATCH_S = 4.5
+"""A tick watches for this long at most where other sensors wait for its end."""
 _PAUSE_S = 0.2
 _BUSY_PAUSE_S = 1.0
 _SHARE = 20
@@ -108,13 +110,15 @@ class LandingSensor(dg.SensorDefinition):
 
     def _look(self, context: dg.SensorEvaluationContext) -> dg.SensorResult:
         landing_zone: LandingZone = context.resources.landing_zone
-        until = time.monotonic() + landing_zone.watch_s
+        begun = time.monotonic()
+        is_alone = context.instance.get_sensor_settings().get("use_threads")  # else others wait for its end
+        until = begun + (landing_zone.watch_s if is_alone else min(landing_zone.watch_s, SHARED_WATCH_S))
         with Catalog(landing_zone.store.catalog_url) as catalog:
             catalog.landing.note_sources({each.dataset: each.source for each in self.watched})
             looks = _Looks(self.watched, context.instance, catalog, landing_zone)
             while True:
                 stamp, start = looks.zone.stamp(), time.monotonic()
-                looks.once()
+                looks.once(deadline=begun + WORK_S)
                 result = looks.result(context.cursor)
                 pause_s = (time.monotonic() - start) * _SHARE
                 if result.run_requests or result.asset_events or not looks.wait(stamp, pause_s, until):
@@ -139,15 +143,18 @@ class _Looks:
         self._files: dict[str, Sequence[LandingFile]] = {}
         self._tries = LastTries(instance, ())
 
-    def once(self) -> None:
-        """Look at the landing zone once: a new file has to rest, for all datasets at the same time."""
+    def once(self, deadline: float) -> None:
+        """Look at the landing zone once: a new file has to rest, for all datasets at the same time.
+
+        Args:
+            deadline: When to begin no further work.
+        """
         known = self._catalog.landing.files_of_all(list(self._watches))
         seen = {dataset: watch.look() for dataset, watch in self._watches.items()}
         if any(watch.has_fresh(seen[dataset], known[dataset]) for dataset, watch in self._watches.items()):
             time.sleep(self._settle_s)
         files = [file for of_dataset in known.values() for file in of_dataset.values()]
         self._tries = LastTries(self._instance, [str(f.run_key) for f in files if f.state == LandingState.REQUESTED])
-        deadline = time.monotonic() + WORK_S
         for dataset, watch in self._watches.items():
             if watch.is_quiet(seen[dataset], known[dataset]) or time.monotonic() > deadline:
                 self._files[dataset] = _there(seen[dataset], known[dataset])
