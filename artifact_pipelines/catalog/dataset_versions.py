@@ -34,6 +34,13 @@ _RAW, _TABLE = materializations.alias("raw"), materializations.alias("made_table
 _OF_DATASET = dataset_versions.join(datasets)
 _MADE_FROM = materialization_inputs.c
 _PARTITION = dataset_versions.c.partition_key
+_WAS_PUBLISHED = [publication for publication in Publication if publication.was_published]
+_BEST_TABLE = sa.func.coalesce(
+    *(
+        sa.func.max(sa.case((is_better, _TABLE.c.materialization_id)))
+        for is_better in (_TABLE.c.is_current, _TABLE.c.publication == Publication.PUBLISHED, sa.true())
+    )
+)
 
 
 def number_in(selector: str) -> int | None:
@@ -188,7 +195,10 @@ def _versions(
 def _tables_of(
     connection: sa.Connection, raw: str, table: str, rows: Sequence[Any]
 ) -> Mapping[tuple[str | None, int], int]:
-    """Find the newest table made from each version of the raw content, by its partition and number."""
+    """Find the table made from each version of the raw content, by its partition and number.
+
+    Of several it is the current one, or the newest published one, or the newest withdrawn one: never a candidate.
+    """
     from_raw = sa.and_(_RAW.c.materialization_id == _MADE_FROM.input_id, _MADE_FROM.position == 0)
     joined = sa.join(_RAW, materialization_inputs, from_raw).join(
         _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
@@ -196,8 +206,8 @@ def _tables_of(
     which = [_RAW.c.asset_key == raw, _RAW.c.version.in_({row.number for row in rows})]
     if len(partitions := {row.partition_key for row in rows}) == 1:  # the index serves
         which.append(_is(_RAW.c.partition_key, *partitions))
-    kept = [_TABLE.c.asset_key == table, _TABLE.c.released_at.is_(None), _TABLE.c.publication != Publication.REJECTED]
-    query = sa.select(_RAW.c.partition_key, _RAW.c.version, sa.func.max(_TABLE.c.materialization_id))
+    kept = [_TABLE.c.asset_key == table, _TABLE.c.released_at.is_(None), _TABLE.c.publication.in_(_WAS_PUBLISHED)]
+    query = sa.select(_RAW.c.partition_key, _RAW.c.version, _BEST_TABLE)
     query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
     found = {(row[0], row[1]): row[2] for row in connection.execute(query)}
     if all((row.partition_key, row.number) in found for row in rows):

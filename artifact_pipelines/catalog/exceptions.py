@@ -109,14 +109,14 @@ class PartitionNeededError(UsageError):
 
 @dataclasses.dataclass(eq=False)
 class VersionWithoutTableError(NotFoundError):
-    """No table was made from a version of a dataset, a check rejected it, or retention has released it."""
+    """A version of a dataset has no table: none was made, it waits for checks, was rejected, or was released."""
 
     version: str
 
     def __str__(self) -> str:
         return (
-            f"{self.version} has no table: its file could not be read as one, a check rejected the table, or it was "
-            "released. "
+            f"{self.version} has no table: its file could not be read as one, the table waits for its checks, a check "
+            "rejected it, or it was released. "
             f"`artifact-pipelines datasets export {self.version} --raw -o FILE` writes the dropped file."
         )
 

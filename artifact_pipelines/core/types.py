@@ -276,7 +276,8 @@ class DatasetVersion:
     Attributes:
         number: Counts the changes of the raw content of the dataset, or of its partition, from 1.
         raw: The materialization that brought the content.
-        table: The newest table made from it; None: there is none, or it was released.
+        table: The table made from it: the current one, or the newest published one. None: there is none, it waits for
+            its checks or was rejected, or it was released.
         is_current: True if the current table, of the partition if there is one, was made from it.
     """
 

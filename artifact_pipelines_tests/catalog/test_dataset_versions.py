@@ -35,6 +35,37 @@ def test_version_has_the_newest_table_made_from_its_content(catalog: Catalog) ->
     assert catalog.datasets.names() == ["flights"]
 
 
+def test_table_of_a_version_is_never_a_candidate_and_withdrawn_only_if_there_is_no_other(catalog: Catalog) -> None:
+    raw = ingest(catalog, "a", "d")
+    inputs = (LoadedInput.of(raw),)
+
+    def version_of_table() -> int | None:
+        table = catalog.datasets.find("flights").table
+        return table and table.version
+
+    candidate = record(catalog, "e", asset="flights/table", inputs=inputs, publish_after=("tidy",))
+    assert version_of_table() == 1
+    assert catalog.candidates.publish(candidate)
+    assert version_of_table() == 2
+    catalog.materializations.roll_back("flights/table", 1)
+    record(catalog, "e", asset="flights/table", inputs=inputs)
+    assert version_of_table() == 1, "the run made withdrawn content again"
+    other = record(catalog, "b", asset="flights/raw", dataset="flights")
+    record(catalog, "f", asset="flights/table", inputs=(LoadedInput.of(other),))
+    assert version_of_table() == 3
+    assert str(catalog.datasets.find("flights@v1").table) == str(catalog.materializations.version("flights/table", 1))
+    catalog.materializations.roll_back("flights/table", 1)
+    withdrawn = catalog.datasets.find("flights@v2").table
+    assert withdrawn is not None
+    assert withdrawn.version == 3, "it was checked, and is asked for by its number"
+
+
+def test_version_whose_only_table_waits_for_its_checks_has_none(catalog: Catalog) -> None:
+    raw = record(catalog, "a", asset="flights/raw", dataset="flights")
+    record(catalog, "d", asset="flights/table", inputs=(LoadedInput.of(raw),), publish_after=("tidy",))
+    assert catalog.datasets.find("flights").table is None
+
+
 def test_content_without_a_table_is_no_current_version(catalog: Catalog) -> None:
     ingest(catalog, "a", None)
     assert catalog.datasets.find("flights").number == 1, "until there is a table"
