@@ -139,10 +139,10 @@ def _number(catalog: Catalog, asset: str, partition: str | None, which: str | No
 
 def _table_of(catalog: Catalog, dataset: str, partition: str | None, which: str | None) -> StoredName:
     if which is None:
-        tables = [version.table for version in catalog.datasets.current(dataset) if version.table]
-        if not tables:
+        table = f"{dataset}/table"
+        if not catalog.asset_names.exists(table):
             raise VersionWithoutTableError(dataset)
-        return StoredName(tables[0].asset, partition)
+        return StoredName(table, partition)
     found = catalog.datasets.find(f"{dataset}@{which}", partition)
     if found.table is None:
         raise VersionWithoutTableError(str(found))

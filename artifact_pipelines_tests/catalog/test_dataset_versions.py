@@ -5,10 +5,12 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import (
+    NeverPublishedError,
     PartitionNeededError,
     UnknownDatasetError,
     UnknownDatasetVersionError,
 )
+from artifact_pipelines.catalog.stored_names import find_materialization
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import LoadedInput, Materialization
 from artifact_pipelines_tests.catalog.statements import plans_of
@@ -64,6 +66,8 @@ def test_version_whose_only_table_waits_for_its_checks_has_none(catalog: Catalog
     raw = record(catalog, "a", asset="flights/raw", dataset="flights")
     record(catalog, "d", asset="flights/table", inputs=(LoadedInput.of(raw),), publish_after=("tidy",))
     assert catalog.datasets.find("flights").table is None
+    with pytest.raises(NeverPublishedError, match="waits until check tidy is seen to have passed"):
+        find_materialization(catalog, "flights")
 
 
 def test_content_without_a_table_is_no_current_version(catalog: Catalog) -> None:
