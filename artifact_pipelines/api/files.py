@@ -16,7 +16,7 @@ from artifact_pipelines.core.types import FileInfo
 router = APIRouter()
 _logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 20
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _BYTES = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 _RESPONSES = {
     **responses(404, 500),

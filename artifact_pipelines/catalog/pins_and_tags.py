@@ -13,7 +13,7 @@ from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
 
-_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_TAG = re.compile(r"(?!v[0-9]+$)[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _TABLE = materializations.c
 
 
@@ -70,12 +70,11 @@ class PinAndTagCatalog(CatalogSection):
         """Give a version a tag, and return its name. A tag that another version of the asset or partition has moves.
 
         Raises:
-            InvalidArgumentError: The tag is not a word that begins with a letter.
+            InvalidArgumentError: The tag is not a word that begins with a letter, or it is the number of a version.
         """
         if not isinstance(name, str) or not _TAG.fullmatch(name):
-            raise InvalidArgumentError(
-                "tag", name, "a word of letters, digits, '_', '.' and '-' that begins with a letter"
-            )
+            expected = "a word of letters, digits, '_', '.' and '-' that begins with a letter; v1, v2, … are numbers"
+            raise InvalidArgumentError("tag", name, expected)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             newest = _kept(connection, asset, partition, version)[0]

@@ -96,10 +96,6 @@ def tag(version: str, name: str, partition: str | None, as_json: bool) -> None:
     Examples:
       artifact-pipelines datasets tag flights@v3 golden
     """
-    from artifact_pipelines.catalog.dataset_versions import number_in
-
-    if number_in(name) is not None:
-        raise InvalidArgumentError("tag", name, "another word: v1, v2, … are the numbers of versions")
     with open_store() as store:
         found = store.catalog.datasets.find(version, partition)
         for made in filter(None, (found.raw, found.table)):

@@ -1,6 +1,7 @@
 """Commands on files that could not be ingested: quarantine ls, show, replay, discard."""
 
 import datetime
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def show(dataset: str, file: str, as_json: bool) -> None:
             click.echo(f"{name.removesuffix('_bytes'):12}{cell(name, value)}")
     if found.raw:
         click.echo(f"\nIts bytes: artifact-pipelines get {found.raw.file.file_id} -o COPY")
-    command = f"artifact-pipelines quarantine replay {dataset} '{file}'"
+    command = f"artifact-pipelines quarantine replay {shlex.quote(dataset)} {shlex.quote(file)}"
     return click.echo(f"Fix it and drop it again; or change the dataset's YAML file, then: {command}")
 
 

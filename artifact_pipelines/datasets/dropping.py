@@ -12,7 +12,7 @@ from typing import BinaryIO
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.entry_names import SourceGlob, check_inside, from_text
 from artifact_pipelines.datasets.exceptions import (
     DropIsWaitingError,
     NotIngestedError,
@@ -53,6 +53,7 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
         SourceError: See `ILandingZone.put`.
         BackendError: See `ILandingZone.put`.
     """
+    check_inside(from_text(path))
     _check_path(catalog, dataset, path, named_by)
     there, before = zone.look(path), catalog.landing.files_of(dataset).get(path)
     if there is not None and not (before and before.state in _DONE and is_unchanged(there, before)):

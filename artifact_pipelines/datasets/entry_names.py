@@ -53,7 +53,7 @@ def check_inside(path: str) -> None:
     Raises:
         SourceUnreadableError: It does not.
     """
-    if path.startswith("/") or {"..", ".", ""} & set(path.split("/")):
+    if path.startswith("/") or {"..", ".", ""} & set(path.split("/")) or "\0" in path:
         raise SourceUnreadableError(to_text(path), "it is not the path of a file below the landing zone")
 
 

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from time import time as now_s
 
-from artifact_pipelines.io_manager.outages import OUTAGES, RETRIES_LEFT_TAG
+from artifact_pipelines.io_manager.outages import OUTAGES, RETRIES_LEFT_AFTER_DEATH_TAG, RETRIES_LEFT_TAG
 from artifact_pipelines.storage.exceptions import StorageFullError
 
 
@@ -69,8 +69,10 @@ class Retry:
     @property
     def tags(self) -> dict[str, str]:
         """The tags of its run."""
-        left = len(PAUSES_S[self.fault]) - self.number
-        return {RETRY_TAG: str(self.number), RETRIES_LEFT_TAG: str(left), "dagster/max_retries": "0"}
+        is_first_try = self.fault == Fault.LEFT_OUT  # of assets that nobody has tried to make
+        faults = {RETRIES_LEFT_TAG: Fault.OUTAGE, RETRIES_LEFT_AFTER_DEATH_TAG: Fault.DEATH}
+        left = {tag: 0 if is_first_try else len(PAUSES_S[fault]) - self.number for tag, fault in faults.items()}
+        return {RETRY_TAG: str(self.number), "dagster/max_retries": "0", **{tag: str(n) for tag, n in left.items()}}
 
     def __str__(self) -> str:
         due = datetime.datetime.fromtimestamp(self.due_s, datetime.UTC)

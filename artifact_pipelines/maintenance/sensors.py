@@ -14,7 +14,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.io_manager.dead_runs import Watch, end_dead_runs
-from artifact_pipelines.io_manager.outages import is_neither_first_nor_last
+from artifact_pipelines.io_manager.outages import is_middle_try
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.alerts import FailedRun, alert_url, send_alert
@@ -161,7 +161,7 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
 def artifact_failure_alerts(context: dg.RunFailureSensorContext) -> None:
     """Send an alert, for the first and the last of several tries. If nobody takes it, the tick shows why."""
     run = _failed(context)
-    if (url := alert_url()) and not is_neither_first_nor_last(context.dagster_run.tags, set(run.errors.values())):
+    if (url := alert_url()) and not is_middle_try(context.dagster_run.tags, set(run.errors.values())):
         send_alert(url, run)
 
 

@@ -1,6 +1,7 @@
 """What a reader should look at first, and what stands out besides: sentences, the worst first."""
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Sequence
 
 from artifact_pipelines.analysis.profile.findings import findings
@@ -59,7 +60,7 @@ def attention_page(facts: ReportFacts) -> str:
             "",
             *(["Needs attention:", "", *lines, *more, ""] if found else ["Nothing needs attention.", ""]),
             *since,
-            f"Open it: `artifact-pipelines report '{facts.name}' --open`",
+            f"Open it: `artifact-pipelines report {shlex.quote(facts.name)} --open`",
         ]
     )
 

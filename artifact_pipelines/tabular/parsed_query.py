@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -49,22 +49,43 @@ def parse_query(sql: str) -> ParsedQuery:
     """
     with _lock:
         connection = _connection()
-        only_select(connection, sql)
-        [(found,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-    parsed = json.loads(found)
-    if parsed["error"]:
-        raise duckdb.ParserException(parsed["error_message"])
-    nodes = list(_nodes(parsed["statements"]))
-    own = {each["key"].lower() for node in nodes for each in node.get("cte_map", {}).get("map", ())}
-    read = {".".join(node["qualified_name"]["path"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+        [statement] = _statements(connection, sql)
+    nodes = list(_nodes(statement))
     called = {name for node in nodes for name in (node.get("function_name"), *node.get("column_names", ())) if name}
-    modifiers = parsed["statements"][0]["node"].get("modifiers", [])
+    modifiers = statement["node"].get("modifiers", [])
     return ParsedQuery(
-        frozenset(read - own),
+        frozenset(map(str.lower, _tables(nodes))),
         frozenset(node["identifier"] for node in nodes if node.get("class") == "PARAMETER"),
         any(each["type"] == "ORDER_MODIFIER" for each in modifiers),
         bool({name.lower() for name in called} & (_changing_functions() | _OF_NOW)),
     )
+
+
+def tables_read(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[str]:
+    """Return the names of the tables that a query reads and does not make itself, as it writes them, in their order.
+
+    Raises:
+        UnsafeQueryError: It is not one SELECT.
+        duckdb.Error: It is not valid SQL.
+    """
+    return _tables(list(_nodes(_statements(connection, sql))))
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[dict[str, Any]]:
+    only_select(connection, sql)
+    [(found,)] = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    parsed = json.loads(found)
+    if parsed["error"]:
+        raise duckdb.ParserException(parsed["error_message"])
+    statements: Sequence[dict[str, Any]] = parsed["statements"]
+    return statements
+
+
+def _tables(nodes: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """Return the names of tables that are none of the query's own, which it may write in other letters of case."""
+    own = {each["key"].lower() for node in nodes for each in node.get("cte_map", {}).get("map", ())}
+    names = [".".join(node["qualified_name"]["path"]) for node in nodes if node.get("type") == "BASE_TABLE"]
+    return [name for name in dict.fromkeys(names) if name.lower() not in own]
 
 
 def check_columns_of(sql: str, table: str, columns: Mapping[str, str | None], parameters: Mapping[str, object]) -> None:

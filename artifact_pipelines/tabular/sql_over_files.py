@@ -1,10 +1,8 @@
 """One SELECT over named Parquet files, in a DuckDB that can reach nothing else."""
 
-import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +10,8 @@ import pyarrow.parquet as pq
 
 from artifact_pipelines.tabular.bounded_batches import answer_reader
 from artifact_pipelines.tabular.exceptions import QueryError
-from artifact_pipelines.tabular.locked_duckdb import literal, locked_duckdb, only_select, quoted, select_files
+from artifact_pipelines.tabular.locked_duckdb import literal, locked_duckdb, quoted, select_files
+from artifact_pipelines.tabular.parsed_query import tables_read
 
 Parts = Sequence[tuple[pathlib.Path, str | None]]
 """The Parquet files of a table, each with its partition key; None: it is no partition."""
@@ -39,7 +38,9 @@ def sql_over_files(
         QueryError: DuckDB does not understand it, or cannot answer it.
     """
     with locked_duckdb([]) as parser:
-        tables = {name: find(name) for name in _tables_of(parser, query)}
+        with _explained(query, []):
+            names = tables_read(parser, query)
+        tables = {name: find(name) for name in names}
     paths = [path for parts in tables.values() for path, _ in parts]
     with locked_duckdb(paths) as connection, _explained(query, list(tables)):
         for name, parts in tables.items():
@@ -63,28 +64,6 @@ def _select_parts(parts: Parts) -> str:
 def _batches(query: str, tables: Sequence[str], reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     with _explained(query, tables):
         yield from reader
-
-
-def _tables_of(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[str]:
-    """Return the names of the tables that a query reads and does not make itself, in their order."""
-    with _explained(query, []):
-        only_select(connection, query)
-        [(found,)] = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
-    parsed = json.loads(found)
-    if parsed["error"]:
-        raise QueryError(query, parsed["error_message"], [])
-    nodes = list(_nodes(parsed["statements"]))
-    own = {each["key"] for node in nodes for each in node.get("cte_map", {}).get("map", ())}
-    names = [".".join(node["qualified_name"]["path"]) for node in nodes if node.get("type") == "BASE_TABLE"]
-    return [name for name in dict.fromkeys(names) if name not in own]
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-    if isinstance(tree, dict | list):
-        for child in tree.values() if isinstance(tree, dict) else tree:
-            yield from _nodes(child)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def test_tag_moves_within_its_partition(catalog: Catalog) -> None:
         catalog.pins_and_tags.untag(TABLE, "gold", "p")
 
 
-@pytest.mark.parametrize("tag", ["", "3", "a b", "x" * 64, "a/b", "é", None])
+@pytest.mark.parametrize("tag", ["", "3", "a b", "x" * 64, "a/b", "é", None, "v2"])
 def test_invalid_tag_is_refused(catalog: Catalog, tag: Any) -> None:
     record(catalog, "a")
     with pytest.raises(InvalidArgumentError, match="beginning with a letter|begins with a letter"):

@@ -51,6 +51,13 @@ def test_dropped_file_lies_in_the_landing_zone(flights: pathlib.Path, landing: p
     assert (landing / "sub" / "f.csv").read_text() == CSV
 
 
+@pytest.mark.usefixtures("store", "landing")
+@pytest.mark.parametrize("path", [r"a\x00b.csv", "../a.csv"])
+def test_path_of_no_file_is_refused(flights: pathlib.Path, path: str) -> None:
+    text = run("drop", flights, "--dataset", "flights", "--as", path, code=5)
+    assert "it is not the path of a file below the landing zone" in text
+
+
 @pytest.mark.usefixtures("store")
 def test_file_that_is_not_ingested_yet_is_not_replaced(flights: pathlib.Path, landing: pathlib.Path) -> None:
     run("drop", flights, "--dataset", "flights")

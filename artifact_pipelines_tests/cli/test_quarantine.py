@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shlex
 
 import pytest
 
@@ -29,7 +30,14 @@ def test_files_are_listed_with_their_reasons() -> None:
     ]
     assert "line 7" in run("quarantine", "ls", "flights")
     assert run("quarantine", "ls", "other") == "No file waits in quarantine.\n"
-    assert "quarantine replay flights 'bad.csv'" in run("quarantine", "show", "flights", "bad.csv")
+    assert "quarantine replay flights bad.csv" in run("quarantine", "show", "flights", "bad.csv")
+
+
+def test_shown_command_can_be_pasted_whatever_the_name_of_the_file(waiting: Store) -> None:
+    path = "a';echo ran;'.csv"
+    waiting.catalog.landing.save("flights", [dataclasses.replace(BAD, path=path)])
+    command = run("quarantine", "show", "flights", path).rpartition("then: ")[2]
+    assert shlex.split(command) == ["artifact-pipelines", "quarantine", "replay", "flights", path]
 
 
 def test_replayed_file_is_seen_again_with_its_attempts_counted(waiting: Store, landing: pathlib.Path) -> None:

@@ -118,6 +118,10 @@ def test_table_keeps_its_own_column_of_the_name_partition(tmp_path: pathlib.Path
         assert answer.read_all().to_pylist() == [{"partition": 1}]
 
 
+def test_tables_of_the_query_itself_are_found_in_any_case(store: Store) -> None:
+    assert store.sql("WITH T AS (SELECT 1 AS a) SELECT a FROM t").item() == 1
+
+
 @pytest.mark.parametrize(
     ("query", "error", "said"),
     [

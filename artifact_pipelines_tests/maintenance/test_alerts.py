@@ -13,9 +13,9 @@ from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry
+from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, next_retry
 from artifact_pipelines.definitions import build_definitions
-from artifact_pipelines.io_manager.outages import is_neither_first_nor_last
+from artifact_pipelines.io_manager.outages import is_middle_try
 from artifact_pipelines.maintenance.alerts import ALERT_URL, UI_URL, FailedRun, send_alert
 from artifact_pipelines.maintenance.exceptions import AlertNotSentError
 from artifact_pipelines.maintenance.sensors import artifact_failure_alerts
@@ -99,24 +99,33 @@ AWAY = {"StorageUnavailableError"}
 
 def test_tries_in_the_middle_of_an_outage_are_not_told() -> None:
     last = len(PAUSES_S[Fault.OUTAGE])
-    middle = [is_neither_first_nor_last(Retry(number, 0.0, Fault.OUTAGE).tags, AWAY) for number in range(1, last + 1)]
-    assert not is_neither_first_nor_last({}, AWAY)
+    middle = [is_middle_try(Retry(number, 0.0, Fault.OUTAGE).tags, AWAY) for number in range(1, last + 1)]
+    assert not is_middle_try({}, AWAY)
     assert middle == [True] * (last - 1) + [False]
 
 
+@pytest.mark.parametrize("fault", [Fault.OUTAGE, Fault.DEATH])
+@pytest.mark.parametrize("errors", [AWAY, set()])
+def test_try_after_which_no_other_comes_is_told_of_whatever_failed_before(fault: Fault, errors: set[str]) -> None:
+    own = Fault.OUTAGE if errors else Fault.DEATH
+    for number in range(1, len(PAUSES_S[fault]) + 1):
+        tags = Retry(number, 0.0, fault).tags
+        assert is_middle_try(tags, errors) == (next_retry(tags, 0.0, own) is not None)
+
+
 def test_asset_left_out_of_a_run_is_told_of_at_its_first_try() -> None:
-    assert not is_neither_first_nor_last(Retry(1, 0.0, Fault.LEFT_OUT).tags, AWAY)
+    assert not is_middle_try(Retry(1, 0.0, Fault.LEFT_OUT).tags, AWAY)
 
 
 def test_run_that_a_person_started_again_is_told() -> None:
     tags = {**Retry(1, 0.0, Fault.OUTAGE).tags, PARENT_RUN_ID_TAG: "a run"}
-    assert not is_neither_first_nor_last(tags, AWAY)
+    assert not is_middle_try(tags, AWAY)
 
 
 def test_only_the_first_and_the_last_of_dagsters_own_tries_are_told() -> None:
     again, number = {WILL_RETRY_TAG: "true"}, {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: "a run"}
     tries = [again, {**again, **number}, {**number, WILL_RETRY_TAG: "false"}]
-    assert [is_neither_first_nor_last(tags, {"ValueError"}) for tags in tries] == [False, True, False]
+    assert [is_middle_try(tags, {"ValueError"}) for tags in tries] == [False, True, False]
 
 
 def test_text_names_assets_partition_and_errors() -> None:

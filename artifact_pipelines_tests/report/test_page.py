@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import re
+import shlex
 import time
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 from artifact_pipelines.analysis.profile.statistics import STATISTICS
 from artifact_pipelines.charts.kinds import bars
 from artifact_pipelines.core.check_results import CheckResult
+from artifact_pipelines.report.attention import attention_page
 from artifact_pipelines.report.facts import Analysis, MadeCheck, TableVersion
 from artifact_pipelines.report.page import render
 from artifact_pipelines_tests.report.made_facts import NOON, Page, facts_of, made
@@ -49,6 +51,12 @@ def test_page_is_sound_html_that_reaches_nothing_outside(name: str, tmp_path: pa
     assert len(ids) == len(set(ids))
     named = [each[name] for each in page.of("a", "section") for name in ("href", "aria-labelledby") if name in each]
     assert {str(each).removeprefix("#") for each in named} <= set(ids)
+
+
+def test_command_of_the_asset_page_can_be_pasted_whatever_the_partition(tmp_path: pathlib.Path) -> None:
+    table = dataclasses.replace(made("flights/table"), partition="it's; echo ran")
+    page = attention_page(facts_of(FRAME, tmp_path, versions=[TableVersion(1, table, NOON)]))
+    assert shlex.split(page.rpartition("`")[0].rpartition("`")[2])[1:3] == ["report", "flights@v1[it's; echo ran]"]
 
 
 def test_page_can_be_read_without_eyes_and_by_keyboard(tmp_path: pathlib.Path) -> None:

@@ -30,7 +30,7 @@ _MEANINGS = {
 class Cohort(IInTime):
     """One row for each cohort and period: which share of the units that began together have rows then."""
 
-    CODE_VERSION: ClassVar[str] = "1"
+    CODE_VERSION: ClassVar[str] = "2"
     kind: Literal["cohort"] = "cohort"
     unit: Column = pydantic.Field(description="Column that identifies who comes back, such as customer_id.")
     every: Literal["day", "week", "month", "quarter", "year"] = pydantic.Field(
