@@ -1,17 +1,19 @@
 """Loads the definitions of a code server, once for all runs: imported last by the process that is copied for each run.
 
-One idea: a copy of a process has only one of its threads, and shares its connections with all other copies. So loading
-may leave neither behind. If the definitions of a project do, this process starts anew without having loaded them, and
+One idea: a copy of a process has only one of its threads, and shares its connections with all other copies, which
+SQLite forbids too. So loading may leave neither behind. If the definitions of a project do, this process starts anew without having loaded them, and
 each run loads them itself. The threads of the engines, which were imported before, do no harm: they look after memory
 and spilled files, or are started anew in a copy.
 """
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import json
 import os
 import pathlib
+import stat
 import sys
 from collections.abc import Iterator
 
@@ -56,20 +58,31 @@ def _silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def _threads_and_sockets() -> tuple[int, int]:
+def _threads_and_connections() -> tuple[int, int]:
     own = pathlib.Path("/proc/self")
-    places = [str(each.readlink()) for each in (own / "fd").iterdir() if each.is_symlink()]
-    return len([*(own / "task").iterdir()]), sum(place.startswith("socket:") for place in places)
+    descriptors = [int(each.name) for each in (own / "fd").iterdir()]
+    return len([*(own / "task").iterdir()]), sum(map(_is_connection, descriptors))
+
+
+def _is_connection(descriptor: int) -> bool:
+    """True for a socket, and for a file that is written at any place: that of a database."""
+    try:
+        mode, flags = os.fstat(descriptor).st_mode, fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    except OSError:  # that of the listing
+        return False
+    is_log = bool(flags & os.O_APPEND)
+    is_written = flags & os.O_ACCMODE != os.O_RDONLY
+    return stat.S_ISSOCK(mode) or (stat.S_ISREG(mode) and is_written and not is_log)
 
 
 if SERVER in os.environ:
-    before = _threads_and_sockets()
+    before = _threads_and_connections()
     server = json.loads(os.environ.pop(SERVER))
     with contextlib.suppress(dg.DagsterError):  # each run says what is wrong
         _load(server[0], deserialize_value(server[1], LoadableTargetOrigin))
     close_parser()
     duckdb.default_connection().close()  # which names of types have opened, and the next one opens again
-    if any(now > then for now, then in zip(_threads_and_sockets(), before, strict=True)):
+    if any(now > then for now, then in zip(_threads_and_connections(), before, strict=True)):
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - itself
     # It has nothing to tidy up, and DuckDB's complaints at its end are no one's. Copies end without this, before 3.14.
     atexit.register(os._exit, 0)

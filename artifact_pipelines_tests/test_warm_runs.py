@@ -110,12 +110,19 @@ def test_run_of_a_code_server_begins_with_imports_done_and_definitions_loaded(tm
     [
         pytest.param("threading.Thread(target=time.sleep, args=[60], daemon=True).start()", id="a thread"),
         pytest.param("global kept; kept = socket.socketpair()", id="a connection"),
+        pytest.param("global kept; kept = ap.open_store(); kept.catalog.datasets.names()", id="an open catalog"),
     ],
 )
 def test_run_loads_definitions_itself_if_they_leave_what_a_copy_lacks_or_shares(
     leaves: str, tmp_path: pathlib.Path
 ) -> None:
     assert _run(tmp_path, ["api", "grpc"], leaves) == ["True False True True 0"] * 2
+
+
+@pytest.mark.long
+def test_open_log_file_of_a_project_does_no_harm(tmp_path: pathlib.Path) -> None:
+    leaves = "logging.getLogger().addHandler(logging.FileHandler('log'))"
+    assert _run(tmp_path, ["api", "grpc"], leaves) == ["True False False True 0"] * 2
 
 
 @pytest.mark.long
