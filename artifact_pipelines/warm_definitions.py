@@ -1,9 +1,9 @@
 """Loads the definitions of a code server, once for all runs: imported last by the process that is copied for each run.
 
 One idea: a copy of a process has only one of its threads, and shares its connections with all other copies, which
-SQLite forbids as well. So loading may leave neither behind. If the definitions of a project do, this process starts anew
-without having loaded them, and each run loads them itself. The threads of the engines, which were imported before, do no
-harm: they look after memory and spilled files, or are started anew in a copy.
+SQLite forbids. So loading may leave neither behind. If the definitions of a project do, this process starts anew
+without having loaded them, and each run loads them itself. The threads of the engines, which were imported before, do
+no harm: they look after memory and spilled files, or are started anew in a copy.
 """
 
 import atexit

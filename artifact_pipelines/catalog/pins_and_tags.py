@@ -73,7 +73,8 @@ class PinAndTagCatalog(CatalogSection):
             InvalidArgumentError: The tag is not a word that begins with a letter, or it is the number of a version.
         """
         if not isinstance(name, str) or not _TAG.fullmatch(name):
-            expected = "a word of letters, digits, '_', '.' and '-' that begins with a letter; v1, v2, … are numbers"
+            rest = "that begins with a letter; v1, v2, … are the numbers of versions"
+            expected = f"a word of letters, digits, '_', '.' and '-' {rest}"
             raise InvalidArgumentError("tag", name, expected)
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
