@@ -98,7 +98,7 @@ def test_range_that_no_file_has_or_that_is_of_another_content(client: TestClient
     beyond = client.get(path, headers={"Range": "bytes=256000-"})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */256000")
     assert client.get(path, headers={"Range": "bytes=-0"}).status_code == 416
-    for invalid in ("bytes=0-1,5-6", f"bytes=0-{'1' * 5_000}", "bytes=0-\u0664".encode()):
+    for invalid in ("bytes=0-1,5-6", f"bytes=0-{'1' * 5_000}"):
         assert client.get(path, headers={"Range": invalid}).content == CONTENT
     assert client.get(path, headers={"Range": "bytes=0-1", "If-Range": '"other"'}).content == CONTENT
 
