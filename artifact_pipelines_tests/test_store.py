@@ -175,10 +175,13 @@ def test_notebook_shows_assets_and_history_as_tables(flights: Store) -> None:
     assert (current.asset, current.version) == ("flights", 2)
     page = assets._repr_html_()  # as Jupyter does
     assert page.startswith("<table>")
-    assert "<td>flights</td>" in page
+    assert ">flights</td>" in page
     assert f"{current.created_at:%Y-%m-%d %H:%M} UTC" in page
     assert "partition" not in page
     assert flights.history("flights")._repr_html_().count("<tr>") == 4
+    head, first, *_ = repr(assets).splitlines()
+    assert head.split() == ["asset", "version", "file", "rows", "bytes", "created", "run"]
+    assert first.split()[:2] == ["flights", "2"]
 
 
 def test_errors_can_be_caught_by_what_to_do_next(store: Store) -> None:

@@ -51,7 +51,7 @@ def locked_duckdb(
             ("autoload_known_extensions", False),
             ("allow_community_extensions", False),
             ("allow_persistent_secrets", False),
-            ("enable_progress_bar", False),
+            *([("enable_progress_bar", False)] if _shows_progress(connection) else []),
             ("TimeZone", "UTC"),  # an answer must not depend on the machine's
             *([("threads", 1)] if in_order else []),
             ("lock_configuration", True),
@@ -59,6 +59,12 @@ def locked_duckdb(
         for name, value in settings:
             connection.execute(f"SET {name} = {literal(value)}")
         yield connection
+
+
+def _shows_progress(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if a progress bar has to be switched off: a notebook without ipywidgets has none, and refuses to."""
+    [is_on] = connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() or [False]
+    return bool(is_on)
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: pathlib.Path) -> None:

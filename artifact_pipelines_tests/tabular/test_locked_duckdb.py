@@ -1,4 +1,6 @@
 import pathlib
+import subprocess
+import sys
 
 import duckdb
 import polars as pl
@@ -74,6 +76,18 @@ def test_memory_and_spilled_bytes_are_bounded(tmp_path: pathlib.Path) -> None:
         pytest.raises(duckdb.OutOfMemoryException),
     ):
         connection.execute("SELECT count(*) FROM (SELECT DISTINCT range::VARCHAR FROM range(50_000_000))").fetchall()
+
+
+def test_notebook_without_widgets_can_query(allowed: pathlib.Path) -> None:
+    """DuckDB finds out at its import whether it runs in Jupyter, so this needs a process."""
+    code = (
+        "import sys, types; sys.modules['ipywidgets'] = None; sys.modules['IPython'] = types.SimpleNamespace("
+        "get_ipython=lambda: types.SimpleNamespace(config={'IPKernelApp': {}})); "
+        "from artifact_pipelines.tabular.locked_duckdb import locked_duckdb\n"
+        "with locked_duckdb([]) as connection: print(connection.execute('SELECT 42').fetchall())"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "[(42,)]\n"
 
 
 def test_time_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
