@@ -130,6 +130,19 @@ class DatasetCatalog(CatalogSection):
             return None if found is None else materialization_of(connection, found)
 
     @retried
+    def newest_with(self, raw: str, content_hashes: Collection[str]) -> Mapping[str, Materialization]:
+        """Return the newest kept raw materialization with each of some contents, of any partition, by their hashes."""
+        joined = sa.join(
+            _RAW, materialization_files, _RAW.c.materialization_id == materialization_files.c.materialization_id
+        ).join(files, files.c.file_id == materialization_files.c.file_id)
+        query = sa.select(files.c.content_hash, sa.func.max(_RAW.c.materialization_id)).select_from(joined)
+        query = query.where(files.c.content_hash.in_(content_hashes), _RAW.c.asset_key == raw)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.where(_RAW.c.released_at.is_(None)).group_by(files.c.content_hash)).all()
+            made = {each.materialization_id: each for each in materializations_of(connection, [row[1] for row in rows])}
+        return {row[0]: made[row[1]] for row in rows}
+
+    @retried
     def read_by_current(self, table: str, partition: str | None, hashes: Collection[str]) -> Mapping[str, int]:
         """Return which of some contents the current table was read from, with its version."""
         which = [_TABLE.c.asset_key == table, _is(_TABLE.c.partition_key, partition), _TABLE.c.is_current]

@@ -4,7 +4,7 @@ Recording a materialization settles the leases on its files in the same transact
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -202,14 +202,20 @@ class MaterializationCatalog(CatalogSection):
 
     @retried
     def history(
-        self, asset: str, partition: str | None = None, limit: int = 1000, with_released: bool = False
+        self,
+        asset: str,
+        partition: str | None = None,
+        limit: int = 1000,
+        with_released: bool = False,
+        runs: Collection[str] | None = None,
     ) -> Sequence[Materialization]:
         """Return the kept materializations of an asset, newest first; of all its partitions if none is named.
 
-        With released ones, if asked for, whose files still exist.
+        With released ones, if asked for, whose files still exist. Only those of some runs, if these are given.
         """
         which = of_asset(asset, partition)[: 1 if partition is None else 2]
         which += [sa.or_(_IS_KEPT, _HAS_ITS_FILES)] if with_released else [_IS_KEPT]
+        which += [] if runs is None else [materializations.c.run_id.in_(runs)]
         with reading(self._engine) as connection:
             return select_materializations(connection, which, limit)
 

@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.materialization_rows import lock_asset, missing_
 from artifact_pipelines.catalog.tables import materializations, tags, utc_now
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.core.types import DatasetVersion
 
 _TAG = re.compile(r"(?!v[0-9]+$)[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _TABLE = materializations.c
@@ -72,17 +73,32 @@ class PinAndTagCatalog(CatalogSection):
         Raises:
             InvalidArgumentError: The tag is not a word that begins with a letter, or it is the number of a version.
         """
-        if not isinstance(name, str) or not _TAG.fullmatch(name):
-            rest = "that begins with a letter; v1, v2, … are the numbers of versions"
-            expected = f"a word of letters, digits, '_', '.' and '-' {rest}"
-            raise InvalidArgumentError("tag", name, expected)
+        _check_tag(name)
         with writing(self._engine) as connection:
-            lock_asset(connection, asset)
-            newest = _kept(connection, asset, partition, version)[0]
-            connection.execute(sa.delete(tags).where(*_tag(asset, partition, name)))
-            values = {"asset_key": asset, "partition_key": partition, "name": name}
-            connection.execute(sa.insert(tags).values(**values, materialization_id=newest.materialization_id))
-        return VersionName(asset, partition, newest.version)
+            return _move_tag(connection, name, asset, partition, version)
+
+    @retried
+    def tag_dataset(self, version: DatasetVersion, name: str) -> None:
+        """Give a version of a dataset a tag, its raw content and its table; it leaves the version that has it.
+
+        Raises:
+            InvalidArgumentError: See `tag`.
+        """
+        _check_tag(name)
+        with writing(self._engine) as connection:
+            _move_tag(connection, name, version.raw.asset, version.partition, version.raw.version)
+            table = f"{version.dataset}/table"
+            if version.table is None:
+                _remove_tag(connection, name, table, version.partition)
+            else:
+                _move_tag(connection, name, table, version.partition, version.table.version)
+
+    @retried
+    def untag_dataset(self, version: DatasetVersion, name: str) -> None:
+        """Remove a tag from a version of a dataset, its raw content and any table. A missing one is no error."""
+        with writing(self._engine) as connection:
+            for asset in (version.raw.asset, f"{version.dataset}/table"):
+                _remove_tag(connection, name, asset, version.partition)
 
     @retried
     def untag(self, asset: str, name: str, partition: str | None = None) -> None:
@@ -92,10 +108,31 @@ class PinAndTagCatalog(CatalogSection):
             UnknownTagError: No version of the asset or partition has it.
         """
         with writing(self._engine) as connection:
-            lock_asset(connection, asset)
-            if connection.execute(sa.delete(tags).where(*_tag(asset, partition, name))).rowcount == 0:
+            if not _remove_tag(connection, name, asset, partition):
                 known = sa.select(tags.c.name).where(*_tag(asset, partition)).order_by(tags.c.name)
                 raise UnknownTagError(asset, name, connection.scalars(known).all(), partition)
+
+
+def _check_tag(name: object) -> None:
+    if not isinstance(name, str) or not _TAG.fullmatch(name):
+        rest = "that begins with a letter; v1, v2, … are the numbers of versions"
+        raise InvalidArgumentError("tag", name, f"a word of letters, digits, '_', '.' and '-' {rest}")
+
+
+def _move_tag(
+    connection: sa.Connection, name: str, asset: str, partition: str | None, version: int | None
+) -> VersionName:
+    _remove_tag(connection, name, asset, partition)
+    newest = _kept(connection, asset, partition, version)[0]
+    values = {"asset_key": asset, "partition_key": partition, "name": name}
+    connection.execute(sa.insert(tags).values(**values, materialization_id=newest.materialization_id))
+    return VersionName(asset, partition, newest.version)
+
+
+def _remove_tag(connection: sa.Connection, name: str, asset: str, partition: str | None) -> bool:
+    """Remove a tag of an asset, which stays locked, and return whether there was one."""
+    lock_asset(connection, asset)
+    return connection.execute(sa.delete(tags).where(*_tag(asset, partition, name))).rowcount > 0
 
 
 def _tag(asset: str, partition: str | None, name: str | None = None) -> list[sa.ColumnElement[bool]]:

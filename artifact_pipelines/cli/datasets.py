@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
 _ONLY_JSON = ("dataset", "schema", "dialect", "key")
 _PIECE_BYTES = 1 << 20
+_MOST_BESIDE = 1000  # partitions that one run has made
 _partition_option = click.option("--partition", help="Partition of the dataset, if it has partitions.")
 
 
@@ -70,11 +71,14 @@ def log(dataset: str, limit: int, partition: str | None, as_json: bool) -> None:
       artifact-pipelines datasets log flights --limit 5
     """
     with open_store() as store:
-        beside = store.catalog.materializations.history(f"{dataset}/bad_rows", partition)
+        versions = store.catalog.datasets.versions(dataset, limit, partition)
+        runs = {version.table.run_id for version in versions if version.table and version.table.run_id}
+        asset, most = f"{dataset}/bad_rows", _MOST_BESIDE * limit
+        beside = store.catalog.materializations.history(asset, partition, most, runs=runs) if runs else ()
         bad_rows = {(made.run_id, made.partition): made.row_count for made in beside if made.row_count}
         rows = [
             {**_row(version), "bad_rows": version.table and bad_rows.get((version.table.run_id, version.partition))}
-            for version in store.catalog.datasets.versions(dataset, limit, partition)
+            for version in versions
         ]
     print_json(rows) if as_json else print_rows(rows, only_json=_ONLY_JSON)
 
@@ -98,8 +102,7 @@ def tag(version: str, name: str, partition: str | None, as_json: bool) -> None:
     """
     with open_store() as store:
         found = store.catalog.datasets.find(version, partition)
-        for made in filter(None, (found.raw, found.table)):
-            store.catalog.pins_and_tags.tag(made.asset, name, partition, made.version)
+        store.catalog.pins_and_tags.tag_dataset(found, name)
     print_json({"version": str(found), "tag": name}) if as_json else click.echo(f"{found} is tagged {name}.")
 
 
@@ -119,8 +122,7 @@ def untag(version: str, partition: str | None, as_json: bool) -> None:
         found = store.catalog.datasets.find(version, partition)
         if name not in found.tags:
             raise InvalidArgumentError("NAME@TAG", version, f"a tag: {', '.join(found.tags) or 'it has none'}")
-        for made in filter(None, (found.raw, found.table)):
-            store.catalog.pins_and_tags.untag(made.asset, name, partition)
+        store.catalog.pins_and_tags.untag_dataset(found, name)
     print_json({"version": str(found), "untagged": name}) if as_json else click.echo(f"{found} is not tagged {name}.")
 
 

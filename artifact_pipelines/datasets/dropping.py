@@ -21,6 +21,7 @@ from artifact_pipelines.datasets.exceptions import (
 )
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing_zone import is_unchanged
+from artifact_pipelines.storage.exceptions import SourceChangedError
 
 LOOK_S = 0.5
 _DONE = (LandingState.INGESTED, LandingState.DUPLICATE, LandingState.QUARANTINED, LandingState.DISCARDED)
@@ -58,7 +59,12 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
     there, before = zone.look(path), catalog.landing.files_of(dataset).get(path)
     if there is not None and not (before and before.state in _DONE and is_unchanged(there, before)):
         raise DropIsWaitingError(str(zone), path, named_by)
-    zone.put(stream, path)
+    try:
+        zone.put(stream, path, there)
+    except SourceChangedError as error:
+        if zone.look(path) == there:  # it is the dropped file that has changed
+            raise
+        raise DropIsWaitingError(str(zone), path, named_by) from error
     return Dropped(path, zone.look(path), before)
 
 

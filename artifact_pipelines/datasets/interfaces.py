@@ -139,11 +139,15 @@ class ILandingZone(Protocol):
         """
         ...
 
-    def put(self, stream: BinaryIO, path: str) -> None:
-        """Put a file at a path, as text, in one step, replacing what lies there. Folders are made as needed.
+    def put(self, stream: BinaryIO, path: str, replaced: Sighting | None = None) -> None:
+        """Put a file at a path, as text, in one step. Folders are made as needed.
+
+        Args:
+            replaced: What lies there; None: nothing does.
 
         Raises:
             SourceUnreadableError: The path leads outside.
+            SourceChangedError: Something else has come to lie there. It stays.
             SourceError: The stream raised.
             BackendError: The landing zone cannot be written.
         """

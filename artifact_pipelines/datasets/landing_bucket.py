@@ -21,13 +21,14 @@ from artifact_pipelines.datasets.entry_names import (
 )
 from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.storage.backends.s3 import S3Storage, bucket_and_prefix
-from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
+from artifact_pipelines.storage.backends.s3_client import ConditionFailedError, NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, ObjectStream
 from artifact_pipelines.storage.exceptions import (
     SourceChangedError,
     SourceUnreadableError,
     SourceVanishedError,
     StorageUnavailableError,
+    UnsupportedRequestError,
 )
 
 if TYPE_CHECKING:
@@ -83,14 +84,19 @@ class LandingBucket:
         """See `ILandingZone`."""
         return cast("BinaryIO", io.BufferedReader(LandedObject(self, self._client, path), FIRST_READ_BYTES))
 
-    def put(self, stream: BinaryIO, path: str) -> None:
-        """See `ILandingZone`."""
+    def put(self, stream: BinaryIO, path: str, replaced: Sighting | None = None) -> None:
+        """See `ILandingZone`. A server that knows no conditions may lose an object that comes during the upload."""
         check_inside(from_text(path))
         storage = S3Storage(f"s3://{self._bucket}", self._settings)
         with storage.stage() as sink, self.translated(path):
             sink.copy_from(stream)
             with sink.finish() as staged:
-                storage.upload(staged, self.key(path))
+                if self.look(path) != replaced:
+                    raise SourceChangedError(path)
+                try:
+                    storage.upload(staged, self.key(path), **({} if replaced else {"IfNoneMatch": "*"}))
+                except UnsupportedRequestError:
+                    storage.upload(staged, self.key(path))
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`. A server that ignores conditions may lose an object that replaces it in that moment."""
@@ -124,6 +130,8 @@ class LandingBucket:
             yield
         except NoSuchThingError as error:
             raise SourceVanishedError(path) from error
+        except ConditionFailedError as error:
+            raise SourceChangedError(path) from error
         except ConfigurationError as error:  # the zone can be listed, this object cannot be read
             raise SourceUnreadableError(path, error.problem) from error
         except UnicodeEncodeError as error:

@@ -10,6 +10,7 @@ import pathlib
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
@@ -29,6 +30,9 @@ from artifact_pipelines.storage.source_file import SourceFile, kind_of, signatur
 from artifact_pipelines.storage.staging import storage_errors
 
 DROPPING = ".dropping"
+"""Folder of files that are not complete yet, or are about to be removed."""
+LEFTOVER_AFTER_S = 86_400
+"""A file there that nobody has touched for so long is that of a killed process."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = "it is a link, and the landing zone follows none: put the file itself there"
 _TOO_LONG = f"its path is longer than {MOST_PATH_BYTES:,} bytes"
@@ -88,27 +92,44 @@ class LandingFolder:
         """See `ILandingZone`."""
         return cast("BinaryIO", LandedFile(self._folder, path))
 
-    def put(self, stream: BinaryIO, path: str) -> None:
+    def put(self, stream: BinaryIO, path: str, replaced: Sighting | None = None) -> None:
         """See `ILandingZone`. It is written in a folder that no dataset looks into, then renamed."""
         check_inside(from_text(path))
-        folder, _, name = from_text(path).rpartition("/")
+        folder, _, _ = from_text(path).rpartition("/")
         hidden = secrets.token_hex(16)
         with (
             storage_errors(self._folder),
             opened_folder(self._folder, DROPPING, make=True) as here,
             opened_folder(self._folder, folder, make=True) as there,
         ):
+            _clear_leftovers(here)
             try:
                 descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=here)
                 with os.fdopen(descriptor, "wb") as sink:
                     shutil.copyfileobj(stream, sink, 1 << 20)
                     sink.flush()
                     os.fsync(sink.fileno())
-                os.rename(hidden, name, src_dir_fd=here, dst_dir_fd=there)
+                self._publish((hidden, here), (path, there), replaced)
                 os.fsync(there)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(hidden, dir_fd=here)
+
+    def _publish(self, hidden: tuple[str, int], target: tuple[str, int], replaced: Sighting | None) -> None:
+        """Let a hidden file lie at a path. Each is given with the descriptor of its folder."""
+        source, here = hidden
+        path, there = target
+        name = from_text(path).rpartition("/")[2]
+        if replaced is None:
+            try:
+                return os.link(source, name, src_dir_fd=here, dst_dir_fd=there)  # never over another file
+            except FileExistsError as error:
+                raise SourceChangedError(path) from error
+            except OSError:  # some filesystems have no second names
+                pass
+        if self.look(path) != replaced:
+            raise SourceChangedError(path)
+        return os.rename(source, name, src_dir_fd=here, dst_dir_fd=there)
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`."""
@@ -130,10 +151,11 @@ class LandingFolder:
 
     def remove(self, entry: Sighting) -> None:
         """See `ILandingZone`. It is moved out of the way first, so that a file that takes its place is not removed."""
-        hidden = f".removed-{secrets.token_hex(8)}"
-        self.move(entry, hidden)
-        with translated(pathlib.Path(entry.path)), opened_folder(self._folder, "") as handle:
+        hidden = secrets.token_hex(16)
+        self.move(entry, f"{DROPPING}/{hidden}")
+        with translated(pathlib.Path(entry.path)), opened_folder(self._folder, DROPPING) as handle:
             os.unlink(hidden, dir_fd=handle)
+            _clear_leftovers(handle)
 
     def _entries(self, folder: str) -> Sequence[tuple[str, os.stat_result | OSError]]:
         if len(to_text(folder).encode()) > MOST_PATH_BYTES:
@@ -191,6 +213,14 @@ def opened_folder(root: pathlib.Path, path: str, make: bool = False) -> Iterator
         yield handle
     finally:
         os.close(handle)
+
+
+def _clear_leftovers(handle: int) -> None:
+    with os.scandir(handle) as entries:
+        for entry in entries:
+            with suppress(OSError):  # another process was faster
+                if entry.stat(follow_symlinks=False).st_ctime < time.time() - LEFTOVER_AFTER_S:
+                    os.unlink(entry.name, dir_fd=handle)
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | OSError:

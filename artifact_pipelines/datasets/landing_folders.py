@@ -91,7 +91,7 @@ class LandingFolders:
         packed.seek(0)
         return _named(packed, f"{path}.{FOLDER}.zip")
 
-    def put(self, stream: BinaryIO, path: str) -> None:
+    def put(self, stream: BinaryIO, path: str, replaced: Sighting | None = None) -> None:
         """See `ILandingZone`."""
         raise SourceUnreadableError(path, f"put its files into the folder, and {self.marker} last")
 

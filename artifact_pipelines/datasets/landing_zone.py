@@ -15,6 +15,7 @@ from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.storage.file_types import describe_by_name
 
 REPLACED = "replaced by"
+_BAD = (LandingState.QUARANTINED, LandingState.DISCARDED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def is_unchanged(sighting: Sighting, known: LandingFile | None) -> bool:
 def is_bad(sighting: Sighting, known: Mapping[str, LandingFile]) -> bool:
     """True if an entry is the one that waits in quarantine, or that was discarded."""
     file = known.get(sighting.path)
-    states = (LandingState.QUARANTINED, LandingState.DISCARDED)
-    return sighting.problem is not None or (file is not None and file.state in states and is_unchanged(sighting, file))
+    return sighting.problem is not None or (file is not None and file.state in _BAD and is_unchanged(sighting, file))
 
 
 def is_as_requested(sighting: Sighting | None, known: LandingFile | None, run_key: str) -> bool:
@@ -67,8 +67,9 @@ def is_undecided(file: LandingFile) -> bool:
 
 def record_seen(dataset: str, sighting: Sighting, known: LandingFile | None) -> LandingFile:
     """Return the record of an entry that is new or has changed."""
-    # The last content of the path shows whether a touch changed anything. A failed file gets a second chance.
-    last_hash = known.content_hash if known and not failed_in_run(known) else None
+    # The last content of the path shows whether a touch changed anything. A bad file gets another chance.
+    has_failed = known is not None and known.state in _BAD and known.run_key is not None
+    last_hash = known.content_hash if known and not has_failed else None
     attempt = known.attempt if known else 0
     seen = (sighting.path, sighting.size_bytes, sighting.changed_ns)
     state = LandingState.SEEN if sighting.problem is None else LandingState.QUARANTINED

@@ -5,7 +5,7 @@ has its bytes too. A person fixes the file and drops it again, or fixes the cont
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
@@ -52,10 +52,17 @@ class Quarantine:
 
     def waiting(self) -> Sequence[Waiting]:
         """Return the files, sorted by path."""
-        files = self._files()
-        has_content = any(file.content_hash for file in files.values())
-        raws = self.catalog.materializations.history(f"{self.dataset}/raw") if has_content else ()
-        return [_waiting(files[path], raws) for path in sorted(files)]
+        files, raw = self.files(), f"{self.dataset}/raw"
+        hashes = {file.content_hash for file in files if file.content_hash}
+        made = self.catalog.datasets.newest_with(raw, hashes) if hashes else {}
+        were_tried = any(file.attempt > int(file.run_key is not None) for file in files)
+        newest = self.catalog.materializations.history(raw) if were_tried else ()
+        return [Waiting(file, made.get(file.content_hash or ""), _attempts(file, newest)) for file in files]
+
+    def files(self) -> Sequence[LandingFile]:
+        """Return the records of the files, sorted by path."""
+        found = self.catalog.landing.files_of(self.dataset, LandingState.QUARANTINED)
+        return [found[path] for path in sorted(found)]
 
     def find(self, path: str) -> Waiting:
         """Return one file.
@@ -93,7 +100,7 @@ class Quarantine:
     def discard(self, paths: Iterable[str] | None = None) -> Sequence[LandingFile]:
         """Take files out of the quarantine for good, and return them. They stay in landing zone and store.
 
-        A file that is dropped again, or changes, is ingested again.
+        A file that is dropped again under its name, changed or not, is ingested again.
 
         Args:
             paths: None: all files.
@@ -104,9 +111,6 @@ class Quarantine:
         chosen = self._chosen(paths)
         self._change(chosen, lambda file: dataclasses.replace(file, state=LandingState.DISCARDED))
         return [each.file for each in chosen]
-
-    def _files(self) -> Mapping[str, LandingFile]:
-        return self.catalog.landing.files_of(self.dataset, LandingState.QUARANTINED)
 
     def _chosen(self, paths: Iterable[str] | None) -> Sequence[Waiting]:
         waiting = {each.file.path: each for each in self.waiting()}
@@ -124,9 +128,8 @@ class Quarantine:
             is_saved = self.catalog.landing.save(self.dataset, list(map(change, same)), known)
 
 
-def _waiting(file: LandingFile, raws: Sequence[Materialization]) -> Waiting:
-    """Return a file with the newest of the raw materializations, newest first, that has its content."""
-    raw = next((made for made in raws if made.file.content_hash == file.content_hash), None)
+def _attempts(file: LandingFile, raws: Sequence[Materialization]) -> int:
+    """Return how many runs tried the content of a file, given the newest raw materializations."""
     named = [made for made in raws if made.source.get("file") == file.path]
     of_others = sum(made.file.content_hash != file.content_hash for made in named)  # its number counts them too
-    return Waiting(file, raw, max(file.attempt - of_others, int(file.run_key is not None)))
+    return max(file.attempt - of_others, int(file.run_key is not None))

@@ -81,10 +81,11 @@ def report_quarantine(
     catalog: Catalog, dataset: str, cursor: str | None
 ) -> tuple[Sequence[dg.AssetMaterialization | dg.AssetCheckEvaluation], str]:
     """Return the events that show the quarantine, if it has changed since the cursor, and the new cursor."""
-    waiting = Quarantine(catalog, dataset).waiting()
-    now = hash_stream(io.BytesIO(repr([each.file for each in waiting]).encode())).content_hash if waiting else "empty"
+    files = Quarantine(catalog, dataset).files()
+    now = hash_stream(io.BytesIO(repr(files).encode())).content_hash if files else "empty"
     if now == cursor:
         return [], now
+    waiting = Quarantine(catalog, dataset).waiting()
     key, metadata = dg.AssetKey([dataset, "quarantine"]), _metadata(waiting)
     check = dg.AssetCheckEvaluation(
         asset_key=key,

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pydantic
 
 from artifact_pipelines.core.exceptions import ArtifactError
+from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.datasets.exceptions import ReaderDiedError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile, Written
 from artifact_pipelines.datasets.reading.bad_rows import SCHEMA, BadRows
@@ -81,7 +82,7 @@ def _started() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Start a child; at the end it is killed."""
     ours, theirs = os.pipe()
     passed = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    with tempfile.TemporaryDirectory() as folder, os.fdopen(ours, "rb", buffering=0) as notes:
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder, os.fdopen(ours, "rb", buffering=0) as notes:
         try:
             child = subprocess.Popen(  # noqa: S603  # this module
                 [sys.executable, "-c", _START, str(theirs), *sys.path],

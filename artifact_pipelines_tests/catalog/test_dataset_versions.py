@@ -11,8 +11,9 @@ from artifact_pipelines.catalog.exceptions import (
     UnknownDatasetVersionError,
 )
 from artifact_pipelines.catalog.stored_names import find_materialization
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import VersionName
-from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines_tests.catalog.statements import plans_of
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -87,6 +88,27 @@ def test_name_with_a_tag_means_the_version_that_has_it(catalog: Catalog) -> None
     assert (found.number, found.tags, str(found)) == (1, ("golden",), "flights@v1")
 
 
+@pytest.mark.parametrize("partition", [None, "north"])
+def test_tag_of_a_dataset_moves_with_its_table_or_leaves_it(catalog: Catalog, partition: str | None) -> None:
+    ingest(catalog, "a", "d", partition)
+    ingest(catalog, "b", None, partition)
+    find, tags = catalog.datasets.find, catalog.pins_and_tags
+
+    def tagged(asset: str) -> list[int]:
+        found = catalog.materializations.find(asset, [partition], Selection(tag="golden"))
+        return [made.version for made in found.values()]
+
+    tags.tag_dataset(find("flights@v1", partition), "golden")
+    assert (tagged("flights/raw"), tagged("flights/table")) == ([1], [1])
+    tags.tag_dataset(find("flights@v2", partition), "golden")
+    assert (tagged("flights/raw"), tagged("flights/table")) == ([2], [])
+    tags.tag("flights/table", "golden", partition, 1)
+    tags.untag_dataset(find("flights@golden", partition), "golden")
+    assert (tagged("flights/raw"), tagged("flights/table")) == ([], [])
+    with pytest.raises(InvalidArgumentError, match="numbers of versions"):
+        tags.tag_dataset(find("flights@v1", partition), "v2")
+
+
 def test_released_version_is_not_listed_and_the_error_names_the_others(catalog: Catalog) -> None:
     ingest(catalog, "a", None)
     ingest(catalog, "b", "e")
@@ -131,7 +153,18 @@ def test_content_is_known_by_its_hash_in_its_partition(catalog: Catalog) -> None
     assert catalog.datasets.read_by_current("flights/table", "south", ["a" * 64]) == {}
 
 
+def test_newest_raw_content_is_found_however_many_came_later(catalog: Catalog) -> None:
+    made = ingest(catalog, "a", None, "north")
+    for partition in ("south", "west"):
+        ingest(catalog, "b", None, partition)
+    [newest] = catalog.materializations.history("flights/raw", limit=1)
+    hashes = ["a" * 64, "b" * 64, "c" * 64]
+    assert catalog.datasets.newest_with("flights/raw", hashes) == {"a" * 64: made, "b" * 64: newest}
+    assert catalog.datasets.newest_with("weather/raw", hashes) == {}
+
+
 _ASKED = {
+    "newest with": lambda catalog: catalog.datasets.newest_with("flights/raw", ["a" * 64]),
     "versions": lambda catalog: catalog.datasets.versions("flights"),
     "find": lambda catalog: catalog.datasets.find("flights"),
     "current": lambda catalog: catalog.datasets.current("flights"),

@@ -1,5 +1,6 @@
 """The command drop: files arrive whole, and are followed to their versions."""
 
+import io
 import pathlib
 import threading
 import time
@@ -13,7 +14,11 @@ import pytest
 from artifact_pipelines import Store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets import dropping
+from artifact_pipelines.datasets.dropping import drop
+from artifact_pipelines.datasets.exceptions import DropIsWaitingError
+from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines_tests.cli.commands import run
+from artifact_pipelines_tests.contracts.landing_zone import Slow
 from artifact_pipelines_tests.project import CSV, Project
 
 
@@ -64,6 +69,13 @@ def test_file_that_is_not_ingested_yet_is_not_replaced(flights: pathlib.Path, la
     flights.write_text("other")
     assert "is not ingested yet" in run("drop", flights, "--dataset", "flights", code=5)
     assert (landing / "flights.csv").read_text() == CSV
+
+
+def test_of_two_drops_at_once_one_is_refused_and_nothing_is_lost(store: Store, landing: pathlib.Path) -> None:
+    zone = LandingFolder(landing)
+    with pytest.raises(DropIsWaitingError, match="is not ingested yet"):
+        drop(zone, store.catalog, "flights", "a.csv", Slow(b"1", lambda: zone.put(io.BytesIO(b"2"), "a.csv")), "--as")
+    assert (landing / "a.csv").read_bytes() == b"2"
 
 
 @pytest.mark.usefixtures("store")

@@ -7,7 +7,9 @@ import shlex
 import pytest
 
 from artifact_pipelines import Store
+from artifact_pipelines.catalog.materializations import MaterializationCatalog
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 from artifact_pipelines_tests.cli.commands import run, run_json
 
 BAD = LandingFile("flights", "bad.csv", 9, 10**18, LandingState.QUARANTINED, 2, "a" * 64, "k", "E: line 7, column 'x'")
@@ -45,6 +47,14 @@ def test_replayed_file_is_seen_again_with_its_attempts_counted(waiting: Store, l
     assert "1 file of flights will be ingested again" in run("quarantine", "replay", "flights", "bad.csv")
     file = waiting.catalog.landing.files_of("flights")["bad.csv"]
     assert (file.state, file.attempt, file.run_key) == (LandingState.SEEN, 2, None)
+
+
+def test_stored_copy_of_a_file_is_found_by_its_content(waiting: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for letter in "ab":
+        record(waiting.catalog, letter, asset="flights/raw", dataset="flights", partition=letter)
+    history = waiting.catalog.materializations.history
+    monkeypatch.setattr(MaterializationCatalog, "history", lambda *_, **__: history("flights/raw", limit=1))
+    assert run_json("quarantine", "show", "flights", "bad.csv")["version"] == 1
 
 
 @pytest.mark.usefixtures("waiting")

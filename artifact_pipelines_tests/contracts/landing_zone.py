@@ -1,6 +1,7 @@
 """The contract of `ILandingZone`: what a landing zone of any kind promises."""
 
 import io
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import pytest
@@ -55,6 +56,25 @@ class Torn(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+
+class Slow(io.BytesIO):
+    """A stream during whose first read something happens."""
+
+    def __init__(self, data: bytes, meanwhile: Callable[[], None]) -> None:
+        super().__init__(data)
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._meanwhile:
+            self._meanwhile()
+            self._meanwhile = None
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(memoryview(buffer).nbytes)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class LandingZoneContract:
@@ -130,14 +150,25 @@ class LandingZoneContract:
     def test_put_file_appears_whole_and_replaces_another(self, place: LandingPlace) -> None:
         place.door.drop("sub/a.csv", b"old")
         for path in ("sub/a.csv", "new/b.csv"):
-            place.zone.put(io.BytesIO(b"1" * 3_000_000), path)
+            place.zone.put(io.BytesIO(b"1" * 3_000_000), path, place.zone.look(path))
         assert list(listed(place.zone, "**/*")) == ["new/b.csv", "sub/a.csv"]
         assert read(place.zone, "sub/a.csv") == b"1" * 3_000_000
+
+    @pytest.mark.parametrize("before", [None, b"old"])
+    def test_put_does_not_replace_what_has_come_meanwhile(self, place: LandingPlace, before: bytes | None) -> None:
+        if before:
+            place.door.drop("a.csv", before)
+        seen = place.zone.look("a.csv")
+        slow = Slow(b"mine", lambda: place.door.drop("a.csv", b"another's"))
+        with pytest.raises(SourceChangedError):
+            place.zone.put(cast("BinaryIO", slow), "a.csv", seen)
+        assert read(place.zone, "a.csv") == b"another's"
+        assert list(place.zone.list_entries(SourceGlob("**/*", ()))) == list(listed(place.zone, "a.csv").values())
 
     def test_put_leaves_nothing_if_its_stream_raises(self, place: LandingPlace) -> None:
         place.door.drop("a.csv", b"old")
         with pytest.raises(ArtifactError):
-            place.zone.put(cast("BinaryIO", Torn()), "a.csv")
+            place.zone.put(cast("BinaryIO", Torn()), "a.csv", place.zone.look("a.csv"))
         assert list(place.zone.list_entries(SourceGlob("**/*", ()))) == list(listed(place.zone, "a.csv").values())
         assert read(place.zone, "a.csv") == b"old"
 

@@ -1,20 +1,24 @@
 """A folder in which anything may lie: one entry never hides another, and none leads outside."""
 
+import errno
+import io
 import os
 import pathlib
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from unittest.mock import Mock
 
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
+from artifact_pipelines.datasets import landing_folder
 from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.datasets.landing_folder import LandingFolder
-from artifact_pipelines.storage.exceptions import SourceUnreadableError
+from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError
 from artifact_pipelines_tests.contracts.landing_zone import LandingPlace, LandingZoneContract
 
 
@@ -54,6 +58,32 @@ def test_write_that_keeps_size_and_mtime_is_noticed(landing: pathlib.Path) -> No
     path.write_text("2")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert listed(landing, "*.csv") != before, "size and mtime are the same, ctime is not"
+
+
+def test_files_that_killed_processes_left_are_removed_by_the_next_put_or_removal(
+    landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone, hidden = LandingFolder(landing), landing / ".dropping"
+    hidden.mkdir()
+    (hidden / "left").write_text("1")
+    zone.put(io.BytesIO(b"1"), "a.csv")
+    assert [path.name for path in hidden.iterdir()] == ["left"], "somebody may be writing it"
+    monkeypatch.setattr(landing_folder, "LEFTOVER_AFTER_S", -60)
+    zone.put(io.BytesIO(b"1"), "b.csv")
+    assert list(hidden.iterdir()) == []
+    (hidden / "left").write_text("1")
+    zone.remove(listed(landing, "*.csv")["a.csv"])
+    assert list(hidden.iterdir()) == []
+
+
+def test_put_without_second_names_of_files_replaces_nothing_either(
+    landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", Mock(side_effect=PermissionError(errno.EPERM, "no links")))
+    LandingFolder(landing).put(io.BytesIO(b"1"), "a.csv")
+    with pytest.raises(SourceChangedError):
+        LandingFolder(landing).put(io.BytesIO(b"2"), "a.csv")
+    assert (landing / "a.csv").read_bytes() == b"1"
 
 
 def test_missing_landing_zone_is_an_error(tmp_path: pathlib.Path) -> None:

@@ -50,8 +50,9 @@ def test_record_of_a_changed_file_keeps_its_last_content_hash() -> None:
     assert (again.state, again.attempt, again.content_hash, again.run_key) == (LandingState.SEEN, 3, NOW, None)
 
 
-def test_touched_file_that_failed_is_requested_again() -> None:
-    failed = dataclasses.replace(SEEN, state=LandingState.QUARANTINED, attempt=1, content_hash=NOW, run_key="k")
+@pytest.mark.parametrize("state", [LandingState.QUARANTINED, LandingState.DISCARDED])
+def test_failed_file_that_is_dropped_again_is_requested_again(state: LandingState) -> None:
+    failed = dataclasses.replace(SEEN, state=state, attempt=1, content_hash=NOW, run_key="k")
     again = record_seen("flights", Sighting("flights.csv", 10, 5), failed)
     assert decide(again, NOW, KNOWN, {"flights.csv"}).state == LandingState.REQUESTED
 

@@ -64,9 +64,13 @@ class S3Storage:
         """See `IStorageBackend`."""
         self.client.run(self._put(content, self._key(path)))
 
-    def upload(self, content: StagedFile, key: str) -> None:
-        """Put a staged file under any key; it appears in one step."""
-        self.client.run(self._put(content, key))
+    def upload(self, content: StagedFile, key: str, **conditions: str) -> None:
+        """Put a staged file under any key; it appears in one step.
+
+        Args:
+            conditions: Such as `IfNoneMatch="*"`, see `S3Client.send`.
+        """
+        self.client.run(self._put(content, key, **conditions))
 
     def write_streams(self, contents: Sequence[tuple[StagedFile, StoragePath]]) -> None:
         """See `IStorageBackend`. Several at a time, because a request for a small file mostly waits."""
@@ -161,24 +165,25 @@ class S3Storage:
 
         await _side_by_side(put_next, FILES_IN_FLIGHT)
 
-    async def _put(self, content: StagedFile, key: str) -> None:
+    async def _put(self, content: StagedFile, key: str, **conditions: str) -> None:
         size_bytes = content.content.size_bytes
         if size_bytes <= self._part_bytes:
-            await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), Key=key)
+            await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), Key=key, **conditions)
         else:
-            await self._put_in_parts(content, key)
+            await self._put_in_parts(content, key, conditions)
 
     async def _send_part(self, method: str, part: FileRange, **parameters: Any) -> Any:
         length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
         return await self.client.send(method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters)
 
-    async def _put_in_parts(self, content: StagedFile, key: str) -> None:
+    async def _put_in_parts(self, content: StagedFile, key: str, conditions: Mapping[str, str]) -> None:
         token = secrets.token_hex(16)
         begun = await self.client.send("create_multipart_upload", Key=key, Metadata={_TOKEN: token})
         upload = {"Key": key, "UploadId": begun["UploadId"]}
         try:
             parts = await self._send_parts(content, upload)
-            await self._complete(upload, parts, content.content.size_bytes, token)
+            done = {"MultipartUpload": {"Parts": parts}, **upload, **conditions}
+            await self._complete(done, content.content.size_bytes, token)
         except BaseException:
             with suppress(NoSuchThingError, BackendError):  # `clear_leftovers` finds it later
                 await self.client.send("abort_multipart_upload", **upload)
@@ -203,10 +208,10 @@ class S3Storage:
             raise self._aborted_by_another(upload["Key"]) from error
         return sorted(sent, key=lambda part: int(part["PartNumber"]))
 
-    async def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]], size_bytes: int, token: str) -> None:
+    async def _complete(self, upload: dict[str, Any], size_bytes: int, token: str) -> None:
         is_known_complete = True
         try:
-            await self.client.send("complete_multipart_upload", MultipartUpload={"Parts": parts}, **upload)
+            await self.client.send("complete_multipart_upload", **upload)
         except NoSuchThingError:  # completed by an attempt whose answer was lost, or aborted by someone
             is_known_complete = False
         try:

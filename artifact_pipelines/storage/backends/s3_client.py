@@ -84,6 +84,10 @@ class NoSuchThingError(Exception):
     """The server has no such key or upload. The caller knows what that means."""
 
 
+class ConditionFailedError(Exception):
+    """An object is not, or no longer, as the request says. The caller knows what that means."""
+
+
 class OutOfRangeError(Exception):
     """The object ends before the requested range."""
 
@@ -152,6 +156,7 @@ class S3Client:
 
         Raises:
             NoSuchThingError: The server has no such key or upload.
+            ConditionFailedError: A condition of the request does not hold.
             ConfigurationError: Bucket, credentials or permissions are wrong.
             UnsupportedRequestError: The server does not know the request.
             StorageUnavailableError: Every attempt failed.
@@ -240,6 +245,8 @@ class S3Client:
             return UnsupportedRequestError(where, method, _said(status, code))
         if status == 404 and code != "NoSuchBucket":
             return await self._missing(where)
+        if status == 412 or code == "ConditionalRequestConflict":
+            return ConditionFailedError(where)
         if status == 416:
             return OutOfRangeError(where)
         if status in (301, 307, 401, 403) or code in (*_REMEDIES, *_ELSEWHERE):
