@@ -57,7 +57,7 @@ def gc(
     from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s
 
     if accept_clock:
-        return _accept_clock()
+        return _accept_clock(as_json)
     grace_s = parse_grace_s(grace, "--grace", may_be_short=force)
     with open_catalog() as (catalog, backend), waiting("Cleaning up") as progress:
         report = clean_up(
@@ -83,9 +83,11 @@ def gc(
     return _print_report(report, grace_s, explain)
 
 
-def _accept_clock() -> None:
+def _accept_clock(as_json: bool) -> None:
     with open_catalog() as (catalog, _):
         is_noted = catalog.host_clock.accept()
+    if as_json:
+        return print_json({"noted": is_noted})
     if not is_noted:
         return click.echo(
             "Nothing to note: this catalog does not depend on the clock of this host. Nothing was deleted."

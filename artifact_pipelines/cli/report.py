@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
+from artifact_pipelines.cli.terminal import as_json_option, print_json
 
 
 @click.command()
@@ -19,7 +20,8 @@ from artifact_pipelines.cli.put_get import check_folder, whole_file
     help="Write to this file. Default: NAME-VERSION-report.html in the working directory.",
 )
 @click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")
-def report(name: str, output: pathlib.Path | None, is_opened: bool) -> None:
+@as_json_option
+def report(name: str, output: pathlib.Path | None, is_opened: bool, as_json: bool) -> None:
     r"""Write the report of a version of a dataset: one HTML file that opens without a network.
 
     NAME is a dataset (flights, flights@v3, flights@TAG), with its partition if it has partitions (sales@v3[2024-01]).
@@ -41,6 +43,9 @@ def report(name: str, output: pathlib.Path | None, is_opened: bool) -> None:
     with whole_file(output) as sink:
         sink.write(page)
     how = "as it was stored" if is_stored else "made now, without the results of checks that only Dagster knows"
-    click.echo(f"{output}: {decimal(len(page))}, {how}")
+    if as_json:
+        print_json({"output": str(output), "size_bytes": len(page), "stored": is_stored})
+    else:
+        click.echo(f"{output}: {decimal(len(page))}, {how}")
     if is_opened:
         click.launch(str(output.absolute()))

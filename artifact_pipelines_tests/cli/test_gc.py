@@ -55,6 +55,7 @@ def test_table_of_deleted_files_shows_asset_run_size_age_and_reason(numbers: Non
 def test_accepting_the_clock_notes_it_only_where_it_counts(store: Store, settings: Settings) -> None:
     expected = "Noted that the clock" if settings.catalog_url.startswith("sqlite") else "Nothing to note"
     assert run("gc", "--accept-clock").startswith(expected)
+    assert isinstance(run_json("gc", "--accept-clock")["noted"], bool)
 
 
 @pytest.mark.usefixtures("store")

@@ -79,7 +79,7 @@ def test_every_command_that_prints_data_prints_json_too() -> None:
         for path, command in commands()
         if not isinstance(command, click.Group) and not any("--json" in one.opts for one in command.params)
     }
-    assert without <= {"cat", "completion", "report", "serve"}  # bytes, a script, a page, and a server
+    assert without <= {"cat", "completion", "serve"}  # bytes, a script, and a server
 
 
 def test_help_loads_neither_dagster_nor_an_engine_nor_the_catalog() -> None:

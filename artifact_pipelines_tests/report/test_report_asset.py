@@ -8,7 +8,7 @@ import pytest
 
 from artifact_pipelines import open_store
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines_tests.cli.commands import run
+from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.project import CSV, Project
 from artifact_pipelines_tests.report.made_facts import Page
 
@@ -58,6 +58,7 @@ def test_report_follows_each_change_once_and_says_what_the_results_say(
 
     monkeypatch.chdir(tmp_path)
     assert "as it was stored" in run("report", "flights@v1")
+    assert run_json("report", "flights@v1")["stored"] is True
     assert Page((tmp_path / "flights-v1-report.html").read_bytes()).said == first
 
     made_again = project.materialize("report")
