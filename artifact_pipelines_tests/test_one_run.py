@@ -12,6 +12,7 @@ import pytest
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets import sensors
+from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import LANDING_SENSOR
 from artifact_pipelines.definitions import build_definitions, resources
@@ -141,6 +142,24 @@ def test_tick_without_a_drop_ends_in_time(settings: Settings, instance: dg.Dagst
     start = time.monotonic()
     assert project.tick()[0] == []
     assert time.monotonic() - start >= 0.5
+
+
+def test_large_landing_zone_is_looked_at_less_often(
+    settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamps: list[float] = []
+
+    def slow_stamp(_: LandingFolder) -> object:
+        stamps.append(time.monotonic())
+        time.sleep(0.05)
+        return "the same"
+
+    monkeypatch.setattr(LandingFolder, "stamp", slow_stamp)
+    project = TwoDatasets(settings, instance, watch_s=2.5)
+    project.tick()
+    stamps.clear()
+    project.tick()
+    assert len(stamps) <= 4, "one before, then one each second"
 
 
 def test_tick_is_short_where_other_sensors_wait_for_it(

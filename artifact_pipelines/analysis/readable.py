@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from artifact_pipelines.tabular.footer import format_cell
+
 _CELL_CHARACTERS = 40
 _FIRST_ROWS = 20
 _WORD_CHARACTERS = 12
@@ -53,9 +55,21 @@ def markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def showable(rows: pa.Table) -> pa.Table:
+    """Return a table with its times in nanoseconds as texts: Python has a type for them only with pandas."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_temporal(field.type) and getattr(field.type, "unit", None) == "ns":
+            texts = pa.array([format_cell(value) for value in rows[place]], pa.string())
+            rows = rows.set_column(place, field.name, texts)
+    return rows
+
+
 def first_rows(rows: pa.Table) -> Sequence[Mapping[str, str]]:
     """Return the first rows of a table, with numbers rounded for people."""
-    return [{name: plain_cell(value) for name, value in row.items()} for row in rows.slice(0, _FIRST_ROWS).to_pylist()]
+    return [
+        {name: plain_cell(value) for name, value in row.items()}
+        for row in showable(rows.slice(0, _FIRST_ROWS)).to_pylist()
+    ]
 
 
 def plain_cell(value: Any) -> str:

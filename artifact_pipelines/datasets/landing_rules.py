@@ -1,8 +1,9 @@
 """The rules of a dataset for its files in the landing zone: which names count, when one is complete, what follows."""
 
 import posixpath
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal, cast
 
 import pydantic
 
@@ -14,6 +15,12 @@ from artifact_pipelines.storage.staging import hash_stream
 
 ARCHIVE = ".archive"
 TEMPORARY = (".*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download", "*.swp")
+CLEAR_S = 20.0
+"""A tick of the sensor (60 s at most) reads an ingested file and its stored copy for no longer than this."""
+TOO_SLOW = (
+    "it stays: the sensor could not read it and its stored copy in the time of a tick. Once "
+    "`artifact-pipelines verify` finds no fault, move or remove it yourself"
+)
 _NAME = "{name}"
 
 
@@ -85,8 +92,29 @@ class LandingRules(pydantic.BaseModel):
 DEFAULT_RULES = LandingRules()
 
 
+class InTime:
+    """A stream that ends with an error at a time of the monotonic clock."""
+
+    def __init__(self, stream: BinaryIO, until: float) -> None:
+        self._stream, self._until = stream, until
+
+    def read(self, size: int) -> bytes:
+        """Read from the stream.
+
+        Raises:
+            TimeoutError: It is late.
+        """
+        if time.monotonic() > self._until:
+            raise TimeoutError
+        return self._stream.read(size)
+
+
 def clear_away(
-    rules: LandingRules, zone: ILandingZone, dataset: str, file: Sighting, is_intact: Callable[[str, str], bool]
+    rules: LandingRules,
+    zone: ILandingZone,
+    dataset: str,
+    file: Sighting,
+    is_intact: Callable[[str, str, float], bool],
 ) -> str | None:
     """Do what the rules say with an ingested file; return why it stays, if it does.
 
@@ -94,12 +122,14 @@ def clear_away(
     that changes meanwhile stays.
 
     Args:
-        is_intact: Reads the stored copy of a file, by its path and hash, and returns whether it is whole.
+        is_intact: Reads the stored copy of a file, by its path and hash, and returns whether it is whole. It raises
+            `SourceStreamError` if that is not done at a time of the monotonic clock.
     """
+    until = time.monotonic() + CLEAR_S
     try:
         with zone.open(file.path) as stream:
-            content_hash = hash_stream(stream).content_hash
-        if not is_intact(file.path, content_hash):
+            content_hash = hash_stream(cast("BinaryIO", InTime(stream, until))).content_hash
+        if not is_intact(file.path, content_hash, until):
             return "it stays: the store has no intact copy of it"
         for each in (file, rules.own_marker(zone, file)):
             if each is None:
@@ -109,6 +139,8 @@ def clear_away(
             else:
                 zone.remove(each)
     except (SourceError, BackendError) as error:
+        if isinstance(error.__cause__, TimeoutError):
+            return TOO_SLOW
         return f"it stays: {_first_sentence(error)}"
     return None
 

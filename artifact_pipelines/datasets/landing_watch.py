@@ -7,14 +7,14 @@ dataset, or of a partition of it, are ingested one at a time, in the order in wh
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import BackendError, SourceError
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState, StoragePath
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules, clear_away
+from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, TOO_SLOW, InTime, LandingRules, clear_away
 from artifact_pipelines.datasets.landing_zone import (
     KnownContent,
     decide,
@@ -282,21 +282,22 @@ class LandingWatch:
         """Clear away ingested files, oldest first, until the deadline. A file that has to stay gets the reason."""
         done = (LandingState.INGESTED, LandingState.DUPLICATE)
         changed = {}
-        for tried, file in enumerate(file for file in files if records[file.path].state in done):
+        waiting = (f for f in files if records[f.path].state in done and records[f.path].reason != TOO_SLOW)
+        for tried, file in enumerate(waiting):
             if tried and time.monotonic() > deadline:
                 break
             if stays := clear_away(self.rules, self.zone, self.dataset, file, self._is_intact):
                 changed[file.path] = dataclasses.replace(records[file.path], reason=stays)
         return changed
 
-    def _is_intact(self, path: str, content_hash: str) -> bool:
+    def _is_intact(self, path: str, content_hash: str, until: float) -> bool:
         made = self.catalog.datasets.version_with(self.raw_asset, self.partition_of(path), content_hash)
         stored = [file for file in made.files if file.content_hash == content_hash] if made else []
         if not stored or stored[0].state != FileState.STORED or self.read_stored is None:
             return False
         try:
             with self.read_stored(stored[0].storage_path) as stream:
-                return hash_stream(stream).content_hash == content_hash
+                return hash_stream(cast("BinaryIO", InTime(stream, until))).content_hash == content_hash
         except FileNotFoundError:
             return False
 

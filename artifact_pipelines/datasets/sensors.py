@@ -35,7 +35,8 @@ SHARED_WATCH_S = 4.5
 _PAUSE_S = 0.2
 _BUSY_PAUSE_S = 1.0
 _SHARE = 20
-"""A look is followed by a pause of so many times its length, so that looking costs a twentieth of a core at most."""
+"""A look, or a stamp, is followed by a pause of so many times its length, so that each costs a twentieth of a core at
+most."""
 
 
 def _as_it_is(zone: ILandingZone) -> ILandingZone:
@@ -166,10 +167,13 @@ class _Looks:
         """Wait until it is time for another look, and return True; False: the time of this tick is over."""
         is_busy = any(file.state == LandingState.REQUESTED for files in self._files.values() for file in files)
         again = time.monotonic() + max(_BUSY_PAUSE_S, pause_s) if is_busy else until
+        stamp_pause_s = _PAUSE_S
         while stamp is not None and time.monotonic() < until:
-            time.sleep(_PAUSE_S)
-            if time.monotonic() >= again or self.zone.stamp() != stamp:
+            time.sleep(min(stamp_pause_s, max(_PAUSE_S, until - time.monotonic())))
+            start = time.monotonic()
+            if start >= again or self.zone.stamp() != stamp:
                 return time.monotonic() < until
+            stamp_pause_s = max(_PAUSE_S, (time.monotonic() - start) * _SHARE)
         return False
 
     def result(self, cursor: str | None) -> dg.SensorResult:

@@ -2,6 +2,8 @@
 
 import datetime
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import polars as pl
@@ -199,6 +201,32 @@ def test_year_that_python_lacks_is_refused(kind: IReadyMade, zone: str | None, t
     pq.write_table(pa.table({"who": [1], "at": at}), path)
     with pytest.raises(InvalidQueryError, match="times outside of the years 1 to 9999"):
         answer(kind, path)
+
+
+_WITHOUT_PANDAS = """
+import os, pathlib, sys
+
+class NoPandas:
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NoPandas())
+from artifact_pipelines_tests.analysis.test_ready_made import Crosstab, GroupBy, answer
+for kind in (GroupBy(by=["who", "at"], measures={"last": {"max": "at"}}), Crosstab(rows="at", columns="who")):
+    print(answer(kind, pathlib.Path(sys.argv[1])).page, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.long
+def test_nanoseconds_are_shown_without_pandas(tmp_path: pathlib.Path) -> None:
+    at = pa.array([1_700_000_000_000_000_123], pa.timestamp("ns"))
+    pq.write_table(pa.table({"who": [1], "at": at}), tmp_path / "x.parquet")
+    command = [sys.executable, "-c", _WITHOUT_PANDAS, str(tmp_path / "x.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" 22:13:20.000000123 ") == 3
 
 
 @pytest.mark.parametrize("name", ["found", "moments", "every_one", "e", "f"])

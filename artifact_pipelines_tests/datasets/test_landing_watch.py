@@ -10,7 +10,7 @@ import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
-from artifact_pipelines.datasets import landing_watch
+from artifact_pipelines.datasets import landing_rules, landing_watch
 from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.landing_folder import LandedFile, LandingFolder
@@ -333,6 +333,23 @@ def test_good_file_whose_path_was_blocked_for_a_while_is_a_duplicate(zone: Zone,
 
 def _in_the_archive(landing: pathlib.Path) -> Sequence[str]:
     return [path.name for path in (landing / ".archive").rglob("*") if path.is_file()]
+
+
+def test_file_that_takes_too_long_to_read_stays_and_is_not_read_again(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    zone.tick()
+    zone.rule(backend, afterwards="delete")
+    monkeypatch.setattr(landing_rules, "CLEAR_S", -1.0)
+    assert "move or remove it yourself" in str(zone.tick()["a.csv"].reason)
+    monkeypatch.undo()
+    zone.tick()
+    assert (landing / "a.csv").exists()
+    zone.drop("a.csv", "1")
+    zone.tick()
+    assert not (landing / "a.csv").exists()
 
 
 @pytest.mark.parametrize(("afterwards", "archived"), [("keep", []), ("archive", ["a.csv"]), ("delete", [])])

@@ -11,7 +11,7 @@ from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
 from artifact_pipelines.analysis.questions.ready_made import Column, IReadyMade, Types, check_differ, key_of, shown
-from artifact_pipelines.analysis.readable import markdown_line
+from artifact_pipelines.analysis.readable import markdown_line, showable
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import heat_map
 from artifact_pipelines.tabular.locked_duckdb import quoted
@@ -86,7 +86,7 @@ class _Grid:
     """The pairs as a page shows them: cells by the places of their row and column, in the order of the values."""
 
     def __init__(self, found: pa.Table, row: str, column: str) -> None:
-        pairs = found.to_pylist()
+        pairs = showable(found).to_pylist()
         self._names = row, column
         self._rows = {pair[_ROW_PLACE]: pair[row] for pair in pairs}
         columns = {pair[_COLUMN_PLACE]: pair[column] for pair in pairs}

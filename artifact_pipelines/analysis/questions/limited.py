@@ -11,6 +11,7 @@ import pydantic
 
 from artifact_pipelines.analysis.exceptions import InvalidQueryError, QueryLimitError
 from artifact_pipelines.analysis.interfaces import IAnalysisKind, Table
+from artifact_pipelines.analysis.readable import showable
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.tabular.bounded_batches import answer_reader
@@ -100,9 +101,10 @@ class Session:
             UnsupportedColumnError: See `reader`.
         """
         rows = self.reader(sql, parameters).read_all()
+        shown = showable(rows)
         for name in rows.column_names:
             try:
-                rows[name].to_pylist()
+                shown[name].to_pylist()
             except (OverflowError, ValueError) as error:
                 reason = f"A value of {name} cannot be shown, as times outside of the years 1 to 9999 cannot: {error}"
                 raise InvalidQueryError(self._sql, reason, self._tables, self._field) from error
