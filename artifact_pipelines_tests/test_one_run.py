@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 import pytest
 
+from artifact_pipelines import open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets import sensors
@@ -77,16 +78,22 @@ class TwoDatasets:
     """Definitions of flights and trains, and one tick of the landing sensor."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, watch_s: float) -> None:
-        both = [
-            DatasetPipeline.model_validate({**FLIGHTS, "name": name, "source": f"{name}*.csv", "analyses": {}})
-            for name in ("flights", "trains")
-        ]
-        self.definitions = build_definitions(dg.Definitions.merge(*(each.definitions() for each in both)), settings)
+        self._settings = settings
+        self.declare("flights", "trains")
         self.landing = pathlib.Path(settings.landing_url)
         store = resources(settings)["artifact_store"]
         self._zone = LandingZone(landing_url=settings.landing_url, store=store, settle_s=0, watch_s=watch_s)
         self._instance = instance
         self._cursor: str | None = None
+
+    def declare(self, *names: str) -> None:
+        """Load the definitions anew, with these datasets."""
+        declared = [
+            DatasetPipeline.model_validate({**FLIGHTS, "name": name, "source": f"{name}*.csv", "analyses": {}})
+            for name in names
+        ]
+        merged = dg.Definitions.merge(*(each.definitions() for each in declared))
+        self.definitions = build_definitions(merged, self._settings)
 
     def drop(self, name: str) -> None:
         drop(self.landing, name, io.BytesIO(CSV.encode()))
@@ -142,6 +149,15 @@ def test_tick_without_a_drop_ends_in_time(settings: Settings, instance: dg.Dagst
     start = time.monotonic()
     assert project.tick()[0] == []
     assert time.monotonic() - start >= 0.5
+
+
+def test_dataset_that_is_gone_takes_no_drops(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = TwoDatasets(settings, instance, watch_s=0)
+    project.tick()
+    project.declare("flights", "ships")
+    project.tick()
+    with open_store() as store:
+        assert store.catalog.landing.sources() == {"flights": "flights*.csv", "ships": "ships*.csv"}
 
 
 def test_large_landing_zone_is_looked_at_less_often(

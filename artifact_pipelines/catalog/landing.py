@@ -1,7 +1,7 @@
 """Files in the landing zone and their states: the sensor's memory, which outlives every restart."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,16 +50,17 @@ class LandingCatalog(CatalogSection):
         return {row.dataset: row.source for row in self._rows(sa.select(landing_sources))}
 
     @retried
-    def note_sources(self, sources: Mapping[str, str]) -> None:
-        """Note the globs of some datasets' files, by dataset."""
+    def note_sources(self, sources: Mapping[str, str], gone: Collection[str] = ()) -> None:
+        """Note the globs of some datasets' files, by dataset, and forget those of datasets that are gone."""
         known = self.sources()
         changed = {dataset: source for dataset, source in sources.items() if known.get(dataset) != source}
-        if not changed:
+        forgotten = known.keys() & set(gone)
+        if not changed and not forgotten:
             return
         with writing(self._engine) as connection:
-            connection.execute(sa.delete(landing_sources).where(landing_sources.c.dataset.in_(changed)))
-            rows = [{"dataset": dataset, "source": source} for dataset, source in changed.items()]
-            connection.execute(sa.insert(landing_sources), rows)
+            connection.execute(sa.delete(landing_sources).where(landing_sources.c.dataset.in_([*changed, *forgotten])))
+            if rows := [{"dataset": dataset, "source": source} for dataset, source in changed.items()]:
+                connection.execute(sa.insert(landing_sources), rows)
 
     @retried
     def save(

@@ -115,7 +115,9 @@ class LandingSensor(dg.SensorDefinition):
         is_alone = context.instance.get_sensor_settings().get("use_threads")  # else others wait for its end
         until = begun + (landing_zone.watch_s if is_alone else min(landing_zone.watch_s, SHARED_WATCH_S))
         with Catalog(landing_zone.store.catalog_url) as catalog:
-            catalog.landing.note_sources({each.dataset: each.source for each in self.watched})
+            sources = {each.dataset: each.source for each in self.watched}
+            # What an earlier tick of this sensor watched is gone. Another code location that has it now notes it again.
+            catalog.landing.note_sources(sources, _cursors(context.cursor).keys() - sources.keys())
             looks = _Looks(self.watched, context.instance, catalog, landing_zone)
             while True:
                 stamp, start = looks.zone.stamp(), time.monotonic()
@@ -187,7 +189,7 @@ class _Looks:
             new += _new_partitions(self._instance, definition, [r.partition_key for r in of_dataset])
         events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
         news: set[str] = set()
-        cursors = json.loads(cursor) if cursor else {}
+        cursors = {dataset: each for dataset, each in _cursors(cursor).items() if dataset in self._files}
         for dataset, files in self._files.items():
             has_bad = any(file.state == LandingState.QUARANTINED for file in files)
             if has_bad or cursors.get(dataset) != "empty":
@@ -246,6 +248,11 @@ class _Looks:
         if len(self._watches) == 1:
             return "".join(texts.values())
         return "\n".join(f"{dataset}: {text}" for dataset, text in texts.items())
+
+
+def _cursors(cursor: str | None) -> dict[str, str]:
+    """Return what the last tick showed of the quarantine of each dataset that it watched."""
+    return dict(json.loads(cursor)) if cursor else {}
 
 
 def _there(seen: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[LandingFile]:

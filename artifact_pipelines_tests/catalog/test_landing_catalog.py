@@ -23,6 +23,8 @@ def test_source_of_a_dataset_is_the_last_one_noted(catalog: Catalog) -> None:
     catalog.landing.note_sources({"flights": "f*.csv", "weather": "w*.csv"})
     catalog.landing.note_sources({"flights": "flights*.csv"})
     assert catalog.landing.sources() == {"flights": "flights*.csv", "weather": "w*.csv"}
+    catalog.landing.note_sources({"flights": "flights*.csv"}, gone=["weather", "never noted"])
+    assert catalog.landing.sources() == {"flights": "flights*.csv"}
 
 
 def test_datasets_do_not_see_each_others_files(catalog: Catalog) -> None:
