@@ -6,7 +6,6 @@ Here it is a broken dataset, as one with a wrong field is.
 
 import pathlib
 from typing import Any
-from unittest import mock
 
 import dagster as dg
 import yaml
@@ -30,8 +29,11 @@ def load_defs_folder(folder: pathlib.Path) -> dg.Definitions:
     Raises:
         BrokenDatasetError: A file is no YAML, and it is not a server that loads it.
     """
-    with mock.patch.object(component_decls, _read.__name__, _read_or_leave_out):
+    component_decls.build_component_decl_from_yaml_file = _read_or_leave_out
+    try:
         return dg.load_from_defs_folder(path_within_project=folder)
+    finally:
+        component_decls.build_component_decl_from_yaml_file = _read
 
 
 def _read_or_leave_out(context: ComponentDeclLoadContext, component_def_path: pathlib.Path) -> Any:
