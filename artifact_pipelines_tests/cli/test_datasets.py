@@ -172,3 +172,7 @@ def test_commands_take_the_partition_of_a_partitioned_dataset(settings: Settings
     assert ",7" in output.read_text()
     run("datasets", "untag", "flights@golden", "--partition", "north")
     assert "Name one with `--partition`" in run("datasets", "export", "flights@v1", "-o", output, code=2)
+
+
+def test_infer_prints_json(csv: pathlib.Path) -> None:
+    assert run_json("datasets", "infer", csv)["attributes"]["name"] == "x"

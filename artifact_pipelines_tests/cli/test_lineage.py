@@ -9,10 +9,14 @@ import pytest
 from artifact_pipelines import ArtifactIOManager
 from artifact_pipelines.core.lineage import grow
 from artifact_pipelines_tests.cli.commands import run, run_json
+from artifact_pipelines_tests.cli.conftest import new_store
+from artifact_pipelines_tests.saved_store import copy_saved
 
 
-@pytest.fixture
-def delays(io_manager: ArtifactIOManager) -> None:
+@pytest.fixture(scope="module")
+def saved_delays(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("delays")
+
     @dg.asset(key=["flights", "raw"])
     def raw() -> str:
         return "raw"
@@ -21,7 +25,15 @@ def delays(io_manager: ArtifactIOManager) -> None:
     def delays(raw: str) -> str:
         return f"[b]{raw}"
 
-    dg.materialize([raw, delays], resources={"io_manager": io_manager})
+    with new_store(folder) as (_, io_manager):
+        dg.materialize([raw, delays], resources={"io_manager": io_manager})
+    return folder
+
+
+@pytest.fixture
+def delays(saved_delays: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Asset `delays`, which was made from `flights/raw`."""
+    copy_saved(saved_delays, tmp_path)
 
 
 @pytest.mark.usefixtures("delays")
@@ -91,3 +103,12 @@ def test_lineage_marks_where_the_tree_is_cut(monkeypatch: pytest.MonkeyPatch) ->
     assert "…" in text.splitlines()[0]
     assert "The tree is cut" in text.splitlines()[-1]
     assert run_json("lineage", "delays")["roots"][0]["cut"] is True
+
+
+@pytest.mark.usefixtures("towns")
+def test_lineage_shows_both_directions_on_demand() -> None:
+    both = run("lineage", "towns/table", "--up", "--down")
+    assert "was made from nothing in the store" in both
+    assert "went into:" in both
+    assert [each["direction"] for each in run_json("lineage", "towns/table", "--up", "--down")] == ["up", "down"]
+    assert run_json("lineage", "towns/table")["direction"] == "up"

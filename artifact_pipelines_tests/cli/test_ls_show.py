@@ -1,6 +1,7 @@
 """The commands ls and show."""
 
 import io
+import os
 import pathlib
 
 import click.testing
@@ -63,3 +64,13 @@ def test_show_prints_everything_known_about_a_file(csv: pathlib.Path) -> None:
     text = run("show", 1)
     for expected in ("text/csv", "stored", "caller", "8 bytes"):
         assert expected in text
+
+
+@pytest.mark.usefixtures("towns")
+def test_ls_takes_a_pattern_and_dates_have_year_and_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [row["asset"] for row in run_json("ls", "*/rep*")] == ["towns/report"]
+    assert len(run_json("ls", "towns")) == 2
+    assert "No asset has a name like nothing*" in run("ls", "nothing*")
+    [row] = run_json("ls", "towns/table")
+    assert f"{row['created_at'][:10]} " in run("ls", "towns/table")
+    assert " UTC" in run("ls", "towns/table") or os.environ.get("TZ")

@@ -1,13 +1,17 @@
-"""All commands: exit codes, messages, where the catalog is."""
+"""All commands: help, exit codes, messages, JSON."""
 
+import ast
 import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 
-from artifact_pipelines import Store
 from artifact_pipelines.catalog.schema import HEAD_REVISION
+from artifact_pipelines.cli.main import main
 from artifact_pipelines_tests.cli.commands import run, run_json
-from artifact_pipelines_tests.unwritable import unwritable
 
 
 def test_every_command_prints_json_on_demand(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -17,58 +21,6 @@ def test_every_command_prints_json_on_demand(csv: pathlib.Path, tmp_path: pathli
     assert [row["file_id"] for row in run_json("ls", "--files")] == [1]
     assert run_json("show", 1)["holders"] == ["caller"]
     assert run_json("db", "current") == {"current": HEAD_REVISION, "needed": HEAD_REVISION}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "ls",
-        "ls --files",
-        "show 1",
-        "get 1 -o out",
-        "history a",
-        "lineage a",
-        "pin a",
-        "unpin a",
-        "tag a gold",
-        "untag a gold",
-        "publish a --version 1",
-        "rollback a --to 1",
-        "restore a",
-        "release 1",
-        "release --rebuilt",
-        "gc",
-        "verify",
-        "catalog backup",
-        "db current",
-    ],
-)
-def test_missing_catalog_is_an_error_and_is_not_created(
-    arguments: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"sqlite:///{tmp_path / 'a' / 'typo.db'}"
-    monkeypatch.setenv("ARTIFACT_CATALOG_URL", url)
-    text = run(*arguments.split(), code=3)
-    for expected in ("NoCatalogError", url, "ARTIFACT_CATALOG_URL", "make demo"):
-        assert expected in text
-    assert [path.name for path in tmp_path.iterdir()] == ["landing"]
-
-
-@pytest.mark.usefixtures("numbers")
-def test_read_only_store_can_be_listed_read_and_verified(store: Store, tmp_path: pathlib.Path) -> None:
-    store.close()
-    with unwritable(tmp_path):
-        assert "numbers" in run("ls")
-        assert len(run_json("history", "numbers")) == 4
-        assert run("get", 1, "-o", "/dev/null")
-        assert "does not note" in run("verify")
-        assert "ReadOnlyCatalogError" in run("tag", "numbers", "gold", code=6)
-
-
-@pytest.mark.parametrize("command", ["put {csv}", "db upgrade", "catalog rebuild"])
-def test_first_commands_create_the_catalog(command: str, csv: pathlib.Path) -> None:
-    run(*command.format(csv=csv).split())
-    assert run("db", "current").startswith(HEAD_REVISION)
 
 
 @pytest.mark.usefixtures("store")
@@ -98,19 +50,44 @@ def test_errors_state_a_remedy_and_exit_with_the_code_of_their_kind(
     assert text in run(*arguments, code=code)
 
 
-def test_unsupported_catalog_url_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARTIFACT_CATALOG_URL", "mysql://me:secret@host/db")
-    text = run("ls", code=2)
-    assert "ARTIFACT_CATALOG_URL" in text
-    assert "secret" not in text
-
-
-@pytest.mark.usefixtures("impatient")
-def test_unreachable_catalog_exits_with_6(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARTIFACT_CATALOG_URL", "postgresql://127.0.0.1:1/db")
-    assert "CatalogUnavailableError" in run("ls", code=6)
-
-
 @pytest.mark.parametrize("option", ["--help", "-h", "--version"])
 def test_help_and_version_name_the_program(option: str) -> None:
     assert "artifact" in run(option).lower()
+
+
+def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+def test_every_help_has_examples_that_name_options_of_the_command() -> None:
+    for path, command in commands():
+        printed = run(*path, "--help")
+        assert "Examples:\n    " in printed, path
+        names = [f"artifact-pipelines {' '.join(path)}", f"artifact-pipelines {path[-1]} "]  # `datasets diff` is `diff`
+        examples = [line for line in printed.splitlines() if any(name in line for name in names)]
+        assert examples, path
+        words = " ".join(examples).translate(str.maketrans("'\"()", "    ")).split()
+        options = {name for one in command.params for name in one.opts}
+        if not isinstance(command, click.Group):
+            assert {word for word in words if word.startswith("--")} <= options, path
+
+
+def test_every_command_that_prints_data_prints_json_too() -> None:
+    without = {
+        " ".join(path)
+        for path, command in commands()
+        if not isinstance(command, click.Group) and not any("--json" in one.opts for one in command.params)
+    }
+    assert without <= {"cat", "completion", "serve"}  # bytes, a script, and a server
+
+
+def test_help_loads_neither_dagster_nor_an_engine_nor_the_catalog() -> None:
+    code = (
+        "import sys; from artifact_pipelines.cli.main import main; main(['ls', '--help'], standalone_mode=False); "
+        "print(sorted({'dagster', 'duckdb', 'polars', 'pyarrow', 'rich.console', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert ast.literal_eval(printed.splitlines()[-1]) == []

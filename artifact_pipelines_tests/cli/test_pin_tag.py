@@ -33,3 +33,13 @@ def test_unknown_assets_versions_and_tags_are_not_found(arguments: tuple[object,
 @pytest.mark.usefixtures("numbers")
 def test_tag_must_be_a_word() -> None:
     assert "tag must be a word" in run("tag", "numbers", "not a word", code=2)
+
+
+@pytest.mark.usefixtures("towns")
+def test_unpin_without_a_version_is_about_the_pinned_one() -> None:
+    assert run("unpin", "towns/table") == "towns/table version 1 is no longer pinned.\n"
+    assert "NotPinnedError" in run("unpin", "towns/table", code=3)
+    run("pin", "towns/table@v1")
+    run("pin", "towns/table@v2")
+    assert "one of the pinned versions of towns/table: 1, 2" in run("unpin", "towns/table", code=2)
+    assert run("unpin", "towns/table@v2") == "towns/table version 2 is no longer pinned.\n"

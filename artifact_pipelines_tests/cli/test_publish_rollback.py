@@ -46,3 +46,9 @@ def test_publish_makes_a_rejected_version_current_and_reports_it(
     assert run_json("history", "price")[1]["state"] == "published by command"
     assert "rollback price --to 1" in run("publish", "price", "--version", 1, code=2)
     run("publish", "price", "--version", 4, code=3)
+
+
+def test_publish_and_restore_of_a_wrong_name_say_what_is_wrong(towns: Store) -> None:
+    assert "Did you mean towns/table" in run("publish", "towns/tabel", "--version", 1, code=3)
+    assert "Did you mean towns/table" in run("restore", "towns/tabel", code=3)
+    assert "nothing to restore" in run("restore", "towns/table", code=3)

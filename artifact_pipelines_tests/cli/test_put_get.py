@@ -1,6 +1,5 @@
 """The commands put and get."""
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -37,38 +36,6 @@ def test_get_writes_bytes_to_a_pipe(csv: pathlib.Path) -> None:
     code = "from artifact_pipelines.cli.main import main; main(['get', '1'])"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, check=True).stdout == csv.read_bytes()
-
-
-def run_watched(*arguments: object) -> tuple[str, bytes]:
-    """Run a command with a terminal as standard error. Returns what the terminal shows, and standard output."""
-    code = f"from artifact_pipelines.cli.main import main; main({[str(argument) for argument in arguments]})"
-    terminal, standard_error = os.openpty()
-    with os.fdopen(terminal, "rb", buffering=0) as screen:
-        printed = subprocess.run(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=standard_error, check=True
-        ).stdout
-        os.close(standard_error)
-        seen = b""
-        with contextlib.suppress(OSError):  # raised at the end of a terminal without a writer
-            while piece := screen.read(1 << 16):
-                seen += piece
-    return seen.decode(), printed
-
-
-def test_terminal_shows_a_bar_that_counts_bytes(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "[b]large.bin"
-    path.write_bytes(bytes(3_000_000))
-    for arguments in (("put", path), ("put", path), ("get", 1, "-o", tmp_path / "out")):
-        seen, _ = run_watched(*arguments)
-        assert "3.0/3.0 MB" in seen
-        assert ("[b]large.bin" if arguments[0] == "put" else "out") in seen
-    assert (tmp_path / "out").stat().st_size == 3_000_000
-
-
-def test_programs_see_no_progress_bar(csv: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    assert run_json("put", csv)["file_id"] == 1, "the runner mixes both streams"
-    seen, printed = run_watched("get", 1)
-    assert (seen, printed) == ("", csv.read_bytes()), "the other end of a pipe may be the same terminal"
 
 
 def test_get_of_missing_bytes_writes_nothing(csv: pathlib.Path, store: Store, tmp_path: pathlib.Path) -> None:

@@ -43,3 +43,8 @@ def test_restore_brings_a_released_version_back() -> None:
     assert [row["version"] for row in run_json("history", "numbers")] == [4, 3, 1]
     assert run_json("restore", "numbers", "--version", 2) == [{"asset": "numbers", "partition": None, "version": 2}]
     assert run_json("pin", "numbers", "--version", 2)["version"] == 2
+
+
+@pytest.mark.usefixtures("towns")
+def test_release_of_an_asset_names_who_holds_its_file() -> None:
+    assert "NotHeldError" in run("release", "towns/table", code=2)

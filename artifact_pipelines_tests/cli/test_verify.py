@@ -2,10 +2,6 @@
 
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
 
 import pytest
 
@@ -73,12 +69,7 @@ def test_invalid_share_is_wrong_usage(share: str) -> None:
     assert "not a share" in run("verify", "--sample", share, code=2)
 
 
-def test_terminal_shows_progress_of_verification(file: FileInfo) -> None:
-    ours, theirs = pty.openpty()
-    code = "from artifact_pipelines.cli.main import main; main(['verify'])"
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    subprocess.run([sys.executable, "-c", code], stderr=theirs, stdout=subprocess.PIPE, check=True, env=environment)
-    os.close(theirs)
-    shown = os.read(ours, 1 << 16).decode()
-    os.close(ours)
-    assert "Verifying" in shown
+@pytest.mark.usefixtures("towns")
+def test_verify_of_a_name_reads_only_its_files() -> None:
+    assert run("verify", "towns/table", "towns/table@v1").startswith("2 files, ")
+    assert "leave out the names" in run("verify", "towns/table", "--repair", code=2)

@@ -76,20 +76,6 @@ def test_report_is_made_without_the_analysis_that_failed(settings: Settings, ins
     assert "Warning flights/analyses/bad: It has no result for this version" in _report()
 
 
-def test_command_makes_a_report_that_is_not_stored(
-    settings: Settings, instance: dg.DagsterInstance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = Project(settings, instance, samples={}, analyses={"profile": {"kind": "profile"}})
-    project.drop(CSV)
-    project.settle()
-    output, opened = tmp_path / "mine.html", list[str]()
-    monkeypatch.setattr("click.launch", opened.append)
-    assert "made now" in run("report", "flights", "-o", str(output), "--open")
-    assert opened == [str(output)]
-    assert "Mean 4.333" in Page(output.read_bytes()).said
-    assert "a dataset, such as flights@v3" in run("report", "flights/raw", code=2)
-
-
 def test_each_partition_has_its_report(settings: Settings, instance: dg.DagsterInstance) -> None:
     project = Project(
         settings, instance, report=True, samples={}, analyses={}, source="flights_{partition}.csv", partitions="by_file"
