@@ -28,6 +28,7 @@ _SHAPE = sa.text("""
     FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, alembic_version
     WHERE relnamespace = 'public'::regnamespace ORDER BY relname, attnum
 """)
+_RESTART_IDENTITIES = sa.text("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'")
 
 
 class PostgresqlServer:
@@ -37,12 +38,13 @@ class PostgresqlServer:
         self.url = url
         self._programs = programs
         self._free: list[str] = []
-        self.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+        for setting in ("fsync", "full_page_writes", "autovacuum"):  # no test cuts the power or runs for long
+            self.execute(f"ALTER SYSTEM SET {setting} = off")
         self.execute("SELECT pg_reload_conf()")
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
         engine = make_engine(self._url_of(_TEMPLATE))
         schema.upgrade(engine)
-        self._tables = ", ".join(set(sa.inspect(engine).get_table_names()) - {"alembic_version"})
+        self._tables = set(sa.inspect(engine).get_table_names()) - {"alembic_version"}
         with engine.connect() as connection:
             self._shape = connection.execute(_SHAPE).all()
         engine.dispose()
@@ -67,7 +69,10 @@ class PostgresqlServer:
         engine = sa.create_engine(_with_driver(self.url.set(database=name)), poolclass=sa.NullPool)
         with contextlib.suppress(sa.exc.ProgrammingError), engine.begin() as connection:
             if connection.execute(_SHAPE).all() == self._shape:
-                connection.exec_driver_sql(f"TRUNCATE {self._tables} RESTART IDENTITY")
+                # In tables of a few rows, this takes a tenth of the time of TRUNCATE, which makes new files for all.
+                deletes = "; ".join(f"DELETE FROM {table}" for table in self._tables)
+                connection.exec_driver_sql(f"SET LOCAL session_replication_role = replica; {deletes}")  # in any order
+                connection.execute(_RESTART_IDENTITIES)
                 return True
         return False
 

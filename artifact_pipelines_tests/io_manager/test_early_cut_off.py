@@ -160,7 +160,9 @@ def test_changed_content_starts_its_readers_and_stops_at_equal_results(pipeline:
     assert pipeline.statuses() == FRESH
 
 
-@pytest.mark.parametrize("instance", ["in memory", "on disk"], indirect=True)
+@pytest.mark.parametrize(
+    ("instance", "declared"), [("in memory", ("dagster's", None)), ("on disk", ("ours", "1"))], indirect=True
+)
 def test_changed_content_starts_all_that_changes_with_it(pipeline: Pipeline, source: list[int]) -> None:
     source[0] = 9
     pipeline.materialize("a")
@@ -244,12 +246,19 @@ def daily(
     return made
 
 
+of_days = pytest.mark.parametrize(
+    "declared", [("ours", "1"), pytest.param(("dagster's", None), marks=pytest.mark.long)], indirect=True
+)
+
+
+@of_days
 def test_day_with_same_content_starts_nothing(daily: Pipeline) -> None:
     daily.materialize("a", partition="2024-01-02")
     assert daily.run_until_quiet() == []
     assert daily.statuses("2024-01-02") == FRESH
 
 
+@of_days
 def test_day_with_changed_content_starts_only_that_day(daily: Pipeline, days: dict[str, int]) -> None:
     days["2024-01-02"] = 6
     daily.materialize("a", partition="2024-01-02")
@@ -262,6 +271,7 @@ def test_day_with_changed_content_starts_only_that_day(daily: Pipeline, days: di
     assert [daily.statuses(day) for day in days] == [FRESH] * 3
 
 
+@of_days
 def test_single_run_backfill_with_same_content_starts_nothing(daily: Pipeline, days: dict[str, int]) -> None:
     whole = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-03"}
     daily.materialize("a", **whole)

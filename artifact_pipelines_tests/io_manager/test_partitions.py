@@ -29,12 +29,14 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-08")
 HOURS = dg.HourlyPartitionsDefinition("2024-01-01-00:00", end_date="2024-01-01-02:00")
 WEEKS = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-01-08", day_offset=1)
 NAMES = dg.DynamicPartitionsDefinition(name="names")
+KEYS_OF_NAMES = ["zoe", "adam", "mia"]
 GRID = dg.MultiPartitionsDefinition({"letter": ABC, "number": dg.StaticPartitionsDefinition(["2", "1"])})
+KINDS: Sequence[dg.PartitionsDefinition[Any]] = (ABC, DAYS, HOURS, NAMES, GRID)
 
 
 @pytest.fixture
 def instance(instance: dg.DagsterInstance) -> dg.DagsterInstance:
-    instance.add_dynamic_partitions("names", ["zoe", "adam", "mia"])
+    instance.add_dynamic_partitions("names", KEYS_OF_NAMES)
     return instance
 
 
@@ -53,18 +55,27 @@ class Graph:
         partitions: dg.PartitionsDefinition[Any],
         value: Any = len,
     ) -> None:
-        @dg.asset(partitions_def=partitions)
+        @dg.asset(partitions_def=partitions, backfill_policy=dg.BackfillPolicy.single_run())
         def up(context: dg.AssetExecutionContext) -> Any:
-            return value(context.partition_key)
+            keys = context.partition_keys
+            return value(keys[0]) if len(keys) == 1 else {key: value(key) for key in keys}
 
         self.up = up
         self.resources = {"io_manager": io_manager}
         self.instance = instance
-        self.partitions = partitions
+        self.keys = partitions.get_partition_keys(dynamic_partitions_store=instance)
 
     def fill(self, keys: Sequence[str] | None = None) -> None:
-        for key in self.partitions.get_partition_keys(dynamic_partitions_store=self.instance) if keys is None else keys:
-            dg.materialize([self.up], resources=self.resources, instance=self.instance, partition_key=key)
+        """Make all partitions in one run, which Dagster's IO manager cannot do, or some in a run each."""
+        if keys is None:
+            first_and_last = (self.keys[0], self.keys[-1])
+            names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+            self._make(tags=dict(zip(names, first_and_last, strict=True)))
+        for key in keys or ():
+            self._make(partition_key=key)
+
+    def _make(self, **options: Any) -> None:
+        assert dg.materialize([self.up], resources=self.resources, instance=self.instance, **options).success
 
     def load(self, annotation: Any = Any, key: str | None = None, **asset_in: Any) -> Any:
         """Return what the downstream asset gets, or the failure's text."""
@@ -122,15 +133,32 @@ LOADS: Mapping[str, tuple[Any, Any, Any, str | None]] = {
 }
 
 
+def keyed(key: str) -> dict[str, str]:
+    return {"key": key}
+
+
+@pytest.fixture(scope="module")
+def dagsters_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Partitions of all kinds that Dagster's IO manager has stored, each in a folder named by its place in `KINDS`."""
+    folder = tmp_path_factory.mktemp("dagsters")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("names", KEYS_OF_NAMES)
+        for place, partitions in enumerate(KINDS):
+            graph = Graph(dagsters(folder / str(place)), instance, partitions, value=keyed)
+            graph.fill(graph.keys)
+    return folder
+
+
 @pytest.mark.parametrize("case", LOADS)
 def test_partitions_load_like_with_dagsters_io_manager(
-    case: str, ours: ArtifactIOManager, instance: dg.DagsterInstance, tmp_path: pathlib.Path
+    case: str, ours: ArtifactIOManager, instance: dg.DagsterInstance, dagsters_folder: pathlib.Path
 ) -> None:
     partitions, downstream, mapping, key = LOADS[case]
+    theirs = dagsters(dagsters_folder / str(KINDS.index(partitions)))
+    graphs = [Graph(io_manager, instance, partitions, value=keyed) for io_manager in (ours, theirs)]
+    graphs[0].fill()
     loaded = []
-    for io_manager in (ours, dagsters(tmp_path / "dagsters")):
-        graph = Graph(io_manager, instance, partitions, value=lambda key: {"key": key})
-        graph.fill()
+    for graph in graphs:
         into, result = graph.run(key=key, partitions=downstream, partition_mapping=mapping)
         assert result.success
         loaded.append(into)
@@ -451,19 +479,19 @@ def test_partition_that_holds_none_is_left_out_like_with_dagsters_io_manager(
     loaded = []
     for io_manager in (ours, dagsters(tmp_path / "dagsters")):
         graph = Graph(io_manager, instance, ABC, value=lambda key: None if key == "a" else 1)
-        graph.fill()
+        graph.fill(graph.keys)
         loaded.append(graph.load(annotation, partition_mapping=dg.SpecificPartitionsPartitionMapping([*keys])))
     assert loaded[0] == loaded[1]
 
 
-@pytest.mark.parametrize("kind", [pl.LazyFrame, pa.Table, pd.DataFrame, duckdb.DuckDBPyRelation])
 def test_one_table_of_partitions_leaves_out_those_that_hold_none(
-    kind: Any, ours: ArtifactIOManager, instance: dg.DagsterInstance, own_catalog: Catalog
+    ours: ArtifactIOManager, instance: dg.DagsterInstance
 ) -> None:
     graph = Graph(ours, instance, ABC, value=lambda key: None if key == "a" else pl.DataFrame({"x": [key]}))
-    graph.fill()
-    assert as_rows(graph.load(kind)) == [("c", "c"), ("b", "b")]
-    assert list(graph.load(dict[str, kind])) == ["c", "b"]
+    graph.fill(graph.keys)
+    for kind in (pl.LazyFrame, pa.Table, pd.DataFrame, duckdb.DuckDBPyRelation):
+        assert as_rows(graph.load(kind)) == [("c", "c"), ("b", "b")]
+        assert list(graph.load(dict[str, kind])) == ["c", "b"]  # type: ignore[valid-type]
 
 
 def test_running_table_starts_with_the_stored_columns_where_there_are_some(
@@ -514,8 +542,8 @@ def test_partition_names_never_become_paths(
     catalog: Catalog, producer: ArtifactProducer, instance: dg.DagsterInstance, back_door: Any
 ) -> None:
     odd = dg.StaticPartitionsDefinition(ODD_KEYS)
-    graph = Graph(ArtifactIOManager(catalog, producer), instance, odd, value=lambda key: {"key": key})
-    graph.fill()
+    graph = Graph(ArtifactIOManager(catalog, producer), instance, odd, value=keyed)
+    graph.fill(ODD_KEYS)
     assert graph.load(dict[str, dict[str, str]]) == {key: {"key": key} for key in ODD_KEYS}
     names = [str(catalog.materializations.current("up", key).file.storage_path) for key in ODD_KEYS]
     there = [name.removeprefix("a/store/") for name in back_door.everything()]

@@ -89,18 +89,18 @@ SELECTIONS: Mapping[str, Callable[[Materialization], Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SELECTIONS)
 def test_input_loads_the_version_that_its_metadata_or_the_run_select(
-    project: Project, catalog: Catalog, kind: str
+    project: Project, catalog: Catalog, subtests: pytest.Subtests
 ) -> None:
-    selection = SELECTIONS[kind](project.made[1])
-    assert project.loaded() == 3
-    assert project.loaded({f"artifact/{kind}": selection}) == 2
-    assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: selection}})}) == 2
-    [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
     source = project.made[1]
-    loaded = [LoadedInput.of(source)]
-    assert inputs_of(catalog, copy.materialization_id) == loaded
+    for kind, select in SELECTIONS.items():
+        selection = select(source)
+        with subtests.test(kind):
+            assert project.loaded() == 3
+            assert project.loaded({f"artifact/{kind}": selection}) == 2
+            assert project.loaded(tags={SELECT_TAG: json.dumps({"the/source": {kind: selection}})}) == 2
+            [copy] = [m for m in catalog.materializations.list_current() if m.asset == "copy"]
+            assert inputs_of(catalog, copy.materialization_id) == [LoadedInput.of(source)]
 
 
 def test_run_tag_wins_over_metadata_and_both_over_the_runs_own_writes(project: Project) -> None:
@@ -130,15 +130,15 @@ def test_run_tag_may_name_assets_that_no_step_loads(project: Project) -> None:
     assert project.loaded(tags={SELECT_TAG: json.dumps({"other": {"version": 7}})}) == 3
 
 
-@pytest.mark.parametrize(
-    "selection", [{"version": 9}, {"tag": "silver"}, {"file_id": 999}, {"run_id": "?"}, {"as_of": "2020-01-01T00:00Z"}]
-)
-def test_selection_without_a_match_lists_what_can_be_selected(project: Project, selection: dict[str, Any]) -> None:
-    tags = {SELECT_TAG: json.dumps({"the/source": selection})}
-    failure = _failure(project.load(tags=tags, raise_on_error=False))
-    assert "NothingSelectedError" in failure
-    assert f"version 2 (file {project.made[1].file.file_id}" in failure
-    assert "tag gold)" in failure
+def test_selection_without_a_match_lists_what_can_be_selected(project: Project, subtests: pytest.Subtests) -> None:
+    selections = {"version": 9, "tag": "silver", "file_id": 999, "run_id": "?", "as_of": "2020-01-01T00:00Z"}
+    for kind, selection in selections.items():
+        tags = {SELECT_TAG: json.dumps({"the/source": {kind: selection}})}
+        failure = _failure(project.load(tags=tags, raise_on_error=False))
+        with subtests.test(kind):
+            assert "NothingSelectedError" in failure
+            assert f"version 2 (file {project.made[1].file.file_id}" in failure
+            assert "tag gold)" in failure
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,13 @@ class Project:
         return (event.asset_materialization.tags or {}).get(tag)
 
 
-@pytest.fixture(params=[None, ["mon"], ["mon", "tue"]], ids=["unpartitioned", "one partition", "two partitions"])
+@pytest.fixture(
+    params=[
+        pytest.param(None, id="unpartitioned"),
+        pytest.param(["mon"], id="one partition", marks=pytest.mark.long),
+        pytest.param(["mon", "tue"], id="two partitions"),
+    ]
+)
 def project(request: pytest.FixtureRequest, instance: dg.DagsterInstance, ours: ArtifactIOManager) -> Project:
     return Project(instance, ours, request.param)
 

@@ -35,9 +35,12 @@ def daily(context: dg.AssetExecutionContext) -> str:
     return str(context.partition_key)
 
 
-@pytest.fixture(params=["ephemeral", "as a user has it"])
+both_event_logs = pytest.mark.parametrize("instance", ["ephemeral", "as a user has it"], indirect=True)
+"""The default event log stores events without a run, which wipes are, separately."""
+
+
+@pytest.fixture(params=["ephemeral", pytest.param("as a user has it", marks=pytest.mark.long)])
 def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Instances with both event logs: the default one stores events without a run separately."""
     folder = tmp_path_factory.mktemp("dagster") if request.param != "ephemeral" else None
     on_disk = dg.DagsterInstance.local_temp(str(folder), NO_LOGS) if folder else None
     with on_disk or dg.DagsterInstance.ephemeral() as instance:
@@ -149,6 +152,7 @@ def test_job_with_invalid_configuration_fails_with_the_reason(project: Project, 
     assert f"{next(iter(config))} must be" in str(failure.step_failure_data.error_display_string)
 
 
+@both_event_logs
 def test_wipe_releases_versions_and_restore_undoes_it_until_collection(project: Project, engine: Any) -> None:
     project.make("runs")
     project.make("runs")
@@ -211,6 +215,7 @@ def test_version_made_after_the_wipe_during_a_tick_is_kept(
     assert [m.run_id for m in project.catalog.materializations.history("runs")] == [later]
 
 
+@both_event_logs
 def test_waiting_wipe_does_not_repeat_earlier_wipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.instance.wipe_assets([dg.AssetKey("other"), dg.AssetKey("runs")])
     reports = list[str]()
@@ -239,6 +244,7 @@ def report_partition_wipe(instance: dg.DagsterInstance, asset: str, partitions: 
     instance.report_dagster_event(event, run_id="")
 
 
+@both_event_logs
 def test_reset_cursor_does_not_repeat_wipes(project: Project) -> None:
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])

@@ -167,7 +167,7 @@ def choices(pairs: int, random_ones: int) -> Iterator[Choice]:
 def test_no_order_of_steps_loses_or_leaves_anything(
     place: Place, engine: sa.Engine, start: Start, is_stress: bool
 ) -> None:
-    pairs, random_ones = (150, 200) if is_stress else (4, 4) if place.is_fast else (0, 1)
+    pairs, random_ones = (150, 200) if is_stress else (2, 2) if place.is_fast else (0, 1)
     after = Aftermath(place, engine)
     seen = set()
     with place.open() as opened:
