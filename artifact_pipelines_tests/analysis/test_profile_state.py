@@ -101,7 +101,7 @@ def test_texts_that_a_dictionary_begins_are_read_in_large_batches(tmp_path: path
 def test_long_text_of_a_dictionary_that_repeats_bounds_the_bytes_of_a_batch(
     groups: int, tmp_path: pathlib.Path
 ) -> None:
-    texts = [f"key {number}" if number % 600 or number < 2000 else "x" * 2_000_000 for number in range(70_000)]
+    texts = [f"key {number}" if number % 1_200 or number < 2_000 else "x" * 2_000_000 for number in range(70_000)]
     batches = batches_of(pa.table({"a": texts}), tmp_path / "t", row_group_size=groups)
     assert sum(batch.num_rows for batch in batches) == 70_000
-    assert max(batch.nbytes for batch in batches) < 40_000_000  # of 230 MB
+    assert max(batch.nbytes for batch in batches) < 40_000_000  # of 120 MB

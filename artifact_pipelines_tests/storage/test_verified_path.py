@@ -76,8 +76,16 @@ def test_damage_is_reported_instead_of_the_error_of_its_reader(
     with pytest.raises(DamagedBytesError, match=file.content_hash):
         rows(load(store, file, annotation))
     assert store.info(file.file_id).state == FileState.DAMAGED
-    for kind, _ in READERS:
-        with pytest.raises(DamagedBytesError):  # known by now: refused at once, whoever asks
+
+
+def test_known_damage_is_refused_at_once_whoever_asks(store: Store, file: FileInfo, back_door: BackDoor) -> None:
+    damaged = bytearray(back_door.get(file.storage_path))
+    damaged[0] ^= 1
+    back_door.put(file.storage_path, bytes(damaged))
+    with pytest.raises(DamagedBytesError):
+        load(store, file, bytes)
+    for kind, rows in READERS:
+        with pytest.raises(DamagedBytesError):
             rows(load(store, store.info(file.file_id), kind))
 
 

@@ -141,7 +141,7 @@ print(hash_of_bytes(written(FRAME.lazy())[0]))
 """
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.long)])
 def test_threads_and_processes_do_not_change_large_frames(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 100_000)
     environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads}

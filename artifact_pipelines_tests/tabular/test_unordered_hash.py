@@ -107,11 +107,11 @@ def test_sort_larger_than_memory_spills_to_disk_and_leaves_nothing(
     spill = tmp_path / "spill"
     spill.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(spill))
-    frame = pl.DataFrame({"x": range(1_500_000)}).with_columns(
+    frame = pl.DataFrame({"x": range(900_000)}).with_columns(
         text=pl.format("a text that is long enough to fill memory, number {}", "x")
     )
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
-    little = 64 << 20  # of 100 MB
+    little = 48 << 20  # of 57 MB
     assert unordered(shuffled.to_arrow(), memory_limit_bytes=little) == unordered(frame.to_arrow())
     assert list(spill.iterdir()) == [scratch_folder()]
     assert not list(scratch_folder().iterdir())
