@@ -1,7 +1,10 @@
 """Draws samples of a Parquet table of 8 columns, beside DuckDB: `python -m bench.sampling [rows] [file]`.
 
 Each contender is a process of its own with two threads, which writes its sample as Parquet: processor time and peak
-memory are those of the process without its imports. A plain scan of all columns is the measure.
+memory are those of the process without its imports. A plain scan of all columns is the measure. Contenders take turns;
+the table at the end has medians over the rounds. One that takes too long is stopped, and left out of later rounds.
+
+100 million rows take 2 GB of disk, what DuckDB spills (at most 15 GB), and an hour or two.
 """
 
 import argparse
@@ -9,6 +12,8 @@ import json
 import os
 import pathlib
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,12 +24,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from bench.side_by_side import machine
+
 _CHUNK = 5_000_000
 _KEPT = ["id", "size", "amount", "day", "flag", "code"]  # without the columns that a sample adds
 _SIZES = (100_000, 1_000_000)
+_SPILL = "15GB"
 OURS: Mapping[str, dict[str, Any]] = {
     "simple random": {},
-    "simple random, key": {"key": ["id"]},
+    "simple random, integer key": {"key": ["id"]},
+    "simple random, text key": {"key": ["code"]},
+    "simple random, two keys": {"key": ["stratum", "code"]},
     "bernoulli": {"design": "bernoulli"},
     "stratified": {"design": "stratified", "by": "stratum"},
     "systematic": {"design": "systematic"},
@@ -40,7 +50,13 @@ DUCKDB: Mapping[str, str] = {
         "FROM (SELECT *, random() AS r FROM t) QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY r) "
         "<= {share} * count(*) OVER (PARTITION BY stratum)"
     ),
-    "weighted": "FROM t ORDER BY -ln(random()) / size LIMIT {n}",
+    "stratified, rows chosen first": (
+        "FROM t WHERE file_row_number IN (FROM (SELECT file_row_number, stratum, random() AS r FROM t) "
+        "SELECT file_row_number QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY r) "
+        "<= {share} * count(*) OVER (PARTITION BY stratum))"
+    ),
+    "weighted": "FROM t ORDER BY power(random(), 1 / size) DESC LIMIT {n}",
+    "weighted, by logarithms": "FROM t ORDER BY ln(random()) / size DESC LIMIT {n}",
 }
 
 
@@ -96,10 +112,12 @@ def draw_with_duckdb(table: str, name: str, n: int, rows: int) -> int:
     """Draw a sample of about n rows."""
     import duckdb
 
-    with duckdb.connect(config={"threads": 2}) as connection:
-        connection.execute(f"CREATE VIEW t AS FROM '{table}'")
-        query = DUCKDB[name].format(n=n, share=n / rows, percent=100 * n / rows)
-        connection.execute(f"COPY ({query}) TO '{table}.sample.parquet' (FORMAT parquet)")
+    query = DUCKDB[name]
+    spill = {"temp_directory": f"{table}.spill", "max_temp_directory_size": _SPILL}
+    with duckdb.connect(config={"threads": 2, **spill}) as connection:
+        connection.execute(f"CREATE VIEW t AS FROM read_parquet('{table}', file_row_number = {'file_row' in query})")
+        kept = query.format(n=n, share=n / rows, percent=100 * n / rows)
+        connection.execute(f"COPY (SELECT {', '.join(_KEPT)} {kept}) TO '{table}.sample.parquet' (FORMAT parquet)")
         return int(connection.execute(f"SELECT count(*) FROM '{table}.sample.parquet'").fetchall()[0][0])
 
 
@@ -115,7 +133,13 @@ def measure(table: str, who: str, name: str, n: int, rows: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     wall = time.perf_counter() - start
-    print(json.dumps({"rows": found, "cpu": seconds, "mib": used.ru_maxrss / 1024, "wall": wall}))
+    print(json.dumps({"rows": found, "cpu": seconds, "mib": _peak_mib(), "wall": wall}))
+
+
+def _peak_mib() -> float:
+    """Return the peak memory of this process alone: that of `getrusage` begins with the peak of its parent."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def main() -> None:
@@ -123,6 +147,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="?", type=int, default=100_000_000)
     parser.add_argument("file", nargs="?", type=pathlib.Path, help="A table made before.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=300, help="Seconds after which a contender is stopped.")
     parser.add_argument("--one", nargs=4, metavar=("TABLE", "WHO", "NAME", "N"))
     asked = parser.parse_args()
     if asked.one:
@@ -131,37 +157,50 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = asked.file or pathlib.Path(folder) / "table.parquet"
         if asked.file is None:
+            print(f"Writing {asked.rows:,} rows", flush=True)
             write_table(path, asked.rows)
-        print(f"{asked.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB", flush=True)
-        _compare(path, asked.rows)
+        print(f"{machine()}; {asked.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB", flush=True)
+        for n in (one for one in _SIZES if one < asked.rows):
+            _compare(path, n, asked)
     return None
 
 
-def _compare(path: pathlib.Path, rows: int) -> None:
-    for n in (one for one in _SIZES if one < rows):
-        plain = _cost(path, "scan", "all columns", n, rows)
-        _print("scan", "all columns", n, plain, plain)
-        for who, contenders in (("ours", OURS), ("DuckDB", DUCKDB)):
-            for name in contenders:
-                _print(who, name, n, _cost(path, who, name, n, rows), plain)
+def _compare(path: pathlib.Path, n: int, asked: argparse.Namespace) -> None:
+    """Let all contenders take turns, then print their medians."""
+    left = [("scan", "all columns"), *(("ours", name) for name in OURS), *(("DuckDB", name) for name in DUCKDB)]
+    costs: dict[tuple[str, str], list[Mapping[str, float]]] = {each: [] for each in left}
+    for number in range(asked.rounds):
+        for who, name in [*left]:
+            cost = _cost(path, who, name, n, asked)
+            if cost is None:
+                left.remove((who, name))
+                print(f"  n {n:,}, round {number + 1}: {who}, {name}: stopped after {asked.limit} s", flush=True)
+                continue
+            costs[who, name].append(cost)
+            print(f"  n {n:,}, round {number + 1}: {who}, {name}: {cost['cpu']:.1f} s of processor time", flush=True)
+    plain = statistics.median(each["cpu"] for each in costs["scan", "all columns"])
+    for (who, name), found in costs.items():
+        if found:
+            cpu, wall, mib = (statistics.median(each[unit] for each in found) for unit in ("cpu", "wall", "mib"))
+            print(
+                f"n {n:9,}  {who:6} {name:31} {cpu:7.1f} s cpu {cpu / plain:6.2f} x {wall:7.1f} s "
+                f"{mib:6.0f} MiB {int(found[-1]['rows']):12,} rows",
+                flush=True,
+            )
 
 
-def _cost(path: pathlib.Path, who: str, name: str, n: int, rows: int) -> Mapping[str, float]:
-    command = [sys.executable, "-m", "bench.sampling", str(rows), "--one", str(path), who, name, str(n)]
+def _cost(path: pathlib.Path, who: str, name: str, n: int, asked: argparse.Namespace) -> Mapping[str, float] | None:
+    """Return what a contender costs in a process of its own; None: it took too long."""
+    command = [sys.executable, "-m", "bench.sampling", str(asked.rows), "--one", str(path), who, name, str(n)]
     environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
-    found: Mapping[str, float] = json.loads(
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout
-    )
+    try:
+        run = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, timeout=asked.limit)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        shutil.rmtree(f"{path}.spill", ignore_errors=True)
+    found: Mapping[str, float] = json.loads(run.stdout)
     return found
-
-
-def _print(who: str, name: str, n: int, cost: Mapping[str, float], plain: Mapping[str, float]) -> None:
-    times = cost["cpu"] / plain["cpu"]
-    print(
-        f"n {n:9,}  {who:7} {name:19} {cost['cpu']:7.1f} s cpu {times:5.2f} x {cost['wall']:7.1f} s "
-        f"{cost['mib']:6.0f} MiB {int(cost['rows']):12,} rows",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

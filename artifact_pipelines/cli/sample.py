@@ -1,7 +1,7 @@
 """The command that draws a sample: sample."""
 
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,10 +9,12 @@ from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, print_json, waiting
+from artifact_pipelines.core.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
     from artifact_pipelines.sampling.drawing import Sample
     from artifact_pipelines.sampling.interfaces import ISamplingDesign
+    from artifact_pipelines.store import Store
 
 
 @click.command()
@@ -31,16 +33,26 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=pathlib.Path),
     help="Write to this file, a .parquet or .csv.",
 )
+@click.option("--partition", help="Only this partition.")
 @as_json_option
-def sample(table: str, design_text: str, keys: tuple[str, ...], output: pathlib.Path, as_json: bool) -> None:
+def sample(
+    table: str,
+    design_text: str,
+    keys: tuple[str, ...],
+    output: pathlib.Path,
+    partition: str | None,
+    as_json: bool,
+) -> None:
     r"""Draw a sample of TABLE, a Parquet file or an asset such as flights/table or flights@v2.
 
-    Rows are identified by their key; without one by their position. The key of an asset is that of its dataset.
+    Rows are identified by their key; without one by their position. The key of an asset is that of its dataset. A
+    partitioned asset without a partition is one table of all partitions; its last column, `partition`, has the key.
 
     \b
     Examples:
       artifact-pipelines sample flights/table --design '{n: 1000}' -o sample.csv
-      artifact-pipelines sample cities.parquet --design '{design: bernoulli, p: 0.1}' -k city -o sample.parquet
+      artifact-pipelines sample 'sales/table[2024-01]' --design '{n: 1000}' -o january.csv
+      artifact-pipelines sample cities.parquet --design '{design: bernoulli, probability: 0.1}' -o sample.parquet
     """
     from artifact_pipelines.sampling.drawing import draw
 
@@ -48,6 +60,8 @@ def sample(table: str, design_text: str, keys: tuple[str, ...], output: pathlib.
         raise click.BadParameter("End the name of the file in .parquet or .csv.", param_hint="-o")
     check_folder(output)
     design = _parsed(design_text)
+    if partition is not None:
+        table = f"{table}[{partition}]"
     with waiting(f"Drawing from {table}"):
         if pathlib.Path(table).is_file():
             _write(drawn := draw(pathlib.Path(table), design, keys), output)
@@ -65,14 +79,12 @@ def _parsed(text: str) -> "ISamplingDesign":
     import pydantic
     import yaml
 
-    from artifact_pipelines.sampling.interfaces import ISamplingDesign
-    from artifact_pipelines.sampling.registry import SamplingDesign
+    from artifact_pipelines.sampling.drawing import design_from
 
     path = pathlib.Path(text)
     try:
         fields = yaml.safe_load(path.read_text() if path.suffix in (".yaml", ".yml", ".json") else text)
-        designs: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)
-        return designs.validate_python(fields)
+        return design_from(fields)
     except (OSError, yaml.YAMLError) as error:
         raise click.BadParameter(str(error), param_hint="--design") from error
     except pydantic.ValidationError as error:
@@ -80,19 +92,26 @@ def _parsed(text: str) -> "ISamplingDesign":
         raise click.BadParameter("; ".join(wrong), param_hint="--design") from error
 
 
-def _draw_from_asset(store: Any, asset: str, design: "ISamplingDesign", keys: tuple[str, ...]) -> "Sample":
+def _draw_from_asset(store: "Store", name: str, design: "ISamplingDesign", keys: tuple[str, ...]) -> "Sample":
+    from artifact_pipelines.catalog.stored_names import find_materializations, resolve_name
     from artifact_pipelines.handlers.scanning import scan_with_polars
-    from artifact_pipelines.sampling.drawing import draw_from
+    from artifact_pipelines.sampling.drawing import draw, draw_from
     from artifact_pipelines.sampling.engine.population import population_of_scan
     from artifact_pipelines.sampling.engine.rows import Key
-    from artifact_pipelines.storage.artifact import Artifact
+    from artifact_pipelines.tabular.concatenation import concatenate_frames
 
-    made = store.find(asset)
-    artifact = store.load(asset, Artifact)
+    found = find_materializations(store.catalog, name)
+    for made in found:
+        if made.file.file_type != "parquet" or len(made.files) > 1:
+            raise InvalidArgumentError(f"{name!r}", made.file.file_type, "a table that is stored as Parquet")
+    first, columns = found[0], keys or found[0].source.get("key", ())
+    if first.partition is not None and resolve_name(store.catalog, name).partition is None:
+        frames = {str(made.partition): scan_with_polars(store.artifact(made.file)) for made in found}
+        return draw(concatenate_frames(first.asset, frames, "partition"), design, columns)
+    artifact = store.artifact(first.file)
     with artifact.open(verify=False) as file:
         population = population_of_scan(scan_with_polars(artifact), file)
-    key = Key(keys or made.source.get("key", ()), is_unique=not keys)
-    return draw_from(population, design, key, artifact.info)
+    return draw_from(population, design, Key(columns, is_unique=not keys, partition=first.partition), artifact.info)
 
 
 def _write(drawn: "Sample", output: pathlib.Path) -> None:

@@ -68,7 +68,7 @@ def draw(
         UsageError: The table does not fit the design or the key.
         pydantic.ValidationError: The fields are not those of a design.
     """
-    checked = design if isinstance(design, ISamplingDesign) else _DESIGNS.validate_python(dict(design))
+    checked = design if isinstance(design, ISamplingDesign) else design_from(design)
     table_key = Key([key] if isinstance(key, str) else key, is_unique)
     if isinstance(table, pl.DataFrame):
         return draw_from(population_of_frame(table), checked, table_key)
@@ -82,6 +82,20 @@ def draw(
     except OSError as error:
         raise InvalidArgumentError("table", str(path), "a file that can be read, no folder") from error
     return draw_from(population, checked, table_key)
+
+
+def design_from(fields: object) -> ISamplingDesign:
+    """Return the design that fields declare, as in YAML; here those that it excludes may be fields too, not only names.
+
+    So `{"design": drawn.design, **drawn.parameters}` of a stored design draws the same sample again.
+
+    Raises:
+        pydantic.ValidationError: The fields are not those of a design.
+    """
+    if isinstance(fields, Mapping) and isinstance(excluded := fields.get("exclude"), list):
+        designs = [design_from(one) if isinstance(one, Mapping) else one for one in excluded]
+        fields = {**fields, "exclude": designs}
+    return _DESIGNS.validate_python(fields)
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:
@@ -128,11 +142,18 @@ def _drawn(
         drawn=choice.drawn,
         strata=list(choice.strata),
         facts=choice.facts,
-        notes=[*choice.notes, *_notes_on_repeats(design, identity)],
+        notes=_notes(population, design, choice) + _notes_on_repeats(design, identity),
     )
 
 
-def _notes_on_repeats(design: ISamplingDesign, identity: Identity) -> Sequence[str]:
+def _notes(population: Population, design: ISamplingDesign, choice: Choice) -> list[str]:
+    if choice.population_size:
+        return list(choice.notes)
+    cause = "no rows" if not population.row_count else f"no row with `{design.where}`" if design.where else "none left"
+    return [f"No row could be drawn: the table has {cause}."]
+
+
+def _notes_on_repeats(design: ISamplingDesign, identity: Identity) -> list[str]:
     if identity.repeats is None:
         return []
     count = len(identity.repeats.ordinals)

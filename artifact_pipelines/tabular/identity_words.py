@@ -30,6 +30,9 @@ Words = npt.NDArray[np.uint64]
 _NULL = 0x6E756C6C6E756C6C
 _LARGEST = 2**63 - 1
 _SUPPORTED = ("numbers", "booleans", "text", "binary", "dates", "times", "durations", "decimals", "categories")
+_LONGEST_INTEGER = len(str(-(2**63)))
+_LEAST_OF_DIGITS = np.array([0, 0, *(10**digits for digits in range(1, 19)), 2**64 - 1], np.uint64)
+"""The least integer with so many digits; of more than 19 there is none of 64 bits with a sign."""
 _DECIMAL = r"^-?(0|[1-9][0-9]*)\.[0-9]+$"
 _CLOCK = r"(^|[T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+]00:00|[+]00)?$"
 
@@ -88,9 +91,14 @@ def _texts(column: pl.Series) -> pl.Series:
 
 
 def _words_of_texts(texts: pl.Series) -> pl.Series:
+    may_be_numbers = (texts >= "-") & (texts < ":")  # by their first byte; so may dates and times
+    if not may_be_numbers.any():
+        return _hashed(texts)
     integers = _integers(texts)
+    if integers.null_count() == texts.null_count():
+        return _bits(integers)
     words = _hashed(texts)
-    others = texts.is_not_null() & integers.is_null() & texts.str.contains(r"^-?[0-9]")
+    others = (may_be_numbers & integers.is_null() & texts.str.contains("[.:]")).fill_null(False)
     if others.any():
         said = _spelled_alike(texts.filter(others))
         rewritten = _integers(said)
@@ -104,11 +112,21 @@ def _either(integers: pl.Series, words: pl.Series) -> pl.Series:
 
 
 def _integers(texts: pl.Series) -> pl.Series:
-    """Return the integers that texts are the usual spelling of, and null for all others."""
+    """Return the integers that texts are the usual spelling of, and null for all others.
+
+    A sign, zeros or spaces too many make a text longer than the integer is: so its length tells.
+    """
+    lengths = texts.str.len_bytes()
+    if not (lengths <= _LONGEST_INTEGER).any():
+        return pl.repeat(None, texts.len(), dtype=pl.Int64, eager=True)
     integers = texts.cast(pl.Int64, strict=False)
     if integers.null_count() == integers.len():
         return integers
-    return integers.set(integers.cast(pl.String) != texts, None)
+    values, digits = integers.fill_null(0).to_numpy(), lengths.fill_null(0).to_numpy()
+    if (is_negative := values < 0).any():
+        digits, values = digits - is_negative, np.abs(values)
+    is_usual = values.view(np.uint64) >= _LEAST_OF_DIGITS.take(digits, mode="clip")
+    return integers if is_usual.all() else integers.set(pl.Series(~is_usual), None)
 
 
 def _spelled_alike(texts: pl.Series) -> pl.Series:

@@ -44,6 +44,36 @@ def test_sample_of_an_asset_knows_its_file(io_manager: ArtifactIOManager, tmp_pa
     assert pl.read_parquet(tmp_path / "s.parquet").height == 10
 
 
+def test_sample_of_partitions_is_of_all_or_of_one(io_manager: ArtifactIOManager, tmp_path: pathlib.Path) -> None:
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["north", "south"]))
+    def people(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        return ROWS if context.partition_key == "north" else ROWS.with_columns(pl.col("id") + 100)
+
+    for partition in ("north", "south"):
+        dg.materialize([people], resources={"io_manager": io_manager}, partition_key=partition)
+    asked = ("--design", "{n: 20}", "-k", "id", "-o", str(tmp_path / "s.parquet"))
+    assert run_json("sample", "people", *asked)["frame"]["rows"] == 200
+    every = pl.read_parquet(tmp_path / "s.parquet")
+    assert set(every["partition"]) == {"north", "south"}
+    assert every["sampling_weight"].sum() == 200
+    for name in (("people[south]",), ("people", "--partition", "south")):
+        assert run_json("sample", *name, *asked)["partition"] == "south"
+        one = pl.read_parquet(tmp_path / "s.parquet")
+        assert "partition" not in one.columns
+        assert set(every.filter(partition="south")["id"]) <= set(one["id"])  # the same numbers of keys
+    assert "partition 'west'" in run("sample", "people[west]", *asked, code=3)
+
+
+def test_what_is_no_table_cannot_be_sampled(io_manager: ArtifactIOManager, tmp_path: pathlib.Path) -> None:
+    @dg.asset
+    def text() -> str:
+        return "no rows"
+
+    dg.materialize([text], resources={"io_manager": io_manager})
+    said = run("sample", "text", "--design", "{n: 1}", "-o", str(tmp_path / "s.csv"), code=2)
+    assert "a table that is stored as Parquet" in said
+
+
 @pytest.mark.parametrize(
     ("design", "message"),
     [

@@ -1,6 +1,7 @@
 """Guarantees of every design, shown on a simple random one: the engine is the same for all."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -144,3 +145,19 @@ def test_key_that_says_almost_nothing_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(repeats, "MOST_REPEATED", 900)
     with pytest.raises(InvalidArgumentError, match="^key must be columns whose values repeat in 900 rows at most"):
         draw(POPULATION, DESIGN, ["value"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n": 5},
+        {"design": "stratified", "by": "id", "n": 5},
+        {"design": "simple_random_with_replacement", "n": 5},
+        {"design": "bernoulli", "probability": 0.5},
+    ],
+)
+def test_sample_of_nothing_says_why(fields: dict[str, Any]) -> None:
+    table = pl.DataFrame({"id": [1, 2]})
+    assert draw(table[:0], fields).design.notes == ["No row could be drawn: the table has no rows."]
+    notes = draw(table, {**fields, "where": "id > 2"}).design.notes
+    assert notes == ["No row could be drawn: the table has no row with `id > 2`."]

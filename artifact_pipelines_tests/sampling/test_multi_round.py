@@ -189,3 +189,12 @@ def test_rows_that_an_excluded_sample_leaves_are_equally_likely_though_their_siz
         taken[drawn(MultiRound(exclude=[other], rounds=[SimpleRandom(n=1)], seed=seed), small)["id"].to_numpy()] += 1
     expected = left / 4
     assert ((taken - expected) ** 2 / expected).sum() < 20.5, "5 degrees of freedom: above once in 1,000"
+
+
+def test_excluded_samples_may_be_fields_as_in_yaml_and_a_stored_design_draws_again() -> None:
+    fields = {"design": "residual", "exclude": [{"n": 40}, {"design": "multi_round", "rounds": [{"n": 5}, {"n": 6}]}]}
+    first = draw(POPULATION, fields, "id")
+    designs = [SimpleRandom(n=40), MultiRound(rounds=[SimpleRandom(n=5), SimpleRandom(n=6)])]
+    assert first.rows.collect().equals(draw(POPULATION, Residual(exclude=designs), "id").rows.collect())
+    again = draw(POPULATION, {"design": first.design.design, **first.design.parameters}, "id")
+    assert again.rows.collect().equals(first.rows.collect())

@@ -176,7 +176,7 @@ def test_null_stratum_can_be_an_error() -> None:
 
 def test_strata_without_a_row_are_noted() -> None:
     notes = sample(n=2, by="kind").design.notes
-    assert notes == ["1 strata with 1,000 rows have no row in the sample, and no weight stands for them."]
+    assert notes == ["Strata without a row in the sample: 1. No weight stands for their 1,000 rows."]
 
 
 @pytest.mark.parametrize(

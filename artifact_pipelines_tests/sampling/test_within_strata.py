@@ -103,7 +103,7 @@ def test_starts_and_draws_of_strata_are_independent() -> None:
 def test_stratum_without_rows_in_the_allocation_is_noted_and_drawn_from_no_further() -> None:
     found = sample({"design": "pps", "size": "size"}, fixed={"north": 40}, fixed_others=0)
     assert {label: rows.height for label, rows in by_stratum(found).items()} == {"north": 40}
-    assert "2 strata with 1,200 rows have no row in the sample, and no weight stands for them." in found.design.notes
+    assert "Strata without a row in the sample: 2. No weight stands for their 1,200 rows." in found.design.notes
     assert [one["drawn"] for one in found.design.facts["within"]] == [40, 0, 0]
 
 

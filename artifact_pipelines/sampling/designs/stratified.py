@@ -199,7 +199,5 @@ def _notes(n: int, population_size: int, strata: Sequence[Stratum]) -> Sequence[
     notes = [*notes_on_size(n, population_size)]
     if empty := [each for each in strata if not each.drawn]:
         rows = sum(each.population_size for each in empty)
-        notes.append(
-            f"{len(empty):,} strata with {rows:,} rows have no row in the sample, and no weight stands for them."
-        )
+        notes.append(f"Strata without a row in the sample: {len(empty):,}. No weight stands for their {rows:,} rows.")
     return notes
