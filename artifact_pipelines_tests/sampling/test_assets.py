@@ -70,7 +70,7 @@ def test_sample_shows_its_strata_and_what_a_reader_would_not_expect(settings: Se
     [made] = result.asset_materializations_for_node("flights__samples__strata")
     assert "| 1 | 1 | 1 | 1 | ██" in str(made.metadata["sample/strata"].value)
     assert str(made.metadata["chart/planned → drawn"].value).startswith("![")
-    assert "1 strata with 1 rows have no row" in str(made.metadata["sample/notes"].value)
+    assert "Strata without a row in the sample: 1." in str(made.metadata["sample/notes"].value)
 
 
 def test_dataset_declared_in_code_takes_a_design_that_is_not_registered() -> None:
