@@ -118,7 +118,9 @@ class CheckedRows:
         self, table: OpenTable, batch: pa.RecordBatch, start: int, rules: Sequence[Rule], later: "_Later", bad: BadRows
     ) -> pa.RecordBatch:
         faults = {each.row: (each.rule.column, each.value, each.rule.fault) for each in find_breaches(batch, rules)}
-        later.find(batch, faults, lambda places: _written(table, start, places))
+        said = _Said(table)
+        faults = {at: (name, said.value(at, name, value), fault) for at, (name, value, fault) in faults.items()}
+        later.find(batch, said, faults, lambda places: _written(table, start, places))
         if not faults:
             return batch
         places = sorted(faults)
@@ -129,14 +131,15 @@ class CheckedRows:
     def _broken(self, table: OpenTable, start: int, breach: Breach) -> BrokenRuleError:
         [(line, text)] = _written(table, start, [breach.row])
         rule = breach.rule
-        return BrokenRuleError(self.label, line, rule.column, breach.value, rule.fault, rule.field, _place(text))
+        value = _Said(table).value(breach.row, rule.column, breach.value)
+        return BrokenRuleError(self.label, line, rule.column, value, rule.fault, rule.field, _place(text))
 
     def _refuse_shared(self, table: OpenTable, start: int, unique: Repetitions, batch: pa.RecordBatch) -> None:
         """Raise the error about the first row whose values stand in another file, if there is one."""
         if shared := self._shared(unique, batch):
             values, name = shared[row := min(shared)]
             [(line, text)] = _written(table, start, [row])
-            shown = [str(value) for value in values]
+            shown = _Said(table).values(row, unique.columns, values)
             raise RepeatedValuesError(self.label, line, 0, unique.columns, shown, unique.field, _place(text), name)
 
     def _refuse_repeated(self, repetitions: Repetitions, hashes: Hashes) -> None:
@@ -146,9 +149,10 @@ class CheckedRows:
             for start, batch in _counted(table):
                 found = list(repetitions.candidates(batch, hashes[:MOST_REPEATED]))
                 places = _written(table, start, [place for place, _ in found])
-                for (_, values), (line, text) in zip(found, places, strict=True):
+                for (place, values), (line, text) in zip(found, places, strict=True):
                     if (earlier := seen.setdefault(values, line)) != line:
-                        names, shown = repetitions.columns, [str(value) for value in values]
+                        names = repetitions.columns
+                        shown = _Said(table).values(place, names, values)
                         raise RepeatedValuesError(
                             self.label, line, earlier, names, shown, repetitions.field, _place(text)
                         )
@@ -192,20 +196,21 @@ class _Later:
     def find(
         self,
         batch: pa.RecordBatch,
+        said: "_Said",
         faults: dict[int, tuple[str, str | None, str]],
         written: Callable[[Sequence[int]], Sequence[Written]],
     ) -> None:
         """Add the rows of a batch that repeat values, and are not bad already, to the faults."""
         for each, _ in self._unique:
             for place, (shared, name) in self._shared(each, batch).items():
-                faults.setdefault(place, _fault(each, shared, name))
+                faults.setdefault(place, _fault(each, said.values(place, each.columns, shared), name))
         found = [dict(each.candidates(batch, hashes)) if len(hashes) else {} for each, hashes in self._unique]
         places = sorted(set().union(*found) - faults.keys())
         for place, (line, text) in zip(places, written(places), strict=True):
             values = [each.get(place) for each in found]
             for (each, _), seen, mine in zip(self._unique, self._seen, values, strict=True):
                 if mine is not None and mine in seen:
-                    faults[place] = _fault(each, mine, seen[mine])
+                    faults[place] = _fault(each, said.values(place, each.columns, mine), seen[mine])
                     break
             else:
                 for seen, mine in zip(self._seen, values, strict=True):
@@ -213,9 +218,28 @@ class _Later:
                         seen[mine] = f"{_place(text)} {line}"
 
 
-def _fault(unique: Repetitions, values: _Values, where: str) -> tuple[str, str, str]:
-    shown = ", ".join(map(str, values))
-    return ", ".join(unique.columns), shown, f"stands in {where} already (`{unique.field}`)"
+def _fault(unique: Repetitions, values: Sequence[str], where: str) -> tuple[str, str, str]:
+    return ", ".join(unique.columns), ", ".join(values), f"stands in {where} already (`{unique.field}`)"
+
+
+class _Said:
+    """The values of a batch as its file writes them, for errors: `-5`, where the column has `-5.00`."""
+
+    def __init__(self, table: OpenTable) -> None:
+        self._table = table
+        self._texts: dict[str, Sequence[str | None]] = {}
+
+    def value(self, place: int, name: str, value: str | None) -> str | None:
+        """Return the text of a value; the value itself, if the file has none."""
+        if self._table.texts is None or value is None:
+            return value
+        if name not in self._texts:
+            self._texts[name] = self._table.texts(name)
+        return self._texts[name][place]
+
+    def values(self, place: int, names: Sequence[str], values: _Values) -> Sequence[str]:
+        """Do the same for values of several columns, none of which is null."""
+        return [str(self.value(place, name, str(value))) for name, value in zip(names, values, strict=True)]
 
 
 def _counted(table: OpenTable) -> Iterator[tuple[int, pa.RecordBatch]]:

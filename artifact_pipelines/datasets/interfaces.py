@@ -43,6 +43,7 @@ class OpenTable:
         read_as: How the file is written: what is written down with the version, and used for the next one.
         written: Returns for rows of the batch that was taken last, by their ascending places in it, the number of the
             line (of a sheet: the row) where each begins, and its text, if it has one. None: rows have no lines.
+        texts: Returns all values of a column of that batch as the file writes them. None: they are no texts there.
         reordered: Columns that stood in another order in the file than in the version before.
         bad: The rows that are left out, as batches are taken; None: the contract allows none.
         file_column: Column that no file has, with the name of each row's file; None: there is none.
@@ -51,6 +52,7 @@ class OpenTable:
     batches: pa.RecordBatchReader
     read_as: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     written: Callable[[Sequence[int]], Sequence[Written]] | None = None
+    texts: Callable[[str], Sequence[str | None]] | None = None
     bad: BadRows | None = None
     reordered: Sequence[str] = ()
     file_column: str | None = None

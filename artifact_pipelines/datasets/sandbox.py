@@ -126,7 +126,7 @@ class _Reading:
             reader = pa.ipc.open_stream(self._table)
         schema = pa.schema(list(reader.schema)[:-1]) if note["has_lines"] else reader.schema
         batches = pa.RecordBatchReader.from_batches(schema, self._batches(reader, schema, bad))
-        return OpenTable(batches, note["read_as"], self._written if note["has_lines"] else None, bad)
+        return OpenTable(batches, note["read_as"], self._written if note["has_lines"] else None, bad=bad)
 
     def _batches(
         self, reader: pa.RecordBatchReader, schema: pa.Schema, bad: BadRows | None

@@ -180,6 +180,7 @@ RECURSIVE = {"type": "record", "name": "node", "fields": [{"name": "next", "type
         (RECURSIVE, "column 'x' is or holds a record that contains itself"),
         (logical("bytes", "decimal", precision=39, scale=2), "a decimal of 39 digits, 2 of them after the point"),
         ({"type": "record", "name": "none", "fields": []}, "column 'x' is struct<>"),
+        ({"type": "fixed", "name": "d", "size": 12, "logicalType": "duration"}, "a duration of months, days and"),
     ],
 )
 def test_type_that_no_column_can_have_is_refused_by_name(tmp_path: pathlib.Path, kind: Any, problem: str) -> None:

@@ -1,14 +1,21 @@
 """A value is stored as it is written, or refused by file, line, column and value."""
 
+import datetime
 import pathlib
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import (
+    MalformedRowError,
+    RefusedValueError,
+    RepeatedValuesError,
+    SchemaMismatchError,
+)
 from artifact_pipelines.datasets.reading import csv_blocks, json_rows
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.limits import Limits
@@ -349,6 +356,16 @@ def test_int96_keeps_its_nanoseconds(tmp_path: pathlib.Path) -> None:
         (pa.array([1, 300]), "TINYINT"),
         (pa.array(["1.239"]).cast(pa.decimal128(10, 3)), "DECIMAL(10,2)"),
         (pa.array([1], pa.timestamp("us")), "DATE"),
+        (pa.array([0], pa.timestamp("us")), "DATE"),
+        (pa.array([0], pa.timestamp("us", "Europe/Berlin")), "DATE"),
+        (pa.array([1], pa.timestamp("us")), "BIGINT"),
+        (pa.array([1], pa.duration("us")), "BIGINT"),
+        (pa.array([1], pa.date32()), "TIMESTAMPTZ"),
+        (pa.array([1_700_000_000]), "TIMESTAMP"),
+        (pa.array([1], pa.int32()), "DATE"),
+        (pa.array([1]), "TIME"),
+        (pa.array([0.0, -0.0]), "BIGINT"),
+        (pa.array([300_000_000_000_000_000], pa.timestamp("us")), "TIMESTAMP_NS"),
         (pa.array([(1 << 53) + 1]), "DOUBLE"),
         (pa.array([1], pa.timestamp("ns")), "TIMESTAMP"),
         (pa.array(["007"]), "BIGINT"),
@@ -360,6 +377,46 @@ def test_parquet_value_without_its_declared_type_is_refused_by_row(
     with pytest.raises(RefusedValueError) as caught:
         read(tmp_path, parquet(tmp_path, values), "parquet", columns={"x": kind})
     assert (caught.value.place, caught.value.line, caught.value.column) == ("row", len(values), "x")
+
+
+FAR = datetime.datetime(9999, 12, 31, 23, 59, 59)
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.list_(pa.timestamp("us"))])
+def test_int96_of_far_years_is_read_in_microseconds(tmp_path: pathlib.Path, kind: pa.DataType) -> None:
+    values = [FAR, datetime.datetime(1, 1, 1)]
+    array = pa.array(values if pa.types.is_timestamp(kind) else [values], kind)
+    data = parquet(tmp_path, array, use_deprecated_int96_timestamps=True)
+    assert read(tmp_path, data, "parquet")["x"].to_pylist() == array.to_pylist()
+
+
+def test_int96_that_no_unit_holds_is_refused(tmp_path: pathlib.Path) -> None:
+    far, fine = pa.array([FAR, None], pa.timestamp("us")), pa.array([None, 1], pa.timestamp("ns"))
+    pyarrow.parquet.write_table(
+        pa.table({"far": far, "fine": fine}), tmp_path / "made", use_deprecated_int96_timestamps=True
+    )
+    with pytest.raises(SchemaMismatchError, match="INT96 moments of far, fine have nanoseconds, and years"):
+        read(tmp_path, (tmp_path / "made").read_bytes(), "parquet")
+
+
+def test_intervals_are_refused_rather_than_read_as_bytes(tmp_path: pathlib.Path) -> None:
+    duckdb.sql(f"COPY (SELECT INTERVAL '1 month' AS x) TO '{tmp_path / 'made'}' (FORMAT parquet)")
+    with pytest.raises(SchemaMismatchError, match="column 'x' holds intervals"):
+        read(tmp_path, (tmp_path / "made").read_bytes(), "parquet")
+
+
+def test_key_of_years_that_python_lacks_is_compared_and_shown(tmp_path: pathlib.Path) -> None:
+    data = parquet(tmp_path, pa.array([300_000_000_000_000_000] * 2, pa.timestamp("us")))
+    with pytest.raises(RepeatedValuesError, match=r"row 2: x = '11476-08-15 05:20:00\.000000' stands in row 1"):
+        read(tmp_path, data, "parquet", key=["x"])
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:30:00+02:00", "9999-12-31T23:30:00-02:00"])
+def test_moment_whose_year_in_utc_no_calendar_has_is_text_or_refused(tmp_path: pathlib.Path, text: str) -> None:
+    assert column(tmp_path, text) == ("string", [text])
+    with pytest.raises(RefusedValueError, match="in UTC of the years 1 to 9999"):
+        column(tmp_path, text, columns={"x": "TIMESTAMPTZ"})
+    assert column(tmp_path, text[:-6] + "+00:00", columns={"x": "TIMESTAMPTZ"})[1][0].year in (1, 9999)
 
 
 def test_corrupt_page_is_refused(tmp_path: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.exceptions import (
     SchemaMismatchError,
     UnparsableSourceError,
 )
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines_tests.datasets.reading import read
 from artifact_pipelines_tests.datasets.xls_example import XLS
 
@@ -203,13 +204,17 @@ OPEN_DOCUMENT = """
 </office:document-content>"""
 
 
-def test_opendocument_is_read(tmp_path: pathlib.Path) -> None:
+def opendocument(content: str) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr("META-INF/manifest.xml", "<manifest/>")
-        archive.writestr("content.xml", re.sub(r">\s+<", "><", OPEN_DOCUMENT.strip()))
-    assert read(tmp_path, data.getvalue(), "ods").to_pylist() == [{"x": Decimal("1.5"), "day": DAY}]
+        archive.writestr("content.xml", re.sub(r">\s+<", "><", content.strip()))
+    return data.getvalue()
+
+
+def test_opendocument_is_read(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, opendocument(OPEN_DOCUMENT), "ods").to_pylist() == [{"x": Decimal("1.5"), "day": DAY}]
 
 
 @pytest.mark.parametrize("cut", [10, 300, 2_000])
@@ -228,3 +233,108 @@ def test_workbook_of_excel_97_is_read(tmp_path: pathlib.Path) -> None:
         "open": [True, False, None],
         "mixed": ["5", "x", None],
     }
+
+
+def edited(data: bytes, **changes: tuple[str, str]) -> bytes:
+    """Return a workbook with replaced text in its parts `sheet` and `workbook`."""
+    parts = {"sheet": "xl/worksheets/sheet1.xml", "workbook": "xl/workbook.xml"}
+    sink = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(sink, "w") as new:
+        texts = {name: old.read(name) for name in old.namelist()}
+        for part, (before, after) in changes.items():
+            assert before.encode() in texts[parts[part]]
+            texts[parts[part]] = texts[parts[part]].replace(before.encode(), after.encode())
+        for name, text in texts.items():
+            new.writestr(name, text)
+    return sink.getvalue()
+
+
+NO_FLAG = ('fullCalcOnLoad="1"', "")
+FORMULA = workbook(A=[["x", "y"], ["=#7", "a"]])  # XlsxWriter stores a result that it was given, else 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "flag"),
+    [("", NO_FLAG), ("<v></v>", NO_FLAG), ("<v/>", NO_FLAG), ("<v>0</v>", ("<x", "<x"))],
+)
+def test_formula_without_a_stored_result_is_refused(tmp_path: pathlib.Path, cell: str, flag: tuple[str, str]) -> None:
+    """Programs that cannot calculate store no result, or 0 and a flag that nothing is calculated yet."""
+    written = '<c r="A2" t="str"><f>X</f><v>#7</v></c>'
+    changes = {"sheet": (written, f'<c r="A2"><f>X</f>{cell}</c>'), **({} if flag[1] else {"workbook": flag})}
+    with pytest.raises(RefusedValueError, match="row 2, column 'x': '=X' is not a value: its formula has no stored"):
+        read(tmp_path, edited(FORMULA, **changes), "xlsx")
+
+
+@pytest.mark.parametrize(("cell", "value"), [("<v>0</v>", 0), ("<v>7</v>", 7)])
+def test_stored_result_of_a_formula_is_its_value(tmp_path: pathlib.Path, cell: str, value: int) -> None:
+    written = '<c r="A2" t="str"><f>X</f><v>#7</v></c>'
+    data = edited(FORMULA, sheet=(written, f'<c r="A2"><f>X</f>{cell}</c>'), workbook=NO_FLAG)
+    assert read(tmp_path, data, "xlsx")["x"].to_pylist() == [value]
+
+
+def test_formula_without_a_result_is_a_bad_row_where_these_are_left_out(tmp_path: pathlib.Path) -> None:
+    data = workbook(A=[["x"], [1], ["=#7"]])
+    data = edited(data, sheet=('t="str"><f>X</f><v>#7</v>', "><f>X</f>"))
+    contract = Contract(on_bad_rows="quarantine")
+    assert read(tmp_path, data, "xlsx", contract=contract)["x"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.10000000000000001", Decimal("0.1")),
+        ("0.30000000000000004", Decimal("0.30000000000000004")),
+        ("100000000000000000000", Decimal(10**20)),
+        ("9007199254740992", 2**53),
+        ("9007199254740993", None),
+        ("0.1234567890123456789", None),
+    ],
+)
+def test_number_with_more_digits_than_a_float_keeps_is_refused(tmp_path: pathlib.Path, text: str, value: Any) -> None:
+    data = edited(workbook(A=[["x"], [5]]), sheet=("<v>5</v>", f"<v>{text}</v>"))
+    if value is not None:
+        assert read(tmp_path, data, "xlsx")["x"].to_pylist() == [value]
+        return
+    with pytest.raises(
+        RefusedValueError, match=f"row 2, column 'x': '{text}' is not a number that a spreadsheet keeps"
+    ):
+        read(tmp_path, data, "xlsx")
+
+
+def test_day_before_1900_that_is_a_number_is_refused(tmp_path: pathlib.Path) -> None:
+    data = edited(workbook(A=[["x"], [DAY]]), sheet=("<v>45322</v>", "<v>-1</v>"))
+    with pytest.raises(RefusedValueError, match="because programs count earlier days in different ways"):
+        read(tmp_path, data, "xlsx")
+
+
+def test_error_in_a_column_without_a_name_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match="the column at place 3 of the sheet has values but no name"):
+        read(tmp_path, workbook(A=[["x", "y"], [1, 2, "=#N/A"]]), "xlsx")
+
+
+FORMULA_CELL = '<table:table-cell table:formula="of:=1/0" '
+ERROR = f'{FORMULA_CELL}office:value-type="string" office:string-value="" calcext:value-type="error"'
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        (f"{ERROR}><text:p>#DIV/0!</text:p></table:table-cell>", "'#DIV/0!' is not a value; if it means null"),
+        (
+            f'{FORMULA_CELL}office:value-type="float" office:value="0"><text:p>Err:502</text:p></table:table-cell>',
+            "'Err:502' is not a value; if it means null",
+        ),
+        (f"{FORMULA_CELL}/>", "its formula has no stored result"),
+        ('<table:table-cell office:value-type="float" office:value="9007199254740993"/>', "that a spreadsheet keeps"),
+        (
+            '<table:table-cell office:value-type="string"><text:p>a<text:tab/>b</text:p></table:table-cell>',
+            "is not a text without tabs",
+        ),
+    ],
+)
+def test_opendocument_cell_that_would_be_lost_is_refused(tmp_path: pathlib.Path, cell: str, problem: str) -> None:
+    document = OPEN_DOCUMENT.replace('<table:table-cell office:value-type="float" office:value="1.5"/>', cell)
+    space = 'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0" xmlns:office='
+    with pytest.raises(RefusedValueError, match="row 2, column 'x'") as caught:
+        read(tmp_path, opendocument(document.replace("xmlns:office=", space)), "ods")
+    assert problem in str(caught.value)

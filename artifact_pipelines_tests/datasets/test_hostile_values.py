@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -107,7 +106,6 @@ def test_text_that_its_declaration_does_not_mean_is_refused(tmp_path: pathlib.Pa
 
 
 def test_row_that_ends_with_the_escape_character_is_refused_by_line(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(MalformedRowError, match="line 3: it cannot be split into values, because it ends too early"):
+    with pytest.raises(MalformedRowError, match="line 3: 3 values, 2 expected"):
         read(tmp_path, "a,b\n1,2\n1,x\\\n2,y\n", escape="\\")
-    with pytest.raises(SourceError):
-        read(tmp_path, "a,b\\\n1,2\n", escape="\\")
+    assert read(tmp_path, "a,b\\\n1,2\n", escape="\\").schema.names == ["a", "b\n1", "2"]

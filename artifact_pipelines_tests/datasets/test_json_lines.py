@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.reading import json_rows
 from artifact_pipelines.datasets.reading.json_lines import read_lines
 from artifact_pipelines_tests.datasets.reading import read
@@ -92,3 +93,43 @@ def test_any_rows_are_read_as_python_reads_them(
     quick, slow = read_both(tmp_path, lines, monkeypatch)
     assert quick.schema == slow.schema
     assert quick.equals(slow)
+
+
+MARKS = {"decimal_mark": ",", "thousands_mark": "."}
+
+
+@pytest.mark.parametrize("lines", [1, 50])
+def test_declared_marks_are_those_of_strings_and_never_of_numbers(tmp_path: pathlib.Path, lines: int) -> None:
+    data = '{"a": 1.234, "b": "1.234,5"}\n' * lines
+    columns = {"a": "DECIMAL(10,3)", "b": "DECIMAL(10,1)"}
+    row = read(tmp_path, data, "ndjson", columns=columns, type="ndjson", **MARKS).to_pylist()[-1]
+    assert [str(value) for value in row.values()] == ["1.234", "1234.5"]
+
+
+def test_refused_number_is_shown_as_it_stands_and_truth_values_need_no_words(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RefusedValueError) as caught:
+        read(tmp_path, '{"a": 1.239}', "ndjson", columns={"a": "DECIMAL(10,2)"}, type="ndjson", **MARKS)
+    assert caught.value.value == "1.239"
+    words = {"type": "ndjson", "true_values": ["yes"], "false_values": ["no"]}
+    table = read(tmp_path, '{"a": true}\n{"a": "no"}\n', "ndjson", columns={"a": "BOOLEAN"}, **words)
+    assert table["a"].to_pylist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ('[{"a": 1},', "line 1: no value follows the last comma"),
+        ('[{"a": 1},\n\n', "line 3: no value follows the last comma"),
+        ('[{"a\\u0000": 1}]', "line 1: a key holds a NUL character"),
+    ],
+)
+def test_array_that_is_torn_or_has_an_impossible_key_is_refused(
+    tmp_path: pathlib.Path, data: str, problem: str
+) -> None:
+    with pytest.raises(MalformedRowError, match=problem):
+        read(tmp_path, data, "json")
+
+
+def test_nesting_without_end_is_refused_by_line(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(MalformedRowError, match="line 1: "):
+        read(tmp_path, '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "ndjson")

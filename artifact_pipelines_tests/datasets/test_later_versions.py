@@ -120,3 +120,18 @@ def test_a_typed_column_is_never_narrower_than_before(
     pyarrow.parquet.write_table(pa.table({"n": values}), data)
     contract = Contract(before=VersionBefore(4, {"n": before}))
     assert str(read(tmp_path, data.getvalue(), "parquet", contract=contract).schema.field("n").type) == kind
+
+
+@pytest.mark.parametrize("kind", ["list<element: int64>", "duration[us]", "binary", "timestamp[ms]"])
+@pytest.mark.parametrize("policy", ["fail", "widen"])
+def test_text_never_takes_the_place_of_a_type_that_no_text_has(tmp_path: pathlib.Path, kind: str, policy: Any) -> None:
+    before = VersionBefore(4, {"x": kind, "n": "int64"})
+    with pytest.raises(SchemaMismatchError, match="column 'x' is text here, and .* in version 4"):
+        read(tmp_path, "x,n\n1,2\n", contract=Contract(before=before, on_schema_change=policy))
+    declared = Contract({"x": "VARCHAR"}, before=before, on_schema_change=policy)
+    assert read(tmp_path, "x,n\n1,2\n", contract=declared)["x"].to_pylist() == ["1"]
+
+
+def test_column_without_values_takes_any_type(tmp_path: pathlib.Path) -> None:
+    before = VersionBefore(4, {"x": "null", "n": "int64"})
+    assert read(tmp_path, "x,n\n1,2\n", contract=Contract(before=before))["x"].to_pylist() == [1]

@@ -201,7 +201,7 @@ def test_file_of_an_archive_that_does_not_fit_is_named(tmp_path: pathlib.Path, s
 
 
 def test_key_stands_in_one_file_of_an_archive_only(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(RepeatedValuesError, match=r"flights.csv/b.csv, line 3: x = '1.0' stands in flights.csv/a.csv"):
+    with pytest.raises(RepeatedValuesError, match=r"flights.csv/b.csv, line 3: x = '1' stands in flights.csv/a.csv"):
         read(tmp_path, zipped(a_csv=b"x\n1\n2\n", b_csv=b"x\n2.5\n1\n", c_csv=b"x\n3\n"), "bin", key=["x"])
 
 

@@ -10,6 +10,7 @@ from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import plain_file
+from artifact_pipelines.datasets.reading.several_files import SEVERAL, are_several
 from artifact_pipelines.datasets.reading.typed_table import open_typed
 
 _FILE_MAGIC = b"ARROW1"
@@ -30,6 +31,8 @@ class Arrow(IFileFormat):
         with plain_file(file.path, file.label) as path, pa.memory_map(str(path)) as source:
             is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
             source.seek(0)
+            if is_file and are_several(path, _FILE_MAGIC, pa.ipc.open_file):
+                raise UnparsableSourceError(file.label, "Arrow IPC", SEVERAL)
             try:
                 reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
             except (pa.ArrowException, OSError) as error:

@@ -125,8 +125,12 @@ class Csv(CsvOptions):
             is_whole = next(pieces, None) is None
         text = sample.decode(errors="replace")
         named = line_that_names_delimiter(text)
+        if named and not named.isascii():
+            reason = f"its first line names the delimiter {named!r}, which is no ASCII character"
+            raise UnparsableSourceError(file.label, self.tag(), reason)
         skip_lines = self.skip_lines or (1 if named else 0)
-        body = "".join(split_lines(text)[skip_lines:])
+        lines = split_lines(text)[skip_lines:]
+        body = "".join(line for line in lines if not self.comment or not line.startswith(self.comment))
         delimiter = self.delimiter or named or contract.read_as.get("delimiter")
         return CsvDialect(
             delimiter or self._found_delimiter(body, is_whole, file.label),

@@ -11,7 +11,8 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.columns import check_columns
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import plain_file
-from artifact_pipelines.datasets.reading.sheet_text import RANGE, SheetPlace, SheetText, days_only, read_sheet
+from artifact_pipelines.datasets.reading.sheet_text import RANGE, SheetPlace, SheetText, read_sheet
+from artifact_pipelines.datasets.reading.sheet_times import days_only
 from artifact_pipelines.datasets.reading.spelling import PLAIN
 from artifact_pipelines.datasets.reading.typed_rows import open_rows
 

@@ -1,16 +1,12 @@
 """Parquet; its types are kept."""
 
-import pathlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
-import pyarrow as pa
-import pyarrow.parquet
-
-from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.parquet_file import FORMAT, open_parquet
 from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.typed_table import open_typed
 from artifact_pipelines.tabular.bounded_batches import read_batches
@@ -28,12 +24,5 @@ class Parquet(IFileFormat):
     @contextmanager
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         """See `IFileFormat`."""
-        with plain_file(file.path, file.label) as path, _opened(path, file.label) as opened:
-            yield open_typed(opened.schema_arrow, read_batches(opened), contract, file.label, "Parquet")
-
-
-def _opened(path: pathlib.Path, label: str) -> pyarrow.parquet.ParquetFile:
-    try:
-        return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise UnparsableSourceError(label, "Parquet", "its footer is damaged or missing") from error
+        with plain_file(file.path, file.label) as path, open_parquet(path, file.label) as opened:
+            yield open_typed(opened.schema_arrow, read_batches(opened), contract, file.label, FORMAT)

@@ -5,6 +5,7 @@ import errno
 import io
 import itertools
 import pathlib
+import stat
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ ZIP = b"PK\x03\x04"
 _MOST_DIRECTORY_BYTES = 1 << 24
 _MOST_MEMBERS = 10_000
 _IN_ZIP64 = 0xFFFF
+_MODE_BITS = 16
 _MOST_END_BYTES = 22 + (1 << 16)
 _SPREADSHEET_PARTS = ("xl/workbook.", "content.xml")
 
@@ -47,10 +49,12 @@ def member_names(path: pathlib.Path, label: str) -> Sequence[str]:
     """Return the names of the files in an archive, sorted.
 
     Raises:
-        UnparsableSourceError: Two have the same name, there are more than 10,000, or the archive is damaged.
+        UnparsableSourceError: Two have the same name, one is a link, there are more than 10,000, or the archive is
+            damaged or several.
     """
     try:
         with _open(path) as archive:
+            _check_members(archive, label)
             names = sorted(each.filename for each in _members(archive))
     except zipfile.BadZipFile as error:
         raise UnparsableSourceError(label, "zip", "its directory is damaged") from error
@@ -76,6 +80,18 @@ def open_member(path: pathlib.Path, label: str, name: str | None = None) -> Iter
             stream = archive.open(_member(archive, label, name))
         with stream:
             yield stream
+
+
+def _check_members(archive: zipfile.ZipFile, label: str) -> None:
+    """Refuse an archive behind other bytes, of which the directory says nothing, and files that are links."""
+    if min((each.header_offset for each in archive.infolist()), default=0):
+        reason = "it does not begin with its first file; if it is several archives, drop each by itself"
+        raise UnparsableSourceError(label, "zip", reason)
+    for each in archive.infolist():
+        if stat.S_ISLNK(each.external_attr >> _MODE_BITS):
+            raise UnparsableSourceError(
+                label, "zip", f"{each.filename!r} is a link; put the file itself into the archive"
+            )
 
 
 def _members(archive: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:

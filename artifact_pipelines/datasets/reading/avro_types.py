@@ -138,6 +138,8 @@ def _logical_type(kind: str, schema: Mapping[str, Any]) -> AvroType:
     logical, size = schema.get("logicalType"), schema.get("size")
     if kind in ("bytes", "fixed") and logical == "decimal":
         return _decimal_type(schema)
+    if (kind, logical, size) == ("fixed", "duration", 12):
+        raise UnknownAvroTypeError("a duration of months, days and milliseconds")
     if (kind, logical, size) == ("fixed", "uuid", 16):
         return AvroType(pa.string(), lambda value: str(uuid.UUID(bytes=value)))
     plain = pa.binary(size) if kind == "fixed" else _PLAIN[kind]

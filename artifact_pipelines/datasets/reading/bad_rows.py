@@ -12,6 +12,7 @@ from typing import IO
 
 import pyarrow as pa
 
+from artifact_pipelines.datasets.reading.shown_values import shown
 from artifact_pipelines.tabular.footer import DESCRIPTION
 
 COLUMNS = {
@@ -121,4 +122,6 @@ class BadRows:
 def values_as_json(table: pa.Table | pa.RecordBatch, place: int) -> str:
     """Return the values of a row as JSON, each but null as text."""
     row = {name: table.column(name)[place] for name in table.schema.names}
-    return json.dumps({name: str(value) if value.is_valid else None for name, value in row.items()}, ensure_ascii=False)
+    return json.dumps(
+        {name: shown(value) if value.is_valid else None for name, value in row.items()}, ensure_ascii=False
+    )

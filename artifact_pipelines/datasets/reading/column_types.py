@@ -66,9 +66,14 @@ class ColumnType(abc.ABC):
         return (texts.is_not_null() & ~accepted.fill_null(False)).arg_true()
 
     @property
+    def written_as(self) -> Spelling:
+        """How its texts are written."""
+        return getattr(self, "spelling", PLAIN)
+
+    @property
     def is_plain(self) -> bool:
         """True if no other spelling is declared."""
-        return getattr(self, "spelling", PLAIN) == PLAIN
+        return self.written_as == PLAIN
 
     @property
     def expected(self) -> str:
@@ -274,7 +279,13 @@ class Timestamp(ColumnType):
     @property
     def expected(self) -> str:
         """See `ColumnType`."""
-        offset = "any offset" if self.any_offset else f"offset {self.zone}" if self.zone else "no offset"
+        offset = (
+            "any offset, in UTC of the years 1 to 9999"
+            if self.any_offset
+            else f"offset {self.zone}"
+            if self.zone
+            else "no offset"
+        )
         return f"a timestamp with {offset}, such as {self.spelling.timestamp_example}{self._example}"
 
     @property
@@ -292,11 +303,22 @@ class Timestamp(ColumnType):
         texts = self.spelling.iso_timestamps(texts)
         digits = {"us": 6, "ns": 9}[self.unit]
         fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
-        return texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
+        accepted = texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
+        return accepted & ~_leaves_years(texts, accepted) if self.arrow.tz else accepted
 
     def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
         return pc.cast(self.spelling.iso_timestamps(texts).to_arrow(), self.arrow)
+
+
+def _leaves_years(texts: pl.Series, accepted: pl.Series) -> pl.Series:
+    """Return for each text whether its offset leads it into the years 0 or 10000 of UTC, which Python does not have."""
+    doubtful = (accepted & (texts.str.starts_with("0001-01-01") | texts.str.starts_with("9999-12-31"))).arg_true()
+    leaves = pl.repeat(False, texts.len(), eager=True)
+    if not doubtful.len():
+        return leaves
+    moments = pl.Series(pc.cast(texts.gather(doubtful).to_arrow(), pa.timestamp("us", "UTC")))
+    return leaves.scatter(doubtful, ~moments.dt.year().is_between(1, 9999))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

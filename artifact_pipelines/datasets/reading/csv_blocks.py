@@ -14,6 +14,7 @@ import numpy as np
 
 from artifact_pipelines.datasets.exceptions import MalformedRowError, WrongEncodingError
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.csv_escapes import find_doubtful
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, likely_utf16, wrong_encoding
 
 BLOCK_BYTES = 4 << 20
@@ -85,12 +86,19 @@ def _blank_comments(data: bytes, dialect: CsvDialect, is_end: bool) -> bytes:
 def _end_of_rows(data: bytes, dialect: CsvDialect) -> int:
     """Return where the last whole row ends: behind the last line end that is outside of quotes."""
     end = data.rfind(b"\n") + 1
+    while dialect.escape and end and _ends_escaped(data[:end], dialect.escape):
+        end = data.rfind(b"\n", 0, end - 1) + 1
     if not dialect.quote or data.find(dialect.quote_byte) < 0:
         return end
     quotes = _quotes(data, dialect)
     while end and (count := int(np.searchsorted(quotes, end))) % 2:
         end = data.rfind(b"\n", 0, int(quotes[count - 1])) + 1
     return end
+
+
+def _ends_escaped(data: bytes, escape: str) -> bool:
+    """True if a text ends with a line end that is escaped."""
+    return _is_escaped(data, len(data.removesuffix(b"\n").removesuffix(b"\r")), escape.encode())
 
 
 def _quotes(data: bytes, dialect: CsvDialect) -> Positions:
@@ -125,6 +133,9 @@ def check_block(block: Block, dialect: CsvDialect, line_end: bytes | None, label
             raise WrongEncodingError(label, "utf-8", _line(block, at), at - data.rfind(b"\n", 0, at), data[:20], likely)
         remedy = "Export the file again as text; if it is UTF-16, set format.encoding"
         raise MalformedRowError(label, _line(block, at), "it holds a NUL character", remedy)
+    if dialect.escape and (doubtful := find_doubtful(data, dialect)) is not None:
+        problem = f"an escape that can be read in two ways: {_shown(data, doubtful)}"
+        raise MalformedRowError(label, _line(block, doubtful), problem, _ESCAPE)
     quotes = _quotes(data, dialect) if dialect.quote and data.find(dialect.quote_byte) >= 0 else None
     line_end = line_end or _line_end(data, quotes)
     _check_line_ends(block, quotes, line_end, label)
@@ -183,6 +194,10 @@ def _check_quotes(block: Block, quotes: Positions, dialect: CsvDialect, label: s
         raise MalformedRowError(label, _line(block, at), f"{problem}: {_shown(block.data, at)}", _STRAY)
 
 
+_ESCAPE = (
+    "An escape may stand before a delimiter, a quote, a line end and an escape. Fix the value; or add '\\N' to "
+    "format.null_values, if it is null; or leave out format.escape, if it is a plain character"
+)
 _STRAY = (
     "Double a quote inside a quoted value; or declare how the file writes it: format.escape (such as a backslash), "
     "or format.quote '' if quotes are plain characters"
@@ -226,7 +241,9 @@ def iterate_rows(block: Block, dialect: CsvDialect) -> Iterator[Row]:
         row = block.data[start:end]
         if dialect.quote and row.find(dialect.quote_byte) >= 0 and len(_quotes(row, dialect)) % 2:
             continue
-        plain = row.rstrip(b"\r\n")
+        if dialect.escape and _ends_escaped(row, dialect.escape):
+            continue
+        plain = row.removesuffix(b"\n").removesuffix(b"\r")
         if plain or not dialect.skips_blank_lines:
             yield Row(plain, first, start, end)
         start, first = end, line
@@ -239,8 +256,14 @@ def split_row(row: bytes, dialect: CsvDialect, strict: bool = True) -> Sequence[
         csv.Error: It ends within a value; not unless `strict`.
     """
     options: dict[str, Any] = {"quotechar": dialect.quote} if dialect.quote else {"quoting": csv.QUOTE_NONE}
-    text = row.decode(errors="replace")
-    reader = csv.reader([text], delimiter=dialect.delimiter, escapechar=dialect.escape, strict=strict, **options)
+    end = "\n" if dialect.escape else ""  # or a row that ends with an escaped line end would have no end
+    reader = csv.reader(
+        [row.decode(errors="replace") + end],
+        delimiter=dialect.delimiter,
+        escapechar=dialect.escape,
+        strict=strict,
+        **options,
+    )
     return next(reader, [])
 
 

@@ -9,11 +9,12 @@ from typing import Any
 SAMPLE_BYTES = 1 << 20
 csv.field_size_limit((1 << 31) - 1)  # `limits.row_bytes` is ours; Python's 131,072 characters would refuse good rows
 DELIMITERS = (",", ";", "\t", "|")
+_DERIVED = ("skips_blank_lines", "has_escaped_null")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CsvDialect:
-    """How a file is written.
+    r"""How a file is written.
 
     Attributes:
         quote: Encloses values; empty: none does.
@@ -22,6 +23,7 @@ class CsvDialect:
         header_lines: Lines with names of columns.
         skip_lines: Lines before them.
         skip_last_lines: Lines after the last row.
+        has_escaped_null: True if `\N` is null, and its backslash an escape.
     """
 
     delimiter: str
@@ -33,6 +35,7 @@ class CsvDialect:
     skip_lines: int = 0
     skip_last_lines: int = 0
     skips_blank_lines: bool = True
+    has_escaped_null: bool = False
 
     @property
     def delimiter_byte(self) -> bytes:
@@ -50,7 +53,7 @@ class CsvDialect:
         differs = {
             field.name: value
             for field in dataclasses.fields(self)
-            if field.name != "skips_blank_lines" and (value := getattr(self, field.name)) != getattr(usual, field.name)
+            if field.name not in _DERIVED and (value := getattr(self, field.name)) != getattr(usual, field.name)
         }
         return {"delimiter": self.delimiter, "encoding": self.encoding, **differs}
 

@@ -24,6 +24,7 @@ from artifact_pipelines.datasets.reading.csv_blocks import (
     values_of,
 )
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
+from artifact_pipelines.datasets.reading.csv_escapes import NULL, with_nulls
 from artifact_pipelines.datasets.reading.csv_quickly import split_quickly
 from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
@@ -44,18 +45,21 @@ class CsvText:
     """
 
     def __init__(self, path: pathlib.Path, label: str, dialect: CsvDialect, nulls: Sequence[str]) -> None:
-        self._path, self.label, self._nulls = path, label, nulls
-        self._dialect, self._is_checked = dialect, False
+        has_escaped_null = dialect.escape == NULL[0] and NULL in nulls
+        self._path, self.label = path, label
+        self._nulls = [text for text in nulls if not has_escaped_null or text != NULL]
+        self._dialect = dataclasses.replace(dialect, has_escaped_null=has_escaped_null)
+        self._is_checked = False
         first = next(self._whole_blocks(), None)
         if first is None or not first.data.strip():
             raise EmptySourceError(label)
-        header = dataclasses.replace(dialect, skips_blank_lines=True)
+        header = dataclasses.replace(self._dialect, skips_blank_lines=True)
         count = max(1, dialect.header_lines)
         rows = list(itertools.islice(iterate_rows(first, header), count))
         self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
-        self._dialect = dataclasses.replace(dialect, skips_blank_lines=skips_blank_lines)
+        self._dialect = dataclasses.replace(self._dialect, skips_blank_lines=skips_blank_lines)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows without the header; see `iterate_blocks`. The text is checked the first time."""
@@ -89,7 +93,8 @@ class CsvText:
         return found.rename(dict(zip(found.columns, names, strict=True)))
 
     def _split(self, block: Block, places: Sequence[int]) -> pl.DataFrame:
-        data = _MARK + block.data if block.data.startswith(_MARK) else block.data
+        data = with_nulls(block.data, self._dialect)
+        data = _MARK + data if data.startswith(_MARK) else data
         try:
             table = pyarrow.csv.read_csv(pa.py_buffer(data), *self._options(places, len(data)))
         except pa.ArrowInvalid:

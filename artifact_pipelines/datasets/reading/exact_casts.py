@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType
+from artifact_pipelines.datasets.reading.shown_values import shown
 
 
 def cast_batches(
@@ -54,14 +56,14 @@ def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:
         return found
     for place in range(len(column)):
         if column[place].is_valid and _exactly(column.slice(place, 1), field.type) is None:
-            value = f"{column[place]} ({column.type})"
+            value = f"{shown(column[place])} ({column.type})"
             raise RefusedValueError(label, row + place, field.name, value, f"a value of {field.type}", "row")
     return pa.nulls(len(column), field.type)
 
 
 def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     """Return a column as another type, if the way back gives the same values with the same meaning."""
-    if _means_another_thing(column.type, kind):
+    if _means_another_thing(column.type, kind) or _loses_sign(column, kind):
         return None
     try:
         if pa.types.is_integer(column.type) and pa.types.is_decimal(kind):
@@ -75,11 +77,38 @@ def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 
 def _means_another_thing(kind: pa.DataType, other: pa.DataType) -> bool:
-    """True if a cast would take away a time zone or add one, or make numbers of truth values or the other way round."""
-    if pa.types.is_boolean(kind) or pa.types.is_boolean(other):
-        return kind != other and not is_text(other)
-    is_time = pa.types.is_timestamp(kind) and pa.types.is_timestamp(other)
-    return is_time and (kind.tz is None) != (other.tz is None)
+    """True if a cast would keep bits and not their meaning: an integer is no moment, a moment is no day."""
+    meaning = _meaning(kind)
+    return meaning not in (None, _meaning(other)) and not is_text(other)
+
+
+def _meaning(kind: pa.DataType) -> str | None:
+    """Return what values of a type are; None: there are none."""
+    if pa.types.is_dictionary(kind):
+        return _meaning(kind.value_type)
+    if pa.types.is_null(kind):
+        return None
+    if pa.types.is_timestamp(kind):
+        return "timestamp" if kind.tz is None else "moment"
+    return next((meaning for meaning, is_one in _MEANINGS if is_one(kind)), str(kind))
+
+
+_MEANINGS = (
+    ("number", pa.types.is_integer),
+    ("number", pa.types.is_floating),
+    ("number", pa.types.is_decimal),
+    ("date", pa.types.is_date),
+    ("time", pa.types.is_time),
+    ("text", is_text),
+)
+
+
+def _loses_sign(column: pa.Array, kind: pa.DataType) -> bool:
+    """True if minus zero would become zero, which is equal to it."""
+    if not pa.types.is_floating(column.type) or pa.types.is_floating(kind) or is_text(kind):
+        return False
+    values = column.drop_null().to_numpy(zero_copy_only=False)
+    return bool((np.signbit(values) & (values == 0)).any())
 
 
 def _without_nan(column: pa.Array) -> pa.Array:

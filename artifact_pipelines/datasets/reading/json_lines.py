@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from artifact_pipelines.datasets.reading.json_types import Number
+from artifact_pipelines.datasets.reading.json_types import Number, spelled_texts
+from artifact_pipelines.datasets.reading.spelling import Spelling
 
 _NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _CONTROLS = bytes(byte for byte in range(32) if byte != 10)
@@ -41,11 +42,13 @@ class LineBlock:
     texts: Mapping[str, pl.Series]
     odd: Sequence[int]
 
-    def with_odd(self, name: str, odd: pl.Series) -> pl.Series:
-        """Return the texts of a column together with those of the odd rows."""
+    def with_odd(self, name: str, odd: pl.Series, spelling: Spelling) -> pl.Series:
+        """Return the texts of a column together with those of the odd rows; numbers as a spelling writes them."""
         texts = self.texts.get(name)
         if texts is None:
             texts = pl.repeat(None, self.lines.len(), dtype=pl.String, eager=True)
+        elif not spelling.is_plain:
+            texts = spelled_texts(texts, self.kinds[name], spelling)
         if not self.odd:
             return texts
         places = np.arange(texts.len())
@@ -145,7 +148,7 @@ def _keys(line: str) -> tuple[Sequence[_Key], str] | None:
             keys.append(_Key(name, line[before:start], type(value)))
             place = before = _SPACE.match(line, end).end()  # type: ignore[union-attr]
             before = end
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return None
     return (keys, line[before:]) if line[place:].rstrip() == "}" else None
 

@@ -15,9 +15,18 @@ from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
 from artifact_pipelines.datasets.reading.json_lines import LineBlock, read_lines
-from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType, Number, as_text, json_text, to_array
+from artifact_pipelines.datasets.reading.json_types import (
+    FoundJson,
+    JsonType,
+    Number,
+    as_text,
+    json_text,
+    spelled_text,
+    to_array,
+)
 from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain, wrong_encoding
+from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
 
 MOST_COLUMNS = 2_000
 MOST_NESTED = 100
@@ -55,15 +64,17 @@ class JsonBlock:
             found.add_texts(self.columns.kinds[name], self.columns.texts[name].drop_nulls())
         found.add([row.get(name) for row in self.rows])
 
-    def texts_of(self, name: str) -> pl.Series:
-        """Return the values of a column as texts."""
-        texts = pl.Series(name, [as_text(row.get(name)) for row in self.rows], dtype=pl.String)
-        return self.columns.with_odd(name, texts) if self.columns else texts
+    def texts_of(self, name: str, spelling: Spelling = PLAIN) -> pl.Series:
+        """Return the values of a column as texts; JSON's own numbers and truth values as a spelling writes them."""
+        values = [row.get(name) for row in self.rows]
+        read = [as_text(v) if spelling.is_plain else spelled_text(v, spelling) for v in values]
+        texts = pl.Series(name, read, dtype=pl.String)
+        return self.columns.with_odd(name, texts, spelling) if self.columns else texts
 
     def array_of(self, name: str, kind: JsonType) -> pa.Array:
         """Return the values of a column, whose type holds them."""
         if isinstance(kind, ColumnType):
-            return kind.convert(self.texts_of(name))
+            return kind.convert(self.texts_of(name, kind.written_as))
         values: list[Any] = [row.get(name) for row in self.rows]
         return to_array(self.columns.values_with_odd(values) if self.columns else values, kind)
 
@@ -159,6 +170,8 @@ class JsonRows:
         if row.keys() <= self._known:
             return
         new = [name for name in row if name not in self._known]
+        if any("\0" in name for name in new):
+            raise MalformedRowError(self.label, line, "a key holds a NUL character", "Rename it")
         self.names += new
         self._known.update(new)
         if len(self.names) > MOST_COLUMNS:

@@ -31,7 +31,7 @@ def open_json(rows: JsonRows, contract: Contract, spelling: Spelling) -> OpenTab
     doubtful = {name: error for name, error in misfits.items() if types[name] == error.type}
     reading = _Reading(rows, types, doubtful, BadRows(rows.label) if contract.leaves_out else None)
     batches = pa.RecordBatchReader.from_batches(reading.schema, reading.batches())
-    return OpenTable(batches, written=reading.written, bad=reading.bad)
+    return OpenTable(batches, written=reading.written, texts=reading.texts, bad=reading.bad)
 
 
 class _Reading:
@@ -59,11 +59,15 @@ class _Reading:
         """See `OpenTable`."""
         return [self._block.written(place) for place in places]
 
+    def texts(self, name: str) -> Sequence[str | None]:
+        """See `OpenTable`."""
+        return self._block.texts_of(name).to_list()
+
     def _without_bad(self, bad: BadRows, block: JsonBlock) -> JsonBlock:
         faults: dict[int, BadRow] = {}
         for name, misfit in self._doubtful.items():
             texts = block.texts_of(name)
-            for at in misfit.type.misfits(texts):
+            for at in misfit.type.misfits(block.texts_of(name, misfit.type.written_as)):
                 reason = f"is not {misfit.expected}"
                 faults.setdefault(at, BadRow(block.lines[at], name, texts[at], reason, block.texts[at]))
         bad.add([*block.malformed, *faults.values()])
@@ -126,12 +130,11 @@ def _kept_type(name: str, contract: Contract, spelling: Spelling) -> ColumnType 
 
 
 def _misfit(block: JsonBlock, name: str, kind: ColumnType, whose: str) -> _Misfit | None:
-    texts = block.texts_of(name)
-    wrong = kind.misfits(texts)
+    wrong = kind.misfits(block.texts_of(name, kind.written_as))
     if not wrong.len():
         return None
     row = int(wrong[0])
-    return _Misfit(block.lines[row], name, str(texts[row]), kind, whose)
+    return _Misfit(block.lines[row], name, str(block.texts_of(name)[row]), kind, whose)
 
 
 def _type(

@@ -129,6 +129,23 @@ def as_text(value: Any) -> str | None:
     return None if value is None else str(value) if isinstance(value, str) else json_text(value)
 
 
+def spelled_text(value: Any, spelling: Spelling) -> str | None:
+    """Return a value as text: JSON's own numbers and truth values as a spelling writes them, so that it reads them."""
+    text = as_text(value)
+    if text is None or not isinstance(value, Number | bool):
+        return text
+    return spelled_texts(pl.Series([text]), type(value), spelling).item()  # type: ignore[no-any-return]
+
+
+def spelled_texts(texts: pl.Series, kind: type, spelling: Spelling) -> pl.Series:
+    """Do the same for texts of values of one kind."""
+    if kind is Number and spelling.decimal_mark != ".":
+        return texts.str.replace(".", spelling.decimal_mark, literal=True)
+    if kind is bool:
+        return texts.replace(["true", "false"], [spelling.true_values[0], spelling.false_values[0]])
+    return texts
+
+
 def json_text(value: Any) -> str:
     """Return a value as JSON, with its numbers as they were written."""
     if isinstance(value, Number):

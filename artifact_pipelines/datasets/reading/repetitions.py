@@ -6,7 +6,7 @@ One idea: equal hashes show which values may stand twice; only these are compare
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import polars as pl
@@ -96,11 +96,18 @@ class Repetitions:
         return np.concatenate(found)[: MOST_REPEATED + 1]
 
     def candidates(self, batch: pa.RecordBatch, hashes: Hashes) -> Iterator[tuple[int, tuple[object, ...]]]:
-        """Yield places and values of the rows with one of some hashes, which may be the same."""
+        """Yield places and values of the rows with one of some hashes, which may be the same; dates are texts."""
         frame = self._frame(batch).with_row_index("row")
         found = frame.drop("row").hash_rows(seed=1).to_numpy()
-        for row, *values in frame.filter(pl.Series(np.isin(found, hashes))).drop_nulls().iter_rows():
+        rows = frame.filter(pl.Series(np.isin(found, hashes))).drop_nulls()
+        for row, *values in zip(*map(_values, rows.iter_columns()), strict=True):
             yield row, tuple(values)
+
+
+def _values(column: pl.Series) -> list[Any]:
+    """Return values; days and moments as text, because Python's own have fewer years."""
+    has_years = column.dtype == pl.Date or column.dtype == pl.Datetime
+    return pc.cast(column.to_arrow(), pa.string()).to_pylist() if has_years else column.to_list()
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -15,6 +15,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.named_types import declared_type
+from artifact_pipelines.datasets.reading.shown_values import shown
 from artifact_pipelines.tabular.rows_by_key import as_keys
 
 MOST_PARTITIONS = 10_000
@@ -168,4 +169,4 @@ def find_breaches(batch: pa.RecordBatch, rules: Sequence[Rule]) -> Sequence[Brea
 
 
 def _shown(value: pa.Scalar) -> str | None:
-    return str(value) if value.is_valid else None
+    return shown(value) if value.is_valid else None

@@ -7,8 +7,11 @@ A number is all its digits, a day `2024-01-31`, a moment `2024-01-31 10:30:00`, 
 import dataclasses
 import pathlib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from xml.parsers import expat
 
 import fastexcel
 import polars as pl
@@ -30,10 +33,11 @@ from artifact_pipelines.datasets.reading.sheet_numbers import (
     number_texts,
     with_exact_numbers,
 )
+from artifact_pipelines.datasets.reading.sheet_scan import DoubtfulCell, doubtful_cells
+from artifact_pipelines.datasets.reading.sheet_times import doubtful_days, duration_texts, times_of_day
 
 RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
 _BLOCK_ROWS = 8_192
-_MIDNIGHT, _NO_DAY, _ODD_DAY, _DAY_OF_1904 = " 00:00:00", "1899-12-31 ", "1900-02-28 ", "1904-01-01 "
 _ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 _WHOLE: Mapping[str, Any] = {"header_row": None, "schema_sample_rows": None, "whitespace_as_null": False}
 
@@ -141,7 +145,9 @@ def read_sheet(
     try:
         workbook = fastexcel.read_excel(path)
         name = _sheet(workbook, label, place.sheet)
-        return _Loaded(workbook, name, place, label, nulls).text(leaves_out)
+        return _Loaded(workbook, name, place, label, nulls, list(doubtful_cells(path, name))).text(leaves_out)
+    except (expat.ExpatError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnparsableSourceError(label, "excel", "it is damaged") from error
     except fastexcel.UnsupportedColumnTypeCombinationError as error:
         reason = "a column mixes durations with other values; give its cells one format"
         raise UnparsableSourceError(label, "excel", reason) from error
@@ -171,9 +177,15 @@ class _Loaded:
     """A sheet, loaded twice: as texts, and by the kinds of its cells."""
 
     def __init__(
-        self, workbook: fastexcel.ExcelReader, name: str, place: SheetPlace, label: str, nulls: Sequence[str]
+        self,
+        workbook: fastexcel.ExcelReader,
+        name: str,
+        place: SheetPlace,
+        label: str,
+        nulls: Sequence[str],
+        doubtful: Sequence[DoubtfulCell],
     ) -> None:
-        self._workbook, self._name, self._label, self._nulls = workbook, name, label, nulls
+        self._workbook, self._name, self._label, self._nulls, self._doubtful = workbook, name, label, nulls, doubtful
         self._place, (self._top, self._bottom) = place, place.rows
 
     def text(self, leaves_out: bool) -> SheetText:
@@ -188,7 +200,7 @@ class _Loaded:
         start = header + 1 if self._place.has_header else 0
         rows = filled.slice(1) if self._place.has_header else filled
         names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
-        bad = self._errors(errors.errors if errors else [], names, cells)
+        bad = self._errors(errors.errors if errors else [], names, cells, start)
         if bad and not leaves_out:
             first = bad[min(bad)]
             expected = first.reason.removeprefix("is not ")
@@ -215,26 +227,35 @@ class _Loaded:
             if (name := header.column(column)[0].as_py()) is not None:
                 names[column] = name
             elif data.column(column).null_count < data.num_rows:
-                problem = f"the column at place {place + 1} of the sheet has values but no name"
-                raise SchemaMismatchError(self._label, problem, "Name it in the first row, or set format.range")
+                raise self._nameless(place)
         return names
 
     def _errors(
-        self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str], cells: pa.Table
+        self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str], cells: pa.Table, start: int
     ) -> Mapping[int, BadRow]:
-        """Return the rows with errors in their cells, by their places among the cells."""
+        """Return the rows with cells that have no value, by their places among the cells.
+
+        Args:
+            start: First row that is no header.
+        """
+        shown = cells.select(list(names)).rename_columns(list(names.values()))
         bad: dict[int, BadRow] = {}
-        for error in errors:
-            row, place = error.position
-            code = error.detail.rpartition("Error(")[2].partition(")")[0] if "Error(" in error.detail else None
-            text = _ERRORS.get(code, f"#{code.upper()}!") if code else error.detail.rpartition("got ")[2]
-            column = names.get(f"__UNNAMED__{place}")
-            if column is not None and text not in self._nulls:
-                remedy = "if it means null, add it to format.null_values" if code else "format the cell as text"
-                shown = cells.select(list(names)).rename_columns(list(names.values()))
-                values = values_as_json(shown, row - self._top)
-                bad.setdefault(row - self._top, BadRow(row + 1, column, text, f"is not a value; {remedy}", values))
+        for cell in [*map(_doubtful, errors), *self._doubtful]:
+            at, column = cell.row - self._top, names.get(f"__UNNAMED__{cell.column}")
+            is_outside = cell.column not in self._place.columns or (
+                self._bottom is not None and cell.row >= self._bottom
+            )
+            if at < start or is_outside or cell.text in self._nulls:
+                continue
+            if column is None:
+                raise self._nameless(cell.column)
+            row = values_as_json(shown, at) if at < shown.num_rows else ""
+            bad.setdefault(at, BadRow(cell.row + 1, column, cell.text, f"is not {cell.expected}", row))
         return bad
+
+    def _nameless(self, place: int) -> SchemaMismatchError:
+        problem = f"the column at place {place + 1} of the sheet has values but no name"
+        return SchemaMismatchError(self._label, problem, "Name it in the first row, or set format.range")
 
     def _shown(
         self, cells: pa.Table, numbers: pa.Array, start: int, names: Mapping[str, str]
@@ -254,39 +275,32 @@ class _Loaded:
         for name, shown in names.items():
             text, kind = cells.column(name), kinds.get(name)
             if kind == "duration":
-                text = _durations(values.column(name).take(rows))
+                text = duration_texts(values.column(name).take(rows))
             elif kind == "float":
                 text = number_texts(values.column(name).take(rows))
             elif floats and name in mixed:
                 text = with_exact_numbers(text, floats.column(name).take(rows))
             elif kind == "datetime":
                 self._refuse_odd_day(text, shown, numbers)
-                text, kinds[name] = _times_of_day(text)
+                text, kinds[name] = times_of_day(text)
             columns.append(_nulled(text, self._nulls))
         shown_kinds = {shown: kinds.get(name, "null") for name, shown in names.items()}
         return pa.Table.from_arrays(columns, list(names.values())), shown_kinds
 
     def _refuse_odd_day(self, texts: pa.ChunkedArray, name: str, numbers: pa.Array) -> None:
-        """Refuse what two dates may have become: spreadsheets take 1900 for a leap year, and count from two days."""
-        is_time = pc.and_(pc.starts_with(texts, _DAY_OF_1904), pc.invert(pc.ends_with(texts, _MIDNIGHT)))
-        doubtful = {
-            "a date after 1900-02-28, because Excel has a 1900-02-29 too": pc.starts_with(texts, _ODD_DAY),
-            "a moment after 1904-01-01, where workbooks that count from 1904 put times without a day": is_time,
-        }
-        for expected, is_doubtful in doubtful.items():
+        for expected, is_doubtful in doubtful_days(texts).items():
             if len(found := pc.indices_nonzero(is_doubtful.fill_null(False))):
                 row = int(numbers[found[0].as_py()].as_py())
                 value = str(texts[found[0].as_py()])
                 raise RefusedValueError(self._label, row, name, value, f"{expected}; format the cell as text", "row")
 
 
-def _times_of_day(texts: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
-    """Return moments without a day as times of day, and the kind of them all."""
-    is_time = pc.starts_with(texts, _NO_DAY)
-    if not pc.any(is_time).as_py():
-        return texts, "datetime"
-    times = pc.utf8_slice_codeunits(texts, len(_NO_DAY))
-    return pc.if_else(is_time, times, texts), "datetime" if pc.all(is_time).as_py() else "string"
+def _doubtful(error: fastexcel.CellError) -> DoubtfulCell:
+    """Return a cell that the library could not read as text."""
+    code = error.detail.rpartition("Error(")[2].partition(")")[0] if "Error(" in error.detail else None
+    text = _ERRORS.get(code, f"#{code.upper()}!") if code else error.detail.rpartition("got ")[2]
+    remedy = "if it means null, add it to format.null_values" if code else "format the cell as text"
+    return DoubtfulCell(*error.position, text, f"a value; {remedy}")
 
 
 def _filled_rows(cells: pa.Table) -> pa.Array:
@@ -301,26 +315,3 @@ def _nulled(texts: pa.ChunkedArray, nulls: Sequence[str]) -> pa.ChunkedArray:
     if not nulls:
         return texts
     return pc.if_else(pc.is_in(texts, pa.array(nulls, texts.type)), pa.scalar(None, texts.type), texts)
-
-
-def _durations(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return durations as a sheet shows them: hours, minutes, seconds."""
-    return pa.chunked_array(
-        [pa.array([_duration(value) for value in values.cast(pa.int64()).to_pylist()], pa.string())]
-    )
-
-
-def _duration(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    seconds, rest = divmod(abs(milliseconds), 1_000)
-    fraction = f".{rest:03}" if rest else ""
-    sign = "-" if milliseconds < 0 else ""
-    return f"{sign}{seconds // 3_600}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
-
-
-def days_only(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return moments as days, if all are at midnight."""
-    if not pc.all(pc.ends_with(texts, _MIDNIGHT)).as_py():
-        return texts
-    return pc.utf8_slice_codeunits(texts, 0, -len(_MIDNIGHT))

@@ -87,7 +87,7 @@ class Spelling:
             group = re.escape(self.thousands_mark)
             is_grouped = text.str.contains(rf"^-?[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+(?:{point}[0-9]+)?$")
             text = pl.when(is_grouped).then(text.str.replace_all(self.thousands_mark, "", literal=True)).otherwise(text)
-        is_number = text.str.contains(rf"^-?[0-9]+(?:{point}[0-9]+)?(?:[eE][+-]?[0-9]+)?$")
+        is_number = text.str.contains(rf"^-?[0-9]+(?:{point}[0-9]+)?(?:[eE][+-]?[0-9]+)?$|^(?:NaN|-?inf)$")
         plain = pl.when(is_number).then(text.str.replace(self.decimal_mark, ".", literal=True)).otherwise(pl.lit("?"))
         return frame.select(pl.when(pl.col("text").is_not_null()).then(plain).alias(texts.name)).to_series()
 

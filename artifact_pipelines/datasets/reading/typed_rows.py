@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Integer, Timestamp
@@ -80,8 +80,10 @@ def open_rows(
     """Return texts as a table. All of them are checked against declared types and those of the version before.
 
     Raises:
+        SchemaMismatchError: The version before has a type that no text has.
         RefusedValueError: A text does not have the declared type, or that of the version before.
     """
+    _check_kept(rows, contract)
     fixed = {name: each for name, each in _fixed(contract, spelling).items() if name in rows.names}
     types, misfits = _pass_over(rows, fixed, spelling, contract.leaves_out)
     doubtful = {name: each for name, each in fixed.items() if each.is_declared and each.type != TEXT}
@@ -97,7 +99,19 @@ def open_rows(
     bad = BadRows(rows.label) if contract.leaves_out else None
     reading = _Reading(rows, {name: types[name] for name in rows.names}, doubtful, bad)
     batches = pa.RecordBatchReader.from_batches(reading.schema, reading.batches())
-    return OpenTable(batches, read_as or {}, reading.written, bad)
+    return OpenTable(batches, read_as or {}, reading.written, reading.texts, bad)
+
+
+def _check_kept(rows: "ITextRows[Block]", contract: Contract) -> None:
+    """Refuse columns whose type in the version before is none that texts can have, such as that of lists."""
+    for name, kind in contract.kept.items():
+        if name in rows.names and name not in contract.columns and kind != _NOTHING and type_of_arrow(kind) is None:
+            problem = f"column {name!r} is text here, and {kind} in {contract.before}"
+            remedy = f"Fix the file, declare `columns: {{{name}: VARCHAR}}`, or set `on_schema_change: accept`"
+            raise SchemaMismatchError(rows.label, problem, remedy)
+
+
+_NOTHING = "null"  # the type of a column without values says nothing about others
 
 
 def _fixed(contract: Contract, spelling: Spelling) -> Mapping[str, _Fixed]:
@@ -213,6 +227,12 @@ class _Reading(Generic[Block]):
         """See `OpenTable`."""
         assert self._block is not None  # a batch was taken
         return self._rows.written(self._block, places if self._kept is None else [int(self._kept[at]) for at in places])
+
+    def texts(self, name: str) -> Sequence[str | None]:
+        """See `OpenTable`."""
+        assert self._block is not None  # a batch was taken
+        texts = self._rows.texts(self._block, [name]).to_series()
+        return (texts if self._kept is None else texts.gather(self._kept)).to_list()
 
     def _without_bad(self, table: pl.DataFrame, malformed: Sequence[BadRow]) -> pl.DataFrame:
         faults: dict[int, tuple[str, str, _Fixed]] = {}

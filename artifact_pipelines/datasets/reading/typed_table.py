@@ -12,6 +12,7 @@ from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES, check_col
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.exact_casts import cast_batches
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.shown_values import shown
 from artifact_pipelines.datasets.reading.spelling import PLAIN
 from artifact_pipelines.datasets.reading.typed_rows import widened
 from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
@@ -36,7 +37,7 @@ def open_typed(
 
     def examples(place: int) -> Sequence[str]:
         batch = first()
-        return [str(value) for value in batch.column(place).drop_null()[:MOST_EXAMPLES]] if batch else []
+        return [shown(value) for value in batch.column(place).drop_null()[:MOST_EXAMPLES]] if batch else []
 
     check_columns(schema.names, contract, label, examples)
     expected = pa.schema([_expected_field(field, contract, label) for field in schema])
@@ -80,7 +81,9 @@ def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
 
 def _translated(batches: Iterable[pa.RecordBatch], label: str, file_format: str) -> Iterator[pa.RecordBatch]:
     try:
-        yield from batches
+        for batch in batches:
+            batch.validate()  # damaged offsets are found where they are used: by a crash, perhaps
+            yield batch
     except MemoryError:  # Arrow's is an `ArrowException` too
         raise
     except (pa.ArrowException, OSError) as error:
