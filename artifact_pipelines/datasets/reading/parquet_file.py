@@ -89,4 +89,4 @@ def _leaves(column: pa.Array) -> Iterator[pa.Array]:
 
 
 def _numbers(moments: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return moments.drop_null().cast(pa.int64()).to_numpy()
+    return np.asarray(moments.drop_null().cast(pa.int64()).to_numpy(), np.int64)

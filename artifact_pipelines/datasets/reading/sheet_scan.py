@@ -161,7 +161,8 @@ class _XlsxCells(_Cells):
     def __init__(self, recalculates: bool) -> None:
         super().__init__()
         self._recalculates = recalculates
-        self._kind, self._formula, self._value, self._inside = "", None, "", ""
+        self._formula: str | None = None
+        self._kind, self._value, self._inside = "", "", ""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "row":
