@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -28,7 +29,7 @@ def _escaped(value: str) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=8), block_bytes=st.sampled_from([3, 7, 1000]))
 def test_export_of_mysql_comes_back_as_it_was(tmp_path: pathlib.Path, rows: Rows, block_bytes: int) -> None:
-    options = {"delimiter": "\t", "quote": "", "escape": "\\", "null_values": ["\\N"]}
+    options: dict[str, Any] = {"delimiter": "\t", "quote": "", "escape": "\\", "null_values": ["\\N"]}
     columns = {"a": "VARCHAR", "b": "VARCHAR"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)

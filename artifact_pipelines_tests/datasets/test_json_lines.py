@@ -95,7 +95,7 @@ def test_any_rows_are_read_as_python_reads_them(
     assert quick.equals(slow)
 
 
-MARKS = {"decimal_mark": ",", "thousands_mark": "."}
+MARKS: dict[str, Any] = {"decimal_mark": ",", "thousands_mark": "."}
 
 
 @pytest.mark.parametrize("lines", [1, 50])
@@ -110,7 +110,7 @@ def test_refused_number_is_shown_as_it_stands_and_truth_values_need_no_words(tmp
     with pytest.raises(RefusedValueError) as caught:
         read(tmp_path, '{"a": 1.239}', "ndjson", columns={"a": "DECIMAL(10,2)"}, type="ndjson", **MARKS)
     assert caught.value.value == "1.239"
-    words = {"type": "ndjson", "true_values": ["yes"], "false_values": ["no"]}
+    words: dict[str, Any] = {"type": "ndjson", "true_values": ["yes"], "false_values": ["no"]}
     table = read(tmp_path, '{"a": true}\n{"a": "no"}\n', "ndjson", columns={"a": "BOOLEAN"}, **words)
     assert table["a"].to_pylist() == [True, False]
 
