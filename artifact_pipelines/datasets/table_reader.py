@@ -19,6 +19,7 @@ from artifact_pipelines.datasets.registry import check_content
 from artifact_pipelines.datasets.sandbox import open_in_child
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.local_paths import verified_path
+from artifact_pipelines.tabular.arrow_memory import use_system_memory
 
 
 @contextmanager
@@ -79,6 +80,7 @@ def open_table(
         RepeatedValuesError: When the table is read: a key or a unique value stands twice.
         TooManyBadRowsError: When the table is read to its end, if the contract leaves bad rows out.
     """
+    use_system_memory()
     with limited(file.path, contract.limits):
         yield from _opened_table(file, file_format, contract, trusted, file_column, level, others)
 

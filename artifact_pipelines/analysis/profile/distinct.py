@@ -25,6 +25,8 @@ DISTINCT_LIMIT = 4096
 _SHOWN_BYTES = 128
 """Bytes kept of a longer text."""
 
+_CLEARLY_FEWER = 0.5
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -103,6 +105,8 @@ class Collector:
 
     def add(self, numbers: Numbers, counts: Counts | None = None, values: pa.Array | None = None) -> None:
         """Add values: (n,) their numbers, occurrences (None: one each), and themselves."""
+        if not self._limit.is_reached:
+            self._guess_limit(numbers)
         if self._limit.is_reached:
             kept = np.flatnonzero(numbers <= self._limit.highest)
             if not len(kept):
@@ -115,6 +119,15 @@ class Collector:
         self._size += len(numbers)
         if self._size > self._limit.most:
             self.finish()
+
+    def _guess_limit(self, numbers: Numbers) -> None:
+        """Lower the limit if enough different numbers lie in the range of twice as many: the rest is not sorted."""
+        share = 2 * self._limit.most / max(1, len(numbers))
+        if share < _CLEARLY_FEWER:
+            guess = np.uint64(int(share * 2**64))
+            low = np.sort(numbers[numbers <= guess])
+            if np.count_nonzero(low[1:] != low[:-1]) >= self._limit.most:
+                self._limit.lower_to(guess)
 
     def finish(self) -> Smallest:
         """Return the smallest numbers so far."""

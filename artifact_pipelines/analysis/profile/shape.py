@@ -145,6 +145,7 @@ def _patterns(texts: pa.Array) -> list[dict[str, Any]]:
     shape = pl.col("shape")
     for run, letter in ((r"[0-9]+", "9"), (r"\p{Lu}+", "A"), (r"[\p{L}--\p{Lu}--A]+", "a")):
         shape = shape.str.replace_all(run, letter)
-    counted = pl.DataFrame({"shape": decoded}).select(shape).group_by("shape").len()
+    texts_counted = pl.DataFrame({"shape": decoded}).group_by("shape").len()
+    counted = texts_counted.with_columns(shape).group_by("shape").agg(pl.col("len").sum())
     top = counted.sort("len", "shape", descending=[True, False]).head(TOP_PATTERNS)
     return [{"pattern": pattern, "share": count / len(decoded)} for pattern, count in top.iter_rows()]

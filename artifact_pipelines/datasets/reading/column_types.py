@@ -13,6 +13,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artifact_pipelines.datasets.reading.quick_checks import (
+    are_iso_days,
+    are_iso_moments,
+    are_plain_numbers,
+    are_words,
+)
 from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
 
 _YEAR = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
@@ -111,11 +117,11 @@ class Boolean(ColumnType):
 
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
-        return texts.is_in([*self.spelling.true_values, *self.spelling.false_values])
+        return are_words(texts, [*self.spelling.true_values, *self.spelling.false_values])
 
     def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return texts.is_in(list(self.spelling.true_values)).to_arrow()
+        return are_words(texts, self.spelling.true_values).to_arrow()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ class Integer(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         plain = self.spelling.plain_numbers(texts)
+        if are_plain_numbers(plain, _SAFE_DIGITS[self.bits], 0):
+            return _all_true(texts)
         sign = "-?" if self.is_signed else ""
         short = plain.str.contains(rf"^(?:0|{sign}[1-9][0-9]{{0,{_SAFE_DIGITS[self.bits] - 1}}})$")
         if short.all():
@@ -246,7 +254,7 @@ class Date(ColumnType):
         if declared := self.spelling.date_format:
             days = texts.str.to_date(declared, strict=False)
             return days.dt.to_string(declared).eq_missing(texts) & days.dt.year().is_between(1, 9999).fill_null(True)
-        return texts.str.contains(f"^{_DATES['us']}$")
+        return _all_true(texts) if are_iso_days(texts) else texts.str.contains(f"^{_DATES['us']}$")
 
     def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
@@ -301,6 +309,8 @@ class Timestamp(ColumnType):
     def accepts(self, texts: pl.Series) -> pl.Series:
         """See `ColumnType`."""
         texts = self.spelling.iso_timestamps(texts)
+        if self.unit == "us" and not self._suffix and are_iso_moments(texts):
+            return _all_true(texts)
         digits = {"us": 6, "ns": 9}[self.unit]
         fraction = rf"(?:\.[0-9]{{1,{digits}}})?"
         accepted = texts.str.contains(f"^{_DATES[self.unit]}[T ]{_TIME}{fraction}{self._suffix}$")
@@ -350,7 +360,13 @@ def are_numbers(texts: pl.Series, whole: int, scale: int) -> pl.Series:
 
     Minus zero is none: its sign would be lost.
     """
+    if are_plain_numbers(texts, whole, scale):
+        return _all_true(texts)
     point = rf"(?:\.[0-9]{{1,{scale}}})?" if scale else ""
     kinds = [rf"-?[1-9][0-9]{{0,{whole - 1}}}{point}"] if whole else []
     below_zero = [rf"-0\.0{{{zeros}}}[1-9][0-9]{{0,{scale - zeros - 1}}}" for zeros in range(scale)]
     return texts.str.contains(f"^(?:{'|'.join([*kinds, '0' + point, *below_zero])})$")
+
+
+def _all_true(texts: pl.Series) -> pl.Series:
+    return pl.repeat(True, len(texts), eager=True)

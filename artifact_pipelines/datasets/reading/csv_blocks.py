@@ -58,7 +58,7 @@ def iterate_blocks(
             if not is_checked:
                 line_end = check_block(block, dialect, line_end, label)
             yield block
-            line += block.data.count(b"\n")
+            line += count_line_ends(block.data)
         rest = data[end:]
         if len(rest) > most_row_bytes:
             problem = f"the row that begins here is longer than {most_row_bytes / 2**20:g} MiB (`limits.row_bytes`)"
@@ -66,6 +66,11 @@ def iterate_blocks(
 
 
 _QUOTES = "Close the quote that is open there, or set format.quote to '' if quotes are plain characters"
+
+
+def count_line_ends(data: bytes) -> int:
+    """Return how many line ends there are; `bytes.count` takes several times as long."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE))
 
 
 def _blank_comments(data: bytes, dialect: CsvDialect, is_end: bool) -> bytes:

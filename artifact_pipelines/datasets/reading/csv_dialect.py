@@ -71,7 +71,7 @@ def find_delimiters(sample: str, usual: str, quote: str = '"', is_whole: bool = 
     lines = split_lines(sample)
     rows = lines if is_whole else lines[:-1]
     candidates = dict.fromkeys((usual, *DELIMITERS))
-    fitting = [one for one in candidates if _values_per_row(rows, one, quote) > 1]
+    fitting = [one for one in candidates if one in sample and _values_per_row(rows, one, quote) > 1]
     return fitting or [max(candidates, key=lambda one: _values_per_row(rows[:1], one, quote))]
 
 

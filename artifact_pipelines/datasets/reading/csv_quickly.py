@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from artifact_pipelines.datasets.reading.csv_blocks import count_line_ends
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 
 _MARK = b"\xef\xbb\xbf"  # polars drops one at the start of what it reads
@@ -39,7 +40,7 @@ def split_quickly(data: bytes, dialect: CsvDialect, width: int, places: Sequence
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    rows = data.count(b"\n") + (not data.endswith(b"\n"))
+    rows = count_line_ends(data) + (not data.endswith(b"\n"))
     last = found.to_series(len(wanted) - 1)
     is_whole = last.null_count() == 0 or (
         not has_quotes and data.count(dialect.delimiter_byte) == rows * (width - 1)

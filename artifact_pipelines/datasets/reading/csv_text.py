@@ -85,7 +85,7 @@ class CsvText:
         Raises:
             MalformedRowError: A row has more or fewer values than there are columns, or is no UTF-8.
         """
-        if not block.data.strip(b"\r\n") and self._dialect.skips_blank_lines:
+        if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
         places = [self.names.index(name) for name in names]
         quick = None if self._nulls else split_quickly(block.data, self._dialect, len(self.names), places)
