@@ -13,6 +13,7 @@ import pytest
 
 from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
+from artifact_pipelines.analysis.profile.distinct import Collector, Limit
 from artifact_pipelines.analysis.profile.engine import Measure, profile_table
 from artifact_pipelines.analysis.profile.reader import TableFile
 from artifact_pipelines.analysis.profile.row_sample import SAMPLE_ROWS, merge_samples
@@ -105,3 +106,16 @@ def test_long_text_of_a_dictionary_that_repeats_bounds_the_bytes_of_a_batch(
     batches = batches_of(pa.table({"a": texts}), tmp_path / "t", row_group_size=groups)
     assert sum(batch.num_rows for batch in batches) == 70_000
     assert max(batch.nbytes for batch in batches) < 40_000_000  # of 120 MB
+
+
+@pytest.mark.parametrize("repeated", [1, 3])
+def test_the_smallest_numbers_are_the_same_from_one_large_batch_and_from_small_ones(repeated: int) -> None:
+    numbers = np.repeat(np.random.default_rng(17).integers(0, 2**64, 60_000, np.uint64), repeated)
+    at_once, in_pieces = Collector(Limit(), None), Collector(Limit(), None)
+    at_once.add(numbers)
+    for start in range(0, len(numbers), 4_000):
+        in_pieces.add(numbers[start : start + 4_000])
+
+    found, expected = at_once.finish(), in_pieces.finish()
+    assert found.numbers.tolist() == expected.numbers.tolist()
+    assert found.counts.tolist() == expected.counts.tolist() == [repeated] * 4096
