@@ -72,6 +72,10 @@ def test_refused_file_is_shown_with_the_place_of_its_run(project: Project) -> No
     _, reasons = project.settle()
     assert "flights.csv: quarantined (SchemaMismatchError: flights.csv" in reasons[LANDING_SENSOR]
     assert reasons[LANDING_SENSOR].endswith(f", see /runs/{run.run_id}")
+    made = project.instance.get_latest_materialization_event(dg.AssetKey(["flights", "quarantine"]))
+    assert made
+    assert made.asset_materialization
+    assert made.asset_materialization.metadata["quarantine/last_run"] == dg.MetadataValue.dagster_run(run.run_id)
 
 
 class TwoDatasets:

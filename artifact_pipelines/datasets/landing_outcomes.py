@@ -61,11 +61,11 @@ def has_ingested(instance: dg.DagsterInstance, run_id: str, steps: Collection[st
     return set(steps) <= {record.event_log_entry.step_key for record in records}
 
 
-def links_to_runs(instance: dg.DagsterInstance, run_keys: Collection[str]) -> Mapping[str, str]:
-    """Return the place of each request's last run in the UI, by run key."""
+def last_runs(instance: dg.DagsterInstance, run_keys: Collection[str]) -> Mapping[str, str]:
+    """Return the ID of each request's last run, by run key."""
     tries = LastTries(instance, run_keys)
     found = {run_key: tries.of(run_key) for run_key in run_keys}
-    return {run_key: f"/runs/{record.dagster_run.run_id}" for run_key, record in found.items() if record}
+    return {run_key: record.dagster_run.run_id for run_key, record in found.items() if record}
 
 
 def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -6,12 +6,14 @@ The landing sensor reports asset and check whenever the quarantine has changed, 
 import datetime
 import io
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.datasets.landing_outcomes import last_runs
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.io_manager.exceptions import failures_explained
@@ -78,7 +80,7 @@ def build_quarantine(
 
 
 def report_quarantine(
-    catalog: Catalog, dataset: str, cursor: str | None
+    catalog: Catalog, instance: dg.DagsterInstance, dataset: str, cursor: str | None
 ) -> tuple[Sequence[dg.AssetMaterialization | dg.AssetCheckEvaluation], str]:
     """Return the events that show the quarantine, if it has changed since the cursor, and the new cursor."""
     files = Quarantine(catalog, dataset).files()
@@ -86,7 +88,8 @@ def report_quarantine(
     if now == cursor:
         return [], now
     waiting = Quarantine(catalog, dataset).waiting()
-    key, metadata = dg.AssetKey([dataset, "quarantine"]), _metadata(waiting)
+    runs = last_runs(instance, [str(each.file.run_key) for each in waiting[:_MOST_SHOWN] if each.file.run_key])
+    key, metadata = dg.AssetKey([dataset, "quarantine"]), _metadata(waiting, runs)
     check = dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=EMPTY_CHECK,
@@ -97,13 +100,20 @@ def report_quarantine(
     return [dg.AssetMaterialization(key, metadata=metadata), check], now
 
 
-def _metadata(waiting: Sequence[Waiting]) -> dict[str, Any]:
-    rows = [_row(each) for each in waiting[:_MOST_SHOWN]]
-    files = {"quarantine/files": table_metadata(rows, _REASON_CHARACTERS)} if rows else {}
-    return {"quarantine/waiting": len(waiting), **files}
+def _metadata(waiting: Sequence[Waiting], runs: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Return what the page shows, with a link to the run of the file that was dropped last.
+
+    Args:
+        runs: ID of the run that failed, by run key.
+    """
+    shown = [(each, runs.get(str(each.file.run_key))) for each in waiting[:_MOST_SHOWN]]
+    files = {"quarantine/files": table_metadata([_row(*each) for each in shown], _REASON_CHARACTERS)} if shown else {}
+    failed = [(each.file.changed_ns, run_id) for each, run_id in shown if run_id]
+    last = {"quarantine/last_run": dg.MetadataValue.dagster_run(max(failed)[1])} if failed else {}
+    return {"quarantine/waiting": len(waiting), **last, **files}
 
 
-def _row(waiting: Waiting) -> dict[str, str]:
+def _row(waiting: Waiting, run_id: str | None) -> dict[str, str]:
     """Return three columns, which is what fits the page."""
     file, raw = waiting.file, waiting.raw
     dropped = datetime.datetime.fromtimestamp(file.changed_ns // 10**9, datetime.UTC)
@@ -111,5 +121,6 @@ def _row(waiting: Waiting) -> dict[str, str]:
         f"dropped {dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
         f"{waiting.attempts} attempts" if waiting.attempts > 1 else "",
         f"stored as raw version {raw.version}" if raw else "",
+        f"run {run_id[:8]}" if run_id else "",
     ]
     return {"file": file.path, "reason": file.reason or "", "history": ", ".join(filter(None, texts))}

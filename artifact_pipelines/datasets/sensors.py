@@ -18,7 +18,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.failed_runs import retry_of
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_outcomes import LastTries, links_to_runs
+from artifact_pipelines.datasets.landing_outcomes import LastTries, last_runs
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import WORK_S, LandingWatch
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
@@ -193,7 +193,9 @@ class _Looks:
         for dataset, files in self._files.items():
             has_bad = any(file.state == LandingState.QUARANTINED for file in files)
             if has_bad or cursors.get(dataset) != "empty":
-                found, cursors[dataset] = report_quarantine(self._catalog, dataset, cursors.get(dataset))
+                found, cursors[dataset] = report_quarantine(
+                    self._catalog, self._instance, dataset, cursors.get(dataset)
+                )
                 events += found
                 news |= {dataset} if found else set()
         return dg.SensorResult(
@@ -242,7 +244,8 @@ class _Looks:
             zone = next(iter(self._watches.values())).zone if len(self._watches) == 1 else self.zone
             return f"No file in {zone} matches {sources}."
         failed = [f for files in told.values() for f in files if f.state == LandingState.QUARANTINED and f.run_key]
-        links = links_to_runs(self._instance, [str(file.run_key) for file in failed[:_MOST_SHOWN]])
+        runs = last_runs(self._instance, [str(file.run_key) for file in failed[:_MOST_SHOWN]])
+        links = {run_key: f"/runs/{run_id}" for run_key, run_id in runs.items()}
         most = _MOST_SHOWN // len(told) or 1
         texts = {dataset: _states(files, links, most, dataset in news) for dataset, files in told.items()}
         if len(self._watches) == 1:

@@ -24,9 +24,9 @@ CANDIDATES_PER_TICK = 100
 """Each candidate costs a few queries to the event log for every check, and one more for each page of results."""
 
 WIPES_PER_TICK = 100
-_PUBLISHED_WITHIN_S = 15
+_PUBLISHED_WITHIN_S = 30
 """A step that loads a candidate decides on it at once, so this is for assets that nothing loads."""
-_SELDOM_S = 30
+_SELDOM_S = 60
 """Each tick costs Dagster's daemon and the code server about 0.1 s of processor time."""
 _EVENTS_PER_PAGE = 1_000
 _RUNLESS = ""  # Dagster's run ID of events without a run
