@@ -33,11 +33,16 @@ dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Start Dagster on http:/
 test: $(VENV)/.installed-dev  ## Check the code; CI runs docs, first-week and deploy-check too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
-	$(BIN)/python -m slipcover --dont-wrap-pytest --json --out .coverage.json -m pytest -n 2
+	@$(MAKE) --no-print-directory --jobs 2 types tests  # tests that wait leave time for mypy
 	$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under 90 --skip-covered
 	@echo "All checks passed"
+
+.PHONY: types tests
+types:
+	$(BIN)/mypy
+tests:
+	$(BIN)/python -m slipcover --dont-wrap-pytest --json --out .coverage.json -m pytest -n 2
 
 .PHONY: first-week
 first-week: $(VENV)/.installed-dev  ## Do what a newcomer does: wheel, init, drop, roll back, tutorial, and what the browser shows (three or four minutes)
