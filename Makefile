@@ -84,6 +84,7 @@ bench: $(VENV)/.installed-dev  ## Measure speed and memory against plain tools (
 	@$(BIN)/python -m bench.sampling
 	@$(BIN)/python -m bench.profile
 	@$(BIN)/python -m bench.answers
+	@$(BIN)/python -m bench.report
 
 .PHONY: house
 CHECKOUT := .

@@ -209,7 +209,8 @@ def play(console: Console, daemon: Daemon, landing: pathlib.Path, headline: str,
     for sensor, reason in reasons.items():
         if sensor == RETRY_SENSOR:
             continue  # about runs that died
-        console.print(f"  {sensor}: {reason}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        said = reason.replace("\n", "\n    ")  # a line for each dataset
+        console.print(f"  {sensor}:\n    {said}", style="dim", markup=False, highlight=False, soft_wrap=True)
     if failed := [run.run_id for run in runs if not run.is_success]:
         raise SystemExit(f"These runs failed, see `make dev`: {', '.join(failed)}")
 
@@ -229,10 +230,10 @@ def run_demo(console: Console, settings: Settings, resources: Mapping[str, Any])
             play(console, daemon, landing, headline, {"flights.csv": io.BytesIO(correct_delays(flights))})
     console.print(
         "\n[bold]Where to look next[/]\n"
-        "  make dev                                       the same in the Dagster UI, http://127.0.0.1:3000\n"
-        f"  cp cities.csv {landing}/     drop a file of your own (README: a dataset of your own)\n"
-        "  .venv/bin/artifact-pipelines report flights    write the report of the current version, an HTML file\n"
-        "  .venv/bin/artifact-pipelines ls                list all stored artifacts\n"
+        "  make dev                                        the same in the Dagster UI, http://127.0.0.1:3000\n"
+        "  .venv/bin/artifact-pipelines report flights     write the report of the current version, an HTML file\n"
+        "  .venv/bin/artifact-pipelines ls                 list all stored artifacts\n"
+        "  .venv/bin/artifact-pipelines init DIR FILE      start a project of your own with a file of yours: README\n"
         "  .venv/bin/artifact-pipelines history flights/table",
         highlight=False,
         soft_wrap=True,

@@ -72,6 +72,8 @@ def test_pages_of_all_kinds_of_assets(settings: Settings, instance: dg.DagsterIn
     table = found["flights/table"]
     assert f"{HISTORY}rows" in table
     assert table["artifact/changes"].records[0].data == {"what": "since", "change": "version 1"}
+    design = found["flights/samples/few"]["artifact/design"].value
+    assert max(map(len, str(design["frame"]["content_hash"]).split(" "))) == 32  # a longer word would widen the page
     described = {column.name: column.description for column in table["dagster/column_schema"].value.columns}
     assert described["delay"] == f"{MEANT}. 0 to 8."
     assert f"{HISTORY}profile/rows" in found["flights/analyses/profile"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artifact_pipelines.tabular.footer import format_cell
 
@@ -33,6 +34,11 @@ def percentage(share: float) -> str:
     if share in (0, 1):
         return f"{100 * share:.0f} %"
     return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
+def unbroken(text: str) -> str:
+    """Return a text in which no line breaks, such as `20.5 %` in a narrow column."""
+    return text.replace(" ", "\u00a0")
 
 
 def plain_text(value: str | None) -> str:
@@ -66,10 +72,18 @@ def showable(rows: pa.Table) -> pa.Table:
 
 def first_rows(rows: pa.Table) -> Sequence[Mapping[str, str]]:
     """Return the first rows of a table, with numbers rounded for people."""
-    return [
-        {name: plain_cell(value) for name, value in row.items()}
-        for row in showable(rows.slice(0, _FIRST_ROWS)).to_pylist()
-    ]
+    shown = showable(with_days(rows.slice(0, _FIRST_ROWS))).to_pylist()
+    return [{name: plain_cell(value) for name, value in row.items()} for row in shown]
+
+
+def with_days(rows: pa.Table) -> pa.Table:
+    """Return rows with days in place of moments without a zone, in columns that have no time of day."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is None:
+            values = rows[field.name]
+            if pc.all(pc.equal(values, pc.floor_temporal(values, unit="day"))).as_py():
+                rows = rows.set_column(at, field.name, values.cast(pa.date32()))
+    return rows
 
 
 def plain_cell(value: Any) -> str:

@@ -12,12 +12,12 @@ from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import strongest_cells
 from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.charts.numbers import compact, times_shown
-from artifact_pipelines.charts.svg import COLOURS, plain, shortened
+from artifact_pipelines.charts.svg import COLOURS, plain, shortened, width_px
 
 MOST_CHARACTERS = 999
 _WIDTH, _PLANE_PX, _LINE_PX = 300, 60, 14
 _MOST_ROWS, _MOST_POINTS = 6, 40
-_BAR_PX = 120
+_BAR_PX, _LEAST_PX = 90, 40
 _WORDS = 120
 
 _Small = tuple[str, Sequence[tuple[int, int, str]], int]
@@ -67,18 +67,19 @@ def _bars(found: Mapping[str, Any]) -> _Small | None:
 
 def _heat_map(found: Mapping[str, Any]) -> _Small | None:
     strongest = strongest_cells(found, _MOST_ROWS)
-    return _rows([(f"{name}, {column}", cell, f"{cell:.2f}") for name, column, cell in strongest])
+    return _rows([(f"{name}, {column}", cell, f"{cell:.2f}") for name, column, cell in strongest], whole=1)
 
 
-def _rows(rows: Sequence[tuple[str, float | None, str]]) -> _Small | None:
+def _rows(rows: Sequence[tuple[str, float | None, str]], whole: float = 0) -> _Small | None:
+    """Return bars; the longest fills its place, or a bar of `whole` would: then weak values have short bars."""
     longest = max((abs(value) for _, value, _ in rows if value is not None), default=0)
     if not longest:
         return None
-    lengths = [max(1, round(_BAR_PX * abs(value or 0) / longest)) for _, value, _ in rows]
+    lengths = [max(1, round(_BAR_PX * abs(value or 0) / max(longest, whole))) for _, value, _ in rows]
     path = "".join(f"M0 {_LINE_PX * at + 3}h{length}v10h-{length}" for at, length in enumerate(lengths))
-    texts = [
-        (_BAR_PX + 6, _LINE_PX * at + 12, f"{shortened(label, 130)} {said}") for at, (label, _, said) in enumerate(rows)
-    ]
+    room = _WIDTH - _BAR_PX - 6
+    shown = [f"{shortened(label, max(_LEAST_PX, room - width_px(f' {said}')))} {said}" for label, _, said in rows]
+    texts = [(_BAR_PX + 6, _LINE_PX * at + 12, words) for at, words in enumerate(shown)]
     return path, texts, _LINE_PX * len(rows) + 4
 
 

@@ -114,7 +114,7 @@ def build_failing_rows(
                 f"Up to {MOST_ROWS:,} rows of {dataset} that broke the check `{name}` when it last failed.\n\n"
                 f"{each.promise()}"
             ),
-            kinds={"parquet"},
+            kinds={"failing_rows", "parquet"},
             **attributes,
         )
         for name, each in checks.items()

@@ -18,7 +18,10 @@ from artifact_pipelines.core.types import CHANGES, DatasetVersion, Materializati
 if TYPE_CHECKING:
     from artifact_pipelines.store import Store
 
-_NONE = "No dataset has a version yet. Try `make demo`, or drop a file into the landing zone."
+_NONE = (
+    "No dataset has a version yet. While Dagster runs, drop a file into the landing zone: `artifact-pipelines doctor` "
+    "shows where it is."
+)
 _ONLY_JSON = ("dataset", "schema", "dialect", "key")
 _PIECE_BYTES = 1 << 20
 _MOST_BESIDE = 1000  # partitions that one run has made

@@ -14,10 +14,12 @@ from artifact_pipelines.cli.terminal import (
     print_rows,
 )
 
-_NO_FILES = "No file is stored yet. Try `make demo`, or `artifact-pipelines put FILE`."
+_NO_FILES = (
+    "No file is stored yet. Drop one into the landing zone while Dagster runs, or try `artifact-pipelines put FILE`."
+)
 _NO_ASSETS = (
-    "No asset is stored yet. Try `make demo`. `artifact-pipelines ls --files` lists files that belong to no asset, "
-    "`ls --ops` outputs of ops."
+    "No asset is stored yet. While Dagster runs, drop a file into the landing zone: `artifact-pipelines doctor` shows "
+    "where it is. `artifact-pipelines ls --files` lists files that belong to no asset, `ls --ops` outputs of ops."
 )
 
 

@@ -1,6 +1,7 @@
 """Errors about dropped files that cannot be ingested."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import NotFoundError, SourceError, first_names
@@ -150,6 +151,22 @@ class UnparsableSourceError(SourceError):
 
     def __str__(self) -> str:
         return f"{self.path} cannot be read as {self.file_format}: {self.reason}. Fix the file, or set `format` in the dataset's YAML file."
+
+
+@dataclasses.dataclass(eq=False)
+class SeveralSheetsError(SourceError):
+    """A spreadsheet has several sheets with cells, and its dataset names none of them."""
+
+    path: str
+    sheets: Sequence[str]
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.sheets))
+        example = json.dumps(self.sheets[0], ensure_ascii=False)
+        return (
+            f"{self.path} has several sheets: {names}. Name one in the dataset's YAML file, for example "
+            f"`format: {{type: excel, sheet: {example}}}`."
+        )
 
 
 @dataclasses.dataclass(eq=False)

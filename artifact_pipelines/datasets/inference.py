@@ -4,14 +4,17 @@ import glob
 import json
 import pathlib
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.datasets.interfaces import RawFile
+from artifact_pipelines.datasets.exceptions import SeveralSheetsError, WrongEncodingError
+from artifact_pipelines.datasets.formats.excel import Excel
+from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.registry import ByExtension, choose_format
 from artifact_pipelines.datasets.table_reader import open_table
@@ -36,6 +39,14 @@ _DUCKDB_NAMES = {
     pa.timestamp("ns"): "TIMESTAMP_NS",
 }
 
+_MEANT = {
+    r"^\d{1,2}\.\d{1,2}\.\d{4}$": '{type: DATE, format: "%d.%m.%Y"}',
+    r"^\d{1,2}/\d{1,2}/\d{4}$": '{type: DATE, format: "%d/%m/%Y"}, or "%m/%d/%Y"',
+    r"^-?\d+,\d{1,2}$": '{type: "DECIMAL(18,2)", decimal_mark: ","}',
+    r"^-?\d{1,3}(\.\d{3})*,\d{1,2}$": '{type: "DECIMAL(18,2)", decimal_mark: ",", thousands_mark: "."}',
+}
+"""Forms of texts that a declaration reads as something else, with that declaration."""
+
 
 def infer_dataset(path: pathlib.Path) -> str:
     """Return the YAML file of a dataset of which this is the first file.
@@ -46,42 +57,73 @@ def infer_dataset(path: pathlib.Path) -> str:
         SourceError: The file cannot be read as a table.
     """
     file = RawFile(path, path.suffix.lstrip(".").lower(), path.name)
-    with open_table(file, ByExtension(), Contract()) as table:
-        attributes = {
-            "name": dataset_name(path),
-            "description": f"TODO: what is a row of {path.name}?",
-            "source": glob.escape(path.name),
-            "owners": ["team:TODO"],
-            "format": _format(file, table.read_as),
-        }
-        seen = [_Seen(field) for field in table.batches.schema]
-        rows = 0
-        for batch in table.batches:
-            rows += batch.num_rows
-            for each in seen:
-                each.add(batch.column(each.field.name))
+    guess = ""
+    try:
+        found = _find(file, ByExtension())
+    except WrongEncodingError as error:
+        guess = f"The encoding {error.likely} is a guess: look at letters such as ä or é"
+        found = _find(file, ByExtension(encoding=error.likely))
+    except SeveralSheetsError as error:
+        guess = f"The sheet is the first of {', '.join(error.sheets)}"
+        found = _find(file, Excel(sheet=error.sheets[0]))
+    name = dataset_name(path)
+    attributes = {
+        "name": name,
+        "description": f"TODO: what is a row of {path.name}?",
+        "source": glob.escape(path.name),
+        "owners": ["team:TODO"],
+        "format": found.format,
+    }
     lines = [
-        f"# Found on all {rows:,} rows of {_on_one_line(path.name)}. Edit it, and save it as",
-        f"# defs/{attributes['name']}/defs.yaml; then run `dg check yaml && dg check defs`.",
+        f"# Found on all {found.rows:,} rows of {_on_one_line(path.name)}. Edit it, and save it as",
+        f"# defs/{name}/defs.yaml; then run `dg check yaml && dg check defs`.",
+        *([f"# {_on_one_line(guess)}."] if guess else []),
         "type: artifact_pipelines.DatasetPipeline",
         "",
         yaml.safe_dump({"attributes": attributes}, sort_keys=False, allow_unicode=True).rstrip(),
+        '  # source: "sales*.csv" takes many files, with `files: latest` (each replaces the table) or `files: all`',
         "  columns:",
-        *(f"    {each.line()}" for each in seen),
+        *(f"    {each.line()}" for each in found.columns),
         "  # key: []  # columns that identify a row",
+        "  # samples: {hundred: {n: 100, seed: 1}}",
+        "  analyses:",
+        "    profile: {kind: profile}",
     ]
     return "\n".join(lines) + "\n"
 
 
+class _Found(NamedTuple):
+    """What a file holds, and how it was read."""
+
+    format: Mapping[str, Any]
+    columns: "Sequence[_Seen]"
+    rows: int
+
+
+def _find(file: RawFile, file_format: IFileFormat) -> _Found:
+    with open_table(file, file_format, Contract()) as table:
+        seen, rows = [_Seen(field) for field in table.batches.schema], 0
+        for batch in table.batches:
+            rows += batch.num_rows
+            for each in seen:
+                each.add(batch.column(each.field.name))
+        given = file_format.model_dump(include={"sheet", "encoding"}, exclude_unset=True)
+        return _Found(_format(file, {**table.read_as, **given}), seen, rows)
+
+
 class _Seen:
-    """A column: its type, nulls and first value."""
+    """A column: its type, nulls, first value, and how all of its texts may be meant."""
 
     def __init__(self, field: pa.Field) -> None:
         self.field = field
         self._nulls, self._example = 0, ""
+        self._meant = dict(_MEANT) if _type_name(field.type) == "VARCHAR" else {}
 
     def add(self, values: pa.Array) -> None:
         self._nulls += values.null_count
+        for pattern in list(self._meant):
+            if pc.all(pc.match_substring_regex(values, pattern)).as_py() is False:
+                del self._meant[pattern]
         if not self._example and values.null_count < len(values):
             text = json.dumps(str(values.drop_null()[0])[:40], ensure_ascii=False)
             self._example = f", such as {_on_one_line(text)}"
@@ -90,7 +132,8 @@ class _Seen:
         name = yaml.safe_dump(self.field.name, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
         kind = _type_name(self.field.type)
         nulls = f"{self._nulls:,} null" if self._nulls else "no null"
-        facts = f"# {nulls}{self._example}"
+        meant = next(iter(self._meant.values()), "") if self._example else ""
+        facts = f"# {nulls}{self._example}" + (f"; if so meant: {meant}" if meant else "")
         return f"{name}: {json.dumps(kind) if '(' in kind else kind}  {facts}" if kind else f"# {name}: {facts[2:]}"
 
 
@@ -108,9 +151,9 @@ def dataset_name(path: pathlib.Path) -> str:
 
 
 def _format(file: RawFile, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the file's format, with the delimiter and the encoding that were found."""
+    """Return the file's format, with the delimiter, the encoding and the sheet that were found."""
     chosen = choose_format(file)
-    found = {name: read_as[name] for name in ("delimiter", "encoding") if name in read_as}
+    found = {name: read_as[name] for name in ("delimiter", "encoding", "sheet") if read_as.get(name)}
     return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in chosen.model_fields}}
 
 

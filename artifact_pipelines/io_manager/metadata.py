@@ -224,5 +224,8 @@ def _nulls(column: Any) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    value = 0.0 if value == 0 and isinstance(value, float) else value  # Parquet's minimum of 0.0 is -0.0
+    if isinstance(value, float):
+        value = 0.0 if value == 0 else value  # Parquet's minimum of 0.0 is -0.0
+        short = f"{value:.6g}"
+        value = value if "e" in short else short
     return None if value is None else str(value).removesuffix(".0")[:_VALUE_CHARACTERS]

@@ -14,6 +14,7 @@ from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.event_log import key_of
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
+from artifact_pipelines.io_manager.page import inline_markdown
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.report.facts import ReportFacts
 from artifact_pipelines.report.gathering import Checks, checks_in_catalog, gather
@@ -96,7 +97,7 @@ def _metadata(facts: ReportFacts) -> dict[str, Any]:
     from artifact_pipelines.report.attention import attention_page
 
     return {
-        SUMMARY_METADATA_KEY: dg.MetadataValue.md(attention_page(facts)),
+        SUMMARY_METADATA_KEY: inline_markdown(attention_page(facts)),
         "report/failed_checks": sum(not each.result.passed for each in facts.checks),
         "report/missing_results": len(facts.missing),
     }

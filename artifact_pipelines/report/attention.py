@@ -11,6 +11,8 @@ from artifact_pipelines.report.facts import MadeCheck, ReportFacts
 
 _MOST_NAMED = 8
 _MANY_NULLS = 0.5
+_TEXT_CHARACTERS = 120
+"""Of a sentence on the asset's page, which shows few characters without a click; the report has all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def attention_page(facts: ReportFacts) -> str:
     rows = f"{facts.table.row_count or 0:,} rows, {len(facts.columns):,} columns"
     found = attention(facts)
     lines = [
-        f"- **{each.level}** {escaped(each.about)}: {escaped(each.text.replace('`', ''))}"
+        f"- **{each.level}** {escaped(each.about)}: {escaped(_short(each.text.replace('`', '')))}"
         for each in found[:_MOST_NAMED]
     ]
     more = [f"- and {len(found) - _MOST_NAMED:,} more"] if len(found) > _MOST_NAMED else []
@@ -91,6 +93,10 @@ def _columns(facts: ReportFacts) -> Iterator[Attention]:
         if repeated := facts.figures.get(name):
             yield Attention("warning", "Repeated rows", f"{repeated:,.0f} rows have the same {what} as another one.")
             return
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARACTERS else text[: _TEXT_CHARACTERS - 1] + "…"
 
 
 def _listed(names: Sequence[str]) -> str:

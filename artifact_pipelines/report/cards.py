@@ -1,13 +1,12 @@
 """The card of each column: its chart, and the statistics that matter for its type."""
 
 import dataclasses
-import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from artifact_pipelines.analysis.profile.charts import time_chart
 from artifact_pipelines.analysis.readable import percentage, rounded
 from artifact_pipelines.charts.chart import Chart
-from artifact_pipelines.charts.kinds import lines
 from artifact_pipelines.charts.sparkline import sparkline
 from artifact_pipelines.report.facts import ReportFacts
 from artifact_pipelines.tabular.footer import ColumnSummary
@@ -71,7 +70,7 @@ def _card(
     at: int, column: ColumnSummary, row: Mapping[str, Any] | None, chart: Chart | None, is_key: bool, facts: ReportFacts
 ) -> Card:
     rows = facts.table.row_count or 0
-    chart = (_over_time(row) if row else None) or chart
+    chart = (time_chart(row) if row else None) or chart
     role = "key" if is_key else (row["role"] if row else None) or ""
     known = column.null_count is not None and rows > 0
     return Card(
@@ -90,17 +89,6 @@ def _card(
         shape=sparkline(chart) if chart else "",
         gist=_gist(column, row, rows),
     )
-
-
-def _over_time(row: Mapping[str, Any]) -> Chart | None:
-    """Return how the values of a column lie in time; None: they are no dates or moments, or too few."""
-    bins = row["time_histogram"] or ()
-    try:
-        begins = [datetime.datetime.fromisoformat(each["low"]) for each in bins]
-    except ValueError:  # a time of day, or a year that Python does not know
-        return None
-    shares = [100 * each["share"] for each in bins]
-    return lines(row["column"], begins, {"": shares}, " %", column=row["column"]) if len(bins) > 1 else None
 
 
 def _gist(column: ColumnSummary, row: Mapping[str, Any] | None, rows: int) -> str:

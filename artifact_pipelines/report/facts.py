@@ -97,6 +97,7 @@ class ReportFacts:
         profile: Rows of its profile, one for each column; empty: it has none.
         checks: Their results, in the order of the assets.
         has_all_checks: False: results that only Dagster knows, those of the table and its samples, are not among them.
+        stored_reports: Asset of the reports that have all checks; empty: there is none.
         missing: Declared samples and analyses that have no result for this version.
         edges: What it was made from and what was made from it.
     """
@@ -112,6 +113,7 @@ class ReportFacts:
     analyses: Sequence[Analysis] = ()
     checks: Sequence[MadeCheck] = ()
     has_all_checks: bool = True
+    stored_reports: str = ""
     missing: Sequence[str] = ()
     edges: Sequence[Edge] = ()
     figures: Mapping[str, float] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
@@ -128,9 +130,11 @@ class ReportFacts:
 
     @property
     def title(self) -> str:
-        """The dataset, with its partition if it has partitions."""
-        partition = self.table.partition
-        return self.dataset if partition is None else f"{self.dataset}[{partition}]"
+        """The dataset, or the asset if it is no table of a dataset; with its partition if it has partitions."""
+        asset, partition = self.table.asset, self.table.partition
+        is_of_dataset = asset == f"{self.dataset}/table" or asset.startswith(f"{self.dataset}/by_")
+        name = self.dataset if is_of_dataset else asset
+        return name if partition is None else f"{name}[{partition}]"
 
     @property
     def name(self) -> str:

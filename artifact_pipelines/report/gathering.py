@@ -80,10 +80,17 @@ def gather(
         analyses=analyses,
         checks=[MadeCheck(each.asset, result) for each in (table, *made) for result in results_of(each)],
         has_all_checks=checks_of is not None,
+        stored_reports=_stored_reports(catalog, dataset) if checks_of is None else "",
         missing=[asset for asset in expected if asset not in found],
         edges=_edges(catalog, [table, *made]),
         figures=profile.figures if profile else {},
     )
+
+
+def _stored_reports(catalog: Catalog, dataset: str) -> str:
+    """Return the asset of a dataset's stored reports; empty: there is none, as of a table that is no dataset's."""
+    asset = f"{dataset}/report"
+    return asset if catalog.asset_names.exists(asset) else ""
 
 
 def _versions(catalog: Catalog, dataset: str, table: Materialization) -> Sequence[TableVersion]:

@@ -14,6 +14,7 @@ from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
+from artifact_pipelines.io_manager.page import digits_that_wrap
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.population import population_of_scan
@@ -104,7 +105,9 @@ def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: b
 def _metadata(design: DrawnDesign) -> dict[str, Any]:
     said = design.model_dump(mode="json")
     rows = f"{design.drawn:,} of {design.frame.population_size:,} rows"
-    shown: dict[str, Any] = {DESIGN_METADATA_KEY: said, SOURCE_METADATA_KEY: {"design": said}, "sample/drawn": rows}
+    frame = said["frame"]
+    fitting = {**said, "frame": {**frame, "content_hash": digits_that_wrap(frame["content_hash"] or "")}}
+    shown: dict[str, Any] = {DESIGN_METADATA_KEY: fitting, SOURCE_METADATA_KEY: {"design": said}, "sample/drawn": rows}
     if (chart := _strata_image(design)) is not None:
         shown["chart/planned → drawn"] = dg.MetadataValue.md(chart)
     if design.notes:

@@ -10,7 +10,7 @@ from artifact_pipelines.analysis.registry import AnalysisKind
 
 IN_TIME = {"time": "at", "every": "day", "time_zone": "Europe/Berlin", "where": "x > 0"}
 VERSIONS: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "profile"}, "profile 7 {}"),
+    ({"kind": "profile"}, "profile 8 {}"),
     ({"kind": "drift"}, "drift 2 {}"),
     (
         {"kind": "sql", "query": "SELECT 1 AS one FROM t"},
@@ -26,12 +26,12 @@ VERSIONS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"kind": "time_series", "measures": {"n": "count"}, **IN_TIME},
-        'time_series 2 {"where":"x > 0","measures":{"n":"count"},"time":"at","every":"day",'
+        'time_series 3 {"where":"x > 0","measures":{"n":"count"},"time":"at","every":"day",'
         '"time_zone":"Europe/Berlin"}',
     ),
     (
         {"kind": "cohort", "unit": "a", **IN_TIME},
-        'cohort 1 {"where":"x > 0","time":"at","every":"day","time_zone":"Europe/Berlin","unit":"a"}',
+        'cohort 2 {"where":"x > 0","time":"at","every":"day","time_zone":"Europe/Berlin","unit":"a"}',
     ),
     (
         {"kind": "estimate", "sample": "tenth", "estimates": {"x": {"mean": "x"}}, "by": ["a"]},

@@ -246,7 +246,7 @@ def test_asset_page_begins_with_all_columns_of_the_profile(settings: Settings) -
     assert len(metadata["artifact/summary"].value) < 1000  # more is shown only after a click
     rows = [row.data for row in metadata["artifact/rows"].records]
     assert len(rows) == 150
-    assert rows[1] == {"column": "c1", "nulls": "33.3 %", "distinct": "2", "values": "1 to 7, mean 4"}
+    assert rows[1] == {"column": "c1", "nulls": "33.3\u00a0%", "distinct": "2", "values": "1 to 7, mean 4"}
     assert isinstance(metadata["mean/c1"], dg.FloatMetadataValue)  # Dagster plots it
     page = metadata["artifact/answer"].value.split("\n\n", 1)[1].splitlines()  # below its charts
     assert page[0].startswith("**3 rows, 150 columns, ")
@@ -352,3 +352,19 @@ def test_guide_says_what_every_statistic_means() -> None:
     guide = (pathlib.Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
     rows = [f"| `{name}` | {statistic.meaning} |" for name, statistic in STATISTICS.items()]
     assert "\n".join(rows) in guide
+
+
+def test_page_shows_dates_over_time_and_long_names_that_fit(path: pathlib.Path) -> None:
+    long = "customer_value_in_euros_before_taxes"
+    days = pl.date_range(pl.date(2026, 1, 1), pl.date(2026, 4, 30), eager=True)
+    with path.open("wb") as sink:
+        write_frame(pl.DataFrame({"day": days, long: range(len(days)), "two words": [None, 1, 2] * 40}), sink)
+    with Profile().answer({"table": Table(path)}) as found:
+        assert isinstance(found, Answer)
+        [chart] = [each for each in found.charts if each.column == "day"]
+        assert chart.specification["kind"] == "lines"
+        shown = [row["column"] for row in found.shown or ()]
+        assert shown[::2] == ["day", "two words"]
+        assert (len(shown[1]) <= 20, shown[1][:8], shown[1][-6:]) == (True, long[:8], long[-6:])
+        assert "33.3\u00a0%" in [row["nulls"] for row in found.shown or ()]
+        assert long in found.page.replace("\\", "")

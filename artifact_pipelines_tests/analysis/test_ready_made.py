@@ -18,6 +18,7 @@ from artifact_pipelines.analysis.kinds.cohort import Cohort
 from artifact_pipelines.analysis.kinds.crosstab import Crosstab
 from artifact_pipelines.analysis.kinds.group_by import GroupBy
 from artifact_pipelines.analysis.kinds.time_series import TimeSeries
+from artifact_pipelines.analysis.memory import noted
 from artifact_pipelines.analysis.questions.ready_made import IReadyMade
 from artifact_pipelines.analysis.registry import AnalysisKind
 from artifact_pipelines.charts.drawing import draw
@@ -109,6 +110,15 @@ def test_periods_without_rows_are_rows_with_nothing(path: pathlib.Path) -> None:
     assert (found[0]["delay"], found[1]["delay"]) == (3.5, None)
 
 
+def test_page_of_weeks_shows_days_without_a_time(path: pathlib.Path) -> None:
+    found = answer(TimeSeries(time="on", every="week"), path)
+    assert "| 2024-01-01 | 1 |" in found.page.replace("\\", "")
+    assert "00:00" not in found.page
+    assert noted(found)["first_rows"][0] == {"period": "2024-01-01", "rows": "1"}
+    meaning = found.rows.schema.field("period").metadata[DESCRIPTION].decode()
+    assert meaning == "Start of the week, a Monday"
+
+
 def test_days_of_moments_are_those_of_the_zone(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "x.parquet"
     late = datetime.datetime(2024, 3, 30, 23, 30, tzinfo=datetime.UTC)  # half past midnight in Berlin
@@ -162,8 +172,9 @@ def test_cohorts_are_units_that_began_together_and_periods_without_any_are_zero(
     rows = [(r["cohort"].month, r["periods_later"], r["units"], r["share"]) for r in found.rows.to_pylist()]
     assert rows == [(1, 0, 2, 1), (1, 1, 1, 0.5), (1, 2, 0, 0), (1, 3, 2, 1), (2, 0, 1, 1), (2, 1, 0, 0), (2, 2, 0, 0)]
     assert found.figures == {"cohort/cohorts": 2, "cohort/units": 3}
-    assert "| 2024-01-01 | 2 | 50.0 % | 0 % | 100 % |" in found.page
-    assert found.charts[0].specification["cells"][1] == [1, 0, 0, None]
+    assert "| 2024-01-01 | 2 | 50.0 % | 0 % | 100 % |" in found.page.replace("\u00a0", " ")
+    shown = found.charts[0].specification
+    assert (shown["columns"], shown["cells"]) == (["+1", "+2", "+3"], [[0.5, 0, 1], [0, 0, None]])
 
 
 def test_cohorts_of_more_periods_than_a_page_takes_are_refused(tmp_path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from artifact_pipelines.charts.chart import Chart
+from artifact_pipelines.charts.kinds import before_after, heat_map
 from artifact_pipelines.charts.small import MOST_CHARACTERS, small_image
 from artifact_pipelines_tests.charts.test_drawing import CHARTS, EMPTY, STRANGE
 
@@ -32,3 +33,21 @@ def test_small_form_of_strange_values_is_well_formed_or_left_out(chart: Chart) -
     image = small_image(chart)
     if image is not None:
         ET.fromstring(unquote(image[image.index("svg+xml,") + 8 : -2]))
+
+
+def test_bars_of_weak_correlations_are_short() -> None:
+    def longest(strength: float) -> int:
+        image = small_image(heat_map("Correlations", ["a", "b"], [[1.0, strength], [strength, 1.0]]))
+        assert image is not None
+        return max(int(each) for each in re.findall(r"h(\d+)v", unquote(image)))
+
+    assert longest(0.05) * 10 < longest(0.9)
+
+
+def test_numbers_of_a_bar_stand_whole_beside_a_long_label() -> None:
+    label = "from 1,234.56 to 7,890.12 and so on"
+    image = small_image(before_after("Change", [label], [9.98], [5.09], " %"))
+    assert image is not None
+    [shown] = [each.text for each in ET.fromstring(unquote(image[image.index("svg+xml,") + 8 : -2])) if each.text]
+    assert re.fullmatch(r"from.*… 9\.98 % → 5\.09 %", shown)
+    assert len(shown) < 30

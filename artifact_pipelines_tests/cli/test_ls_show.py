@@ -49,7 +49,7 @@ def test_ls_reports_on_standard_error_that_rows_are_left_out(store: Store) -> No
 
 
 def test_ls_of_an_empty_store_suggests_first_steps(store: Store) -> None:
-    assert "make demo" in run("ls")
+    assert "drop a file into the landing zone" in run("ls")
     assert run_json("ls") == []
     assert "put FILE" in run("ls", "--files")
 

@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.exceptions import (
     EmptySourceError,
     RefusedValueError,
     SchemaMismatchError,
+    SeveralSheetsError,
     UnparsableSourceError,
 )
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -163,7 +164,7 @@ def test_number_of_a_refused_row_is_that_of_the_sheet(tmp_path: pathlib.Path) ->
 @pytest.mark.parametrize(
     ("sheets", "options", "error", "problem"),
     [
-        ({"A": [["x"]], "B": [["y"]]}, {}, UnparsableSourceError, "several sheets, 'A', 'B'; name one as format.sheet"),
+        ({"A": [["x"]], "B": [["y"]]}, {}, SeveralSheetsError, "several sheets: 'A', 'B'. Name one"),
         ({"A": [["x"]]}, {"sheet": "C", "type": "excel"}, UnparsableSourceError, "no sheet 'C'"),
         ({"A": []}, {}, EmptySourceError, ""),
         ({"A": [["x", "X"], [1, 2]]}, {}, SchemaMismatchError, "differ in case only"),

@@ -5,6 +5,7 @@ import pathlib
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import xlsxwriter
 import yaml
 from click.testing import CliRunner
 
@@ -53,6 +54,33 @@ def test_column_of_a_type_without_a_name_stays_open(tmp_path: pathlib.Path) -> N
     pyarrow.parquet.write_table(pa.table({"a": [1], "b": [{"x": 1}]}), path)
     dataset = DatasetPipeline.model_validate(yaml.safe_load(infer(path))["attributes"])
     assert list(dataset.columns) == ["a"]
+
+
+def test_file_of_an_office_is_read_and_its_guesses_are_said(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes("Größe;Tag;Betrag;Note\n1;31.01.2024;8,50;1,5\n2;01.02.2024;;gut\n".encode("windows-1252"))
+    text = infer(path)
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    assert list(dataset.columns) == ["Größe", "Tag", "Betrag", "Note"]
+    assert list(dataset.analyses) == ["profile"]
+    assert "# The encoding windows-1252 is a guess" in text
+    [day, amount] = [line.split("if so meant: ") for line in text.splitlines() if "meant" in line]
+    assert ("Tag" in day[0], yaml.safe_load(day[1])) == (True, {"type": "DATE", "format": "%d.%m.%Y"})
+    assert ("Betrag" in amount[0], yaml.safe_load(amount[1])) == (
+        True,
+        {"type": "DECIMAL(18,2)", "decimal_mark": ","},
+    )
+
+
+def test_first_sheet_of_several_is_taken_and_the_others_are_named(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "staff.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for sheet in ("People", "Notes"):
+            book.add_worksheet(sheet).write_column(0, 0, [f"{sheet} name", "x"])
+    text = infer(path)
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    assert (dataset.format.model_dump()["sheet"], list(dataset.columns)) == ("People", ["People name"])
+    assert "# The sheet is the first of People, Notes." in text
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.csv", "a,b\n1\n"), ("a.odd", "a")])

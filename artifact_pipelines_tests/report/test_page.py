@@ -97,12 +97,19 @@ def test_overview_says_what_it_is_and_what_needs_attention(tmp_path: pathlib.Pat
 
 def test_page_says_if_it_lacks_the_checks_that_only_dagster_has(tmp_path: pathlib.Path) -> None:
     whole = Page(render(facts_of(FRAME, tmp_path))).said
-    lacking = Page(render(facts_of(FRAME, tmp_path, has_all_checks=False))).said
+    lacking = Page(render(facts_of(FRAME, tmp_path, has_all_checks=False, stored_reports="flights/report"))).said
+    own = made("Sales/best", 2)
+    of_own_table = facts_of(
+        FRAME, tmp_path, dataset="Sales", versions=[TableVersion(None, own, NOON)], has_all_checks=False
+    )
+    without_stored = Page(render(of_own_table)).said
     assert "only Dagster has" not in whole
     assert "it lacks the results of checks that only Dagster has" in lacking
     assert "This page was made on request" in lacking
     assert "The report that Dagster makes, flights/report , has them." in lacking
     assert "without those of Dagster" in lacking
+    assert "Sales/report" not in without_stored
+    assert "Sales/best v1" in without_stored
 
 
 def test_each_column_has_the_statistics_of_its_type(tmp_path: pathlib.Path) -> None:

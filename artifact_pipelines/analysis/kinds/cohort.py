@@ -12,7 +12,7 @@ from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
 from artifact_pipelines.analysis.questions.in_time import IInTime
 from artifact_pipelines.analysis.questions.ready_made import Column, Types, key_of
-from artifact_pipelines.analysis.readable import markdown_line, percentage
+from artifact_pipelines.analysis.readable import markdown_line, percentage, unbroken
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import heat_map
 from artifact_pipelines.tabular.locked_duckdb import quoted
@@ -119,7 +119,7 @@ def _page(grid: _Grid, every: str) -> str:
     head = ["cohort", "units", *(f"+{number}" for number in range(1, periods))]
     lines = [markdown_line(head), "|---" + "|--:" * (len(head) - 1) + "|"]
     for cohort, units, shares in newest:
-        known = [percentage(share) for share in shares[1:periods]]
+        known = [unbroken(percentage(share)) for share in shares[1:periods]]
         lines.append(markdown_line([cohort, f"{units:,}", *known, *[""] * (len(head) - 2 - len(known))]))
     lines += ["", f"Share of each cohort that has a row so many {every}s after its first one."]
     if len(grid) > _MOST_SHOWN or any(len(shares) > periods for _, _, shares in newest):
@@ -129,8 +129,8 @@ def _page(grid: _Grid, every: str) -> str:
 
 
 def _charts(grid: _Grid, every: str) -> Iterator[Chart]:
-    if grid:
-        most = max(len(shares) for _, _, shares in grid)
-        cells = [[*shares, *[None] * (most - len(shares))] for _, _, shares in grid]
-        names = [cohort for cohort, _, _ in grid]
-        yield heat_map(f"share that came back, {every}s later", names, cells, [str(number) for number in range(most)])
+    later = [(cohort, shares[1:]) for cohort, _, shares in grid]  # all of a cohort are there in its own period
+    if most := max((len(shares) for _, shares in later), default=0):
+        cells = [[*shares, *[None] * (most - len(shares))] for _, shares in later]
+        names, columns = [cohort for cohort, _ in later], [f"+{number + 1}" for number in range(most)]
+        yield heat_map(f"share that came back, {every}s later", names, cells, columns)

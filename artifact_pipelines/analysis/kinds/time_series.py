@@ -24,7 +24,7 @@ PERIOD = "period"
 class TimeSeries(IInTime, IMeasured):
     """One row for each period from the first to the last, also for those without rows."""
 
-    CODE_VERSION: ClassVar[str] = "2"
+    CODE_VERSION: ClassVar[str] = "3"
     kind: Literal["time_series"] = "time_series"
     every: Literal["hour", "day", "week", "month", "quarter", "year"] = pydantic.Field(
         description="Length of a period; weeks begin on Monday."
@@ -37,7 +37,11 @@ class TimeSeries(IInTime, IMeasured):
 
     def description(self, dataset: str) -> str:
         """See `IAnalysisKind`."""
-        return f"{', '.join(self.measures)} of {dataset} for each {self.every} by {self.time}, in {self.time_zone}."
+        measures = ", ".join(self.measures)
+        return (
+            f"One row for each {self.every} of {dataset}, by {self.time}: {measures}.\n\n"
+            f"Of moments with a zone, the days are those of {self.time_zone}."
+        )
 
     def columns_read(self) -> Sequence[str]:
         """See `IReadyMade`."""
@@ -73,7 +77,7 @@ class TimeSeries(IInTime, IMeasured):
                 reason = f"There are {number:,} periods, and at most {MOST_PERIODS:,} are shown"
                 raise InvalidQueryError(query, reason, list(tables), "every")
             rows = session.rows(query)
-        meaning = f"Begin of the {self.every}"
+        meaning = f"Start of the {self.every}" + (", a Monday" if self.every == "week" else "")
         if self._has_hours_of_zone(types):
             rows = rows.set_column(0, PERIOD, rows[PERIOD].cast(pa.timestamp("us", self.time_zone)))
         elif self.has_zone(types):
@@ -90,7 +94,7 @@ class TimeSeries(IInTime, IMeasured):
         )
 
     def _begin(self, moment: str, types: Types) -> str:
-        """Return SQL for the begin of the period of a moment: without zone, but for hours of a zone."""
+        """Return SQL for the start of the period of a moment: without zone, but for hours of a zone."""
         local = self.local(moment, types)
         if self._has_hours_of_zone(types):  # at the end of summer time an hour comes twice
             return f"{moment} - ({local} - date_trunc('hour', {local}))"

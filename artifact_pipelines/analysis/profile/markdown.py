@@ -6,13 +6,14 @@ from typing import Any
 
 from artifact_pipelines.analysis.profile.engine import TableProfile
 from artifact_pipelines.analysis.profile.findings import findings
-from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded
+from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded, unbroken
 
 MOST_COLUMNS = 200
 """Columns shown; a page of more would choke the UI and Dagster's event log."""
 
 _TOP_SHOWN = 3
 _EXTREME_CHARACTERS = 10
+_NAME_CHARACTERS = 20
 _BARS = "▁▂▃▄▅▆▇█"
 _HEADINGS = ("column", "type", "nulls", "distinct", "minimum", "median", "maximum", "mean", "shape", "most frequent")
 
@@ -47,13 +48,21 @@ def shown_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """
     return [
         {
-            "column": row["column"],
-            "nulls": percentage(row["null_count"] / row["row_count"]) if row["row_count"] else "",
+            "column": _short_name(row["column"]),
+            "nulls": unbroken(percentage(row["null_count"] / row["row_count"])) if row["row_count"] else "",
             "distinct": _distinct(row),
             "values": _values(row),
         }
         for row in rows[:MOST_COLUMNS]
     ]
+
+
+def _short_name(name: str) -> str:
+    """Return the name of a column with the middle of its long words cut out, where a line of the page cannot break."""
+    half = _NAME_CHARACTERS // 2
+    return " ".join(
+        word if len(word) <= _NAME_CHARACTERS else f"{word[: half + 2]}…{word[3 - half :]}" for word in name.split(" ")
+    )
 
 
 def _values(row: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import pydantic
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import DeclaredDataset, Table
 from artifact_pipelines.analysis.questions.limited import ILimitedQuestion
-from artifact_pipelines.analysis.readable import markdown_line, plain_text, rounded, showable
+from artifact_pipelines.analysis.readable import markdown_line, plain_text, rounded, showable, with_days
 from artifact_pipelines.core.exceptions import listed
 from artifact_pipelines.tabular.locked_duckdb import quoted
 from artifact_pipelines.tabular.parsed_query import arrow_types, check_columns_of, parse_query
@@ -106,7 +106,8 @@ def shown_rows(rows: pa.Table, most: int = _PAGE_ROWS) -> str:
     """Return the first rows as a table in Markdown, numbers rounded for people."""
     lines = [markdown_line([plain_text(name) for name in rows.column_names]), "|" + "---|" * rows.num_columns]
     lines += [
-        markdown_line([shown(value) for value in row.values()]) for row in showable(rows.slice(0, most)).to_pylist()
+        markdown_line([shown(value) for value in row.values()])
+        for row in showable(with_days(rows.slice(0, most))).to_pylist()
     ]
     if rows.num_rows > most:
         lines += ["", f"The first {most} of {rows.num_rows:,} rows. The artifact has all of them."]

@@ -22,6 +22,7 @@ from artifact_pipelines.datasets.exceptions import (
     EmptySourceError,
     RefusedValueError,
     SchemaMismatchError,
+    SeveralSheetsError,
     UnparsableSourceError,
 )
 from artifact_pipelines.datasets.interfaces import Written
@@ -168,8 +169,7 @@ def _sheet(workbook: fastexcel.ExcelReader, label: str, declared: str | None) ->
     if not names:
         raise EmptySourceError(label)
     if len(names) > 1:
-        reason = f"it has several sheets, {', '.join(map(repr, names))}; name one as format.sheet"
-        raise UnparsableSourceError(label, "excel", reason)
+        raise SeveralSheetsError(label, names)
     return names[0]
 
 

@@ -84,8 +84,9 @@ def distances_table(distances: Sequence[ColumnDistance]) -> str:
     lines = ["| column | distance | by chance | differs most at | frame | sample |", "|---|--:|--:|---|--:|--:|"]
     for each in distances[:_MOST_SHOWN]:
         name, category = (text.replace("|", "\\|").replace("\n", " ") for text in (each.column, each.category))
-        shares = f"{_percent(each.in_frame)} | {_percent(each.in_sample)}"
-        lines.append(f"| {name:.80} | {_percent(each.distance)} | {_percent(each.noise)} | {category:.80} | {shares} |")
+        shares = (each.distance, each.noise, each.in_frame, each.in_sample)
+        away, noise, framed, sampled = (_percent(share).replace(" ", "\u00a0") for share in shares)  # on one line
+        lines.append(f"| {name:.80} | {away} | {noise} | {category:.80} | {framed} | {sampled} |")
     if len(distances) > _MOST_SHOWN:
         lines.append(f"\n{len(distances):,} columns, the {_MOST_SHOWN} farthest shown.")
     return "\n".join(lines)
