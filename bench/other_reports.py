@@ -11,9 +11,9 @@ def ydata(table: str, output: str, **options: bool) -> None:
     import pandas as pd
 
     try:
-        from data_profiling import ProfileReport
+        from data_profiling import ProfileReport  # type: ignore[import-not-found]
     except ImportError:
-        from ydata_profiling import ProfileReport
+        from ydata_profiling import ProfileReport  # type: ignore[import-not-found]
     ProfileReport(pd.read_parquet(table), progress_bar=False, **options).to_file(output)
 
 
@@ -25,8 +25,8 @@ def ydata_minimal(table: str, output: str) -> None:
 def evidently(table: str, output: str) -> None:
     """Evidently's summary of a dataset."""
     import pandas as pd
-    from evidently import Dataset, Report
-    from evidently.presets import DataSummaryPreset
+    from evidently import Dataset, Report  # type: ignore[import-not-found]
+    from evidently.presets import DataSummaryPreset  # type: ignore[import-not-found]
 
     Report([DataSummaryPreset()]).run(Dataset.from_pandas(pd.read_parquet(table)), None).save_html(output)
 
