@@ -59,7 +59,7 @@ def make_report(table: pathlib.Path, output: pathlib.Path) -> None:
             assert isinstance(answer, Answer)
             rows = pathlib.Path(folder, "profile.parquet")
             with rows.open("wb") as sink:
-                ArrowHandler().write(answer.rows, sink)  # type: ignore[arg-type]  # it is a table
+                ArrowHandler().write(answer.rows, sink)
             with rows.open("rb") as stream:
                 holding.put(stream, FileDescription("parquet"))
             facts = MaterializationFacts(

@@ -109,6 +109,9 @@ def test_report_opens_without_errors_and_everybody_can_read_it(
     assert problems == []
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    page.set_viewport_size({"width": 690, "height": 1000})  # a sheet of A4 between its margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     context.close()
 
 
