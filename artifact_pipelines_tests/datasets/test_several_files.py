@@ -77,3 +77,11 @@ def test_link_in_an_archive_is_refused(tmp_path: pathlib.Path) -> None:
         archive.writestr(link, "other.csv")
     with pytest.raises(UnparsableSourceError, match="'x.csv' is a link"):
         read(tmp_path, data.getvalue(), "zip")
+
+
+def test_damaged_offsets_are_found_before_they_are_used(tmp_path: pathlib.Path) -> None:
+    offsets = b"\0\0\0\0\2\0\0\0\4\0\0\0"
+    data = arrow_file(["aa", "bb"])
+    assert data.count(offsets) == 1
+    with pytest.raises(UnparsableSourceError, match="its data are damaged"):
+        read(tmp_path, data.replace(offsets, offsets[:-4] + b"\xff\x7f\0\0"), "arrow")
