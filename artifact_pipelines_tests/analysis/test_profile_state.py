@@ -15,6 +15,7 @@ from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit
 from artifact_pipelines.analysis.profile.engine import Measure, profile_table
+from artifact_pipelines.analysis.profile.number_column import NumberColumn
 from artifact_pipelines.analysis.profile.reader import TableFile
 from artifact_pipelines.analysis.profile.row_sample import SAMPLE_ROWS, merge_samples
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
@@ -119,3 +120,18 @@ def test_the_smallest_numbers_are_the_same_from_one_large_batch_and_from_small_o
     found, expected = at_once.finish(), in_pieces.finish()
     assert found.numbers.tolist() == expected.numbers.tolist()
     assert found.counts.tolist() == expected.counts.tolist() == [repeated] * 4096
+
+
+@pytest.mark.parametrize("distinct", [5_000, 60_000])
+def test_sums_of_floats_are_the_same_whatever_other_threads_have_found(distinct: int) -> None:
+    random_numbers = np.random.default_rng(4)
+    values = pa.array(random_numbers.choice(random_numbers.lognormal(sigma=5, size=distinct), 131_072))
+    found = []
+    for has_met_others in (False, True):
+        limit = Limit()
+        if has_met_others:
+            limit.lower_to(np.uint64(2**63))
+        column = NumberColumn(pa.float64(), limit)
+        column.add(values)
+        found.append(column.finish().moments)
+    assert found[0] == found[1]

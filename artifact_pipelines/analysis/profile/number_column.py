@@ -28,6 +28,7 @@ from artifact_pipelines.tabular.random_numbers import Numbers
 
 _FEW = 1 << 16
 _ENCODED_ROWS = 1024
+_FIRST_ROWS = 8192
 _NAN_NUMBER = numbers_of(np.array([np.nan]))[0]
 
 
@@ -123,8 +124,12 @@ class NumberColumn(Column):
         return ColumnSummary(zeros=zeros, negatives=negatives, low=low, high=high, moments=moments), numbers
 
     def _encoded(self, values: Values) -> _Counted:
-        """Return values counted, while their distinct ones may be few."""
-        if len(values) < _ENCODED_ROWS or self._limit.is_reached:
+        """Return values counted, if at most half are distinct among the first ones and among all.
+
+        The values alone decide, not what other threads have found: sums of floats depend on it in their last digits.
+        """
+        first = pa.array(values[:_FIRST_ROWS])
+        if len(values) < _ENCODED_ROWS or 2 * len(first.unique()) > len(first):
             return _Counted(values)
         encoded = pa.array(values).dictionary_encode()
         if 2 * len(encoded.dictionary) > len(values):
