@@ -4,7 +4,7 @@ Each contender is a process of its own with two threads, which writes its sample
 memory are those of the process without its imports. A plain scan of all columns is the measure. Contenders take turns;
 the table at the end has medians over the rounds. One that takes too long is stopped, and left out of later rounds.
 
-100 million rows take 2 GB of disk, what DuckDB spills (at most 15 GB), and an hour or two.
+100 million rows take 5 GB of disk, what DuckDB spills (at most 15 GB), and an hour or two.
 """
 
 import argparse

@@ -125,7 +125,7 @@ def _integers(texts: pl.Series) -> pl.Series:
     values, digits = integers.fill_null(0).to_numpy(), lengths.fill_null(0).to_numpy()
     if (is_negative := values < 0).any():
         digits, values = digits - is_negative, np.abs(values)
-    is_usual = values.view(np.uint64) >= _LEAST_OF_DIGITS.take(digits, mode="clip")
+    is_usual = values.view(np.uint64) >= _LEAST_OF_DIGITS[np.minimum(digits, _LONGEST_INTEGER)]
     return integers if is_usual.all() else integers.set(pl.Series(~is_usual), None)
 
 
