@@ -20,7 +20,7 @@ import yaml
 
 from artifact_pipelines.datasets.common_path import common_path
 from artifact_pipelines.datasets.partition_keys import glob_of
-from artifact_pipelines.io_manager.dagster_internals import ComponentTreeException
+from artifact_pipelines.instance.dagster_internals import ComponentTreeException
 from artifact_pipelines.yaml_errors import explain, for_editors
 
 _SERVERS = ("api", "code-server")

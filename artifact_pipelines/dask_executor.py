@@ -12,7 +12,7 @@ import dagster as dg
 from dagster_dask import dask_executor as _dagsters
 from dagster_dask.executor import DaskExecutor
 
-from artifact_pipelines.io_manager.dagster_internals import PlanOrchestrationContext
+from artifact_pipelines.instance.dagster_internals import PlanOrchestrationContext
 
 
 class _PlanOfRun(PlanOrchestrationContext):

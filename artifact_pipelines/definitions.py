@@ -10,8 +10,8 @@ from artifact_pipelines.core.settings import CATALOG_URL, Settings
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import with_shared_sensors
 from artifact_pipelines.defs_folder import load_defs_folder
+from artifact_pipelines.instance.terminal_log import CONSOLE, one_line_console
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory, ArtifactStore
-from artifact_pipelines.io_manager.terminal_log import CONSOLE, one_line_console
 from artifact_pipelines.maintenance.definitions import build_maintenance
 from artifact_pipelines.warm_runs import start_runs_warm
 

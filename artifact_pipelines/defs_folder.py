@@ -11,8 +11,8 @@ import dagster as dg
 import yaml
 
 from artifact_pipelines.broken_dataset import BrokenDatasetError, left_out
-from artifact_pipelines.io_manager.dagster_internals import ComponentDeclLoadContext
-from artifact_pipelines.io_manager.dagster_internals import decl as component_decls
+from artifact_pipelines.instance.dagster_internals import ComponentDeclLoadContext
+from artifact_pipelines.instance.dagster_internals import decl as component_decls
 from artifact_pipelines.yaml_errors import find_syntax_error
 
 _read = component_decls.build_component_decl_from_yaml_file

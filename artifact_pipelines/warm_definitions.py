@@ -24,7 +24,7 @@ from dagster._core.definitions import reconstruct
 from dagster._core.definitions.repository_definition import RepositoryDefinition, RepositoryLoadData
 from dagster._grpc.server import LoadedRepositories
 
-from artifact_pipelines.io_manager.dagster_internals import LoadableTargetOrigin, deserialize_value
+from artifact_pipelines.instance.dagster_internals import LoadableTargetOrigin, deserialize_value
 from artifact_pipelines.tabular.parsed_query import close_parser
 from artifact_pipelines.warm_runs import SERVER
 

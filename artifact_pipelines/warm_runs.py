@@ -14,7 +14,7 @@ import os
 import sys
 from multiprocessing import forkserver
 
-from artifact_pipelines.io_manager.dagster_internals import LoadableTargetOrigin, serialize_value
+from artifact_pipelines.instance.dagster_internals import LoadableTargetOrigin, serialize_value
 
 SERVER = "ARTIFACT_WARM_SERVER"
 """Variable that says what the server loads: its arguments, and where the definitions are."""

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.io_manager.page import HISTORY, INLINE_CHARACTERS, in_page_order
+from artifact_pipelines.instance.page import HISTORY, INLINE_CHARACTERS, in_page_order
 from artifact_pipelines_tests.project import Project
 
 MEANT = "Minutes after the plan"

@@ -12,7 +12,7 @@ import artifact_pipelines
 
 PACKAGE = pathlib.Path(artifact_pipelines.__file__).parent
 # Only the process that is copied for runs imports the second: it brings Dagster's server.
-INTERNALS = ("io_manager/dagster_internals.py", "warm_definitions.py")
+INTERNALS = ("instance/dagster_internals.py", "warm_definitions.py")
 
 
 def private_imports(path: pathlib.Path) -> Iterator[tuple[str, str]]:

@@ -24,12 +24,12 @@ from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.log_lines import Fact, log_done, now_s
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
+from artifact_pipelines.instance.check_results import reported
+from artifact_pipelines.instance.page import INLINE_CHARACTERS, fitting_table, inline_markdown, table_metadata
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
-from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
 from artifact_pipelines.io_manager.outputs import KnownAnswer
-from artifact_pipelines.io_manager.page import INLINE_CHARACTERS, fitting_table, inline_markdown, table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.io_manager.version_history import FIGURES
 from artifact_pipelines.storage.artifact import Artifact

@@ -18,7 +18,7 @@ from artifact_pipelines.checks.running import MOST_ROWS, run_checks
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import LoadedInput
-from artifact_pipelines.io_manager.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
+from artifact_pipelines.instance.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.resources import ArtifactStore

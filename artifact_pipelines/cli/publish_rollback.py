@@ -150,7 +150,7 @@ def _report_to_dagster(report: Callable[[ModuleType, Any], bool]) -> bool | None
     if home is None:
         return None
     with waiting("Reporting to Dagster"):
-        from artifact_pipelines.io_manager import runless_reports
+        from artifact_pipelines.instance import runless_reports
 
         with runless_reports.open_instance(home) as instance:
             return report(runless_reports, instance)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 
 from artifact_pipelines.datasets.retries import Fault, Retry, fault_of, fault_of_error, next_retry
-from artifact_pipelines.io_manager.check_results import FAILING_ROWS, FIRST_FAILING_ROWS
+from artifact_pipelines.instance.check_results import FAILING_ROWS, FIRST_FAILING_ROWS
 
 _ROWS_SHOWN = 3
 _ROW_CHARACTERS = 200

@@ -9,7 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
-from artifact_pipelines.io_manager.page import fitting_table
+from artifact_pipelines.instance.page import fitting_table
 
 BAD_ROWS_KEY = "artifact/bad_rows"
 _ICONS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "ndjson": "json"} | {

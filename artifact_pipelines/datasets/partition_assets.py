@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.datasets.resources import LandingZone
-from artifact_pipelines.io_manager.event_log import latest_data_versions
+from artifact_pipelines.instance.event_log import latest_data_versions
+from artifact_pipelines.instance.runless_reports import report_current
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.runless_reports import report_current
 from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher

@@ -16,8 +16,8 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.datasets.landing_outcomes import last_runs
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 from artifact_pipelines.datasets.resources import LandingZone
+from artifact_pipelines.instance.page import table_metadata
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.storage.staging import hash_stream
 
 EMPTY_CHECK = "is_empty"

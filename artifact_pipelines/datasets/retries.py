@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from time import time as now_s
 
-from artifact_pipelines.io_manager.outages import OUTAGES, RETRIES_LEFT_AFTER_DEATH_TAG, RETRIES_LEFT_TAG
+from artifact_pipelines.instance.outages import OUTAGES, RETRIES_LEFT_AFTER_DEATH_TAG, RETRIES_LEFT_TAG
 from artifact_pipelines.storage.exceptions import StorageFullError
 
 

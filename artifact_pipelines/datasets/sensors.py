@@ -26,7 +26,7 @@ from artifact_pipelines.datasets.quarantine_assets import report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
-from artifact_pipelines.io_manager.terminal_log import CONSOLE
+from artifact_pipelines.instance.terminal_log import CONSOLE
 
 LANDING_SENSOR = "artifact_landing"
 _MOST_SHOWN = 50

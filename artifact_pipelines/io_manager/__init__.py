@@ -9,7 +9,5 @@ of plain values, handlers and the catalog.
     pinned           selected by an input's metadata, for every run; the run tag `artifact/select` selects for one run
     loaded input     a materialization that a step loaded; it is recorded with everything that the step writes
     candidate        a version that waits for the blocking checks of its asset before it becomes current
-    finding          the newest evaluation of a check that is about one materialization
-    runless report   an event in Dagster's log that belongs to no run, such as that of a rollback
     failure          an error that a retry cannot fix, as Dagster shows it: `dg.Failure(allow_retries=False)`
 """

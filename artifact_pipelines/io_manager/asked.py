@@ -18,7 +18,7 @@ from artifact_pipelines.core.selection import SELECT_TAG, SELECTION_KEYS, select
 from artifact_pipelines.core.types import Selection
 from artifact_pipelines.handlers.annotations import without_none
 from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY
-from artifact_pipelines.io_manager.dagster_internals import (
+from artifact_pipelines.instance.dagster_internals import (
     RUN_ID_PLACEHOLDER,
     FromMultipleSources,
     JobScopedAssetGraph,

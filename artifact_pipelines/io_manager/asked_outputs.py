@@ -11,6 +11,10 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY, RetentionPolicy
 from artifact_pipelines.handlers.partitions import PARTITION_COLUMN_METADATA_KEY, check_partition_column
 from artifact_pipelines.handlers.table_handlers import ROW_ORDER_METADATA_KEY
+from artifact_pipelines.instance.dagster_internals import (
+    RUN_ID_PLACEHOLDER,
+    StepExecutionContext,
+)
 from artifact_pipelines.io_manager.asked import (
     checked_metadata,
     covered_partitions,
@@ -21,10 +25,6 @@ from artifact_pipelines.io_manager.asked import (
     whole_asset_graph,
 )
 from artifact_pipelines.io_manager.changes import KEY_METADATA_KEY, check_key
-from artifact_pipelines.io_manager.dagster_internals import (
-    RUN_ID_PLACEHOLDER,
-    StepExecutionContext,
-)
 from artifact_pipelines.io_manager.exceptions import NoBlockingChecksError
 
 DATASET_METADATA_KEY = "artifact/dataset"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError, UsageError
+from artifact_pipelines.instance.exceptions import RunEndedError
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceStreamError
 
 _RETRIED = (BackendError, SourceChangedError, SourceStreamError)  # a step that runs again makes a new stream or file
@@ -53,29 +54,4 @@ class StoresNothingError(UsageError):
         return (
             f"Nothing of asset {self.asset} is stored: {self.reason}. Depend on it without an input, with "
             f"deps=[{self.asset!r}], or let it return a value."
-        )
-
-
-@dataclasses.dataclass(eq=False)
-class DagsterNotToldError(BackendError):
-    """The catalog has changed, and that could not be reported to Dagster."""
-
-    home: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"The catalog is changed, but that could not be reported to Dagster's instance in {self.home}: {self.reason}. Fix that (DAGSTER_HOME), and run the same command again."
-
-
-@dataclasses.dataclass(eq=False)
-class RunEndedError(BackendError):
-    """Dagster has ended a run whose process went on; it publishes nothing more."""
-
-    run_id: str
-    status: str
-
-    def __str__(self) -> str:
-        return (
-            f"Dagster ended run {self.run_id} ({self.status}) while its process stood still or went on, so this output is "
-            "not published. A later run may have published newer content. Materialize again if none has."
         )

@@ -12,7 +12,7 @@ from artifact_pipelines.core.exceptions import UsageError
 from artifact_pipelines.handlers.exceptions import UnstorableOutputsError
 from artifact_pipelines.handlers.output_types import check_output_type
 from artifact_pipelines.handlers.registry import TypeHandlers
-from artifact_pipelines.io_manager.dagster_internals import StepExecutionContext
+from artifact_pipelines.instance.dagster_internals import StepExecutionContext
 
 
 def check_outputs_of_step(step: StepExecutionContext, io_manager: object, handlers: TypeHandlers) -> None:

@@ -28,13 +28,13 @@ from artifact_pipelines.handlers.partitions import split_by_partition
 from artifact_pipelines.handlers.registry import FILE_NAME, WRITTEN_AS, TypeHandlers
 from artifact_pipelines.handlers.table_handlers import ParquetHandler, is_unordered, unordered_version
 from artifact_pipelines.handlers.validation import check_table
+from artifact_pipelines.instance.metadata import inputs_metadata, materialization_metadata
+from artifact_pipelines.instance.page import WITHDRAWN, Metadata, in_page_order
+from artifact_pipelines.instance.run_end import RunEnd
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked, Upstream
 from artifact_pipelines.io_manager.changes import describe_changes
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
-from artifact_pipelines.io_manager.metadata import inputs_metadata, materialization_metadata
-from artifact_pipelines.io_manager.page import WITHDRAWN, Metadata, in_page_order
-from artifact_pipelines.io_manager.run_end import RunEnd
 from artifact_pipelines.io_manager.version_history import FIGURES, history_metadata
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import MissingBytesError

@@ -14,9 +14,9 @@ from artifact_pipelines.catalog.current import PUBLISH_AFTER, waits_for
 from artifact_pipelines.core.exceptions import BackendError
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.repeated_checks import findings_of_current, passed_findings
-from artifact_pipelines.io_manager.runless_reports import report_current, report_pass, report_rejection
+from artifact_pipelines.instance.check_findings import CheckFindings
+from artifact_pipelines.instance.repeated_checks import findings_of_current, passed_findings
+from artifact_pipelines.instance.runless_reports import report_current, report_pass, report_rejection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from artifact_pipelines.instance.page import WITHDRAWN, in_page_order
 from artifact_pipelines.io_manager.asked_outputs import RECORDED, OutputAsked
 from artifact_pipelines.io_manager.outputs import Written
-from artifact_pipelines.io_manager.page import WITHDRAWN, in_page_order
 from artifact_pipelines.storage.hashing import combined_version
 
 

@@ -24,8 +24,8 @@ from artifact_pipelines.core.settings import (
     refuse_password,
 )
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.instance.dagster_internals import CheckError
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.dagster_internals import CheckError
 from artifact_pipelines.io_manager.output_types import find_refusals, raise_refusals
 from artifact_pipelines.storage.factory import open_backend, open_producer
 from artifact_pipelines.storage.interfaces import IStorageBackend

@@ -11,8 +11,8 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.instance.event_log import DATA_VERSION_TAG
 from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, OutputAsked, retention_policy
-from artifact_pipelines.io_manager.event_log import DATA_VERSION_TAG
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.log_lines import log_stored
 from artifact_pipelines.io_manager.outputs import OutputWriter

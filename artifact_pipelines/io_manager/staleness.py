@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.asked import InputAsked
-from artifact_pipelines.io_manager.dagster_internals import (
+from artifact_pipelines.instance.dagster_internals import (
     NULL_DATA_VERSION,
     SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
 )
-from artifact_pipelines.io_manager.event_log import data_version_of, is_report_of, keys_of, newest_first
+from artifact_pipelines.instance.event_log import data_version_of, is_report_of, keys_of, newest_first
+from artifact_pipelines.io_manager.asked import InputAsked
 from artifact_pipelines.storage.hashing import version_of_partitions
 
 _MOST_EVENTS = 1000

@@ -10,8 +10,8 @@ from artifact_pipelines.core.log_lines import now_s
 from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.handlers.registry import TypeHandlers
+from artifact_pipelines.instance.dagster_internals import StepExecutionContext
 from artifact_pipelines.io_manager.asked_outputs import OutputAsked
-from artifact_pipelines.io_manager.dagster_internals import StepExecutionContext
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.log_lines import log_stored
 from artifact_pipelines.io_manager.outputs import OutputWriter

@@ -8,7 +8,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.charts.kinds import over_versions
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.page import HISTORY, Metadata
+from artifact_pipelines.instance.page import HISTORY, Metadata
 
 FIGURES = "figures"
 """Key in what an output notes about its source: its numbers by name, of which Dagster plots each over time."""

@@ -7,8 +7,8 @@ import pydantic
 
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
+from artifact_pipelines.instance.page import table_metadata
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.backup import BACKUP_ASSET, RETENTION, back_up
 from artifact_pipelines.maintenance.store_size import measure

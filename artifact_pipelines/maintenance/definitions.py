@@ -8,11 +8,11 @@ import pydantic
 from artifact_pipelines.catalog.stored_names import find_materialization
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.instance.page import table_metadata
+from artifact_pipelines.instance.runless_reports import report_rollback
 from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.io_manager.runless_reports import report_rollback
 from artifact_pipelines.maintenance.alerts import alert_url
 from artifact_pipelines.maintenance.assets import ARTIFACT_STORE, artifact_store_size, bytes_intact, catalog_backup
 from artifact_pipelines.maintenance.clean_up import clean_up, parse_grace_s

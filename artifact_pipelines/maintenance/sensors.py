@@ -13,8 +13,8 @@ from itertools import islice
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.io_manager.dead_runs import Watch, end_dead_runs
-from artifact_pipelines.io_manager.outages import is_middle_try
+from artifact_pipelines.instance.dead_runs import Watch, end_dead_runs
+from artifact_pipelines.instance.outages import is_middle_try
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.alerts import FailedRun, alert_url, send_alert

@@ -9,12 +9,12 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.types import LoadedInput, Materialization
+from artifact_pipelines.instance.check_findings import CheckFindings
+from artifact_pipelines.instance.event_log import key_of
+from artifact_pipelines.instance.page import inline_markdown
 from artifact_pipelines.io_manager.asked import whole_asset_graph
-from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.event_log import key_of
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
-from artifact_pipelines.io_manager.page import inline_markdown
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.report.facts import ReportFacts
 from artifact_pipelines.report.gathering import Checks, checks_in_catalog, gather

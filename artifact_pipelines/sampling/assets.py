@@ -11,10 +11,10 @@ from artifact_pipelines.charts.kinds import planned_drawn
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.handlers.scanning import scan_with_polars
+from artifact_pipelines.instance.check_results import reported
+from artifact_pipelines.instance.page import digits_that_wrap
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
-from artifact_pipelines.io_manager.check_results import reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
-from artifact_pipelines.io_manager.page import digits_that_wrap
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.population import population_of_scan

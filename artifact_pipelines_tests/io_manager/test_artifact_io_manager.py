@@ -15,9 +15,9 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileId, FileState, LoadedInput, NewArtifact, StoragePath
+from artifact_pipelines.instance.metadata import inputs_metadata
+from artifact_pipelines.instance.page import table_metadata
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.metadata import inputs_metadata
-from artifact_pipelines.io_manager.page import table_metadata
 from artifact_pipelines.io_manager.resources import ArtifactIOManagerFactory
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer

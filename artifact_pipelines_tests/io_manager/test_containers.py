@@ -12,8 +12,8 @@ from artifact_pipelines import Artifact, open_store
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.retention import VersionName
+from artifact_pipelines.instance.event_log import is_report_of
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.event_log import is_report_of
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import DamagedBytesError
 from artifact_pipelines.storage.holding import Holding

@@ -23,8 +23,8 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import StoragePath
 from artifact_pipelines.handlers.registry import unregister_type_handler
+from artifact_pipelines.instance.page import MOST_COLUMNS
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.page import MOST_COLUMNS
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import StorageUnavailableError

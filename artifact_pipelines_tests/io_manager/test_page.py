@@ -7,9 +7,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from artifact_pipelines.instance.page import WIDTH_CHARACTERS, fitting_table, in_page_order
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
-from artifact_pipelines.io_manager.page import WIDTH_CHARACTERS, fitting_table, in_page_order
 
 NARROW = [{"carrier": "UA", "flights": 58665}, {"carrier": "B6", "flights": 54635}]
 WIDE = [{f"column_number_{at}": at * row for at in range(20)} for row in range(10)]

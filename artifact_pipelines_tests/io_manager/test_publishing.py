@@ -11,9 +11,9 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.exceptions import UnknownVersionError
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Materialization, Publication
+from artifact_pipelines.instance.runless_reports import report_publication, report_rollback
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
-from artifact_pipelines.io_manager.runless_reports import report_publication, report_rollback
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 
 AFTER_CHECKS = {"artifact/publish": "after_checks"}

@@ -14,8 +14,8 @@ from dagster._core.loader import LoadingContextForTest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import CATALOG_URL
+from artifact_pipelines.instance.metadata import numeral
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.metadata import numeral
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines_tests.cli.commands import run, run_json
 from artifact_pipelines_tests.project import NO_LOGS

@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.selection import SELECT_TAG
-from artifact_pipelines.io_manager import event_log
+from artifact_pipelines.instance import event_log
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
 from artifact_pipelines.io_manager.publishing import publish_candidates
 

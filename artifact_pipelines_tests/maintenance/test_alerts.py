@@ -15,7 +15,7 @@ from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets.retries import PAUSES_S, Fault, Retry, next_retry
 from artifact_pipelines.definitions import build_definitions
-from artifact_pipelines.io_manager.outages import is_middle_try
+from artifact_pipelines.instance.outages import is_middle_try
 from artifact_pipelines.maintenance.alerts import ALERT_URL, UI_URL, FailedRun, send_alert
 from artifact_pipelines.maintenance.exceptions import AlertNotSentError
 from artifact_pipelines.maintenance.sensors import artifact_failure_alerts

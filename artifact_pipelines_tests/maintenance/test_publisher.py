@@ -11,8 +11,8 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.instance.check_findings import CheckFindings
 from artifact_pipelines.io_manager.artifact_io_manager import ArtifactIOManager
-from artifact_pipelines.io_manager.check_findings import CheckFindings
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance import sensors
 from artifact_pipelines.maintenance.sensors import artifact_publisher
@@ -262,7 +262,7 @@ def test_shared_evaluations_are_read_once_for_all_partitions(project: Project, s
 
 @pytest.mark.parametrize("instance", ["as a user has it"], indirect=True)
 def test_evaluation_is_found_behind_many_newer_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from artifact_pipelines.io_manager import check_findings
+    from artifact_pipelines.instance import check_findings
 
     monkeypatch.setattr(check_findings, "PAGE_EVALUATIONS", 2)
     days = dg.StaticPartitionsDefinition([f"{number}" for number in range(4)])

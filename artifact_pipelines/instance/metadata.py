@@ -11,7 +11,7 @@ import dagster as dg
 from artifact_pipelines.core.types import CHANGES, FileInfo, LoadedInput, Materialization, Publication
 from artifact_pipelines.handlers.containers import Container
 from artifact_pipelines.handlers.registry import FILE_NAME
-from artifact_pipelines.io_manager.page import (
+from artifact_pipelines.instance.page import (
     MOST_COLUMNS,
     Metadata,
     digits_that_wrap,
@@ -20,7 +20,7 @@ from artifact_pipelines.io_manager.page import (
     rows_shown,
     table_metadata,
 )
-from artifact_pipelines.io_manager.previews import preview
+from artifact_pipelines.instance.previews import preview
 from artifact_pipelines.tabular.type_names import type_name
 
 API_URL = "ARTIFACT_API_URL"

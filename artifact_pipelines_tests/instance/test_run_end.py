@@ -6,7 +6,7 @@ import pytest
 from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, open_store
 from artifact_pipelines.core.exceptions import NotFoundError
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.io_manager import run_end
+from artifact_pipelines.instance import run_end
 
 
 @dg.asset

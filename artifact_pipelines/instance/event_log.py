@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 import dagster as dg
 
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.metadata import identity_metadata
+from artifact_pipelines.instance.metadata import identity_metadata
 
 DATA_VERSION_TAG = "dagster/data_version"
 PAGE_EVENTS = 200

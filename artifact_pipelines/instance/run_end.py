@@ -6,8 +6,8 @@ publishes afterwards would replace newer content.
 
 import time
 
-from artifact_pipelines.io_manager.dagster_internals import StepExecutionContext
-from artifact_pipelines.io_manager.exceptions import RunEndedError
+from artifact_pipelines.instance.dagster_internals import StepExecutionContext
+from artifact_pipelines.instance.exceptions import RunEndedError
 
 ASK_AFTER_S = 60.0
 """A run that was known to go on this recently is not asked for again: the query costs as much as a small output."""

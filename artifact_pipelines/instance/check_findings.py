@@ -13,12 +13,12 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.current import CHECKED_IN, PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.dagster_internals import (
+from artifact_pipelines.instance.dagster_internals import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
     PartitionKeyFilter,
 )
-from artifact_pipelines.io_manager.event_log import is_report_of, key_of
+from artifact_pipelines.instance.event_log import is_report_of, key_of
 
 PAGE_EVALUATIONS = 50
 MOST_EVALUATIONS = 1000

@@ -13,9 +13,9 @@ import dagster as dg
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.current import PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization, Rollback
-from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
-from artifact_pipelines.io_manager.event_log import (
+from artifact_pipelines.instance.check_findings import CheckFindings
+from artifact_pipelines.instance.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
+from artifact_pipelines.instance.event_log import (
     DATA_VERSION_TAG,
     data_version_of,
     find_event_of_run,
@@ -23,10 +23,10 @@ from artifact_pipelines.io_manager.event_log import (
     is_report_of,
     key_of,
 )
-from artifact_pipelines.io_manager.exceptions import DagsterNotToldError
-from artifact_pipelines.io_manager.metadata import identity_metadata, materialization_metadata, numeral
-from artifact_pipelines.io_manager.page import Metadata, in_page_order
-from artifact_pipelines.io_manager.repeated_checks import findings_of_current
+from artifact_pipelines.instance.exceptions import DagsterNotToldError
+from artifact_pipelines.instance.metadata import identity_metadata, materialization_metadata, numeral
+from artifact_pipelines.instance.page import Metadata, in_page_order
+from artifact_pipelines.instance.repeated_checks import findings_of_current
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from dagster._core.events import EngineEventData
 from dagster._grpc import impl
 
 from artifact_pipelines.core.processes import process_identity, process_start_s
-from artifact_pipelines.io_manager import dead_runs
-from artifact_pipelines.io_manager.dead_runs import MOVE_GRACE_S, Watch, end_dead_runs
+from artifact_pipelines.instance import dead_runs
+from artifact_pipelines.instance.dead_runs import MOVE_GRACE_S, Watch, end_dead_runs
 from artifact_pipelines.maintenance.sensors import artifact_dead_runs
 
 HERE = "artifact_pipelines"

@@ -10,9 +10,9 @@ import dagster as dg
 
 from artifact_pipelines.catalog.current import PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.io_manager.check_findings import CheckFindings
-from artifact_pipelines.io_manager.dagster_internals import replace
-from artifact_pipelines.io_manager.event_log import key_of
+from artifact_pipelines.instance.check_findings import CheckFindings
+from artifact_pipelines.instance.dagster_internals import replace
+from artifact_pipelines.instance.event_log import key_of
 
 
 def findings_of_current(

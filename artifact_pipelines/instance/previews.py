@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from artifact_pipelines.io_manager.page import fitting_table
+from artifact_pipelines.instance.page import fitting_table
 
 _LINE_CHARACTERS = 100
 _WORD = 1 << 63  # the event log has no larger numbers
