@@ -98,7 +98,7 @@ def _words_of_texts(texts: pl.Series) -> pl.Series:
     if integers.null_count() == texts.null_count():
         return _bits(integers)
     words = _hashed(texts)
-    others = (may_be_numbers & integers.is_null() & texts.str.contains("[.:]")).fill_null(False)
+    others = (may_be_numbers & integers.is_null() & texts.str.contains("(?s)^-?[0-9].*[.:]")).fill_null(False)
     if others.any():
         said = _spelled_alike(texts.filter(others))
         rewritten = _integers(said)

@@ -17,7 +17,7 @@ from artifact_pipelines.datasets.exceptions import (
     SchemaMismatchError,
 )
 from artifact_pipelines.datasets.reading import csv_blocks, json_rows
-from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.reading.limits import Limits
 from artifact_pipelines_tests.datasets.reading import read
 
@@ -356,10 +356,11 @@ def test_int96_keeps_its_nanoseconds(tmp_path: pathlib.Path) -> None:
         (pa.array([1, 300]), "TINYINT"),
         (pa.array(["1.239"]).cast(pa.decimal128(10, 3)), "DECIMAL(10,2)"),
         (pa.array([1], pa.timestamp("us")), "DATE"),
-        (pa.array([0], pa.timestamp("us")), "DATE"),
         (pa.array([0], pa.timestamp("us", "Europe/Berlin")), "DATE"),
         (pa.array([1], pa.timestamp("us")), "BIGINT"),
         (pa.array([1], pa.duration("us")), "BIGINT"),
+        (pa.array([datetime.datetime(1900, 1, 1, 0, 0, 0, 1)]), "DATE"),
+        (pa.array([datetime.date(9999, 12, 31)]), "TIMESTAMP_NS"),
         (pa.array([1], pa.date32()), "TIMESTAMPTZ"),
         (pa.array([1_700_000_000]), "TIMESTAMP"),
         (pa.array([1], pa.int32()), "DATE"),
@@ -377,6 +378,18 @@ def test_parquet_value_without_its_declared_type_is_refused_by_row(
     with pytest.raises(RefusedValueError) as caught:
         read(tmp_path, parquet(tmp_path, values), "parquet", columns={"x": kind})
     assert (caught.value.place, caught.value.line, caught.value.column) == ("row", len(values), "x")
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_day_and_midnight_without_a_zone_mean_the_same(tmp_path: pathlib.Path, unit: str) -> None:
+    days = pa.array([datetime.date(1900, 1, 1), None, datetime.date(2024, 2, 29)])
+    midnights = days.cast(pa.timestamp(unit))
+    before = Contract(before=VersionBefore(4, {"x": "date32[day]"}))
+    for data in (parquet(tmp_path, days), parquet(tmp_path, midnights)):
+        assert read(tmp_path, data, "parquet", columns={"x": "DATE"})["x"].combine_chunks().equals(days)
+        assert read(tmp_path, data, "parquet", contract=before)["x"].combine_chunks().equals(days)
+        moments = read(tmp_path, data, "parquet", columns={"x": "TIMESTAMP"})["x"].combine_chunks()
+        assert moments.equals(days.cast(pa.timestamp("us")))
 
 
 FAR = datetime.datetime(9999, 12, 31, 23, 59, 59)

@@ -47,6 +47,7 @@ def _check_format(declared: str, kind: ColumnType) -> None:
         raise InvalidArgumentError("timestamp format", declared, expected)
 
 
+_PAIRS = ({"decimal_mark", "thousands_mark"}, {"true_values", "false_values"})
 _Number, _Moment = Integer | Decimal | Float, Date | Timestamp
 _SPELLED: Mapping[str, Any] = {
     "format": _Moment,
@@ -109,7 +110,8 @@ class ColumnDeclaration(pydantic.BaseModel):
             if foreign := [name for name in self.spelled if not isinstance(kind, _SPELLED[name])]:
                 raise ValueError(f"`{foreign[0]}` says nothing about {self.type}. Remove it, or fix `type`.")
             try:
-                self.spelling(PLAIN)
+                if any(pair <= self.spelled.keys() for pair in _PAIRS):  # one alone meets the other of the file's format
+                    self.spelling(PLAIN)
                 if self.format:
                     _check_format(self.format, kind)
             except InvalidArgumentError as error:

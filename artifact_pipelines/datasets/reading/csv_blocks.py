@@ -91,7 +91,7 @@ def _blank_comments(data: bytes, dialect: CsvDialect, is_end: bool) -> bytes:
 def _end_of_rows(data: bytes, dialect: CsvDialect) -> int:
     """Return where the last whole row ends: behind the last line end that is outside of quotes."""
     end = data.rfind(b"\n") + 1
-    while dialect.escape and end and _ends_escaped(data[:end], dialect.escape):
+    while dialect.escape and end and _is_escaped_end(data, end, dialect.escape):
         end = data.rfind(b"\n", 0, end - 1) + 1
     if not dialect.quote or data.find(dialect.quote_byte) < 0:
         return end
@@ -101,9 +101,10 @@ def _end_of_rows(data: bytes, dialect: CsvDialect) -> int:
     return end
 
 
-def _ends_escaped(data: bytes, escape: str) -> bool:
-    """True if a text ends with a line end that is escaped."""
-    return _is_escaped(data, len(data.removesuffix(b"\n").removesuffix(b"\r")), escape.encode())
+def _is_escaped_end(data: bytes, end: int, escape: str) -> bool:
+    """True if the line end before a place is escaped."""
+    at = end - 1 if data[end - 1 : end] == b"\n" else end
+    return _is_escaped(data, at - 1 if data[at - 1 : at] == b"\r" else at, escape.encode())
 
 
 def _quotes(data: bytes, dialect: CsvDialect) -> Positions:
@@ -246,7 +247,7 @@ def iterate_rows(block: Block, dialect: CsvDialect) -> Iterator[Row]:
         row = block.data[start:end]
         if dialect.quote and row.find(dialect.quote_byte) >= 0 and len(_quotes(row, dialect)) % 2:
             continue
-        if dialect.escape and _ends_escaped(row, dialect.escape):
+        if dialect.escape and _is_escaped_end(row, len(row), dialect.escape):
             continue
         plain = row.removesuffix(b"\n").removesuffix(b"\r")
         if plain or not dialect.skips_blank_lines:

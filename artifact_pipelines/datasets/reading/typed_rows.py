@@ -173,7 +173,7 @@ def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
             return None
         return decimal_type(max(whole, found_whole), max(scale, found_scale), found.spelling)
     if isinstance(before, Timestamp) and isinstance(found, Timestamp) and before.zone == found.zone:
-        return dataclasses.replace(found, unit=max(before.unit, found.unit, key=_UNITS.index))
+        return found if _UNITS.index(found.unit) >= _UNITS.index(before.unit) else None  # finer ones hold fewer years
     return None
 
 
