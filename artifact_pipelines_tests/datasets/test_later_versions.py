@@ -64,7 +64,14 @@ def test_type_widens_where_nothing_is_lost_and_the_contract_allows_it(
 
 @pytest.mark.parametrize("file_type", ["csv", "ndjson"])
 @pytest.mark.parametrize(
-    "changes", [{"price": "1e5"}, {"fine": "9999-12-31T00:00:00"}, {"day": "01/02/2024"}, {"day": "2024-01-31T00:00:00"}, {"at": "2024-01-31T10:30:00Z"}]
+    "changes",
+    [
+        {"price": "1e5"},
+        {"fine": "9999-12-31T00:00:00"},
+        {"day": "01/02/2024"},
+        {"day": "2024-01-31T00:00:00"},
+        {"at": "2024-01-31T10:30:00Z"},
+    ],
 )
 def test_value_of_another_meaning_is_refused_by_line_unless_accepted(
     tmp_path: pathlib.Path, file_type: str, changes: dict[str, str]

@@ -110,7 +110,9 @@ class ColumnDeclaration(pydantic.BaseModel):
             if foreign := [name for name in self.spelled if not isinstance(kind, _SPELLED[name])]:
                 raise ValueError(f"`{foreign[0]}` says nothing about {self.type}. Remove it, or fix `type`.")
             try:
-                if any(pair <= self.spelled.keys() for pair in _PAIRS):  # one alone meets the other of the file's format
+                if any(
+                    pair <= self.spelled.keys() for pair in _PAIRS
+                ):  # one alone meets the other of the file's format
                     self.spelling(PLAIN)
                 if self.format:
                     _check_format(self.format, kind)
