@@ -62,7 +62,7 @@ def drop(zone: ILandingZone, catalog: Catalog, dataset: str, path: str, stream: 
     try:
         zone.put(stream, path, there)
     except SourceChangedError as error:
-        if zone.look(path) == there:  # it is the dropped file that has changed
+        if zone.look(path) in (None, there):  # it is the dropped file that has changed
             raise
         raise DropIsWaitingError(str(zone), path, named_by) from error
     return Dropped(path, zone.look(path), before)

@@ -145,7 +145,7 @@ class ILandingZone(Protocol):
         """Put a file at a path, as text, in one step. Folders are made as needed.
 
         Args:
-            replaced: What lies there; None: nothing does.
+            replaced: What lies there, and may be gone by then; None: nothing does.
 
         Raises:
             SourceUnreadableError: The path leads outside.

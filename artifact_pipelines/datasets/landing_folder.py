@@ -120,16 +120,14 @@ class LandingFolder:
         source, here = hidden
         path, there = target
         name = from_text(path).rpartition("/")[2]
-        if replaced is None:
-            try:
-                return os.link(source, name, src_dir_fd=here, dst_dir_fd=there)  # never over another file
-            except FileExistsError as error:
+        try:
+            os.link(source, name, src_dir_fd=here, dst_dir_fd=there)  # never over another file
+        except OSError as error:  # something lies there, or the filesystem has no second names
+            if self.look(path) not in (None, replaced):
                 raise SourceChangedError(path) from error
-            except OSError:  # some filesystems have no second names
-                pass
-        if self.look(path) != replaced:
-            raise SourceChangedError(path)
-        return os.rename(source, name, src_dir_fd=here, dst_dir_fd=there)
+            os.rename(source, name, src_dir_fd=here, dst_dir_fd=there)
+        else:
+            os.unlink(source, dir_fd=here)  # at once: it changes the ctime, and with it what a sensor sees
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`."""
@@ -219,7 +217,9 @@ def _clear_leftovers(handle: int) -> None:
     with os.scandir(handle) as entries:
         for entry in entries:
             with suppress(OSError):  # another process was faster
-                if entry.stat(follow_symlinks=False).st_ctime < time.time() - LEFTOVER_AFTER_S:
+                found = entry.stat(follow_symlinks=False)
+                # A second name of a published file stays: its removal would look like a change of that file.
+                if found.st_nlink == 1 and found.st_ctime < time.time() - LEFTOVER_AFTER_S:
                     os.unlink(entry.name, dir_fd=handle)
 
 

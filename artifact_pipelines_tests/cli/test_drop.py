@@ -1,5 +1,6 @@
 """The command drop: files arrive whole, and are followed to their versions."""
 
+import dataclasses
 import io
 import pathlib
 import threading
@@ -13,10 +14,14 @@ import pytest
 
 from artifact_pipelines import Store
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.core.types import LandingState
 from artifact_pipelines.datasets import dropping
 from artifact_pipelines.datasets.dropping import drop
+from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError
 from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing_zone import record_seen
+from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines_tests.cli.commands import run
 from artifact_pipelines_tests.contracts.landing_zone import Slow
 from artifact_pipelines_tests.project import CSV, Project
@@ -76,6 +81,23 @@ def test_of_two_drops_at_once_one_is_refused_and_nothing_is_lost(store: Store, l
     with pytest.raises(DropIsWaitingError, match="is not ingested yet"):
         drop(zone, store.catalog, "flights", "a.csv", Slow(b"1", lambda: zone.put(io.BytesIO(b"2"), "a.csv")), "--as")
     assert (landing / "a.csv").read_bytes() == b"2"
+
+
+def test_dropped_file_that_has_changed_is_named_although_the_one_before_is_gone(
+    store: Store, landing: pathlib.Path
+) -> None:
+    zone = LandingFolder(landing)
+    zone.put(io.BytesIO(b"1"), "a.csv")
+    [there] = zone.list_entries(SourceGlob("*.csv"))
+    record = dataclasses.replace(record_seen("flights", there, None), state=LandingState.INGESTED)
+    assert store.catalog.landing.save("flights", [record], {})
+
+    def meanwhile() -> None:
+        (landing / "a.csv").unlink()
+        raise SourceChangedError("mine.csv")
+
+    with pytest.raises(SourceChangedError, match=r"mine\.csv"):
+        drop(zone, store.catalog, "flights", "a.csv", Slow(b"2", meanwhile), "--as")
 
 
 @pytest.mark.usefixtures("store")

@@ -165,6 +165,13 @@ class LandingZoneContract:
         assert read(place.zone, "a.csv") == b"another's"
         assert list(place.zone.list_entries(SourceGlob("**/*", ()))) == list(listed(place.zone, "a.csv").values())
 
+    def test_put_takes_the_place_of_what_has_gone_meanwhile(self, place: LandingPlace) -> None:
+        place.door.drop("a.csv", b"old")
+        seen = place.zone.look("a.csv")
+        slow = Slow(b"mine", lambda: place.door.delete("a.csv"))
+        place.zone.put(cast("BinaryIO", slow), "a.csv", seen)
+        assert read(place.zone, "a.csv") == b"mine"
+
     def test_put_leaves_nothing_if_its_stream_raises(self, place: LandingPlace) -> None:
         place.door.drop("a.csv", b"old")
         with pytest.raises(ArtifactError):

@@ -7,6 +7,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from unittest.mock import Mock
 
@@ -73,6 +74,34 @@ def test_files_that_killed_processes_left_are_removed_by_the_next_put_or_removal
     assert list(hidden.iterdir()) == []
     (hidden / "left").write_text("1")
     zone.remove(listed(landing, "*.csv")["a.csv"])
+    assert list(hidden.iterdir()) == []
+
+
+def test_put_file_does_not_change_once_it_is_seen(landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone, seen = LandingFolder(landing), []
+
+    def slow_fsync(_descriptor: int) -> None:
+        seen.append(zone.look("a.csv"))
+        time.sleep(0.05)  # longer than the steps in which a ctime grows
+
+    monkeypatch.setattr(os, "fsync", slow_fsync)
+    zone.put(io.BytesIO(b"1"), "a.csv")
+    assert seen == [None, zone.look("a.csv")]
+
+
+def test_second_name_that_a_killed_process_left_goes_after_its_file(
+    landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone, hidden = LandingFolder(landing), landing / ".dropping"
+    monkeypatch.setattr(landing_folder, "LEFTOVER_AFTER_S", -60)
+    zone.put(io.BytesIO(b"1"), "a.csv")
+    os.link(landing / "a.csv", hidden / "left")
+    before = zone.look("a.csv")
+    time.sleep(0.05)
+    zone.put(io.BytesIO(b"1"), "b.csv")
+    assert zone.look("a.csv") == before, "it would be ingested again"
+    (landing / "a.csv").unlink()
+    zone.put(io.BytesIO(b"1"), "c.csv")
     assert list(hidden.iterdir()) == []
 
 
