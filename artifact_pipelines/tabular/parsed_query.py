@@ -54,7 +54,7 @@ def parse_query(sql: str) -> ParsedQuery:
     called = {name for node in nodes for name in (node.get("function_name"), *node.get("column_names", ())) if name}
     modifiers = statement["node"].get("modifiers", [])
     return ParsedQuery(
-        frozenset(map(str.lower, _tables(nodes))),
+        frozenset(map(str.lower, _tables(statement))),
         frozenset(node["identifier"] for node in nodes if node.get("class") == "PARAMETER"),
         any(each["type"] == "ORDER_MODIFIER" for each in modifiers),
         bool({name.lower() for name in called} & (_changing_functions() | _OF_NOW)),
@@ -68,7 +68,7 @@ def tables_read(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[str
         UnsafeQueryError: It is not one SELECT.
         duckdb.Error: It is not valid SQL.
     """
-    return _tables(list(_nodes(_statements(connection, sql))))
+    return list(dict.fromkeys(_tables(_statements(connection, sql))))
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[dict[str, Any]]:
@@ -81,11 +81,26 @@ def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[dic
     return statements
 
 
-def _tables(nodes: Sequence[Mapping[str, Any]]) -> Sequence[str]:
-    """Return the names of tables that are none of the query's own, which it may write in other letters of case."""
-    own = {each["key"].lower() for node in nodes for each in node.get("cte_map", {}).get("map", ())}
-    names = [".".join(node["qualified_name"]["path"]) for node in nodes if node.get("type") == "BASE_TABLE"]
-    return [name for name in dict.fromkeys(names) if name.lower() not in own]
+def _tables(tree: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the names of tables that a parsed query does not make itself, as DuckDB sees them.
+
+    A name of WITH holds, in any letters of case, for what comes after it in its query. Its own body means a table by
+    the same name, but for the recursive part.
+    """
+    if isinstance(tree, list):
+        for child in tree:
+            yield from _tables(child, own)
+    if not isinstance(tree, dict):
+        return
+    if tree.get("type") == "BASE_TABLE" and (name := ".".join(tree["qualified_name"]["path"])).lower() not in own:
+        yield name
+    for made in tree.get("cte_map", {}).get("map", ()):
+        yield from _tables(made["value"], own)
+        own |= {made["key"].lower()}
+    for key, child in tree.items():
+        is_recursive = key == "right" and tree.get("type") == "RECURSIVE_CTE_NODE"
+        if key != "cte_map":
+            yield from _tables(child, own | {tree["cte_name"].lower()} if is_recursive else own)
 
 
 def check_columns_of(sql: str, table: str, columns: Mapping[str, str | None], parameters: Mapping[str, object]) -> None:

@@ -118,8 +118,29 @@ def test_table_keeps_its_own_column_of_the_name_partition(tmp_path: pathlib.Path
         assert answer.read_all().to_pylist() == [{"partition": 1}]
 
 
-def test_tables_of_the_query_itself_are_found_in_any_case(store: Store) -> None:
-    assert store.sql("WITH T AS (SELECT 1 AS a) SELECT a FROM t").item() == 1
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("WITH T AS (SELECT 1 AS a) SELECT a FROM t", [1]),
+        ("WITH x AS (SELECT a + 1 AS a FROM x) SELECT * FROM x", [11]),
+        ("WITH X AS (SELECT a + 1 AS a FROM x) SELECT * FROM X", [11]),
+        ("WITH x AS (SELECT 5 AS a) SELECT * FROM (WITH x AS (SELECT a + 1 AS a FROM x) FROM x)", [6]),
+        ("WITH b AS (FROM x), x AS (SELECT 9 AS a), c AS (FROM x) SELECT b.a + c.a FROM b, c", [19]),
+        ("SELECT a FROM X WHERE a IN (WITH x AS (SELECT 10 AS a) SELECT a FROM x)", [10]),
+        ("(WITH x AS (SELECT 3 AS a) FROM x) UNION ALL FROM x", [3, 10]),
+        ("WITH x AS (SELECT 3 AS a) FROM x UNION ALL FROM x ORDER BY (SELECT max(a) FROM X)", [3, 3]),
+        ("WITH RECURSIVE x AS (FROM x UNION ALL SELECT a + 1 FROM X WHERE a < 12) FROM x", [10, 11, 12]),
+        ("WITH RECURSIVE y AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM Y WHERE a < 2) FROM y", [1, 2]),
+    ],
+)
+def test_names_of_with_hold_in_any_case_and_where_duckdb_sees_them(
+    query: str, expected: list[int], tmp_path: pathlib.Path
+) -> None:
+    pl.DataFrame({"a": [10]}).write_parquet(tmp_path / "x.parquet")
+    tables = {"x": tmp_path / "x.parquet"}
+    with sql_over_files(query, lambda name: [(tables[name.lower()], None)], {}) as answer:
+        [column] = answer.read_all().columns
+    assert sorted(column.to_pylist()) == expected
 
 
 @pytest.mark.parametrize(
