@@ -17,7 +17,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
 def rounded(number: float | None) -> str:
-    """Return a number with four digits that matter, or all digits of its integer part."""
+    """Return a number with four digits that matter, or all digits of its integer part; years have no comma."""
     if number is None:
         return ""
     if not math.isfinite(number) or number == 0:
@@ -25,7 +25,8 @@ def rounded(number: float | None) -> str:
     digits = math.floor(math.log10(abs(number)))
     if not -4 <= digits < 15:
         return f"{number:.3e}"
-    text = f"{number:,.{max(0, 3 - digits)}f}"
+    decimals = max(0, 3 - digits)
+    text = f"{number:,.{decimals}f}" if digits >= 4 else f"{number:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -15,11 +15,11 @@ def compact(number: float) -> str:
     if not math.isfinite(number) or size >= 1e15 or 0 < size < 1e-3:
         return f"{number:.2e}".replace("e-0", "e-").replace("e+0", "e+") if math.isfinite(number) else f"{number}"
     if size < 10_000 and number == int(number):
-        return f"{int(number):,}"
+        return f"{int(number)}"  # without a comma: it may be a year
     for scale, prefix in _PREFIXES:
         if size >= scale * 0.9995 and size >= 10_000:
             return f"{number / scale:.3g}{prefix}" if size / scale < 999.5 else f"{number / scale:.0f}{prefix}"
-    return f"{number:,.3g}" if size < 999.5 else f"{number:,.0f}"
+    return f"{number:,.3g}" if size < 999.5 else f"{number:.0f}"
 
 
 def ticks(low: float, high: float) -> list[float]:
