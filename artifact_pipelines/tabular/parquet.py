@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
-from artifact_pipelines.tabular.arrow_memory import use_system_memory
 from artifact_pipelines.tabular.frame_chunks import (
     close_chunks,
     detach_lists,
@@ -116,7 +115,6 @@ def write_batches(
         UnsupportedTypeError: The logical hash is requested, and has no rule for the type of a column.
         ColumnValueError: The logical hash is requested, and a value is out of range of its stored type.
     """
-    use_system_memory()
     if not schema.names and (count := sum(batch.num_rows for batch in batches)):
         return write_frame(pl.DataFrame(height=count), sink, make_hasher)  # pyarrow drops rows without columns
     hasher = TableHasher(schema, make_hasher) if make_hasher else None

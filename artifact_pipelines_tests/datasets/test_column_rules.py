@@ -141,3 +141,9 @@ def test_a_wrong_field_names_itself(declared: Any, field: str, reason: str) -> N
 def test_a_spelling_that_no_value_can_have_is_refused_where_it_is_declared(declared: Any, problem: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=problem):
         ColumnDeclaration.model_validate(declared)
+
+
+def test_a_mark_of_a_column_may_need_the_other_one_of_the_file(tmp_path: pathlib.Path) -> None:
+    column = ColumnDeclaration.model_validate({"type": "DOUBLE", "thousands_mark": "."})
+    contract = Contract.declared({"x": column}, (), "widen")
+    assert read(tmp_path, "x;n\n1.234,5;1\n", contract=contract, decimal_mark=",")["x"].to_pylist() == [1234.5]

@@ -1,6 +1,7 @@
 """An escape is read in the one way that programs agree on, or the file is refused by line."""
 
 import pathlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,3 +68,10 @@ def test_first_line_that_names_a_delimiter_that_cannot_be_one_is_refused(tmp_pat
 def test_last_lines_that_begin_inside_of_a_value_are_refused(tmp_path: pathlib.Path, rows: str) -> None:
     with pytest.raises(MalformedRowError, match="a quote is never closed"):
         read(tmp_path, f"a,b\n1,2\n{rows}", skip_last_lines=1)
+
+
+def test_many_escaped_line_ends_take_time_in_proportion(tmp_path: pathlib.Path) -> None:
+    start = time.process_time()
+    value = "x\\\n" * 200_000
+    assert read(tmp_path, f"a,b\n1,{value}\n", escape="\\")["b"].to_pylist() == [value.replace("\\", "")]
+    assert time.process_time() - start < 5

@@ -71,6 +71,11 @@ def test_values_that_say_something_else_have_other_words() -> None:
     assert len({word(*group[0]) for group in SAME}) == len(SAME)
 
 
+def test_path_with_a_time_in_it_is_no_clock() -> None:
+    alike = ["10:00:00.50", "/a 10:00:00.50", "/a 10:00:00.5", "-x 10:00:00.50", "-x 10:00:00.5", ".b 10:00:00.50"]
+    assert len({word(text, pl.String) for text in alike}) == len(alike)
+
+
 @hypothesis.given(
     st.lists(st.one_of(st.none(), st.integers().map(str), st.decimals(allow_nan=False).map(str), st.text()), max_size=5)
 )

@@ -77,7 +77,10 @@ def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 
 def _means_another_thing(kind: pa.DataType, other: pa.DataType) -> bool:
-    """True if a cast would keep bits and not their meaning: an integer is no moment, a moment is no day."""
+    """True if a cast would keep bits and not their meaning: an integer is no moment, a moment with a zone is no day.
+
+    A day and midnight without a zone mean the same: some programs, such as pandas, have no type of days.
+    """
     meaning = _meaning(kind)
     return meaning not in (None, _meaning(other)) and not is_text(other)
 
@@ -89,7 +92,7 @@ def _meaning(kind: pa.DataType) -> str | None:
     if pa.types.is_null(kind):
         return None
     if pa.types.is_timestamp(kind):
-        return "timestamp" if kind.tz is None else "moment"
+        return "date" if kind.tz is None else "moment"
     return next((meaning for meaning, is_one in _MEANINGS if is_one(kind)), str(kind))
 
 
