@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from xml.parsers import expat
 
 import pytest
 import xlsxwriter
@@ -20,6 +21,7 @@ from artifact_pipelines.datasets.exceptions import (
     UnparsableSourceError,
 )
 from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.sheet_scan import doubtful_cells
 from artifact_pipelines_tests.datasets.reading import read
 from artifact_pipelines_tests.datasets.xls_example import XLS
 
@@ -339,3 +341,30 @@ def test_opendocument_cell_that_would_be_lost_is_refused(tmp_path: pathlib.Path,
     with pytest.raises(RefusedValueError, match="row 2, column 'x'") as caught:
         read(tmp_path, opendocument(document.replace("xmlns:office=", space)), "ods")
     assert problem in str(caught.value)
+
+
+COMMENT = "<office:annotation><text:p>#1<text:line-break/>two<text:tab/>three</text:p></office:annotation>"
+
+
+def test_comment_of_an_opendocument_cell_is_not_its_text(tmp_path: pathlib.Path) -> None:
+    cell = (
+        f'<table:table-cell office:value-type="float" office:value="5">{COMMENT}<text:p>5</text:p></table:table-cell>'
+    )
+    document = OPEN_DOCUMENT.replace('<table:table-cell office:value-type="float" office:value="1.5"/>', cell)
+    assert read(tmp_path, opendocument(document), "ods")["x"].to_pylist() == [5]
+    error = cell.replace("office:value-type", 'table:formula="of:=1/0" office:value-type').replace(
+        "<text:p>5", "<text:p>#N/A"
+    )
+    document = document.replace(cell, error)
+    with pytest.raises(RefusedValueError, match="row 2, column 'x': '#N/A' is not a value"):
+        read(tmp_path, opendocument(document), "ods")
+
+
+def test_cells_are_found_while_a_sheet_is_read(tmp_path: pathlib.Path) -> None:
+    rows = f"<table:table-row>{FORMULA_CELL}/></table:table-row>" * 15_000
+    path = tmp_path / "a.ods"
+    path.write_bytes(opendocument(OPEN_DOCUMENT.replace("</table:table>", f"{rows}</damaged>")))
+    found = doubtful_cells(path, "A")
+    assert (next(found).row, next(found).row) == (2, 3)
+    with pytest.raises(expat.ExpatError):
+        list(found)

@@ -5,6 +5,7 @@ errors and tabs. The library tells nothing about them, so the XML is looked at: 
 if that finds anything. Binary workbooks (xls, xlsb) have results and floats in each cell.
 """
 
+import collections
 import dataclasses
 import decimal
 import pathlib
@@ -49,7 +50,7 @@ class DoubtfulCell:
 
 
 def doubtful_cells(path: pathlib.Path, sheet: str) -> Iterator[DoubtfulCell]:
-    """Yield the doubtful cells of a sheet.
+    """Yield the doubtful cells of a sheet, while its XML is read.
 
     Raises:
         expat.ExpatError: It is no XML.
@@ -67,13 +68,16 @@ def doubtful_cells(path: pathlib.Path, sheet: str) -> Iterator[DoubtfulCell]:
                 yield from _scanned(archive, part, _DOUBTFUL_XLSX, _XlsxCells(recalculates))
 
 
-def _scanned(archive: zipfile.ZipFile, part: str, doubtful: re.Pattern[bytes], cells: "_Cells") -> list[DoubtfulCell]:
+def _scanned(
+    archive: zipfile.ZipFile, part: str, doubtful: re.Pattern[bytes], cells: "_Cells"
+) -> Iterator[DoubtfulCell]:
     with archive.open(part) as stream:
         if not _holds(stream, doubtful):
-            return []
+            return
     with archive.open(part) as stream:
-        _parse(stream, cells.start, cells.end, cells.text)
-    return cells.found
+        for _ in _parse(stream, cells.start, cells.end, cells.text):
+            yield from cells.found
+            cells.found.clear()
 
 
 def _holds(stream: IO[bytes], doubtful: re.Pattern[bytes]) -> bool:
@@ -90,14 +94,18 @@ def _parse(
     start: Callable[[str, Mapping[str, str]], None],
     end: Callable[[str], None],
     text: Callable[[str], None],
-) -> None:
-    """Parse XML. Names of elements come without the prefixes of their namespaces, which each program chooses."""
+) -> Iterator[None]:
+    """Parse XML piece by piece. Names of elements come without prefixes of namespaces, which each program chooses."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)
     parser.EndElementHandler = lambda name: end(_local(name))
     parser.CharacterDataHandler = text
-    parser.ParseFile(stream)
+    while piece := stream.read(_PIECE_BYTES):
+        parser.Parse(piece)
+        yield
+    parser.Parse(b"", True)
+    yield
 
 
 def _local(name: str) -> str:
@@ -130,7 +138,7 @@ def _part_of(archive: zipfile.ZipFile, sheet: str) -> tuple[str, bool]:
 
     for part in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"):
         with archive.open(part) as stream:
-            _parse(stream, start, lambda _: None, lambda _: None)
+            collections.deque(_parse(stream, start, lambda _: None, lambda _: None), 0)
     target = targets.get(ids.get(sheet, ""), "")
     return target.removeprefix("/") if target.startswith("/") else f"xl/{target}", recalculates
 
@@ -216,7 +224,7 @@ class _OdsCells(_Cells):
 
     def __init__(self, sheet: str) -> None:
         super().__init__()
-        self._sheet, self._is_inside = sheet, False
+        self._sheet, self._is_inside, self._is_comment = sheet, False, False
         self._rows = self._columns = 1
         self._attributes: Mapping[str, str] = {}
         self._text = ""
@@ -225,7 +233,9 @@ class _OdsCells(_Cells):
         if name == "table":
             self._is_inside = self._sheet in _values(attributes, "name")
             self.row, self._rows = -1, 1
-        elif not self._is_inside:
+        elif name == "annotation":
+            self._is_comment = True
+        elif not self._is_inside or self._is_comment:
             return
         elif name == "table-row":
             self.row += self._rows
@@ -241,6 +251,8 @@ class _OdsCells(_Cells):
     def end(self, name: str) -> None:
         if name == "table":
             self._is_inside = False
+        elif name == "annotation":
+            self._is_comment = False
         if not self._is_inside or name not in _ODS_CELLS:
             return
         kinds, [value, *_] = _values(self._attributes, "value-type"), [*_values(self._attributes, "value"), ""]
@@ -253,4 +265,5 @@ class _OdsCells(_Cells):
             self.add(value, _TOO_LONG)
 
     def text(self, text: str) -> None:
-        self._text += text
+        if not self._is_comment:
+            self._text += text

@@ -9,7 +9,7 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.parsers import expat
 
@@ -146,7 +146,7 @@ def read_sheet(
     try:
         workbook = fastexcel.read_excel(path)
         name = _sheet(workbook, label, place.sheet)
-        return _Loaded(workbook, name, place, label, nulls, list(doubtful_cells(path, name))).text(leaves_out)
+        return _Loaded(workbook, name, place, label, nulls, doubtful_cells(path, name)).text(leaves_out)
     except (expat.ExpatError, zipfile.BadZipFile, zlib.error) as error:
         raise UnparsableSourceError(label, "excel", "it is damaged") from error
     except fastexcel.UnsupportedColumnTypeCombinationError as error:
@@ -183,7 +183,7 @@ class _Loaded:
         place: SheetPlace,
         label: str,
         nulls: Sequence[str],
-        doubtful: Sequence[DoubtfulCell],
+        doubtful: Iterable[DoubtfulCell],
     ) -> None:
         self._workbook, self._name, self._label, self._nulls, self._doubtful = workbook, name, label, nulls, doubtful
         self._place, (self._top, self._bottom) = place, place.rows
@@ -200,7 +200,7 @@ class _Loaded:
         start = header + 1 if self._place.has_header else 0
         rows = filled.slice(1) if self._place.has_header else filled
         names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
-        bad = self._errors(errors.errors if errors else [], names, cells, start)
+        bad = self._errors(errors.errors if errors else [], names, cells, start, leaves_out)
         if bad and not leaves_out:
             first = bad[min(bad)]
             expected = first.reason.removeprefix("is not ")
@@ -231,27 +231,37 @@ class _Loaded:
         return names
 
     def _errors(
-        self, errors: Sequence[fastexcel.CellError], names: Mapping[str, str], cells: pa.Table, start: int
+        self,
+        errors: Sequence[fastexcel.CellError],
+        names: Mapping[str, str],
+        cells: pa.Table,
+        start: int,
+        leaves_out: bool,
     ) -> Mapping[int, BadRow]:
         """Return the rows with cells that have no value, by their places among the cells.
 
         Args:
             start: First row that is no header.
+            leaves_out: True if all such rows are needed: those of one formula in each row are many.
         """
         shown = cells.select(list(names)).rename_columns(list(names.values()))
         bad: dict[int, BadRow] = {}
-        for cell in [*map(_doubtful, errors), *self._doubtful]:
-            at, column = cell.row - self._top, names.get(f"__UNNAMED__{cell.column}")
-            is_outside = cell.column not in self._place.columns or (
-                self._bottom is not None and cell.row >= self._bottom
-            )
-            if at < start or is_outside or cell.text in self._nulls:
-                continue
-            if column is None:
-                raise self._nameless(cell.column)
-            row = values_as_json(shown, at) if at < shown.num_rows else ""
-            bad.setdefault(at, BadRow(cell.row + 1, column, cell.text, f"is not {cell.expected}", row))
+        for found in (map(_doubtful, sorted(errors, key=lambda error: error.position)), self._doubtful):
+            for cell in found:
+                at, column = cell.row - self._top, names.get(f"__UNNAMED__{cell.column}")
+                if at < start or self._is_outside(cell) or cell.text in self._nulls:
+                    continue
+                if column is None:
+                    raise self._nameless(cell.column)
+                row = values_as_json(shown, at) if at < shown.num_rows else ""
+                bad.setdefault(at, BadRow(cell.row + 1, column, cell.text, f"is not {cell.expected}", row))
+                if not leaves_out:
+                    break
         return bad
+
+    def _is_outside(self, cell: DoubtfulCell) -> bool:
+        is_below = self._bottom is not None and cell.row >= self._bottom
+        return is_below or cell.column not in self._place.columns
 
     def _nameless(self, place: int) -> SchemaMismatchError:
         problem = f"the column at place {place + 1} of the sheet has values but no name"
