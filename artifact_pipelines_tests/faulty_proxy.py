@@ -19,6 +19,7 @@ _LASTING = {
     "NoSuchBucket": (404, "NoSuchBucket"),
     "NoSuchKey": (404, "NoSuchKey"),
     "NoSuchUpload": (404, "NoSuchUpload"),
+    "PreconditionFailed": (412, "PreconditionFailed"),
     "EntityTooSmall": (400, "EntityTooSmall"),
     "BadDigest": (400, "BadDigest"),
     "NotImplemented": (501, "NotImplemented"),

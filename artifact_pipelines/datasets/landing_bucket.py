@@ -30,6 +30,7 @@ from artifact_pipelines.storage.exceptions import (
     StorageUnavailableError,
     UnsupportedRequestError,
 )
+from artifact_pipelines.storage.staging import StagedFile
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -91,12 +92,24 @@ class LandingBucket:
         with storage.stage() as sink, self.translated(path):
             sink.copy_from(stream)
             with sink.finish() as staged:
-                if self.look(path) != replaced:
-                    raise SourceChangedError(path)
-                try:
-                    storage.upload(staged, self.key(path), **({} if replaced else {"IfNoneMatch": "*"}))
-                except UnsupportedRequestError:
-                    storage.upload(staged, self.key(path))
+                self._publish(storage, staged, path, replaced)
+
+    def _publish(self, storage: S3Storage, staged: StagedFile, path: str, replaced: Sighting | None) -> None:
+        """Upload a file. Only what the sighting describes is replaced; it may also be gone by now."""
+        condition = {"IfNoneMatch": "*"}
+        with suppress(NoSuchThingError):
+            head = self._head(path)
+            if _sighting(from_text(path), head) != replaced:
+                raise SourceChangedError(path)
+            condition = {"IfMatch": str(head["ETag"])}
+        try:
+            storage.upload(staged, self.key(path), **condition)
+        except UnsupportedRequestError:
+            storage.upload(staged, self.key(path))
+        except (ConditionFailedError, NoSuchThingError) as error:
+            if replaced is None or self.look(path) is not None:
+                raise SourceChangedError(path) from error
+            self._publish(storage, staged, path, None)  # it went during the upload
 
     def move(self, entry: Sighting, target: str) -> None:
         """See `ILandingZone`. A server that ignores conditions may lose an object that replaces it in that moment."""

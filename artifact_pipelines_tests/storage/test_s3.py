@@ -314,6 +314,40 @@ def test_an_upload_aborted_by_someone_is_an_error(backend: S3Storage, proxy: Pro
     assert s3_back_door.everything() == []
 
 
+def upload(backend: S3Storage, data: bytes, key: str, **conditions: str) -> None:
+    with backend.stage() as sink:
+        sink.copy_from(io.BytesIO(data))
+        with sink.finish() as staged:
+            backend.upload(staged, key, **conditions)
+
+
+@pytest.mark.parametrize("data", [b"mine", IN_PARTS], ids=["whole", "in parts"])
+def test_a_conditional_upload_whose_answer_is_lost_has_succeeded(
+    backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, data: bytes
+) -> None:
+    last = "PUT" if data == b"mine" else "POST"
+    faults = iter([Fault("reset", is_done=True), Fault("PreconditionFailed")])
+
+    def plan(request: Request) -> Fault | None:
+        return next(faults) if request.line.startswith(last) and not request.line.endswith("?uploads") else None
+
+    proxy.reset(plan)
+    upload(backend, data, "a/x", IfNoneMatch="*")
+    assert s3_back_door.client.get_object(Bucket=s3_back_door.bucket, Key="a/x")["Body"].read() == data
+    assert next(faults, None) is None
+
+
+@pytest.mark.parametrize("data", [b"mine", IN_PARTS], ids=["whole", "in parts"])
+def test_a_conditional_upload_over_another_object_fails(
+    backend: S3Storage, s3_back_door: S3BackDoor, data: bytes
+) -> None:
+    upload(backend, b"another's", "a/x", IfNoneMatch="*")
+    with pytest.raises(s3_client.ConditionFailedError):
+        upload(backend, data, "a/x", IfNoneMatch="*")
+    assert s3_back_door.client.get_object(Bucket=s3_back_door.bucket, Key="a/x")["Body"].read() == b"another's"
+    assert s3_back_door.uploads() == []
+
+
 @pytest.mark.parametrize("first", [1, 5])
 def test_an_upload_aborted_while_parts_are_sent_is_an_error(
     backend: S3Storage, proxy: Proxy, s3_back_door: S3BackDoor, first: int

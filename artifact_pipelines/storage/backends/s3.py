@@ -17,7 +17,7 @@ from typing import Any
 from artifact_pipelines.core.exceptions import BackendError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
 from artifact_pipelines.core.types import FileId, Leftover, StoragePath
-from artifact_pipelines.storage.backends.s3_client import NoSuchThingError, S3Client
+from artifact_pipelines.storage.backends.s3_client import ConditionFailedError, NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, FileRange, ObjectStream
 from artifact_pipelines.storage.exceptions import StorageUnavailableError, UnsupportedRequestError
 from artifact_pipelines.storage.hashing import transit_checksum
@@ -166,18 +166,21 @@ class S3Storage:
         await _side_by_side(put_next, FILES_IN_FLIGHT)
 
     async def _put(self, content: StagedFile, key: str, **conditions: str) -> None:
-        size_bytes = content.content.size_bytes
-        if size_bytes <= self._part_bytes:
-            await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), Key=key, **conditions)
-        else:
-            await self._put_in_parts(content, key, conditions)
+        token, size_bytes = secrets.token_hex(16), content.content.size_bytes
+        if size_bytes > self._part_bytes:
+            return await self._put_in_parts(content, key, token, conditions)
+        named = {"Key": key, "Metadata": {_TOKEN: token}}
+        try:
+            await self._send_part("put_object", FileRange(content.fd, 0, size_bytes), **named, **conditions)
+        except ConditionFailedError:
+            if not await self._is_stored(key, token):
+                raise
 
     async def _send_part(self, method: str, part: FileRange, **parameters: Any) -> Any:
         length, checksum = part.length, await asyncio.to_thread(transit_checksum, part.reopen())
         return await self.client.send(method, Body=part.reopen, ContentLength=length, ContentMD5=checksum, **parameters)
 
-    async def _put_in_parts(self, content: StagedFile, key: str, conditions: Mapping[str, str]) -> None:
-        token = secrets.token_hex(16)
+    async def _put_in_parts(self, content: StagedFile, key: str, token: str, conditions: Mapping[str, str]) -> None:
         begun = await self.client.send("create_multipart_upload", Key=key, Metadata={_TOKEN: token})
         upload = {"Key": key, "UploadId": begun["UploadId"]}
         try:
@@ -209,21 +212,33 @@ class S3Storage:
         return sorted(sent, key=lambda part: int(part["PartNumber"]))
 
     async def _complete(self, upload: dict[str, Any], size_bytes: int, token: str) -> None:
-        is_known_complete = True
+        key = upload["Key"]
         try:
             await self.client.send("complete_multipart_upload", **upload)
-        except NoSuchThingError:  # completed by an attempt whose answer was lost, or aborted by someone
-            is_known_complete = False
+        except ConditionFailedError:
+            if not await self._is_stored(key, token):
+                raise
+        except NoSuchThingError as error:  # completed by an attempt whose answer was lost, or aborted by someone
+            if not await self._is_stored(key, token):
+                if "IfMatch" in upload:  # or the object to replace is gone
+                    raise
+                raise self._aborted_by_another(key) from error
         try:
-            found = await self.client.send("head_object", Key=upload["Key"])
+            found = await self.client.send("head_object", Key=key)
         except NoSuchThingError as error:
-            raise self._aborted_by_another(upload["Key"]) from error
-        if not is_known_complete and found.get("Metadata", {}).get(_TOKEN) != token:
-            raise self._aborted_by_another(upload["Key"])
+            raise self._aborted_by_another(key) from error
         if found["ContentLength"] != size_bytes:
             # Not deleted: another writer of the same file may have put a sound one there by now.
             reason = f"the server stored {found['ContentLength']:,} of {size_bytes:,} bytes"
-            raise StorageUnavailableError(self._uri(upload["Key"]), reason, "Contact the operator of the server.")
+            raise StorageUnavailableError(self._uri(key), reason, "Contact the operator of the server.")
+
+    async def _is_stored(self, key: str, token: str) -> bool:
+        """True if an object is that of an upload: an attempt whose answer was lost has stored it."""
+        try:
+            found = await self.client.send("head_object", Key=key)
+        except NoSuchThingError:
+            return False
+        return bool(found.get("Metadata", {}).get(_TOKEN) == token)
 
     def _aborted_by_another(self, key: str) -> StorageUnavailableError:
         return StorageUnavailableError(self._uri(key), "the upload was aborted by someone else", "Run again.")
