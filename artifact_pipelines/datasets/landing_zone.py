@@ -12,6 +12,7 @@ from artifact_pipelines.core.types import FileDescription, LandingFile, LandingS
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing_rules import TOO_SLOW
 from artifact_pipelines.storage.file_types import describe_by_name
 
 REPLACED = "replaced by"
@@ -131,7 +132,8 @@ def note_replaced(
         return {}
     reasons = {partition_of(file.path): f"{REPLACED} {file.path}" for file in new}
     done = [f for f in files.values() if f.state in (LandingState.INGESTED, LandingState.DUPLICATE) and f not in new]
-    old = {f.path: reasons.get(partition_of(f.path)) for f in done if not (f.reason or "").startswith(REPLACED)}
+    done = [f for f in done if not (f.reason or "").startswith((REPLACED, TOO_SLOW))]  # who is told to act stays told
+    old = {f.path: reasons.get(partition_of(f.path)) for f in done}
     return {path: dataclasses.replace(files[path], reason=reason) for path, reason in old.items() if reason}
 
 

@@ -352,6 +352,37 @@ def test_file_that_takes_too_long_to_read_stays_and_is_not_read_again(
     assert not (landing / "a.csv").exists()
 
 
+def test_file_that_takes_too_long_to_read_is_not_read_again_after_another_was_ingested(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    zone.tick()
+    zone.rule(backend, afterwards="delete")
+    with monkeypatch.context() as slowly:
+        slowly.setattr(landing_rules, "CLEAR_S", -1.0)
+        zone.tick()
+    zone.drop("b.csv", "2")
+    zone.ingest()
+    zone.tick()
+    assert "move or remove it yourself" in str(zone.tick()["a.csv"].reason)
+    assert [path.name for path in landing.glob("*.csv")] == ["a.csv"]
+
+
+def test_tick_that_is_late_clears_nothing_away(
+    zone: Zone, backend: IStorageBackend, landing: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.rule(backend, afterwards="delete")
+    zone.drop("a.csv", "1")
+    zone.ingest()
+    with monkeypatch.context() as late:
+        late.setattr(landing_watch, "WORK_S", -1.0)
+        assert zone.states() == {"a.csv": "ingested"}
+        assert (landing / "a.csv").exists()
+    zone.tick()
+    assert not (landing / "a.csv").exists()
+
+
 @pytest.mark.parametrize(("afterwards", "archived"), [("keep", []), ("archive", ["a.csv"]), ("delete", [])])
 def test_ingested_file_stays_or_is_archived_or_deleted(
     zone: Zone, backend: IStorageBackend, landing: pathlib.Path, afterwards: str, archived: Sequence[str]
