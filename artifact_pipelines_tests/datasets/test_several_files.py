@@ -5,8 +5,10 @@ import pathlib
 import zipfile
 from collections.abc import Callable
 
+import duckdb
+import polars as pl
 import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as pq
 import pytest
 
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
@@ -15,7 +17,20 @@ from artifact_pipelines_tests.datasets.reading import read
 
 def parquet(values: list[object]) -> bytes:
     data = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table({"x": values}), data, use_dictionary=False, compression="none")
+    pq.write_table(pa.table({"x": values}), data, use_dictionary=False, compression="none")
+    return data.getvalue()
+
+
+def indexed(values: list[object]) -> bytes:
+    data = io.BytesIO()
+    table = pa.table({"x": values})
+    pq.write_table(table, data, use_dictionary=False, compression="none", write_page_index=True)
+    return data.getvalue()
+
+
+def by_polars(values: list[object]) -> bytes:
+    data = io.BytesIO()
+    pl.DataFrame({"x": values}).write_parquet(data, row_group_size=1)
     return data.getvalue()
 
 
@@ -42,7 +57,14 @@ def zipped(values: list[object]) -> bytes:
 
 @pytest.mark.parametrize(
     ("file_type", "write"),
-    [("parquet", parquet), ("arrow", arrow_file), ("arrows", arrow_stream), ("zip", zipped)],
+    [
+        ("parquet", parquet),
+        ("parquet", indexed),
+        ("parquet", by_polars),
+        ("arrow", arrow_file),
+        ("arrows", arrow_stream),
+        ("zip", zipped),
+    ],
 )
 def test_files_that_were_joined_are_refused(
     tmp_path: pathlib.Path, file_type: str, write: Callable[[list[object]], bytes]
@@ -58,6 +80,35 @@ def test_value_that_holds_the_marks_of_two_files_is_a_value(
 ) -> None:
     values: list[object] = ["PAR1PAR1", "ARROW1ARROW1"]
     assert read(tmp_path, write(values), write.__name__.removesuffix("_file"))["x"].to_pylist() == values
+
+
+@pytest.mark.parametrize("write", [parquet, indexed, by_polars, arrow_file])
+@pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\0\0"])
+@pytest.mark.parametrize("second", [["c"], [], ["a longer value, which makes the second file the larger one" * 20]])
+def test_seam_is_found_behind_values_that_look_like_one(
+    tmp_path: pathlib.Path, write: Callable[[list[object]], bytes], between: bytes, second: list[object]
+) -> None:
+    data = write(["PAR1PAR1", "ARROW1ARROW1"]) + between + write(second)
+    with pytest.raises(UnparsableSourceError, match="several files"):
+        read(tmp_path, data, "arrow" if write is arrow_file else "parquet")
+
+
+@pytest.mark.parametrize("write", [parquet, indexed])
+@pytest.mark.parametrize("inner", [parquet, indexed, by_polars])
+def test_value_that_holds_whole_files_is_a_value(
+    tmp_path: pathlib.Path, write: Callable[[list[object]], bytes], inner: Callable[[list[object]], bytes]
+) -> None:
+    values: list[object] = [inner([b"1"]) + inner([b"3"]), b"x"]
+    assert read(tmp_path, write(values), "parquet")["x"].to_pylist() == values
+
+
+@pytest.mark.parametrize("options", ["", ", ROW_GROUP_SIZE 2048", ", COMPRESSION zstd, PARQUET_VERSION v2"])
+def test_files_of_duckdb_that_were_joined_are_refused(tmp_path: pathlib.Path, options: str) -> None:
+    path = tmp_path / "made"
+    duckdb.sql(f"COPY (SELECT (range % 7)::VARCHAR x FROM range(5000)) TO '{path}' (FORMAT parquet{options})")
+    assert len(read(tmp_path, path.read_bytes(), "parquet")) == 5000
+    with pytest.raises(UnparsableSourceError, match="several files"):
+        read(tmp_path, path.read_bytes() * 2, "parquet")
 
 
 def test_stream_that_is_cut_off_between_two_batches_is_refused(tmp_path: pathlib.Path) -> None:

@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.reading.several_files import SEVERAL, are_sever
 
 FORMAT = "Parquet"
 _MAGIC = b"PAR1"
+_END_BYTES = 8  # the size of the footer, and the magic bytes
 _MOST_MICROSECONDS = (2**63 - 1) // 1_000  # that are nanoseconds in 64 bits too
 
 
@@ -28,7 +29,7 @@ def open_parquet(path: pathlib.Path, label: str) -> pq.ParquetFile:
     """
     try:
         file = _open(path, "ns")
-        if are_several(path, _MAGIC, pq.read_metadata):
+        if are_several(path, _MAGIC, _read_first_row, _bytes_without_place(path, file.metadata)):
             raise UnparsableSourceError(label, FORMAT, SEVERAL)
         _check_intervals(file, label)
         columns = [column.path for column in _columns(file) if column.physical_type == "INT96"]
@@ -41,6 +42,30 @@ def open_parquet(path: pathlib.Path, label: str) -> pq.ParquetFile:
 
 def _open(path: pathlib.Path, int96_unit: str) -> pq.ParquetFile:
     return pq.ParquetFile(path, page_checksum_verification=True, coerce_int96_timestamp_unit=int96_unit)
+
+
+def _read_first_row(data: pa.Buffer) -> None:
+    next(pq.ParquetFile(data).iter_batches(1), None)
+
+
+def _bytes_without_place(path: pathlib.Path, metadata: pq.FileMetaData) -> int:
+    """Return the size of what stands between the last page and the footer.
+
+    These are indexes and filters, or nothing. If other files stand before the last one, it is at least their size: the
+    places in the footer do not count them.
+    """
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+    end = max((_end(chunk) for chunk in chunks), default=0)
+    footer: int = path.stat().st_size - metadata.serialized_size - _END_BYTES
+    return max(footer - end, 0)
+
+
+def _end(chunk: pq.ColumnChunkMetaData) -> int:
+    """Return the place behind the last page. The place of a dictionary or page that there is not may be 0."""
+    places = (chunk.dictionary_page_offset, chunk.data_page_offset)
+    size: int = chunk.total_compressed_size
+    return size + min((place for place in places if place), default=0)
 
 
 def _columns(file: pq.ParquetFile) -> Iterator[pq.ColumnSchema]:
