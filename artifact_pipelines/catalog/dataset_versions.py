@@ -15,7 +15,11 @@ from artifact_pipelines.catalog.exceptions import (
     UnknownDatasetError,
     UnknownDatasetVersionError,
 )
-from artifact_pipelines.catalog.materialization_rows import materialization_of, materializations_of
+from artifact_pipelines.catalog.materialization_rows import (
+    materialization_of,
+    materializations_of,
+    select_materializations,
+)
 from artifact_pipelines.catalog.tables import (
     dataset_versions,
     datasets,
@@ -33,12 +37,24 @@ _AT_ONCE = 100
 _RAW, _TABLE = materializations.alias("raw"), materializations.alias("made_table")
 _OF_DATASET = dataset_versions.join(datasets)
 _MADE_FROM = materialization_inputs.c
+_RAW_TO_TABLE = sa.join(_RAW, materialization_inputs, _RAW.c.materialization_id == _MADE_FROM.input_id).join(
+    _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
+)
+_RAW_TO_FILE = sa.join(
+    _RAW, materialization_files, _RAW.c.materialization_id == materialization_files.c.materialization_id
+).join(files, files.c.file_id == materialization_files.c.file_id)
 _PARTITION = dataset_versions.c.partition_key
 _WAS_PUBLISHED = [publication for publication in Publication if publication.was_published]
 _BEST_TABLE = sa.func.coalesce(
     *(
         sa.func.max(sa.case((is_better, _TABLE.c.materialization_id)))
         for is_better in (_TABLE.c.is_current, _TABLE.c.publication == Publication.PUBLISHED, sa.true())
+    )
+)
+_OLDEST_TABLE = sa.func.coalesce(
+    *(
+        sa.func.min(sa.case((is_better, _TABLE.c.materialization_id)))
+        for is_better in (_TABLE.c.publication == Publication.PUBLISHED, sa.true())
     )
 )
 
@@ -115,14 +131,22 @@ class DatasetCatalog(CatalogSection):
         raise UnknownDatasetVersionError(dataset, selector, [_name(version) for version in known], partition)
 
     @retried
+    def newest_table(self, version: DatasetVersion) -> Materialization | None:
+        """Return the newest kept table made from a version, published or not; None: there is none."""
+        raw, is_first = version.raw, _MADE_FROM.position == 0
+        which = [_RAW.c.asset_key == raw.asset, _is(_RAW.c.partition_key, raw.partition), _RAW.c.version == raw.version]
+        which += [_TABLE.c.asset_key == f"{version.dataset}/table", _TABLE.c.released_at.is_(None)]
+        # Every later union has the content too, so the oldest of those is meant; see `_tables_of`.
+        place = sa.case((is_first, -_TABLE.c.materialization_id), else_=_TABLE.c.materialization_id)
+        query = sa.select(_TABLE.c.materialization_id).select_from(_RAW_TO_TABLE).where(*which).order_by(place)
+        with reading(self._engine) as connection:
+            found = connection.scalar(query.limit(1))
+            return None if found is None else materialization_of(connection, found)
+
+    @retried
     def version_with(self, raw: str, partition: str | None, content_hash: str) -> Materialization | None:
         """Return the newest kept raw materialization with a content, unless its stored bytes are damaged."""
-        joined = sa.join(
-            _RAW, materialization_files, _RAW.c.materialization_id == materialization_files.c.materialization_id
-        )
-        query = sa.select(sa.func.max(_RAW.c.materialization_id)).select_from(
-            joined.join(files, files.c.file_id == materialization_files.c.file_id)
-        )
+        query = sa.select(sa.func.max(_RAW.c.materialization_id)).select_from(_RAW_TO_FILE)
         is_good = [_RAW.c.released_at.is_(None), files.c.state != FileState.DAMAGED]
         is_it = [_RAW.c.asset_key == raw, _is(_RAW.c.partition_key, partition)]
         with reading(self._engine) as connection:
@@ -132,15 +156,20 @@ class DatasetCatalog(CatalogSection):
     @retried
     def newest_with(self, raw: str, content_hashes: Collection[str]) -> Mapping[str, Materialization]:
         """Return the newest kept raw materialization with each of some contents, of any partition, by their hashes."""
-        joined = sa.join(
-            _RAW, materialization_files, _RAW.c.materialization_id == materialization_files.c.materialization_id
-        ).join(files, files.c.file_id == materialization_files.c.file_id)
-        query = sa.select(files.c.content_hash, sa.func.max(_RAW.c.materialization_id)).select_from(joined)
+        query = sa.select(files.c.content_hash, sa.func.max(_RAW.c.materialization_id)).select_from(_RAW_TO_FILE)
         query = query.where(files.c.content_hash.in_(content_hashes), _RAW.c.asset_key == raw)
         with reading(self._engine) as connection:
             rows = connection.execute(query.where(_RAW.c.released_at.is_(None)).group_by(files.c.content_hash)).all()
             made = {each.materialization_id: each for each in materializations_of(connection, [row[1] for row in rows])}
         return {row[0]: made[row[1]] for row in rows}
+
+    @retried
+    def all_with(self, raw: str, content_hash: str, limit: int = 1000) -> Sequence[Materialization]:
+        """Return the kept raw materializations with a content, of all partitions, newest first."""
+        which = [files.c.content_hash == content_hash, _RAW.c.asset_key == raw, _RAW.c.released_at.is_(None)]
+        has_it = sa.select(_RAW.c.materialization_id).select_from(_RAW_TO_FILE).where(*which)
+        with reading(self._engine) as connection:
+            return select_materializations(connection, [materializations.c.materialization_id.in_(has_it)], limit)
 
     @retried
     def read_by_current(self, table: str, partition: str | None, hashes: Collection[str]) -> Mapping[str, int]:
@@ -212,27 +241,19 @@ def _tables_of(
 
     Of several it is the current one, or the newest published one, or the newest withdrawn one: never a candidate.
     """
-    from_raw = sa.and_(_RAW.c.materialization_id == _MADE_FROM.input_id, _MADE_FROM.position == 0)
-    joined = sa.join(_RAW, materialization_inputs, from_raw).join(
-        _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
-    )
     which = [_RAW.c.asset_key == raw, _RAW.c.version.in_({row.number for row in rows})]
     if len(partitions := {row.partition_key for row in rows}) == 1:  # the index serves
         which.append(_is(_RAW.c.partition_key, *partitions))
     kept = [_TABLE.c.asset_key == table, _TABLE.c.released_at.is_(None), _TABLE.c.publication.in_(_WAS_PUBLISHED)]
-    query = sa.select(_RAW.c.partition_key, _RAW.c.version, _BEST_TABLE)
-    query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
-    found = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    of_raw = (_RAW.c.partition_key, _RAW.c.version)
+    query = sa.select(*of_raw).select_from(_RAW_TO_TABLE).where(*which, *kept).group_by(*of_raw)
+    best = query.add_columns(_BEST_TABLE).where(_MADE_FROM.position == 0)
+    found = {(row[0], row[1]): row[2] for row in connection.execute(best)}
     if all((row.partition_key, row.number) in found for row in rows):
         return found
-    # Of several contents that one run added to a union, the table notes only the last in the first place.
-    with_raw = _RAW.c.materialization_id == _MADE_FROM.input_id
-    joined = sa.join(_RAW, materialization_inputs, with_raw).join(
-        _TABLE, _TABLE.c.materialization_id == _MADE_FROM.materialization_id
-    )
-    query = sa.select(_RAW.c.partition_key, _RAW.c.version, sa.func.min(_TABLE.c.materialization_id))
-    query = query.select_from(joined).where(*which, *kept).group_by(_RAW.c.partition_key, _RAW.c.version)
-    return {(row[0], row[1]): row[2] for row in connection.execute(query)} | found
+    # Of several contents that one run added to a union, the table notes only the last in the first place. All later
+    # unions have them too, the current one as well, so the oldest is meant.
+    return {(row[0], row[1]): row[2] for row in connection.execute(query.add_columns(_OLDEST_TABLE))} | found
 
 
 def _current_numbers(

@@ -37,7 +37,9 @@ class StoredName:
     version: int | None = None
 
 
-def resolve_name(catalog: Catalog, text: str, partition: str | None = None, version: int | None = None) -> StoredName:
+def resolve_name(
+    catalog: Catalog, text: str, partition: str | None = None, version: int | None = None, is_published: bool = True
+) -> StoredName:
     """Return what a name stands for. Whether that partition and version are kept is not looked at.
 
     Args:
@@ -45,6 +47,7 @@ def resolve_name(catalog: Catalog, text: str, partition: str | None = None, vers
         text: The name.
         partition: Partition, if the name has none.
         version: Number of the version, if the name has none; for a dataset, of its version.
+        is_published: False: a version of a dataset means its newest table, be it a candidate or rejected.
 
     Raises:
         InvalidArgumentError: It is no name, or it names a partition or version and another is given.
@@ -63,7 +66,7 @@ def resolve_name(catalog: Catalog, text: str, partition: str | None = None, vers
     if catalog.asset_names.exists(asset):
         return StoredName(asset, partition, _number(catalog, asset, partition, which))
     if asset in catalog.datasets.names():
-        return _table_of(catalog, asset, partition, which)
+        return _table_of(catalog, asset, partition, which, is_published)
     raise catalog.materializations.nothing_found(asset, partition)
 
 
@@ -137,16 +140,19 @@ def _number(catalog: Catalog, asset: str, partition: str | None, which: str | No
     return found.version
 
 
-def _table_of(catalog: Catalog, dataset: str, partition: str | None, which: str | None) -> StoredName:
+def _table_of(
+    catalog: Catalog, dataset: str, partition: str | None, which: str | None, is_published: bool
+) -> StoredName:
     if which is None:
         table = f"{dataset}/table"
         if not catalog.asset_names.exists(table):
             raise VersionWithoutTableError(dataset)
         return StoredName(table, partition)
     found = catalog.datasets.find(f"{dataset}@{which}", partition)
-    if found.table is None:
+    made = found.table if is_published else catalog.datasets.newest_table(found)
+    if made is None:
         raise VersionWithoutTableError(str(found))
-    return StoredName(found.table.asset, found.partition, found.table.version)
+    return StoredName(made.asset, found.partition, made.version)
 
 
 def _holder(catalog: Catalog, text: str, partition: str | None, version: int | None) -> StoredName:

@@ -139,8 +139,7 @@ class Outcome:
 
 def outcome_of(catalog: Catalog, dataset: str, file: LandingFile) -> Outcome:
     """Return what an ingested file has become."""
-    history = catalog.materializations.history
-    same = [made for made in history(f"{dataset}/raw") if made.file.content_hash == file.content_hash]
+    same = catalog.datasets.all_with(f"{dataset}/raw", file.content_hash) if file.content_hash else ()
     if not same:
         return Outcome({})
     # Another partition may have the same content under another name.
@@ -151,8 +150,7 @@ def outcome_of(catalog: Catalog, dataset: str, file: LandingFile) -> Outcome:
     if not tables:
         return Outcome({raw.asset: raw.version})
     made = max(tables, key=lambda found: found.version)
-    beside = history(f"{dataset}/bad_rows")
-    bad_rows = sum(
-        each.row_count or 0 for each in beside if each.run_id == made.run_id and each.partition == raw.partition
-    )
+    runs = [made.run_id] if made.run_id else []
+    beside = catalog.materializations.history(f"{dataset}/bad_rows", raw.partition, runs=runs)
+    bad_rows = sum(each.row_count or 0 for each in beside if each.partition == raw.partition)
     return Outcome({raw.asset: raw.version, made.asset: made.version}, bad_rows)

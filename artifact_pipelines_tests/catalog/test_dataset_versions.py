@@ -1,5 +1,7 @@
 """Versions of datasets on each database."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -161,9 +163,52 @@ def test_newest_raw_content_is_found_however_many_came_later(catalog: Catalog) -
     hashes = ["a" * 64, "b" * 64, "c" * 64]
     assert catalog.datasets.newest_with("flights/raw", hashes) == {"a" * 64: made, "b" * 64: newest}
     assert catalog.datasets.newest_with("weather/raw", hashes) == {}
+    again = ingest(catalog, "a", None, "south")
+    found = catalog.datasets.all_with("flights/raw", "a" * 64)
+    assert [one.materialization_id for one in found] == [again.materialization_id, made.materialization_id]
+    assert catalog.datasets.all_with("weather/raw", "a" * 64) == []
+
+
+def test_contents_of_one_run_of_a_union_have_its_table_and_a_withdrawn_one_only_if_there_is_no_other(
+    catalog: Catalog,
+) -> None:
+    first, second, third = [ingest(catalog, letter, None) for letter in "abc"]
+
+    def unite(letter: str, *contents: Materialization) -> None:
+        record(catalog, letter, asset="flights/table", inputs=tuple(map(LoadedInput.of, contents)))
+
+    def version_of_table(name: str) -> int | None:
+        table = catalog.datasets.find(name).table
+        return table.version if table else None
+
+    record(catalog, "d", asset="flights/table")
+    unite("e", second, first)
+    catalog.materializations.roll_back("flights/table", 1)
+    assert version_of_table("flights@v1") == 2, "withdrawn, and there is no other"
+    unite("f", second, first)
+    unite("9", third, second, first)
+    assert [version_of_table(f"flights@v{number}") for number in (1, 2, 3)] == [3, 3, 4], "not a later one"
+
+
+def test_newest_table_of_a_version_may_wait_for_its_checks_or_be_rejected(catalog: Catalog) -> None:
+    first, second = [ingest(catalog, letter, None, "north") for letter in "ab"]
+
+    def newest(number: int) -> int | None:
+        table = catalog.datasets.newest_table(catalog.datasets.find(f"flights@v{number}", "north"))
+        return table.version if table else None
+
+    assert newest(1) is None
+    inputs = (LoadedInput.of(second), LoadedInput.of(first))
+    for letter in "de":
+        facts: Any = {"publish_after": ("tidy",), "partition": "north"}
+        made = record(catalog, letter, asset="flights/table", inputs=inputs, **facts)
+    assert catalog.candidates.reject(made, "failed check tidy")
+    assert (newest(1), newest(2)) == (1, 2), "of the other contents of a union the oldest, as later ones have them too"
 
 
 _ASKED = {
+    "all with": lambda catalog: catalog.datasets.all_with("flights/raw", "a" * 64),
+    "newest table": lambda catalog: catalog.datasets.newest_table(catalog.datasets.find("flights")),
     "newest with": lambda catalog: catalog.datasets.newest_with("flights/raw", ["a" * 64]),
     "versions": lambda catalog: catalog.datasets.versions("flights"),
     "find": lambda catalog: catalog.datasets.find("flights"),

@@ -14,14 +14,15 @@ import pytest
 
 from artifact_pipelines import Store
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import LandingState
+from artifact_pipelines.core.types import Content, LandingFile, LandingState, LoadedInput, MaterializationFacts
 from artifact_pipelines.datasets import dropping
-from artifact_pipelines.datasets.dropping import drop
+from artifact_pipelines.datasets.dropping import drop, outcome_of
 from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError
 from artifact_pipelines.datasets.landing_folder import LandingFolder
 from artifact_pipelines.datasets.landing_zone import record_seen
 from artifact_pipelines.storage.exceptions import SourceChangedError
+from artifact_pipelines_tests.catalog.test_materialization_catalog import PARQUET, record
 from artifact_pipelines_tests.cli.commands import run
 from artifact_pipelines_tests.contracts.landing_zone import Slow
 from artifact_pipelines_tests.project import CSV, Project
@@ -134,6 +135,19 @@ def test_dropped_files_are_followed_to_their_versions_or_the_reason(flights: pat
         flights.write_text(CSV.replace("5", "late"))
         text = run("drop", flights, "--dataset", "flights", "--wait", code=5)
     assert "flights.csv waits in the quarantine of flights: RefusedValueError: line 2, column" in text
+
+
+def test_content_that_is_dropped_again_has_its_versions_however_many_came_later(store: Store) -> None:
+    facts: Any = {"dataset": "flights", "metadata": {"source": {"file": "flights.csv"}}}
+    raw = record(store.catalog, "a", "flights/raw", **facts)
+    record(store.catalog, "a", "flights/table", inputs=(LoadedInput.of(raw),))
+    later = [(Content(f"{number:064x}", 100), PARQUET) for number in range(1000)]
+    leases = store.catalog.files.acquire_all(later, "blake3")
+    store.catalog.materializations.record_all(
+        [(MaterializationFacts("flights/raw", lease.file.content_hash), [lease]) for lease in leases]
+    )
+    file = LandingFile("flights", "flights.csv", 100, 1, LandingState.DUPLICATE, content_hash="a" * 64)
+    assert outcome_of(store.catalog, "flights", file).versions == {"flights/raw": 1, "flights/table": 1}
 
 
 @pytest.mark.usefixtures("store")
