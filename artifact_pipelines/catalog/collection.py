@@ -102,8 +102,8 @@ class CollectionCatalog(CatalogSection):
     def garbage(self, grace_s: float, limit: int) -> Sequence[Garbage]:
         """Return files that `collect` would delete now, the longest unheld first."""
         with reading(self._engine) as connection:
-            found = sa.select(*_GARBAGE).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
-            return _explained(connection, connection.execute(found).all())
+            found = sa.select(*_GARBAGE).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at, files.c.file_id)
+            return _explained(connection, connection.execute(found.limit(limit)).all())
 
     @retried
     def garbage_after_reaping(self, grace_s: float) -> Sequence[Garbage]:
@@ -163,7 +163,9 @@ class CollectionCatalog(CatalogSection):
         Raises:
             ClockJumpedError: The host's clock has jumped. Nothing was deleted.
         """
-        oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
+        oldest = (
+            sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at, files.c.file_id)
+        )
         with writing(self._engine) as connection:
             check_clock(connection)
             # A new holder must change the file's row first. Rows that another transaction is changing wait for the

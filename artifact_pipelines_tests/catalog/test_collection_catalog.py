@@ -42,7 +42,7 @@ def age(engine: sa.Engine, seconds: float) -> None:
 
 
 def collected(catalog: Catalog, grace_s: float = 0) -> list[FileId]:
-    return [garbage.file_id for garbage in catalog.collection.collect(grace_s, 1000)]
+    return sorted(garbage.file_id for garbage in catalog.collection.collect(grace_s, 1000))
 
 
 def test_unheld_file_is_collected_and_its_path_returned(catalog: Catalog) -> None:
