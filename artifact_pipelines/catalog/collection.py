@@ -163,9 +163,7 @@ class CollectionCatalog(CatalogSection):
         Raises:
             ClockJumpedError: The host's clock has jumped. Nothing was deleted.
         """
-        oldest = (
-            sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at, files.c.file_id)
-        )
+        oldest = sa.select(files.c.file_id).where(*_is_garbage(grace_s)).order_by(files.c.unreferenced_at).limit(limit)
         with writing(self._engine) as connection:
             check_clock(connection)
             # A new holder must change the file's row first. Rows that another transaction is changing wait for the
