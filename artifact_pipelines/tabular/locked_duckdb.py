@@ -22,6 +22,11 @@ from artifact_pipelines.tabular.exceptions import UnsafeQueryError
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TEMP_LIMIT_BYTES = 16 << 30
+CHANGING_FUNCTIONS = """
+SELECT DISTINCT function_name FROM duckdb_functions()
+WHERE stability <> 'CONSISTENT' AND function_name NOT IN ('+', '-')
+"""
+"""Functions whose result may change from run to run. Moments plus intervals depend on the time zone, which is set."""
 _ASK_AGAIN_S = 0.1
 
 Result = TypeVar("Result")

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from artifact_pipelines.tabular.locked_duckdb import locked_duckdb, only_select, quoted
+from artifact_pipelines.tabular.locked_duckdb import CHANGING_FUNCTIONS, locked_duckdb, only_select, quoted
 
 _NO_COLUMN = re.compile(r'column named "|[Cc]olumn ".*" (?:not found|in \w+ list not found|does not exist)')
 _OF_NOW = {"age", "current_time", "current_timestamp", "localtime", "localtimestamp"}
@@ -153,9 +153,8 @@ def close_parser() -> None:
 
 @functools.cache
 def _changing_functions() -> frozenset[str]:
-    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
     with _lock:
-        return frozenset(name for (name,) in _connection().execute(query).fetchall())
+        return frozenset(name for (name,) in _connection().execute(CHANGING_FUNCTIONS).fetchall())
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

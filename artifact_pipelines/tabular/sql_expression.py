@@ -13,10 +13,9 @@ import pyarrow as pa
 
 from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import SqlExpressionError
-from artifact_pipelines.tabular.locked_duckdb import locked_duckdb
+from artifact_pipelines.tabular.locked_duckdb import CHANGING_FUNCTIONS, locked_duckdb
 
 _FORBIDDEN = {"SUBQUERY": "a subquery", "WINDOW": "a window function"}
-_CHANGING = "SELECT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
 
 
 class SqlExpression:
@@ -99,7 +98,7 @@ class SqlExpression:
             if problem := _FORBIDDEN.get(part.get("class", "")):
                 raise self._refused(f"it has {problem}")
             names.update(name.lower() for name in (*part.get("column_names", ()), part.get("function_name", "")))
-        return names, {name for (name,) in self._all(_CHANGING)}
+        return names, {name for (name,) in self._all(CHANGING_FUNCTIONS)}
 
     def _all(self, query: str, *values: object) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
