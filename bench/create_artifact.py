@@ -17,8 +17,9 @@ GB = 1_000_000_000
 _BLOCK = secrets.token_bytes(1 << 20)
 
 _TEN_GB = """
-import resource, sys
+import sys
 from artifact_pipelines import open_store
+from bench.side_by_side import peak_mib
 
 class Numbers:
     left = 10_000_000_000
@@ -32,7 +33,7 @@ class Numbers:
 
 with open_store(f"sqlite:///{sys.argv[1]}/catalog.db", f"{sys.argv[1]}/store") as store:
     store.create_artifact(Numbers(), "bin")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_mib())
 """
 
 
@@ -120,9 +121,9 @@ def _filled(folder: str, source: pathlib.Path) -> Iterator[Store]:
 def measure_memory(folder: pathlib.Path) -> None:
     """Print the peak memory of a process that stores 10 GB from a stream."""
     command = [sys.executable, "-c", _TEN_GB, str(folder / "ten")]
-    peak_kib = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    peak_mib = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     shutil.rmtree(folder / "ten")
-    print(f"{'new stream of 10 GB':24} peak memory of the whole process {peak_kib / 1024:.0f} MiB", flush=True)
+    print(f"{'new stream of 10 GB':24} peak memory of the whole process {peak_mib:.0f} MiB", flush=True)
 
 
 def report(title: str, medians: Mapping[str, float]) -> None:

@@ -6,7 +6,6 @@ write plain Parquet with types from a sample; we find types on all rows, and mak
 
 import argparse
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
+from bench.side_by_side import peak_mib
 
 _TYPES = {
     "id": "BIGINT",
@@ -120,10 +121,8 @@ def main() -> None:
         name, source, declared = asked.one
         start = time.perf_counter()
         CONTENDERS[name](pathlib.Path(source), pathlib.Path(source).with_suffix(".parquet"), declared == "declared")
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = used.ru_utime + used.ru_stime
-        wall = time.perf_counter() - start
-        print(f"{name:8} {declared:9} {seconds:8.1f} s cpu {wall:8.1f} s {used.ru_maxrss / 1024:8.0f} MiB", flush=True)
+        seconds, wall = time.process_time(), time.perf_counter() - start
+        print(f"{name:8} {declared:9} {seconds:8.1f} s cpu {wall:8.1f} s {peak_mib():8.0f} MiB", flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "rows.csv"

@@ -28,11 +28,12 @@ _LEVEL = 1  # of zstd, as in the IO manager; the default of polars is 3
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 _FOUR_GB = """
-import pathlib, resource, sys
+import pathlib, sys
 from bench.io_manager import Place, streamed_frame
+from bench.side_by_side import peak_mib
 place = Place(pathlib.Path(sys.argv[1]))
 place.write(streamed_frame(80_000_000))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_mib())
 """
 
 
@@ -216,8 +217,8 @@ def _report_each(done: str, medians: Mapping[str, Cost]) -> None:
 def measure_memory(folder: pathlib.Path, _: int) -> None:
     """Print the peak memory of a process that materializes a LazyFrame of 4 GB."""
     command = [sys.executable, "-W", "ignore", "-c", _FOUR_GB, str(folder)]
-    peak_kib = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-    print(f"{'a LazyFrame of 4 GB':32} peak memory of the whole process {peak_kib / 1024:.0f} MiB", flush=True)
+    peak_mib = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    print(f"{'a LazyFrame of 4 GB':32} peak memory of the whole process {peak_mib:.0f} MiB", flush=True)
 
 
 def add_costs(one: Cost, other: Cost) -> Cost:

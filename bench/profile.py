@@ -8,7 +8,6 @@ import argparse
 import itertools
 import multiprocessing
 import pathlib
-import resource
 import statistics
 import tempfile
 import time
@@ -29,7 +28,7 @@ from artifact_pipelines.analysis.profile.shape import shape_of
 from artifact_pipelines.analysis.profile.statistics import profile_rows
 from artifact_pipelines.analysis.profile.stored_values import value_type
 from artifact_pipelines.tabular.parquet import write_batches
-from bench.side_by_side import machine
+from bench.side_by_side import machine, peak_mib
 
 _PIECE_VALUES = 8_000_000
 _TABLES = [(4_000_000, 8), (1_000_000, 200), (10_000, 2_000)]
@@ -101,12 +100,12 @@ COMPETITORS: dict[str, Callable[[pathlib.Path], object]] = {
 }
 
 
-def measured(name: str, path: pathlib.Path, small: pathlib.Path) -> tuple[float, int]:
+def measured(name: str, path: pathlib.Path, small: pathlib.Path) -> tuple[float, float]:
     """Return the processor time in seconds, and the peak of memory in MiB, of a competitor."""
     COMPETITORS[name](small)
     start = time.process_time()
     COMPETITORS[name](path)
-    return time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return time.process_time() - start, peak_mib()
 
 
 def measured_groups(path: pathlib.Path, small: pathlib.Path) -> dict[str, float]:
@@ -140,7 +139,7 @@ def compare(path: pathlib.Path, small: pathlib.Path, rounds: int, names: list[st
     """Print what each competitor costs."""
     spawn = multiprocessing.get_context("spawn")
     costs: dict[str, list[float]] = {name: [] for name in names}
-    peaks: dict[str, int] = {}
+    peaks: dict[str, float] = {}
     for _ in range(rounds):
         for name in names:
             with spawn.Pool(1) as pool:
@@ -149,7 +148,7 @@ def compare(path: pathlib.Path, small: pathlib.Path, rounds: int, names: list[st
     for name in names:
         quotient = statistics.median(one / scanned for one, scanned in zip(costs[name], costs["scan"], strict=True))
         median = statistics.median(costs[name])
-        print(f"  {name:10} {median:8.2f} s of processors, {quotient:5.1f} x scan, {peaks[name]:6} MiB at most")
+        print(f"  {name:10} {median:8.2f} s of processors, {quotient:5.1f} x scan, {peaks[name]:6.0f} MiB at most")
     with spawn.Pool(1) as pool:
         for group, processor_s in pool.apply(measured_groups, (path, small)).items():
             print(f"    of the profile: {group} {processor_s:.2f} s")

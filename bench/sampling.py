@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bench.side_by_side import machine
+from bench.side_by_side import machine, peak_mib
 
 _CHUNK = 5_000_000
 _KEPT = ["id", "size", "amount", "day", "flag", "code"]  # without the columns that a sample adds
@@ -133,13 +133,7 @@ def measure(table: str, who: str, name: str, n: int, rows: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     wall = time.perf_counter() - start
-    print(json.dumps({"rows": found, "cpu": seconds, "mib": _peak_mib(), "wall": wall}))
-
-
-def _peak_mib() -> float:
-    """Return the peak memory of this process alone: that of `getrusage` begins with the peak of its parent."""
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    print(json.dumps({"rows": found, "cpu": seconds, "mib": peak_mib(), "wall": wall}))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Times competitors in turn, in one process and on one disk, so that their ratio means something on any machine."""
 
 import os
+import pathlib
 import platform
 import statistics
 import time
@@ -19,6 +20,15 @@ def machine() -> str:
     """Describe this machine: no figure means anything without it."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return f"{os.cpu_count()} cores, {memory_gb:.0f} GB of memory, Linux {platform.release()}"
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has had.
+
+    Not `ru_maxrss`: that one includes the memory of the process that started this one.
+    """
+    status = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def side_by_side(
