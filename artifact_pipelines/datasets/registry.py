@@ -17,11 +17,12 @@ from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.archives import member_name
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.raw_stream import compression_of, open_plain
+from artifact_pipelines.datasets.reading.raw_stream import COMPRESSED_MAGIC, compression_of, open_plain
 from artifact_pipelines.declarations import OneOf
 
 _FOREIGN = {b"<!doctype": "HTML", b"<html": "HTML", b"<?xml": "XML", b"%pdf-": "PDF", b"{\\rtf": "RTF"}
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
+_ALL_MAGIC = (*COMPRESSED_MAGIC, *(magic for each in FORMATS for magic in each.MAGIC))
 
 
 class ByExtension(CsvOptions):
@@ -62,8 +63,12 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
     """Check that a file's first bytes do not show another format than that in which it is to be read.
 
     Raises:
-        UnparsableSourceError: They do.
+        UnparsableSourceError: They do, or the file is only a part of such bytes.
     """
+    head = _head(file)
+    if head and any(magic.startswith(head) and magic != head for magic in _ALL_MAGIC):
+        reason = f"its only bytes, {head!r}, are the beginning of another format, so it is cut off"
+        raise UnparsableSourceError(file.label, chosen.tag(), reason)
     found = _format_of_content(file)
     if found and not isinstance(chosen, found):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")

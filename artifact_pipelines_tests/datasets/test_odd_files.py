@@ -217,6 +217,12 @@ def test_arrow_stream_is_whole_or_refused(tmp_path: pathlib.Path, data: bytes, e
     assert outcome(tmp_path, data, "arrows").startswith(expected)
 
 
+@pytest.mark.parametrize("data", [b"B", b"BZ", b"PK", b"PAR", b"Obj", b"ARROW", b"\x1f", gzip.compress(b"PA")])
+def test_file_that_was_cut_within_its_first_bytes_is_refused(tmp_path: pathlib.Path, data: bytes) -> None:
+    assert "the beginning of another format, so it is cut off" in outcome(tmp_path, data)
+    assert outcome(tmp_path, b"x,BZ\n1,P") == "int64: [1]"
+
+
 def test_a_long_value_is_no_fault_even_where_another_row_is_one(tmp_path: pathlib.Path) -> None:
     long = "x" * 200_000
     assert outcome(tmp_path, f"x,{long}\n1,2\n") == "int64: [1]"

@@ -83,7 +83,7 @@ def test_value_that_holds_the_marks_of_two_files_is_a_value(
 
 
 @pytest.mark.parametrize("write", [parquet, indexed, by_polars, arrow_file])
-@pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\0\0"])
+@pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\0\0", b"--- b.parquet ---\n"])
 @pytest.mark.parametrize("second", [["c"], [], ["a longer value, which makes the second file the larger one" * 20]])
 def test_seam_is_found_behind_values_that_look_like_one(
     tmp_path: pathlib.Path, write: Callable[[list[object]], bytes], between: bytes, second: list[object]
@@ -100,6 +100,31 @@ def test_value_that_holds_whole_files_is_a_value(
 ) -> None:
     values: list[object] = [inner([b"1"]) + inner([b"3"]), b"x"]
     assert read(tmp_path, write(values), "parquet")["x"].to_pylist() == values
+
+
+def test_file_behind_one_that_was_cut_off_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UnparsableSourceError, match="several files"):
+        read(tmp_path, parquet(["a", "b"])[:-8] + parquet(["c", "d"]), "parquet")
+
+
+@pytest.mark.parametrize("inner", [["a", "b"], [b"1", b"2"]])
+def test_value_that_holds_arrow_files_is_a_value(tmp_path: pathlib.Path, inner: list[object]) -> None:
+    values: list[object] = [arrow_file(inner) * 2, arrow_stream(inner) * 2]
+    assert read(tmp_path, arrow_file(values), "arrow")["x"].to_pylist() == values
+    assert read(tmp_path, arrow_stream(values), "arrows")["x"].to_pylist() == values
+
+
+def test_list_of_contents_that_lacks_a_batch_is_refused(tmp_path: pathlib.Path) -> None:
+    data = io.BytesIO()
+    table = pa.table({"x": [1]})
+    with pa.ipc.new_file(data, table.schema) as writer:
+        for _ in range(2):
+            writer.write_table(table)
+    count = data.getvalue().rindex(b"\2\0\0\0", 0, -10)
+    lacking = data.getvalue()[:count] + b"\1" + data.getvalue()[count + 1 :]
+    assert pa.ipc.open_file(lacking).read_all().num_rows == 1
+    with pytest.raises(UnparsableSourceError, match="it has more data than its list of contents"):
+        read(tmp_path, lacking, "arrow")
 
 
 @pytest.mark.parametrize("options", ["", ", ROW_GROUP_SIZE 2048", ", COMPRESSION zstd, PARQUET_VERSION v2"])

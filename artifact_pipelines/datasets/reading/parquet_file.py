@@ -4,6 +4,7 @@ Arrow takes INT96 moments for nanoseconds, which end in 2262: later ones, such a
 others. It takes intervals for bytes.
 """
 
+import mmap
 import pathlib
 from collections.abc import Iterator
 
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
-from artifact_pipelines.datasets.reading.several_files import SEVERAL, are_several
 
 FORMAT = "Parquet"
 _MAGIC = b"PAR1"
@@ -29,8 +29,8 @@ def open_parquet(path: pathlib.Path, label: str) -> pq.ParquetFile:
     """
     try:
         file = _open(path, "ns")
-        if are_several(path, _MAGIC, _read_first_row, _bytes_without_place(path, file.metadata)):
-            raise UnparsableSourceError(label, FORMAT, SEVERAL)
+        if _begins_later(path, _bytes_without_place(path, file.metadata)):
+            raise UnparsableSourceError(label, FORMAT, "it is several files, one after another; drop each by itself")
         _check_intervals(file, label)
         columns = [column.path for column in _columns(file) if column.physical_type == "INT96"]
         return _open(path, _int96_unit(path, columns, label)) if columns else file
@@ -44,8 +44,31 @@ def _open(path: pathlib.Path, int96_unit: str) -> pq.ParquetFile:
     return pq.ParquetFile(path, page_checksum_verification=True, coerce_int96_timestamp_unit=int96_unit)
 
 
-def _read_first_row(data: pa.Buffer) -> None:
-    next(pq.ParquetFile(data).iter_batches(1), None)
+def _begins_later(path: pathlib.Path, most_before: int) -> bool:
+    """True if the file that the footer describes has others before it, as `cat *.parquet` makes them.
+
+    Readers count its places from the first byte, and so take the pages of the first file for its own.
+
+    Args:
+        most_before: The most bytes that may stand before it; only they are searched.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = data.find(_MAGIC, 1, most_before + len(_MAGIC))
+        while start >= 0:
+            if _is_parquet(path, start):
+                return True
+            start = data.find(_MAGIC, start + 1, most_before + len(_MAGIC))
+    return False
+
+
+def _is_parquet(path: pathlib.Path, start: int) -> bool:
+    """True if all rows can be read: the bytes of a value may look like the start of a file."""
+    with pa.memory_map(str(path)) as data:
+        data.seek(start)
+        try:
+            return all(batch.num_rows for batch in pq.ParquetFile(data.read_buffer()).iter_batches())
+        except (pa.ArrowException, OSError):
+            return False
 
 
 def _bytes_without_place(path: pathlib.Path, metadata: pq.FileMetaData) -> int:

@@ -27,6 +27,8 @@ _COMPRESSIONS: dict[bytes, tuple[str, Callable[[pathlib.Path], Any]]] = {
     b"\xfd7zXZ\0": ("xz", lambda path: _Streams(path, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))),
     b"\x28\xb5\x2f\xfd": ("zstd", lambda path: _open_zstd(path)),
 }
+COMPRESSED_MAGIC = (*_COMPRESSIONS, ZIP)
+"""Beginnings of all compressed files."""
 FREE_BYTES = 1 << 30
 """Below it, no ratio is too large."""
 _XZ_MEMORY_BYTES = 1 << 29
