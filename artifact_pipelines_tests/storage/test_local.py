@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.core.types import Leftover
+from artifact_pipelines.core.types import FileId, Leftover, StoragePath
 from artifact_pipelines.storage.backends import local
 from artifact_pipelines.storage.backends.local import LocalStorage
 from artifact_pipelines.storage.exceptions import StorageUnavailableError
@@ -145,6 +145,18 @@ def test_a_put_syncs_the_file_and_its_folders(
         "move",
         "sync store/ab",
     ]
+
+
+def test_a_batch_syncs_before_and_after_its_moves(
+    backend: LocalStorage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = _recorded(monkeypatch, tmp_path)
+    monkeypatch.setattr(local, "sync_filesystem", lambda _: events.append("sync all"))
+    contents = [(stage(backend, b"data"), PATH), (stage(backend, b"other"), StoragePath("cd" * 32, FileId(2)))]
+    backend.write_streams(contents)
+    for content, _ in contents:
+        content.discard()
+    assert events == ["sync all", "move", "move", "sync all"]
 
 
 def test_a_filesystem_that_cannot_sync_folders_works(backend: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
