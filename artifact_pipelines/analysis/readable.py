@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artifact_pipelines.charts.numbers import with_commas
 from artifact_pipelines.tabular.footer import format_cell
 
 _CELL_CHARACTERS = 40
@@ -17,7 +18,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
 def rounded(number: float | None) -> str:
-    """Return a number with four digits that matter, or all digits of its integer part; years have no comma."""
+    """Return a number with four digits that matter, or all digits of its integer part."""
     if number is None:
         return ""
     if not math.isfinite(number) or number == 0:
@@ -25,8 +26,7 @@ def rounded(number: float | None) -> str:
     digits = math.floor(math.log10(abs(number)))
     if not -4 <= digits < 15:
         return f"{number:.3e}"
-    decimals = max(0, 3 - digits)
-    text = f"{number:,.{decimals}f}" if digits >= 4 else f"{number:.{decimals}f}"
+    text = with_commas(number, f".{max(0, 3 - digits)}f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -91,4 +91,4 @@ def plain_cell(value: Any) -> str:
     """Return a value as a cell that is no Markdown."""
     if isinstance(value, float):
         return rounded(value)
-    return "" if value is None else f"{value:,}" if type(value) is int else str(value)[: 2 * _CELL_CHARACTERS]
+    return "" if value is None else with_commas(value) if type(value) is int else str(value)[: 2 * _CELL_CHARACTERS]

@@ -17,9 +17,19 @@ def compact(number: float) -> str:
     if size < 10_000 and number == int(number):
         return f"{int(number)}"  # without a comma: it may be a year
     for scale, prefix in _PREFIXES:
-        if size >= scale * 0.9995 and size >= 10_000:
+        if size >= scale * 0.9995 and size >= 9_999.5:
             return f"{number / scale:.3g}{prefix}" if size / scale < 999.5 else f"{number / scale:.0f}{prefix}"
-    return f"{number:,.3g}" if size < 999.5 else f"{number:.0f}"
+    return f"{number:.3g}" if size < 999.5 else f"{number:.0f}"
+
+
+def with_commas(number: float, form: str = "") -> str:
+    """Return a number with commas if its integer part has five digits or more: one of four may be a year.
+
+    Args:
+        form: The rest of its format, such as `.2f`.
+    """
+    text = f"{number:,{form}}"
+    return text if len(text.partition(".")[0].lstrip("-")) > len("9,999") else text.replace(",", "")
 
 
 def ticks(low: float, high: float) -> list[float]:

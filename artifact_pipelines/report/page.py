@@ -17,6 +17,7 @@ from artifact_pipelines.analysis.readable import percentage
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.drawing import draw
 from artifact_pipelines.charts.kinds import lines, planned_drawn
+from artifact_pipelines.charts.numbers import with_commas
 from artifact_pipelines.charts.svg import printable
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.report.attention import attention, noteworthy
@@ -119,11 +120,11 @@ def _strata_chart(sample: Materialization) -> Chart | None:
 
 
 def _cell(value: object, has_commas: bool = False) -> str:
-    """Return a value of a table on one line, cut where it is long; integers with commas if asked for: not years."""
+    """Return a value of a table on one line, cut where it is long; integers with commas if asked for."""
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return with_commas(value, ".6g")
     if isinstance(value, int) and not isinstance(value, bool) and has_commas:
-        return f"{value:,}"
+        return with_commas(value)
     line = "" if value is None else " ".join(str(value).split())
     return line if len(line) <= _CELL_CHARACTERS else line[: _CELL_CHARACTERS - 1] + "…"
 

@@ -18,7 +18,7 @@ from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import DISTINCT_LIMIT
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
 from artifact_pipelines.analysis.profile.statistics import STATISTICS
-from artifact_pipelines.analysis.readable import rounded
+from artifact_pipelines.analysis.readable import plain_cell, rounded
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines_tests.analysis.running import resources
@@ -280,6 +280,7 @@ def test_page_of_very_many_columns_is_cut_and_says_so(path: pathlib.Path) -> Non
         (1234567.891, "1,234,568"),
         (2013.0, "2013"),
         (2013.25, "2013"),
+        (-9999.6, "-10,000"),
         (0.00012345, "0.0001234"),
         (1e300, "1.000e+300"),
         (-2.5, "-2.5"),
@@ -287,6 +288,11 @@ def test_page_of_very_many_columns_is_cut_and_says_so(path: pathlib.Path) -> Non
 )
 def test_numbers_are_rounded_for_people(number: float | None, shown: str) -> None:
     assert rounded(number) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(2013, "2013"), (-12345, "-12,345"), (2013.0, "2013"), (None, "")])
+def test_years_in_cells_have_no_comma(value: object, shown: str) -> None:
+    assert plain_cell(value) == shown
 
 
 def test_sample_of_a_large_table_gives_its_quantiles_and_frequent_values(path: pathlib.Path) -> None:

@@ -11,6 +11,8 @@ from artifact_pipelines.charts.numbers import compact, ticks, times_shown
         (0, "0"),
         (-2.5, "-2.5"),
         (9_999, "9999"),
+        (9_999.4, "9999"),
+        (9_999.7, "10k"),
         (336_776, "337k"),
         (999_600, "1M"),
         (1_234_567, "1.23M"),

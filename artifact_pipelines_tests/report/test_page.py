@@ -135,11 +135,14 @@ def test_pages_and_rows_of_analyses_are_shown_and_lead_nowhere(tmp_path: pathlib
     page = "# Title\n\n| a |\n|---|\n| <i>x</i> |\n\n[link](http://x) ![image](http://x)"
     shown = Analysis("weekly", "drift", made("flights/analyses/weekly", source={"page": page}))
     rows = Analysis("late", "sql", made("flights/analyses/late", 2), [{"carrier": HOSTILE, "n": 1234.5}])
-    found = Page(render(facts_of(FRAME, tmp_path, with_profile=False, analyses=[shown, rows])))
+    numbers = {"year": 2013, "mean": 1999.5, "count": 12345}
+    yearly = Analysis("yearly", "sql", made("flights/analyses/yearly"), [numbers])
+    found = Page(render(facts_of(FRAME, tmp_path, with_profile=False, analyses=[shown, rows, yearly])))
     assert found.of("i", "img", "script") == []
     assert "<i>x</i>" in found.said
     assert "# Title" in found.said
     assert "The first 1 of 2 rows" in found.said
+    assert "2013 1999.5 12,345" in found.said
     assert all(each.get("scope") for each in found.of("th"))
 
 
