@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import writing
-from artifact_pipelines.catalog.files import FileCatalog, count_up
+from artifact_pipelines.catalog.files import FileCatalog, count_down, count_up
 from artifact_pipelines.catalog.tables import file_references, files, materializations, utc_now
 from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileError
 from artifact_pipelines.core.retention import VersionName
@@ -282,6 +282,20 @@ class TestOnPostgreSQL:
         assert new > old
         assert catalog.files.get_file(new).reference_count == 1
         assert collected(catalog) == []
+
+    def test_release_during_another_drops_the_next_reference(self, catalog: Catalog, engine: sa.Engine) -> None:
+        file_id = stored(catalog)
+        stored(catalog)
+        oldest = sa.select(sa.func.min(file_references.c.reference_id)).scalar_subquery()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with open_transaction(engine) as other:
+                count_down(other, file_id)
+                other.execute(sa.delete(file_references).where(file_references.c.reference_id == oldest))
+                release = pool.submit(catalog.files.release, file_id, "me")
+                wait_for_a_lock(engine)
+            release.result(timeout=30)
+        assert catalog.files.holders(file_id) == []
+        assert counts_agree(engine)
 
     def test_file_that_a_writer_is_acquiring_is_not_collected(self, catalog: Catalog, engine: sa.Engine) -> None:
         file_id = free(catalog)

@@ -34,6 +34,23 @@ def test_migrations_create_the_tables_of_the_code(catalog: Catalog, engine: sa.E
         assert compare_metadata(context, metadata) == []
 
 
+def test_migrations_create_the_checks_of_the_code(catalog: Catalog, engine: sa.Engine) -> None:
+    for table in metadata.sorted_tables:
+        found = {each["name"] for each in sa.inspect(engine).get_check_constraints(table.name)}
+        assert found == {each.name for each in table.constraints if isinstance(each, sa.CheckConstraint)}
+
+
+def test_sqlite_never_gives_an_id_again_in_the_tables_of_the_code(tmp_path: pathlib.Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        found = connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")).all()
+    engine.dispose()
+    assert sorted(found) == sorted(
+        t.name for t in metadata.sorted_tables if t.dialect_options["sqlite"]["autoincrement"]
+    )
+
+
 def test_opening_creates_a_new_sqlite_catalog(settings: object, tmp_path: pathlib.Path) -> None:
     url = f"sqlite:///{tmp_path / 'deep' / 'er' / 'new.db'}"
     Catalog(url).close()

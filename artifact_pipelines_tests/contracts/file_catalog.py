@@ -70,6 +70,10 @@ class FileCatalogContract:
         with pytest.raises(UnknownFileError):
             files.get_file(lease.file.file_id)
 
+    def test_abandoning_both_leases_on_a_file_deletes_the_row(self, files: IFileCatalog) -> None:
+        first, second = files.acquire_all([(A, CSV), (A, CSV)], "blake3")
+        assert files.abandon_all([first, second]) == [first.file.storage_path]
+
     def test_abandoning_one_of_two_leases_keeps_the_row(self, files: IFileCatalog) -> None:
         first, second = acquire(files), acquire(files)
         assert files.abandon_all([first]) == []
