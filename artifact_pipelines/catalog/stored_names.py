@@ -38,7 +38,7 @@ class StoredName:
 
 
 def resolve_name(
-    catalog: Catalog, text: str, partition: str | None = None, version: int | None = None, is_published: bool = True
+    catalog: Catalog, text: str, partition: str | None = None, version: int | None = None, with_candidates: bool = False
 ) -> StoredName:
     """Return what a name stands for. Whether that partition and version are kept is not looked at.
 
@@ -47,7 +47,7 @@ def resolve_name(
         text: The name.
         partition: Partition, if the name has none.
         version: Number of the version, if the name has none; for a dataset, of its version.
-        is_published: False: a version of a dataset means its newest table, be it a candidate or rejected.
+        with_candidates: True: a version of a dataset means its newest table, even a candidate or a rejected one.
 
     Raises:
         InvalidArgumentError: It is no name, or it names a partition or version and another is given.
@@ -66,7 +66,7 @@ def resolve_name(
     if catalog.asset_names.exists(asset):
         return StoredName(asset, partition, _number(catalog, asset, partition, which))
     if asset in catalog.datasets.names():
-        return _table_of(catalog, asset, partition, which, is_published)
+        return _table_of(catalog, asset, partition, which, with_candidates)
     raise catalog.materializations.nothing_found(asset, partition)
 
 
@@ -141,7 +141,7 @@ def _number(catalog: Catalog, asset: str, partition: str | None, which: str | No
 
 
 def _table_of(
-    catalog: Catalog, dataset: str, partition: str | None, which: str | None, is_published: bool
+    catalog: Catalog, dataset: str, partition: str | None, which: str | None, with_candidates: bool
 ) -> StoredName:
     if which is None:
         table = f"{dataset}/table"
@@ -149,7 +149,7 @@ def _table_of(
             raise VersionWithoutTableError(dataset)
         return StoredName(table, partition)
     found = catalog.datasets.find(f"{dataset}@{which}", partition)
-    made = found.table if is_published else catalog.datasets.newest_table(found)
+    made = catalog.datasets.newest_table(found) if with_candidates else found.table
     if made is None:
         raise VersionWithoutTableError(str(found))
     return StoredName(made.asset, found.partition, made.version)

@@ -47,7 +47,7 @@ def publish(name: str, version: int | None, partition: str | None, as_json: bool
       artifact-pipelines publish flights@v3                  # the table of flights@v3, as `datasets log flights` counts
     """
     with open_store() as store:
-        asset, partition, version = _named_version(store, name, partition, version, "--version", is_published=False)
+        asset, partition, version = _named_version(store, name, partition, version, "--version", with_candidates=True)
         files = store.catalog.materializations.version(asset, version, partition).files
         uri, *_ = [store.uri(file.file_id) for file in files]  # an error if bytes are missing, before any change
         made = store.catalog.candidates.publish_version(asset, version, partition)
@@ -113,12 +113,12 @@ def rollback(name: str, version: int | None, partition: str | None, as_json: boo
 
 
 def _named_version(
-    store: "Store", name: str, partition: str | None, version: int | None, option: str, is_published: bool = True
+    store: "Store", name: str, partition: str | None, version: int | None, option: str, with_candidates: bool = False
 ) -> tuple[str, str | None, int]:
     """Return the asset, partition and version that a name and an option stand for."""
     from artifact_pipelines.catalog.stored_names import resolve_name  # `--help` shall not wait for it
 
-    found = resolve_name(store.catalog, name, partition, version, is_published)
+    found = resolve_name(store.catalog, name, partition, version, with_candidates)
     if found.version is None:
         asset, bracket, of_partition = name.partition("[")
         raise click.UsageError(f"Name the version: {option} N, or {asset}@v3{bracket}{of_partition}.")

@@ -10,7 +10,7 @@ class CheckResult:
     """The result of a check.
 
     Attributes:
-        is_error: False: whoever uses the data should know it, but the data are as promised.
+        is_error: False: users of the data should know it, but the data are as promised.
         text: One sentence with the numbers.
         figures: Numbers by name, which Dagster plots over time.
     """

@@ -145,7 +145,7 @@ class ILandingZone(Protocol):
         """Put a file at a path, as text, in one step. Folders are made as needed.
 
         Args:
-            replaced: What lies there, and may be gone by then; None: nothing does.
+            replaced: The file that lies there, which may be gone by then; None: there is no file.
 
         Raises:
             SourceUnreadableError: The path leads outside.

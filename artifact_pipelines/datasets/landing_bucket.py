@@ -95,7 +95,7 @@ class LandingBucket:
                 self._publish(storage, staged, path, replaced)
 
     def _publish(self, storage: S3Storage, staged: StagedFile, path: str, replaced: Sighting | None) -> None:
-        """Upload a file. Only what the sighting describes is replaced; it may also be gone by now."""
+        """Upload a file. It replaces only the object of the sighting, which may be gone by now."""
         condition = {"IfNoneMatch": "*"}
         with suppress(NoSuchThingError):
             head = self._head(path)

@@ -33,7 +33,7 @@ from artifact_pipelines.storage.staging import hash_stream
 Counted = Mapping[str, Sequence[str]]
 """Names of the files whose rows are in a table, by the hash of their content."""
 WORK_S = 20.0
-"""A tick (60 s at most) begins no work later than this, but for the first decision; the next one goes on."""
+"""After this time a tick (60 s at most) begins no work except its first decision; the next tick continues."""
 MOST_DECIDED = 200
 """A tick decides on this many files at most, so that neither its queries nor its time grow with those that wait."""
 MOST_REQUESTED = 10
@@ -114,7 +114,7 @@ class LandingWatch:
         Args:
             outcome_of: Returns the outcome of the runs for a run key so far; None: there is no run.
             earlier: The entries as a look found them at least `settle_s` ago; None: the tick waits for that long.
-            deadline: On the monotonic clock; no work begins later, but for the first decision.
+            deadline: On the monotonic clock; only the first decision may begin later.
 
         Raises:
             LandingZoneMissingError: The landing zone is not a readable folder.
@@ -281,7 +281,7 @@ class LandingWatch:
     ) -> Mapping[str, LandingFile]:
         """Clear away ingested files, oldest first, until the deadline. A file that has to stay gets the reason.
 
-        The decisions before may have taken long, so after the deadline not even one begins.
+        The decisions before may have taken long, so none may begin after the deadline.
         """
         done = (LandingState.INGESTED, LandingState.DUPLICATE)
         changed = {}

@@ -132,7 +132,8 @@ def note_replaced(
         return {}
     reasons = {partition_of(file.path): f"{REPLACED} {file.path}" for file in new}
     done = [f for f in files.values() if f.state in (LandingState.INGESTED, LandingState.DUPLICATE) and f not in new]
-    done = [f for f in done if not (f.reason or "").startswith((REPLACED, TOO_SLOW))]  # who is told to act stays told
+    # The reason of a slow file stays: it tells people what to do.
+    done = [f for f in done if not (f.reason or "").startswith((REPLACED, TOO_SLOW))]
     old = {f.path: reasons.get(partition_of(f.path)) for f in done}
     return {path: dataclasses.replace(files[path], reason=reason) for path, reason in old.items() if reason}
 

@@ -20,7 +20,7 @@ class Attention:
     """A sentence.
 
     Attributes:
-        level: `error`: the data are not as promised; `warning`: whoever uses them should know.
+        level: `error`: the data are not as promised; `warning`: their users should know.
         about: The asset, or the subject.
     """
 

@@ -26,7 +26,7 @@ CHANGING_FUNCTIONS = """
 SELECT DISTINCT function_name FROM duckdb_functions()
 WHERE stability <> 'CONSISTENT' AND function_name NOT IN ('+', '-')
 """
-"""Functions whose result may change from run to run. Moments plus intervals depend on the time zone, which is set."""
+"""Selects functions whose result may change from run to run. `+` and `-` depend only on the time zone, which is set."""
 _ASK_AGAIN_S = 0.1
 
 Result = TypeVar("Result")

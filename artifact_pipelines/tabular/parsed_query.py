@@ -84,8 +84,8 @@ def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[dic
 def _tables(tree: Any, own: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the names of tables that a parsed query does not make itself, as DuckDB sees them.
 
-    A name of WITH holds, in any letters of case, for what comes after it in its query. Its own body means a table by
-    the same name, but for the recursive part.
+    A name of WITH, in upper or lower case, holds in the rest of its query. In its own body the name means a table,
+    except in the recursive part.
     """
     if isinstance(tree, list):
         for child in tree:

@@ -34,7 +34,7 @@ class Statistic:
 MOST_MEANS = 20
 _COUNT, _NUMBER, _TEXT, _FLAG = pl.Int64(), pl.Float64(), pl.String(), pl.Boolean()
 
-_QUANTILE = "{} % of the finite numbers are at most so large, in their unit."
+_QUANTILE = "{} % of the finite numbers are this value or smaller, in the unit of the column."
 
 
 def _list(fields: dict[str, pl.DataType]) -> pl.DataType:
@@ -50,12 +50,12 @@ STATISTICS: dict[str, Statistic] = {
         _COUNT, "Different values, null not counted; NaN is one value. Empty for nested columns, which are not compared"
     ),
     "distinct_is_exact": Statistic(
-        _FLAG, "True: counted (fewer than 4,096); false: estimated, with a standard error of at most 1.6 %"
+        _FLAG, "True: counted (fewer than 4096); false: estimated, with a standard error of at most 1.6 %"
     ),
     "role": Statistic(
         _TEXT,
-        "`constant`: one value and no null; `key candidate`: no null, and no value repeats (no repetition was found "
-        "among 4,096 values at random, where distinct values are estimated)",
+        "`constant`: one value and no null; `key candidate`: no null, and no value repeats (where distinct "
+        "values are estimated: 4096 values chosen at random do not repeat)",
     ),
     "top_values": Statistic(
         _list({"value": _TEXT, "count": _COUNT, "share": _NUMBER}),
@@ -63,43 +63,49 @@ STATISTICS: dict[str, Statistic] = {
         "from the row sample, without a count",
     ),
     "minimum": Statistic(_TEXT, "Smallest value, NaN left out; texts in the order of their bytes; moments in UTC"),
-    "median": Statistic(_NUMBER, f"{_QUANTILE.format(50)} Quantiles of more than 65,536 rows are those of the sample"),
-    "maximum": Statistic(_TEXT, "Largest value, likewise"),
+    "median": Statistic(
+        _NUMBER, f"{_QUANTILE.format(50)} With more than 65,536 rows, quantiles are those of the row sample"
+    ),
+    "maximum": Statistic(_TEXT, "Largest value, by the same rules"),
     "mean": Statistic(_NUMBER, "Mean of the finite numbers, in the unit of the column; of booleans, the share of true"),
-    "standard_deviation": Statistic(_NUMBER, "Standard deviation of the finite numbers, with n - 1, in their unit"),
+    "standard_deviation": Statistic(
+        _NUMBER, "Standard deviation of the finite numbers, with n - 1, in the unit of the column"
+    ),
     **{name: Statistic(_NUMBER, _QUANTILE.format(int(name[1:]))) for name in ("p05", "p25", "p75", "p95")},
     "histogram": Statistic(
         _list({"low": _NUMBER, "high": _NUMBER, "share": _NUMBER}),
         "Shares of the finite numbers in 20 equally wide bins, from the row sample; the last bin has its upper end. "
-        "Whole numbers that span at most 31, such as days of a month: one bin for each number, which is both ends",
+        "Whole numbers with at most 31 from the smallest to the largest, such as days of a month, have a bin each: its "
+        "two ends are the number",
     ),
     "skewness": Statistic(_NUMBER, "Third standardized moment, without a unit: 0 symmetric, above 0 a long right tail"),
     "zero_share": Statistic(_NUMBER, "Share of the values that are 0, from 0 to 1"),
     "negative_share": Statistic(_NUMBER, "Share of the values that are below 0, from 0 to 1"),
     "nan_count": Statistic(_COUNT, "Floats that are NaN"),
     "infinity_count": Statistic(_COUNT, "Floats that are infinite, with either sign"),
-    "empty_count": Statistic(_COUNT, "Texts without a character"),
+    "empty_count": Statistic(_COUNT, "Texts without characters"),
     "patterns": Statistic(
         _list({"pattern": _TEXT, "share": _NUMBER}),
         "Up to 5 most frequent shapes of texts and their share, from the row sample: a run of capitals is A, of other "
         "letters a, of digits 9",
     ),
     "shortest": Statistic(_COUNT, "Length of the shortest text, in characters; of binaries, in bytes"),
-    "mean_length": Statistic(_NUMBER, "Mean length, likewise"),
-    "longest": Statistic(_COUNT, "Length of the longest text, likewise"),
+    "mean_length": Statistic(_NUMBER, "Mean length, in the same unit"),
+    "longest": Statistic(_COUNT, "Length of the longest text, in the same unit"),
     "time_quantiles": Statistic(
         pl.Struct(dict.fromkeys(QUANTILES, _TEXT)),
         "Quantiles of dates, moments, times of day and durations, each one of the values, from the row sample",
     ),
     "time_histogram": Statistic(
-        _list({"low": _TEXT, "high": _TEXT, "share": _NUMBER}), "Shares of such values in equally wide bins, likewise"
+        _list({"low": _TEXT, "high": _TEXT, "share": _NUMBER}),
+        "Shares of the same values in equally wide bins, from the row sample",
     ),
     "day_count": Statistic(
-        _COUNT, "Different days of dates and moments, in UTC; empty with more than 40,000, as are the gaps"
+        _COUNT, "Different days of dates and moments, in UTC. Empty with more than 40,000 days; then gaps are empty too"
     ),
-    "missing_days": Statistic(_COUNT, "Days between the first and the last one without a row"),
-    "longest_gap_days": Statistic(_COUNT, "Most days without a row in succession"),
-    "longest_gap_start": Statistic(_TEXT, "First day of the longest gap; of equally long ones, the earliest"),
+    "missing_days": Statistic(_COUNT, "Days without a row between the first and the last day"),
+    "longest_gap_days": Statistic(_COUNT, "Days of the longest run of days without a row"),
+    "longest_gap_start": Statistic(_TEXT, "First day of that run; of the earliest if several are equally long"),
     "correlations": Statistic(
         _list({"column": _TEXT, **dict.fromkeys(MEASURES, _NUMBER)}),
         "Relation to other columns, from the row sample, on rows where both have a value: `pearson` and `spearman` (-1 "

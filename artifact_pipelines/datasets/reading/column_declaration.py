@@ -110,9 +110,8 @@ class ColumnDeclaration(pydantic.BaseModel):
             if foreign := [name for name in self.spelled if not isinstance(kind, _SPELLED[name])]:
                 raise ValueError(f"`{foreign[0]}` says nothing about {self.type}. Remove it, or fix `type`.")
             try:
-                if any(
-                    pair <= self.spelled.keys() for pair in _PAIRS
-                ):  # one alone meets the other of the file's format
+                # The format of the file may have the other one of a pair, so one alone is checked when it is known.
+                if any(pair <= self.spelled.keys() for pair in _PAIRS):
                     self.spelling(PLAIN)
                 if self.format:
                     _check_format(self.format, kind)

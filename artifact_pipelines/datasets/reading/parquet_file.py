@@ -72,10 +72,10 @@ def _is_parquet(path: pathlib.Path, start: int) -> bool:
 
 
 def _bytes_without_place(path: pathlib.Path, metadata: pq.FileMetaData) -> int:
-    """Return the size of what stands between the last page and the footer.
+    """Return the number of bytes between the last page and the footer, which are indexes and filters, if any.
 
-    These are indexes and filters, or nothing. If other files stand before the last one, it is at least their size: the
-    places in the footer do not count them.
+    If other files precede the last one, the number is at least their size, because the offsets in the footer do not
+    count them.
     """
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     chunks = (group.column(place) for group in groups for place in range(group.num_columns))
@@ -85,7 +85,7 @@ def _bytes_without_place(path: pathlib.Path, metadata: pq.FileMetaData) -> int:
 
 
 def _end(chunk: pq.ColumnChunkMetaData) -> int:
-    """Return the place behind the last page. The place of a dictionary or page that there is not may be 0."""
+    """Return the offset behind the last page. A missing dictionary or page may have the offset 0."""
     places = (chunk.dictionary_page_offset, chunk.data_page_offset)
     size: int = chunk.total_compressed_size
     return size + min((place for place in places if place), default=0)

@@ -50,7 +50,7 @@ class DoubtfulCell:
 
 
 def doubtful_cells(path: pathlib.Path, sheet: str) -> Iterator[DoubtfulCell]:
-    """Yield the doubtful cells of a sheet, while its XML is read.
+    """Yield the doubtful cells of a sheet while reading its XML.
 
     Raises:
         expat.ExpatError: It is no XML.
@@ -95,7 +95,7 @@ def _parse(
     end: Callable[[str], None],
     text: Callable[[str], None],
 ) -> Iterator[None]:
-    """Parse XML piece by piece. Names of elements come without prefixes of namespaces, which each program chooses."""
+    """Parse XML piece by piece. Element names come without their prefix, which each program chooses."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)

@@ -242,7 +242,7 @@ class _Loaded:
 
         Args:
             start: First row that is no header.
-            leaves_out: True if all such rows are needed: those of one formula in each row are many.
+            leaves_out: True: return all such rows. False: return a first one of each kind, as there may be many.
         """
         shown = cells.select(list(names)).rename_columns(list(names.values()))
         bad: dict[int, BadRow] = {}

@@ -164,7 +164,10 @@ _UNITS = ("s", "ms", "us", "ns")
 
 
 def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
-    """Return the narrowest type that holds all values of both, with the same meaning; None: there is none."""
+    """Return the narrowest type that takes the values of both, with the same meaning; None: there is none.
+
+    A timestamp of a finer unit takes fewer years: a value outside of them is refused.
+    """
     if isinstance(before, Integer) and isinstance(found, Integer):
         return _wider_integer(before, found)
     if isinstance(before, Integer | Decimal) and isinstance(found, Integer | Decimal):
@@ -173,7 +176,7 @@ def widened(before: ColumnType, found: ColumnType) -> ColumnType | None:
             return None
         return decimal_type(max(whole, found_whole), max(scale, found_scale), found.spelling)
     if isinstance(before, Timestamp) and isinstance(found, Timestamp) and before.zone == found.zone:
-        return found if _UNITS.index(found.unit) >= _UNITS.index(before.unit) else None  # finer ones hold fewer years
+        return found if _UNITS.index(found.unit) >= _UNITS.index(before.unit) else None
     return None
 
 

@@ -1,7 +1,7 @@
 """A store in an S3 bucket, on any server that speaks S3.
 
-One idea: an object appears in one step when it is complete, so nothing is copied, renamed or written conditionally.
-Bytes are staged in a local file without a name, below `TMPDIR`.
+One idea: an object appears in one step when it is complete, so the store needs no copies, renames or
+conditions. Bytes are staged in a local file without a name, below `TMPDIR`.
 """
 
 import asyncio
@@ -233,7 +233,7 @@ class S3Storage:
             raise StorageUnavailableError(self._uri(key), reason, "Contact the operator of the server.")
 
     async def _is_stored(self, key: str, token: str) -> bool:
-        """True if an object is that of an upload: an attempt whose answer was lost has stored it."""
+        """True if an object has the token of an upload: an attempt whose answer was lost has stored it."""
         try:
             found = await self.client.send("head_object", Key=key)
         except NoSuchThingError:
