@@ -167,7 +167,7 @@ class UnionTable:
             remedy = "Rename the column in the file, or set another `file_column` in the dataset's YAML file"
             raise SchemaMismatchError(name, f"column {self.file_column!r} is to hold the name of the file", remedy)
         columns.update(_columns(schema, self.file_column))
-        names = {column: arrow_name(kind).replace("large_", "") for column, kind in columns.items()}
+        names = {column: arrow_name(kind) for column, kind in columns.items()}
         version = contract.before.version if contract.before else 0
         return dataclasses.replace(contract, before=VersionBefore(version, names, table.read_as))
 

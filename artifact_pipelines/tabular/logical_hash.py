@@ -234,6 +234,15 @@ def _check_keys(maps: pa.ListArray) -> None:
         raise pa.ArrowInvalid("a map has a duplicate key")
 
 
+def find_problem(times: pa.Array) -> str | None:
+    """Return why some dates or times cannot be stored; None: all can."""
+    try:
+        _check_range(_encode_plainly(times))
+    except pa.ArrowInvalid as error:
+        return str(error)
+    return None
+
+
 def _check_range(numbers: pa.Array) -> None:
     """Refuse values that their type does not allow but its memory does, and dates that make polars panic."""
     kind, types = numbers.type, pa.types

@@ -152,3 +152,68 @@ def test_moment_beyond_the_years_of_nanoseconds_is_refused_by_line(tmp_path: pat
     with pytest.raises(RefusedValueError, match="column 'at': '9999-12-31T00:00:00'") as caught:
         read(tmp_path, data, file_type, contract=contract)
     assert caught.value.line == (3 if file_type == "csv" else 2)
+
+
+def second_parquet(folder: pathlib.Path, before: str, values: pa.Array, policy: Any = "widen") -> str:
+    """Return the type of a column of a later Parquet file, whose values are unchanged."""
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"x": values}), sink)
+    contract = Contract(before=VersionBefore(1, {"x": before}), on_schema_change=policy)
+    column = read(folder, sink.getvalue(), "parquet", contract=contract)["x"]
+    assert pa.types.is_null(values.type) or column.combine_chunks().cast(values.type).equals(values)
+    return str(column.type)
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("before", "values", "wider", "same"),
+    [
+        ("date32[day]", pa.array([DAY_S * 1000], pa.timestamp("ms")), "date32[day]", "date32[day]"),
+        ("timestamp[ms]", pa.array([1], pa.date32()), "timestamp[ms]", "timestamp[ms]"),
+        ("timestamp[ms]", pa.array([1000], pa.timestamp("us")), "timestamp[us]", "timestamp[ms]"),
+        ("timestamp[us]", pa.array([1], pa.timestamp("ms")), "timestamp[us]", "timestamp[us]"),
+        (
+            "timestamp[us, tz=UTC]",
+            pa.array([1], pa.timestamp("us", "Europe/Berlin")),
+            "timestamp[us, tz=UTC]",
+            "timestamp[us, tz=UTC]",
+        ),
+        ("time32[ms]", pa.array([1000], pa.time64("us")), "time64[us]", "time32[ms]"),
+        ("duration[ms]", pa.array([1000], pa.duration("us")), "duration[us]", "duration[ms]"),
+        ("int64", pa.nulls(1), "int64", "int64"),
+        ("null", pa.array([1]), "int64", "int64"),
+        ("binary", pa.array([b"a"], pa.large_binary()), "large_binary", "large_binary"),
+        (
+            "list<item: int64>",
+            pa.array([[1]], pa.large_list(pa.int64())),
+            "large_list<element: int64>",
+            "large_list<element: int64>",
+        ),
+    ],
+)
+def test_type_that_another_program_writes_for_the_same_values_is_taken(
+    tmp_path: pathlib.Path, before: str, values: pa.Array, wider: str, same: str
+) -> None:
+    assert second_parquet(tmp_path, before, values) == wider
+    assert second_parquet(tmp_path, before, values, "fail") == same
+
+
+@pytest.mark.parametrize(
+    ("before", "values"),
+    [
+        ("date32[day]", pa.array([1], pa.timestamp("ms"))),
+        ("timestamp[ms, tz=UTC]", pa.array([1], pa.timestamp("us"))),
+        ("duration[ms]", pa.array([1])),
+        ("list<element: int64>", pa.array([[1.5]])),
+    ],
+)
+def test_values_of_another_meaning_are_refused(tmp_path: pathlib.Path, before: str, values: pa.Array) -> None:
+    with pytest.raises(SourceError, match="is not a value of|in version 1"):
+        second_parquet(tmp_path, before, values)
+
+
+def test_lists_of_a_later_file_are_those_of_the_stored_table(tmp_path: pathlib.Path) -> None:
+    contract = Contract(before=VersionBefore(1, {"x": "list<element: int64>"}), on_schema_change="fail")
+    assert read(tmp_path, '{"x": [1, 2]}', "ndjson", contract=contract)["x"].to_pylist() == [[1, 2]]

@@ -16,6 +16,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import ArtifactError
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.csv_text import CsvText
 from artifact_pipelines.datasets.reading.limits import Limits, limited
@@ -179,6 +180,8 @@ def test_json_array_is_whole_or_refused(tmp_path: pathlib.Path, rows: str, expec
         ("TIMESTAMP", pa.array([f"{MOMENT}+02:00"]), "refused: flights.csv, row 1, column 'x'"),
         ("BOOLEAN", pa.array(["true", None]).dictionary_encode(), "bool: [True, None]"),
         ("DOUBLE", pa.array(["1e-400"]), "refused: flights.csv, row 1, column 'x'"),
+        (None, pa.array([None, 2**31 - 1], pa.date32()), "refused: flights.csv, row 2, column 'x': '<value"),
+        (None, pa.array([0, 86_400_000], pa.time32("ms")), "refused: flights.csv, row 2, column 'x'"),
         (None, pa.array([1], pa.timestamp("us", "Mars/Base")), "refused: flights.csv does not have the columns"),
         (None, pa.array([[1]], pa.list_view(pa.int8())), "refused: flights.csv does not have the columns"),
         (
@@ -217,7 +220,7 @@ def test_arrow_stream_is_whole_or_refused(tmp_path: pathlib.Path, data: bytes, e
     assert outcome(tmp_path, data, "arrows").startswith(expected)
 
 
-@pytest.mark.parametrize("data", [b"B", b"BZ", b"PK", b"PAR", b"Obj", b"ARROW", b"\x1f", gzip.compress(b"PA")])
+@pytest.mark.parametrize("data", [b"B", b"BZ", b"PK", b"PAR", b"Obj", b"ARROW", b"\x1f", gzip.compress(b"PA", mtime=0)])
 def test_file_that_was_cut_within_its_first_bytes_is_refused(tmp_path: pathlib.Path, data: bytes) -> None:
     assert "the beginning of another format, so it is cut off" in outcome(tmp_path, data)
     assert outcome(tmp_path, b"x,BZ\n1,P") == "int64: [1]"
@@ -227,6 +230,24 @@ def test_a_long_value_is_no_fault_even_where_another_row_is_one(tmp_path: pathli
     long = "x" * 200_000
     assert outcome(tmp_path, f"x,{long}\n1,2\n") == "int64: [1]"
     assert outcome(tmp_path, f"x,b\n1,{long}\n3\n").startswith("refused: flights.csv, line 3: 1 value, 2 expected")
+
+
+@pytest.mark.parametrize(
+    ("text", "file_type", "line"),
+    [
+        ("x,y\n1,2\n{},2\n3,4\n", "csv", 3),
+        ('x,y\n1,"{}\n{}"\n', "csv", 2),
+        ('{{"x": 1}}\n{{"x": "{}"}}\n', "ndjson", 2),
+    ],
+)
+def test_row_is_as_long_as_its_limit_wherever_it_stands(
+    tmp_path: pathlib.Path, text: str, file_type: str, line: int
+) -> None:
+    contract = Contract(limits=Limits(row_bytes=1024))
+    assert not outcome(tmp_path, text.format("a" * 500, "a" * 500), file_type, contract=contract).startswith("refused")
+    refused = outcome(tmp_path, text.format("a" * 1024, "a" * 500), file_type, contract=contract)
+    assert refused.startswith(f"refused: flights.csv, line {line}: ")
+    assert "`limits.row_bytes`" in refused
 
 
 def test_zip_with_a_folder_named_like_that_of_spreadsheets_is_an_archive(tmp_path: pathlib.Path) -> None:

@@ -162,11 +162,20 @@ class Contract:
 
 
 def arrow_name(kind: pa.DataType) -> str:
-    """Return Arrow's name of a type; texts of any layout are `string`, and categories of any number are one type."""
-    name = "string" if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else str(kind)
-    return plain_name(name)
+    """Return Arrow's name of a type, as `plain_name` does."""
+    return plain_name("string" if pa.types.is_string_view(kind) else str(kind))
 
 
 def plain_name(name: str) -> str:
-    """Return Arrow's name of a type without the layout of its categories, which depends on their number."""
-    return re.sub(r"dictionary<values=(?:large_)?string, indices=u?int\d+, ordered=[01]>", "dictionary<string>", name)
+    """Return Arrow's name of a type without its layout: size of offsets and indices, name of a list's values."""
+    for layout, plain in _LAYOUTS.items():
+        name = re.sub(layout, plain, name)
+    return name
+
+
+_LAYOUTS = {
+    r"large_(string|binary|list)": r"\1",
+    r"dictionary<values=string, indices=u?int\d+, ordered=[01]>": "dictionary<string>",
+    r"\blist<\w+: ": "list<item: ",
+    " not null": "",
+}

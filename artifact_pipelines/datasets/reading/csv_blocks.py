@@ -57,12 +57,32 @@ def iterate_blocks(
             block = Block(data[:end], line)
             if not is_checked:
                 line_end = check_block(block, dialect, line_end, label)
+                _check_lengths(block, dialect, most_row_bytes, label)
             yield block
             line += count_line_ends(block.data)
         rest = data[end:]
         if len(rest) > most_row_bytes:
-            problem = f"the row that begins here is longer than {most_row_bytes / 2**20:g} MiB (`limits.row_bytes`)"
-            raise MalformedRowError(label, line, problem, _QUOTES if dialect.quote else "Split the value over rows.")
+            raise _too_long(line, dialect, most_row_bytes, label)
+
+
+def _check_lengths(block: Block, dialect: CsvDialect, most_bytes: int, label: str) -> None:
+    may_hold_line_ends = dialect.escape or (dialect.quote and dialect.quote_byte in block.data)
+    if len(block.data) <= most_bytes or (longest_line(block.data) <= most_bytes and not may_hold_line_ends):
+        return
+    for row in iterate_rows(block, dialect):
+        if len(row.data) > most_bytes:
+            raise _too_long(row.line, dialect, most_bytes, label)
+
+
+def longest_line(data: bytes) -> int:
+    """Return how many bytes the longest line has, without its end."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    return int(np.diff(ends, prepend=-1, append=len(data)).max()) - 1
+
+
+def _too_long(line: int, dialect: CsvDialect, most_bytes: int, label: str) -> MalformedRowError:
+    problem = f"the row that begins here is longer than {most_bytes / 2**20:g} MiB (`limits.row_bytes`)"
+    return MalformedRowError(label, line, problem, _QUOTES if dialect.quote else "Split the value over rows.")
 
 
 _QUOTES = "Close the quote that is open there, or set format.quote to '' if quotes are plain characters"

@@ -1,5 +1,6 @@
 """Casts of typed columns: each value stays what it is, or is refused by its row."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType
+from artifact_pipelines.datasets.reading.named_types import type_of_arrow
 from artifact_pipelines.datasets.reading.shown_values import shown
 
 
@@ -102,6 +104,7 @@ _MEANINGS = (
     ("number", pa.types.is_decimal),
     ("date", pa.types.is_date),
     ("time", pa.types.is_time),
+    ("duration", pa.types.is_duration),
     ("text", is_text),
 )
 
@@ -116,3 +119,42 @@ def _loses_sign(column: pa.Array, kind: pa.DataType) -> bool:
 
 def _without_nan(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column
+
+
+_UNITS = ("s", "ms", "us", "ns")
+_MOMENT = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
+
+
+def common_type(before: str, found: pa.DataType, widens: bool) -> pa.DataType | None:
+    """Return the type to which a column is cast that no text could have; None: its values mean another thing.
+
+    Args:
+        before: Name of the type in the version before.
+        found: Type in the file.
+        widens: True if it may be wider than before.
+    """
+    if before == "null" or (widens and before == "dictionary<string>" and is_text(found)):
+        return found
+    kept = _type_named(before)
+    if kept is None or not (pa.types.is_null(found) or _meaning(found) == _meaning(kept)):
+        return None
+    return _finer(kept, found) if widens else kept
+
+
+def _type_named(name: str) -> pa.DataType | None:
+    if known := type_of_arrow(name):
+        return known.arrow
+    if match := _MOMENT.fullmatch(name):
+        return pa.timestamp(match[1], match[2])
+    try:
+        return pa.type_for_alias(name)
+    except ValueError:
+        return None
+
+
+def _finer(kept: pa.DataType, found: pa.DataType) -> pa.DataType:
+    """Return the type in the unit of the other, if that is finer; dates and null have no unit."""
+    unit, other = getattr(kept, "unit", None), getattr(found, "unit", None)
+    if unit is None or other is None or _UNITS.index(other) <= _UNITS.index(unit):
+        return kept
+    return pa.timestamp(other, kept.tz) if pa.types.is_timestamp(kept) else found

@@ -313,14 +313,22 @@ def _iterate_pieces(stream: IBytes, label: str, most_bytes: int) -> Iterator[tup
         data = rest + piece
         end = data.rfind(b"\n") + 1
         if end:
+            if end > most_bytes:
+                _check_lengths(data[: end - 1], line, label, most_bytes)
             yield line, data[: end - 1]
             line += data.count(b"\n", 0, end)
         rest = data[end:]
         if len(rest) > most_bytes:
-            problem = f"the line is longer than {most_bytes / 2**20:g} MiB (`limits.row_bytes`)"
-            raise MalformedRowError(label, line, problem, "Split it")
+            _check_lengths(rest, line, label, most_bytes)
     if rest:
         yield line, rest
+
+
+def _check_lengths(data: bytes, line: int, label: str, most_bytes: int) -> None:
+    for number, each in enumerate(data.split(b"\n"), start=line):
+        if len(each) > most_bytes:
+            problem = f"the line is longer than {most_bytes / 2**20:g} MiB (`limits.row_bytes`)"
+            raise MalformedRowError(label, number, problem, "Split it")
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import check_columns
-from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.json_rows import JsonBlock, JsonRows
 from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType
 from artifact_pipelines.datasets.reading.named_types import type_of_arrow
@@ -148,7 +148,7 @@ def _type(
     if name in contract.columns:
         return contract.declared_types(spelling)[name]
     now = found[name].type
-    if name not in contract.kept or contract.kept[name] == str(now.arrow):
+    if name not in contract.kept or contract.kept[name] == arrow_name(now.arrow):
         return now
     before = _kept_type(name, contract, spelling)
     if before is not None and name not in misfits:

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import SchemaMismatchError, UnparsableSourceError
+from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import OpenTable
 from artifact_pipelines.datasets.reading.category_order import order_of, with_category_order
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES, check_columns
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
-from artifact_pipelines.datasets.reading.exact_casts import cast_batches
+from artifact_pipelines.datasets.reading.exact_casts import cast_batches, common_type
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
 from artifact_pipelines.datasets.reading.shown_values import shown
 from artifact_pipelines.datasets.reading.spelling import PLAIN
 from artifact_pipelines.datasets.reading.typed_rows import widened
 from artifact_pipelines.tabular.exceptions import UnsupportedColumnError
+from artifact_pipelines.tabular.logical_hash import find_problem
 from artifact_pipelines.tabular.storable_columns import check_arrow_columns
 
 
@@ -44,7 +45,21 @@ def open_typed(
     _check_storable(expected, label)
     known = {field.name: rule for field in expected if (rule := type_of_arrow(arrow_name(field.type)))}
     rules = {**known, **contract.declared_types(PLAIN)}
-    return OpenTable(pa.RecordBatchReader.from_batches(expected, cast_batches(read, expected, rules, label)))
+    batches = _with_storable_times(cast_batches(read, expected, rules, label), label)
+    return OpenTable(pa.RecordBatchReader.from_batches(expected, batches))
+
+
+def _with_storable_times(batches: Iterable[pa.RecordBatch], label: str) -> Iterator[pa.RecordBatch]:
+    """Yield batches, or refuse a date or time that no stored table may have, by its row."""
+    row = 1
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if pa.types.is_temporal(column.type) and (problem := find_problem(column)):
+                place = next(at for at in range(len(column)) if find_problem(column.slice(at, 1)))
+                expected = f"a value that a table can hold: {problem}"
+                raise RefusedValueError(label, row + place, name, shown(column[place]), expected, "row")
+        yield batch
+        row += batch.num_rows
 
 
 def _check_storable(schema: pa.Schema, label: str) -> None:
@@ -67,12 +82,14 @@ def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
     if field.name in contract.columns:
         return declared_type(contract.columns[field.name]).arrow
     before = contract.kept.get(field.name)
-    if before is None or before == arrow_name(field.type) or before == str(field.type):
+    if before is None or before == arrow_name(field.type):
         return field.type
     known, found = type_of_arrow(before), type_of_arrow(arrow_name(field.type))
     if known and found:
         wider = widened(known, found) if contract.on_schema_change == "widen" else None
         return (wider or known).arrow
+    if (kind := common_type(before, field.type, contract.on_schema_change == "widen")) is not None:
+        return kind
     assert contract.before is not None  # or no type would be kept
     problem = f"column {field.name!r} is {field.type}, and {before} in {contract.before}"
     remedy = "Fix the file, or set `on_schema_change: accept` in the dataset's YAML file"
