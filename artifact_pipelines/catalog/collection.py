@@ -194,7 +194,7 @@ def _is_garbage(grace_s: float) -> tuple[sa.ColumnElement[bool], ...]:
     """The one condition under which a file goes."""
     return (
         files.c.reference_count == 0,
-        files.c.unreferenced_at <= _NOW,
+        files.c.unreferenced_at <= _NOW,  # so that an index serves the query
         sa.or_(
             files.c.state == FileState.PENDING,
             files.c.unreferenced_at <= sa.select(utc_now(sa.literal(-float(grace_s)))).scalar_subquery(),

@@ -1,6 +1,7 @@
 """Which files are collected, and which never are, on each database."""
 
 import concurrent.futures
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from artifact_pipelines.core.exceptions import LeaseExpiredError, UnknownFileErr
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Amount, Content, FileDescription, FileId, FileState, Lease, LoadedInput
 from artifact_pipelines_tests.catalog.filled import inputs_of
+from artifact_pipelines_tests.catalog.statements import plans_of
 from artifact_pipelines_tests.catalog.test_file_catalog import counts_agree, stored
 from artifact_pipelines_tests.catalog.test_materialization_catalog import record
 
@@ -238,6 +240,15 @@ def test_only_files_held_as_rebuilt_are_released(
     assert catalog.files.holders(leased) == ["lease", "rebuilt"]
     assert collected(catalog, DAY_S) == [], "their grace begins now"
     assert sorted(collected(catalog)) == sorted(found)
+
+
+@pytest.mark.parametrize("ask", ["collect", "garbage"])
+def test_garbage_is_found_by_an_index_however_many_files_are_held(
+    catalog: Catalog, engine: sa.Engine, ask: str
+) -> None:
+    plans = plans_of(engine, lambda: getattr(catalog.collection, ask)(60.0, 10))
+    is_bounded = r"ix_files_unreferenced_at \(unreferenced_at<|Index Cond: \(unreferenced_at <="
+    assert any(re.search(is_bounded, plan) for plan in plans)
 
 
 def test_highest_id_counts_deleted_files_too(catalog: Catalog) -> None:
