@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import BinaryIO, cast
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.core.exceptions import BackendError, SourceError
+from artifact_pipelines.core.exceptions import BackendError, CatalogUnavailableError, SourceError
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState, StoragePath
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
@@ -267,6 +267,8 @@ class LandingWatch:
                 decided[file.path] = found
             except (SourceVanishedError, SourceChangedError):
                 continue  # still changing: the next tick looks again
+            except CatalogUnavailableError:
+                raise  # no fault of the file
             except (SourceError, BackendError) as error:  # the zone was listed, so it is this file that fails
                 decided[file.path] = dataclasses.replace(file, state=LandingState.QUARANTINED, reason=str(error))
                 continue

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
 from artifact_pipelines.datasets import landing_rules, landing_watch
 from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
@@ -305,6 +306,20 @@ def test_entry_that_cannot_be_ingested_fails_with_its_reason_and_stops_no_good_f
     assert files[path].state == LandingState.QUARANTINED
     assert files[path].reason
     assert zone.catalog.landing.files_of("flights")[path] == files[path]
+
+
+def test_no_file_is_quarantined_because_the_catalog_does_not_answer(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise CatalogUnavailableError("the catalog", "it restarts")
+
+    zone.drop("a.csv", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(zone.catalog.datasets, "version_with", fail)
+        with pytest.raises(CatalogUnavailableError):
+            zone.tick()
+    assert zone.states() == {"a.csv": "requested"}
 
 
 def test_file_that_could_not_be_read_is_tried_again_at_each_tick(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
