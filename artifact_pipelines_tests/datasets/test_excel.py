@@ -368,3 +368,39 @@ def test_cells_are_found_while_a_sheet_is_read(tmp_path: pathlib.Path) -> None:
     assert (next(found).row, next(found).row) == (2, 3)
     with pytest.raises(expat.ExpatError):
         list(found)
+
+
+@pytest.mark.parametrize(
+    ("days", "duration", "moment"),
+    [
+        ("1E-9", "0:00:00.000086", "00:00:00.000086"),
+        ("1.0000000115", "24:00:00.000994", "1900-01-01 00:00:00.000994"),
+        ("45000.9999999999", "1080023:59:59.999991", "2023-03-15 23:59:59.999991"),
+        ("45000.43750000000", "1080010:30:00", "2023-03-15 10:30:00"),
+        ("45000.43750000001", "1080010:30:00", "2023-03-15 10:30:00"),
+    ],
+)
+def test_time_has_the_microseconds_of_its_number(tmp_path: pathlib.Path, days: str, duration: str, moment: str) -> None:
+    for cell, shown in ((datetime.timedelta(days=7), duration), (datetime.datetime(1900, 1, 7), moment)):
+        data = edited(workbook(A=[["x"], [cell]]), sheet=("<v>7</v>", f"<v>{days}</v>"))
+        assert str(read(tmp_path, data, "xlsx", columns={"x": "VARCHAR"})["x"][0]) == shown
+
+
+@pytest.mark.parametrize(
+    ("iso", "text"),
+    [
+        ("PT10H30M00S", "10:30:00"),
+        ("PT09H05M00.123456S", "09:05:00.123456"),
+        ("PT30H1M", "30:01:00"),
+        ("-PT1H", "-01:00:00"),
+    ],
+)
+def test_time_of_opendocument_is_text(tmp_path: pathlib.Path, iso: str, text: str) -> None:
+    cell = f'<table:table-cell office:value-type="time" office:time-value="{iso}"/>'
+    content = OPEN_DOCUMENT.replace('<table:table-cell office:value-type="date" office:date-value="2024-01-31"/>', cell)
+    assert read(tmp_path, opendocument(content), "ods")["day"].to_pylist() == [text]
+
+
+def test_damage_over_which_the_library_panics_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UnparsableSourceError, match="as excel: it is damaged"):
+        read(tmp_path, XLS[:4264], "xls")

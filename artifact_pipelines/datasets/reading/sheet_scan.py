@@ -26,7 +26,7 @@ _DOUBTFUL_ODS = re.compile(
 _PIECE_BYTES = 1 << 20
 _OVERLAP_BYTES = 64
 _REFERENCE = re.compile(r"([A-Z]+)([0-9]+)")
-_NUMBERS = ("", "n")
+NUMBERS = ("", "n")
 _SAFE_CHARACTERS, _MOST_DIGITS = 15, 17
 _EXACT = decimal.Context(prec=1_000)
 _ODS_CELLS = ("table-cell", "covered-table-cell")
@@ -61,16 +61,15 @@ def doubtful_cells(path: pathlib.Path, sheet: str) -> Iterator[DoubtfulCell]:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         if "content.xml" in names:
-            yield from _scanned(archive, "content.xml", _DOUBTFUL_ODS, _OdsCells(sheet))
+            yield from scan(archive, "content.xml", _DOUBTFUL_ODS, _OdsCells(sheet))
         elif "xl/workbook.xml" in names:
-            part, recalculates = _part_of(archive, sheet)
+            part, recalculates = part_of(archive, sheet)
             if part in names:
-                yield from _scanned(archive, part, _DOUBTFUL_XLSX, _XlsxCells(recalculates))
+                yield from scan(archive, part, _DOUBTFUL_XLSX, XlsxCells(recalculates))
 
 
-def _scanned(
-    archive: zipfile.ZipFile, part: str, doubtful: re.Pattern[bytes], cells: "_Cells"
-) -> Iterator[DoubtfulCell]:
+def scan(archive: zipfile.ZipFile, part: str, doubtful: re.Pattern[bytes], cells: "_Cells") -> Iterator[DoubtfulCell]:
+    """Yield what is found in the cells of a part, if a quick search finds anything."""
     with archive.open(part) as stream:
         if not _holds(stream, doubtful):
             return
@@ -121,7 +120,7 @@ def _count(attributes: Mapping[str, str], name: str) -> int:
     return int(next(iter(_values(attributes, name)), "1"))
 
 
-def _part_of(archive: zipfile.ZipFile, sheet: str) -> tuple[str, bool]:
+def part_of(archive: zipfile.ZipFile, sheet: str) -> tuple[str, bool]:
     """Return the part of an xlsx archive that holds a sheet, and whether a stored 0 may be no result of a formula."""
     ids: dict[str, str] = {}
     targets: dict[str, str] = {}
@@ -163,40 +162,43 @@ class _Cells:
         self.found.append(DoubtfulCell(self.row, self.column, text, expected))
 
 
-class _XlsxCells(_Cells):
+class XlsxCells(_Cells):
     """Cells of an xlsx sheet: `<c r="B3" t="n"><f>A1+1</f><v>2</v></c>`."""
 
     def __init__(self, recalculates: bool) -> None:
         super().__init__()
         self._recalculates = recalculates
         self._formula: str | None = None
-        self._kind, self._value, self._inside = "", "", ""
+        self.kind, self.value, self.inside = "", "", ""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Take the start of an element."""
         if name == "row":
             self.row, self.column = int(attributes.get("r", self.row + 2)) - 1, -1
         elif name == "c":
             match = _REFERENCE.fullmatch(attributes.get("r", ""))
             self.column = _column(match[1]) if match else self.column + 1
-            self._kind, self._formula, self._value = attributes.get("t", ""), None, ""
+            self.kind, self._formula, self.value = attributes.get("t", ""), None, ""
         elif name == "f":
             self._formula = ""
-        self._inside = name
+        self.inside = name
 
     def end(self, name: str) -> None:
-        self._inside = ""
+        """Take the end of an element: a cell is whole now."""
+        self.inside = ""
         if name != "c":
             return
-        is_missing = (not self._value and self._kind != "str") or (self._recalculates and self._value == "0")
+        is_missing = (not self.value and self.kind != "str") or (self._recalculates and self.value == "0")
         if self._formula is not None and is_missing:
             self.add(f"={self._formula}", NO_RESULT)
-        elif self._kind in _NUMBERS and _is_too_long(self._value):
-            self.add(self._value, _TOO_LONG)
+        elif self.kind in NUMBERS and _is_too_long(self.value):
+            self.add(self.value, _TOO_LONG)
 
     def text(self, text: str) -> None:
-        if self._inside == "v":
-            self._value += text
-        elif self._inside == "f" and self._formula is not None:
+        """Take text within an element."""
+        if self.inside == "v":
+            self.value += text
+        elif self.inside == "f" and self._formula is not None:
             self._formula += text
 
 

@@ -9,7 +9,8 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from xml.parsers import expat
 
@@ -28,6 +29,7 @@ from artifact_pipelines.datasets.exceptions import (
 from artifact_pipelines.datasets.interfaces import Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, values_as_json
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
+from artifact_pipelines.datasets.reading.sheet_fractions import fine_times
 from artifact_pipelines.datasets.reading.sheet_numbers import (
     has_numbers,
     has_words,
@@ -35,7 +37,14 @@ from artifact_pipelines.datasets.reading.sheet_numbers import (
     with_exact_numbers,
 )
 from artifact_pipelines.datasets.reading.sheet_scan import DoubtfulCell, doubtful_cells
-from artifact_pipelines.datasets.reading.sheet_times import doubtful_days, duration_texts, times_of_day
+from artifact_pipelines.datasets.reading.sheet_times import (
+    doubtful_days,
+    duration_texts,
+    has_moments,
+    iso_time,
+    times_of_day,
+    with_fractions,
+)
 
 RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
 _BLOCK_ROWS = 8_192
@@ -146,7 +155,10 @@ def read_sheet(
     try:
         workbook = fastexcel.read_excel(path)
         name = _sheet(workbook, label, place.sheet)
-        return _Loaded(workbook, name, place, label, nulls, doubtful_cells(path, name)).text(leaves_out)
+        loaded = _Loaded(
+            workbook, name, place, label, nulls, doubtful_cells(path, name), partial(fine_times, path, name)
+        )
+        return loaded.text(leaves_out)
     except (expat.ExpatError, zipfile.BadZipFile, zlib.error) as error:
         raise UnparsableSourceError(label, "excel", "it is damaged") from error
     except fastexcel.UnsupportedColumnTypeCombinationError as error:
@@ -155,6 +167,10 @@ def read_sheet(
     except fastexcel.FastExcelError as error:
         reason = "it is no spreadsheet, or it is damaged or has a password"
         raise UnparsableSourceError(label, "excel", reason) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust; the library does not export its type
+            raise
+        raise UnparsableSourceError(label, "excel", "it is damaged") from error
 
 
 def _sheet(workbook: fastexcel.ExcelReader, label: str, declared: str | None) -> str:
@@ -184,15 +200,18 @@ class _Loaded:
         label: str,
         nulls: Sequence[str],
         doubtful: Iterable[DoubtfulCell],
+        fine: Callable[[Collection[int]], Mapping[int, Mapping[int, int]]],
     ) -> None:
         self._workbook, self._name, self._label, self._nulls, self._doubtful = workbook, name, label, nulls, doubtful
+        self._fine = fine
         self._place, (self._top, self._bottom) = place, place.rows
 
     def text(self, leaves_out: bool) -> SheetText:
         sheet = self._load(0, dtypes="string")
         table, errors = sheet.to_arrow_with_errors()
         chosen = [each for each in sheet.available_columns() if each.absolute_index in self._place.columns]
-        cells = pa.table(table).select([each.name for each in chosen])
+        cells, cell_errors = self._with_times(pa.table(table), errors.errors if errors else [])
+        cells = cells.select([each.name for each in chosen])
         filled = _filled_rows(cells)
         if not len(filled):
             raise EmptySourceError(self._label)
@@ -200,7 +219,7 @@ class _Loaded:
         start = header + 1 if self._place.has_header else 0
         rows = filled.slice(1) if self._place.has_header else filled
         names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
-        bad = self._errors(errors.errors if errors else [], names, cells, start, leaves_out)
+        bad = self._errors(cell_errors, names, cells, start, leaves_out)
         if bad and not leaves_out:
             first = bad[min(bad)]
             expected = first.reason.removeprefix("is not ")
@@ -229,6 +248,24 @@ class _Loaded:
             elif data.column(column).null_count < data.num_rows:
                 raise self._nameless(place)
         return names
+
+    def _with_times(
+        self, cells: pa.Table, errors: Sequence[fastexcel.CellError]
+    ) -> tuple[pa.Table, Sequence[fastexcel.CellError]]:
+        """Return the cells with times of OpenDocument, and the other errors."""
+        times: dict[int, dict[int, str]] = {}
+        rest = []
+        for error in errors:
+            if (text := iso_time(error.detail)) is None:
+                rest.append(error)
+            else:
+                row, column = error.position
+                times.setdefault(column, {})[row - self._top] = text
+        for column, found in times.items():
+            place = cells.column_names.index(f"__UNNAMED__{column}")
+            texts = [found.get(row, text) for row, text in enumerate(cells.column(place).to_pylist())]
+            cells = cells.set_column(place, cells.column_names[place], pa.array(texts, pa.string()))
+        return cells, rest
 
     def _errors(
         self,
@@ -282,10 +319,11 @@ class _Loaded:
         mixed = [name for name in names if kinds.get(name) == "string" and has_numbers(cells.column(name))]
         floats = pa.table(self._load(start, dtypes=dict.fromkeys(mixed, "float")).to_arrow()) if mixed else None
         values, columns = pa.table(typed.to_arrow()), []
+        cells = self._with_fractions(cells, numbers)
         for name, shown in names.items():
             text, kind = cells.column(name), kinds.get(name)
             if kind == "duration":
-                text = duration_texts(values.column(name).take(rows))
+                text = duration_texts(values.column(name).take(rows), text)
             elif kind == "float":
                 text = number_texts(values.column(name).take(rows))
             elif floats and name in mixed:
@@ -296,6 +334,16 @@ class _Loaded:
             columns.append(_nulled(text, self._nulls))
         shown_kinds = {shown: kinds.get(name, "null") for name, shown in names.items()}
         return pa.Table.from_arrays(columns, list(names.values())), shown_kinds
+
+    def _with_fractions(self, cells: pa.Table, numbers: pa.Array) -> pa.Table:
+        """Return cells whose times have microseconds, where the file has them."""
+        timed = {name: int(name.removeprefix("__UNNAMED__")) for name in cells.column_names if has_moments(cells[name])}
+        fine = self._fine(set(timed.values()))
+        for place, name in enumerate(cells.column_names):
+            if found := fine.get(timed.get(name, -1)):
+                by_place = [found.get(row - 1) for row in numbers.to_pylist()]
+                cells = cells.set_column(place, name, with_fractions(cells.column(name), by_place))
+        return cells
 
     def _refuse_odd_day(self, texts: pa.ChunkedArray, name: str, numbers: pa.Array) -> None:
         for expected, is_doubtful in doubtful_days(texts).items():
