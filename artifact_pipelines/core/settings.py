@@ -5,6 +5,7 @@ use the same store. A project is a folder whose `pyproject.toml` says `[tool.art
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
 import tomllib
@@ -147,9 +148,14 @@ def _declared(folder: pathlib.Path) -> Mapping[str, Any] | None:
     if _TABLE not in text:  # most are not ours, and need not even be valid
         return None
     try:
-        declared: Mapping[str, Any] | None = tomllib.loads(text).get("tool", {}).get(_TABLE)
+        return _our_table(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(str(path), f"it is not valid TOML: {error}", "Correct it.") from error
+
+
+@functools.lru_cache(maxsize=8)  # reading a long file takes milliseconds, and every `open_store()` asks twice
+def _our_table(text: str) -> Mapping[str, Any] | None:
+    declared: Mapping[str, Any] | None = tomllib.loads(text).get("tool", {}).get(_TABLE)
     return declared
 
 
