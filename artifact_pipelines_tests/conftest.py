@@ -24,7 +24,7 @@ from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.store import Store
 from artifact_pipelines_tests.faulty_proxy import Proxy, faulty_proxy
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer, running_server
-from artifact_pipelines_tests.quick_catalog import tables_made_once
+from artifact_pipelines_tests.quick_catalog import quick_catalogs
 from artifact_pipelines_tests.quick_coverage import leave_probes
 from artifact_pipelines_tests.quick_dagster import quick_instances
 from artifact_pipelines_tests.quick_disk import no_syncs
@@ -124,7 +124,7 @@ def is_stress(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def skip_work_that_no_test_observes(sqlite_template: pathlib.Path) -> Iterator[None]:
-    with no_syncs(), quick_instances(sqlite_template.parent / "dagster"), tables_made_once(sqlite_template):
+    with no_syncs(), quick_instances(sqlite_template.parent / "dagster"), quick_catalogs(sqlite_template):
         yield
 
 
