@@ -20,7 +20,11 @@ import yaml
 
 from artifact_pipelines.datasets.common_path import common_path
 from artifact_pipelines.datasets.partition_keys import glob_of
-from artifact_pipelines.instance.dagster_internals import ComponentTreeException
+from artifact_pipelines.instance.dagster_internals import (
+    ComponentTreeException,
+    ResolutionException,
+    SourcePositionTree,
+)
 from artifact_pipelines.yaml_errors import explain, for_editors
 
 _SERVERS = ("api", "code-server")
@@ -62,8 +66,13 @@ class BrokenDataset(dg.Component):
 
 
 @contextmanager
-def explained(context: dg.ComponentLoadContext, schema: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[None]:
+def explained(positions: SourcePositionTree | None, schema: Mapping[str, Any], given: Any) -> Iterator[None]:
     """Raise errors of pydantic as one that names file, line and field of each.
+
+    Args:
+        positions: Where each of the values stands in the file; None: they are of no file.
+        schema: JSON schema of what was expected.
+        given: The values.
 
     Raises:
         BrokenDatasetError: The given values are wrong.
@@ -71,9 +80,31 @@ def explained(context: dg.ComponentLoadContext, schema: Mapping[str, Any], given
     try:
         yield
     except pydantic.ValidationError as error:
-        found = [(_line(context, place), place, text) for place, text in explain(error, schema, given)]
-        lines = [_told(context, line, place, text) for line, place, text in sorted(found, key=lambda each: each[0])]
-        raise BrokenDatasetError("\n".join(lines)) from None
+        found = sorted(explain(error, schema, given), key=lambda each: _line(positions, each[0]))
+        raise BrokenDatasetError("\n".join(told(positions, place, text) for place, text in found)) from None
+
+
+def positions_of(context: dg.ComponentLoadContext) -> SourcePositionTree | None:
+    """Return where the fields of a component stand in its file; None: it is of no file."""
+    tree = context.resolution_context.source_position_tree
+    return tree and tree.children.get("attributes", tree)
+
+
+def fill_in_templates(context: dg.ComponentLoadContext, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a dataset with their `{{ ... }}` filled in.
+
+    Raises:
+        BrokenDatasetError: A template is wrong, or names something that does not exist.
+    """
+    filled = {}
+    for name, value in values.items():
+        try:
+            filled[name] = context.resolution_context.resolve_value(value)
+        except ResolutionException as error:  # its text is a picture of the file, with `^ reason` in it
+            reason = str(error).rpartition("^ ")[2].partition("\n")[0]
+            text = f"the template cannot be filled in: {reason}"
+            raise BrokenDatasetError(told(positions_of(context), [name], text)) from None
+    return filled
 
 
 def check_others(context: dg.ComponentLoadContext, name: str, source: str) -> None:
@@ -82,7 +113,8 @@ def check_others(context: dg.ComponentLoadContext, name: str, source: str) -> No
     Raises:
         BrokenDatasetError: One does.
     """
-    if context.resolution_context.source_position_tree is None:  # of no file
+    positions = positions_of(context)
+    if positions is None:
         return
     own = context.component_path.file_path
     for file in sorted(context.defs_module_path.rglob(_FILE)):
@@ -91,11 +123,11 @@ def check_others(context: dg.ComponentLoadContext, name: str, source: str) -> No
         for other, others in _declared(file, file.stat().st_mtime_ns):
             if other == name:
                 text = f"{file} declares a dataset of this name too. Give one of them another name"
-                raise BrokenDatasetError(_told(context, _line(context, ("name",)), ("name",), text))
+                raise BrokenDatasetError(told(positions, ["name"], text))
             if (path := common_path(glob_of(source), glob_of(others))) and "{{" not in source + others:
                 text = f"{source!r} and {others!r}, the source of {other} ({file}), both match files such as {path!r}"
                 remedy = "Narrow one of them, or give each dataset a folder of its own"
-                raise BrokenDatasetError(_told(context, _line(context, ("source",)), ("source",), f"{text}. {remedy}"))
+                raise BrokenDatasetError(told(positions, ["source"], f"{text}. {remedy}"))
 
 
 def left_out(error: BrokenDatasetError, file: pathlib.Path, name: object = None) -> BrokenDataset:
@@ -118,15 +150,15 @@ def _is_server() -> bool:
     return sys.argv[1:2] != [] and sys.argv[1] in _SERVERS and not os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI")
 
 
-def _line(context: dg.ComponentLoadContext, place: Sequence[int | str]) -> int:
-    tree = context.resolution_context.source_position_tree
-    return tree.lookup_closest_and_path(["attributes", *place], None)[0].start.line if tree else 0
+def told(positions: SourcePositionTree | None, place: Sequence[int | str], text: str) -> str:
+    """Return what is wrong at a place of a file, behind the file, the line and the field."""
+    file = f"{positions.position.filename}:{_line(positions, place)}: " if positions else ""
+    field = f"{'.'.join(map(str, place))}: " if place else ""
+    return f"{file}{field}{text}{'' if text.endswith('?') else '.'}"
 
 
-def _told(context: dg.ComponentLoadContext, line: int, place: Sequence[int | str], text: str) -> str:
-    tree = context.resolution_context.source_position_tree
-    file = tree.position.filename if tree else context.path
-    return f"{file}:{line}: {'.'.join(map(str, place)) or 'attributes'}: {text}{'' if text.endswith('?') else '.'}"
+def _line(positions: SourcePositionTree | None, place: Sequence[int | str]) -> int:
+    return positions.lookup_closest_and_path(place, None)[0].start.line if positions else 0
 
 
 @functools.lru_cache(maxsize=1000)

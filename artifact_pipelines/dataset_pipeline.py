@@ -10,7 +10,15 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from artifact_pipelines.broken_dataset import BrokenDatasetError, DatasetYaml, check_others, explained, left_out
+from artifact_pipelines.broken_dataset import (
+    BrokenDatasetError,
+    DatasetYaml,
+    check_others,
+    explained,
+    fill_in_templates,
+    left_out,
+    positions_of,
+)
 from artifact_pipelines.dataset_declaration import DatasetDeclaration
 from artifact_pipelines.dataset_definitions import DatasetDefinitions
 from artifact_pipelines.new_project.scaffolder import DatasetScaffolder
@@ -35,12 +43,12 @@ class DatasetPipeline(dg.Component, DatasetDeclaration):
             BrokenDatasetError: The file is wrong, and it is not a server that loads it.
         """
         values: Mapping[str, Any] = attributes.model_dump(exclude_unset=True) if attributes else {}
-        schema = cls.model_json_schema()
+        schema, positions = cls.model_json_schema(), positions_of(context)
         try:
-            with explained(context, schema, values):
+            with explained(positions, schema, values):
                 cls.model_validate(values)  # before templates are filled in, of which some may be no text
-            values = context.resolution_context.resolve_value(values)
-            with explained(context, schema, values):
+            values = fill_in_templates(context, values)
+            with explained(positions, schema, values):
                 dataset = cls.model_validate(values)
             check_others(context, dataset.name, dataset.source)
         except BrokenDatasetError as error:

@@ -1,33 +1,40 @@
-"""Loads the folder `defs/` of a project as Dagster does, but a file that is no YAML does not stop the others.
+"""Loads the folder `defs/` of a project as Dagster does, but a file that Dagster cannot read does not stop the others.
 
 One idea: Dagster reads all YAML files before it loads the first one, so one that it cannot read took all datasets down.
 Here it is a broken dataset, as one with a wrong field is.
 """
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-import yaml
 
-from artifact_pipelines.broken_dataset import BrokenDatasetError, left_out
-from artifact_pipelines.instance.dagster_internals import ComponentDeclLoadContext
+from artifact_pipelines.broken_dataset import BrokenDatasetError, explained, left_out, told
+from artifact_pipelines.instance.dagster_internals import (
+    ComponentDeclLoadContext,
+    ComponentFileModel,
+    DagsterUnresolvableSymbolError,
+    ValueAndSourcePositionTree,
+    parse_yamls_with_source_position,
+)
 from artifact_pipelines.instance.dagster_internals import decl as component_decls
 from artifact_pipelines.yaml_errors import find_syntax_error
 
+_TYPE = "A dataset begins with `type: artifact_pipelines.DatasetPipeline`"
 _read = component_decls.build_component_decl_from_yaml_file
 
 
 def load_defs_folder(folder: pathlib.Path) -> dg.Definitions:
     """Return what the YAML and Python files below a folder define, as `dg.load_from_defs_folder` does.
 
-    A server leaves out a dataset whose file is no YAML, and shows an asset `broken` that says why.
+    A server leaves out a dataset whose file Dagster cannot read, and shows an asset `broken` that says why.
 
     Args:
         folder: The folder `defs/` of a project.
 
     Raises:
-        BrokenDatasetError: A file is no YAML, and it is not a server that loads it.
+        BrokenDatasetError: Dagster cannot read a file, and it is not a server that loads it.
     """
     component_decls.build_component_decl_from_yaml_file = _read_or_leave_out
     try:
@@ -37,15 +44,35 @@ def load_defs_folder(folder: pathlib.Path) -> dg.Definitions:
 
 
 def _read_or_leave_out(context: ComponentDeclLoadContext, component_def_path: pathlib.Path) -> Any:
-    """Read a YAML file as Dagster does; one that is no YAML declares a broken dataset."""
+    """Read a YAML file as Dagster does; one that it cannot read declares a broken dataset."""
     try:
-        return _read(context, component_def_path)
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError):  # the last of a key that is no text
-        found = find_syntax_error(component_def_path.read_bytes())
-        if found is None:
-            raise
-    line, column, text = found
-    broken = left_out(BrokenDatasetError(f"{component_def_path}:{line}:{column}: {text}."), component_def_path)
-    return component_decls.ComponentLoaderDecl(
-        context=context, loc=context.component_path, component_node_fn=lambda _: broken
-    )
+        for document in _documents(component_def_path):
+            _check(context, document)
+    except BrokenDatasetError as error:
+        broken = left_out(error, component_def_path)
+        return component_decls.ComponentLoaderDecl(
+            context=context, loc=context.component_path, component_node_fn=lambda _: broken
+        )
+    return _read(context, component_def_path)
+
+
+def _documents(file: pathlib.Path) -> Sequence[ValueAndSourcePositionTree]:
+    if found := find_syntax_error(file.read_bytes()):
+        line, column, text = found
+        raise BrokenDatasetError(f"{file}:{line}:{column}: {text}.")
+    documents = parse_yamls_with_source_position(file.read_text("utf-8"), str(file))
+    if not documents:
+        raise BrokenDatasetError(f"{file}:1: the file is empty. {_TYPE}.")
+    return documents
+
+
+def _check(context: ComponentDeclLoadContext, document: ValueAndSourcePositionTree) -> None:
+    """Check that a document has the fields of a component, and a type that exists."""
+    positions = document.source_position_tree
+    with explained(positions, ComponentFileModel.model_json_schema(), document.value):
+        model = ComponentFileModel.model_validate(document.value)
+    try:
+        component_decls._get_component_class(context, model)
+    except (ValueError, DagsterUnresolvableSymbolError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+        raise BrokenDatasetError(told(positions, ["type"], f"{text}. {_TYPE}")) from None

@@ -32,6 +32,7 @@ _REMEDIES = (
     ("scanning an alias", "a value that begins with * needs quotes", False),
     ("scanning an anchor", "a value that begins with & needs quotes", False),
     ("found unhashable key", "a value that begins with { needs quotes", False),
+    ("found duplicate key", "this field stands here a second time: delete one of the two", False),
     ("cannot start any token", "a value that begins with this character needs quotes", False),
     ("a flow", "a bracket begins here and does not end, or a comma is missing in it", True),
     ("but found '<scalar>'", "text after a closing quote: double a quote inside of the text", False),
@@ -50,13 +51,18 @@ def explain(
         schema: JSON schema of what was expected.
         given: The values that are wrong.
     """
-    return [(each["loc"], _text(each, schema, given)) for each in error.errors(include_url=False)]
+    return [(_place(each["loc"]), _text(each, schema, given)) for each in error.errors(include_url=False)]
+
+
+def _place(keys: Place) -> Place:
+    """Return the place of a name, of which pydantic gives the position in the place of the name itself."""
+    return keys[:-2] if keys[-1:] == ("[key]",) else keys
 
 
 def find_syntax_error(content: bytes) -> tuple[int, int, str] | None:
     """Return line and column, both from 1, where a file stops being YAML, and what is wrong there; None: it is YAML."""
     try:
-        list(yaml.safe_load_all(content.decode()))
+        list(yaml.load_all(content.decode(), _LoaderOnce))  # noqa: S506: it is a safe loader
     except yaml.MarkedYAMLError as error:
         problem = f"{error.context or ''}: {error.problem or ''}".strip(": ")
         found = [(text, is_at_begin) for words, text, is_at_begin in _REMEDIES if words in problem]
@@ -70,6 +76,18 @@ def find_syntax_error(content: bytes) -> tuple[int, int, str] | None:
     except yaml.YAMLError as error:
         return 1, 1, f"this is no YAML: {' '.join(str(error).split())}"
     return None
+
+
+class _LoaderOnce(yaml.SafeLoader):
+    """Refuses a field that stands twice in a mapping; YAML's own loader takes the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, "found duplicate key", key.start_mark)
+            seen.add(str(key.value))
+        return dict(super().construct_mapping(node, deep))
 
 
 def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:
@@ -86,13 +104,20 @@ def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> st
         case "literal_error" | "enum":
             words = re.findall(r"'([^']*)'", context["expected"])
             return f"{value!r} is none of {', '.join(words)}{_meant(value, words)}"
+        case "model_type" | "dict_type":
+            return f"fields such as `name: value` are expected here, not {value!r:.100}"
+        case "string_type" if field == "[key]":
+            return f"YAML reads this name as {value!r}: put it in quotes"
         case "string_pattern_mismatch":
             expected = _PATTERNS.get(context["pattern"], f"a text of the pattern {context['pattern']}")
             return f"{value!r} is not {expected}"
         case "value_error":
             text = str(context["error"]).rstrip(". ")
             return text + _meant(value, re.findall(r"\w+", text))
-    return f"{value!r:.100} is not accepted: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+    if value is None:
+        return f"`{field}` has no value: {message}"
+    return f"{value!r:.100} is not accepted: {message}"
 
 
 def _meant(value: object, words: Sequence[str]) -> str:

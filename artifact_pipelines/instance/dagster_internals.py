@@ -28,4 +28,10 @@ from dagster._serdes import serialize_value as serialize_value
 from dagster.components.core import decl as decl
 from dagster.components.core.component_tree import ComponentTreeException as ComponentTreeException
 from dagster.components.core.context import ComponentDeclLoadContext as ComponentDeclLoadContext
+from dagster.components.core.defs_module import ComponentFileModel as ComponentFileModel
+from dagster.components.resolved.errors import ResolutionException as ResolutionException
+from dagster_shared.error import DagsterUnresolvableSymbolError as DagsterUnresolvableSymbolError
 from dagster_shared.record import replace as replace
+from dagster_shared.yaml_utils import parse_yamls_with_source_position as parse_yamls_with_source_position
+from dagster_shared.yaml_utils.source_position import SourcePositionTree as SourcePositionTree
+from dagster_shared.yaml_utils.source_position import ValueAndSourcePositionTree as ValueAndSourcePositionTree
