@@ -25,7 +25,7 @@ from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.log_lines import Fact, log_done, now_s
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.instance.check_results import reported
-from artifact_pipelines.instance.page import INLINE_CHARACTERS, fitting_table, inline_markdown, table_metadata
+from artifact_pipelines.instance.page import fits_inline, fitting_table, inline_markdown, table_metadata
 from artifact_pipelines.io_manager.asked_outputs import QUESTION_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
@@ -135,7 +135,7 @@ def _outputs(value: Any, note: Mapping[str, Any], question: str | None) -> _Resu
 def _page(note: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an answer shows without a click: a summary, its rows and small charts; and all of it behind one."""
     charts = [Chart.from_json(each) for each in note["charts"]]
-    page, is_short = note["page"], len(note["page"]) <= INLINE_CHARACTERS
+    page, is_short = note["page"], fits_inline(note["page"])
     shown: dict[str, Any] = {}
     if summary := page if is_short else note.get("summary"):
         shown["artifact/summary"] = inline_markdown(summary)

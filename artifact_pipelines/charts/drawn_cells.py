@@ -7,7 +7,8 @@ from artifact_pipelines.charts.svg import WIDTH, coloured, element, mark, text, 
 
 _LABEL_PX = 110
 _LEAST_PX, _MOST_PX, _WITH_NUMBER_PX = 14, 44, 30
-_ZERO, _LOW, _HIGH = (0xF7, 0xF7, 0xF7), (0xB3, 0x58, 0x06), (0x1F, 0x5F, 0x9E)
+# White would dazzle on a dark page.
+_ZERO, _LOW, _HIGH = (0xD0, 0xD0, 0xD0), (0xB3, 0x58, 0x06), (0x1F, 0x5F, 0x9E)
 _DARK, _LIGHT = "#111111", "#ffffff"
 
 

@@ -75,8 +75,8 @@ def infer_dataset(path: pathlib.Path) -> str:
         "format": found.format,
     }
     lines = [
-        f"# Found on all {found.rows:,} rows of {_on_one_line(path.name)}. Edit it, and save it as",
-        f"# defs/{name}/defs.yaml; then run `dg check yaml && dg check defs`.",
+        f"# Found on all {found.rows:,} rows of {_on_one_line(path.name)}. The place of this file is",
+        f"# defs/{name}/defs.yaml. Edit it, then run `dg check defs`.",
         *([f"# {_on_one_line(guess)}."] if guess else []),
         "type: artifact_pipelines.DatasetPipeline",
         "",

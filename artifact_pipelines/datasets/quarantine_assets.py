@@ -21,6 +21,8 @@ from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.storage.staging import hash_stream
 
 EMPTY_CHECK = "is_empty"
+EMPTY_CURSOR = "quarantine: empty"
+"""Cursor of a dataset whose quarantine is empty; the sensor's page shows it."""
 _MOST_SHOWN = 100
 _REASON_CHARACTERS = 2000
 
@@ -84,7 +86,8 @@ def report_quarantine(
 ) -> tuple[Sequence[dg.AssetMaterialization | dg.AssetCheckEvaluation], str]:
     """Return the events that show the quarantine, if it has changed since the cursor, and the new cursor."""
     files = Quarantine(catalog, dataset).files()
-    now = hash_stream(io.BytesIO(repr(files).encode())).content_hash if files else "empty"
+    digest = hash_stream(io.BytesIO(repr(files).encode())).content_hash[:16]
+    now = f"quarantine: {digest}" if files else EMPTY_CURSOR
     if now == cursor:
         return [], now
     waiting = Quarantine(catalog, dataset).waiting()

@@ -22,7 +22,7 @@ from artifact_pipelines.datasets.landing_outcomes import LastTries, last_runs
 from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.landing_watch import WORK_S, LandingWatch
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
-from artifact_pipelines.datasets.quarantine_assets import report_quarantine
+from artifact_pipelines.datasets.quarantine_assets import EMPTY_CURSOR, report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
@@ -192,7 +192,7 @@ class _Looks:
         cursors = {dataset: each for dataset, each in _cursors(cursor).items() if dataset in self._files}
         for dataset, files in self._files.items():
             has_bad = any(file.state == LandingState.QUARANTINED for file in files)
-            if has_bad or cursors.get(dataset) != "empty":
+            if has_bad or cursors.get(dataset) != EMPTY_CURSOR:
                 found, cursors[dataset] = report_quarantine(
                     self._catalog, self._instance, dataset, cursors.get(dataset)
                 )

@@ -207,9 +207,10 @@ def _column_schema(columns: Sequence[Any], meanings: Mapping[str, str]) -> dg.Me
 
 def _description(column: Any, meaning: str | None) -> str | None:
     """Return what a column means, and which values it has, as far as the file's footer says."""
-    said = [column.description or meaning, _range(column), _nulls(column)]
-    texts = [text.rstrip(".") for text in said if text]
-    return ". ".join(f"{text[0].upper()}{text[1:]}" for text in texts) + "." if texts else None
+    meant = (column.description or meaning or "").rstrip(".")
+    texts = [f"{meant[:1].upper()}{meant[1:]}", _range(column), _nulls(column)]
+    said = ". ".join(filter(None, texts))
+    return f"{said}." if said else None
 
 
 def _range(column: Any) -> str | None:

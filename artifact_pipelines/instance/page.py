@@ -82,6 +82,13 @@ def in_page_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: metadata[key] for key in (*FIRST, *between, *LAST) if key in metadata}
 
 
+def fits_inline(markdown: str) -> bool:
+    """True if the UI shows a text without a click, and its tables fit the page."""
+    rows = [line.split("|")[1:-1] for line in markdown.split("\n") if line.startswith("|")]
+    width = sum(map(_width, zip(*rows, strict=False)))  # a value may have a | of its own
+    return len(markdown) <= INLINE_CHARACTERS and width <= WIDTH_CHARACTERS
+
+
 def inline_markdown(text: str) -> dg.MetadataValue[Any]:
     """Return the first lines of a text in Markdown that the UI shows without a click."""
     lines = text.split("\n")

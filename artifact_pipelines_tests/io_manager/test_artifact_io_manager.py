@@ -140,6 +140,15 @@ def test_plotted_metadata_are_whole_numbers(io_manager: ArtifactIOManager) -> No
         assert isinstance(metadata[name], dg.IntMetadataValue)
 
 
+def test_ui_shows_texts_in_their_own_case(io_manager: ArtifactIOManager) -> None:
+    @dg.asset
+    def regions() -> pl.DataFrame:
+        return pl.DataFrame({"region": ["east", "west"]})
+
+    [column] = metadata_of(run(io_manager, regions), "regions")["dagster/column_schema"].value.columns
+    assert column.description == "east to west."
+
+
 def test_ui_shows_no_negative_zero(io_manager: ArtifactIOManager) -> None:
     @dg.asset
     def calm() -> pl.DataFrame:
