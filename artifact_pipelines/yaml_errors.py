@@ -78,7 +78,7 @@ def find_syntax_error(content: bytes) -> tuple[int, int, str] | None:
     return None
 
 
-class _LoaderOnce(yaml.SafeLoader):
+class _LoaderOnce(yaml.SafeLoader):  # type: ignore[misc]
     """Refuses a field that stands twice in a mapping; YAML's own loader takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
