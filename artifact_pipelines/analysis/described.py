@@ -8,7 +8,7 @@ from artifact_pipelines.tabular.footer import DESCRIPTION
 
 
 def described(rows: pa.Table, meanings: Mapping[str, str]) -> pa.Table:
-    """Return rows whose columns say what they mean, on the asset's page and to whoever loads them.
+    """Return rows whose columns say what they mean, on the asset's page and when they are loaded.
 
     Args:
         meanings: Meaning and unit, by name of the column.

@@ -163,7 +163,7 @@ _partial_index("wiped", sa.and_(_MADE.wiped_at.is_not(None), _MADE.released_at.i
 # Partial, so that it serves only queries for a time: otherwise SQLite takes it in place of a similar index.
 _SINCE = ("partition_key", "current_since", "materialization_id")
 _partial_index("current_since", _MADE.current_since.is_not(None), *_SINCE)
-# Not by asset: an answer is found whoever asked.
+# Not by asset: an answer serves every asset that asks the same.
 _IS_ANSWER = _MADE.question.is_not(None)
 sa.Index(
     "ix_materializations_question",

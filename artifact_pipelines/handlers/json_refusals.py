@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from artifact_pipelines.handlers.exceptions import UnstorableValueError
 
 MOST_LEVELS = 200
-"""Deepest nesting that is stored: pydantic reads no more levels, and Python not many more."""
+"""Deepest nesting that is stored: pydantic reads no more levels, and Python only a few more."""
 
 _NAME_CHARACTERS = 50
 _TOO_LARGE = 10**4300  # Python reads and writes no more digits

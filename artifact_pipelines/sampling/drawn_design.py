@@ -1,4 +1,4 @@
-"""A sample's design as it is stored with the sample, for whoever estimates from it."""
+"""A sample's design as it is stored with the sample, for estimates from it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -34,7 +34,7 @@ _limits: dict[pathlib.Path, Limits] = {}
 
 @contextlib.contextmanager
 def limited(path: pathlib.Path, limits: Limits) -> Iterator[None]:
-    """Hold a file to limits, whoever reads it."""
+    """Hold a file to limits, for all its readers."""
     before = _limits.get(path)
     _limits[path] = limits
     try:

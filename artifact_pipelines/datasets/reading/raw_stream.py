@@ -105,7 +105,7 @@ _watchers: dict[pathlib.Path, Callable[[int, int | None], object]] = {}
 
 @contextlib.contextmanager
 def watched_reads(path: pathlib.Path, watch: Callable[[int, int | None], object] | None) -> Iterator[None]:
-    """Let a function know how many plain bytes of a file are read, whoever reads it, and of how many if known."""
+    """Tell a function how many plain bytes of a file its readers have read, and of how many if that is known."""
     if watch is not None:
         _watchers[path] = watch
     try:

@@ -103,7 +103,7 @@ def open_rows(
 
 
 def _check_kept(rows: "ITextRows[Block]", contract: Contract) -> None:
-    """Refuse columns whose type in the version before is none that texts can have, such as that of lists."""
+    """Refuse columns whose type in the version before cannot be read from texts, such as lists."""
     for name, kind in contract.kept.items():
         if name in rows.names and name not in contract.columns and kind != _NOTHING and type_of_arrow(kind) is None:
             problem = f"column {name!r} is text here, and {kind} in {contract.before}"
