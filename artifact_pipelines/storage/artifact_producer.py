@@ -171,16 +171,18 @@ class ArtifactProducer(IArtifactProducer):
             sizes = (f"{file.size_bytes:,} bytes", f"{found:,} bytes")
             raise DamagedBytesError(file.file_id, self.location(file), *sizes)
 
-    def _check_is_own_store(self, file: FileInfo) -> None:
+    def _check_is_own_store(self) -> None:
         """Check that no new catalog replaced the one of this store: it would give the same IDs again.
 
-        Checked once, while the catalog is young. The sweep of orphans finds it later.
+        Checked once, while the catalog is young. The sweep of orphans finds it later. It comes before the first lease,
+        which takes an ID: otherwise enough failed tries would make a new catalog seem as old as the store.
         """
-        if self._is_own_store or file.state != FileState.PENDING or file.file_id > _YOUNG_IDS:
+        if self._is_own_store:
             return
-        listed = list(itertools.islice(self._backend.list_files(), _YOUNG_IDS))
-        highest = self._catalog.highest_file_id()  # after listing: others may create files meanwhile
-        for path in listed:
-            if path.file_id > highest or (path.file_id == file.file_id and path != file.storage_path):
-                raise CatalogOlderThanStoreError(str(path), repr(self._backend), highest)
+        if self._catalog.highest_file_id() <= _YOUNG_IDS:
+            listed = list(itertools.islice(self._backend.list_files(), _YOUNG_IDS))
+            highest = self._catalog.highest_file_id()  # after listing: others may create files meanwhile
+            for path in listed:
+                if path.file_id > highest:
+                    raise CatalogOlderThanStoreError(str(path), repr(self._backend), highest)
         self._is_own_store = True

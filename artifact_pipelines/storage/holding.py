@@ -42,7 +42,7 @@ class Holding:
     raise `BackendError` if storage or catalog do not answer or are full.
 
     Args:
-        check: Called with each leased file before its bytes are put; raises if nothing may be stored.
+        check: Called before each lease; raises if nothing may be stored.
         is_brief: True if the block only puts and settles. Leases on small files are then not renewed, because starting
             a thread takes as long as storing one.
     """
@@ -51,7 +51,7 @@ class Holding:
         self,
         catalog: IFileCatalog,
         backend: IStorageBackend,
-        check: Callable[[FileInfo], None],
+        check: Callable[[], None],
         is_brief: bool = False,
     ) -> None:
         self._catalog = catalog
@@ -108,8 +108,7 @@ class Holding:
         """
         description = FileDescription(file.file_type, file.mime_type, file.compression_type)
         wanted = [(Content(file.content_hash, file.size_bytes), description)]
-        [lease] = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
-        self._leases.append(lease)
+        [lease] = self._lease(wanted)
         if self._is_stored(lease.file):
             self._keep_alive()
             return lease
@@ -166,13 +165,11 @@ class Holding:
         self, wanted: Sequence[tuple[Content, FileDescription]], staged: Callable[[int], StagedFile]
     ) -> Sequence[Lease]:
         """Lease the files of some contents and put the missing bytes; `staged` returns those of the n-th content."""
-        leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
-        self._leases += leases
+        leases = self._lease(wanted)
         try:
             self._keep_alive()
             missing: dict[StoragePath, StagedFile] = {}
             for number, lease in enumerate(leases):
-                self._check(lease.file)
                 if lease.file.storage_path not in missing and not self._is_stored(lease.file):
                     missing[lease.file.storage_path] = staged(number)
             if len(missing) == 1:
@@ -186,6 +183,12 @@ class Holding:
         put = [_marked_as_put(lease) if lease.file.storage_path in missing else lease for lease in leases]
         self._leases[-len(put) :] = put
         return put
+
+    def _lease(self, wanted: Sequence[tuple[Content, FileDescription]]) -> Sequence[Lease]:
+        self._check()
+        leases = self._catalog.acquire_all(wanted, HASH_ALGORITHM)
+        self._leases += leases
+        return leases
 
     def _copy(self, stream: BinaryIO) -> StagedFile:
         with self.stage() as sink:

@@ -51,7 +51,7 @@ def test_an_empty_catalog_refuses_a_store_that_holds_files(
         create(producer, data)
     with Catalog(f"sqlite:///{tmp_path / 'new.db'}") as new:
         replaced = ArtifactProducer(new.files, backend)
-        for create_one in (create, create_all):
+        for create_one in (create, create_all) * 3:  # however often it is tried
             with pytest.raises(CatalogOlderThanStoreError, match="catalog restore"):
                 create_one(replaced)
         assert new.files.list_files(1) == []
