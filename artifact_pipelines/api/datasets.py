@@ -19,8 +19,9 @@ _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}
 Name = Annotated[str, Path(min_length=1, max_length=255, description="Name of the dataset.")]
 _CONTROL = r"\x00-\x1f\x7f"  # cannot stand in a path
 _CHARACTER = rf"[^@\[\]{_CONTROL}]"
-_NO_NUMBER = rf"([^\s@\[\]{_CONTROL}0-9-]|[0-9-][0-9]*[^@\[\]{_CONTROL}0-9])"  # numbers are file IDs
-_WHICH = rf"[^\s@\[\]{_CONTROL}]{_CHARACTER}*"  # v3, or a tag
+_BLANK = r"\s\x85\ufeff"  # `\s` of JSON Schema lacks the first, that of the server the second
+_NO_NUMBER = rf"([^{_BLANK}@\[\]{_CONTROL}0-9-]|[0-9-][0-9]*[^@\[\]{_CONTROL}0-9])"  # numbers are file IDs
+_WHICH = rf"[^{_BLANK}@\[\]{_CONTROL}]{_CHARACTER}*"  # v3, or a tag
 TableName = Annotated[
     str,
     Path(

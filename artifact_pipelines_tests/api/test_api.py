@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import pathlib
+import urllib.parse
 from collections.abc import Iterator
 
 import dagster as dg
+import jsonschema_rs
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
@@ -217,6 +219,15 @@ def test_name_that_may_be_of_a_table_is_looked_for(client: TestClient, name: str
 def test_name_that_no_table_has_is_a_wrong_request(client: TestClient, name: str) -> None:
     answer = client.get(f"/reports/{name}")
     assert (answer.status_code, answer.json()["error"]) == (400, "RefusedRequestError")
+
+
+@pytest.mark.parametrize("blank", ["\x85", "\xa0", "\u2028", "\ufeff", " "])
+@pytest.mark.parametrize("name", ["{}sales", "sales@{}v3", "sales{}", "sales@v{}3"])
+def test_schema_and_server_take_the_same_characters_for_blanks(client: TestClient, name: str, blank: str) -> None:
+    [path] = client.get("/openapi.json").json()["paths"]["/reports/{name}"]["get"]["parameters"]
+    asked = name.format(blank)
+    is_refused = client.get(f"/reports/{urllib.parse.quote(asked)}").status_code == 400
+    assert jsonschema_rs.is_valid(path["schema"], asked) != is_refused
 
 
 @pytest.mark.parametrize("token", ["", "short"])
