@@ -28,6 +28,22 @@ def checked_by(check: Callable[[str], object]) -> pydantic.AfterValidator:
     return pydantic.AfterValidator(validate)
 
 
+def check_word(value: object) -> object:
+    """Refuse true and false where a word is meant: YAML reads `no`, `off`, `on` and `yes` as these."""
+    if isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004 - pydantic reports no TypeError
+            f"YAML reads {'on, yes' if value else 'no, off'} as {str(value).lower()}. Put it in quotes."
+        )
+    return value
+
+
+def check_words(values: object) -> object:
+    """Refuse a list with texts and, as YAML reads `no`, true or false."""
+    if isinstance(values, Sequence) and str in {*map(type, values)}:
+        return [check_word(value) for value in values]
+    return values
+
+
 class Declaration(pydantic.BaseModel):
     """A member of a union.
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pydantic
 import pytest
+import yaml
 
 from artifact_pipelines import DatasetPipeline
 from artifact_pipelines.core.exceptions import SourceError
@@ -111,6 +112,8 @@ def test_a_column_that_is_not_required_may_be_absent(tmp_path: pathlib.Path) -> 
     ("declared", "field", "reason"),
     [
         ({"type": "BIGNUM"}, "columns.a.type", "VARCHAR, BOOLEAN"),
+        (yaml.safe_load("allowed: [IT, NO]"), "columns.a.allowed", "YAML reads no, off as false. Put it in quotes"),
+        (yaml.safe_load("{type: BOOLEAN, true_values: [yes]}"), "columns.a.true_values.0", "reads on, yes as true"),
         ("BIGNUM", "columns.a", "VARCHAR, BOOLEAN"),
         ({"nulable": True}, "columns.a.nulable", "not permitted"),
         ({"pattern": "("}, "columns.a.pattern", "RE2"),

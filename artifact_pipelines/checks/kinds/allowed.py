@@ -2,12 +2,13 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
 from artifact_pipelines.checks.interfaces import ICheckKind
 from artifact_pipelines.checks.sql_text import literal
+from artifact_pipelines.declarations import check_words
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
 
@@ -16,9 +17,9 @@ class Allowed(ICheckKind):
 
     kind: Literal["allowed"] = "allowed"
     column: str = pydantic.Field(min_length=1, description="Column of the values.")
-    values: Sequence[bool | int | float | datetime.datetime | datetime.date | str] = pydantic.Field(
-        min_length=1, description="All values that may occur."
-    )
+    values: Annotated[
+        Sequence[bool | int | float | datetime.datetime | datetime.date | str], pydantic.BeforeValidator(check_words)
+    ] = pydantic.Field(min_length=1, description="All values that may occur.")
 
     def promise(self) -> str:
         """See `ICheckKind`."""

@@ -20,7 +20,7 @@ from artifact_pipelines.datasets.reading.column_types import (
 )
 from artifact_pipelines.datasets.reading.named_types import declared_type
 from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling, check_date_format, check_timestamp_format
-from artifact_pipelines.declarations import checked_by
+from artifact_pipelines.declarations import check_word, check_words, checked_by
 
 
 def _text(value: object) -> object:
@@ -61,7 +61,8 @@ _Value = Annotated[
     str, pydantic.BeforeValidator(_text), pydantic.WithJsonSchema({"not": {"type": ["object", "array"]}})
 ]
 _Mark = Annotated[str, pydantic.Field(min_length=1, max_length=1)]
-_Words = Annotated[Sequence[_Value], pydantic.Field(min_length=1)]
+_Values = Annotated[Sequence[_Value], pydantic.BeforeValidator(check_words), pydantic.Field(min_length=1)]
+_Words = Annotated[Sequence[Annotated[_Value, pydantic.BeforeValidator(check_word)]], pydantic.Field(min_length=1)]
 
 
 class ColumnDeclaration(pydantic.BaseModel):
@@ -76,7 +77,7 @@ class ColumnDeclaration(pydantic.BaseModel):
     required: bool = pydantic.Field(default=True, description="False: a file may lack the column.")
     nullable: bool = pydantic.Field(default=True, description="False: null is refused.")
     unique: bool = pydantic.Field(default=False, description="True: no value stands twice in the table.")
-    allowed: _Words | None = pydantic.Field(default=None, description="All values that may occur.")
+    allowed: _Values | None = pydantic.Field(default=None, description="All values that may occur.")
     min: _Value | None = pydantic.Field(default=None, description="Smallest value that may occur.")
     max: _Value | None = pydantic.Field(default=None, description="Largest value that may occur.")
     pattern: Annotated[str, checked_by(_check_pattern)] | None = pydantic.Field(
