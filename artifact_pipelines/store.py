@@ -30,7 +30,6 @@ from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import CALLER, ArtifactProducer
 from artifact_pipelines.storage.factory import open_producer
 from artifact_pipelines.storage.file_types import describe_by_name, name_by_type, safe_file_name
-from artifact_pipelines.storage.local_paths import lasting_path
 from artifact_pipelines.storage.opened_files import opened_path
 from artifact_pipelines.storage.source_file import SourceFile
 
@@ -256,12 +255,14 @@ class Store(IArtifactProducer):
         return frame
 
     def _table_files(self, name: str) -> Sequence[tuple[pathlib.Path, str | None]]:
+        from artifact_pipelines.handlers.scanning import path_for_scan
+
         found = find_materializations(self.catalog, name)
         is_whole = resolve_name(self.catalog, name).partition is None
         for made in found:
             if made.file.file_type != "parquet" or len(made.files) > 1:
                 raise InvalidArgumentError(f"{name!r}", made.file.file_type, "a table that is stored as Parquet")
-        paths = [lasting_path(self._producer.artifact(made.file, made)) for made in found]
+        paths = [path_for_scan(self._producer.artifact(made.file, made)) for made in found]
         return [(path, made.partition if is_whole else None) for path, made in zip(paths, found, strict=True)]
 
     def rollback(self, asset: str, version: int, partition: str | None = None) -> Rollback:

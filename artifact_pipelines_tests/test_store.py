@@ -16,7 +16,7 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError, Nothin
 from artifact_pipelines.core.exceptions import InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import FileState
-from artifact_pipelines.storage.exceptions import SourceVanishedError
+from artifact_pipelines.storage.exceptions import DamagedBytesError, SourceVanishedError
 from artifact_pipelines.storage.factory import open_producer
 
 
@@ -188,3 +188,13 @@ def test_errors_can_be_caught_by_what_to_do_next(store: Store) -> None:
     with pytest.raises(artifact_pipelines.NotFoundError):
         store.load("nothing")
     assert issubclass(artifact_pipelines.NotFoundError, artifact_pipelines.ArtifactError)
+
+
+def test_query_of_a_damaged_file_says_so(flights: Store, settings: Settings) -> None:
+    [path] = pathlib.Path(settings.storage_url).rglob(f"*.{flights.find('flights').file.file_id}")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    with pytest.raises(DamagedBytesError):
+        flights.sql("SELECT * FROM 'flights'")

@@ -130,7 +130,10 @@ class CatalogUnavailableError(BackendError):
     may_pass: bool = dataclasses.field(default=False, repr=False)
 
     def __str__(self) -> str:
-        return f"The catalog {self.where} did not answer: {self.reason}. Check that it runs and can be reached, and run again."
+        reason = " ".join(self.reason.split()).rstrip(".?")
+        return (
+            f"The catalog {self.where} did not answer: {reason}. Check that it runs and can be reached, and run again."
+        )
 
 
 @dataclasses.dataclass(eq=False)
