@@ -73,6 +73,22 @@ def test_run_of_a_dataset_says_what_was_done_and_never_what_is_in_the_data(
     assert not re.search(rf"{SENTINEL}|505050|707070", " ".join(lines) + logged)
 
 
+def test_sensors_say_which_runs_they_request_and_how_many_files_wait(
+    settings: Settings, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "artifact_pipelines")
+    project = Project(settings, instance, files="all", samples={}, analyses={})
+    project.drop(REFUSED, "flights_1.csv")
+    project.drop("carrier,number,delay\nUA,1,5\n", "flights_2.csv")
+    project.settle()
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("tick_log")]
+    assert shortened(lines) == [
+        "quarantined dataset=flights files=1",
+        "requested dataset=flights file=flights_1.csv files=2",
+    ]
+    assert SENTINEL not in " ".join(lines)
+
+
 def test_file_of_a_batch_that_is_refused_is_named_without_the_value_that_is_wrong(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:

@@ -27,6 +27,14 @@ Verb = Literal[
     "uploaded",
     "dropped",
     "sent",
+    "requested",
+    "quarantined",
+    "replayed",
+    "decided",
+    "rolled_back",
+    "wiped",
+    "ended",
+    "alerted",
 ]
 Fact = str | int | float | bool | None
 
@@ -39,7 +47,7 @@ def log_done(say: Callable[[str], object], verb: Verb, started_s: float, **facts
     """Log that something is done, and how long it took.
 
     Args:
-        say: Takes the line: `context.log.info` inside a run, else `info` of the module's own logger.
+        say: Takes the line: `context.log.info` inside a run or a tick, else `info` of the module's own logger.
         started_s: When it began, by `now_s`.
         facts: What was done, in the order of the line; None: unknown, left out.
     """

@@ -13,6 +13,7 @@ import dagster as dg
 import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.datasets.landing_outcomes import last_runs
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 from artifact_pipelines.datasets.resources import LandingZone
@@ -63,12 +64,13 @@ def build_quarantine(
 
     @dg.op(name=f"replay_{dataset}", description="Takes files out of the quarantine; the sensor ingests them.")
     def replay(context: dg.OpExecutionContext, config: Replay, landing_zone: LandingZone) -> None:
+        started_s = now_s()
         with failures_explained(), Catalog(landing_zone.store.catalog_url) as catalog:
             files = Quarantine(catalog, dataset).replay(
                 landing_zone.open(), landing_zone.read_stored, config.files or None
             )
         for file in files:
-            context.log.info(f"{file.path} is replayed: the landing sensor requests its run")
+            log_done(context.log.info, "replayed", started_s, dataset=dataset, file=file.path)
         context.add_output_metadata({"quarantine/replayed": len(files)})
 
     @dg.job(

@@ -7,10 +7,12 @@ from typing import Any
 
 import dagster as dg
 
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.datasets.failed_runs import faults_of_steps, retry_of
 from artifact_pipelines.datasets.landing_outcomes import has_ingested, tried
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.retries import Fault, Retry, fault_of
+from artifact_pipelines.instance.tick_log import sayer_of_tick
 
 RETRY_SENSOR = "artifact_retries"
 PARTITION_TAG = "dagster/partition"
@@ -61,11 +63,16 @@ class RetrySensor(dg.SensorDefinition):
         return RetrySensor(self.repeated, self.name, metadata)
 
     def _repeat(self, context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        started_s = now_s()
         waiting = [
             (record, keys, fault, retry_of(context.instance, record, fault))
             for record, keys, fault in self._failed(context.instance)
         ]
-        requests = [_request(record, keys, retry) for record, keys, _, retry in waiting if retry and retry.is_due]
+        due = [(record, keys, retry) for record, keys, _, retry in waiting if retry and retry.is_due]
+        requests = [_request(*each) for each in due]
+        for record, keys, _ in due:
+            run_id = record.dagster_run.run_id
+            log_done(sayer_of_tick(context), "requested", started_s, asset=_named(keys), after_run=run_id)
         reasons = [f"{_named(keys)}: {retry or _given_up(fault)}" for _, keys, fault, retry in waiting]
         reason = "; ".join(reasons) or "Nothing waits for a retry."
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason)

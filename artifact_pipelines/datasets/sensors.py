@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import log_done
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.failed_runs import retry_of
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
@@ -27,6 +28,7 @@ from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
 from artifact_pipelines.instance.terminal_log import CONSOLE
+from artifact_pipelines.instance.tick_log import sayer_of_tick
 
 LANDING_SENSOR = "artifact_landing"
 _MOST_SHOWN = 50
@@ -125,6 +127,7 @@ class LandingSensor(dg.SensorDefinition):
                 result = looks.result(context.cursor)
                 pause_s = (time.monotonic() - start) * _SHARE
                 if result.run_requests or result.asset_events or not looks.wait(stamp, pause_s, until):
+                    looks.log(sayer_of_tick(context), begun)
                     return result
 
 
@@ -145,6 +148,8 @@ class _Looks:
         self._watches = {each.dataset: each.watch(catalog, landing_zone, self.zone) for each in watched}
         self._files: dict[str, Sequence[LandingFile]] = {}
         self._tries = LastTries(instance, ())
+        self._requested: Sequence[dg.RunRequest] = ()
+        self._news: Set[str] = set()
 
     def once(self, deadline: float) -> None:
         """Look at the landing zone once: a new file has to rest, for all datasets at the same time.
@@ -191,13 +196,14 @@ class _Looks:
         news: set[str] = set()
         cursors = {dataset: each for dataset, each in _cursors(cursor).items() if dataset in self._files}
         for dataset, files in self._files.items():
-            has_bad = any(file.state == LandingState.QUARANTINED for file in files)
+            has_bad = _count_bad(files) > 0
             if has_bad or cursors.get(dataset) != EMPTY_CURSOR:
                 found, cursors[dataset] = report_quarantine(
                     self._catalog, self._instance, dataset, cursors.get(dataset)
                 )
                 events += found
                 news |= {dataset} if found else set()
+        self._requested, self._news = requests, news
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else self._explain(news),
@@ -205,6 +211,17 @@ class _Looks:
             cursor=json.dumps(cursors),
             dynamic_partitions_requests=new,
         )
+
+    def log(self, say: Callable[[str], object], started_s: float) -> None:
+        """Log the runs that the last look requested, and the quarantines that it found changed."""
+        for request in self._requested:
+            [config] = request.run_config["ops"].values()
+            file, more = config["config"]["path"], config["config"].get("more", ())
+            which = {"dataset": request.tags["artifact/dataset"], "partition": request.partition_key}
+            log_done(say, "requested", started_s, **which, file=file, files=1 + len(more))
+        for dataset in sorted(self._news):
+            if count := _count_bad(self._files[dataset]):
+                log_done(say, "quarantined", started_s, dataset=dataset, files=count)
 
     def _requests(self, watched: WatchedDataset, files: Sequence[LandingFile]) -> Iterator[dg.RunRequest]:
         """Yield the request for each run that some files need: they have none, or the next try of it is due."""
@@ -256,6 +273,10 @@ class _Looks:
 def _cursors(cursor: str | None) -> dict[str, str]:
     """Return what the last tick showed of the quarantine of each dataset that it watched."""
     return dict(json.loads(cursor)) if cursor else {}
+
+
+def _count_bad(files: Sequence[LandingFile]) -> int:
+    return sum(file.state == LandingState.QUARANTINED for file in files)
 
 
 def _there(seen: Sequence[Sighting], known: Mapping[str, LandingFile]) -> Sequence[LandingFile]:

@@ -65,7 +65,7 @@ class Watch:
 def end_dead_runs(
     instance: dg.DagsterInstance, location: str, watch: Watch, starts_here: bool = True
 ) -> tuple[Watch, list[str]]:
-    """End the dead runs of a code location. Returns the watch for the next tick, and a report for each ended run.
+    """End the dead runs of a code location. Returns the watch for the next tick, and the IDs of the ended runs.
 
     Args:
         starts_here: False if other hosts may start runs too; then only those that were seen here are ended.
@@ -85,8 +85,8 @@ def end_dead_runs(
             continue
         if seen == process_identity(int(seen.split()[0])):
             alive[run.run_id] = f"{watch.host} {seen}"
-        elif (report := _end(instance, run.run_id)) is not None:
-            ended.append(report)
+        elif _end(instance, run.run_id):
+            ended.append(run.run_id)
     return dataclasses.replace(watch, alive=alive), ended
 
 
@@ -114,10 +114,11 @@ def _message(entry: dg.EventLogEntry) -> str:
     return entry.get_dagster_event().message or ""
 
 
-def _end(instance: dg.DagsterInstance, run_id: str) -> str | None:
+def _end(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """End a run. Returns False if it has finished meanwhile."""
     run = instance.get_run_by_id(run_id)  # it may have finished since the list was read
     if run is None or run.is_finished:
-        return None
+        return False
     message = (
         "The process of this run is gone: it was killed, or its machine went down. artifact_dead_runs ended the run. "
         "Everything that it had published stays."
@@ -126,4 +127,4 @@ def _end(instance: dg.DagsterInstance, run_id: str) -> str | None:
         instance.report_run_canceled(run, message)
     else:
         instance.report_run_failed(run, message)
-    return f"run {run_id}: its process is gone, ended"
+    return True

@@ -86,6 +86,7 @@ class RollbackConfig(dg.Config):
 @dg.op(description="Makes an older version of an asset current again, and withdraws the later one.")
 def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, artifact_store: ArtifactStore) -> None:
     """Do what `artifact-pipelines rollback` does, and report it to Dagster."""
+    started_s = now_s()
     with failures_explained(), artifact_store.open() as (catalog, backend):
         producer = ArtifactProducer(catalog.files, backend)
         found = find_materialization(catalog, config.asset, config.partition, config.to_version)
@@ -96,6 +97,8 @@ def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, arti
     withdrawn = f"; version {done.withdrawn} is withdrawn" if done.withdrawn else ""
     name = VersionName(found.asset, found.partition, found.version)
     undo = f"asset: {found.asset}, to_version: {done.withdrawn or '…'}"
+    facts = {"partition": found.partition, "version": found.version, "withdrawn": done.withdrawn}
+    log_done(context.log.info, "rolled_back", started_s, asset=found.asset, **facts)
     context.log.info(f"{name} is current{withdrawn}. To undo, run this job with {undo}.")
 
 

@@ -13,8 +13,10 @@ from itertools import islice
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.instance.dead_runs import Watch, end_dead_runs
 from artifact_pipelines.instance.outages import is_middle_try
+from artifact_pipelines.instance.tick_log import sayer_of_tick
 from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.maintenance.alerts import FailedRun, alert_url, send_alert
@@ -49,7 +51,7 @@ def artifact_wipes(context: dg.SensorEvaluationContext, artifact_store: Artifact
     reports, cursor = [], context.cursor
     with artifact_store.open() as (catalog, _):
         for event, cursor_after in wipes:
-            is_over, text = _release_wiped(context.instance, catalog, event)
+            is_over, text = _release_wiped(context, catalog, event)
             reports.append(text)
             if not is_over:
                 break
@@ -66,8 +68,9 @@ def _wipes(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[tuple[d
         yield page.records[0].event_log_entry, cursor
 
 
-def _release_wiped(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
+def _release_wiped(context: dg.SensorEvaluationContext, catalog: Catalog, entry: dg.EventLogEntry) -> tuple[bool, str]:
     """Release an asset that was wiped. Returns whether that is done, and a report for people."""
+    instance, started_s = context.instance, now_s()
     event = entry.get_dagster_event().asset_wiped_data
     asset = event.asset_key.to_user_string()
     if event.partition_keys is not None:  # no known event log supports this
@@ -82,6 +85,8 @@ def _release_wiped(instance: dg.DagsterInstance, catalog: Catalog, entry: dg.Eve
     happened_at = datetime.datetime.fromtimestamp(entry.timestamp, datetime.UTC)
     wiped = catalog.retention.wipe(asset, runs & later, max(run_of, default=0), happened_at)
     released = release_versions(catalog, plan_retention(catalog, [asset]))
+    counts = {"materializations": wiped, "released_versions": len(released)}
+    log_done(sayer_of_tick(context), "wiped", started_s, asset=asset, **counts)
     return True, f"{asset}: {wiped} materializations wiped, {len(released)} versions released"
 
 
@@ -112,10 +117,12 @@ def artifact_publisher(context: dg.SensorEvaluationContext, artifact_store: Arti
     A failed tick would not move Dagster's cursor. So if other candidates wait behind those that cannot be decided, the
     tick reports the errors and moves on. The tick's log has every error.
     """
-    place = int(context.cursor or 0)
+    place, started_s = int(context.cursor or 0), now_s()
     with artifact_store.open() as (catalog, _):
         candidates = catalog.candidates.next_waiting(place, CANDIDATES_PER_TICK)
         decided = decide_on(context.instance, catalog, candidates)
+    for report in decided.done:
+        log_done(sayer_of_tick(context), "decided", started_s, result=report)
     for error in decided.errors:
         context.log.error("Could not decide: " + _explained(error))
     last = candidates[-1].materialization_id if len(candidates) == CANDIDATES_PER_TICK else 0
@@ -145,11 +152,15 @@ def artifact_dead_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult |
         return dg.SkipReason("This run launcher starts no processes here; Dagster's run monitoring watches its runs.")
     if context.code_location_origin is None:
         return dg.SkipReason("Not evaluated by a code server.")
+    started_s = now_s()
     watch = Watch.resume(context.cursor, socket.gethostname(), time.time())
     # Without a queue, the webserver starts runs too, perhaps on another host.
     is_queued = isinstance(context.instance.run_coordinator, dg.QueuedRunCoordinator)
     watch, ended = end_dead_runs(context.instance, context.code_location_origin.location_name, watch, is_queued)
-    return dg.SensorResult(skip_reason="; ".join(ended) or "Every run has its process.", cursor=watch.cursor())
+    for run_id in ended:
+        log_done(sayer_of_tick(context), "ended", started_s, run=run_id)
+    reports = "; ".join(f"run {run_id}: its process is gone, ended" for run_id in ended)
+    return dg.SensorResult(skip_reason=reports or "Every run has its process.", cursor=watch.cursor())
 
 
 @dg.run_failure_sensor(
@@ -162,7 +173,9 @@ def artifact_failure_alerts(context: dg.RunFailureSensorContext) -> None:
     """Send an alert, for the first and the last of several tries. If nobody takes it, the tick shows why."""
     run = _failed(context)
     if (url := alert_url()) and not is_middle_try(context.dagster_run.tags, set(run.errors.values())):
+        started_s = now_s()
         send_alert(url, run)
+        log_done(context.log.info, "alerted", started_s, run=run.run_id, job=run.job)
 
 
 def _failed(context: dg.RunFailureSensorContext) -> FailedRun:

@@ -1,5 +1,6 @@
 """Clean-up and wipes in Dagster, with a real instance."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,7 +103,8 @@ def test_job_makes_an_older_version_current_and_reports_it(project: Project) -> 
         project.make("runs")
     job = project.definitions.resolve_job_def("artifact_rollback")
     run_config = {"ops": {"roll_back_asset": {"config": {"asset": "runs", "to_version": 1}}}}
-    assert job.execute_in_process(run_config=run_config, instance=project.instance).success
+    result = job.execute_in_process(run_config=run_config, instance=project.instance)
+    assert "rolled_back asset=runs version=1 withdrawn=2 seconds=" in str(project.instance.all_logs(result.run_id))
     assert project.versions("runs") == [1, 2, 1]
     event = project.instance.get_latest_materialization_event(dg.AssetKey("runs"))
     assert event is not None
@@ -153,12 +155,16 @@ def test_job_with_invalid_configuration_fails_with_the_reason(project: Project, 
 
 
 @both_event_logs
-def test_wipe_releases_versions_and_restore_undoes_it_until_collection(project: Project, engine: Any) -> None:
+def test_wipe_releases_versions_and_restore_undoes_it_until_collection(
+    project: Project, engine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "artifact_pipelines")
     project.make("runs")
     project.make("runs")
     assert project.tick() == "Nothing was wiped."
     project.instance.wipe_assets([dg.AssetKey("runs")])
     assert project.tick() == "runs: 2 materializations wiped, 2 versions released"
+    assert "wiped asset=runs materializations=2 released_versions=2 seconds=" in caplog.text
     with pytest.raises(NeverMaterializedError):
         project.catalog.materializations.current("runs")
     assert project.tick() == "Nothing was wiped."

@@ -1,5 +1,6 @@
 """Ticks of the sensor that publishes, with a real instance: their decisions and their cost."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -105,9 +106,13 @@ def propose(catalog: Catalog, letter: str, partition: str | None = None) -> Mate
     return record(catalog, letter, asset="prices", partition=partition, publish_after=("positive",))
 
 
-def test_tick_publishes_passed_candidates_and_rejects_failed_ones(project: Project) -> None:
+def test_tick_publishes_passed_candidates_and_rejects_failed_ones(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "artifact_pipelines")
     project.make(1)
     assert project.tick() == "prices version 1 is published"
+    assert 'decided result="prices version 1 is published" seconds=' in caplog.text
     project.make(-1)
     assert project.tick() == "prices version 2 is rejected: failed check positive"
     assert project.states() == ["rejected", "published"]

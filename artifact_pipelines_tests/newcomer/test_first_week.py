@@ -8,6 +8,9 @@ from artifact_pipelines_tests.web_server import answer, wait_until
 LAUNCH = """mutation($job: String!) { launchRun(executionParams: {selector: {repositoryLocationName: "my_project",
 repositoryName: "__repository__", jobName: $job}, mode: "default", runConfigData: {}}) { __typename
 ... on LaunchRunSuccess { run { runId } } } }"""
+TICKS = """query { sensorOrError(sensorSelector: {repositoryLocationName: "my_project",
+repositoryName: "__repository__", sensorName: "artifact_landing"}) { ... on Sensor { sensorState {
+ticks(statuses: [SUCCESS], limit: 50) { logEvents { events { message } } } } } } }"""
 STATUS = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 
 
@@ -21,6 +24,7 @@ def test_newcomer_sees_own_data_rolls_back_and_keeps_it_so(newcomer: Newcomer, d
 
     drop = ("artifact-pipelines", "drop", "cities.csv", "--dataset", "cities", "--wait", "--notice", "120")
     assert "cities/table version 1" in newcomer.run(*drop)
+    assert "requested dataset=cities file=cities.csv files=1 seconds=" in str(answer(dev, TICKS))
     wait_until(lambda: newcomer.versions("cities/analyses/profile"), newcomer.log)
     newcomer.run("dg", "launch", "--assets", "largest")
     assert newcomer.versions("largest")[0]["rows"] == 1
