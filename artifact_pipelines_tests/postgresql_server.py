@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 
@@ -80,11 +80,11 @@ class PostgresqlServer:
         with self._administration.connect() as connection:
             connection.exec_driver_sql(statement)
 
-    def psql(self, script: pathlib.Path, variables: Mapping[str, str]) -> None:
-        """Run a script of psql as the administrator, with some environment variables."""
+    def run_psql(self, command: str, folder: pathlib.Path) -> None:
+        """Run a command of a shell that calls psql, in a folder. In it, `URL` stands for the administrator's."""
         url = self.url.render_as_string(hide_password=False)
-        command = [str(self._programs / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), url]
-        subprocess.run(command, env={**os.environ, **variables}, check=True)
+        path = f"{self._programs}:{os.environ['PATH']}"
+        subprocess.run(["bash", "-ec", command], cwd=folder, env={**os.environ, "PATH": path, "URL": url}, check=True)
 
     @functools.cached_property  # connecting takes as long as creating a database
     def _administration(self) -> sa.Engine:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from artifact_pipelines_tests.deploy.site import DEPLOY, Site
+from artifact_pipelines_tests.deploy.documented import CREATE_DATABASES
+from artifact_pipelines_tests.deploy.site import CHECKOUT, Site
 from artifact_pipelines_tests.postgresql_server import PostgresqlServer
 from artifact_pipelines_tests.storage.back_door import S3BackDoor
 from artifact_pipelines_tests.web_server import free_port
@@ -17,7 +18,10 @@ from artifact_pipelines_tests.web_server import free_port
 def databases(postgresql_server: PostgresqlServer) -> Iterator[dict[str, str]]:
     """URLs of the databases that `deploy/databases.sql` creates, as the template of the environment names them."""
     passwords = {"DAGSTER_PASSWORD": secrets.token_hex(8), "ARTIFACT_PASSWORD": secrets.token_hex(8)}
-    postgresql_server.psql(DEPLOY / "databases.sql", passwords)
+    script = CREATE_DATABASES.replace("postgresql://postgres@localhost/postgres", '"$URL"')
+    for name, password in passwords.items():
+        script = script.replace(f"{name}=...", f"{name}={password}")
+    postgresql_server.run_psql(script, CHECKOUT)
 
     def url(driver: str, role: str, database: str) -> str:
         url = postgresql_server.url.set(username=role, password=passwords[f"{role.upper()}_PASSWORD"])

@@ -1,12 +1,15 @@
 """The files in `deploy/` agree with each other, with the project's own configuration, and with their document."""
 
+import pathlib
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import yaml
 
+from artifact_pipelines_tests.deploy.documented import INSTALL
 from artifact_pipelines_tests.deploy.site import CHECKOUT, DEPLOY, commands_of, read_environment
 
 OWN = {"storage", "compute_logs", "retention"}
@@ -87,3 +90,18 @@ def test_document_explains_each_file() -> None:
     text = (CHECKOUT / "docs" / "deploy.md").read_text()
     for file in DEPLOY.iterdir():
         assert f"`{file.name}" in text, file.name
+
+
+def test_commands_of_the_document_install_the_files(tmp_path: pathlib.Path) -> None:
+    for folder in ("etc/dagster", "var/lib/dagster", "etc/systemd/system"):
+        (tmp_path / folder).mkdir(parents=True)
+    for command in INSTALL:
+        own = re.sub(r" -[og] \w+", "", command)  # only root gives files to others
+        subprocess.run(["bash", "-ec", re.sub(r" (/(?:etc|var)/)", rf" {tmp_path}\1", own)], cwd=CHECKOUT, check=True)
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        "env",
+        "dagster.yaml",
+        "workspace.yaml",
+        *(f"{unit}.service" for unit in UNITS),
+    }
+    assert (tmp_path / "etc" / "dagster" / "env").stat().st_mode & 0o777 == 0o640

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from artifact_pipelines_tests.newcomer.documented import START_DAGSTER
 from artifact_pipelines_tests.newcomer.project import Newcomer
 from artifact_pipelines_tests.web_server import PATIENCE_S, free_port, stop
 
@@ -21,6 +22,15 @@ import polars as pl
 @dg.asset(ins={"cities": dg.AssetIn(key=["cities", "table"])}, io_manager_key="artifact_io_manager")
 def largest(cities: pl.DataFrame) -> pl.DataFrame:
     return cities.sort("population", descending=True).head(1)
+"""
+
+SALES = """type: artifact_pipelines.DatasetPipeline
+attributes:
+  name: sales
+  description: Sales of each month.
+  source: "sales_{partition}.csv"
+  partitions: monthly
+  owners: [team:sales]
 """
 
 
@@ -40,6 +50,10 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
     made = Newcomer(environment / "bin" / "python", folder / "my-project")
     made.run("artifact-pipelines", "init", "my-project", cwd=folder)
     (made.folder / "my_project" / "defs" / "largest.py").write_text(OWN_ASSET)
+    (made.folder / "my_project" / "defs" / "sales").mkdir()
+    (made.folder / "my_project" / "defs" / "sales" / "defs.yaml").write_text(SALES)
+    for month in ("01", "02", "03"):
+        (made.folder / f"sales_2024-{month}.csv").write_text(f"shop,sales\nOslo,{month}\n")
     return made
 
 
@@ -47,7 +61,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
 def dev(newcomer: Newcomer) -> Iterator[str]:
     """Run `dagster dev` in the project. Yields the address of its web server."""
     port = free_port()
-    command = newcomer.command("dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port))
+    command = ["bash", "-c", f"exec env {START_DAGSTER} -h 127.0.0.1 -p {port}"]
     with newcomer.log.open("wb") as log:
         running = subprocess.Popen(
             command, cwd=newcomer.folder, env=newcomer.environment, stdout=log, stderr=log, start_new_session=True

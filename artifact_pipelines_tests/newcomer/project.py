@@ -5,9 +5,12 @@ import json
 import os
 import pathlib
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 from artifact_pipelines_tests.web_server import PATIENCE_S
+
+PROGRAMS = ("artifact-pipelines", "dagster", "dg")
 
 
 class Newcomer:
@@ -16,21 +19,31 @@ class Newcomer:
     def __init__(self, python: pathlib.Path, folder: pathlib.Path) -> None:
         self.folder = folder
         self.log = folder / "dev.log"
-        self._python = python
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("ARTIFACT_", "PYTHON", "DAGSTER"))
         }
-        self.environment |= {"DAGSTER_HOME": str(folder), "PATH": f"{python.parent}:{os.environ['PATH']}"}
-
-    def command(self, name: str, *arguments: str) -> list[str]:
-        [entry] = importlib.metadata.entry_points(group="console_scripts", name=name)
-        code = f"import sys; from {entry.module} import {entry.attr} as main; sys.argv[0] = {name!r}; main()"
-        return [str(self._python), "-c", code, *arguments]
+        self.environment |= {
+            "DAGSTER_HOME": str(folder),
+            "HOME": str(folder.parent),
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+        }
+        for name in PROGRAMS:
+            [entry] = importlib.metadata.entry_points(group="console_scripts", name=name)
+            program = python.parent / name
+            program.write_text(f"#!{python}\nfrom {entry.module} import {entry.attr} as main\nmain()\n")
+            program.chmod(0o755)
 
     def run(self, name: str, *arguments: str, cwd: pathlib.Path | None = None) -> str:
+        return self._finish([name, *arguments], cwd or self.folder)
+
+    def shell(self, script: str) -> str:
+        """Run a script of a shell in the project. The first command that fails ends it."""
+        return self._finish(["bash", "-ec", script], self.folder)
+
+    def _finish(self, command: Sequence[str], folder: pathlib.Path) -> str:
         done = subprocess.run(
-            self.command(name, *arguments),
-            cwd=cwd or self.folder,
+            command,
+            cwd=folder,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -26,7 +26,7 @@ def server(newcomer: Newcomer) -> Iterator[str]:
     port = free_port()
     with (newcomer.folder / "serve.log").open("wb") as log:
         running = subprocess.Popen(
-            newcomer.command("artifact-pipelines", "serve", "--port", str(port)),
+            [newcomer.folder.parent / "venv" / "bin" / "artifact-pipelines", "serve", "--port", str(port)],
             cwd=newcomer.folder,
             env={**newcomer.environment, "ARTIFACT_API_TOKEN": TOKEN},
             stdout=log,

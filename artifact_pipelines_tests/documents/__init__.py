@@ -1,0 +1,1 @@
+"""The README and the documents are true: each command in them exists and runs, and so do YAML, SQL and Python."""
