@@ -6,7 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
-from artifact_pipelines.catalog.exceptions import NeverMaterializedError, NothingSelectedError, UnknownVersionError
+from artifact_pipelines.catalog.exceptions import (
+    NeverMaterializedError,
+    NothingSelectedError,
+    OvertakenError,
+    UnknownVersionError,
+)
 from artifact_pipelines.catalog.materialization_rows import holder_of
 from artifact_pipelines.catalog.tables import dataset_versions, datasets, materializations
 from artifact_pipelines.core.exceptions import LeaseExpiredError
@@ -34,6 +39,15 @@ def record(
     lease = catalog.files.acquire_all([(Content(letter * 64, 100), PARQUET)], "blake3")[0]
     made = MaterializationFacts(asset, f"version of {letter}", partition, **facts)  # type: ignore[arg-type]
     return catalog.materializations.record(made, [lease])
+
+
+def test_version_made_from_one_that_is_no_longer_current_is_refused(catalog: Catalog) -> None:
+    first = record(catalog, "a", made_after=0)
+    second = record(catalog, "b", made_after=first.materialization_id)
+    for overtaken in (0, first.materialization_id):
+        with pytest.raises(OvertakenError, match="Another run changed flights/table"):
+            record(catalog, "c", made_after=overtaken)
+    assert catalog.materializations.current("flights/table") == second
 
 
 def test_materialization_holds_its_file(catalog: Catalog) -> None:
