@@ -4,6 +4,7 @@ One idea: a dataset is declared, not programmed. `DatasetDeclaration` has the fi
 makes of them.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ class DatasetPipeline(dg.Component, DatasetDeclaration):
             BrokenDatasetError: The file is wrong, and it is not a server that loads it.
         """
         values: Mapping[str, Any] = attributes.model_dump(exclude_unset=True) if attributes else {}
-        schema, positions = cls.model_json_schema(), positions_of(context)
+        schema, positions = _schema_of(cls), positions_of(context)
         try:
             with explained(positions, schema, values):
                 cls.model_validate(values)  # before templates are filled in, of which some may be no text
@@ -65,6 +66,11 @@ class DatasetPipeline(dg.Component, DatasetDeclaration):
         They require the resources `artifact_io_manager`, `artifact_store` and `landing_zone`.
         """
         return DatasetDefinitions(self).all()
+
+
+@functools.cache  # it takes a tenth of a second
+def _schema_of(model: type[DatasetPipeline]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 DatasetYaml.SCHEMA = DatasetPipeline.model_json_schema
