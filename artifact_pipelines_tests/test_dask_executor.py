@@ -4,14 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import dagster as dg
-import dagster_dask
-import dask.distributed
 import pytest
 
-from artifact_pipelines.dask_executor import dask_executor
 from artifact_pipelines_tests.project import NO_LOGS
-
-CONFIG = {"cluster": {"existing": {"address": "tcp://scheduler"}}}
 
 
 class Cluster:
@@ -38,34 +33,23 @@ def completed(keys: Iterable[str], with_results: bool) -> Iterator[tuple[str, An
     return ((key, Cluster.results[key]) for key in keys)
 
 
-@dg.op
-def work() -> None:
-    pass
-
-
-@dg.job(executor_def=dask_executor.configured(CONFIG, name="dask"))
-def on_ours() -> None:
-    work()
-
-
-@dg.job(executor_def=dagster_dask.dask_executor.configured(CONFIG, name="dask"))
-def on_dagsters() -> None:
-    work()
-
-
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dask.distributed
+
     Cluster.results = {}
     monkeypatch.setattr(dask.distributed, "Client", Cluster)
     monkeypatch.setattr(dask.distributed, "as_completed", completed)
 
 
-def work_done(job: dg.JobDefinition) -> list[int]:
+def work_done(job: str) -> list[int]:
     """Run a job twice, and return how often the log of each run says that the step succeeded."""
+    from artifact_pipelines_tests import dask_jobs
+
     with dg.instance_for_test(NO_LOGS) as instance:
         runs = []
         for _ in range(2):
-            with dg.execute_job(dg.reconstructable(job), instance=instance) as result:
+            with dg.execute_job(dg.reconstructable(getattr(dask_jobs, job)), instance=instance) as result:
                 runs.append(result.run_id)
         kind = dg.DagsterEventType.STEP_SUCCESS
         return [len(instance.get_records_for_run(run, of_type=kind).records) for run in runs]
@@ -73,10 +57,10 @@ def work_done(job: dg.JobDefinition) -> list[int]:
 
 @pytest.mark.usefixtures("cluster")
 def test_each_run_does_its_own_work() -> None:
-    assert work_done(on_ours) == [1, 1]
+    assert work_done("on_ours") == [1, 1]
 
 
 @pytest.mark.usefixtures("cluster")
 def test_executor_of_dagster_still_needs_ours() -> None:
     """If this fails, Dagster names tasks by run: remove `artifact_pipelines.dask_executor`."""
-    assert work_done(on_dagsters) == [1, 0]
+    assert work_done("on_dagsters") == [1, 0]
