@@ -20,7 +20,19 @@ from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import COMPRESSED_MAGIC, compression_of, open_plain
 from artifact_pipelines.declarations import OneOf
 
-_FOREIGN = {b"<!doctype": "HTML", b"<html": "HTML", b"<?xml": "XML", b"%pdf-": "PDF", b"{\\rtf": "RTF"}
+_FOREIGN = {
+    **dict.fromkeys((b"<!doctype", b"<html", b"<head>", b"<body"), "HTML"),
+    **dict.fromkeys((b"<?xml", b"<error>", b"<!--"), "XML"),
+    b"%pdf-": "PDF",
+    b"{\\rtf": "RTF",
+    b"<stata_dta>": "Stata",
+    b"$fl2@(#)": "SPSS",
+    b"sqlite format 3": "SQLite",
+    b"\x89hdf": "HDF5",
+    b"7z\xbc\xaf": "7-Zip",
+    b"rar!\x1a": "RAR",
+}
+"""Beginnings, in lower case, of files that are no tables; a text reader would take some of them for one."""
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
 _ALL_MAGIC = (*COMPRESSED_MAGIC, *(magic for each in FORMATS for magic in each.MAGIC))
 
@@ -72,16 +84,18 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
     found = _format_of_content(file)
     if found and not isinstance(chosen, found):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
-    if not chosen.MAGIC and (foreign := _foreign(file)):
+    if not chosen.MAGIC and (foreign := _foreign(head)):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {foreign}")
+    if isinstance(chosen, CsvOptions) and head.lstrip().startswith((b'{"', b'[{"')):
+        raise UnparsableSourceError(file.label, chosen.tag(), "its content is JSON; set format.type to json or ndjson")
     if chosen.MAGIC and not found:
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content does not begin as that of {chosen.tag()}")
 
 
-def _foreign(file: RawFile) -> str | None:
-    """Return the name of a format that is none of ours, and that a text reader might take for a table."""
-    head = _head(file).removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    return next((name for beginning, name in _FOREIGN.items() if head.startswith(beginning)), None)
+def _foreign(head: bytes) -> str | None:
+    """Return the name of a format that is none of ours."""
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return next((name for beginning, name in _FOREIGN.items() if text.startswith(beginning)), None)
 
 
 def _head(file: RawFile) -> bytes:

@@ -127,6 +127,12 @@ def test_list_of_contents_that_lacks_a_batch_is_refused(tmp_path: pathlib.Path) 
         read(tmp_path, lacking, "arrow")
 
 
+def test_list_of_contents_behind_missing_bytes_is_refused(tmp_path: pathlib.Path) -> None:
+    whole = arrow_file(["a" * 1000])
+    with pytest.raises(UnparsableSourceError, match="damaged"):
+        read(tmp_path, whole[:400] + whole[-400:], "arrow")
+
+
 @pytest.mark.parametrize("options", ["", ", ROW_GROUP_SIZE 2048", ", COMPRESSION zstd, PARQUET_VERSION v2"])
 def test_files_of_duckdb_that_were_joined_are_refused(tmp_path: pathlib.Path, options: str) -> None:
     path = tmp_path / "made"

@@ -58,6 +58,8 @@ def _has_other_bytes(source: pa.MemoryMappedFile) -> bool:
     end = _end_of_blocks(source.read_at(size, size_at - size))
     if end is None:  # no batch, and so no value that could hold the mark of a file
         return _FILE_MAGIC in source.read_at(size_at - len(_FILE_MAGIC), len(_FILE_MAGIC))
+    if end > size_at - size:
+        return False  # bytes are missing: a batch cannot be read
     between = source.read_at(min(size_at - size - end, _PIECE_BYTES), end)
     return bool(between.replace(_END_OF_STREAM, b"").strip(b"\0"))
 

@@ -80,6 +80,9 @@ def _check_repeated(names: Sequence[str], label: str, examples: Examples) -> Non
     places = defaultdict(list)
     for place, name in enumerate(names):
         places[name.casefold()].append(place)
+    if len(nameless := places[""]) > 1:
+        problem = f"columns {', '.join(str(place + 1) for place in nameless[:_MOST_NAMES])} have no name"
+        raise SchemaMismatchError(label, problem, "Name them, or remove the delimiters at the ends of the lines")
     if repeated := [place for several in places.values() if len(several) > 1 for place in several]:
         found = ", ".join(_with_examples(names[place], examples(place)) for place in repeated[:_MOST_NAMES])
         problem = f"columns have the same name, or differ in case only: {found}"

@@ -19,6 +19,7 @@ from artifact_pipelines.datasets.reading.raw_stream import IBytes, likely_utf16,
 
 BLOCK_BYTES = 4 << 20
 _NEWLINE, _RETURN = 10, 13
+_JAPANESE = b"\x1b$B"  # begins two-byte characters in ISO-2022-JP, whose bytes are all ASCII
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -159,6 +160,10 @@ def check_block(block: Block, dialect: CsvDialect, line_end: bytes | None, label
             raise WrongEncodingError(label, "utf-8", _line(block, at), at - data.rfind(b"\n", 0, at), data[:20], likely)
         remedy = "Export the file again as text; if it is UTF-16, set format.encoding"
         raise MalformedRowError(label, _line(block, at), "it holds a NUL character", remedy)
+    if (at := data.find(_JAPANESE)) >= 0:
+        raise WrongEncodingError(
+            label, "utf-8", _line(block, at), at - data.rfind(b"\n", 0, at), data[at : at + 20], "iso2022_jp"
+        )
     if dialect.escape and (doubtful := find_doubtful(data, dialect)) is not None:
         problem = f"an escape that can be read in two ways: {_shown(data, doubtful)}"
         raise MalformedRowError(label, _line(block, doubtful), problem, _ESCAPE)
@@ -186,6 +191,8 @@ def _check_line_ends(block: Block, quotes: Positions | None, line_end: bytes, la
         wrong = wrong[np.searchsorted(quotes, wrong) % 2 == 0]
     if wrong.size:
         problem = f"a line end unlike the first one of the file, which is {line_end!r}: {_shown(data, int(wrong[0]))}"
+        if _NEWLINE not in data:
+            problem = f"lines end with '\\r' alone, as those of old Macs do: {_shown(data, 0)}"
         remedy = "End all lines in the same way, or put the value into quotes"
         raise MalformedRowError(label, _line(block, int(wrong[0])), problem, remedy)
 
