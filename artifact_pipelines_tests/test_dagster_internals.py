@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import pathlib
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 import artifact_pipelines
+from artifact_pipelines.instance import code_server
 
 PACKAGE = pathlib.Path(artifact_pipelines.__file__).parent
 # Only the process that is copied for runs imports the second: it brings Dagster's server.
@@ -39,6 +41,11 @@ def test_used_internals_of_dagster_exist(path: str) -> None:
 def test_no_other_module_imports_internals_of_dagster() -> None:
     found = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if [*private_imports(path)]}
     assert found == {*INTERNALS}
+
+
+def test_code_server_names_the_threads_that_it_ends_first() -> None:
+    source = inspect.getsource(importlib.import_module("dagster._grpc.server"))
+    assert [name for name in code_server.THREADS if f'name="{name}"' not in source] == []
 
 
 def _exists(module: str, name: str) -> bool:

@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import LANDING_SENSOR
 from artifact_pipelines.definitions import build_definitions, resources
 from artifact_pipelines.demo import drop
+from artifact_pipelines.instance import code_server
 from artifact_pipelines_tests.project import ALL, CSV, FLIGHTS, Project
 
 ENOUGH = {"enough": {"kind": "row_count", "min": 3, "blocking": True}}
@@ -144,6 +145,18 @@ def test_file_dropped_during_a_tick_is_requested_by_the_same_tick(
     start = time.monotonic()
     requests, _ = project.tick()
     assert [request.job_name for request in requests] == ["trains_pipeline"]
+    assert time.monotonic() - start < 50
+
+
+@pytest.mark.parametrize("name", code_server.THREADS)
+def test_tick_ends_with_its_code_server(settings: Settings, threads: dg.DagsterInstance, name: str) -> None:
+    is_over = threading.Event()
+    threading.Thread(target=is_over.wait, name=name, daemon=True).start()
+    project = TwoDatasets(settings, threads, watch_s=60)
+    project.tick()
+    threading.Timer(0.5, is_over.set).start()
+    start = time.monotonic()
+    project.tick()
     assert time.monotonic() - start < 50
 
 

@@ -27,6 +27,7 @@ from artifact_pipelines.datasets.quarantine_assets import EMPTY_CURSOR, report_q
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.retry_sensor import PARTITION_TAG, RetrySensor
+from artifact_pipelines.instance.code_server import CodeServer
 from artifact_pipelines.instance.terminal_log import CONSOLE
 from artifact_pipelines.instance.tick_log import sayer_of_tick
 
@@ -150,6 +151,7 @@ class _Looks:
         self._tries = LastTries(instance, ())
         self._requested: Sequence[dg.RunRequest] = ()
         self._news: Set[str] = set()
+        self._server = CodeServer()
 
     def once(self, deadline: float) -> None:
         """Look at the landing zone once: a new file has to rest, for all datasets at the same time.
@@ -171,11 +173,11 @@ class _Looks:
                 self._files[dataset] = watch.tick(outcome_of, seen[dataset], deadline)
 
     def wait(self, stamp: object | None, pause_s: float, until: float) -> bool:
-        """Wait until it is time for another look, and return True; False: the time of this tick is over."""
+        """Wait until it is time for another look, and return True; False: this tick is to end."""
         is_busy = any(file.state == LandingState.REQUESTED for files in self._files.values() for file in files)
         again = time.monotonic() + max(_BUSY_PAUSE_S, pause_s) if is_busy else until
         stamp_pause_s = _PAUSE_S
-        while stamp is not None and time.monotonic() < until:
+        while stamp is not None and time.monotonic() < until and not self._server.is_ending():
             time.sleep(min(stamp_pause_s, max(_PAUSE_S, until - time.monotonic())))
             start = time.monotonic()
             if start >= again or self.zone.stamp() != stamp:
