@@ -78,6 +78,11 @@ def read_column(folder: pathlib.Path, *cells: Any, **options: Any) -> tuple[str,
         ([5, True, 2.5], "string", ["5", "true", "2.5"]),
         ([1 / 3], "decimal128(18, 16)", [Decimal("0.3333333333333333")]),
         ([1 / 3, "x", "007", "1e5", "0.10"], "string", ["0.3333333333333333", "x", "007", "1e5", "0.10"]),
+        ([1, "n/a", 2.5], "string", ["1", "n/a", "2.5"]),
+        ([1, "NULL"], "string", ["1", "NULL"]),
+        ([DAY, "NA"], "string", ["2024-01-31 00:00:00", "NA"]),
+        ([True, "NaN"], "string", ["true", "NaN"]),
+        ([datetime.timedelta(hours=30), "n/a"], "string", ["30:00:00", "n/a"]),
         ([1e300], "string", ["1e+300"]),
         ([5e-324], "string", ["5e-324"]),
         ([MOMENT, datetime.time(10, 30)], "string", ["2024-01-31 10:30:00.500", "10:30:00"]),
@@ -399,6 +404,14 @@ def test_time_of_opendocument_is_text(tmp_path: pathlib.Path, iso: str, text: st
     cell = f'<table:table-cell office:value-type="time" office:time-value="{iso}"/>'
     content = OPEN_DOCUMENT.replace('<table:table-cell office:value-type="date" office:date-value="2024-01-31"/>', cell)
     assert read(tmp_path, opendocument(content), "ods")["day"].to_pylist() == [text]
+
+
+def test_number_that_is_no_date_is_refused_as_it_is_written(tmp_path: pathlib.Path) -> None:
+    data = edited(workbook(A=[["x"], [datetime.datetime(1900, 1, 7)]]), sheet=("<v>7</v>", "<v>1000000000000</v>"))
+    with pytest.raises(
+        RefusedValueError, match="row 2, column 'x': '1000000000000.0' is not a date or time that exists"
+    ):
+        read(tmp_path, data, "xlsx")
 
 
 def test_damage_over_which_the_library_panics_is_refused(tmp_path: pathlib.Path) -> None:

@@ -206,6 +206,28 @@ def test_odd_parquet(tmp_path: pathlib.Path, kind: str | None, values: pa.Array,
     assert outcome(tmp_path, data.getvalue(), "parquet", columns=columns).startswith(expected)
 
 
+def test_periods_of_pandas_and_a_table_without_columns_are_refused(tmp_path: pathlib.Path) -> None:
+    data = io.BytesIO()
+    months = pa.field("x", pa.int64(), metadata={"ARROW:extension:name": "pandas.period"})
+    pyarrow.parquet.write_table(pa.table([[648]], schema=pa.schema([months])), data)
+    assert "column 'x' holds periods of pandas" in outcome(tmp_path, data.getvalue(), "parquet")
+    pyarrow.parquet.write_table(pa.table({}), data := io.BytesIO())
+    assert "it has no columns" in outcome(tmp_path, data.getvalue(), "parquet")
+
+
+def test_files_of_spark_beside_the_data_are_no_tables(tmp_path: pathlib.Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in {
+            "out/part-0.csv": "x\n1\n",
+            "out/_SUCCESS": "",
+            "out/_started_7": "{}",
+            "Thumbs.db": "?",
+        }.items():
+            archive.writestr(name, text)
+    assert outcome(tmp_path, data.getvalue()) == "int64: [1]"
+
+
 def arrow_stream(batches: int) -> bytes:
     sink = io.BytesIO()
     table = pa.table({"x": [1]})

@@ -20,6 +20,7 @@ _MOST_MEMBERS = 10_000
 _IN_ZIP64 = 0xFFFF
 _MODE_BITS = 16
 _MOST_END_BYTES = 22 + (1 << 16)
+_NO_DATA = ("_SUCCESS", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini")
 _SPREADSHEET_PARTS = ("xl/workbook.", "content.xml")
 
 
@@ -110,7 +111,8 @@ def _member(archive: zipfile.ZipFile, label: str, name: str | None = None) -> zi
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+    last = name.rpartition("/")[2]
+    return name.startswith("__MACOSX/") or last.startswith((".", "_committed_", "_started_")) or last in _NO_DATA
 
 
 def _open(path: pathlib.Path) -> zipfile.ZipFile:

@@ -206,7 +206,7 @@ class JsonRows:
         if len(text) > MOST_NESTED and _levels(value) > MOST_NESTED:
             raise MalformedRowError(self.label, line, f"it has more than {MOST_NESTED} levels of nesting", _LEVELS)
         if not isinstance(value, dict):
-            raise MalformedRowError(self.label, line, f"the row is no JSON object: {value!r:.80}", _OBJECT)
+            raise MalformedRowError(self.label, line, f"the row is no JSON object: {json_text(value):.80}", _OBJECT)
 
     def _decoded(self, text: str, line: int) -> Any:
         try:
@@ -217,7 +217,10 @@ class JsonRows:
             self._refuse(line, str(error), error)
 
     def _refuse(self, line: int, problem: str, error: Exception) -> NoReturn:
-        raise MalformedRowError(self.label, line, problem, "Fix the row") from error
+        remedy = (
+            "Fix the row; if a row takes several lines, set format.type to json" if self._by_line else "Fix the row"
+        )
+        raise MalformedRowError(self.label, line, problem, remedy) from error
 
     def _text(self, data: bytes, line: int) -> str:
         self._has_surrogates = self._has_surrogates or _SURROGATE.search(data) is not None

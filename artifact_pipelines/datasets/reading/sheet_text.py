@@ -49,6 +49,7 @@ from artifact_pipelines.datasets.reading.sheet_times import (
 RANGE = "^([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})?$"
 _BLOCK_ROWS = 8_192
 _ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
+_NO_TIME = re.compile(r"DateTime\(ExcelDateTime \{ value: ([^,]+),")
 _WHOLE: Mapping[str, Any] = {"header_row": None, "schema_sample_rows": None, "whitespace_as_null": False}
 
 
@@ -315,17 +316,22 @@ class _Loaded:
         """
         typed, rows = self._load(start), pc.subtract(numbers, self._top + 1 + start)
         kinds: dict[str, str] = {each.name: each.dtype for each in typed.available_columns()}
-        kinds |= {name: "string" for name in names if kinds.get(name) == "float" and has_words(cells.column(name))}
+        values = pa.table(typed.to_arrow()).take(rows)
+        for name in names:
+            # The library takes words such as n/a for null where it looks for kinds.
+            lost = kinds.get(name) == "float" and cells[name].null_count < values[name].null_count
+            if lost or (kinds.get(name) == "float" and has_words(cells[name])):
+                kinds[name] = "string"
         mixed = [name for name in names if kinds.get(name) == "string" and has_numbers(cells.column(name))]
         floats = pa.table(self._load(start, dtypes=dict.fromkeys(mixed, "float")).to_arrow()) if mixed else None
-        values, columns = pa.table(typed.to_arrow()), []
+        columns = []
         cells = self._with_fractions(cells, numbers)
         for name, shown in names.items():
             text, kind = cells.column(name), kinds.get(name)
             if kind == "duration":
-                text = duration_texts(values.column(name).take(rows), text)
+                text = duration_texts(values.column(name), text)
             elif kind == "float":
-                text = number_texts(values.column(name).take(rows))
+                text = number_texts(values.column(name))
             elif floats and name in mixed:
                 text = with_exact_numbers(text, floats.column(name).take(rows))
             elif kind == "datetime":
@@ -355,6 +361,8 @@ class _Loaded:
 
 def _doubtful(error: fastexcel.CellError) -> DoubtfulCell:
     """Return a cell that the library could not read as text."""
+    if number := _NO_TIME.search(error.detail):
+        return DoubtfulCell(*error.position, number[1], "a date or time that exists; format the cell as a number")
     code = error.detail.rpartition("Error(")[2].partition(")")[0] if "Error(" in error.detail else None
     text = _ERRORS.get(code, f"#{code.upper()}!") if code else error.detail.rpartition("got ")[2]
     remedy = "if it means null, add it to format.null_values" if code else "format the cell as text"

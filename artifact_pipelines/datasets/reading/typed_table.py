@@ -30,6 +30,7 @@ def open_typed(
         SchemaMismatchError: The columns are not those of the contract.
         RefusedValueError: While reading: a value does not have the expected type.
     """
+    _check_periods(schema, label)
     schema, read = with_category_order(schema, _translated(batches, label, file_format), label)
 
     @functools.cache
@@ -62,8 +63,19 @@ def _with_storable_times(batches: Iterable[pa.RecordBatch], label: str) -> Itera
         row += batch.num_rows
 
 
+def _check_periods(schema: pa.Schema, label: str) -> None:
+    """Refuse periods of pandas, such as months, which all other programs take for numbers."""
+    for field in schema:
+        named = getattr(field.type, "extension_name", None) or (field.metadata or {}).get(b"ARROW:extension:name", b"")
+        if named in ("pandas.period", b"pandas.period"):
+            problem = f"column {field.name!r} holds periods of pandas, which are numbers for all other programs"
+            raise SchemaMismatchError(label, problem, "In the program that writes the file: cast them with astype(str)")
+
+
 def _check_storable(schema: pa.Schema, label: str) -> None:
-    """Refuse columns that no stored table may have."""
+    """Refuse columns that no stored table may have, or none at all."""
+    if not schema.names:
+        raise SchemaMismatchError(label, "it has no columns", "Export the file again")
     try:
         check_arrow_columns(schema)
     except UnsupportedColumnError as error:
