@@ -5,6 +5,7 @@ catalog see it as they see every other version.
 """
 
 import importlib
+import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -57,7 +58,9 @@ def import_values(definitions: dg.Definitions, folder: str, instance: dg.Dagster
     resources = dict(definitions.resources or {})
     for asset in definitions.resolve_asset_graph().assets_defs:
         for key in sorted(asset.keys) if asset.is_materializable else ():
-            if _output_of(asset, key).io_manager_key in _ours(resources):
+            # Else each partition of an asset that was never made would take time, and a line on the terminal.
+            is_stored = pathlib.Path(folder, *key.path).exists()
+            if is_stored and _output_of(asset, key).io_manager_key in _ours(resources):
                 yield from _import_asset(asset, key, former, resources, instance)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from artifact_pipelines import open_store
 from artifact_pipelines.core.settings import Settings
+from artifact_pipelines.definitions import resources
+from artifact_pipelines.moving_in import import_values
 from artifact_pipelines_tests.cli.commands import run, run_json
 
 PROJECT = textwrap.dedent("""
@@ -85,3 +87,18 @@ def test_values_of_dagsters_default_become_versions_of_their_assets(project: dg.
 def test_pickles_are_loaded_only_if_they_are_trusted() -> None:
     assert "can run code" in run("import", "old", "-m", "project_that_moves", code=1)
     assert "one with the definitions `defs`" in run("import", "old", "-m", "nothing_here", "--yes", code=2)
+
+
+def test_partitions_of_an_asset_that_was_never_made_are_not_asked_for(
+    settings: Settings, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset(partitions_def=dg.MonthlyPartitionsDefinition("2000-01-01"))
+    def months() -> int:
+        return 1
+
+    asked: list[dg.InputContext] = []
+    monkeypatch.setattr("dagster._core.storage.upath_io_manager.UPathIOManager.load_input", asked.append)
+    own = dg.Definitions([months], resources={"io_manager": resources(settings)["artifact_io_manager"]})
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert list(import_values(own, str(tmp_path), instance)) == []
+    assert asked == []
