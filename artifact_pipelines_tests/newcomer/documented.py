@@ -29,7 +29,7 @@ IN_ORDER: Mapping[str, str] = {
     "dagster instance concurrency set heavy 2": _AS_IT_IS,
     f"{_OURS} import old_storage -m my_project.definitions": f"""
         mkdir old_storage
-        python -c 'import pickle; print(end=pickle.dumps(1, 0).decode())' > old_storage/largest
+        python -c "import pickle, polars as pl; pickle.dump(pl.DataFrame([1]), open('old_storage/largest', 'wb'))"
         {_OURS} import --yes old_storage -m my_project.definitions
     """,
     f'eval "$({_OURS} completion bash)"': f'eval "$({_OURS} completion bash)"; complete -p {_OURS}',
