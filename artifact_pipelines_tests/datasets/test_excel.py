@@ -20,7 +20,7 @@ from artifact_pipelines.datasets.exceptions import (
     SeveralSheetsError,
     UnparsableSourceError,
 )
-from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
 from artifact_pipelines.datasets.reading.sheet_scan import doubtful_cells
 from artifact_pipelines_tests.datasets.reading import read
 from artifact_pipelines_tests.datasets.xls_example import XLS
@@ -166,6 +166,9 @@ def test_number_of_a_refused_row_is_that_of_the_sheet(tmp_path: pathlib.Path) ->
     with pytest.raises(RefusedValueError) as caught:
         read(tmp_path, data, "xlsx", columns={"x": "BIGINT"})
     assert caught.value.line == 6
+    contract = Contract(before=VersionBefore(1, {"x": "int64"}))
+    with pytest.raises(RefusedValueError, match="row 3, column 'x': 'n/a' is not"):
+        read(tmp_path, workbook(A=[["x"], [1], ["n/a"]]), "xlsx", contract=contract)
 
 
 @pytest.mark.parametrize(

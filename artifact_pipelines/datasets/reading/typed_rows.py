@@ -59,6 +59,7 @@ class _Misfit:
     line: int
     column: str
     value: str
+    place: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,8 +142,8 @@ def _pass_over(
                 found[name] = find_type(found.get(name), texts, spelling)
             elif name not in misfits and (wrong := fixed[name].type.misfits(texts)).len():
                 row = int(wrong[0])
-                [(line, _)] = rows.written(block, [row])
-                misfits[name] = _Misfit(line, name, str(texts[row]))
+                [written] = rows.written(block, [row])
+                misfits[name] = _misfit(written, name, str(texts[row]))
     types = {name: state.type if state else TEXT for name, state in found.items()}
     return {name: fixed[name].type if name in fixed else types.get(name, TEXT) for name in rows.names}, misfits
 
@@ -192,8 +193,13 @@ def _digits(kind: Integer | Decimal) -> tuple[int, int]:
     return (kind.precision - kind.scale, kind.scale) if isinstance(kind, Decimal) else (18, 0)
 
 
+def _misfit(written: Written, column: str, value: str) -> _Misfit:
+    line, text = written
+    return _Misfit(line, column, value, "row" if text is None else "line")
+
+
 def _refused(label: str, misfit: _Misfit, fixed: _Fixed) -> RefusedValueError:
-    return RefusedValueError(label, misfit.line, misfit.column, misfit.value, fixed.expected)
+    return RefusedValueError(label, misfit.line, misfit.column, misfit.value, fixed.expected, misfit.place)
 
 
 class _Reading(Generic[Block]):
@@ -261,8 +267,8 @@ class _Reading(Generic[Block]):
         if faults:
             row = min(faults)
             name, text, fixed = faults[row]
-            [(line, _)] = self.written([row])
-            raise _refused(self._rows.label, _Misfit(line, name, text), fixed)
+            [written] = self.written([row])
+            raise _refused(self._rows.label, _misfit(written, name, text), fixed)
 
 
 def _bad_row(line: int, column: str, text: str, fixed: _Fixed, row: str) -> BadRow:
