@@ -33,7 +33,7 @@ FILES = (f"carrier,number,delay\n{ROWS}UA,99,late\n", f"carrier,number,delay\n{R
 OF_THE_USER = {"carrier", "number", "longest"}
 """Columns that only the user can describe: those of the file, and of a query."""
 WIDEST_WORD = 50
-LONGEST_KEY, WIDEST_TABLE = 30, 50
+LONGEST_KEY, WIDEST_TABLE = 30, 48
 """Characters."""
 
 

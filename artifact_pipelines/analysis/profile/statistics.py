@@ -59,8 +59,8 @@ STATISTICS: dict[str, Statistic] = {
     ),
     "top_values": Statistic(
         _list({"value": _TEXT, "count": _COUNT, "share": _NUMBER}),
-        "Up to 10 most frequent values with their share of the values; counted if `distinct_is_exact`, else estimated "
-        "from the row sample, without a count",
+        "Up to 10 most frequent values with their share of the values; counted if the distinct values are, else "
+        "estimated from the row sample, without a count",
     ),
     "minimum": Statistic(_TEXT, "Smallest value, NaN left out; texts in the order of their bytes; moments in UTC"),
     "median": Statistic(
