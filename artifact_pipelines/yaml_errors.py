@@ -106,6 +106,10 @@ def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> st
             return f"{value!r} is none of {', '.join(words)}{_meant(value, words)}"
         case "model_type" | "dict_type":
             return f"fields such as `name: value` are expected here, not {value!r:.100}"
+        case "sequence_str" | "list_type" | "is_instance_of":
+            return f"a list such as `[name]` is expected here, not {value!r:.100}"
+        case "too_short" if context["min_length"] == 1:
+            return f"{value!r} is not accepted: it must not be empty"
         case "string_type" if field == "[key]":
             return f"YAML reads this name as {value!r}: put it in quotes"
         case "string_pattern_mismatch":

@@ -76,20 +76,20 @@ def sample(
 
 def _parsed(text: str) -> "ISamplingDesign":
     """Return the design that a text or a YAML file declares."""
-    import pydantic
     import yaml
 
     from artifact_pipelines.sampling.drawing import design_from
+    from artifact_pipelines.yaml_errors import find_syntax_error
 
     path = pathlib.Path(text)
     try:
-        fields = yaml.safe_load(path.read_text() if path.suffix in (".yaml", ".yml", ".json") else text)
-        return design_from(fields)
-    except (OSError, yaml.YAMLError) as error:
+        content = path.read_bytes() if path.suffix in (".yaml", ".yml", ".json") else text.encode()
+    except OSError as error:
         raise click.BadParameter(str(error), param_hint="--design") from error
-    except pydantic.ValidationError as error:
-        wrong = [".".join(map(str, one["loc"])) + f": {one['msg']}" for one in error.errors()]
-        raise click.BadParameter("; ".join(wrong), param_hint="--design") from error
+    if found := find_syntax_error(content):
+        line, column, problem = found
+        raise click.BadParameter(f"Line {line}, column {column}: {problem}.", param_hint="--design")
+    return design_from(yaml.safe_load(content))
 
 
 def _draw_from_asset(store: "Store", name: str, design: "ISamplingDesign", keys: tuple[str, ...]) -> "Sample":

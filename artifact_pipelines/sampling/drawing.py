@@ -23,9 +23,11 @@ from artifact_pipelines.sampling.engine.choice import Choice
 from artifact_pipelines.sampling.engine.population import Population, population_of_frame, population_of_scan
 from artifact_pipelines.sampling.engine.rows import Identity, Key, Rows
 from artifact_pipelines.sampling.engine.take import take
+from artifact_pipelines.sampling.exceptions import InvalidDesignError
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
 from artifact_pipelines.tabular.parquet import write_frame
+from artifact_pipelines.yaml_errors import Place, explain
 
 _DESIGNS: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)
 
@@ -65,11 +67,13 @@ def draw(
         is_unique: True if you know that no key stands twice, which saves a search for repeated keys.
 
     Raises:
-        UsageError: The table does not fit the design or the key.
-        pydantic.ValidationError: The fields are not those of a design.
+        UsageError: The fields are not those of a design, or the table does not fit the design or the key.
     """
     checked = design if isinstance(design, ISamplingDesign) else design_from(design)
     table_key = Key([key] if isinstance(key, str) else key, is_unique)
+    if not isinstance(table, pl.DataFrame | pl.LazyFrame | pathlib.Path | str):
+        expected = "a frame of polars, such as `pl.from_pandas(table)`, or the path of a Parquet file"
+        raise InvalidArgumentError("table", type(table), expected)
     if isinstance(table, pl.DataFrame):
         return draw_from(population_of_frame(table), checked, table_key)
     path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
@@ -90,12 +94,21 @@ def design_from(fields: object) -> ISamplingDesign:
     So `{"design": drawn.design, **drawn.parameters}` of a stored design draws the same sample again.
 
     Raises:
-        pydantic.ValidationError: The fields are not those of a design.
+        InvalidDesignError: The fields are not those of a design.
     """
     if isinstance(fields, Mapping) and isinstance(excluded := fields.get("exclude"), list):
         designs = [design_from(one) if isinstance(one, Mapping) else one for one in excluded]
         fields = {**fields, "exclude": designs}
-    return _DESIGNS.validate_python(fields)
+    try:
+        return _DESIGNS.validate_python(fields)
+    except pydantic.ValidationError as error:
+        given = fields if isinstance(fields, Mapping) else {}
+        found = explain(error, _DESIGNS.json_schema(), given)
+        raise InvalidDesignError([f"{_field(place)}{text}" for place, text in found]) from error
+
+
+def _field(place: Place) -> str:
+    return f"{'.'.join(map(str, place))}: " if place else ""
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:
@@ -149,7 +162,12 @@ def _drawn(
 def _notes(population: Population, design: ISamplingDesign, choice: Choice) -> list[str]:
     if choice.population_size:
         return list(choice.notes)
-    cause = "no rows" if not population.row_count else f"no row with `{design.where}`" if design.where else "none left"
+    if not population.row_count:
+        cause = "no rows"
+    elif design.where:
+        cause = f"no row with `{design.where}`"
+    else:
+        cause = "none left by other samples" if getattr(design, "exclude", ()) else "no size above 0"
     return [f"No row could be drawn: the table has {cause}."]
 
 

@@ -27,7 +27,7 @@ class ISamplingDesign(Declaration, abc.ABC):
         default=None, min_length=1, description="SQL condition in DuckDB's dialect: only rows for which it is true."
     )
     columns: Sequence[str] | None = pydantic.Field(
-        default=None, description="Columns of the sample; left out: all of the table."
+        default=None, min_length=1, description="Columns of the sample; left out: all of the table."
     )
     order_by: Sequence[str] = pydantic.Field(
         default=(), description="Columns by which the sample is sorted; left out: the order of the table."

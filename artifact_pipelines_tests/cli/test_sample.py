@@ -77,8 +77,10 @@ def test_what_is_no_table_cannot_be_sampled(io_manager: ArtifactIOManager, tmp_p
 @pytest.mark.parametrize(
     ("design", "message"),
     [
-        ("{n: 0}", "n: Input should be greater"),
+        ("{n: 0}", "n: 0 is not accepted: input should be greater than 0."),
         ("{n: [}", "--design"),
+        ("{n: 5, n: 6}", "Line 1, column 8: this field stands here a second time"),
+        ("5", "fields such as `name: value` are expected here, not 5"),
         ("{design: x}", "design: "),
         ("d.yaml", "d.yaml"),
     ],

@@ -79,6 +79,8 @@ def test_clusters_that_are_smaller_than_asked_are_drawn_whole_and_reported() -> 
     found = draw(SHOPS, TwoStage(cluster=["shop"], clusters=4, rows_per_cluster=3), ["id"])
     assert found.rows.collect().height == 1 + 2 + 3 + 3
     assert found.design.notes == ["2 of the drawn clusters have fewer than 3 rows."]
+    every = draw(SHOPS, TwoStage(cluster=["shop"], clusters=4, rows_per_cluster=10**20), ["id"])
+    assert every.rows.collect().height == SHOPS.height
 
 
 def test_row_whose_key_says_the_same_as_its_cluster_is_drawn_no_more_often() -> None:

@@ -15,6 +15,7 @@ from artifact_pipelines.sampling.drawing import draw
 from artifact_pipelines.sampling.engine import population, repeats
 from artifact_pipelines.sampling.engine.population import Population
 from artifact_pipelines.sampling.engine.rows import Identity, Rows
+from artifact_pipelines.sampling.exceptions import InvalidDesignError
 
 POPULATION = pl.DataFrame({"id": range(1000), "value": [i * i % 97 for i in range(1000)]})
 DESIGN = SimpleRandom(n=100)
@@ -109,6 +110,40 @@ def test_row_keeps_its_number_whatever_the_condition(cuts: tuple[int, ...]) -> N
 def test_condition_that_is_null_draws_nothing() -> None:
     nulls = pl.DataFrame({"a": [None, 1, None]}, schema={"a": pl.Int64})
     assert draw(nulls, SimpleRandom(n=3, where="a > 0")).rows.collect()["a"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, "n: give either n, the rows to draw, or fraction, their share of the population."),
+        ({"n": 0}, "n: 0 is not accepted: input should be greater than 0."),
+        ({"fraction": "10%"}, "fraction: '10%' is not accepted: input should be a valid number"),
+        ({"design": "simpel"}, "design: 'simpel' is none of simple_random, "),
+        ({"n": 5, "seeds": 3}, "seeds: there is no field `seeds`. Fields: design, seed, where"),
+        ({"n": 5, "identity": "rows"}, "identity: 'rows' is none of key, position, row. Did you mean `row`?"),
+        ({"n": 5, "order_by": "id"}, "order_by: a list such as `[name]` is expected here, not 'id'."),
+        ({"n": 5, "columns": []}, "columns: [] is not accepted: it must not be empty."),
+        ({"design": "stratified", "by": 2024, "n": 5}, "by: 2024 is no column, SQL expression or list of columns."),
+        ({"design": "multi_round", "rounds": [{"n": 2}, {"n": -3}]}, "rounds.1.n: -3 is not accepted"),
+        ({"design": "simple_random_with_replacement", "n": 10**9}, "n: 1000000000 is not accepted: input should be less"),
+        ("n: 3", "fields such as `name: value` are expected here, not 'n: 3'."),
+    ],
+)
+def test_wrong_field_of_a_design_is_one_sentence_with_field_value_and_remedy(fields: Any, problem: str) -> None:
+    with pytest.raises(InvalidDesignError) as caught:
+        draw(POPULATION, fields)
+    assert str(caught.value).startswith(f"The sampling design is wrong. {problem}")
+    assert "pydantic" not in str(caught.value)
+
+
+def test_table_of_another_library_is_refused_with_the_way_out() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"a frame of polars, such as `pl\.from_pandas"):
+        draw([1, 2], DESIGN)  # type: ignore[arg-type]
+
+
+def test_table_whose_sizes_are_all_0_says_so() -> None:
+    drawn = draw(pl.DataFrame({"size": [0, 0]}), {"design": "pps", "n": 1, "size": "size"})
+    assert drawn.design.notes == ["No row could be drawn: the table has no size above 0."]
 
 
 def test_sample_is_sorted_as_asked() -> None:

@@ -203,6 +203,7 @@ def test_field_that_does_not_fit_the_table_is_refused(fields: dict[str, Any], me
         ({"n": 1, "allocation": "neyman"}, "variable"),
         ({"n": 1, "allocation": "other"}, "allocation"),
         ({"n": 1, "max_per_stratum": 0}, "max_per_stratum"),
+        ({"n": 9, "min_per_stratum": 3, "max_per_stratum": 2}, "max_per_stratum"),
     ],
 )
 def test_wrong_field_is_named(fields: dict[str, Any], field: str) -> None:

@@ -23,7 +23,7 @@ class SimpleRandomWithReplacement(ISamplingDesign):
     """Draw n times one of all rows. A row stands once in the sample, with the number of its draws."""
 
     design: Literal["simple_random_with_replacement"] = "simple_random_with_replacement"
-    n: int = pydantic.Field(gt=0, description="Draws.")
+    n: int = pydantic.Field(gt=0, le=100_000_000, description="Draws; each takes about 50 bytes of memory.")
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""

@@ -66,6 +66,14 @@ class Stratified(SizedDesign):
         default="own", description="Whether null is a stratum of its own, or an error."
     )
 
+    @pydantic.field_validator("by", mode="before")
+    @classmethod
+    def _check_by(cls, by: object) -> object:
+        names = [by] if isinstance(by, str) else by
+        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{by!r} is no column, SQL expression or list of columns. Put a name in quotes")
+        return by
+
     @pydantic.field_validator("n")
     @classmethod
     def _check_size(cls, n: int | None, info: pydantic.ValidationInfo) -> int | None:  # noqa: ARG003
@@ -100,6 +108,13 @@ class Stratified(SizedDesign):
         if others is not None and info.data.get("fixed", {}) is None:
             raise ValueError("it is for the strata that `fixed` does not name, and there is no `fixed`")
         return others
+
+    @pydantic.field_validator("max_per_stratum")
+    @classmethod
+    def _check_limits(cls, most: int | None, info: pydantic.ValidationInfo) -> int | None:
+        if most is not None and most < (least := info.data.get("min_per_stratum", 0)):
+            raise ValueError(f"{most} is less than min_per_stratum, which is {least}")
+        return most
 
     @pydantic.field_validator("variable")
     @classmethod

@@ -59,7 +59,7 @@ class TwoStage(IClusterDesign):
         rows.check_flat("cluster", self.cluster)
         every = self.all_clusters(rows)
         drawn = self.drawn_clusters(every)
-        planned = np.minimum(drawn.sizes, self.rows_per_cluster)
+        planned = np.minimum(drawn.sizes, min(self.rows_per_cluster, rows.count))
         second = self._second_stage(rows, drawn, planned)
         share = drawn.probabilities * planned / drawn.sizes
         first = pl.Series(drawn.probabilities[second.cluster], dtype=pl.Float64)
