@@ -125,7 +125,10 @@ def test_condition_that_is_null_draws_nothing() -> None:
         ({"n": 5, "columns": []}, "columns: [] is not accepted: it must not be empty."),
         ({"design": "stratified", "by": 2024, "n": 5}, "by: 2024 is no column, SQL expression or list of columns."),
         ({"design": "multi_round", "rounds": [{"n": 2}, {"n": -3}]}, "rounds.1.n: -3 is not accepted"),
-        ({"design": "simple_random_with_replacement", "n": 10**9}, "n: 1000000000 is not accepted: input should be less"),
+        (
+            {"design": "simple_random_with_replacement", "n": 10**9},
+            "n: 1000000000 is not accepted: input should be less",
+        ),
         ("n: 3", "fields such as `name: value` are expected here, not 'n: 3'."),
     ],
 )
