@@ -5,7 +5,7 @@
 | integer of any width; a decimal, float or text that says the same number | if it fits 64 bits with a sign: its bits |
 | any other integer, decimal or float | its decimal text without zeros at its end: `7.5`; a float below 0.00001 `1e-7` |
 | date; a time stamp without a zone at midnight | `2024-01-31` |
-| time stamp; with a zone: the moment in UTC | `2024-01-31 12:30:00.5`; with a zone: `2024-01-31 12:30:00.5Z` |
+| time stamp; with a zone or an offset: the moment in UTC | `2024-01-31 12:30:00.5`; in UTC `2024-01-31 12:30:00.5Z` |
 | time, duration | its ISO text, without zeros at the end of the fraction |
 | boolean | `true`, `false` |
 | text, category | itself; if it is one of the above in ISO form, it is that |
@@ -35,6 +35,11 @@ _LEAST_OF_DIGITS = np.array([0, 0, *(10**digits for digits in range(1, 19)), 2**
 """The least integer with so many digits; of more than 19 there is none of 64 bits with a sign."""
 _DECIMAL = r"^-?(0|[1-9][0-9]*)\.[0-9]+$"
 _CLOCK = r"(^|[T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+]00:00|[+]00)?$"
+
+_WITH_OFFSET = (
+    r"^(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[T ](?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<fraction>\.[0-9]+)?"
+    r"(?P<hours>[+-][0-9]{2}):?(?P<minutes>[0-9]{2})?$"
+)
 
 
 def identity_words(column: pl.Series) -> Words:
@@ -131,6 +136,7 @@ def _integers(texts: pl.Series) -> pl.Series:
 
 def _spelled_alike(texts: pl.Series) -> pl.Series:
     """Return texts with one spelling for each decimal number, date and time."""
+    texts = _in_utc(texts)
     text = pl.col("text")
     number = text.str.strip_chars_end("0").str.strip_chars_end(".").str.replace("^-0$", "0")
     clock = (
@@ -142,3 +148,16 @@ def _spelled_alike(texts: pl.Series) -> pl.Series:
     )
     chosen = pl.when(text.str.contains(_DECIMAL)).then(number).when(text.str.contains(_CLOCK)).then(clock)
     return texts.to_frame("text").select(chosen.otherwise(text)).to_series()
+
+
+def _in_utc(texts: pl.Series) -> pl.Series:
+    """Return texts in which each moment with an offset, such as `2024-01-31 12:00:00+02:00`, is in UTC."""
+    parts = texts.str.extract_groups(_WITH_OFFSET).struct.unnest()
+    if parts["day"].null_count() == len(parts):
+        return texts
+    hours, minutes = pl.col("hours"), pl.col("minutes").fill_null("0").cast(pl.Int64)
+    east = hours.cast(pl.Int64) * 60 + pl.when(hours.str.starts_with("-")).then(-minutes).otherwise(minutes)
+    here = pl.format("{} {}", "day", "clock").str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    moment = (here - pl.duration(minutes=east)).dt.to_string("%Y-%m-%d %H:%M:%S")
+    utc = parts.select(pl.format("{}{}Z", moment, pl.col("fraction").fill_null("")))
+    return utc.to_series().fill_null(texts)
