@@ -333,10 +333,16 @@ BAD: dict[str, Callable[[], pa.Table]] = {
     "binary": lambda: pa.table({"a": [b"\xff\x00", None], "b": pa.array([b"ab", b"cd"], pa.binary(2))}),
     "not UTF-8": lambda: pa.table({"a": pa.array([b"\xff", b"a"]).view(pa.string())}),
     "half floats": lambda: pa.table({"a": np.array([1.5, 2.5], np.float16)}),
-    "long text": lambda: pa.table({"a": [*(str(i % 50) for i in range(30_000)), LONG], "b": [*map(str, range(30_000)), LONG]}),
-    "long texts that repeat": lambda: pa.table({"a": pa.array([LONG]).dictionary_encode().take(pa.array([0] * 18_000))}),
+    "long text": lambda: pa.table(
+        {"a": [*(str(i % 50) for i in range(30_000)), LONG], "b": [*map(str, range(30_000)), LONG]}
+    ),
+    "long texts that repeat": lambda: pa.table(
+        {"a": pa.array([LONG]).dictionary_encode().take(pa.array([0] * 18_000))}
+    ),
     "many columns": lambda: pa.table({f"c{i}": [i, None] for i in range(300)}),
-    "zones": lambda: pa.table({f"z{i}": pa.array([0, 1]).view(pa.timestamp("us", zone)) for i, zone in enumerate(ZONES)}),
+    "zones": lambda: pa.table(
+        {f"z{i}": pa.array([0, 1]).view(pa.timestamp("us", zone)) for i, zone in enumerate(ZONES)}
+    ),
     "maps": lambda: pa.table({"a": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())), "b": [1, 2]}),
     "wide decimals": lambda: pa.table({"a": pa.array([1, None]).cast(pa.decimal256(60, 2))}),
     "text of 17 MB": lambda: pa.table({"a": ["x" * 17_000_000, "y", None] * 2}),
