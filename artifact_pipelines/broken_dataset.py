@@ -18,7 +18,7 @@ import dagster as dg
 import pydantic
 import yaml
 
-from artifact_pipelines.datasets.common_path import common_path
+from artifact_pipelines.datasets.landing.common_path import common_path
 from artifact_pipelines.datasets.partition_keys import glob_of
 from artifact_pipelines.instance.dagster_internals import (
     ComponentTreeException,

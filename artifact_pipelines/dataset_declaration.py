@@ -16,9 +16,9 @@ from artifact_pipelines.checks.interfaces import ICheckKind
 from artifact_pipelines.checks.registry import CheckKind
 from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError, UsageError
-from artifact_pipelines.datasets.entry_names import check_source
-from artifact_pipelines.datasets.landing_folders import folder_source
-from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.landing.dropped_folders import folder_source
+from artifact_pipelines.datasets.landing.entry_names import check_source
+from artifact_pipelines.datasets.landing.rules import DEFAULT_RULES, LandingRules
 from artifact_pipelines.datasets.partition_keys import FIRST_DAY, ColumnPartitions, Partitions, check_partitions
 from artifact_pipelines.datasets.reading.column_declaration import ColumnDeclaration
 from artifact_pipelines.datasets.reading.contract import MOST_BAD_ROWS, OnBadRows, OnSchemaChange

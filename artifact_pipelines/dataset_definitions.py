@@ -17,8 +17,8 @@ from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
 from artifact_pipelines.dataset_declaration import DatasetDeclaration
 from artifact_pipelines.datasets.dataset_table import DatasetTable
 from artifact_pipelines.datasets.interfaces import ILandingZone
-from artifact_pipelines.datasets.landing_folders import LandingFolders, folder_source
-from artifact_pipelines.datasets.landing_rules import LandingRules
+from artifact_pipelines.datasets.landing.dropped_folders import LandingFolders, folder_source
+from artifact_pipelines.datasets.landing.rules import LandingRules
 from artifact_pipelines.datasets.partition_assets import build_column_partitions
 from artifact_pipelines.datasets.partition_keys import ColumnPartitions, PartitionKeys, glob_of
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine

@@ -16,9 +16,9 @@ from artifact_pipelines.catalog.exceptions import NeverMaterializedError, Unknow
 from artifact_pipelines.core.exceptions import ArtifactError, InvalidArgumentError, InvalidFileIdError, UnknownFileError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.datasets.exceptions import EmptySourceError, LandingZoneMissingError
-from artifact_pipelines.datasets.landing_folder import LandingFolder
-from artifact_pipelines.datasets.landing_watch import LandingWatch
-from artifact_pipelines.datasets.landing_zone import open_landed
+from artifact_pipelines.datasets.landing.folder import LandingFolder
+from artifact_pipelines.datasets.landing.watch import LandingWatch
+from artifact_pipelines.datasets.landing.zone import open_landed
 from artifact_pipelines.storage.exceptions import (
     SourceStreamError,
     SourceUnreadableError,

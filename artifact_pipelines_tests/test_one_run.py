@@ -13,7 +13,7 @@ from artifact_pipelines import open_store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.dataset_pipeline import DatasetPipeline
 from artifact_pipelines.datasets import sensors
-from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing.folder import LandingFolder
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.datasets.sensors import LANDING_SENSOR
 from artifact_pipelines.definitions import build_definitions, resources

@@ -11,8 +11,8 @@ import pytest
 
 from artifact_pipelines import DatasetPipeline, open_store
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets import landing_watch
 from artifact_pipelines.datasets.exceptions import NoPartitionError
+from artifact_pipelines.datasets.landing import watch as landing_watch
 from artifact_pipelines.datasets.partition_keys import PartitionKeys, StaticPartitions
 from artifact_pipelines_tests.project import FLIGHTS, Project
 

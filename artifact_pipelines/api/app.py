@@ -10,7 +10,7 @@ from artifact_pipelines.api.access import check_token
 from artifact_pipelines.api.problems import add_problems
 from artifact_pipelines.api.settings import ApiSettings
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets.landing_places import open_landing_zone
+from artifact_pipelines.datasets.landing.places import open_landing_zone
 from artifact_pipelines.store import open_store
 
 _DESCRIPTION = (

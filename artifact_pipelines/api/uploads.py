@@ -14,8 +14,8 @@ from artifact_pipelines.api.access import ApiSettingsOf, LandingZoneOf, StoreOf
 from artifact_pipelines.api.exceptions import RefusedRequestError, UploadBrokenOffError, UploadTooLargeError
 from artifact_pipelines.api.problems import responses
 from artifact_pipelines.core.log_lines import log_done, now_s
-from artifact_pipelines.datasets.dropping import drop
-from artifact_pipelines.datasets.entry_names import to_text
+from artifact_pipelines.datasets.landing.dropping import drop
+from artifact_pipelines.datasets.landing.entry_names import to_text
 from artifact_pipelines.storage.file_types import describe_by_name
 
 router = APIRouter()

@@ -13,7 +13,7 @@ from artifact_pipelines.core.settings import Settings
 
 if TYPE_CHECKING:
     from artifact_pipelines.catalog.catalog import Catalog
-    from artifact_pipelines.datasets.dropping import Dropped
+    from artifact_pipelines.datasets.landing.dropping import Dropped
 
 _File = click.Path(exists=True, dir_okay=False, path_type=pathlib.Path)
 
@@ -54,9 +54,9 @@ def drop(
 
 
 def _put(catalog: "Catalog", dataset: str, file: pathlib.Path, as_path: str | None) -> "Dropped":
-    from artifact_pipelines.datasets.dropping import drop as drop_stream
-    from artifact_pipelines.datasets.entry_names import to_text
-    from artifact_pipelines.datasets.landing_places import open_landing_zone
+    from artifact_pipelines.datasets.landing.dropping import drop as drop_stream
+    from artifact_pipelines.datasets.landing.entry_names import to_text
+    from artifact_pipelines.datasets.landing.places import open_landing_zone
     from artifact_pipelines.storage.source_file import SourceFile
 
     zone = open_landing_zone(Settings.from_environment().landing_url)
@@ -68,7 +68,7 @@ def _follow(
     catalog: "Catalog", dataset: str, dropped: "Dropped", notice_s: int, errors: list[SourceError]
 ) -> dict[str, Any]:
     """Return a file's final state and versions. Adds the reason to `errors` if it has none."""
-    from artifact_pipelines.datasets.dropping import follow, outcome_of
+    from artifact_pipelines.datasets.landing.dropping import follow, outcome_of
 
     try:
         with waiting(f"{dropped.path}: dropped") as show:

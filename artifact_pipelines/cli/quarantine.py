@@ -100,7 +100,7 @@ def replay(dataset: str, files: Sequence[str], is_all: bool, as_json: bool) -> N
       artifact-pipelines quarantine replay cities cities-2024.csv
       artifact-pipelines quarantine replay cities --all
     """
-    from artifact_pipelines.datasets.landing_places import open_landing_zone
+    from artifact_pipelines.datasets.landing.places import open_landing_zone
 
     def replay_them(waits: "Quarantine", backend: Any, paths: Sequence[str] | None) -> Sequence[LandingFile]:
         return waits.replay(open_landing_zone(Settings.from_environment().landing_url), backend.read_stream, paths)

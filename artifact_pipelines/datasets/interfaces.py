@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 
 import pyarrow as pa
 
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.declarations import Declaration

@@ -14,7 +14,7 @@ from artifact_pipelines.core.types import FileState, LandingFile, LandingState, 
 from artifact_pipelines.datasets.archive_table import FOLDER
 from artifact_pipelines.datasets.exceptions import NotInQuarantineError, QuarantinedFileGoneError
 from artifact_pipelines.datasets.interfaces import ILandingZone
-from artifact_pipelines.datasets.landing_zone import replayed
+from artifact_pipelines.datasets.landing.zone import replayed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pydantic
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.log_lines import log_done, now_s
-from artifact_pipelines.datasets.landing_outcomes import last_runs
+from artifact_pipelines.datasets.landing.outcomes import last_runs
 from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.instance.page import table_metadata

@@ -10,11 +10,11 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError
 from artifact_pipelines.core.types import LandingFile
 from artifact_pipelines.datasets.dataset_table import DatasetTable
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone
-from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
-from artifact_pipelines.datasets.landing_zone import find_landed, is_as_requested, is_unchanged, open_landed
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.landing.zone import find_landed, is_as_requested, is_unchanged, open_landed
 from artifact_pipelines.datasets.page import dropped_file_metadata, raw_kinds
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.progress import Progress, WatchedStream

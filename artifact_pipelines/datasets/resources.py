@@ -9,7 +9,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.settings import LANDING_URL, check_place
 from artifact_pipelines.core.types import LandingFile, StoragePath
 from artifact_pipelines.datasets.interfaces import ILandingZone
-from artifact_pipelines.datasets.landing_places import open_landing_zone
+from artifact_pipelines.datasets.landing.places import open_landing_zone
 from artifact_pipelines.io_manager.resources import ArtifactStore, checked_url
 from artifact_pipelines.storage.factory import open_backend
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.datasets.failed_runs import faults_of_steps, retry_of
-from artifact_pipelines.datasets.landing_outcomes import has_ingested, tried
+from artifact_pipelines.datasets.landing.outcomes import has_ingested, tried
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.retries import Fault, Retry, fault_of
 from artifact_pipelines.instance.tick_log import sayer_of_tick

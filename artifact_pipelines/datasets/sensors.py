@@ -19,9 +19,9 @@ from artifact_pipelines.core.log_lines import log_done
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.failed_runs import retry_of
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_outcomes import LastTries, last_runs
-from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, LandingRules
-from artifact_pipelines.datasets.landing_watch import WORK_S, LandingWatch
+from artifact_pipelines.datasets.landing.outcomes import LastTries, last_runs
+from artifact_pipelines.datasets.landing.rules import DEFAULT_RULES, LandingRules
+from artifact_pipelines.datasets.landing.watch import WORK_S, LandingWatch
 from artifact_pipelines.datasets.partition_keys import PartitionKeys
 from artifact_pipelines.datasets.quarantine_assets import EMPTY_CURSOR, report_quarantine
 from artifact_pipelines.datasets.requests import REQUEST_TAG

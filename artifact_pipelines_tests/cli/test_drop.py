@@ -15,12 +15,12 @@ import pytest
 from artifact_pipelines import Store
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Content, LandingFile, LandingState, LoadedInput, MaterializationFacts
-from artifact_pipelines.datasets import dropping
-from artifact_pipelines.datasets.dropping import drop, outcome_of
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError
-from artifact_pipelines.datasets.landing_folder import LandingFolder
-from artifact_pipelines.datasets.landing_zone import record_seen
+from artifact_pipelines.datasets.landing import dropping
+from artifact_pipelines.datasets.landing.dropping import drop, outcome_of
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.folder import LandingFolder
+from artifact_pipelines.datasets.landing.zone import record_seen
 from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines_tests.catalog.test_materialization_catalog import PARQUET, record
 from artifact_pipelines_tests.cli.commands import run

@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 import pytest
 
 from artifact_pipelines.core.exceptions import ArtifactError, SourceError
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from artifact_pipelines import dataset_definitions
 from artifact_pipelines.core.settings import Settings
-from artifact_pipelines.datasets import landing_outcomes, retries
+from artifact_pipelines.datasets import retries
+from artifact_pipelines.datasets.landing import outcomes as landing_outcomes
 from artifact_pipelines.datasets.retries import Fault, fault_of_error
 from artifact_pipelines.io_manager.outputs import OutputWriter
 from artifact_pipelines.storage.exceptions import StorageUnavailableError

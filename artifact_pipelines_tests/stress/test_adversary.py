@@ -12,10 +12,10 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.landing_watch import RunOutcome
-from artifact_pipelines.datasets.landing_zone import is_as_requested
+from artifact_pipelines.datasets.landing.watch import RunOutcome
+from artifact_pipelines.datasets.landing.zone import is_as_requested
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
-from artifact_pipelines_tests.datasets.test_landing_watch import Zone
+from artifact_pipelines_tests.datasets.landing.test_watch import Zone
 
 SETTLE_S = 0.5
 AT_ONCE = 1_000

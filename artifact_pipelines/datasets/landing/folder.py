@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
-from artifact_pipelines.datasets.entry_names import (
+from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
+from artifact_pipelines.datasets.interfaces import Sighting
+from artifact_pipelines.datasets.landing.entry_names import (
     MOST_PATH_BYTES,
     SourceGlob,
     check_inside,
@@ -23,8 +25,6 @@ from artifact_pipelines.datasets.entry_names import (
     shortened,
     to_text,
 )
-from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
-from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines.storage.source_file import SourceFile, kind_of, signature, translated
 from artifact_pipelines.storage.staging import storage_errors

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import BinaryIO
 
 from artifact_pipelines.core.types import FileDescription, LandingFile, LandingState
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_rules import TOO_SLOW
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.rules import TOO_SLOW
 from artifact_pipelines.storage.file_types import describe_by_name
 
 REPLACED = "replaced by"

@@ -5,8 +5,8 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from artifact_pipelines.datasets.common_path import common_path
-from artifact_pipelines.datasets.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.common_path import common_path
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from artifact_pipelines.datasets.entry_names import SourceGlob, from_text, to_text
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob, from_text, to_text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Annotated, BinaryIO, Literal, cast
 import pydantic
 
 from artifact_pipelines.core.exceptions import ArtifactError, BackendError, InvalidArgumentError, SourceError
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_folder import DROPPING
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.folder import DROPPING
 from artifact_pipelines.storage.staging import hash_stream
 
 ARCHIVE = ".archive"

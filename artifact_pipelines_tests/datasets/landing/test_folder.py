@@ -14,11 +14,11 @@ from unittest.mock import Mock
 import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets import landing_folder
-from artifact_pipelines.datasets.entry_names import MOST_PATH_BYTES, SourceGlob
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing import folder as landing_folder
+from artifact_pipelines.datasets.landing.entry_names import MOST_PATH_BYTES, SourceGlob
+from artifact_pipelines.datasets.landing.folder import LandingFolder
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError
 from artifact_pipelines_tests.contracts.landing_zone import LandingPlace, LandingZoneContract
 
@@ -218,8 +218,8 @@ def test_path_over_the_limit_is_one_entry_with_its_reason(landing: pathlib.Path)
 
 _AS_NOBODY = """
 import os, pathlib, sys
-from artifact_pipelines.datasets.entry_names import SourceGlob
-from artifact_pipelines.datasets.landing_folder import LandingFolder
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.folder import LandingFolder
 os.chdir(sys.argv[1])
 if os.getuid() == 0:
     os.setuid(65534)

@@ -10,7 +10,7 @@ import dagster as dg
 
 from artifact_pipelines.core.types import LandingState
 from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, retry_of
-from artifact_pipelines.datasets.landing_watch import RunOutcome
+from artifact_pipelines.datasets.landing.watch import RunOutcome
 from artifact_pipelines.datasets.requests import REQUEST_TAG
 from artifact_pipelines.datasets.retries import PAUSES_S, Fault, fault_of
 

@@ -16,9 +16,9 @@ from typing import IO, BinaryIO, cast
 
 from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.datasets.archive_table import FOLDER
-from artifact_pipelines.datasets.entry_names import SourceGlob
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_rules import ARCHIVE, LandingRules
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob
+from artifact_pipelines.datasets.landing.rules import ARCHIVE, LandingRules
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceUnreadableError, SourceVanishedError
 
 USUAL_MARKER = "_SUCCESS"

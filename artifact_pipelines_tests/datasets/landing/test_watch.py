@@ -11,12 +11,13 @@ import pytest
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
-from artifact_pipelines.datasets import landing_rules, landing_watch
-from artifact_pipelines.datasets.entry_names import SourceGlob, shortened
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
-from artifact_pipelines.datasets.landing_folder import LandedFile, LandingFolder
-from artifact_pipelines.datasets.landing_rules import LandingRules
-from artifact_pipelines.datasets.landing_watch import LandingWatch, RunOutcome
+from artifact_pipelines.datasets.landing import rules as landing_rules
+from artifact_pipelines.datasets.landing import watch as landing_watch
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob, shortened
+from artifact_pipelines.datasets.landing.folder import LandedFile, LandingFolder
+from artifact_pipelines.datasets.landing.rules import LandingRules
+from artifact_pipelines.datasets.landing.watch import LandingWatch, RunOutcome
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.exceptions import SourceChangedError, SourceVanishedError
 from artifact_pipelines.storage.file_types import describe

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import LANDING_URL, S3Settings
-from artifact_pipelines.datasets.entry_names import (
+from artifact_pipelines.datasets.interfaces import Sighting
+from artifact_pipelines.datasets.landing.entry_names import (
     MOST_PATH_BYTES,
     SourceGlob,
     check_inside,
@@ -19,7 +20,6 @@ from artifact_pipelines.datasets.entry_names import (
     shortened,
     to_text,
 )
-from artifact_pipelines.datasets.interfaces import Sighting
 from artifact_pipelines.storage.backends.s3 import S3Storage, bucket_and_prefix
 from artifact_pipelines.storage.backends.s3_client import ConditionFailedError, NoSuchThingError, S3Client
 from artifact_pipelines.storage.backends.s3_stream import FIRST_READ_BYTES, ObjectStream

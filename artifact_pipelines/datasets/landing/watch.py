@@ -14,8 +14,8 @@ from artifact_pipelines.core.exceptions import BackendError, CatalogUnavailableE
 from artifact_pipelines.core.types import FileDescription, FileState, LandingFile, LandingState, StoragePath
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NoPartitionError
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_rules import DEFAULT_RULES, TOO_SLOW, InTime, LandingRules, clear_away
-from artifact_pipelines.datasets.landing_zone import (
+from artifact_pipelines.datasets.landing.rules import DEFAULT_RULES, TOO_SLOW, InTime, LandingRules, clear_away
+from artifact_pipelines.datasets.landing.zone import (
     KnownContent,
     decide,
     failed_in_run,

@@ -8,8 +8,8 @@ import pytest
 
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import S3Settings
-from artifact_pipelines.datasets import landing_bucket
-from artifact_pipelines.datasets.landing_bucket import LandingBucket
+from artifact_pipelines.datasets.landing import bucket as landing_bucket
+from artifact_pipelines.datasets.landing.bucket import LandingBucket
 from artifact_pipelines.storage.backends.s3 import PART_BYTES, S3Storage
 from artifact_pipelines.storage.exceptions import SourceChangedError
 from artifact_pipelines.storage.staging import StagedFile

@@ -6,11 +6,11 @@ import pytest
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.entry_names import SourceGlob, check_source
 from artifact_pipelines.datasets.exceptions import EmptySourceError, NothingLandedError
 from artifact_pipelines.datasets.interfaces import Sighting
-from artifact_pipelines.datasets.landing_folder import LandingFolder
-from artifact_pipelines.datasets.landing_zone import (
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob, check_source
+from artifact_pipelines.datasets.landing.folder import LandingFolder
+from artifact_pipelines.datasets.landing.zone import (
     KnownContent,
     decide,
     find_landed,

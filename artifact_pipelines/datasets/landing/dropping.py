@@ -12,7 +12,6 @@ from typing import BinaryIO
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
 from artifact_pipelines.core.types import LandingFile, LandingState
-from artifact_pipelines.datasets.entry_names import SourceGlob, check_inside, from_text
 from artifact_pipelines.datasets.exceptions import (
     DropIsWaitingError,
     NotIngestedError,
@@ -20,7 +19,8 @@ from artifact_pipelines.datasets.exceptions import (
     UnwatchedDatasetError,
 )
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing_zone import is_unchanged
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob, check_inside, from_text
+from artifact_pipelines.datasets.landing.zone import is_unchanged
 from artifact_pipelines.storage.exceptions import SourceChangedError
 
 LOOK_S = 0.5
