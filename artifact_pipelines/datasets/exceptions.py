@@ -229,9 +229,10 @@ class WrongEncodingError(SourceError):
     def __str__(self) -> str:
         where = f"line {self.line}, byte {self.place}"
         why = "is the first sign of UTF-8" if self.likely == "utf-8" else "cannot be read as a character"
+        which = "" if self.likely.startswith("utf") else " if its language is a Western European one"
         return (
-            f"{self.path} is not {self.encoding}: {where} {why} ({self.shown!r}). Say how the "
-            f"file is written in the dataset's YAML file, for example `format: {{encoding: {self.likely}}}`, or save it as UTF-8."
+            f"{self.path} is not {self.encoding}: {where} {why} ({self.shown!r}). Save it as UTF-8, or say how it is "
+            f"written in the dataset's YAML file: `format: {{encoding: {self.likely}}}`{which}."
         )
 
 
