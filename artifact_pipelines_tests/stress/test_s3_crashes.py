@@ -22,11 +22,14 @@ from artifact_pipelines_tests.stress.place import Place
 PART_BYTES = 10_000
 POINTS = [
     (size_bytes, number, is_done)
-    for size_bytes, requests in ((PART_BYTES, 1), (3 * PART_BYTES - 5, 6))
+    for size_bytes, requests in ((PART_BYTES, 2), (3 * PART_BYTES - 5, 6))
     for number in range(requests)
     for is_done in (False, True)
 ]
-"""Size of the content (one or three S3 parts), number of the request, and whether the server handles it."""
+"""Size of the content (one or three S3 parts), number of the request, and whether the server handles it.
+
+Request 0 lists the store, before the first lease: is it the one of this catalog?
+"""
 
 
 def start_child(place: Place, size_bytes: int, proxy: Proxy) -> Child:
@@ -72,7 +75,7 @@ def read(producer: ArtifactProducer, file_id: int) -> bytes:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     is_long = metafunc.config.getoption("--stress")
     metafunc.parametrize("database", ["sqlite", "postgresql"] if is_long else ["sqlite"])
-    metafunc.parametrize("point", POINTS if is_long else POINTS[1::4], ids=str)
+    metafunc.parametrize("point", POINTS if is_long else POINTS[3::4], ids=str)
 
 
 @pytest.fixture
@@ -96,11 +99,11 @@ def test_killed_create_can_be_repeated_and_clean_up_removes_its_leftovers(
 
     die_at(number, is_done, start_child(Place(catalog_url, s3_url), size_bytes, proxy), proxy)
 
-    [killed] = [file for file in catalog.files.list_files(10) if file.file_id != acknowledged]
-    assert killed.state == FileState.PENDING
+    killed = [file for file in catalog.files.list_files(10) if file.file_id != acknowledged]
+    assert [file.state for file in killed] == ([FileState.PENDING] if number else [])
     assert all(backend.size_bytes(path) in (12, size_bytes) for path in backend.list_files())
     repeated = producer.create_artifact(io.BytesIO(b"x" * size_bytes), "bin")
-    assert repeated == killed.file_id
+    assert [file.file_id for file in killed] in ([], [repeated])
     collect(catalog, engine, backend)
     assert read(producer, acknowledged) == b"acknowledged"
     assert read(producer, repeated) == b"x" * size_bytes
