@@ -29,7 +29,7 @@ def test_large_texts_of_a_small_file_need_little_memory(tmp_path: pathlib.Path, 
     file = raw(tmp_path, pa.table({"text": repeated(size_bytes, rows)}))
     assert file.path.stat().st_size < 200_000
     found = 0
-    with open_in_child(Parquet(), file, Contract(), Limits(memory_bytes=450 << 20)) as table:
+    with open_in_child(Parquet(), file, Contract(), Limits(memory_bytes=500 << 20)) as table:
         for batch in table.batches:
             assert batch.nbytes < 17 << 20
             found += batch.num_rows
