@@ -19,7 +19,7 @@ from artifact_pipelines.datasets.dataset_table import DatasetTable
 from artifact_pipelines.datasets.interfaces import ILandingZone
 from artifact_pipelines.datasets.landing.dropped_folders import LandingFolders, folder_source
 from artifact_pipelines.datasets.landing.rules import LandingRules
-from artifact_pipelines.datasets.partition_assets import build_column_partitions
+from artifact_pipelines.datasets.partition_assets import PartitionsByColumn, build_column_partitions
 from artifact_pipelines.datasets.partition_keys import ColumnPartitions, PartitionKeys, glob_of
 from artifact_pipelines.datasets.quarantine_assets import build_quarantine
 from artifact_pipelines.datasets.raw_assets import build_raw_asset
@@ -140,15 +140,10 @@ class DatasetDefinitions:
 
     def _build_column_partitions(self) -> tuple[dg.AssetSpec, list[dg.AssetsDefinition]]:
         """Return the asset with a partition for each value of a column, and the one whose step writes it."""
-        by, lists = build_column_partitions(
-            self._name,
-            self._declared.description,
-            str(self._column),
-            self._declared.key,
-            self._declared.files == "all",
-            self._automated,
-            self._meanings,
+        partitions = PartitionsByColumn(
+            self._name, str(self._column), self._declared.key, self._declared.files == "all", self._meanings
         )
+        by, lists = build_column_partitions(partitions, self._declared.description, self._automated)
         return by, [lists]
 
     def _build_readers(self, by: dg.AssetSpec | None) -> list[dg.AssetsDefinition]:

@@ -22,7 +22,7 @@ from artifact_pipelines.instance.check_results import FAILING_ROWS, FIRST_FAILIN
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
 from artifact_pipelines.io_manager.resources import ArtifactStore
-from artifact_pipelines.io_manager.stored_beside import store_beside
+from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.local_paths import verified_path
@@ -62,35 +62,50 @@ def build_checks(
         retry_policy=retry_policy,
     )
     def check(context: dg.AssetCheckExecutionContext, table: Artifact) -> Iterator[dg.AssetCheckResult]:
-        store: ArtifactStore = context.resources.artifact_store
         wanted = {key.name for key in context.selected_asset_check_keys}
-        started_s = now_s()
-        with failures_explained(), ExitStack() as stack:
-            catalog, backend = stack.enter_context(store.open())
-            producer = ArtifactProducer(catalog.files, backend)
-            asked = {name: each for name, each in checks.items() if name in wanted}
-            found = {key.to_user_string(): table, **_others(context, catalog, producer, asked)}
-            files = {name: stack.enter_context(verified_path(each)) for name, each in found.items()}
-            paths = {name: file.path for name, file in files.items()}
-            checked = CheckedTable(dataset, _made_at(catalog, table))
-            findings = list(run_checks(paths[key.to_user_string()], checked, asked, paths))
-            for file in files.values():
-                file.check()
-            step = context.get_step_execution_context()
-            for finding in findings:
-                metadata = dict[str, Any]()
-                if finding.rows is not None:
-                    kept = failing_rows_key(dataset, finding.result.name)
-                    stored, event = store_beside(step, catalog, producer, kept, finding.rows, policy, meanings)
-                    context.op_execution_context.log_event(event)
-                    metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
-                result = reported(finding.result, key)
-                yield result._replace(metadata={**result.metadata, **metadata})
-        failed = sum(not finding.result.passed for finding in findings)
-        say, asset = context.op_execution_context.log.info, key.to_user_string()
-        log_done(say, "checked", started_s, asset=asset, checks=len(findings), failed=failed)
+        asked = {name: each for name, each in checks.items() if name in wanted}
+        yield from _check(context, dataset, table, asked, policy, meanings)
 
     return check
+
+
+def _check(
+    context: dg.AssetCheckExecutionContext,
+    dataset: str,
+    table: Artifact,
+    checks: Mapping[str, ICheckKind],
+    retention: RetentionPolicy | None,
+    meanings: Mapping[str, str],
+) -> Iterator[dg.AssetCheckResult]:
+    key = dg.AssetKey([dataset, "table"])
+    store: ArtifactStore = context.resources.artifact_store
+    started_s = now_s()
+    with failures_explained(), ExitStack() as stack:
+        catalog, backend = stack.enter_context(store.open())
+        others = _others(context, catalog, ArtifactProducer(catalog.files, backend), checks)
+        found = {key.to_user_string(): table, **others}
+        files = {name: stack.enter_context(verified_path(each)) for name, each in found.items()}
+        paths = {name: file.path for name, file in files.items()}
+        checked = CheckedTable(dataset, _made_at(catalog, table))
+        findings = list(run_checks(paths[key.to_user_string()], checked, checks, paths))
+        for file in files.values():
+            file.check()
+        step = context.get_step_execution_context()
+        partitions = (step.partition_key,) if step.has_partition_key else None
+        for finding in findings:
+            metadata = dict[str, Any]()
+            if finding.rows is not None:
+                kept = failing_rows_key(dataset, finding.result.name)
+                [(stored, event)] = store_beside(
+                    step, (catalog, backend), kept, finding.rows, partitions, retention=retention, meanings=meanings
+                )
+                context.op_execution_context.log_event(event)
+                metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
+            result = reported(finding.result, key)
+            yield result._replace(metadata={**result.metadata, **metadata})
+    failed = sum(not finding.result.passed for finding in findings)
+    say, asset = context.op_execution_context.log.info, key.to_user_string()
+    log_done(say, "checked", started_s, asset=asset, checks=len(findings), failed=failed)
 
 
 def failing_rows_key(dataset: str, check: str) -> dg.AssetKey:

@@ -4,6 +4,7 @@ One idea: a partition is written only if its rows have another logical hash than
 gets an event of it. So whatever depends on other partitions does not run.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,14 +13,17 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.types import Materialization
 from artifact_pipelines.datasets.resources import LandingZone
 from artifact_pipelines.instance.event_log import latest_data_versions
 from artifact_pipelines.instance.runless_reports import report_current
+from artifact_pipelines.io_manager.asked_outputs import retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.hashing import OneThreadHasher
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.local_paths import verified_path
 from artifact_pipelines.tabular.bounded_batches import read_batches
 from artifact_pipelines.tabular.footer import DESCRIPTION
@@ -44,26 +48,85 @@ def partitioned_key(dataset: str, column: str) -> dg.AssetKey:
     return dg.AssetKey([dataset, f"by_{re.sub(r'[^A-Za-z0-9_]', '_', column)}"])
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class PartitionsByColumn:
+    """The partitions of a dataset by a column.
+
+    Attributes:
+        row_key: Columns that identify a row.
+        is_union: True if keys that the table no longer has lose their rows; else they keep those of an earlier file.
+        meanings: What the columns mean, as far as the dataset says.
+    """
+
+    dataset: str
+    column: str
+    row_key: Sequence[str]
+    is_union: bool
+    meanings: Mapping[str, str]
+
+    @property
+    def asset(self) -> dg.AssetKey:
+        """Key of the asset that has a partition for each value of the column."""
+        return partitioned_key(self.dataset, self.column)
+
+    def write_changed(
+        self, context: dg.AssetExecutionContext, table: Artifact, store: tuple[Catalog, IStorageBackend]
+    ) -> tuple[pa.Table, int]:
+        """Write the partitions whose rows have changed; return the list of all, and how many were written."""
+        catalog, _ = store
+        with (
+            verified_path(table) as file,
+            pq.ParquetFile(file.path) as parquet,
+            rows_by_key(parquet.schema_arrow, read_batches(parquet), self.column) as rows,
+        ):
+            found = {key: _count_and_hash(rows.rows_of(key)) for key in rows.keys}
+            known = [key for key in context.instance.get_dynamic_partitions(self.dataset) if key not in found]
+            # Of a union, these are empty now; else no newer file has rows of them.
+            emptied = {key: _count_and_hash(rows.rows_of(key)) for key in known} if self.is_union else {}
+            wanted = emptied | found
+            context.instance.add_dynamic_partitions(self.dataset, [*found])
+            current = catalog.materializations.find(self.asset.to_user_string(), [*wanted, *known])
+            changed = tuple(key for key, (_, version) in wanted.items() if not _has(current.get(key), version))
+            if changed:
+                tables = ((key, rows.rows_of(key)) for key in changed)
+                self._write(context, store, tables, changed)
+        _report(context, self.asset, [made for key, made in current.items() if key in wanted and key not in changed])
+        kept = {str(key): (made.row_count or 0, made.data_version) for key, made in current.items()}
+        return _listed(dict(sorted((kept | wanted).items()))), len(changed)
+
+    def _write(
+        self,
+        context: dg.AssetExecutionContext,
+        store: tuple[Catalog, IStorageBackend],
+        tables: Iterator[tuple[str, pa.RecordBatchReader]],
+        keys: tuple[str, ...],
+    ) -> None:
+        step, declared = context.get_step_execution_context(), context.assets_def.metadata_by_key[context.asset_key]
+        written = store_beside(
+            step,
+            store,
+            self.asset,
+            tables,
+            keys,
+            row_key=tuple(self.row_key),
+            retention=retention_policy(declared),
+            meanings=self.meanings,
+        )
+        for _, event in written:
+            context.log_event(event)
+
+
 def build_column_partitions(
-    dataset: str,
-    description: str,
-    column: str,
-    row_key: Sequence[str],
-    is_union: bool,
-    attributes: Mapping[str, Any],
-    meanings: Mapping[str, str],
+    partitions: PartitionsByColumn, description: str, attributes: Mapping[str, Any]
 ) -> tuple[dg.AssetSpec, dg.AssetsDefinition]:
     """Return the partitioned asset, and the one whose step writes it.
 
     Args:
-        row_key: Columns that identify a row.
-        is_union: True if keys that the table no longer has lose their rows; else they keep those of an earlier file.
         attributes: Further arguments of `dg.asset`.
-        meanings: What the columns mean, as far as the dataset says.
     """
-    by = partitioned_key(dataset, column)
+    dataset, column = partitions.dataset, partitions.column
     spec = dg.AssetSpec(
-        by,
+        partitions.asset,
         deps=[dg.AssetKey([dataset, "table"])],
         description=f"{description}\n\nA partition for each value of column {column}.",
         partitions_def=dg.DynamicPartitionsDefinition(name=dataset),
@@ -74,37 +137,17 @@ def build_column_partitions(
     @dg.asset(
         key=[dataset, "partitions"],
         ins={"table": dg.AssetIn(key=[dataset, "table"])},
-        description=_LIST_DESCRIPTION.format(dataset=dataset, column=column, by=by.to_user_string()),
+        description=_LIST_DESCRIPTION.format(column=column, by=partitions.asset.to_user_string()),
         kinds={"table", "parquet"},
         code_version=f"1 {column}",
         **attributes,
     )
-    def partitions(
-        context: dg.AssetExecutionContext, table: Artifact, landing_zone: LandingZone
-    ) -> Iterator[dg.Output[Any]]:
-        with (
-            failures_explained(),
-            landing_zone.store.open() as (catalog, backend),
-            verified_path(table) as file,
-            pq.ParquetFile(file.path) as parquet,
-            rows_by_key(parquet.schema_arrow, read_batches(parquet), column) as rows,
-        ):
-            found = {key: _count_and_hash(rows.rows_of(key)) for key in rows.keys}
-            known = [key for key in context.instance.get_dynamic_partitions(dataset) if key not in found]
-            # Of a union, these are empty now; else no newer file has rows of them.
-            wanted = ({key: _count_and_hash(rows.rows_of(key)) for key in known} if is_union else {}) | found
-            context.instance.add_dynamic_partitions(dataset, [*found])
-            current = catalog.materializations.find(by.to_user_string(), [*wanted, *known])
-            changed = [key for key, (_, version) in wanted.items() if not _has(current.get(key), version)]
-            if changed:
-                tables = ((key, rows.rows_of(key)) for key in changed)
-                store_beside(context, (catalog, backend), by, tables, tuple(changed), tuple(row_key), None, meanings)
-            _report(context, by, [made for key, made in current.items() if key in wanted and key not in changed])
-            kept = {str(key): (made.row_count or 0, made.data_version) for key, made in current.items()}
-            listed = dict(sorted((kept | wanted).items()))
-        yield dg.Output(_listed(listed), metadata={"partitions/all": len(listed), "partitions/changed": len(changed)})
+    def lists(context: dg.AssetExecutionContext, table: Artifact, landing_zone: LandingZone) -> dg.Output[Any]:
+        with failures_explained(), landing_zone.store.open() as store:
+            listed, changed = partitions.write_changed(context, table, store)
+        return dg.Output(listed, metadata={"partitions/all": listed.num_rows, "partitions/changed": changed})
 
-    return spec, partitions
+    return spec, lists
 
 
 def _listed(found: Mapping[str, tuple[int, str]]) -> pa.Table:

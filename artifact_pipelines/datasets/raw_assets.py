@@ -21,7 +21,7 @@ from artifact_pipelines.datasets.progress import Progress, WatchedStream
 from artifact_pipelines.datasets.quarantine import quarantine_file, refusal
 from artifact_pipelines.datasets.requests import REQUEST_TAG, leave_to_older_run
 from artifact_pipelines.datasets.resources import LandingZone
-from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY
+from artifact_pipelines.io_manager.asked_outputs import DATASET_METADATA_KEY, SOURCE_METADATA_KEY, retention_policy
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
@@ -128,11 +128,23 @@ class _RawRun:
         return None
 
     def _store(self, store: tuple[Catalog, IStorageBackend], file: LandingFile, stream: BinaryIO) -> None:
-        stored = store[0].datasets.version_with(f"{self._dataset}/raw", self._partition, str(file.content_hash))
-        if stored is None:
+        known = store[0].datasets.version_with(f"{self._dataset}/raw", self._partition, str(file.content_hash))
+        if known is None:
             keys = None if self._partition is None else (self._partition,)
-            watched, noted = self._watched(stream, file.path), self.noted(file.path)
-            store_beside(self._context, store, self._context.asset_key, watched, keys, source=noted)
+            key, definition = self._context.asset_key, self._context.assets_def
+            stored = store_beside(
+                self._context.get_step_execution_context(),
+                store,
+                key,
+                self._watched(stream, file.path),
+                keys,
+                dataset=self._dataset,
+                retention=retention_policy(definition.metadata_by_key[key]),
+                code_version=definition.code_versions_by_key[key],
+                source=self.noted(file.path),
+            )
+            for _, event in stored:
+                self._context.log_event(event)
 
     def _watched(self, stream: BinaryIO, path: str) -> WatchedStream:
         return WatchedStream(stream, Progress(path, self._context.log.info))

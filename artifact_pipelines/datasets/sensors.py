@@ -236,7 +236,7 @@ class _Looks:
             retry = retry_of(self._instance, last) if last else None
             if last is not None and not (retry and retry.is_due):
                 continue
-            partition = self._watches[watched.dataset].partition_of(file.path)
+            partition = self._watches[watched.dataset].ingested.partition_of(file.path)
             # Dagster would set this tag after it has read all keys, once for each request.
             of = {} if partition is None else {PARTITION_TAG: partition}
             config = {"path": file.path, **({"more": [each.path for each in more]} if more else {})}

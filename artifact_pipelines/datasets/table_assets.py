@@ -62,41 +62,52 @@ def build_table_asset(
         **step,
     )
     def table(context: dg.AssetExecutionContext, raw: Artifact, landing_zone: LandingZone) -> Iterator[Any]:
-        started_s = now_s()
-        with failures_explained(), landing_zone.store.open() as (catalog, backend):
-            partition = context.partition_key if context.has_partition_key else None
-            # The file before may have passed its checks a moment ago. Without its table, a union would lose its rows.
-            table_key = key.to_user_string()
-            publish_candidates(context.instance, catalog, catalog.candidates.waiting(table_key, [partition]))
-            made = read.made(catalog, raw.info.file_id, partition)
-            more = _others_of_run(catalog, read.dataset, partition, context.run.tags.get(REQUEST_TAG), name_of(made))
-
-            def refuse(path: str, error: SourceError) -> None:
-                context.log.warning(refusal(read.dataset, path, error))
-                quarantine_file(catalog, catalog.landing.files_of(read.dataset)[path], error)
-
-            progress = Progress(name_of(made), context.log.info, "checked")
-            store = (catalog, ArtifactProducer(catalog.files, backend))
-            with read.opened(store, made, progress.read, more, refuse if more else None) as found:
-                metadata: dict[str, Any] = {MEANINGS_METADATA_KEY: dict(meanings)}
-                if read.is_union:
-                    note_inputs(context, catalog, found.inputs)
-                    metadata[MADE_AFTER_METADATA_KEY] = str(found.made_after)
-                yield from _outputs(found, context, key, progress, metadata)
-        log_done(
-            context.log.info,
-            "ingested",
-            started_s,
-            dataset=read.dataset,
-            partition=partition,
-            file=name_of(made),
-            files=1 + len(more),
-            table_rows=progress.rows,
-            bad_rows=found.opened.bad.count if found.opened.bad else None,
-            bytes=raw.info.size_bytes + sum(each.file.size_bytes for each in more.values()),
-        )
+        yield from _ingest(context, read, raw, landing_zone, meanings)
 
     return table
+
+
+def _ingest(
+    context: dg.AssetExecutionContext,
+    read: DatasetTable,
+    raw: Artifact,
+    landing_zone: LandingZone,
+    meanings: Mapping[str, str],
+) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+    started_s = now_s()
+    key = dg.AssetKey([read.dataset, "table"])
+    with failures_explained(), landing_zone.store.open() as (catalog, backend):
+        partition = context.partition_key if context.has_partition_key else None
+        # The file before may have passed its checks a moment ago. Without its table, a union would lose its rows.
+        waiting = catalog.candidates.waiting(key.to_user_string(), [partition])
+        publish_candidates(context.instance, catalog, waiting)
+        made = read.made(catalog, raw.info.file_id, partition)
+        more = _others_of_run(catalog, read.dataset, partition, context.run.tags.get(REQUEST_TAG), name_of(made))
+
+        def refuse(path: str, error: SourceError) -> None:
+            context.log.warning(refusal(read.dataset, path, error))
+            quarantine_file(catalog, catalog.landing.files_of(read.dataset)[path], error)
+
+        progress = Progress(name_of(made), context.log.info, "checked")
+        store = (catalog, ArtifactProducer(catalog.files, backend))
+        with read.opened(store, made, progress.read, more, refuse if more else None) as found:
+            metadata: dict[str, Any] = {MEANINGS_METADATA_KEY: dict(meanings)}
+            if read.is_union:
+                note_inputs(context, catalog, found.inputs)
+                metadata[MADE_AFTER_METADATA_KEY] = str(found.made_after)
+            yield from _outputs(found, context, key, progress, metadata)
+    log_done(
+        context.log.info,
+        "ingested",
+        started_s,
+        dataset=read.dataset,
+        partition=partition,
+        file=name_of(made),
+        files=1 + len(more),
+        table_rows=progress.rows,
+        bad_rows=found.opened.bad.count if found.opened.bad else None,
+        bytes=raw.info.size_bytes + sum(each.file.size_bytes for each in more.values()),
+    )
 
 
 def _outs(read: DatasetTable, description: str, attributes: Mapping[str, Any]) -> Mapping[str, dg.AssetOut]:

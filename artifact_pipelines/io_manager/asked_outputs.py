@@ -88,23 +88,23 @@ class OutputAsked:
     asset: str
     key: dg.AssetKey | None
     partitions: tuple[str, ...] | None
-    may_cover_several: bool
-    partition_column: str | None
-    upstream: Mapping[str, Upstream]
-    annotation: Any
-    metadata: Mapping[str, Any]
-    row_key: tuple[str, ...] | None
-    dataset: str | None
-    retention: RetentionPolicy | None
-    publish_after: tuple[str, ...]
-    code_version: str | None
-    source: Mapping[str, Any]
-    meanings: Mapping[str, str]
-    made_after: int | None
-    question: str | None
-    run_id: str | None
-    step_key: str | None
-    step: StepExecutionContext | None
+    may_cover_several: bool = False
+    partition_column: str | None = None
+    upstream: Mapping[str, Upstream] = dataclasses.field(default_factory=dict)
+    annotation: Any = Any
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    row_key: tuple[str, ...] | None = None
+    dataset: str | None = None
+    retention: RetentionPolicy | None = None
+    publish_after: tuple[str, ...] = ()
+    code_version: str | None = None
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    meanings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    made_after: int | None = None
+    question: str | None = None
+    run_id: str | None = None
+    step_key: str | None = None
+    step: StepExecutionContext | None = None
 
 
 def read_output_context(context: dg.OutputContext) -> OutputAsked:

@@ -12,6 +12,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import CatalogUnavailableError
 from artifact_pipelines.core.types import LandingFile, LandingState, MaterializationFacts
 from artifact_pipelines.datasets.exceptions import LandingZoneMissingError
+from artifact_pipelines.datasets.landing import decisions as landing_decisions
 from artifact_pipelines.datasets.landing import rules as landing_rules
 from artifact_pipelines.datasets.landing import watch as landing_watch
 from artifact_pipelines.datasets.landing.entry_names import SourceGlob, shortened
@@ -210,13 +211,13 @@ def test_file_that_changes_while_it_is_hashed_is_requested_later(
 
     zone.drop("a.csv", "1")
     with monkeypatch.context() as moving:
-        moving.setattr(landing_watch, "hash_stream", fail)
+        moving.setattr(landing_decisions, "hash_stream", fail)
         assert zone.states() == {"a.csv": "seen"}
     assert zone.requested().path == "a.csv"
 
 
 def test_file_too_large_to_hash_is_requested_without_a_hash(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_watch, "HASH_LIMIT_BYTES", 3)
+    monkeypatch.setattr(landing_decisions, "HASH_LIMIT_BYTES", 3)
     zone.drop("a.csv", "1234")
     file = zone.requested()
     assert file.content_hash is None
@@ -506,7 +507,7 @@ def test_tick_works_on_one_file_after_its_time_so_that_a_slow_list_stops_nothing
 
 
 def test_queries_of_a_tick_do_not_grow_with_the_files_that_wait(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_watch, "MOST_IN_RUN", 1)
+    monkeypatch.setattr(landing_decisions, "MOST_IN_RUN", 1)
     zone.watch = dataclasses.replace(zone.watch, is_union=True)
     counts = []
     for more in (range(10), range(10, 100)):
@@ -518,7 +519,7 @@ def test_queries_of_a_tick_do_not_grow_with_the_files_that_wait(zone: Zone, monk
 
 
 def test_a_tick_reads_a_bounded_number_of_files(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_watch, "MOST_DECIDED", 2)
+    monkeypatch.setattr(landing_decisions, "MOST_DECIDED", 2)
     zone.drop("0.csv", "1")
     zone.ingest()
     for number in range(1, 6):
