@@ -21,6 +21,7 @@ from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines.instance.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
+from artifact_pipelines.io_manager.publishing import decide_on
 from artifact_pipelines.io_manager.resources import ArtifactStore
 from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.storage.artifact import Artifact
@@ -103,8 +104,12 @@ def _check(
                 metadata = _shown(finding.rows, VersionName(stored.asset, stored.partition, stored.version))
             result = reported(finding.result, key)
             yield result._replace(metadata={**result.metadata, **metadata})
+        say, asset = context.op_execution_context.log.info, key.to_user_string()
+        # Decide now: automation that looks before the rejection takes it for a change. The sensor repeats what fails.
+        waiting = catalog.candidates.waiting(asset, partitions or [None])
+        for decision in decide_on(context.instance, catalog, waiting).done:
+            log_done(say, "decided", started_s, result=decision)
     failed = sum(not finding.result.passed for finding in findings)
-    say, asset = context.op_execution_context.log.info, key.to_user_string()
     log_done(say, "checked", started_s, asset=asset, checks=len(findings), failed=failed)
 
 

@@ -10,6 +10,7 @@ import pydantic
 import pytest
 
 from artifact_pipelines import DatasetPipeline, open_store
+from artifact_pipelines.automation import on_changed_content
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Publication
 from artifact_pipelines.definitions import build_definitions
@@ -70,6 +71,34 @@ def test_failed_blocking_check_keeps_the_last_good_version(settings: Settings) -
         assert store.load("shops/failing_rows/known", pl.DataFrame).rows() == [("Bern", 7)]
         rejected = [made for made in store.history("shops/table") if made.publication == Publication.REJECTED]
         assert [made.publication_reason for made in rejected] == ["failed check positive"]
+
+
+def test_rejected_version_starts_no_run(settings: Settings) -> None:
+    landing = pathlib.Path(settings.landing_url.removeprefix("file://"))
+    checks = {"positive": DECLARED["checks"]["positive"]}
+
+    @dg.asset(deps=[dg.AssetKey(["shops", "table"])], automation_condition=on_changed_content())
+    def own() -> int:
+        return 1
+
+    datasets = dg.Definitions.merge(shops(checks=checks).definitions(), dg.Definitions(assets=[own]))
+    definitions = build_definitions(datasets, settings)
+    cursor, requested = None, []
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+
+        def make(*keys: dg.AssetKey) -> None:
+            job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
+
+        for name, sales in [("a", 1), ("b", -1), ("c", 2)]:
+            (landing / f"shops_{name}.csv").write_text(f"name,sales\nRome,{sales}\n")
+            make(*(dg.AssetKey(["shops", *key]) for key in (["raw"], ["table"], ["analyses", "profile"], ["report"])))
+            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+            cursor = result.cursor
+            keys = [each.key for each in result.results if not each.true_subset.is_empty]
+            requested.append(sorted(key.to_user_string() for key in keys))
+            make(own.key)
+    assert requested == [["own"], [], ["own"]]
 
 
 def test_checks_are_those_of_the_table_and_some_run_alone() -> None:
