@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.interfaces import OpenTable
 from artifact_pipelines.datasets.other_rows import OtherRows, Rows, RowSource
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore, arrow_name
+from artifact_pipelines.datasets.reading.exact_casts import cast_exactly
 
 MOST_KEPT = 256
 """The hashes of so many files are kept while a union is made; each has an open file."""
@@ -230,11 +231,11 @@ def _fitted(batch: pa.RecordBatch, schema: pa.Schema, constants: Mapping[str, st
 
 
 def _cast(values: pa.Array, field: pa.Field, label: str) -> pa.Array:
-    try:
-        return values.cast(field.type)
-    except pa.ArrowInvalid as error:
+    found = values if values.type == field.type else cast_exactly(values, field.type)
+    if found is None:
         problem = f"column {field.name!r} is {values.type}, and its values do not fit into {field.type} of other files"
-        raise SchemaMismatchError(label, problem, "Declare a type for the column in `columns`") from error
+        raise SchemaMismatchError(label, problem, "Declare a type for the column in `columns`")
+    return found
 
 
 class TakenRows:

@@ -1,6 +1,5 @@
 """Casts of typed columns: each value stays what it is, or is refused by its row."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 
 from artifact_pipelines.datasets.exceptions import RefusedValueError
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType
-from artifact_pipelines.datasets.reading.named_types import type_of_arrow
+from artifact_pipelines.datasets.reading.nested_types import arrow_type
 from artifact_pipelines.datasets.reading.shown_values import shown
 
 
@@ -54,17 +53,24 @@ def _read(column: pa.Array, rule: ColumnType, field: pa.Field, label: str, row: 
 def _cast(column: pa.Array, field: pa.Field, label: str, row: int) -> pa.Array:
     if column.type == field.type:
         return column
-    if (found := _exactly(column, field.type)) is not None:
+    if (found := cast_exactly(column, field.type)) is not None:
         return found
-    for place in range(len(column)):
-        if column[place].is_valid and _exactly(column.slice(place, 1), field.type) is None:
-            value = f"{shown(column[place])} ({column.type})"
-            raise RefusedValueError(label, row + place, field.name, value, f"a value of {field.type}", "row")
-    return pa.nulls(len(column), field.type)
+    wrong = (at for at in range(len(column)) if cast_exactly(column.slice(at, 1), field.type) is None)
+    place = next(wrong, 0)
+    value = f"{shown(column[place])} ({column.type})"
+    raise RefusedValueError(label, row + place, field.name, value, f"a value of {field.type}", "row")
 
 
-def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Return a column as another type, if the way back gives the same values with the same meaning."""
+def cast_exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Return a column as another type, if the way back gives the same values with the same meaning; else None."""
+    if column.null_count == len(column):
+        return pa.nulls(len(column), kind)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()  # the order of its values means nothing
+    if is_list(column.type) and is_list(kind):
+        return _list_exactly(column, kind)
+    if pa.types.is_struct(column.type) and pa.types.is_struct(kind):
+        return _struct_exactly(column, kind)
     if _means_another_thing(column.type, kind) or _loses_sign(column, kind):
         return None
     try:
@@ -76,6 +82,35 @@ def _exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return found if _without_nan(back).equals(_without_nan(column)) else None
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """True if a type is that of lists of any length."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _list_exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    items = cast_exactly(column.flatten(), kind.value_type)
+    if items is None:
+        return None
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    ends = np.concatenate(([0], np.cumsum(lengths)))
+    of_kind = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
+    offsets = pa.array(ends, pa.int64() if of_kind is pa.LargeListArray else pa.int32())
+    return of_kind.from_arrays(offsets, items, type=kind, mask=column.is_null())
+
+
+def _struct_exactly(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    found = dict(zip([field.name for field in column.type], column.flatten(), strict=True))
+    if found.keys() - {field.name for field in kind}:
+        return None
+    fields = [
+        cast_exactly(found[field.name], field.type) if field.name in found else pa.nulls(len(column), field.type)
+        for field in kind
+    ]
+    if any(field is None for field in fields):
+        return None
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=column.is_null())
 
 
 def _means_another_thing(kind: pa.DataType, other: pa.DataType) -> bool:
@@ -122,7 +157,6 @@ def _without_nan(column: pa.Array) -> pa.Array:
 
 
 _UNITS = ("s", "ms", "us", "ns")
-_MOMENT = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
 
 
 def common_type(before: str, found: pa.DataType, widens: bool) -> pa.DataType | None:
@@ -135,21 +169,10 @@ def common_type(before: str, found: pa.DataType, widens: bool) -> pa.DataType | 
     """
     if before == "null" or (widens and before == "dictionary<string>" and is_text(found)):
         return found
-    kept = _type_named(before)
+    kept = arrow_type(before)
     if kept is None or not (pa.types.is_null(found) or _meaning(found) == _meaning(kept)):
         return None
     return _finer(kept, found) if widens else kept
-
-
-def _type_named(name: str) -> pa.DataType | None:
-    if known := type_of_arrow(name):
-        return known.arrow
-    if match := _MOMENT.fullmatch(name):
-        return pa.timestamp(match[1], match[2])
-    try:
-        return pa.type_for_alias(name)
-    except ValueError:
-        return None
 
 
 def _finer(kept: pa.DataType, found: pa.DataType) -> pa.DataType:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import RefusedValueError
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import check_columns
-from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.json_rows import JsonBlock, JsonRows
 from artifact_pipelines.datasets.reading.json_types import FoundJson, JsonType
 from artifact_pipelines.datasets.reading.named_types import type_of_arrow
@@ -110,10 +110,11 @@ def _find(
     misfits: dict[str, _Misfit] = {}
     declared = contract.declared_types(spelling)
     kept = {name: kind for name in contract.kept if (kind := _kept_type(name, contract, spelling))}
+    nested = {name: kind for name, kind in contract.kept.items() if name not in kept}
     for block in rows.blocks():
         for name in rows.names:
             if name not in declared:
-                block.find(name, found.setdefault(name, FoundJson(spelling)))
+                block.find(name, found.setdefault(name, FoundJson(spelling, nested.get(name))))
             kind = declared.get(name) or kept.get(name)
             if kind is None or name in misfits:
                 continue
@@ -147,20 +148,14 @@ def _type(
 ) -> JsonType:
     if name in contract.columns:
         return contract.declared_types(spelling)[name]
-    now = found[name].type
-    if name not in contract.kept or contract.kept[name] == arrow_name(now.arrow):
-        return now
-    before = _kept_type(name, contract, spelling)
-    if before is not None and name not in misfits:
+    if name not in contract.kept or (before := _kept_type(name, contract, spelling)) is None:
+        return found[name].followed(contract, label, name)
+    if name not in misfits:
         return before
-    wider = widened(before, now) if before and isinstance(now, ColumnType) else None
+    now = found[name].type
+    wider = widened(before, now) if isinstance(now, ColumnType) else None
     if wider and contract.on_schema_change == "widen":
         return wider
-    if before is not None and contract.leaves_out:
+    if contract.leaves_out:
         return before
-    if name in misfits:
-        raise misfits[name].error(label)
-    assert contract.before is not None  # or nothing would be kept
-    problem = f"column {name!r} is {now.arrow}, and {contract.kept[name]} in {contract.before}"
-    remedy = f"Fix the file, declare `columns: {{{name}: VARCHAR}}`, or set `on_schema_change: accept`"
-    raise SchemaMismatchError(label, problem, remedy)
+    raise misfits[name].error(label)

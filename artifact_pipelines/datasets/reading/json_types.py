@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.datasets.reading.column_types import TEXT, Boolean, ColumnType, Date
+from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.found_types import (
     Found,
     FoundNumbers,
@@ -21,7 +22,10 @@ from artifact_pipelines.datasets.reading.found_types import (
     FoundText,
     FoundTimestamps,
 )
+from artifact_pipelines.datasets.reading.named_types import type_of_arrow
+from artifact_pipelines.datasets.reading.nested_types import fields_of, items_of, joined_fields, other_type
 from artifact_pipelines.datasets.reading.spelling import Spelling
+from artifact_pipelines.datasets.reading.typed_rows import widened
 
 MOST_LEVELS = 8
 MOST_FIELDS = 500
@@ -61,10 +65,15 @@ JsonType = ColumnType | StructType | ListType
 
 
 class FoundJson:
-    """What the values of a column have been so far, by their kind."""
+    """What the values of a column have been so far, by their kind.
 
-    def __init__(self, spelling: Spelling, level: int = 1) -> None:
-        self._spelling, self._level = spelling, level
+    Args:
+        before: Name of Arrow's type in the version before; None: there is none.
+    """
+
+    def __init__(self, spelling: Spelling, before: str | None = None, level: int = 1) -> None:
+        self._spelling, self._level, self._before = spelling, level, before
+        self._kept = _leaf_type(before, spelling) if before else None  # until a value does not fit
         self._scalars: dict[type, Found] = {}
         self._fields: dict[str, FoundJson] | None = None
         self._items: FoundJson | None = None
@@ -76,9 +85,9 @@ class FoundJson:
             if kind is dict:
                 self._add_objects(same)
             elif kind is list and self._level > MOST_LEVELS:
-                self._items = self._items or FoundJson(self._spelling, self._level + 1)
+                self._items = self._items or self._child(None)
             elif kind is list:
-                self._items = self._items or FoundJson(self._spelling, self._level + 1)
+                self._items = self._items or self._child(items_of(self._before or ""))
                 self._items.add(list(itertools.chain.from_iterable(same)))
             else:
                 self.add_texts(kind, pl.Series([as_text(value) for value in same], dtype=pl.String))
@@ -87,16 +96,22 @@ class FoundJson:
         self._fields = self._fields if self._fields is not None else {}
         if self._level > MOST_LEVELS or len(self._fields) > MOST_FIELDS:
             return
+        before = fields_of(self._before or "") or {}
         for name in dict.fromkeys(itertools.chain.from_iterable(objects)):
-            found = self._fields.setdefault(name, FoundJson(self._spelling, self._level + 1))
+            found = self._fields.setdefault(name, self._child(before.get(name)))
             found.add([each.get(name) for each in objects])
+
+    def _child(self, before: str | None) -> "FoundJson":
+        return FoundJson(self._spelling, before, self._level + 1)
 
     def add_texts(self, kind: type, texts: pl.Series) -> None:
         """Take further numbers, strings or truth values into account, as texts without nulls."""
         if not texts.len():
             return
-        before = self._scalars.get(kind)
-        starts = [before] if before else _starts(kind, texts, self._spelling)
+        if self._kept and self._kept.misfits(texts).len():
+            self._kept = None
+        known = self._scalars.get(kind)
+        starts = [known] if known else _starts(kind, texts, self._spelling)
         self._scalars[kind] = next((joined for start in starts if (joined := start.joined(texts))), FoundText())
 
     @property
@@ -114,6 +129,58 @@ class FoundJson:
         if not has_limits or any("\0" in name for name in fields) or len({*map(str.casefold, fields)}) < len(fields):
             return TEXT
         return StructType({name: found.type for name, found in fields.items()})
+
+    def followed(self, contract: Contract, label: str, path: str) -> JsonType:
+        """Return the type of the version before, as wide as the contract allows and these values need.
+
+        Args:
+            path: Column, or place in it.
+
+        Raises:
+            SchemaMismatchError: The contract does not allow the values.
+        """
+        now, before = self.type, self._before
+        if before is None:
+            return now
+        if isinstance(now, ListType) and self._items and items_of(before):
+            return ListType(self._items.followed(contract, label, f"{path}[]"))
+        if isinstance(now, StructType) and (fields := fields_of(before)):
+            return self._followed_struct(fields, contract, label, path)
+        is_nested = self._fields is not None or self._items is not None
+        kept = self._kept if self._scalars or is_nested else _json_type(before, self._spelling)
+        if kept and (kept == TEXT or not is_nested):
+            return kept
+        known = type_of_arrow(before)
+        wider = widened(known, now) if known and isinstance(now, ColumnType) and not is_nested else None
+        if wider is None or contract.on_schema_change != "widen":
+            raise other_type(path, now.arrow, before, contract, label)
+        return wider
+
+    def _followed_struct(self, before: Mapping[str, str], contract: Contract, label: str, path: str) -> JsonType:
+        found = self._fields or {}
+        names = joined_fields(before, found, contract, label, path)
+        return StructType(
+            {
+                name: (found.get(name) or self._child(before.get(name))).followed(contract, label, f"{path}.{name}")
+                for name in names
+            }
+        )
+
+
+def _leaf_type(name: str, spelling: Spelling) -> ColumnType | None:
+    """Return the type of values in lists and structs, whose numbers and truth values are as JSON writes them."""
+    return type_of_arrow(name, Spelling(spelling.date_format, spelling.timestamp_format))
+
+
+def _json_type(name: str, spelling: Spelling) -> JsonType | None:
+    if items := items_of(name):
+        kind = _json_type(items, spelling)
+        return None if kind is None else ListType(kind)
+    kinds = {field: _json_type(each, spelling) for field, each in (fields_of(name) or {}).items()}
+    fields = {field: kind for field, kind in kinds.items() if kind is not None}
+    if fields and len(fields) == len(kinds):
+        return StructType(fields)
+    return _leaf_type(name, spelling)
 
 
 def _starts(kind: type, texts: pl.Series, spelling: Spelling) -> Sequence[Found]:

@@ -1,7 +1,7 @@
 """Tables that come with types, such as those of Parquet: they are kept, or cast exactly to those that are expected."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -10,8 +10,9 @@ from artifact_pipelines.datasets.interfaces import OpenTable
 from artifact_pipelines.datasets.reading.category_order import order_of, with_category_order
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES, check_columns
 from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
-from artifact_pipelines.datasets.reading.exact_casts import cast_batches, common_type
+from artifact_pipelines.datasets.reading.exact_casts import cast_batches, common_type, is_list
 from artifact_pipelines.datasets.reading.named_types import declared_type, type_of_arrow
+from artifact_pipelines.datasets.reading.nested_types import fields_of, items_of, joined_fields, other_type
 from artifact_pipelines.datasets.reading.shown_values import shown
 from artifact_pipelines.datasets.reading.spelling import PLAIN
 from artifact_pipelines.datasets.reading.typed_rows import widened
@@ -94,18 +95,44 @@ def _expected(field: pa.Field, contract: Contract, label: str) -> pa.DataType:
     if field.name in contract.columns:
         return declared_type(contract.columns[field.name]).arrow
     before = contract.kept.get(field.name)
-    if before is None or before == arrow_name(field.type):
+    if before is None:
         return field.type
-    known, found = type_of_arrow(before), type_of_arrow(arrow_name(field.type))
-    if known and found:
-        wider = widened(known, found) if contract.on_schema_change == "widen" else None
+    return _joined(before, field.type, contract, label, field.name)
+
+
+def _joined(before: str, found: pa.DataType, contract: Contract, label: str, path: str) -> pa.DataType:
+    """Return the type of the version before, as wide as the contract allows and values of another type need.
+
+    Args:
+        path: Column, or place in it.
+    """
+    if before == arrow_name(found):
+        return found
+    if is_list(found) and (items := items_of(before)):
+        kind = _joined(items, found.value_type, contract, label, f"{path}[]")
+        of_kind = pa.large_list if pa.types.is_large_list(found) else pa.list_
+        return of_kind(pa.field(found.value_field.name, kind))
+    if pa.types.is_struct(found) and (fields := fields_of(before)):
+        return _joined_struct(fields, found, contract, label, path)
+    widens = contract.on_schema_change == "widen"
+    known, now = type_of_arrow(before), type_of_arrow(arrow_name(found))
+    if known and now:
+        wider = widened(known, now) if widens else None
         return (wider or known).arrow
-    if (kind := common_type(before, field.type, contract.on_schema_change == "widen")) is not None:
-        return kind
-    assert contract.before is not None  # or no type would be kept
-    problem = f"column {field.name!r} is {field.type}, and {before} in {contract.before}"
-    remedy = "Fix the file, or set `on_schema_change: accept` in the dataset's YAML file"
-    raise SchemaMismatchError(label, problem, remedy)
+    if (kind := common_type(before, found, widens)) is None:
+        raise other_type(path, found, before, contract, label)
+    return kind
+
+
+def _joined_struct(
+    before: Mapping[str, str], found: pa.DataType, contract: Contract, label: str, path: str
+) -> pa.DataType:
+    kinds = {field.name: field.type for field in found}
+    fields = []
+    for name in joined_fields(before, kinds, contract, label, path):
+        kind, kept, place = kinds.get(name, pa.null()), before.get(name), f"{path}.{name}"
+        fields.append((name, kind if kept is None else _joined(kept, kind, contract, label, place)))
+    return pa.struct(fields)
 
 
 def _translated(batches: Iterable[pa.RecordBatch], label: str, file_format: str) -> Iterator[pa.RecordBatch]:
