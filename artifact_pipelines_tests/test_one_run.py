@@ -174,7 +174,7 @@ def test_dataset_that_is_gone_takes_no_drops(settings: Settings, instance: dg.Da
     project.declare("flights", "ships")
     project.tick()
     with open_store() as store:
-        assert store.catalog.landing.sources() == {"flights": "flights*.csv", "ships": "ships*.csv"}
+        assert sorted(store.catalog.landing.sources()) == ["flights", "ships"]
 
 
 def test_large_landing_zone_is_looked_at_less_often(

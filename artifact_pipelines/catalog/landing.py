@@ -25,6 +25,19 @@ def _upsert(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
 _UPSERTS = {"sqlite": _upsert(sqlite.insert(landing_files)), "postgresql": _upsert(postgresql.insert(landing_files))}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class LandingSource:
+    """What the sensor of a dataset looks for.
+
+    Attributes:
+        source: Glob of its files.
+        ignored: Globs of names, of files and folders, that it ignores.
+    """
+
+    source: str
+    ignored: tuple[str, ...] = ()
+
+
 class LandingCatalog(CatalogSection):
     """Rows of `landing_files`, one for each dataset and path. Every method is one transaction."""
 
@@ -45,13 +58,14 @@ class LandingCatalog(CatalogSection):
         names = sa.select(landing_files.c.dataset).where(landing_files.c.state == state).distinct()
         return [row.dataset for row in self._rows(names.order_by(landing_files.c.dataset))]
 
-    def sources(self) -> Mapping[str, str]:
-        """Return the source of each dataset whose sensor has looked at the landing zone, as it was at the last look."""
-        return {row.dataset: row.source for row in self._rows(sa.select(landing_sources))}
+    def sources(self) -> Mapping[str, LandingSource]:
+        """Return what the sensor of each dataset looks for in the landing zone, as it was at the last look."""
+        rows = self._rows(sa.select(landing_sources))
+        return {row.dataset: LandingSource(row.source, tuple(row.ignored)) for row in rows}
 
     @retried
-    def note_sources(self, sources: Mapping[str, str], gone: Collection[str] = ()) -> None:
-        """Note the globs of some datasets' files, by dataset, and forget those of datasets that are gone."""
+    def note_sources(self, sources: Mapping[str, LandingSource], gone: Collection[str] = ()) -> None:
+        """Note what the sensors of some datasets look for, by dataset, and forget datasets that are gone."""
         known = self.sources()
         changed = {dataset: source for dataset, source in sources.items() if known.get(dataset) != source}
         forgotten = known.keys() & set(gone)
@@ -59,7 +73,7 @@ class LandingCatalog(CatalogSection):
             return
         with writing(self._engine) as connection:
             connection.execute(sa.delete(landing_sources).where(landing_sources.c.dataset.in_([*changed, *forgotten])))
-            if rows := [{"dataset": dataset, "source": source} for dataset, source in changed.items()]:
+            if rows := [{"dataset": dataset, **dataclasses.asdict(source)} for dataset, source in changed.items()]:
                 connection.execute(sa.insert(landing_sources), rows)
 
     @retried

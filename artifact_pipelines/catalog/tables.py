@@ -295,4 +295,5 @@ landing_sources = sa.Table(
     metadata,
     sa.Column("dataset", sa.Text, primary_key=True),
     sa.Column("source", sa.Text, nullable=False, comment="glob of its files, as its sensor knows it"),
+    sa.Column("ignored", sa.JSON, nullable=False, comment="globs of names that its sensor ignores"),
 )

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.core.log_lines import log_done
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.failed_runs import retry_of
@@ -118,7 +119,7 @@ class LandingSensor(dg.SensorDefinition):
         is_alone = context.instance.get_sensor_settings().get("use_threads")  # else others wait for its end
         until = begun + (landing_zone.watch_s if is_alone else min(landing_zone.watch_s, SHARED_WATCH_S))
         with Catalog(landing_zone.store.catalog_url) as catalog:
-            sources = {each.dataset: each.source for each in self.watched}
+            sources = {each.dataset: LandingSource(each.source, tuple(each.rules.ignored)) for each in self.watched}
             # What an earlier tick of this sensor watched is gone. Another code location that has it now notes it again.
             catalog.landing.note_sources(sources, _cursors(context.cursor).keys() - sources.keys())
             looks = _Looks(self.watched, context.instance, catalog, landing_zone)

@@ -16,6 +16,7 @@ from artifact_pipelines import open_store
 from artifact_pipelines.api.access import api_settings
 from artifact_pipelines.api.app import create_app
 from artifact_pipelines.api.settings import ApiSettings
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.core.exceptions import ConfigurationError
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.definitions import resources
@@ -182,7 +183,7 @@ def test_upload_that_no_dataset_takes_says_which_would_and_what_to_change(client
         return answer.status_code, answer.json()["error"], answer.json()["message"]
 
     with open_store() as store:
-        store.catalog.landing.note_sources({"flights": "flights*.csv"})
+        store.catalog.landing.note_sources({"flights": LandingSource("flights*.csv")})
     status, error, message = problem("flights.csv", "flight")
     assert (status, error) == (404, "UnwatchedDatasetError")
     assert "there is no dataset 'flight', or its sensor has not looked yet." in message

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.catalog.tables import host_clock, materializations, metadata, retention_policies, tags, utc_now
 from artifact_pipelines.core.types import (
     Content,
@@ -53,7 +54,7 @@ def fill(catalog: Catalog, engine: sa.Engine, producer: ArtifactProducer) -> Lea
         materialize(catalog, producer, b"table %d" % number, partition=partition, inputs=loaded, run_id=f"run {number}")
     producer.create_artifact(io.BytesIO(b"a caller's"), "txt")
     catalog.retention.wipe("never made", happened_at=datetime.datetime(2026, 1, 1, microsecond=1, tzinfo=datetime.UTC))
-    catalog.landing.note_sources({"flights": "flights*.csv"})
+    catalog.landing.note_sources({"flights": LandingSource("flights*.csv")})
     catalog.landing.save("flights", [LandingFile("flights", "flights.csv", 3, 10**18, LandingState.INGESTED)])
     with engine.begin() as connection:
         row = {"asset_key": "flights/table", "name": "good", "materialization_id": 2}

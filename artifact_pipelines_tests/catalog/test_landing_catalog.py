@@ -1,6 +1,7 @@
 import dataclasses
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.core.types import LandingFile, LandingState
 
 FILE = LandingFile("flights", "a/flights.csv", 10, 123456789, LandingState.SEEN)
@@ -20,11 +21,11 @@ def test_saving_a_landing_file_again_replaces_it(catalog: Catalog) -> None:
 
 
 def test_source_of_a_dataset_is_the_last_one_noted(catalog: Catalog) -> None:
-    catalog.landing.note_sources({"flights": "f*.csv", "weather": "w*.csv"})
-    catalog.landing.note_sources({"flights": "flights*.csv"})
-    assert catalog.landing.sources() == {"flights": "flights*.csv", "weather": "w*.csv"}
-    catalog.landing.note_sources({"flights": "flights*.csv"}, gone=["weather", "never noted"])
-    assert catalog.landing.sources() == {"flights": "flights*.csv"}
+    catalog.landing.note_sources({"flights": LandingSource("f*.csv"), "weather": LandingSource("w*.csv")})
+    catalog.landing.note_sources({"flights": LandingSource("flights*.csv")})
+    assert catalog.landing.sources() == {"flights": LandingSource("flights*.csv"), "weather": LandingSource("w*.csv")}
+    catalog.landing.note_sources({"flights": LandingSource("flights*.csv")}, gone=["weather", "never noted"])
+    assert catalog.landing.sources() == {"flights": LandingSource("flights*.csv")}
 
 
 def test_datasets_do_not_see_each_others_files(catalog: Catalog) -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from artifact_pipelines import Store
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import Content, LandingFile, LandingState, LoadedInput, MaterializationFacts
 from artifact_pipelines.datasets.exceptions import DropIsWaitingError
@@ -111,7 +112,9 @@ def test_file_that_no_sensor_notices_is_an_error(flights: pathlib.Path, monkeypa
 def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
     store: Store, flights: pathlib.Path, landing: pathlib.Path
 ) -> None:
-    store.catalog.landing.note_sources({"flights": "flights*.csv", "weather": "w/**/*.csv"})
+    store.catalog.landing.note_sources(
+        {"flights": LandingSource("flights*.csv"), "weather": LandingSource("w/**/*.csv")}
+    )
     text = run("drop", flights, "--dataset", "weather", code=2)
     assert "a path that 'w/**/*.csv' matches, the source of weather (`--as`); 'flights' would take it" in text
     text = run("drop", flights, "--dataset", "flight", code=3)
@@ -121,6 +124,17 @@ def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
     assert "no dataset would take it" in text
     assert list(landing.iterdir()) == []
     assert "dropped" in run("drop", flights, "--dataset", "weather", "--as", "w/a/flights.csv")
+
+
+def test_ignored_name_is_refused_with_the_glob_that_ignores_it(
+    store: Store, flights: pathlib.Path, landing: pathlib.Path
+) -> None:
+    store.catalog.landing.note_sources({"flights": LandingSource("**/*", (".*", "old*"))})
+    for path, pattern, name in (("old/flights.csv", "old*", "old"), ("a/.flights.csv", ".*", ".flights.csv")):
+        text = run("drop", flights, "--dataset", "flights", "--as", path, code=2)
+        assert f"does not ignore (`--as`): '{pattern}' of its `landing.ignore` matches '{name}'" in text
+    assert list(landing.iterdir()) == []
+    assert "dropped" in run("drop", flights, "--dataset", "flights", "--as", "a/flights.csv")
 
 
 @pytest.mark.usefixtures("store")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from artifact_pipelines.catalog.catalog import Catalog
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.core.exceptions import InvalidArgumentError, first_names
 from artifact_pipelines.core.types import LandingFile, LandingState
 from artifact_pipelines.datasets.exceptions import (
@@ -19,7 +20,7 @@ from artifact_pipelines.datasets.exceptions import (
     UnwatchedDatasetError,
 )
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
-from artifact_pipelines.datasets.landing.entry_names import SourceGlob, check_inside, from_text
+from artifact_pipelines.datasets.landing.entry_names import SourceGlob, check_inside, find_ignoring, from_text
 from artifact_pipelines.datasets.landing.zone import is_unchanged
 from artifact_pipelines.storage.exceptions import SourceChangedError
 
@@ -79,13 +80,17 @@ def _check_path(catalog: Catalog, dataset: str, path: str, named_by: str) -> Non
         return
     if dataset not in sources:
         raise UnwatchedDatasetError(dataset, path, sorted(sources), matching)
+    wanted = sources[dataset]
     instead = f"{first_names(matching)} would take it" if matching else "no dataset would take it"
-    expected = f"a path that {sources[dataset]!r} matches, the source of {dataset} (`{named_by}`); {instead}"
+    expected = f"a path that {wanted.source!r} matches, the source of {dataset} (`{named_by}`); {instead}"
+    if found := find_ignoring(path.split("/"), wanted.ignored):
+        why = "{1!r} of its `landing.ignore` matches {0!r}".format(*found)
+        expected = f"a path that {dataset} does not ignore (`{named_by}`): {why}"
     raise InvalidArgumentError("path", path, expected)
 
 
-def _matches(source: str, path: str) -> bool:
-    glob = SourceGlob(source)
+def _matches(source: LandingSource, path: str) -> bool:
+    glob = SourceGlob(source.source, source.ignored)
     return glob.is_match(functools.reduce(glob.step, path.split("/"), glob.start))
 
 

@@ -68,6 +68,12 @@ def check_source(source: str) -> None:
         raise InvalidArgumentError("source", source, "a glob below the landing zone, such as 'flights*.csv'")
 
 
+def find_ignoring(names: Sequence[str], ignored: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first of some names that is ignored, and the glob that matches it; None: none is."""
+    pairs = ((name, pattern) for name in names for pattern in ignored if fnmatch.fnmatchcase(name, pattern))
+    return next(pairs, None)
+
+
 class SourceGlob:
     """A dataset's source, matched one component at a time, so that only folders that may hold a match are listed.
 
@@ -90,7 +96,7 @@ class SourceGlob:
 
     def step(self, state: frozenset[int], name: str) -> frozenset[int]:
         """Return the state below an entry of this name."""
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignored):
+        if find_ignoring([name], self._ignored):
             return frozenset()
         stays = {at for at in state if at < len(self._parts) and self._parts[at] == "**"}
         goes = {at + 1 for at in state - stays if at < len(self._parts) and fnmatch.fnmatchcase(name, self._parts[at])}

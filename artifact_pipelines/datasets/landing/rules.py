@@ -58,10 +58,15 @@ class LandingRules(pydantic.BaseModel):
         default="keep", description="What becomes of an ingested file, once its stored copy was read and is intact."
     )
 
+    @property
+    def ignored(self) -> Sequence[str]:
+        """Globs of all names that are never ingested."""
+        return [ARCHIVE, DROPPING, *self.ignore]
+
     def glob(self, source: str) -> SourceGlob:
         """Return the glob of the dataset's files."""
         markers = [self.marker.replace(_NAME, "*")] if self.marker else []
-        return SourceGlob(source, [ARCHIVE, DROPPING, *self.ignore, *markers])
+        return SourceGlob(source, [*self.ignored, *markers])
 
     def markers(self, zone: ILandingZone, source: str) -> Mapping[str, Sighting]:
         """Return all markers of the dataset's files, by path."""

@@ -88,6 +88,7 @@ def upgrade(op: Operations) -> None:
         "landing_sources",
         sa.Column("dataset", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False, comment="glob of its files, as its sensor knows it"),
+        sa.Column("ignored", sa.JSON(), nullable=False, comment="globs of names that its sensor ignores"),
         sa.PrimaryKeyConstraint("dataset", name=op.f("pk_landing_sources")),
     )
     op.create_table(
