@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MOST_TICKS = 4
+_MOST_DECIMALS = 9
 _SAME = 1e-9
 
 
@@ -20,6 +21,14 @@ def compact(number: float) -> str:
         if size >= scale * 0.9995 and size >= 9_999.5:
             return f"{number / scale:.3g}{prefix}" if size / scale < 999.5 else f"{number / scale:.0f}{prefix}"
     return f"{number:.3g}" if size < 999.5 else f"{number:.0f}"
+
+
+def told_apart(low: float, high: float) -> tuple[str, str]:
+    """Return two numbers in short, or with the decimals that they differ in: 5,290,024 and 5,290,031."""
+    if low == high or compact(low) != compact(high):
+        return compact(low), compact(high)
+    forms = ((f"{low:,.{digits}f}", f"{high:,.{digits}f}") for digits in range(_MOST_DECIMALS))
+    return next((form for form in forms if form[0] != form[1]), (compact(low), compact(high)))
 
 
 def with_commas(number: float, form: str = "") -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import strongest_cells
 from artifact_pipelines.charts.markdown import escaped
-from artifact_pipelines.charts.numbers import compact, times_shown
+from artifact_pipelines.charts.numbers import compact, times_shown, told_apart
 from artifact_pipelines.charts.svg import COLOURS, plain, shortened, width_px
 
 MOST_CHARACTERS = 999
@@ -95,7 +95,8 @@ def _lines(found: Mapping[str, Any]) -> _Small | None:
     ends = [points[0][0], points[-1][0]]
     first, last = times_shown(ends) if found["is_time"] else map(str, ends)
     right, end = round(_WIDTH * 2 / 3) + 6, _PLANE_PX + _LINE_PX
-    texts = [(right, 12, f"{compact(high)}{found['unit']}"), (right, _PLANE_PX, f"{compact(low)}{found['unit']}")]
+    least, most = told_apart(low, high)
+    texts = [(right, 12, f"{most}{found['unit']}"), (right, _PLANE_PX, f"{least}{found['unit']}")]
     return f"M{path}", [*texts, (0, end, first), (right - 7 * len(last), end, last)], end + 4
 
 

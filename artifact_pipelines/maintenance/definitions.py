@@ -108,6 +108,7 @@ def roll_back_asset(context: dg.OpExecutionContext, config: RollbackConfig, arti
         "Makes an older version of an asset current again; no bytes move. The later version is withdrawn: no "
         "schedule, sensor or run makes its content current again, until a rollback goes back to it."
     ),
+    config={"ops": {"roll_back_asset": {"config": {"asset": "DATASET/table", "to_version": 1}}}},  # for the Launchpad
 )
 def rollback_job() -> None:
     """Roll an asset back from the Dagster UI."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_pipelines.charts.numbers import compact, ticks, times_shown
+from artifact_pipelines.charts.numbers import compact, ticks, times_shown, told_apart
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,21 @@ from artifact_pipelines.charts.numbers import compact, ticks, times_shown
 )
 def test_a_number_is_short(number: float, shown: str) -> None:
     assert compact(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1, 2, ("1", "2")),
+        (7.0, 7.0, ("7", "7")),
+        (5_290_024, 5_290_031, ("5,290,024", "5,290,031")),
+        (12.6321, 12.6391, ("12.63", "12.64")),
+        (1e18, 1e18 + 256, ("1,000,000,000,000,000,000", "1,000,000,000,000,000,256")),
+        (1e-12, 1.0001e-12, ("1.00e-12", "1.00e-12")),
+    ],
+)
+def test_ends_of_an_axis_differ_in_text_where_they_differ(low: float, high: float, shown: tuple[str, str]) -> None:
+    assert told_apart(low, high) == shown
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from artifact_pipelines.charts.chart import Chart
-from artifact_pipelines.charts.kinds import before_after, heat_map
+from artifact_pipelines.charts.kinds import before_after, heat_map, over_versions
 from artifact_pipelines.charts.small import MOST_CHARACTERS, small_image
 from artifact_pipelines_tests.charts.test_drawing import CHARTS, EMPTY, STRANGE
 
@@ -51,3 +51,9 @@ def test_numbers_of_a_bar_stand_whole_beside_a_long_label() -> None:
     [shown] = [each.text for each in ET.fromstring(unquote(image[image.index("svg+xml,") + 8 : -2])) if each.text]
     assert re.fullmatch(r"from.*… 9\.98 % → 5\.09 %", shown)
     assert len(shown) < 30
+
+
+def test_small_change_over_versions_shows_in_the_numbers() -> None:
+    image = small_image(over_versions("Bytes", {1: 5_290_031, 2: 5_290_024}))
+    assert image is not None
+    assert {"5,290,031", "5,290,024"} <= set(re.findall(r">([\d,]+)<", unquote(image)))

@@ -112,6 +112,14 @@ def test_job_makes_an_older_version_current_and_reports_it(project: Project) -> 
     assert event.asset_materialization.metadata["artifact/rolled_back_to"].value == "1"
 
 
+def test_launchpad_shows_what_a_rollback_needs(project: Project) -> None:
+    job = project.definitions.resolve_job_def("artifact_rollback")
+    assert job.run_config == {"ops": {"roll_back_asset": {"config": {"asset": "DATASET/table", "to_version": 1}}}}
+    result = job.execute_in_process(instance=project.instance, raise_on_error=False)
+    assert not result.success
+    assert "DATASET/table" in str(result.all_events[-1].event_specific_data)
+
+
 def test_declared_retention_policy_is_recorded(project: Project) -> None:
     project.make("runs")
     assert project.catalog.retention.policies() == {"runs": RetentionPolicy(keep_last=1)}
