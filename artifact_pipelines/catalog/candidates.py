@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from artifact_pipelines.catalog.current import CHECKED_IN, IS_CANDIDATE, make_current, reject, superseded_by
+from artifact_pipelines.catalog.current import CHECKED_IN, IS_CANDIDATE, IS_HELD, make_current, reject, superseded_by
 from artifact_pipelines.catalog.engine import CatalogSection, reading, retried, writing
 from artifact_pipelines.catalog.materialization_rows import (
     lock_asset,
@@ -25,7 +25,6 @@ from artifact_pipelines.core.types import Materialization
 
 _TABLE = materializations.c
 _ID = _TABLE.materialization_id
-_IS_HELD = (_TABLE.released_at.is_(None), _TABLE.wiped_at.is_(None))
 _BY_COMMAND = "published by command"
 _PAGE = 1000
 
@@ -51,7 +50,7 @@ class CandidateCatalog(CatalogSection):
         """Return the first of those above a materialization ID; of a few hundred partitions at most."""
         # The sum keeps the database from walking the index of IDs, past all that are no candidates.
         place = _ID + 0
-        which = [IS_CANDIDATE, *_IS_HELD, after < place]
+        which = [IS_CANDIDATE, IS_HELD, after < place]
         if asset is not None:
             which += [_TABLE.asset_key == asset] if partitions is None else of_partitions(asset, partitions)
         with reading(self._engine) as connection:
@@ -117,7 +116,7 @@ class CandidateCatalog(CatalogSection):
             NotFoundError: The version is not kept.
             InvalidArgumentError: The version was published before: going back to it is a rollback.
         """
-        which = [*of_asset(asset, partition), *_IS_HELD, _TABLE.version == version]
+        which = [*of_asset(asset, partition), IS_HELD, _TABLE.version == version]
         with writing(self._engine) as connection:
             lock_asset(connection, asset)
             made = newest(connection, which)
@@ -135,5 +134,5 @@ class CandidateCatalog(CatalogSection):
 
 
 def _is_waiting(connection: sa.Connection, made: Materialization) -> bool:
-    this = (_ID.in_([made.materialization_id]), IS_CANDIDATE, *_IS_HELD)
+    this = (_ID.in_([made.materialization_id]), IS_CANDIDATE, IS_HELD)
     return connection.execute(sa.select(_ID).where(*this)).first() is not None

@@ -33,6 +33,7 @@ _TABLE = materializations.c
 _ID = _TABLE.materialization_id
 # Written out, not as a parameter: otherwise the index of candidates does not serve.
 IS_CANDIDATE = _TABLE.publication == sa.literal_column("'candidate'")
+IS_HELD = sa.and_(_TABLE.released_at.is_(None), _TABLE.wiped_at.is_(None))
 IS_WITHDRAWN = _TABLE.publication == sa.literal_column("'withdrawn'")
 WAS_NEVER_CURRENT = sa.and_(IS_WITHDRAWN, _TABLE.current_since.is_(None))
 """True for the materialization of a run that made withdrawn content again."""
@@ -113,7 +114,7 @@ def make_current(connection: sa.Connection, made: Materialization, reason: str |
     _reinstate(connection, of_asset(made.asset, made.partition), made.version)
     _update(connection, made, **values, publication=Publication.PUBLISHED, publication_reason=reason)
     dataset = made.metadata.get(DATASET)
-    if dataset is not None:
+    if dataset is not None and not _has_dataset_version(connection, dataset, made):
         insert_dataset_version(connection, dataset, made.partition, made.version, made.materialization_id)
 
 
@@ -192,6 +193,17 @@ def _reinstate(connection: sa.Connection, which: Sequence[sa.ColumnElement[bool]
     """Take back that a version was withdrawn."""
     rows = sa.update(materializations).where(*which, IS_WITHDRAWN, _TABLE.version == version)
     connection.execute(rows.values(publication=Publication.PUBLISHED, publication_reason=None))
+
+
+def _has_dataset_version(connection: sa.Connection, dataset: str, made: Materialization) -> bool:
+    """True if another materialization of the same content has become the version."""
+    partition = dataset_versions.c.partition_key
+    which = (
+        datasets.c.name == dataset,
+        partition.is_(None) if made.partition is None else partition == made.partition,
+        dataset_versions.c.number == made.version,
+    )
+    return connection.execute(sa.select(dataset_versions.c.number).join(datasets).where(*which)).first() is not None
 
 
 def insert_dataset_version(

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from artifact_pipelines.catalog.current import (
     CONTENT,
+    IS_CANDIDATE,
+    IS_HELD,
     IS_WITHDRAWN,
     insert_candidate,
     insert_current,
@@ -95,10 +97,13 @@ def _record(connection: sa.Connection, facts: MaterializationFacts, leases: Sequ
     if facts.made_after not in (None, before.materialization_id or 0):
         raise OvertakenError(facts.asset, facts.partition)
     is_changed = before.version is None or not _is_same(connection, before, facts, leases)
-    withdrawn = (
-        _withdrawn(connection, facts, leases) if is_changed and before.version and before.has_withdrawn else None
-    )
-    version = withdrawn or ((before.highest or 0) + 1 if is_changed else before.version)
+    withdrawn = waiting = None
+    if is_changed and before.version and before.has_withdrawn:
+        withdrawn = _version_of(connection, facts, leases, IS_WITHDRAWN)
+    if is_changed and before.has_candidates:  # an older one would come back before one that is newer
+        is_newest = materializations.c.version == before.highest
+        waiting = _version_of(connection, facts, leases, IS_CANDIDATE, IS_HELD, is_newest)
+    version = withdrawn or waiting or ((before.highest or 0) + 1 if is_changed else before.version)
     values = _values(facts, leases, version, before.now)
     if withdrawn is not None:
         made = insert_withdrawn(connection, values)
@@ -124,10 +129,12 @@ def _is_same(connection: sa.Connection, made: Any, facts: MaterializationFacts, 
     )
 
 
-def _withdrawn(connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease]) -> int | None:
-    """Return the withdrawn version that has this content; None: there is none."""
+def _version_of(
+    connection: sa.Connection, facts: MaterializationFacts, leases: Sequence[Lease], *which: sa.ColumnElement[bool]
+) -> int | None:
+    """Return the version, among some of the asset and partition, that has this content; None: there is none."""
     columns = (materializations.c.materialization_id, materializations.c.version, materializations.c.data_version)
-    rows = sa.select(*columns).where(*of_asset(facts.asset, facts.partition), IS_WITHDRAWN)
+    rows = sa.select(*columns).where(*of_asset(facts.asset, facts.partition), *which)
     rows = rows.order_by(materializations.c.materialization_id.desc())
     found = connection.execute(rows).all()
     return next((row.version for row in found if _is_same(connection, row, facts, leases)), None)

@@ -154,6 +154,38 @@ def test_dataset_gets_its_version_when_the_candidate_is_published(catalog: Catal
     assert count() == 1
 
 
+@pytest.mark.parametrize("partition", [None, "mon"])
+def test_same_content_as_a_waiting_candidate_is_the_same_version(
+    catalog: Catalog, engine: sa.Engine, partition: str | None
+) -> None:
+    facts: Any = {"dataset": "flights", "partition": partition}
+    record(catalog, "a", **facts)
+    first, second = (propose(catalog, "b", run_id=run_id, **facts) for run_id in ("r1", "r2"))
+    assert first.version == second.version == 2
+    for made in (first, second):
+        assert catalog.candidates.publish(made)
+        assert catalog.materializations.current(TABLE, partition).run_id == made.run_id
+    with engine.connect() as connection:
+        numbers = connection.execute(sa.select(dataset_versions.c.number).order_by(dataset_versions.c.number))
+        assert numbers.scalars().all() == [1, 2]
+    assert propose(catalog, "c", **facts).version == 3
+
+
+def test_content_that_comes_back_after_another_candidate_is_a_new_version(catalog: Catalog) -> None:
+    record(catalog, "a")
+    made = [propose(catalog, letter) for letter in "bcb"]
+    assert [each.version for each in made] == [2, 3, 4]
+    assert [catalog.candidates.publish(each) for each in made] == [True, True, True]
+    assert current(catalog) == 4
+
+
+def test_content_of_a_wiped_or_rejected_candidate_is_a_new_version(catalog: Catalog) -> None:
+    catalog.candidates.reject(propose(catalog, "b"), "bad")
+    propose(catalog, "b")
+    catalog.retention.wipe(TABLE)
+    assert propose(catalog, "b").version == 3
+
+
 def test_run_that_checked_a_candidate_is_noted_once(catalog: Catalog) -> None:
     made = propose(catalog, "a", metadata={"mine": 1})
     for run_id in ("r1", "r2", "r1"):
