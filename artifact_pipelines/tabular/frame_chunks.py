@@ -4,11 +4,13 @@ import collections
 import contextlib
 import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+Chunk = TypeVar("Chunk")
 Rows = pl.Series | npt.NDArray[np.intp]
 
 
@@ -29,7 +31,7 @@ def close_chunks(generator: Generator[pl.DataFrame]) -> None:
         generator.close()
 
 
-def drain_chunks(chunks: collections.deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def drain_chunks(chunks: collections.deque[Chunk]) -> Iterator[Chunk]:
     """Yield chunks, and release each one as it is taken."""
     while chunks:
         yield chunks.popleft()

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
@@ -35,6 +36,7 @@ _PIECE_ROWS = 4_096  # of large rows
 _COMPRESSION_LEVEL = 1
 # Below Arrow's 1 MiB, which a row group of distinct 64-bit numbers just fits into: a useless dictionary of all values.
 _DICTIONARY_BYTES = 256 << 10
+_SAMPLE_ROWS = 10_000
 # Objects that polars holds and releases later, on a thread unknown to Python, where no Python object may be destroyed.
 # They are empty by then; keeping the newest is enough.
 _lent: collections.deque[object] = collections.deque(maxlen=200)
@@ -119,6 +121,8 @@ def write_batches(
         return write_frame(pl.DataFrame(height=count), sink, make_hasher)  # pyarrow drops rows without columns
     hasher = TableHasher(schema, make_hasher) if make_hasher else None
     rows = row_group_rows(len(schema))
+    groups = cut_row_groups(schema, batches, rows, ROW_GROUP_BYTES)
+    first = collections.deque(itertools.islice(groups, 1))
     with pq.ParquetWriter(
         _Sink(sink, []),
         stored_schema(schema),
@@ -126,10 +130,11 @@ def write_batches(
         compression_level=_COMPRESSION_LEVEL,
         write_page_checksum=True,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        use_dictionary=_repetitive_columns(first[0]) if first else False,
     ) as writer:
         hashing = _BackgroundHasher(hasher)
         try:
-            for group in hashing.pass_through(cut_row_groups(schema, batches, rows, ROW_GROUP_BYTES)):
+            for group in hashing.pass_through(itertools.chain(drain_chunks(first), groups)):
                 writer.write_table(group, row_group_size=rows)
                 del group  # free it before the next one is built
         except pa.ArrowInvalid:
@@ -138,6 +143,26 @@ def write_batches(
         finally:
             hashing.stop()
     return hasher.hexdigest() if hasher else None
+
+
+def _repetitive_columns(group: pa.Table) -> bool | list[str]:
+    """Return the columns that get dictionaries: in the first rows of a table, half of their values repeat others.
+
+    True means all, because Parquet has other names for what is inside of a nested column.
+    """
+    if any(map(pa.types.is_nested, group.schema.types)):
+        return True
+    rows = group.slice(0, _SAMPLE_ROWS)
+    return [name for name, column in zip(rows.schema.names, rows.columns, strict=True) if _is_repetitive(column)]
+
+
+def _is_repetitive(column: pa.ChunkedArray) -> bool:
+    if pa.types.is_dictionary(column.type):
+        return True
+    try:
+        return bool(2 * len(pc.unique(column)) <= len(column))
+    except pa.ArrowNotImplementedError:  # of rare types, such as narrow decimals
+        return True
 
 
 def _take_first_group(chunks: Iterable[pl.DataFrame], rows: int) -> tuple[collections.deque[pl.DataFrame], bool]:

@@ -208,7 +208,8 @@ def test_odd_parquet(tmp_path: pathlib.Path, kind: str | None, values: pa.Array,
 
 def test_periods_of_pandas_and_a_table_without_columns_are_refused(tmp_path: pathlib.Path) -> None:
     data = io.BytesIO()
-    months = pa.field("x", pa.int64(), metadata={"ARROW:extension:name": "pandas.period"})
+    extension = {"ARROW:extension:name": "pandas.period", "ARROW:extension:metadata": '{"freq": "M"}'}
+    months = pa.field("x", pa.int64(), metadata=extension)
     pyarrow.parquet.write_table(pa.table([[648]], schema=pa.schema([months])), data)
     assert "column 'x' holds periods of pandas" in outcome(tmp_path, data.getvalue(), "parquet")
     pyarrow.parquet.write_table(pa.table({}), data := io.BytesIO())

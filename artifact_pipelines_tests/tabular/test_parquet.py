@@ -140,3 +140,21 @@ def test_objects_that_polars_keeps_hold_no_hasher_and_no_frame() -> None:
 def _alive() -> int:
     gc.collect()
     return sum(type(thing) in (TableHasher, OneThreadHasher, pl.DataFrame) for thing in gc.get_objects())
+
+
+def test_only_columns_whose_values_repeat_have_dictionaries() -> None:
+    count = 20_000
+    columns: dict[str, Any] = {
+        "id": range(count),
+        "half": [i // 2 for i in range(count)],
+        "a.b": [f"row {i % 977}" for i in range(count)],
+        "nothing": pa.nulls(count),
+    }
+    table = pa.table(columns)
+    group = pq.ParquetFile(io.BytesIO(written_batches(table.schema, table.to_batches()))).metadata.row_group(0)
+    encoded = {group.column(i).path_in_schema for i in range(4) if group.column(i).has_dictionary_page}
+    assert encoded >= {"half", "a.b"}
+    assert "id" not in encoded
+    lists = pa.table({"id": range(count), "days": [[i % 7] for i in range(count)]})
+    group = pq.ParquetFile(io.BytesIO(written_batches(lists.schema, lists.to_batches()))).metadata.row_group(0)
+    assert group.column(1).has_dictionary_page

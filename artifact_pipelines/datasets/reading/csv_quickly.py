@@ -7,20 +7,21 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from artifact_pipelines.datasets.reading.csv_blocks import count_line_ends
+from artifact_pipelines.datasets.reading.csv_blocks import Block
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 
 _MARK = b"\xef\xbb\xbf"  # polars drops one at the start of what it reads
 
 
-def split_quickly(data: bytes, dialect: CsvDialect, width: int, places: Sequence[int]) -> pl.DataFrame | None:
+def split_quickly(block: Block, dialect: CsvDialect, width: int, places: Sequence[int]) -> pl.DataFrame | None:
     """Return some columns of a block as texts; None if it is not plain, or malformed.
 
     Args:
-        data: Whole rows, whose quotes are as `iterate_blocks` wants them.
+        block: Whole rows, whose quotes are as `iterate_blocks` wants them.
         width: Number of columns; of one, a blank line is a row.
         places: Of the columns to return, ascending.
     """
+    data = block.data
     if dialect.escape or width < 2 or data.startswith(_MARK):
         return None
     has_quotes = bool(dialect.quote) and data.find(dialect.quote_byte) >= 0
@@ -40,7 +41,7 @@ def split_quickly(data: bytes, dialect: CsvDialect, width: int, places: Sequence
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    rows = count_line_ends(data) + (not data.endswith(b"\n"))
+    rows = block.line_ends + (not data.endswith(b"\n"))
     last = found.to_series(len(wanted) - 1)
     is_whole = last.null_count() == 0 or (
         not has_quotes and data.count(dialect.delimiter_byte) == rows * (width - 1)

@@ -88,7 +88,7 @@ class CsvText:
         if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
         places = [self.names.index(name) for name in names]
-        quick = None if self._nulls else split_quickly(block.data, self._dialect, len(self.names), places)
+        quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), places)
         found = self._split(block, places) if quick is None else quick
         return found.rename(dict(zip(found.columns, names, strict=True)))
 
