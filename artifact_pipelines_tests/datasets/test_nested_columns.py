@@ -60,6 +60,7 @@ def test_narrower_types_are_read_with_those_of_the_dataset(
         ("list<item: string>", [["2024-01-31"], ["a"]]),
         ("list<item: string>", [["2024-01-31"]]),
         ("struct<a: int64, b: list<item: struct<c: bool>>>", [{"a": 1, "b": []}, None]),
+        ("struct<a, b: int64, c<d: string>", [{"a, b": 1, "c<d": "x"}]),
     ],
 )
 @pytest.mark.parametrize("policy", ["widen", "fail"])

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.datasets.reading.column_types import TEXT, Boolean, ColumnType, Date
-from artifact_pipelines.datasets.reading.contract import Contract
+from artifact_pipelines.datasets.reading.contract import Contract, arrow_name
 from artifact_pipelines.datasets.reading.found_types import (
     Found,
     FoundNumbers,
@@ -140,7 +140,7 @@ class FoundJson:
             SchemaMismatchError: The contract does not allow the values.
         """
         now, before = self.type, self._before
-        if before is None:
+        if before in (None, arrow_name(now.arrow)):  # names of types cannot be taken apart if those of fields hold ", "
             return now
         if isinstance(now, ListType) and self._items and items_of(before):
             return ListType(self._items.followed(contract, label, f"{path}[]"))
