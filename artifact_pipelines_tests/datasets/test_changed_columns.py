@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange, VersionBefore
@@ -112,6 +113,35 @@ def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathli
     data = written(pl.DataFrame({"id": [1], "ID": [2]}), "parquet")
     with pytest.raises(SchemaMismatchError, match=r"'id' \(such as '1'\), 'ID' \(such as '2'\)"):
         read(tmp_path, data, "parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "Report of 2024\na,b\n1,2\n",
+            r"from line 2 on are several by ','; set format.skip_lines to 1 if that is the header\.",
+        ),
+        ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "from line 4 on are several by ';'; set format.skip_lines to 3"),
+        ("Report\r\na\tb\r\n1\t2\r\n", "'Report', is one value.* format.delimiter to ',' if the file has one column"),
+        ("Report of 2024,\na,b\n1,2\n", "'Report of 2024', names one column, and there is a second one with values"),
+        ("Report of 2024,,\na,b,c\n1,2,3\n", "columns 2, 3 have no name.*leave out a title"),
+    ],
+)
+def test_title_above_the_header_is_refused_with_what_to_set(tmp_path: pathlib.Path, text: str, problem: str) -> None:
+    with pytest.raises(SourceError, match=problem):
+        read(tmp_path, text)
+    lines = 3 if "May" in text else 1
+    assert read(tmp_path, text, skip_lines=lines).column_names[:2] == ["a", "b"]
+
+
+def test_one_column_whose_values_hold_a_delimiter_is_read_where_it_is_known(tmp_path: pathlib.Path) -> None:
+    text = "name\nRome; Oslo\nBonn; Kyiv\n"
+    with pytest.raises(SourceError, match="all lines from line 2 on are several by ';'"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, columns={"name": "VARCHAR"}) == read(tmp_path, text, delimiter=",")
+    assert read(tmp_path, text + "Paris\n").num_rows == 3
+    assert read(tmp_path, "name,\nRome,\n").to_pylist() == [{"name": "Rome", "": None}]
 
 
 def test_file_of_one_column_by_another_delimiter_is_refused_at_once(tmp_path: pathlib.Path) -> None:

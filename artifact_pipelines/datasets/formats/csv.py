@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.reading.csv_dialect import (
     SAMPLE_BYTES,
     CsvDialect,
     find_delimiters,
+    find_header,
     line_that_names_delimiter,
     split_lines,
 )
@@ -113,7 +114,7 @@ class Csv(CsvOptions):
         rows = CsvText(file.path, file.label, dialect, self.null_values)
         check_columns(rows.names, contract, file.label, rows.examples)
         if self.header:
-            check_split(rows.names, contract, file.label)
+            check_split(rows.names, contract, file.label, rows.examples)
         yield open_rows(rows, contract, spelling, dialect.facts())
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
@@ -133,7 +134,7 @@ class Csv(CsvOptions):
         body = "".join(line for line in lines if not self.comment or not line.startswith(self.comment))
         delimiter = self.delimiter or named or contract.read_as.get("delimiter")
         return CsvDialect(
-            delimiter or self._found_delimiter(body, is_whole, file.label),
+            delimiter or self._found_delimiter(body, is_whole, contract, file.label),
             stream.encoding,
             self.quote,
             self.escape,
@@ -143,11 +144,22 @@ class Csv(CsvOptions):
             self.skip_last_lines,
         )
 
-    def _found_delimiter(self, body: str, is_whole: bool, label: str) -> str:
+    def _found_delimiter(self, body: str, is_whole: bool, contract: Contract, label: str) -> str:
         found = find_delimiters(body, self.USUAL_DELIMITER, self.quote, is_whole)
         if len(found) > 1 and self.USUAL_DELIMITER != "\t":
             shown = " and ".join(map(repr, found))
             raise UnparsableSourceError(label, self.tag(), f"its rows can be cut by {shown}; set format.delimiter")
+        first = body.split("\n", 1)[0].strip('\r"')
+        below = find_header(body, self.quote, is_whole) if self.header and found[0] not in first else None
+        if below and first not in contract.known_columns:
+            place, delimiter = below
+            skipped = self.skip_lines + place
+            one_column = f", or format.delimiter to {found[0]!r} if the file has one column"
+            reason = (
+                f"its first line, {first!r:.200}, is one value, and all lines from line {skipped + 1} on are several "
+                f"by {delimiter!r}; set format.skip_lines to {skipped} if that is the header"
+            )
+            raise UnparsableSourceError(label, self.tag(), reason + (one_column if delimiter != found[0] else ""))
         return found[0]
 
 

@@ -46,8 +46,8 @@ def check_columns(names: Sequence[str], contract: Contract, label: str, examples
         raise SchemaMismatchError(
             label, _missing(missing, names, shown(names), f"has in {version}"), f"{_FIX} {_ACCEPT}"
         )
-    known = {*contract.columns, *contract.rules, *contract.key, *contract.before.columns}
-    if not known & set(names) and (lost := _lost(names)):
+    known = contract.known_columns
+    if not set(known) & set(names) and (lost := _lost(names)):
         problem = f"{lost}; {version} has {_named(list(contract.before.columns))}; found {shown(names)}"
         raise SchemaMismatchError(label, problem, f"{_FIX} declare its columns")
     if contract.on_schema_change != "fail":
@@ -61,14 +61,19 @@ def check_columns(names: Sequence[str], contract: Contract, label: str, examples
         raise SchemaMismatchError(label, problem, remedy)
 
 
-def check_split(names: Sequence[str], contract: Contract, label: str) -> None:
-    """Refuse a text file whose one column seems to be several, unless the dataset knows it.
+def check_split(names: Sequence[str], contract: Contract, label: str, examples: Examples) -> None:
+    """Refuse a text file whose one column seems to be several, or whose header seems to be a title.
 
     Raises:
-        SchemaMismatchError: Its name holds a delimiter.
+        SchemaMismatchError: The dataset does not know the column.
     """
-    known = {*contract.columns, *contract.rules, *(contract.before.columns if contract.before else ())}
-    if _is_one_of_several(names) and not known & set(names):
+    if set(names) & set(contract.known_columns):
+        return
+    if len(names) == 2 and not names[1] and (values := examples(1)):
+        problem = f"its header, {names[0]!r:.200}, names one column, and there is a second one with values, such as"
+        remedy = "Set format.skip_lines in the dataset's YAML file if it is a title, or name the column"
+        raise SchemaMismatchError(label, f"{problem} {values[0]!r:.60}", remedy)
+    if _is_one_of_several(names):
         problem = f"it has one column, {names[0]!r:.200}, where there should be several"
         remedy = (
             f"Set format.delimiter in the dataset's YAML file, or declare it: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
@@ -82,7 +87,11 @@ def _check_repeated(names: Sequence[str], label: str, examples: Examples) -> Non
         places[name.casefold()].append(place)
     if len(nameless := places[""]) > 1:
         problem = f"columns {', '.join(str(place + 1) for place in nameless[:_MOST_NAMES])} have no name"
-        raise SchemaMismatchError(label, problem, "Name them, or remove the delimiters at the ends of the lines")
+        remedy = (
+            "Name them, or remove the delimiters at the ends of the lines; or leave out a title above the header "
+            "(`format.skip_lines`, or `format.range` of a spreadsheet)"
+        )
+        raise SchemaMismatchError(label, problem, remedy)
     if repeated := [place for several in places.values() if len(several) > 1 for place in several]:
         found = ", ".join(_with_examples(names[place], examples(place)) for place in repeated[:_MOST_NAMES])
         problem = f"columns have the same name, or differ in case only: {found}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import pyarrow as pa
@@ -102,6 +102,11 @@ class Contract:
         always = [*self.key, *([self.partition_column] if self.partition_column else [])]
         names = dict.fromkeys([*self.columns, *self.rules, *always])
         return [name for name in names if name in always or name not in self.rules or self.rules[name].required]
+
+    @property
+    def known_columns(self) -> Collection[str]:
+        """The columns that are declared, and those of the version before."""
+        return {*self.columns, *self.rules, *self.key, *(self.before.columns if self.before else ())}
 
     def spelled(self) -> str:
         """Return how values of columns are written, if any is declared; values change with it."""

@@ -325,7 +325,7 @@ def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -
     if len(values) != len(names):
         found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
         problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
-        raise MalformedRowError(label, row.line, problem, _COUNT)
+        raise MalformedRowError(label, row.line, problem, _COUNT if len(names) > 1 else _COUNT_OF_ONE)
 
 
 def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label: str) -> NoReturn:
@@ -336,3 +336,4 @@ def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label
 
 
 _COUNT = "Fix the row, put values that hold the delimiter into quotes, or set format.delimiter"
+_COUNT_OF_ONE = f"{_COUNT}, or format.skip_lines if the first line is a title"

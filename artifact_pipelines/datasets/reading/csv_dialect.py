@@ -9,6 +9,7 @@ from typing import Any
 SAMPLE_BYTES = 1 << 20
 csv.field_size_limit((1 << 31) - 1)  # `limits.row_bytes` is ours; Python's 131,072 characters would refuse good rows
 DELIMITERS = (",", ";", "\t", "|")
+_MOST_TITLES = 20
 _DERIVED = ("skips_blank_lines", "has_escaped_null")
 
 
@@ -73,6 +74,23 @@ def find_delimiters(sample: str, usual: str, quote: str = '"', is_whole: bool = 
     candidates = dict.fromkeys((usual, *DELIMITERS))
     fitting = [one for one in candidates if one in sample and _values_per_row(rows, one, quote) > 1]
     return fitting or [max(candidates, key=lambda one: _values_per_row(rows[:1], one, quote))]
+
+
+def find_header(sample: str, quote: str, is_whole: bool) -> tuple[int, str] | None:
+    """Return the place of a header below titles, and the delimiter that cuts it and all later rows alike.
+
+    Args:
+        sample: Text whose first line is one value.
+        is_whole: False if the last row may be cut off.
+    """
+    lines = split_lines(sample)
+    rows = lines if is_whole else lines[:-1]
+    candidates = [one for one in DELIMITERS if one in sample]
+    for place in range(1, min(_MOST_TITLES + 1, len(rows) - 1)):
+        for one in candidates if rows[place].strip() else ():
+            if _values_per_row(rows[place:], one, quote) > 1:
+                return place, one
+    return None
 
 
 def split_lines(text: str) -> Sequence[str]:
