@@ -1,4 +1,4 @@
-"""What may be declared of a dataset: the fields of its YAML file, and which of them may stand together."""
+"""The fields of a dataset's YAML file, and which of them may stand together."""
 
 import datetime
 import functools

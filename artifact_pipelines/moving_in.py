@@ -19,7 +19,7 @@ _FAILURE = "dagster._core.definitions.events.Failure: "  # how Dagster's text of
 
 
 class Import(NamedTuple):
-    """What became of a stored value; `problem` says why it could not be stored, None: it is."""
+    """The outcome for one value; `problem` says why it could not be stored, None: it is stored."""
 
     asset: str
     partition: str | None

@@ -1,4 +1,4 @@
-"""What endpoints depend on: a valid token, the store, the landing zone. Tests put others in their place."""
+"""The dependencies of endpoints: a valid token, the store, the landing zone. Tests put others in their place."""
 
 import secrets
 from typing import Annotated

@@ -14,7 +14,7 @@ _TEN_GB = 10_000_000_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """What the HTTP interface allows.
+    """Settings of the HTTP interface.
 
     Attributes:
         token: Every request must bring it. At least 16 characters.

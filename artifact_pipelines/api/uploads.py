@@ -24,7 +24,7 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
 class Uploaded(pydantic.BaseModel):
-    """What an upload has become: a stored file, or a file in the landing zone."""
+    """The outcome of an upload: a stored file, or a file in the landing zone."""
 
     file_id: int | None = pydantic.Field(
         default=None, description="ID of the stored file. It stays until it is released."

@@ -239,7 +239,8 @@ def _tables_of(
 ) -> Mapping[tuple[str | None, int], int]:
     """Find the table made from each version of the raw content, by its partition and number.
 
-    Of several it is the current one, or the newest published one, or the newest withdrawn one: never a candidate.
+    If there are several, it is the current one, else the newest published one, else the newest withdrawn one: never a
+    candidate.
     """
     which = [_RAW.c.asset_key == raw, _RAW.c.version.in_({row.number for row in rows})]
     if len(partitions := {row.partition_key for row in rows}) == 1:  # the index serves
@@ -251,7 +252,7 @@ def _tables_of(
     found = {(row[0], row[1]): row[2] for row in connection.execute(best)}
     if all((row.partition_key, row.number) in found for row in rows):
         return found
-    # Of several contents that one run added to a union, the table notes only the last in the first place. All later
+    # If one run added several contents to a union, the table notes only the last of them in the first place. All later
     # unions have them too, the current one as well, so the oldest is meant.
     return {(row[0], row[1]): row[2] for row in connection.execute(query.add_columns(_OLDEST_TABLE))} | found
 

@@ -27,7 +27,7 @@ _UPSERTS = {"sqlite": _upsert(sqlite.insert(landing_files)), "postgresql": _upse
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LandingSource:
-    """What the sensor of a dataset looks for.
+    """The files that the sensor of a dataset looks for.
 
     Attributes:
         source: Glob of its files.

@@ -26,7 +26,7 @@ _EXPECTED = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoredName:
-    """What a name stands for.
+    """The asset, partition and version that a name stands for.
 
     Attributes:
         version: Number of the version; None: the current one.

@@ -33,7 +33,7 @@ _Found = TypeVar("_Found")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check has found.
+    """The result of a check, with the rows that break it.
 
     Attributes:
         rows: The first breaking rows; None: there are none, or the check could not be made.

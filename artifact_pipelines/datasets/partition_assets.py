@@ -81,7 +81,7 @@ class PartitionsByColumn:
         ):
             found = {key: _count_and_hash(rows.rows_of(key)) for key in rows.keys}
             known = [key for key in context.instance.get_dynamic_partitions(self.dataset) if key not in found]
-            # Of a union, these are empty now; else no newer file has rows of them.
+            # In a union, these are empty now; else no newer file has rows of them.
             emptied = {key: _count_and_hash(rows.rows_of(key)) for key in known} if self.is_union else {}
             wanted = emptied | found
             context.instance.add_dynamic_partitions(self.dataset, [*found])

@@ -1,4 +1,4 @@
-"""What changed over the last versions of an asset, as charts on its page: rows of a table, figures of an answer."""
+"""Charts of the last versions of an asset, on its page: rows of a table, figures of an answer."""
 
 from collections.abc import Mapping
 

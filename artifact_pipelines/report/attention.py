@@ -1,4 +1,4 @@
-"""What a reader should look at first, and what stands out besides: sentences, the worst first."""
+"""Sentences on what a reader should look at first, and on what stands out besides; the worst first."""
 
 import dataclasses
 import shlex
@@ -12,7 +12,7 @@ from artifact_pipelines.report.facts import MadeCheck, ReportFacts
 _MOST_NAMED = 8
 _MANY_NULLS = 0.5
 _TEXT_CHARACTERS = 120
-"""Of a sentence on the asset's page, which shows few characters without a click; the report has all."""
+"""The longest sentence on the asset's page, which shows few characters without a click; the report has all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _opened = ExitStack()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """What one SELECT says.
+    """The names and clauses of one SELECT.
 
     Attributes:
         tables: Names of the tables that it reads and does not make itself, in lower case, such as `samples.tenth`.

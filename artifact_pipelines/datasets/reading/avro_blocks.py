@@ -43,7 +43,7 @@ _DAMAGE = (
     pa.ArrowException,
     zlib.error,
 )
-"""What decoders raise on bytes that are not those of their format."""
+"""Errors that decoders raise on bytes that are not those of their format."""
 
 
 class DamagedAvroError(Exception):

@@ -1,4 +1,4 @@
-"""What a dataset expects of a file: its columns, as declared and as they were in the version before."""
+"""The columns that a dataset expects in a file, as declared and as they were in the version before."""
 
 import dataclasses
 import re
@@ -39,7 +39,7 @@ class VersionBefore:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contract:
-    """What a dataset expects.
+    """The columns and rules that a file of a dataset must keep.
 
     Attributes:
         columns: Declared columns with their DuckDB types; they are required unless `rules` says otherwise.

@@ -30,7 +30,7 @@ _WHOLE_HOURS = re.compile(r"(?:\+(?:0[1-9]|1[0-4])|-(?:0[1-9]|1[0-2])):00$")  # 
 
 
 class Found(abc.ABC):
-    """What the texts of a column have been so far."""
+    """The kind of texts that a column has had so far."""
 
     @abc.abstractmethod
     def joined(self, texts: pl.Series) -> "Found | None":

@@ -18,7 +18,7 @@ def doubtful_days(texts: pa.ChunkedArray) -> Mapping[str, pa.ChunkedArray]:
     """Return what two dates may have become: spreadsheets take 1900 for a leap year, and count from two days.
 
     Returns:
-        What is expected instead, and which texts are in doubt.
+        The doubtful texts, by what is expected instead.
     """
     is_before = pc.and_(pc.less(texts, _NO_DAY), pc.match_like(texts, _SERIAL))
     is_time = pc.and_(pc.starts_with(texts, _DAY_OF_1904), pc.invert(pc.ends_with(texts, _MIDNIGHT)))
