@@ -5,6 +5,7 @@ import os
 import pyarrow as pa
 
 _USERS_CHOICE = "ARROW_DEFAULT_MEMORY_POOL"
+_ARROWS_OWN = pa.default_memory_pool()
 
 
 def use_system_memory() -> None:
@@ -15,3 +16,13 @@ def use_system_memory() -> None:
     """
     if _USERS_CHOICE not in os.environ:
         pa.set_memory_pool(pa.system_memory_pool())
+
+
+def use_arrow_memory() -> None:
+    """Let Arrow use its own allocator again: it packs many small arrays without gaps.
+
+    In the C library's, arrays of a wide table that are soon freed lie between others that stay: a profile of 2,000
+    columns then takes a third more.
+    """
+    if _USERS_CHOICE not in os.environ:
+        pa.set_memory_pool(_ARROWS_OWN)

@@ -37,14 +37,16 @@ def joined(
     batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS, size_bytes: int = BATCH_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Join small batches up to the bounds: each costs something in every later step."""
-    held: list[pa.RecordBatch] = []
-    held_rows = held_bytes = 0
+    held, held_rows, held_bytes = list[pa.RecordBatch](), 0, 0
     for batch in batches:
-        held_rows, held_bytes = held_rows + batch.num_rows, held_bytes + _size_bytes(batch)
-        if held and (held_rows > rows or held_bytes > size_bytes):
+        if held and (held_rows + batch.num_rows > rows or held_bytes + _size_bytes(batch) > size_bytes):
             yield pa.concat_batches(held)
-            held, held_rows, held_bytes = [], batch.num_rows, _size_bytes(batch)
+            held, held_rows, held_bytes = [], 0, 0
         held.append(batch)
+        held_rows, held_bytes = held_rows + batch.num_rows, held_bytes + _size_bytes(batch)
+        if held_rows >= rows or held_bytes >= size_bytes:  # do not hold it while the next one is read
+            yield batch if len(held) == 1 else pa.concat_batches(held)
+            held, held_rows, held_bytes = [], 0, 0
     if held:
         yield pa.concat_batches(held)
 

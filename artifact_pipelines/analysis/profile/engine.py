@@ -15,7 +15,7 @@ from artifact_pipelines.analysis.profile.row_sample import SampleCollector, merg
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
 from artifact_pipelines.analysis.profile.stored_values import is_compared, numbers_of
 from artifact_pipelines.analysis.profile.summary import ColumnSummary
-from artifact_pipelines.tabular.arrow_memory import use_system_memory
+from artifact_pipelines.tabular.arrow_memory import use_arrow_memory, use_system_memory
 from artifact_pipelines.tabular.random_numbers import Numbers
 
 COMPARED_ROWS = 65_536
@@ -55,8 +55,11 @@ class TableProfile:
 
 def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
     """Measure every column of a Parquet file, and how often rows and keys repeat."""
-    use_system_memory()
     file = TableFile(path)
+    if file.is_wide:
+        use_arrow_memory()
+    else:
+        use_system_memory()
     measure = Measure(file.schema, key, file.metadata.num_rows)
     total = measure.nothing()
     for state in file.map_units(lambda unit: measure.unit(file, unit)):

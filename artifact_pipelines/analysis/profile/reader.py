@@ -1,11 +1,13 @@
 """Reads a Parquet file in units on up to two threads, and yields what is made of each unit in the order of the file.
 
 The one idea: a reader that is opened for a few row groups frees their memory when it is done; one reader of a whole
-file would hold more and more.
+file would hold more and more. Likewise a row group of a wide table is read some columns at a time: the buffers of each
+column that is being decoded take more than its values.
 """
 
 import collections
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +32,7 @@ _WIDE_ROWS = 16_384  # or up to so many rows
 _WIDE_BYTES = 16 << 20  # and bytes of a table with many columns
 _PEEK_ROWS = 1024
 _FEWEST_ROWS = 512
+_COLUMNS_AT_ONCE = 250
 _PLAIN_BYTES = 4  # a text that is not in a dictionary takes 4 bytes and more
 _EXPANSION = 4  # a dictionary is decoded if its texts then take less than this times the stored bytes
 
@@ -50,7 +53,11 @@ class Unit:
 
 
 class TableFile:
-    """A Parquet file. Its footer is read once."""
+    """A Parquet file. Its footer is read once.
+
+    Attributes:
+        is_wide: True if it has so many columns that each takes little of a batch.
+    """
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
@@ -61,6 +68,7 @@ class TableFile:
         self._names = [column.path for column in leaves]
         self._texts = [leaf for leaf, column in enumerate(leaves) if _is_text(column)]
         self._most_bytes = max(_FEWEST_BYTES, _NUMBER_BYTES - _COLUMN_BYTES * len(leaves))
+        self.is_wide = len(leaves) > _COLUMNS_AT_ONCE
         self._is_nested = any(column.path != column.name for column in leaves)
 
     def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
@@ -87,8 +95,22 @@ class TableFile:
             if rows is None:
                 yield from read_batches(file, BATCH_ROWS, unit.groups)
                 return
-            read = file.iter_batches(rows, row_groups=unit.groups, use_threads=False)
+            if self.is_wide:
+                read = itertools.chain.from_iterable(self._wide_group(file, group, rows) for group in unit.groups)
+            else:
+                read = file.iter_batches(rows, row_groups=unit.groups, use_threads=False)
             yield from joined(read, rows, self._most_bytes) if len(unit.groups) > 1 else read
+
+    def _wide_group(self, file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a row group: at once if they are at most twice as many as those of a batch."""
+        if self.metadata.row_group(group).num_rows > 2 * rows:
+            yield from file.iter_batches(rows, row_groups=[group], use_threads=False)
+            return
+        starts = range(0, len(self._names), _COLUMNS_AT_ONCE)
+        slices = (self._names[start : start + _COLUMNS_AT_ONCE] for start in starts)
+        read = [file.read_row_group(group, names, use_threads=False) for names in slices]
+        columns = [column for table in read for column in table.columns]
+        yield from pa.Table.from_arrays(columns, self._names).combine_chunks().to_batches()
 
     def _units(self) -> Iterator[Unit]:
         groups, start, rows, size_bytes = list[int](), 0, 0, 0
