@@ -14,7 +14,7 @@ from artifact_pipelines.datasets.other_rows import OtherRows
 from artifact_pipelines.datasets.reading.archives import member_names
 from artifact_pipelines.datasets.reading.bad_rows import BadRows
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.raw_stream import compression_of, open_plain
+from artifact_pipelines.datasets.reading.raw_stream import COMPRESSED_MAGIC, compression_of, open_plain
 from artifact_pipelines.datasets.union_table import CountedFile, UnionTable
 from artifact_pipelines.storage.file_types import describe_by_name
 
@@ -26,11 +26,22 @@ Open = Callable[[RawFile, Contract, OtherRows], AbstractContextManager[OpenTable
 
 
 def members_of(file: RawFile) -> Sequence[str]:
-    """Return the names of the files in an archive; none if it is read as the one file that it holds, or is none."""
+    """Return the names of the files in an archive; none if it is read as the one file that it holds, or is none.
+
+    Raises:
+        UnparsableSourceError: It holds no files; or as `member_names`.
+    """
     if compression_of(file.path) != "zip":
         return ()
     names = member_names(file.path, file.label)
-    return names if len(names) > 1 or (names and file.file_type == FOLDER) else ()
+    if not names:
+        raise UnparsableSourceError(file.label, "zip", "it holds no files, apart from hidden ones")
+    return names if len(names) > 1 or file.file_type == FOLDER or _is_compressed(file, names[0]) else ()
+
+
+def _is_compressed(file: RawFile, name: str) -> bool:
+    with open_plain(file.path, file.label, name) as stream:
+        return stream.read(8).startswith(COMPRESSED_MAGIC)
 
 
 @contextmanager

@@ -17,7 +17,12 @@ from artifact_pipelines.datasets.formats.parquet import Parquet
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.archives import member_name
 from artifact_pipelines.datasets.reading.contract import Contract
-from artifact_pipelines.datasets.reading.raw_stream import COMPRESSED_MAGIC, compression_of, open_plain
+from artifact_pipelines.datasets.reading.raw_stream import (
+    COMPRESSED_MAGIC,
+    compression_of,
+    compression_of_bytes,
+    open_plain,
+)
 from artifact_pipelines.declarations import OneOf
 
 _FOREIGN = {
@@ -31,7 +36,11 @@ _FOREIGN = {
     b"\x89hdf": "HDF5",
     b"7z\xbc\xaf": "7-Zip",
     b"rar!\x1a": "RAR",
+    b"pk\x05\x06": "a zip archive without files",
+    b"pk\x07\x08": "a part of a split zip archive",
 }
+_TAR = b"ustar"
+_TAR_AT = 257
 """Beginnings, in lower case, of files that are no tables; a text reader would take some of them for one."""
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
 _ALL_MAGIC = (*COMPRESSED_MAGIC, *(magic for each in FORMATS for magic in each.MAGIC))
@@ -67,8 +76,10 @@ def choose_format(file: RawFile) -> type[IFileFormat]:
     for each in FORMATS:
         if extension in each.EXTENSIONS:
             return each
-    supported = ", ".join(each.tag() for each in FORMATS)
-    raise UnparsableSourceError(file.label, f".{extension} file", f"supported are {supported}")
+    foreign = _foreign(file)
+    supported = f"supported are {', '.join(each.tag() for each in FORMATS)}"
+    reason = f"its content is {foreign}; {supported}" if foreign else supported
+    raise UnparsableSourceError(file.label, f".{extension} file", reason)
 
 
 def check_content(file: RawFile, chosen: IFileFormat) -> None:
@@ -84,7 +95,7 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
     found = _format_of_content(file)
     if found and not isinstance(chosen, found):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
-    if not chosen.MAGIC and (foreign := _foreign(head)):
+    if not chosen.MAGIC and (foreign := _foreign(file)):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {foreign}")
     if isinstance(chosen, CsvOptions) and head.lstrip().startswith((b'{"', b'[{"')):
         raise UnparsableSourceError(file.label, chosen.tag(), "its content is JSON; set format.type to json or ndjson")
@@ -92,15 +103,20 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content does not begin as that of {chosen.tag()}")
 
 
-def _foreign(head: bytes) -> str | None:
+def _foreign(file: RawFile) -> str | None:
     """Return the name of a format that is none of ours."""
+    head = _head(file, _TAR_AT + len(_TAR))
+    if head[_TAR_AT:] == _TAR:
+        return "a tar archive; put the files into a zip archive instead"
+    if (outer := compression_of(file.path)) and (inner := compression_of_bytes(head)):
+        return f"compressed twice ({inner} in {outer}); unpack it once"
     text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     return next((name for beginning, name in _FOREIGN.items() if text.startswith(beginning)), None)
 
 
-def _head(file: RawFile) -> bytes:
+def _head(file: RawFile, size: int = 16) -> bytes:
     with open_plain(file.path, file.label) as stream:
-        return stream.read(16)
+        return stream.read(size)
 
 
 def _format_of_content(file: RawFile) -> type[IFileFormat] | None:

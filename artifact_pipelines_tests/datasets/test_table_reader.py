@@ -222,6 +222,30 @@ def test_archives_in_archives_are_read_to_two_levels(tmp_path: pathlib.Path) -> 
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
+def test_only_file_of_an_archive_may_be_compressed(tmp_path: pathlib.Path, packing: str) -> None:
+    inner = zipped(a_csv=b"x\n1\n") if packing == "zip" else PACKINGS[packing](b"x\n1\n")
+    assert read(tmp_path, zipped(a_csv=inner), "zip")["x"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (zipped(), "its content is a zip archive without files"),
+        (zipped(_DS_Store=b"x"), "cannot be read as zip: it holds no files, apart from hidden ones"),
+        (gzip.compress(gzip.compress(NUMBERS)), r"compressed twice \(gzip in gzip\); unpack it once"),
+        (gzip.compress(lzma.compress(NUMBERS)), r"compressed twice \(xz in gzip\); unpack it once"),
+        (b"a.csv".ljust(257, b"\0") + b"ustar\0", "a tar archive; put the files into a zip archive"),
+    ],
+)
+@pytest.mark.parametrize("file_type", ["csv", "zip", "gz"])
+def test_archive_that_cannot_be_read_says_what_it_is(
+    tmp_path: pathlib.Path, data: bytes, problem: str, file_type: str
+) -> None:
+    with pytest.raises(UnparsableSourceError, match=problem):
+        read(tmp_path, data, file_type)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
 def test_bomb_is_refused_after_a_bounded_number_of_bytes(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, packing: str
 ) -> None:

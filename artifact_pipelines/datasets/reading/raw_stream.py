@@ -97,6 +97,11 @@ def compression_of(path: pathlib.Path) -> str | None:
         head = stream.read(8)
     if head.startswith(ZIP):
         return "zip" if is_archive(path) else None
+    return compression_of_bytes(head)
+
+
+def compression_of_bytes(head: bytes) -> str | None:
+    """Return the compression that the first bytes of a file say; None also for zip."""
     return next((name for magic, (name, _) in _COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
