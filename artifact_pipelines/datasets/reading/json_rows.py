@@ -33,7 +33,8 @@ MOST_NESTED = 100
 BLOCK_CHARACTERS = 4 << 20
 _PIECE_BYTES = 1 << 20
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACES = " \t\r\n"
+_SPACE = re.compile(f"[{_SPACES}]*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ class JsonRows:
     def _check_row(self, line: int, value: Any, text: str) -> None:
         if self._has_surrogates:
             self._check_characters(value, line)
-        if len(text) > MOST_NESTED and _levels(value) > MOST_NESTED:
+        if text.count("{") + text.count("[") > MOST_NESTED and _levels(value) > MOST_NESTED:
             raise MalformedRowError(self.label, line, f"it has more than {MOST_NESTED} levels of nesting", _LEVELS)
         if not isinstance(value, dict):
             raise MalformedRowError(self.label, line, f"the row is no JSON object: {json_text(value):.80}", _OBJECT)
@@ -289,7 +290,8 @@ class _TextBuffer:
     def peek(self) -> str:
         """Skip white space and return the next character; an empty text at the end."""
         while True:
-            self.skip(_SPACE.match(self.text, self.place).end() - self.place)  # type: ignore[union-attr]  # it always matches
+            if self.text[self.place : self.place + 1] in _SPACES:  # also at the end
+                self.skip(_SPACE.match(self.text, self.place).end() - self.place)  # type: ignore[union-attr]  # it always matches
             if self.place < len(self.text) or not self.fill():
                 return self.text[self.place : self.place + 1]
 
