@@ -5,8 +5,9 @@ Errors name the wrong field itself, both when a file is loaded and in `dg check 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import pydantic
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
@@ -44,7 +45,41 @@ def check_words(values: object) -> object:
     return values
 
 
-class Declaration(pydantic.BaseModel):
+class Fields(pydantic.BaseModel):
+    """Fields of which a number takes no true and false, which pydantic would read as 1 and 0."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _flags_are_no_numbers(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        _refuse_flags(cls.model_fields[info.field_name or ""].annotation, value)
+        return value
+
+
+def _refuse_flags(expected: Any, value: object) -> None:
+    kinds = list(_alternatives(expected))
+    if isinstance(value, bool) and bool not in kinds:
+        if any(isinstance(kind, type) and issubclass(kind, int | float) for kind in kinds):
+            raise ValueError(f"{str(value).lower()} is no number")
+    elif isinstance(value, Mapping):
+        for of_values in (get_args(kind)[1] for kind in kinds if get_origin(kind) is Mapping):
+            for each in value.values():
+                _refuse_flags(of_values, each)
+
+
+def _alternatives(expected: Any) -> Iterator[Any]:
+    """Yield the types of a union, or the only one."""
+    if get_origin(expected) is Annotated:
+        expected = get_args(expected)[0]
+    if get_origin(expected) in (Union, types.UnionType):
+        for each in get_args(expected):
+            yield from _alternatives(each)
+    else:
+        yield expected
+
+
+class Declaration(Fields):
     """A member of a union.
 
     Attributes:
@@ -53,7 +88,6 @@ class Declaration(pydantic.BaseModel):
         UNVERSIONED: Names of fields that do not change the result, such as limits.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     TAG: ClassVar[str]
     CODE_VERSION: ClassVar[str] = "1"
     UNVERSIONED: ClassVar[frozenset[str]] = frozenset()

@@ -5,12 +5,13 @@ One idea: pydantic and PyYAML find the errors, this module words them. Must not 
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
 
+Expected = TypeVar("Expected")
 Place = tuple[int | str, ...]
 """Keys from the top of the file to a field."""
 _SHOWN = 30
@@ -52,6 +53,33 @@ def explain(
         given: The values that are wrong.
     """
     return [(_place(each["loc"]), _text(each, schema, given)) for each in error.errors(include_url=False)]
+
+
+def checked(
+    expected: pydantic.TypeAdapter[Expected],
+    fields: object,
+    refuse: Callable[[Sequence[str]], Exception],
+    place: Place = (),
+) -> Expected:
+    """Return what fields declare that were given in Python.
+
+    Args:
+        expected: What they should be.
+        fields: The fields.
+        refuse: Makes the error of sentences on what is wrong.
+        place: Where the fields stand in those that the caller gave.
+    """
+    try:
+        return expected.validate_python(fields)
+    except pydantic.ValidationError as error:
+        given = fields if isinstance(fields, Mapping) else {}
+        found = explain(error, expected.json_schema(), given)
+        raise refuse([_sentence((*place, *at), text) for at, text in found]) from error
+
+
+def _sentence(place: Place, text: str) -> str:
+    named = f"{'.'.join(map(str, place))}: {text}" if place else text
+    return named if named.endswith("?") else f"{named}."
 
 
 def _place(keys: Place) -> Place:

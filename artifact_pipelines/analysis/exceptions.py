@@ -35,6 +35,16 @@ class QueryLimitError(UsageError):
 
 
 @dataclasses.dataclass(eq=False)
+class InvalidQuestionError(UsageError):
+    """The fields given for estimates are not those of a question, or not those of a stored design."""
+
+    problems: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"The question for estimates is wrong. {' '.join(self.problems)}"
+
+
+@dataclasses.dataclass(eq=False)
 class NotEstimableError(UsageError):
     """The design of a sample, or what the sample holds, does not allow an estimate that was asked for."""
 

@@ -27,7 +27,7 @@ from artifact_pipelines.sampling.exceptions import InvalidDesignError
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
 from artifact_pipelines.tabular.parquet import write_frame
-from artifact_pipelines.yaml_errors import Place, explain
+from artifact_pipelines.yaml_errors import Place, checked
 
 _DESIGNS: pydantic.TypeAdapter[ISamplingDesign] = pydantic.TypeAdapter(SamplingDesign)
 
@@ -69,13 +69,13 @@ def draw(
     Raises:
         UsageError: The fields are not those of a design, or the table does not fit the design or the key.
     """
-    checked = design if isinstance(design, ISamplingDesign) else design_from(design)
+    known = design if isinstance(design, ISamplingDesign) else design_from(design)
     table_key = Key([key] if isinstance(key, str) else key, is_unique)
     if not isinstance(table, pl.DataFrame | pl.LazyFrame | pathlib.Path | str):
         expected = "a frame of polars, such as `pl.from_pandas(table)`, or the path of a Parquet file"
         raise InvalidArgumentError("table", type(table), expected)
     if isinstance(table, pl.DataFrame):
-        return draw_from(population_of_frame(table), checked, table_key)
+        return draw_from(population_of_frame(table), known, table_key)
     path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
     try:
         population = population_of_scan(pl.scan_parquet(path, glob=False), path)
@@ -85,7 +85,7 @@ def draw(
         raise InvalidArgumentError("table", str(path), "a file that exists") from error
     except OSError as error:
         raise InvalidArgumentError("table", str(path), "a file that can be read, no folder") from error
-    return draw_from(population, checked, table_key)
+    return draw_from(population, known, table_key)
 
 
 def design_from(fields: object) -> ISamplingDesign:
@@ -96,19 +96,17 @@ def design_from(fields: object) -> ISamplingDesign:
     Raises:
         InvalidDesignError: The fields are not those of a design.
     """
+    return _design_at((), fields)
+
+
+def _design_at(place: Place, fields: object) -> ISamplingDesign:
     if isinstance(fields, Mapping) and isinstance(excluded := fields.get("exclude"), list):
-        designs = [design_from(one) if isinstance(one, Mapping) else one for one in excluded]
+        designs = [
+            _design_at((*place, "exclude", at), one) if isinstance(one, Mapping) else one
+            for at, one in enumerate(excluded)
+        ]
         fields = {**fields, "exclude": designs}
-    try:
-        return _DESIGNS.validate_python(fields)
-    except pydantic.ValidationError as error:
-        given = fields if isinstance(fields, Mapping) else {}
-        found = explain(error, _DESIGNS.json_schema(), given)
-        raise InvalidDesignError([f"{_field(place)}{text}" for place, text in found]) from error
-
-
-def _field(place: Place) -> str:
-    return f"{'.'.join(map(str, place))}: " if place else ""
+    return checked(_DESIGNS, fields, InvalidDesignError, place)
 
 
 def _stored(query: pl.LazyFrame) -> pathlib.Path:

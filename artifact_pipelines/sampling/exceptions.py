@@ -13,5 +13,4 @@ class InvalidDesignError(UsageError):
     problems: Sequence[str]
 
     def __str__(self) -> str:
-        sentences = (text if text.endswith("?") else f"{text}." for text in self.problems)
-        return f"The sampling design is wrong. {' '.join(sentences)}"
+        return f"The sampling design is wrong. {' '.join(self.problems)}"

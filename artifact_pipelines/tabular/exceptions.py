@@ -117,8 +117,8 @@ class DuckDBNamesError(UsageError):
     def __str__(self) -> str:
         return (
             f"DuckDB cannot read {first_names(self.columns, MOST_NAMES)}: it ignores the case of names and has no empty name, so it "
-            "would rename columns. Read the table with polars, pyarrow or pandas, request other columns in the input's "
-            "metadata (`columns`), or rename the columns where the table is made."
+            "would rename columns. Rename them where the table is made. An asset's input may leave one of them out in its "
+            "metadata (`columns`), or be read with polars, pyarrow or pandas."
         )
 
 
@@ -200,6 +200,21 @@ class SqlExpressionError(UsageError):
         return (
             f"{self.parameter}: {self.sql!r:.200} is not one SQL expression over the columns of the table: {self.problem:.300}. "
             "Use columns, constants and functions of each row alone, in DuckDB's dialect."
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class SqlValueError(UsageError):
+    """A user's SQL expression fails for the values of a row."""
+
+    parameter: str
+    sql: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.parameter}: {self.sql!r:.200} fails for a row of the table: {self.problem:.300}. "
+            "Give such rows a null: TRY_CAST in place of CAST, TRY(…) around other functions."
         )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
-from artifact_pipelines.tabular.exceptions import SqlExpressionError
+from artifact_pipelines.tabular.exceptions import SqlExpressionError, SqlValueError
 from artifact_pipelines.tabular.locked_duckdb import CHANGING_FUNCTIONS, locked_duckdb
 
 _FORBIDDEN = {"SUBQUERY": "a subquery", "WINDOW": "a window function"}
@@ -69,7 +69,8 @@ class SqlExpression:
             rows: Some rows of the table, with at least `columns`.
 
         Raises:
-            SqlExpressionError: It has no value for a row, or one for several rows.
+            SqlValueError: It fails for a row, such as a cast.
+            SqlExpressionError: It has one value for several rows, or several for one.
         """
         table = rows.select(self.columns).to_arrow(compat_level=pl.CompatLevel.newest())
         if not self.columns:
@@ -79,7 +80,10 @@ class SqlExpression:
                 cursor.register("rows", table)
                 found = cursor.sql(f"SELECT ({self._sql}\n) FROM rows").to_arrow_table()  # noqa: S608 - locked in
         except duckdb.Error as error:
-            raise self._refused(str(error).partition("\n")[0]) from error
+            reason = str(error).partition("\n")[0]
+            if rows.height:  # without rows it was understood
+                raise SqlValueError(self._parameter, self._sql, reason.rstrip(".!")) from error
+            raise self._refused(reason) from error
         if found.num_rows != rows.height:
             raise self._refused("it has one value for several rows, or several for one")
         return pl.DataFrame(pl.from_arrow(found)).to_series()

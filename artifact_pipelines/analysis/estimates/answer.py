@@ -6,13 +6,18 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pydantic
 
 from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.estimates.estimation import COLUMNS, estimate_from
 from artifact_pipelines.analysis.estimates.requests import EstimateQuestion
 from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
-from artifact_pipelines.analysis.exceptions import NotEstimableError
+from artifact_pipelines.analysis.exceptions import InvalidQuestionError, NotEstimableError
 from artifact_pipelines.analysis.interfaces import Table
+from artifact_pipelines.yaml_errors import checked
+
+_QUESTION = pydantic.TypeAdapter(EstimateQuestion)
+_DESIGN = pydantic.TypeAdapter(StoredDesign)
 
 
 def estimate(
@@ -30,13 +35,12 @@ def estimate(
         One row for each estimate and domain; `docs/estimates.md` has the columns.
 
     Raises:
-        UsageError: The design or the sample does not allow an estimate.
-        pydantic.ValidationError: The question is not one.
+        UsageError: The question is not one, or the design or the sample does not allow an estimate.
     """
-    question = EstimateQuestion.model_validate({"estimates": estimates, **options})
+    question = checked(_QUESTION, {"estimates": estimates, **options}, InvalidQuestionError)
     fields = design.model_dump(mode="json") if hasattr(design, "model_dump") else design
     rows = sample.lazy() if isinstance(sample, pl.DataFrame | pl.LazyFrame) else pl.scan_parquet(sample, glob=False)
-    return estimate_from(rows, StoredDesign.model_validate(fields), question).rows
+    return estimate_from(rows, checked(_DESIGN, fields, InvalidQuestionError, ("design",)), question).rows
 
 
 def stored_design(table: Table) -> StoredDesign:

@@ -5,16 +5,17 @@ from typing import Any, Literal
 
 import pydantic
 
+from artifact_pipelines.declarations import Fields
+
 Lonely = Literal["fail", "certainty", "average", "adjust"]
 """What to do with the only unit drawn of a stratum, which shows no variance."""
 
 _KINDS = ("total", "mean", "proportion", "ratio", "quantile", "regression")
 
 
-class EstimateRequest(pydantic.BaseModel):
+class EstimateRequest(Fields):
     """One estimate: a column, or a SQL expression over the rows, and what of it."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     total: str | None = pydantic.Field(default=None, description="Total; of a condition, the rows that fulfil it.")
     mean: str | None = pydantic.Field(default=None, description="Mean of the rows that have a value.")
     proportion: str | None = pydantic.Field(default=None, description="Share of the rows that fulfil a condition.")
@@ -34,11 +35,10 @@ class EstimateRequest(pydantic.BaseModel):
     @classmethod
     def _numbers_are_sql(cls, value: Any) -> Any:
         """Take `total: 1`, the number of rows, as the expression that it is."""
-        return (
-            {name: str(one) if name in _KINDS and isinstance(one, int | float) else one for name, one in value.items()}
-            if isinstance(value, Mapping)
-            else value
-        )
+        if not isinstance(value, Mapping):
+            return value
+        numbers = {name for name in _KINDS if type(value.get(name)) in (int, float)}
+        return {name: str(one) if name in numbers else one for name, one in value.items()}
 
     @pydantic.model_validator(mode="after")
     def _check_one(self) -> "EstimateRequest":
@@ -75,10 +75,9 @@ class EstimateRequest(pydantic.BaseModel):
         return f"{self.kind} of {asked}"
 
 
-class Known(pydantic.BaseModel):
+class Known(Fields):
     """What is known of the whole population; weights are calibrated to it, and to the number of rows."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     totals: Mapping[str, float] = pydantic.Field(
         default={}, description="Total of a column or SQL expression over all rows of the population."
     )
@@ -99,10 +98,9 @@ def _named(rows: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(value).lower() if isinstance(value, bool) else str(value): each for value, each in rows.items()}
 
 
-class EstimateQuestion(pydantic.BaseModel):
+class EstimateQuestion(Fields):
     """All that is asked of one sample."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     estimates: Mapping[str, EstimateRequest] = pydantic.Field(min_length=1, description="Estimates, by name.")
     by: Sequence[str] = pydantic.Field(
         default=(), description="Columns whose values are domains, each with estimates of its own besides those of all."

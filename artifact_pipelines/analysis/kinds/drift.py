@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
+from artifact_pipelines.declarations import Fields
 
 _Limit = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None
 
 
-class Thresholds(pydantic.BaseModel):
+class Thresholds(Fields):
     """A column drifts if one of these statistics is higher; one that is left out does not count."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     psi: _Limit = pydantic.Field(default=None, description="Population stability index, such as 0.2.")
     jensen_shannon: _Limit = pydantic.Field(default=None, description="Jensen-Shannon distance, 0 to 1, such as 0.1.")
     kolmogorov_smirnov: _Limit = pydantic.Field(

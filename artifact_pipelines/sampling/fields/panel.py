@@ -4,8 +4,10 @@ from fractions import Fraction
 
 import pydantic
 
+from artifact_pipelines.declarations import Fields
 
-class Panel(pydantic.BaseModel):
+
+class Panel(Fields):
     """A sample that changes from wave to wave, in which a share of the rows stays.
 
     One idea: each wave takes the rows whose number u lies in a window, and the window moves on by the share of rows
@@ -15,7 +17,6 @@ class Panel(pydantic.BaseModel):
     Source: Ohlsson, "Coordination of samples using permanent random numbers", in: Business Survey Methods, 1995.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     wave: int = pydantic.Field(ge=0, description="Number of the wave; wave 0 is the sample without a panel.")
     overlap: float = pydantic.Field(ge=0, lt=1, description="Share of a wave's rows that the next one keeps.")
 

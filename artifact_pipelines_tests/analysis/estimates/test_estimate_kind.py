@@ -13,7 +13,7 @@ from artifact_pipelines import ArtifactIOManagerFactory, ArtifactStore, open_sto
 from artifact_pipelines.analysis import estimate
 from artifact_pipelines.analysis.assets import build_analysis_asset
 from artifact_pipelines.analysis.estimates.students_t import t_quantile
-from artifact_pipelines.analysis.exceptions import NotEstimableError
+from artifact_pipelines.analysis.exceptions import InvalidQuestionError, NotEstimableError
 from artifact_pipelines.analysis.interfaces import DeclaredDataset
 from artifact_pipelines.analysis.kinds.estimate import Estimate
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -79,6 +79,25 @@ def test_unknown_sample_is_refused_with_the_definitions() -> None:
 def test_malformed_requests_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(pydantic.ValidationError):
         Estimate.model_validate({"sample": "third", "estimates": {"wrong": wrong}})
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"estimates": {"y": {"meen": "y"}}}, "estimates.y.meen: there is no field `meen`. Fields: total, mean, "),
+        ({"confidence": 95}, "confidence: 95 is not accepted: input should be less than 1."),
+        ({"confidence": True}, "confidence: true is no number."),
+        ({"estimates": {"y": {"total": True}}}, "estimates.y.total: True is not accepted: input should be a valid"),
+        ({"known": {"totals": {"y": True}}}, "known.totals: true is no number."),
+        ({"design": {**SRS, "drawn": None}}, "design.drawn: `drawn` has no value"),
+        ({"design": "bernoulli"}, "design: fields such as `name: value` are expected here, not 'bernoulli'."),
+    ],
+)
+def test_wrong_field_of_a_question_is_one_sentence_with_field_and_value(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidQuestionError) as caught:
+        estimate(four_rows(), **{"design": SRS, "estimates": {"y": {"mean": "y"}}, **fields})
+    assert str(caught.value).startswith(f"The question for estimates is wrong. {problem}")
+    assert "pydantic" not in str(caught.value)
 
 
 def test_rows_without_a_value_are_left_out_and_counted() -> None:
