@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange, VersionBefore
 from artifact_pipelines.datasets.table_reader import open_table
@@ -120,10 +120,13 @@ def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathli
     [
         (
             "Report of 2024\na,b\n1,2\n",
-            r"from line 2 on are several by ','; set format.skip_lines to 1 if that is the header\.",
+            r"from line 2 on are several by ','; set format.skip_lines to 1 if that is the header",
         ),
         ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "from line 4 on are several by ';'; set format.skip_lines to 3"),
-        ("Report\r\na\tb\r\n1\t2\r\n", "'Report', is one value.* format.delimiter to ',' if the file has one column"),
+        (
+            "Report\r\na\tb\r\n1\t2\r\n",
+            "'Report', is one value.* or format.delimiter to a character that the file does not have",
+        ),
         ("Report of 2024,\na,b\n1,2\n", "'Report of 2024', names one column, and there is a second one with values"),
         ("Report of 2024,,\na,b,c\n1,2,3\n", "columns 2, 3 have no name.*leave out a title"),
     ],
@@ -133,6 +136,23 @@ def test_title_above_the_header_is_refused_with_what_to_set(tmp_path: pathlib.Pa
         read(tmp_path, text)
     lines = 3 if "May" in text else 1
     assert read(tmp_path, text, skip_lines=lines).column_names[:2] == ["a", "b"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "5,6"])
+def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end: str, last: str) -> None:
+    text = end.join(["a,b", "xa,b", '"', 'a,b",2', "a,b", last])
+    with pytest.raises(MalformedRowError, match=r"line 5: the header once more \('a,b'\)") as caught:
+        read(tmp_path, text)
+    assert "Drop files that were joined one by one" in str(caught.value)
+    assert read(tmp_path, text, contract=Contract(on_bad_rows="quarantine")).num_rows == 2 + bool(last)
+    assert read(tmp_path, text, header=False).num_rows == 4 + bool(last)
+    assert read(tmp_path, "a\na\n").to_pylist() == [{"a": "a"}]
+
+
+def test_drawn_table_is_no_table_of_one_column(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match="one column, '.*', where there should be several"):
+        read(tmp_path, "+----+------+\n| id | name |\n+----+------+\n|  1 | x    |\n+----+------+\n")
 
 
 def test_one_column_whose_values_hold_a_delimiter_is_read_where_it_is_known(tmp_path: pathlib.Path) -> None:

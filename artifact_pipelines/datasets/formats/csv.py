@@ -154,12 +154,12 @@ class Csv(CsvOptions):
         if below and first not in contract.known_columns:
             place, delimiter = below
             skipped = self.skip_lines + place
-            one_column = f", or format.delimiter to {found[0]!r} if the file has one column"
             reason = (
                 f"its first line, {first!r:.200}, is one value, and all lines from line {skipped + 1} on are several "
-                f"by {delimiter!r}; set format.skip_lines to {skipped} if that is the header"
+                f"by {delimiter!r}; set format.skip_lines to {skipped} if that is the header, or format.delimiter to a "
+                "character that the file does not have if it has one column"
             )
-            raise UnparsableSourceError(label, self.tag(), reason + (one_column if delimiter != found[0] else ""))
+            raise UnparsableSourceError(label, self.tag(), reason)
         return found[0]
 
 

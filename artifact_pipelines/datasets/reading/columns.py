@@ -13,6 +13,8 @@ MOST_EXAMPLES = 3
 _MOST_NAMES = 10
 _DELIMITERS = ";|\t,"
 _VALUE = re.compile(r"[-+]?[0-9][0-9.,:/T+ Z-]*")
+_DRAWN = re.compile(r"[+=-]{3,}")
+"""A line of a table that is drawn for people."""
 _FIX = "Fix the file, or"
 _ACCEPT = "set `on_schema_change: accept` in the dataset's YAML file"
 
@@ -127,4 +129,4 @@ def _lost(names: Sequence[str]) -> str | None:
 
 
 def _is_one_of_several(names: Sequence[str]) -> bool:
-    return len(names) == 1 and any(delimiter in names[0] for delimiter in _DELIMITERS)
+    return len(names) == 1 and (any(mark in names[0] for mark in _DELIMITERS) or bool(_DRAWN.fullmatch(names[0])))

@@ -58,6 +58,8 @@ class CsvText:
         rows = list(itertools.islice(iterate_rows(first, header), count))
         self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
+        self._header = rows[0].data if dialect.header_lines == 1 and len(self.names) > 1 else None
+        self._has_joined_files = False
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
         self._dialect = dataclasses.replace(self._dialect, skips_blank_lines=skips_blank_lines)
 
@@ -87,10 +89,26 @@ class CsvText:
         """
         if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
+        self._check_headers(block)
         places = [self.names.index(name) for name in names]
         quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), places)
         found = self._split(block, places) if quick is None else quick
         return found.rename(dict(zip(found.columns, names, strict=True)))
+
+    def _check_headers(self, block: Block) -> None:
+        """Refuse a row that is the header once more, as in files that were joined."""
+        header = self._header
+        if header is None or (self._is_checked and not self._has_joined_files):
+            return
+        if block.data.startswith(header) or block.data.find(b"\n" + header) >= 0:
+            for row in iterate_rows(block, self._dialect):
+                self._check_header(row)
+
+    def _check_header(self, row: Row) -> None:
+        if row.data == self._header:
+            self._has_joined_files = True
+            problem = f"the header once more ({row.data[:80].decode(errors='replace')!r})"
+            raise MalformedRowError(self.label, row.line, problem, "Drop files that were joined one by one")
 
     def _split(self, block: Block, places: Sequence[int]) -> pl.DataFrame:
         data = with_nulls(block.data, self._dialect)
@@ -154,6 +172,7 @@ class CsvText:
     def check_row(self, row: Row) -> None:
         """Refuse a row that cannot be split into as many values as there are columns."""
         check_row(row, self._dialect, self.names, self.label)
+        self._check_header(row)
 
     def written(self, block: Block, places: Sequence[int]) -> Sequence[Written]:
         """See `ITextRows`. Slow."""
