@@ -22,6 +22,7 @@ from artifact_pipelines.catalog.tables import (
 )
 from artifact_pipelines.core.findings import Finding, FindingKind
 from artifact_pipelines.core.types import FileId, FileInfo, FileState
+from artifact_pipelines.core.wording import counted
 
 _IS_STORED = files.c.state != FileState.PENDING
 _holder = file_references.c.holder
@@ -239,4 +240,4 @@ def _holder_text(row: Any) -> str:
 
 
 def _references(count: int) -> str:
-    return f"{count:,} reference{'' if count == 1 else 's'}"
+    return counted(count, "reference")

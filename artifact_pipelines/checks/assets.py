@@ -18,6 +18,7 @@ from artifact_pipelines.checks.running import MOST_ROWS, run_checks
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RetentionPolicy, VersionName
 from artifact_pipelines.core.types import LoadedInput
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.instance.check_results import FAILING_ROWS, FIRST_FAILING_ROWS, reported
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import StepInputs
@@ -203,6 +204,6 @@ def _shown(rows: pa.Table, stored: VersionName) -> dict[str, Any]:
     ]
     columns = [dg.TableColumn(field.name, str(field.type)) for field in rows.schema]  # keeps their order
     return {
-        FAILING_ROWS: dg.MetadataValue.text(f"{stored}, {rows.num_rows:,} {'row' if rows.num_rows == 1 else 'rows'}"),
+        FAILING_ROWS: dg.MetadataValue.text(f"{stored}, {counted(rows.num_rows, 'row')}"),
         FIRST_FAILING_ROWS: dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
     }

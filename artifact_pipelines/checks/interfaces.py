@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pydantic
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.declarations import Declaration
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
@@ -86,7 +87,7 @@ class ICheckKind(Declaration, abc.ABC):
             count: Number of breaking rows, above 0.
             first: One of them.
         """
-        return f"{count:,} {'row breaks' if count == 1 else 'rows break'} the rule."
+        return f"{counted(count, 'row breaks', 'rows break')} the rule."
 
 
 def check_range(low: object, high: object) -> None:

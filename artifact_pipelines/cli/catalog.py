@@ -6,8 +6,9 @@ import click
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog, open_engine
-from artifact_pipelines.cli.terminal import as_json_option, count, print_json, row_progress, waiting
+from artifact_pipelines.cli.terminal import as_json_option, print_json, row_progress, waiting
 from artifact_pipelines.core.types import FileId
+from artifact_pipelines.core.wording import counted
 
 _VERIFY = "To check that every byte is there: `artifact-pipelines verify`."
 
@@ -69,7 +70,7 @@ def backup(as_json: bool) -> None:
         facts = {"file_id": made.file.file_id, "size_bytes": made.file.size_bytes, **made.metadata}
         return print_json({**facts, "version": made.version, "created_at": made.created_at})
     return click.echo(
-        f"{made.file.file_id}\t{decimal(made.file.size_bytes)}, {made.row_count:,} rows of the catalog, "
+        f"{made.file.file_id}\t{decimal(made.file.size_bytes)}, {counted(made.row_count or 0, 'row')} of the catalog, "
         f"version {made.version}"
     )
 
@@ -94,11 +95,11 @@ def restore(file_id: int | None, as_json: bool) -> None:
     if as_json:
         return print_json(dataclasses.asdict(report))
     click.echo(
-        f"Restored {count(report.materializations, 'materialization')} and {count(report.files, 'file')} from the "
+        f"Restored {counted(report.materializations, 'materialization')} and {counted(report.files, 'file')} from the "
         f"backup of {report.taken_at:%Y-%m-%d %H:%M} UTC (file {report.backup_file_id})."
     )
     click.echo(
-        f"Since then: {count(report.adopted, 'file')} created; {report.missing:,} gone from the store; "
+        f"Since then: {counted(report.adopted, 'file')} created; {report.missing:,} gone from the store; "
         f"{report.dropped:,} never completed."
     )
     if report.unreadable:
@@ -128,7 +129,7 @@ def rebuild(as_json: bool) -> None:
     if as_json:
         return print_json(dataclasses.asdict(report))
     click.echo(
-        f"{count(report.files, 'file')}; {count(report.duplicates, 'duplicate')} left aside. `gc` keeps every file "
+        f"{counted(report.files, 'file')}; {counted(report.duplicates, 'duplicate')} left aside. `gc` keeps every file "
         "until you release it: `artifact-pipelines release`."
     )
     return click.echo(_VERIFY)

@@ -22,6 +22,7 @@ from artifact_pipelines.core.settings import (
     project_folder,
     state_folder,
 )
+from artifact_pipelines.core.wording import counted
 
 _PACKAGES = ("artifact-pipelines", "dagster", "polars", "pyarrow", "duckdb", "SQLAlchemy")
 _LEAST_FREE_BYTES = 1 << 30
@@ -110,7 +111,7 @@ def _catalog(settings: Settings) -> Diagnosis:
     with Catalog(settings.catalog_url) as catalog:
         catalog.host_clock.check()
         files = catalog.collection.total_amount().files
-    return Diagnosis("catalog", f"{shown}: schema {revision}, {files:,} files, its clock is right")
+    return Diagnosis("catalog", f"{shown}: schema {revision}, {counted(files, 'file')}, its clock is right")
 
 
 def _storage(settings: Settings) -> Diagnosis:

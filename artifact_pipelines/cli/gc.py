@@ -6,8 +6,9 @@ import click
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog
-from artifact_pipelines.cli.terminal import Share, as_json_option, count, print_json, print_rows, waiting
+from artifact_pipelines.cli.terminal import Share, as_json_option, print_json, print_rows, waiting
 from artifact_pipelines.core.durations import spell_duration
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.maintenance.clean_up import CleanUpReport
@@ -125,8 +126,8 @@ def _print_report(report: "CleanUpReport", grace_s: float, explain: bool) -> Non
 
 
 def _summary(report: "CleanUpReport") -> str:
-    facts = [f"{count(report.freed.files, 'file')}, {decimal(report.freed.size_bytes)} deleted"]
-    facts.append(f"{count(len(report.released), 'version')} released")
+    facts = [f"{counted(report.freed.files, 'file')}, {decimal(report.freed.size_bytes)} deleted"]
+    facts.append(f"{counted(len(report.released), 'version')} released")
     if report.reaped:
-        facts.append(f"{count(len(report.reaped), 'expired lease')} dropped")
+        facts.append(f"{counted(len(report.reaped), 'expired lease')} dropped")
     return ("Dry run, nothing was changed. Would be: " if report.is_dry_run else "") + "; ".join(facts) + "."

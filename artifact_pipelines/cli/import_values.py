@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from artifact_pipelines.cli.terminal import as_json_option, count, print_json, printable
+from artifact_pipelines.cli.terminal import as_json_option, print_json, printable
+from artifact_pipelines.core.wording import counted
 
 
 @click.command("import")
@@ -39,6 +40,6 @@ def import_values(folder: pathlib.Path, module: str, yes: bool, as_json: bool) -
     if as_json:
         print_json(rows)
     else:
-        click.echo(f"{count(len(rows) - problems, 'value')} stored, {problems:,} not.")
+        click.echo(f"{counted(len(rows) - problems, 'value')} stored, {problems:,} not.")
     if problems:
         sys.exit(2)

@@ -50,7 +50,9 @@ def ls(pattern: str | None, files: bool, ops: bool, limit: int, as_json: bool) -
             current = catalog.materializations.list_current(limit + 1, with_ops=ops, pattern=pattern)
             rows = [asset_row(materialization) for materialization in current]
     if len(rows) > limit:
-        click.echo(f"Only the first {limit:,} rows are shown. Show more: --limit N.", err=True)
+        click.echo(
+            f"Only the first {'row is' if limit == 1 else f'{limit:,} rows are'} shown. Show more: --limit N.", err=True
+        )
     if as_json:
         return print_json(rows[:limit])
     if not rows and pattern:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from artifact_pipelines.cli.environment import open_catalog
-from artifact_pipelines.cli.terminal import as_json_option, cell, count, print_json, print_rows
+from artifact_pipelines.cli.terminal import as_json_option, cell, print_json, print_rows
 from artifact_pipelines.core.settings import Settings
 from artifact_pipelines.core.types import LandingFile, LandingState
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.datasets.quarantine import Quarantine, Waiting
@@ -139,7 +140,7 @@ def _apply(
         done = act(Quarantine(catalog, dataset), backend, None if is_all else files)
     if as_json:
         return print_json([file.path for file in done])
-    return click.echo(f"{count(len(done), 'file')} of {dataset} {outcome}.")
+    return click.echo(f"{counted(len(done), 'file')} of {dataset} {outcome}.")
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME, NAME_HELP
-from artifact_pipelines.cli.terminal import as_json_option, count, partition_option, print_json, waiting
+from artifact_pipelines.cli.terminal import as_json_option, partition_option, print_json, waiting
+from artifact_pipelines.core.wording import counted
 
 
 @click.command(epilog=NAME_HELP)
@@ -45,14 +46,14 @@ def _release_rebuilt(yes: bool, as_json: bool) -> None:
     with open_store() as store:
         amount = store.catalog.collection.rebuilt_amount()
         if amount.files and not yes:
-            files = f"{count(amount.files, 'file')}, {decimal(amount.size_bytes)}"
+            files = f"{counted(amount.files, 'file')}, {decimal(amount.size_bytes)}"
             click.confirm(f"Release {files}? `gc` deletes them after the grace period.", abort=True, err=True)
         with waiting("Releasing files"):
             released = store.catalog.collection.release_rebuilt()
     if as_json:
         return print_json({**dataclasses.asdict(amount), "files": released})
     return click.echo(
-        f"{count(released, 'file')} released. Until `gc` deletes a file, creating its content again keeps it."
+        f"{counted(released, 'file')} released. Until `gc` deletes a file, creating its content again keeps it."
     )
 
 

@@ -8,7 +8,8 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog
 from artifact_pipelines.cli.names import NAME
-from artifact_pipelines.cli.terminal import as_json_option, count, print_json, print_rows
+from artifact_pipelines.cli.terminal import as_json_option, print_json, print_rows
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.maintenance.removal import Removal
@@ -40,8 +41,8 @@ def rm(patterns: Sequence[str], yes: bool, as_json: bool) -> None:
         ]
         if not yes:
             print_rows(rows, to_standard_error=as_json)
-            versions = count(sum(map(len, plan.values())), "version")
-            click.confirm(f"Release {versions} of {count(len(rows), 'asset')}?", abort=True, err=True)
+            versions = counted(sum(map(len, plan.values())), "version")
+            click.confirm(f"Release {versions} of {counted(len(rows), 'asset')}?", abort=True, err=True)
         done = remove(catalog, plan)
     if as_json:
         kept = [{"version": str(verdict.version.name), "reason": verdict.reason} for verdict in done.kept]
@@ -51,10 +52,10 @@ def rm(patterns: Sequence[str], yes: bool, as_json: bool) -> None:
 
 def _print(rows: Sequence[dict[str, Any]], done: "Removal") -> None:
     for row in rows:
-        click.echo(f"{row['asset']}: {count(row['versions'], 'version')} released, {decimal(row['size_bytes'])}")
+        click.echo(f"{row['asset']}: {counted(row['versions'], 'version')} released, {decimal(row['size_bytes'])}")
     for verdict in done.kept:
         click.echo(f"Not released: {verdict.version.name}, {verdict.reason}")
     click.echo(
-        f"`gc` frees {count(done.freed.files, 'file')}, {decimal(done.freed.size_bytes)}, after the grace period. "
+        f"`gc` frees {counted(done.freed.files, 'file')}, {decimal(done.freed.size_bytes)}, after the grace period. "
         "Until then, `artifact-pipelines restore ASSET` takes it back."
     )

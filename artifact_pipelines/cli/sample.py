@@ -10,6 +10,7 @@ from artifact_pipelines.cli.names import NAME
 from artifact_pipelines.cli.put_get import check_folder, whole_file
 from artifact_pipelines.cli.terminal import as_json_option, print_json, waiting
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.sampling.drawing import Sample
@@ -71,7 +72,7 @@ def sample(
     if as_json:
         return print_json({**drawn.design.model_dump(mode="json"), "output": str(output)})
     notes = "".join(f"\n{note}" for note in drawn.design.notes)
-    return click.echo(f"{output}: {drawn.design.drawn:,} of {drawn.design.frame.rows:,} rows{notes}")
+    return click.echo(f"{output}: {drawn.design.drawn:,} of {counted(drawn.design.frame.rows, 'row')}{notes}")
 
 
 def _parsed(text: str) -> "ISamplingDesign":

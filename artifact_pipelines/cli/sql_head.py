@@ -10,7 +10,8 @@ import click
 from artifact_pipelines.cli.environment import open_store
 from artifact_pipelines.cli.names import NAME, NAME_HELP
 from artifact_pipelines.cli.put_get import check_folder, whole_file
-from artifact_pipelines.cli.terminal import as_json_option, console, count, print_json, printable, waiting
+from artifact_pipelines.cli.terminal import as_json_option, console, print_json, printable, waiting
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +55,7 @@ def sql(query: str, parameters: Sequence[str], output: pathlib.Path | None, limi
             rows = _write(answer, output)
     if as_json:
         return print_json({"output": str(output), "rows": rows})
-    return click.echo(f"{output}: {count(rows, 'row')}")
+    return click.echo(f"{output}: {counted(rows, 'row')}")
 
 
 @click.command(epilog=NAME_HELP)
@@ -87,7 +88,10 @@ def _parameter(text: str) -> tuple[str, str]:
 def _print(answer: "pa.RecordBatchReader", limit: int, as_json: bool) -> None:
     rows = list(itertools.islice(_rows(answer), limit + 1))
     if len(rows) > limit:
-        click.echo(f"Only the first {limit:,} rows are shown. More: --limit N; all: -o FILE.", err=True)
+        click.echo(
+            f"Only the first {'row is' if limit == 1 else f'{limit:,} rows are'} shown. More: --limit N; all: -o FILE.",
+            err=True,
+        )
     if as_json:
         return print_json(rows[:limit])
     from rich.table import Table

@@ -8,8 +8,9 @@ import click
 from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog
-from artifact_pipelines.cli.terminal import as_json_option, count, print_json, print_rows
+from artifact_pipelines.cli.terminal import as_json_option, print_json, print_rows
 from artifact_pipelines.core.types import LandingState
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.catalog.catalog import Catalog
@@ -57,10 +58,12 @@ def stats(limit: int, as_json: bool) -> None:
     stored, garbage, rows = size.stored, size.reclaimable, size.largest(limit)
     if as_json:
         return print_json({**size.facts(), "largest_assets": rows})
-    click.echo(f"Stored       {decimal(stored.size_bytes)} in {count(stored.files, 'file')}")
+    click.echo(f"Stored       {decimal(stored.size_bytes)} in {counted(stored.files, 'file')}")
     times = f", {size.logical_to_stored} times what is stored" if stored.size_bytes else ""
     click.echo(f"Logical      {decimal(size.logical_bytes)}{times}: every kept version counted whole")
-    click.echo(f"Reclaimable  {decimal(garbage.size_bytes)} in {count(garbage.files, 'file')} that nothing holds: `gc`")
+    click.echo(
+        f"Reclaimable  {decimal(garbage.size_bytes)} in {counted(garbage.files, 'file')} that nothing holds: `gc`"
+    )
     if rows:
         click.echo()
         print_rows(rows)
@@ -121,7 +124,7 @@ def _is_kept_so(each: "Outdated") -> bool:
 
 def _stale_row(first: "Outdated", others: int) -> Mapping[str, Any]:
     where = first.asset if first.partition is None else f"{first.asset}[{first.partition}]"
-    what = f"version {first.version}" + (f", and {count(others, 'partition')} more" if others else "")
+    what = f"version {first.version}" + (f", and {counted(others, 'partition')} more" if others else "")
     reason = f"made from {first.input} version {first.made_from}; version {first.current} is current"
     return _row("stale", where, what, reason, "materialize it in Dagster, if that does not do it by itself")
 

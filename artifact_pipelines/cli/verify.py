@@ -9,8 +9,9 @@ from rich.filesize import decimal
 
 from artifact_pipelines.cli.environment import open_catalog
 from artifact_pipelines.cli.names import NAME, NAME_HELP
-from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, count, print_json, print_rows
+from artifact_pipelines.cli.terminal import Share, as_json_option, byte_progress, print_json, print_rows
 from artifact_pipelines.core.types import FileId, FileInfo
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from artifact_pipelines.catalog.catalog import Catalog
@@ -86,13 +87,13 @@ def _files(catalog: "Catalog", names: Sequence[str]) -> "Sequence[FileInfo]":
 
 
 def _print_report(report: "VerificationReport", outcome: str) -> None:
-    verified = f"{count(report.files, 'file')}, {decimal(report.size_bytes)}"
+    verified = f"{counted(report.files, 'file')}, {decimal(report.size_bytes)}"
     if not report.findings:
         return click.echo(f"{verified}: {outcome}.")
     rows = [{**finding.row(), "repaired": "yes" if finding.is_repaired else "no"} for finding in report.findings]
     print_rows(rows, only_json=("what_to_do",))
     repaired = sum(finding.is_repaired for finding in report.findings)
-    click.echo(f"\n{verified}: {count(len(report.findings), 'finding')}, {repaired:,} repaired.")
+    click.echo(f"\n{verified}: {counted(len(report.findings), 'finding')}, {repaired:,} repaired.")
     for kind in dict.fromkeys(finding.kind for finding in report.findings if not finding.is_repaired):
         click.echo(f"  {kind}: {kind.remedy}")
     return None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import NotFoundError, SourceError, first_names
+from artifact_pipelines.core.wording import counted
 
 
 @dataclasses.dataclass(eq=False)
@@ -311,6 +312,6 @@ class TooManyBadRowsError(SourceError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.bad:,} of {self.rows:,} rows are bad, more than `max_bad_rows: {self.most}` allows. "
+            f"{self.path}: {self.bad:,} of {counted(self.rows, 'row')} {'is' if self.bad == 1 else 'are'} bad, more than `max_bad_rows: {self.most}` allows. "
             f"The first: {self.first}. Fix the file, or change columns or `max_bad_rows` in the dataset's YAML file."
         )

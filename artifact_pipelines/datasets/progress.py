@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from artifact_pipelines.core.durations import spell_duration
+from artifact_pipelines.core.wording import counted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -67,7 +68,11 @@ class Progress:
         elif self.done:
             yield f"{_size(self.done)} {verb}, uncompressed"
         if self.rows:
-            yield f"{self.rows:,} rows" if self.done else f"{self.rows:,} rows, {_size(self.rows_bytes)} so far"
+            yield (
+                counted(self.rows, "row")
+                if self.done
+                else f"{counted(self.rows, 'row')}, {_size(self.rows_bytes)} so far"
+            )
         if spent_s:
             rate = self.done / spent_s
             yield f"{_size(rate)}/s" if self.done else f"{self.rows / spent_s:,.0f} rows/s"

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from artifact_pipelines.core.types import CHANGES, FileInfo, LoadedInput, Materialization, Publication
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.handlers.containers import Container
 from artifact_pipelines.handlers.registry import FILE_NAME
 from artifact_pipelines.instance.page import (
@@ -124,7 +125,9 @@ def _table_metadata(facts: Mapping[str, Any], meanings: Mapping[str, str]) -> Me
         metadata["artifact/preview"] = first_rows = preview(facts["preview"])
         if isinstance(first_rows, dg.TableMetadataValue) and "row_count" in facts:
             first = rows_shown(first_rows)
-            metadata["artifact/preview_rows"] = dg.MetadataValue.text(f"{first:,} of {facts['row_count']:,} rows")
+            metadata["artifact/preview_rows"] = dg.MetadataValue.text(
+                f"{first:,} of {counted(facts['row_count'], 'row')}"
+            )
     return metadata
 
 

@@ -7,6 +7,7 @@ import pydantic
 
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.retention import RETENTION_METADATA_KEY
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.instance.page import table_metadata
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.resources import ArtifactStore
@@ -129,8 +130,7 @@ def bytes_intact(
 
 
 def _summary(report: VerificationReport) -> str:
-    files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
-    read = f"{files}, {report.size_bytes:,} bytes read"
+    read = f"{counted(report.files, 'file')}, {report.size_bytes:,} bytes read"
     if not report.findings:
         return f"{read}: no damage found."
     kinds = collections.Counter(finding.kind.value for finding in report.findings)

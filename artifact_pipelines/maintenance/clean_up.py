@@ -14,6 +14,7 @@ from artifact_pipelines.core.durations import parse_duration_s
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.retention import Verdict
 from artifact_pipelines.core.types import Amount, FileId, Garbage, Leftover, StoragePath
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.maintenance.orphans import MAX_SHARE, check_share, find_orphans
 from artifact_pipelines.maintenance.retention import Policies, plan_retention, release_versions
 from artifact_pipelines.storage.exceptions import UnsupportedRequestError
@@ -164,7 +165,7 @@ def clean_up(
         while batch := catalog.collection.collect(grace_s, BATCH_FILES):
             _delete(backend, [garbage.storage_path for garbage in batch])  # orphans by now: nobody can read them
             collected += batch
-            progress(f"Collecting: {len(collected):,} of {amount.files:,} files")
+            progress(f"Collecting: {len(collected):,} of {counted(amount.files, 'file')}")
         progress("Removing orphans and left-overs")
         _delete(backend, orphans)
     leftovers, skipped = _clear_leftovers(catalog, backend, dry_run)

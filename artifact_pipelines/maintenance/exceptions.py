@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import BackendError, IntegrityError, NotFoundError, UsageError, listed
+from artifact_pipelines.core.wording import counted
 
 
 def _older_backups(file_ids: Sequence[int]) -> str:
@@ -87,7 +88,7 @@ class TooMuchToDeleteError(UsageError):
 
     def __str__(self) -> str:
         return (
-            f"{self.files:,} of {self.of_files:,} files ({self.size_bytes:,} of {self.of_bytes:,} bytes) would be deleted "
+            f"{self.files:,} of {counted(self.of_files, 'file')} ({self.size_bytes:,} of {self.of_bytes:,} bytes) would be deleted "
             f"as {self.what}: more than the allowed share of {self.allowed}. None of them was deleted. List them: "
             "`artifact-pipelines gc --dry-run`. If they may be deleted, allow a larger share with `--max-share`."
         )

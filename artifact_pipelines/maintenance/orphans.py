@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.types import Amount, StoragePath
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.maintenance.exceptions import ForeignStoreError, TooMuchToDeleteError
 from artifact_pipelines.storage.exceptions import CatalogOlderThanStoreError
 from artifact_pipelines.storage.interfaces import IStorageBackend
@@ -44,7 +45,7 @@ def find_orphans(catalog: Catalog, backend: IStorageBackend, max_share: float = 
         orphans += _unknown(catalog, backend, batch)
         listed += len(batch)
     if listed == len(orphans) > FEW_FILES and (known := catalog.collection.stored_amount().files):
-        raise ForeignStoreError(repr(backend), f"{listed} files", f"none of them and {known} others")
+        raise ForeignStoreError(repr(backend), counted(listed, "file"), f"none of them and {counted(known, 'other')}")
     if orphans:
         named = catalog.audit.lost_files()
         orphans = [path for path in orphans if path.file_id not in named]

@@ -14,6 +14,7 @@ import dagster as dg
 
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.log_lines import log_done, now_s
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.instance.dead_runs import Watch, end_dead_runs
 from artifact_pipelines.instance.outages import is_middle_try
 from artifact_pipelines.instance.tick_log import sayer_of_tick
@@ -87,7 +88,7 @@ def _release_wiped(context: dg.SensorEvaluationContext, catalog: Catalog, entry:
     released = release_versions(catalog, plan_retention(catalog, [asset]))
     counts = {"materializations": wiped, "released_versions": len(released)}
     log_done(sayer_of_tick(context), "wiped", started_s, asset=asset, **counts)
-    return True, f"{asset}: {wiped} materializations wiped, {len(released)} versions released"
+    return True, f"{asset}: {counted(wiped, 'materialization')} wiped, {counted(len(released), 'version')} released"
 
 
 def _runs_since_wipe(instance: dg.DagsterInstance, key: dg.AssetKey) -> Set[str]:

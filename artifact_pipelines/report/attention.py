@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from artifact_pipelines.analysis.profile.findings import findings
 from artifact_pipelines.analysis.readable import percentage
 from artifact_pipelines.charts.markdown import escaped
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.report.facts import MadeCheck, ReportFacts
 
 _MOST_NAMED = 8
@@ -44,7 +45,7 @@ def noteworthy(facts: ReportFacts) -> str:
 
 def attention_page(facts: ReportFacts) -> str:
     """Return the summary of a report in Markdown, for the asset's page."""
-    rows = f"{facts.table.row_count or 0:,} rows, {len(facts.columns):,} columns"
+    rows = f"{counted(facts.table.row_count or 0, 'row')}, {counted(len(facts.columns), 'column')}"
     found = attention(facts)
     lines = [
         f"- **{each.level}** {escaped(each.about)}: {escaped(_short(each.text.replace('`', '')))}"
@@ -91,7 +92,11 @@ def _columns(facts: ReportFacts) -> Iterator[Attention]:
         yield Attention("warning", "Columns with more nulls than values", _listed(said))
     for name, what in (("profile/duplicate_keys", "key"), ("profile/duplicate_rows", "values in all columns")):
         if repeated := facts.figures.get(name):
-            yield Attention("warning", "Repeated rows", f"{repeated:,.0f} rows have the same {what} as another one.")
+            yield Attention(
+                "warning",
+                "Repeated rows",
+                f"{counted(round(repeated), 'row has', 'rows have')} the same {what} as another one.",
+            )
             return
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from artifact_pipelines.charts.kinds import planned_drawn
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.log_lines import log_done, now_s
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.instance.check_results import reported
 from artifact_pipelines.instance.page import digits_that_wrap
@@ -104,7 +105,7 @@ def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: b
 
 def _metadata(design: DrawnDesign) -> dict[str, Any]:
     said = design.model_dump(mode="json")
-    rows = f"{design.drawn:,} of {design.frame.population_size:,} rows"
+    rows = f"{design.drawn:,} of {counted(design.frame.population_size, 'row')}"
     frame = said["frame"]
     fitting = {**said, "frame": {**frame, "content_hash": digits_that_wrap(frame["content_hash"] or "")}}
     shown: dict[str, Any] = {DESIGN_METADATA_KEY: fitting, SOURCE_METADATA_KEY: {"design": said}, "sample/drawn": rows}

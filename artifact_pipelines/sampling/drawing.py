@@ -17,6 +17,7 @@ import pydantic
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.core.types import FileInfo
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.conditions import rows_of
 from artifact_pipelines.sampling.drawn_design import DrawnDesign, Frame
 from artifact_pipelines.sampling.engine.choice import Choice
@@ -174,5 +175,7 @@ def _notes_on_repeats(design: ISamplingDesign, identity: Identity) -> list[str]:
         return []
     count = len(identity.repeats.ordinals)
     if design.identity == "row":
-        return [f"{count:,} rows equal a row before them: they are told apart by their number among the equal ones."]
-    return [f"The key does not identify {count:,} rows, whose key stands before them: they are told apart by position."]
+        one, many = "row equals a row before it: it is", "rows equal a row before them: they are"
+        return [f"{counted(count, one, many)} told apart by the number among equal ones."]
+    one, many = "row, whose key stands before it: it is", "rows, whose key stands before them: they are"
+    return [f"The key does not identify {counted(count, one, many)} told apart by position."]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from artifact_pipelines.core.check_results import CheckResult
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.choice import INCLUSION_PROBABILITY, SAMPLING_WEIGHT, Choice, Stratum
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
@@ -126,12 +127,16 @@ def _sizes(design: DrawnDesign) -> CheckResult:
     if design.exhausted:
         short = [f"{each.title}: {each.drawn:,} of {each.planned:,}" for each in design.exhausted[:10]]
         more = f" and {len(design.exhausted) - 10:,} more" if len(design.exhausted) > 10 else ""
-        text = f"{drawn:,} rows; strata with fewer rows than planned: {', '.join(short)}{more}"
+        text = f"{counted(drawn, 'row')}; strata with fewer rows than planned: {', '.join(short)}{more}"
         return CheckResult("sizes", passed=False, is_error=False, text=text)
     if planned is None:
-        return CheckResult("sizes", passed=True, is_error=False, text=f"{drawn:,} rows; the design fixes no number")
+        return CheckResult(
+            "sizes", passed=True, is_error=False, text=f"{counted(drawn, 'row')}; the design fixes no number"
+        )
     is_short = planned > population
-    text = f"{drawn:,} rows, planned {planned:,}" + (f", of a population of {population:,}" if is_short else "")
+    text = f"{counted(drawn, 'row')}, planned {planned:,}" + (
+        f", of a population of {population:,}" if is_short else ""
+    )
     return CheckResult("sizes", drawn == planned, not is_short, text)
 
 
@@ -143,7 +148,7 @@ def _probabilities(found: Tally) -> CheckResult:
 
 def _weights(design: DrawnDesign, found: Tally, added: Sequence[str]) -> CheckResult:
     population = design.frame.population_size
-    text = f"sampling weights add up to {found.weights:,.6g}, the population has {population:,} rows"
+    text = f"sampling weights add up to {found.weights:,.6g}, the population has {counted(population, 'row')}"
     if "cluster" in added or "round" in added:
         return CheckResult("weights", passed=True, is_error=False, text=f"{text}; the design does not make them equal")
     tolerance = _ROUNDING * population + (0 if _is_exact(design) else _DEVIATIONS * math.sqrt(max(0.0, found.variance)))

@@ -78,7 +78,7 @@ def test_repeated_keys_of_a_small_table_are_counted(tmp_path: pathlib.Path) -> N
     pl.DataFrame({"a": [1, 1, 1, 2], "b": ["x", "x", None, "x"], "c": [1, 2, 3, 4]}).write_parquet(tmp_path / "t")
     with Profile().answer({"t": Table(tmp_path / "t", source={"key": ["a", "b"]})}) as found:
         assert (found.figures["profile/duplicate_keys"], found.figures["profile/duplicate_rows"]) == (1, 0)
-        assert "1 keys (a, b) repeat another one" in found.page
+        assert "1 key (a, b) repeats another one" in found.page
 
 
 def test_sample_of_a_large_table_is_full_though_most_rows_are_left_out_at_once(path: pathlib.Path) -> None:

@@ -185,7 +185,7 @@ def test_empty_table_breaks_only_what_asks_for_rows(tmp_path: pathlib.Path) -> N
     }
     found = run(tmp_path, checks, TABLE.clear())
     assert {name for name, each in found.items() if not each.result.passed} == {"rows", "fresh"}
-    assert found["rows"].result.text.startswith("The table has 0 rows. Expected: The table has at least 1 rows.")
+    assert found["rows"].result.text.startswith("The table has 0 rows. Expected: The table has at least 1 row.")
     assert found["fresh"].result.text.startswith("No row has a value in `at`.")
 
 

@@ -166,7 +166,7 @@ def test_command_prints_rows_and_writes_them_to_a_file(tmp_path: pathlib.Path) -
     assert run("sql", "FROM 'flights/table@v1' ORDER BY delay").split() == ["carrier", "delay", "UA", "5", "AA", "7"]
     assert run_json("sql", "SELECT 1 AS a, NULL AS b") == [{"a": 1, "b": None}]
     assert run_json("sql", "SELECT $x AS x", "-p", "x=y") == [{"x": "y"}]
-    assert "Only the first 1 rows" in run("sql", "FROM 'flights/table@v1'", "-n", 1)
+    assert "Only the first row is shown" in run("sql", "FROM 'flights/table@v1'", "-n", 1)
     for name in ("x.csv", "x.parquet"):
         assert "2 rows" in run("sql", "FROM 'flights/table@v1'", "-o", tmp_path / name)
     assert pl.read_csv(tmp_path / "x.csv").equals(pl.read_parquet(tmp_path / "x.parquet"))

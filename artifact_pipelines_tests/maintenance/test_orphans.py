@@ -63,7 +63,7 @@ def test_store_without_a_common_file_is_refused(
     first, second = create(producer, "of another catalog", "of this one")
     forget(engine, first)
     backend.delete_file(catalog.files.get_file(second).storage_path)
-    with pytest.raises(ForeignStoreError, match="holds 1 files, but the catalog knows none of them and 1 others"):
+    with pytest.raises(ForeignStoreError, match="holds 1 file, but the catalog knows none of them and 1 other"):
         find_orphans(catalog, backend)
 
 

@@ -49,7 +49,7 @@ def test_equal_rows_are_told_apart_by_their_number_in_any_order_of_the_table() -
     shuffled = EQUAL.sample(fraction=1, shuffle=True, seed=1)
     assert counts == dict(sample(shuffled, identity="row").rows.collect().group_by("kind").len().iter_rows())
     assert found.design.notes == [
-        "993 rows equal a row before them: they are told apart by their number among the equal ones."
+        "993 rows equal a row before them: they are told apart by the number among equal ones."
     ]
     assert found.design.key == ["kind"]
 

@@ -164,7 +164,7 @@ def test_a_lasting_failure_sleeps_for_a_bounded_time(
 def test_retries_end_when_patience_is_over(backend: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "PATIENCE_S", 0.0)
     proxy.reset(fail_from(0, Fault("reset")))
-    with pytest.raises(StorageUnavailableError, match="failed 1 times, the last time with"):
+    with pytest.raises(StorageUnavailableError, match="failed 1 time, the last time with"):
         get(backend)
 
 

@@ -12,6 +12,7 @@ from artifact_pipelines.analysis.drift.distributions import Column
 from artifact_pipelines.analysis.profile.markdown import MOST_COLUMNS
 from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded, short_words
 from artifact_pipelines.core.check_results import CheckResult
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.tabular.type_names import type_name
 
 _NUMBER, _TEXT = pl.Float64(), pl.String()
@@ -165,7 +166,8 @@ def schema_check(found: Sequence[ColumnDrift], is_error: bool) -> CheckResult:
 def row_count_check(before: int, after: int, most_change: float, is_error: bool) -> CheckResult:
     """Return the check that the number of rows did not change too much."""
     change = row_change(before, after)
-    text = f"{after:,} rows, {before:,} before: {100 * change:+.1f} %; allowed are {100 * most_change:g} % either way."
+    text = f"{counted(after, 'row')}, {before:,} before: {100 * change:+.1f} %"
+    text += f"; allowed are {100 * most_change:g} % either way."
     return CheckResult("row_count", abs(change) <= most_change, is_error, text)
 
 

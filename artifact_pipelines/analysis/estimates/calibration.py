@@ -16,6 +16,7 @@ from artifact_pipelines.analysis.estimates.requests import Known
 from artifact_pipelines.analysis.estimates.sample_table import SampleTable
 from artifact_pipelines.analysis.estimates.selections import ISelection
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 
 _AGREEMENT = 1e-6
 
@@ -87,7 +88,7 @@ def calibrated(selection: ISelection, table: SampleTable, known: Known, populati
         g += (totals[number] - sampled) * basis.columns[number] * bool(length)
     words = f"{selection.words}; weights calibrated to {_listed(known)}"
     if below := int(np.count_nonzero(g < 0)):
-        words += f" ({below:,} rows have a negative weight)"
+        words += f" ({counted(below, 'row has', 'rows have')} a negative weight)"
     return Calibrated(selection, basis, selection.weights * g, selection.size, words)
 
 

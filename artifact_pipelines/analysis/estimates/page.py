@@ -8,6 +8,7 @@ from artifact_pipelines.analysis.estimates.estimation import Estimates
 from artifact_pipelines.analysis.readable import rounded
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import Interval, intervals
+from artifact_pipelines.core.wording import counted
 
 MOST_ROWS = 200
 
@@ -62,7 +63,7 @@ def shown_estimates(found: Estimates) -> list[dict[str, str]]:
 
 def _headline(found: Estimates, sample: str) -> str:
     rows = found.design.frame.population_size
-    return f"**Estimates for {rows:,} rows, from {found.sample_rows:,} of them** ({sample})"
+    return f"**Estimates for {counted(rows, 'row')}, from {found.sample_rows:,} of them** ({sample})"
 
 
 def figures(found: Estimates) -> dict[str, int | float]:
@@ -106,7 +107,7 @@ def _notes(found: Estimates) -> list[str]:
     notes = list(found.design.notes)
     if found.design.empty_strata:
         rows = sum(each.population_size for each in found.design.empty_strata)
-        notes.append(f"Strata without a drawn row: the estimates say nothing about their {rows:,} rows.")
+        notes.append(f"Strata without a drawn row: the estimates say nothing about their {counted(rows, 'row')}.")
     if missing := max(found.rows["missing_rows"].to_list(), default=0):
         notes.append(
             f"Rows without a value are left out, up to {missing:,} of an estimate: it is for rows that have one."

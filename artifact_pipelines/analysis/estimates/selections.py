@@ -22,6 +22,7 @@ from artifact_pipelines.analysis.estimates.variances import (
     left_to_chance,
 )
 from artifact_pipelines.analysis.exceptions import NotEstimableError
+from artifact_pipelines.core.wording import counted
 
 _MOST_NAMED = 5
 _Number = TypeVar("_Number", np.float64, np.int64)
@@ -134,7 +135,7 @@ def selection_of(design: StoredDesign, table: SampleTable, lonely: Lonely) -> Se
     """
     probabilities, weights = table.numbers("inclusion_probability"), table.numbers("sampling_weight")
     if len(weights) != design.drawn:
-        reason = f"it has {len(weights):,} rows, and its design says {design.drawn:,}"
+        reason = f"it has {counted(len(weights), 'row')}, and its design says {design.drawn:,}"
         remedy = "Give the whole sample; use `by` or an expression for parts of it"
         raise NotEstimableError(design.design, reason, remedy)
     strata = np.zeros(len(weights), np.int64)

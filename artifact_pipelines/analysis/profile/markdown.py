@@ -7,6 +7,7 @@ from typing import Any
 from artifact_pipelines.analysis.profile.engine import TableProfile
 from artifact_pipelines.analysis.profile.findings import findings
 from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded, unbroken
+from artifact_pipelines.core.wording import counted
 
 MOST_COLUMNS = 200
 """Columns shown; a page of more would choke the UI and Dagster's event log."""
@@ -74,15 +75,19 @@ def _values(row: Mapping[str, Any]) -> str:
 
 def _summary(found: TableProfile) -> str:
     cells, nulls = found.row_count * len(found.schema), sum(column.nulls for column in found.columns)
-    facts = [f"**{found.row_count:,} rows, {len(found.schema):,} columns, {found.size_bytes:,} bytes**"]
+    facts = [
+        f"**{counted(found.row_count, 'row')}, {counted(len(found.schema), 'column')}, {found.size_bytes:,} bytes**"
+    ]
     facts += [f"{percentage(nulls / cells)} of all cells are null"] if cells else []
-    for what, distinct in (("rows", found.rows), (f"keys ({', '.join(map(plain_text, found.key))})", found.keys)):
+    key = f"({', '.join(map(plain_text, found.key))})"
+    repeats = [("row repeats", "rows repeat", found.rows), (f"key {key} repeats", f"keys {key} repeat", found.keys)]
+    for one, many, distinct in repeats:
         repeated = found.repeated(distinct)
         if distinct is not None and distinct.is_all:
-            facts.append(f"{repeated:,} {what} repeat another one")
+            facts.append(f"{counted(repeated or 0, one, many)} another one")
         elif distinct is not None:
             seen = f"{distinct.most:,} at random"
-            facts.append(f"~{repeated:,} {what} repeat another one" if repeated else f"no {what} repeat among {seen}")
+            facts.append(f"~{counted(repeated, one, many)} another one" if repeated else f"no {many} among {seen}")
     return ", ".join(facts)
 
 

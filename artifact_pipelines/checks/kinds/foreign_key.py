@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 
 from artifact_pipelines.checks.interfaces import CheckedTable, Columns, ICheckKind
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
 _OTHER = "referenced"
@@ -36,7 +37,7 @@ class ForeignKey(ICheckKind):
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
-        return f"{count:,} {'row has' if count == 1 else 'rows have'} a value that is not found."
+        return f"{counted(count, 'row has', 'rows have')} a value that is not found."
 
     def inputs(self) -> Mapping[str, str]:
         """See `ICheckKind`."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import pydantic
 
 from artifact_pipelines.checks.interfaces import Columns, ICheckKind
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
 
@@ -22,7 +23,7 @@ class NotNull(ICheckKind):
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
         where = " or ".join(f"`{name}`" for name in self.columns)
-        return f"{count:,} {'row has' if count == 1 else 'rows have'} no value in {where}."
+        return f"{counted(count, 'row has', 'rows have')} no value in {where}."
 
     def condition(self) -> str:
         """See `ICheckKind`."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 
 from artifact_pipelines.checks.interfaces import CheckedTable, ICheckKind, check_range
+from artifact_pipelines.core.wording import counted
 
 _Count = Annotated[int, pydantic.Field(ge=0)] | None
 
@@ -26,7 +27,8 @@ class RowCount(ICheckKind):
         """See `ICheckKind`."""
         bounds = [f"at least {self.min:,}"] if self.min is not None else []
         bounds += [f"at most {self.max:,}"] if self.max is not None else []
-        return f"The table has {' and '.join(bounds)} rows."
+        noun = "row" if (self.min if self.max is None else self.max) == 1 else "rows"
+        return f"The table has {' and '.join(bounds)} {noun}."
 
     def query(self, table: CheckedTable) -> str:
         """See `ICheckKind`."""
@@ -37,4 +39,4 @@ class RowCount(ICheckKind):
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
         count = int(first["row_count"])
-        return f"The table has {count:,} {'row' if count == 1 else 'rows'}."
+        return f"The table has {counted(count, 'row')}."

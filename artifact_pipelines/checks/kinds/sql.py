@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from artifact_pipelines.checks.interfaces import CheckedTable, ICheckKind
+from artifact_pipelines.core.wording import counted
 
 _Query = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
 _Name = Annotated[str, pydantic.Field(pattern=r"^[a-z](_?[a-z0-9])*_?$", max_length=63)]
@@ -30,7 +31,7 @@ class Sql(ICheckKind):
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
-        return f"The query returned {count:,} {'row' if count == 1 else 'rows'}."
+        return f"The query returned {counted(count, 'row')}."
 
     def inputs(self) -> Mapping[str, str]:
         """See `ICheckKind`."""

@@ -7,6 +7,7 @@ import pydantic
 
 from artifact_pipelines.checks.interfaces import CheckedTable, Columns, ICheckKind
 from artifact_pipelines.checks.sql_text import quoted_all
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.tabular.locked_duckdb import quoted
 
 
@@ -22,7 +23,7 @@ class Unique(ICheckKind):
 
     def finding(self, count: int, first: Mapping[str, Any]) -> str:
         """See `ICheckKind`."""
-        return f"{count:,} rows have the same {self._names()} as another row."
+        return f"{counted(count, 'row has', 'rows have')} the same {self._names()} as another row."
 
     def _names(self) -> str:
         return " and ".join(f"`{name}`" for name in self.columns)

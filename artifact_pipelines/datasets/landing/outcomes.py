@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 
 from artifact_pipelines.core.types import LandingState
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.datasets.failed_runs import error_of, fault_of_run, retry_of
 from artifact_pipelines.datasets.landing.watch import RunOutcome
 from artifact_pipelines.datasets.requests import REQUEST_TAG
@@ -77,4 +78,4 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 def tried(fault: Fault) -> str:
     """Return how often a run was tried, and why it failed, in words."""
-    return f"{fault}, {len(PAUSES_S[fault]) + 1} times"
+    return f"{fault}, {counted(len(PAUSES_S[fault]) + 1, 'time')}"

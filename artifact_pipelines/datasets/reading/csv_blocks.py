@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.datasets.exceptions import MalformedRowError, WrongEncodingError
 from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 from artifact_pipelines.datasets.reading.csv_escapes import find_doubtful
@@ -323,7 +324,7 @@ def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -
     """Refuse a row that cannot be split into as many values as there are columns."""
     values = values_of(row, dialect, label)
     if len(values) != len(names):
-        found = f"{len(values):,} {'value' if len(values) == 1 else 'values'}"
+        found = counted(len(values), "value")
         problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
         raise MalformedRowError(label, row.line, problem, _COUNT if len(names) > 1 else _COUNT_OF_ONE)
 

@@ -7,12 +7,14 @@ import numpy as np
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.cube import LARGEST_POPULATION, balanced_sample
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers, remixed, uniforms
 from artifact_pipelines.sampling.arithmetic.proportional_to_size import probabilities_of
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.rows import Batch, Mask, Ordinals, Rows
 from artifact_pipelines.sampling.engine.sizes import finite_values_of, sizes_of
+from artifact_pipelines.sampling.fields.sample_size import notes_on_size
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 
@@ -33,7 +35,7 @@ class Balanced(ISamplingDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"{self.n:,} rows balanced on {', '.join(self.balance_on)}"
+        return f"{counted(self.n, 'row')} balanced on {', '.join(self.balance_on)}"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose by the cube method, with rows and decisions in an order that no table has.
@@ -54,7 +56,7 @@ class Balanced(ISamplingDesign):
         decisions = iter(uniforms(remixed(numbers, 1)).tolist())
         columns = np.column_stack([probabilities, values])
         chosen = balanced_sample(probabilities, columns, lambda share: next(decisions) < share)
-        notes = [f"The population has only {drawable:,} rows: all are drawn."] * (drawable < self.n)
+        notes = notes_on_size(self.n, drawable)
         return Choice(
             chosen_rows(ordinals[chosen], probabilities[chosen]),
             drawable,

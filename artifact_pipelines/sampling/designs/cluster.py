@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.elementary import Numbers
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters, distinct_clusters, rows_within
@@ -42,7 +43,7 @@ class Cluster(IClusterDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"All rows of {self.clusters:,} clusters by {', '.join(self.cluster)}"
+        return f"All rows of {counted(self.clusters, 'cluster')} by {', '.join(self.cluster)}"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose in one pass if clusters are equally probable; else clusters in one and their rows in another.

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pydantic
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.declarations import OneOf
 from artifact_pipelines.sampling.arithmetic.elementary import remixed
 from artifact_pipelines.sampling.conditions import rows_where
@@ -47,7 +48,8 @@ class MultiRound(IExcludingDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"{len(self.rounds)} rounds without a common row: {'; '.join(one.summary() for one in self.rounds)}"
+        rounds = "; ".join(one.summary() for one in self.rounds)
+        return f"{counted(len(self.rounds), 'round')} without a common row: {rounds}"
 
     def turns(self) -> int:
         """See `IExcludingDesign`."""

@@ -9,6 +9,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.engine.choice import Choice, choice_by_rule, chosen_rows
 from artifact_pipelines.sampling.engine.rows import Batch, Mask, Rows
 from artifact_pipelines.sampling.engine.sizes import Floats, notes_on_sizes, rule_for_sizes, sizes_of
@@ -44,7 +45,9 @@ class Poisson(ISamplingDesign):
     def summary(self) -> str:
         """See `ISamplingDesign`."""
         if self.probability is None:
-            return f"Poisson sample: about {self.n:,} rows, with probabilities proportional to `{self.size}`"
+            return (
+                f"Poisson sample: about {counted(self.n or 0, 'row')}, with probabilities proportional to `{self.size}`"
+            )
         return f"Poisson sample: each row with probability `{self.probability}`"
 
     def choose(self, rows: Rows) -> Choice:

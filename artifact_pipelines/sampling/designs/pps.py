@@ -10,6 +10,7 @@ import numpy as np
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic import conditional_poisson, ranks
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, uniforms
 from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
@@ -61,7 +62,8 @@ class Pps(ISamplingDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"{self.n:,} rows with probabilities proportional to `{self.size}` ({self.method.replace('_', ' ')})"
+        method = self.method.replace("_", " ")
+        return f"{counted(self.n, 'row')} with probabilities proportional to `{self.size}` ({method})"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose in one pass over the sizes.

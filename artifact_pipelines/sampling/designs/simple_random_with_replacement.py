@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pydantic
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.rows import Rows
 from artifact_pipelines.sampling.engine.smallest import smallest_numbers
@@ -27,7 +28,7 @@ class SimpleRandomWithReplacement(ISamplingDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"Simple random sample of {self.n:,} draws with replacement"
+        return f"Simple random sample of {counted(self.n, 'draw')} with replacement"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose the rows with the smallest numbers; π = 1 - (1 - 1/N)**n, and the weight is draws N / n.

@@ -9,6 +9,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.allocation import (
     EQUAL_PROPORTIONS,
     WEBSTER,
@@ -214,5 +215,7 @@ def _notes(n: int, population_size: int, strata: Sequence[Stratum]) -> Sequence[
     notes = [*notes_on_size(n, population_size)]
     if empty := [each for each in strata if not each.drawn]:
         rows = sum(each.population_size for each in empty)
-        notes.append(f"Strata without a row in the sample: {len(empty):,}. No weight stands for their {rows:,} rows.")
+        notes.append(
+            f"Strata without a row in the sample: {len(empty):,}. No weight stands for their {counted(rows, 'row')}."
+        )
     return notes

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 import pydantic
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.elementary import Numbers, remixed, uniforms
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.clusters import Clusters, rows_within
@@ -48,7 +49,8 @@ class TwoStage(IClusterDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"{self.rows_per_cluster:,} rows of each of {self.clusters:,} clusters by {', '.join(self.cluster)}"
+        rows, clusters = counted(self.rows_per_cluster, "row"), counted(self.clusters, "cluster")
+        return f"{rows} of each of {clusters} by {', '.join(self.cluster)}"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose clusters in one pass over the cluster columns, and rows of them in another.
@@ -64,12 +66,13 @@ class TwoStage(IClusterDesign):
         share = drawn.probabilities * planned / drawn.sizes
         first = pl.Series(drawn.probabilities[second.cluster], dtype=pl.Float64)
         short = int(np.count_nonzero(drawn.sizes < self.rows_per_cluster))
-        notes = [f"{short:,} of the drawn clusters have fewer than {self.rows_per_cluster:,} rows."] if short else []
+        have = "has" if short == 1 else "have"
+        notes = [f"{short:,} of the drawn clusters {have} fewer than {counted(self.rows_per_cluster, 'row')}."]
         return Choice(
             chosen_rows(second.ordinals, share[second.cluster], cluster=second.names, cluster_probability=first),
             rows.count,
             facts=self.facts_on_clusters(every, drawn),
-            notes=[*self.notes_on_clusters(every), *notes],
+            notes=[*self.notes_on_clusters(every), *(notes if short else ())],
         )
 
     def _second_stage(self, rows: Rows, drawn: Clusters, planned: npt.NDArray[np.int64]) -> _Second:

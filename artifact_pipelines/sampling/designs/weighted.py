@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 import pydantic
 
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic import ranks
 from artifact_pipelines.sampling.arithmetic.elementary import uniforms
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
@@ -30,7 +31,7 @@ class Weighted(ISamplingDesign):
 
     def summary(self) -> str:
         """See `ISamplingDesign`."""
-        return f"{self.n:,} rows drawn one after another with probabilities in proportion to `{self.weight}`"
+        return f"{counted(self.n, 'row')} drawn one after another with probabilities in proportion to `{self.weight}`"
 
     def choose(self, rows: Rows) -> Choice:
         """Choose the n rows with the smallest -log(1 - u) / w, in one pass.

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
 from artifact_pipelines.sampling.arithmetic.proportional_to_size import ProportionalToSize, proportional_to_size
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
@@ -86,9 +87,12 @@ def notes_on_sizes(n: int, sized: int, population_size: int, size: str) -> list[
     """
     notes = []
     if missing := population_size - sized:
-        notes.append(f"{missing:,} rows of {size} 0 cannot be drawn: the weights stand for the other {sized:,} only.")
+        notes.append(
+            f"{counted(missing, 'row')} of {size} 0 cannot be drawn: the weights stand for the other {sized:,} only."
+        )
     if sized < n:
-        notes.append(f"The population has only {sized:,} rows with a {size}: all are drawn.")
+        drawn = counted(sized, f"row with a {size}: it is", f"rows with a {size}: all are")
+        notes.append(f"The population has only {drawn} drawn.")
     return notes
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic import ranks
 from artifact_pipelines.sampling.arithmetic.conditional_poisson import (
     LARGEST_POPULATION,
@@ -96,7 +97,7 @@ class IClusterDesign(ISamplingDesign):
         """Return what a reader should know of few clusters."""
         found = len(every.numbers)
         if found < self.clusters:
-            return [f"The population has only {found:,} clusters: all are drawn."]
+            return [f"The population has only {counted(found, 'cluster: it is', 'clusters: all are')} drawn."]
         if self.cluster_probabilities == "size" and self.clusters < min(found, MANY):
             return [APPROXIMATE.format(few="clusters", exact="`cluster_probabilities: size_exactly` has exactly these")]
         return []

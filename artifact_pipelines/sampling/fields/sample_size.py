@@ -7,6 +7,7 @@ from fractions import Fraction
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
 
@@ -31,7 +32,7 @@ class SizedDesign(ISamplingDesign):
     @property
     def size(self) -> str:
         """Return the size in words."""
-        return f"{self.n:,} rows" if self.n is not None else f"{self.fraction} of the rows"
+        return counted(self.n, "row") if self.n is not None else f"{self.fraction} of the rows"
 
     def size_of_sample(self, population_size: int) -> int:
         """Return n, which may be more than there are rows.
@@ -62,4 +63,8 @@ def exactly(share: float) -> Fraction:
 
 def notes_on_size(n: int, population_size: int) -> Sequence[str]:
     """Return the note that a sample is the whole population, if it should have been larger."""
-    return [f"The population has only {population_size:,} rows: all are drawn."] if population_size < n else []
+    return (
+        [f"The population has only {counted(population_size, 'row: it is', 'rows: all are')} drawn."]
+        if population_size < n
+        else []
+    )

@@ -13,6 +13,7 @@ import polars as pl
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.declarations import Declaration, OneOf
 from artifact_pipelines.sampling.designs.balanced import Balanced
 from artifact_pipelines.sampling.designs.bernoulli import Bernoulli
@@ -145,7 +146,7 @@ def _notes(drawn: Sequence[_Drawn]) -> list[str]:
         for note in one.choice.notes if one.choice else []:
             of_note[note].append(Stratum(one.label, 0, None, 0).title)
     found = [f"{_listed(strata)}: {note}" for note, strata in of_note.items()]
-    more = [f"Strata have {len(found) - _MOST_NOTES:,} more notes."] if len(found) > _MOST_NOTES else []
+    more = [f"Strata have {counted(len(found) - _MOST_NOTES, 'more note')}."] if len(found) > _MOST_NOTES else []
     return [*found[:_MOST_NOTES], *more]
 
 

@@ -21,6 +21,7 @@ import s3fs
 
 from artifact_pipelines.core.exceptions import ArtifactError, ConfigurationError
 from artifact_pipelines.core.settings import STORAGE_URL, S3Settings
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.storage.exceptions import StorageUnavailableError, UnsupportedRequestError
 from artifact_pipelines.storage.interfaces import S3Access, S3Credentials
 
@@ -236,7 +237,7 @@ class S3Client:
             if attempt == ATTEMPTS - 1 or time.monotonic() - started > patience_s:
                 break
             await asyncio.sleep(FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - spreads load
-        reason = f"{method} failed {attempt + 1} times, the last time with {_reason(failure)}"
+        reason = f"{method} failed {counted(attempt + 1, 'time')}, the last time with {_reason(failure)}"
         raise StorageUnavailableError(where, reason, _SERVER_REMEDY) from failure
 
     async def _explained(self, error: botocore.exceptions.ClientError, method: str, where: str) -> Exception:
