@@ -14,8 +14,10 @@ from artifact_pipelines.broken_dataset import BrokenDatasetError, explained, lef
 from artifact_pipelines.instance.dagster_internals import (
     ComponentDeclLoadContext,
     ComponentFileModel,
+    ComponentPostProcessingModel,
     DagsterUnresolvableSymbolError,
     ValueAndSourcePositionTree,
+    asset_post_processor_list_from_post_processing_dict,
     parse_yamls_with_source_position,
 )
 from artifact_pipelines.instance.dagster_internals import decl as component_decls
@@ -76,3 +78,20 @@ def _check(context: ComponentDeclLoadContext, document: ValueAndSourcePositionTr
     except (ValueError, DagsterUnresolvableSymbolError) as error:
         text = " ".join(str(error).split()).rstrip(".")
         raise BrokenDatasetError(told(positions, ["type"], f"{text}. {_TYPE}")) from None
+    if model.template_vars_module or model.post_processing:
+        _check_around(context, document, model)
+
+
+def _check_around(
+    context: ComponentDeclLoadContext, document: ValueAndSourcePositionTree, model: ComponentFileModel
+) -> None:
+    """Check that the module of template variables exists, and that what changes the assets afterwards can be read."""
+    positions = document.source_position_tree
+    declared = component_decls.YamlDecl.from_source_tree(context, document, context.component_path)
+    try:
+        resolution = declared.context_with_component_injected_scope.resolution_context
+    except (ImportError, SyntaxError, dg.DagsterInvalidDefinitionError) as error:
+        raise BrokenDatasetError(told(positions, ["template_vars_module"], str(error).rstrip("."))) from None
+    schema = ComponentPostProcessingModel.model().model_json_schema()
+    with explained(positions.children.get("post_processing"), schema, model.post_processing):
+        asset_post_processor_list_from_post_processing_dict(resolution, model.post_processing)

@@ -52,7 +52,19 @@ def explain(
         schema: JSON schema of what was expected.
         given: The values that are wrong.
     """
-    return [(_place(each["loc"]), _text(each, schema, given)) for each in error.errors(include_url=False)]
+    found = [{**each, "loc": _of_values(each["loc"], given)} for each in error.errors(include_url=False)]
+    told = [each for each in found if each["loc"][-1:] != ("str",)] or found  # else a template could stand here, too
+    return [(_place(each["loc"]), _text(each, schema, given)) for each in told]
+
+
+def _of_values(keys: Place, given: Any) -> Place:
+    """Return keys without the names of types between them, which pydantic adds where a value may have several types."""
+    kept: list[int | str] = []
+    for key in keys[:-1]:
+        if isinstance(given, Mapping) and key in given or isinstance(given, Sequence) and isinstance(key, int):
+            kept.append(key)
+            given = given[key]
+    return (*kept, *keys[-1:])
 
 
 def checked(

@@ -110,6 +110,13 @@ def test_all_faults_of_a_file_are_named_in_the_order_of_its_lines(folder: pathli
         (YAML.replace("DatasetPipeline", "Dataset"), "1: type: .*has no attribute `Dataset`. A dataset begins with"),
         (YAML.replace("attributes", "atributes"), "2: atributes: .*Did you mean `attributes`"),
         ("type: artifact_pipelines.DatasetPipeline\nattributes: [name]", "2: attributes: fields such as"),
+        (YAML + "\ntemplate_vars_module: .words", "9: template_vars_module: No module named 'own.defs.rivers.words'"),
+        (YAML + "\ntemplate_vars_module: json", "9: template_vars_module: No template vars found in module json"),
+        (YAML + "\npost_processing: {asets: []}", "9: asets: there is no field .*Did you mean `assets`"),
+        (
+            YAML + "\npost_processing:\n  assets:\n    - attributes: {tagz: {a: b}}",
+            "11: assets.0.attributes.tagz: there is no field .*Did you mean `tags`",
+        ),
     ],
 )
 def test_file_that_dagster_cannot_read_is_one_error_and_a_server_goes_on(

@@ -29,6 +29,10 @@ from dagster.components.core import decl as decl
 from dagster.components.core.component_tree import ComponentTreeException as ComponentTreeException
 from dagster.components.core.context import ComponentDeclLoadContext as ComponentDeclLoadContext
 from dagster.components.core.defs_module import ComponentFileModel as ComponentFileModel
+from dagster.components.core.defs_module import ComponentPostProcessingModel as ComponentPostProcessingModel
+from dagster.components.core.defs_module import (
+    asset_post_processor_list_from_post_processing_dict as asset_post_processor_list_from_post_processing_dict,
+)
 from dagster.components.resolved.errors import ResolutionException as ResolutionException
 from dagster_shared.error import DagsterUnresolvableSymbolError as DagsterUnresolvableSymbolError
 from dagster_shared.record import replace as replace
