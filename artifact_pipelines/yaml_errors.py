@@ -144,6 +144,8 @@ def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> st
         case "literal_error" | "enum":
             words = re.findall(r"'([^']*)'", context["expected"])
             return f"{value!r} is none of {', '.join(words)}{_meant(value, words)}"
+        case "model_type" | "dict_type" | "sequence_str" | "list_type" | "is_instance_of" if value is None and field:
+            return f"`{field}` has no value: indent the lines that belong to it, or delete it"
         case "model_type" | "dict_type":
             return f"fields such as `name: value` are expected here, not {value!r:.100}"
         case "sequence_str" | "list_type" | "is_instance_of":
@@ -213,7 +215,8 @@ def _fits(condition: Mapping[str, Any], given: Any) -> bool:
 def for_editors(schema: Any) -> Any:
     """Return a JSON schema that leaves to `explain` what a validator of JSON schemas cannot say well.
 
-    That are unknown fields, patterns, and alternatives, of which such a validator says that none is valid.
+    That are unknown fields, patterns, fields without a value, and alternatives, of which such a validator says that
+    none is valid.
     """
     if isinstance(schema, list):
         return [for_editors(each) for each in schema]
@@ -224,6 +227,8 @@ def for_editors(schema: Any) -> Any:
         for name, each in schema.items()
         if not (name == "pattern" and isinstance(each, str)) and not (name == "additionalProperties" and each is False)
     }
+    if kept.get("type") in ("object", "array"):
+        kept["type"] = [kept["type"], "null"]
     if isinstance(alternatives := kept.get("anyOf"), list):
         del kept["anyOf"]
         others = [each for each in alternatives if each.get("type") != "null"]

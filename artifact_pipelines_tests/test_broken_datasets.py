@@ -67,6 +67,7 @@ def _load(folder: pathlib.Path) -> dg.Definitions:
         ),
         (YAML + "columns: {no: BIGINT}", "8: columns: YAML reads this name as False: put it in quotes"),
         (YAML.replace("Rivers.", ""), "4: description: `description` has no value"),
+        (YAML + "samples:", "8: samples: `samples` has no value: indent the lines that belong to it"),
         (YAML.replace("Rivers.", "'{{ nobody }}'"), "4: description: the template .* filled in: 'nobody' is undefined"),
         (YAML.replace("  description: Rivers.\n", ""), "description: `description` is missing. Describes the dataset"),
     ],

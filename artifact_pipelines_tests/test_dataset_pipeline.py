@@ -521,6 +521,7 @@ def test_schema_that_editors_and_dg_check_use_names_the_field(field: dict[str, A
     [error] = validator.iter_errors({**FLIGHTS, **field})
     assert list(error.absolute_path) == where
     assert not list(validator.iter_errors(FLIGHTS))
+    assert not list(validator.iter_errors({**FLIGHTS, "samples": None})), "the error of loading says more"
     assert not list(validator.iter_errors({**FLIGHTS, "format": {"null_values": ["NA"], "delimiter": ";"}}))
 
 
