@@ -61,7 +61,7 @@ def _of_values(keys: Place, given: Any) -> Place:
     """Return keys without the names of types between them, which pydantic adds where a value may have several types."""
     kept: list[int | str] = []
     for key in keys[:-1]:
-        if isinstance(given, Mapping) and key in given or isinstance(given, Sequence) and isinstance(key, int):
+        if (isinstance(given, Mapping) and key in given) or (isinstance(given, Sequence) and isinstance(key, int)):
             kept.append(key)
             given = given[key]
     return (*kept, *keys[-1:])
