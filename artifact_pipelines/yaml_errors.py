@@ -3,6 +3,7 @@
 One idea: pydantic and PyYAML find the errors, this module words them. Must not import Dagster.
 """
 
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +53,8 @@ def explain(
         schema: JSON schema of what was expected.
         given: The values that are wrong.
     """
-    found = [{**each, "loc": _of_values(each["loc"], given)} for each in error.errors(include_url=False)]
+    errors: Sequence[Any] = error.errors(include_url=False)
+    found = [{**each, "loc": _of_values(each["loc"], given)} for each in errors]
     told = [each for each in found if each["loc"][-1:] != ("str",)] or found  # else a template could stand here, too
     return [(_place(each["loc"]), _text(each, schema, given)) for each in told]
 

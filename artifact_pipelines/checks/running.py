@@ -107,7 +107,8 @@ class _Runner:
         if rows is None:
             return Finding(CheckResult(name, True, is_error, check.promise(), figures))
         first = {column: format_cell(rows[column][0]) for column in rows.column_names}
-        text = f"{check.finding(count, first)} Expected: {check.promise()}"
+        expected = check.promise().partition("\n\n")[0]  # without the text of a query, which is not for one line
+        text = f"{check.finding(count, first)} Expected: {expected}"
         return Finding(CheckResult(name, False, is_error, text, figures), rows)
 
     @contextmanager
