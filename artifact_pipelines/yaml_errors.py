@@ -62,9 +62,9 @@ def _of_values(keys: Place, given: Any) -> Place:
     """Return keys without the names of types between them, which pydantic adds where a value may have several types."""
     kept: list[int | str] = []
     for key in keys[:-1]:
-        if (isinstance(given, Mapping) and key in given) or (isinstance(given, Sequence) and isinstance(key, int)):
-            kept.append(key)
+        with contextlib.suppress(KeyError, TypeError):
             given = given[key]
+            kept.append(key)
     return (*kept, *keys[-1:])
 
 

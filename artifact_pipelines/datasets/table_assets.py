@@ -160,6 +160,7 @@ def _outputs(
         asset_key=key,
         check_name=NO_BAD_ROWS,
         severity=warning,
+        description=f"{bad.count:,} bad {'row is' if bad.count == 1 else 'rows are'} left out, and kept in bad_rows.",
         metadata=bad_rows_metadata(bad),
     )
 

@@ -80,7 +80,8 @@ def _checks_in_event_log(context: dg.AssetExecutionContext, catalog: Catalog) ->
 
     def checks_of(made: Materialization) -> Sequence[CheckResult]:
         names = sorted(key.name for key in graph.get_check_keys_for_assets({key_of(made)}))
-        found = {name: findings.of(made, name) for name in names}
+        checked = catalog.materializations.origin(made)  # a rollback makes a copy, which nothing has checked
+        found = {name: findings.of(checked, name) for name in names}
         noted = {each.name: each for each in checks_in_catalog(made)}
         results = {name: _result(name, evaluation) for name, evaluation in found.items() if evaluation}
         return list({**noted, **results}.values())

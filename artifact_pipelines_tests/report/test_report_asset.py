@@ -67,6 +67,22 @@ def test_report_follows_each_change_once_and_says_what_the_results_say(
         assert len({each.file.content_hash for each in store.history("flights/report")}) == 2
 
 
+def test_report_after_a_rollback_is_that_of_the_version(settings: Settings, instance: dg.DagsterInstance) -> None:
+    project = Project(settings, instance, report=True, samples={}, analyses={}, checks=CHECKS)
+    for text in (CSV, SECOND):
+        project.drop(text)
+        project.settle()
+    before = _report(version=1)
+    assert "Error flights/table: short: 1 row breaks the rule." in before
+    config = {"ops": {"roll_back_asset": {"config": {"asset": "flights/table", "to_version": 1}}}}
+    project.definitions.resolve_job_def("artifact_rollback").execute_in_process(config, instance)
+    made, _ = project.settle()
+    assert "report" in made
+    with open_store() as store:
+        assert len(store.history("flights/report")) == 3
+    assert _report() == before
+
+
 def test_report_is_made_without_the_analysis_that_failed(settings: Settings, instance: dg.DagsterInstance) -> None:
     bad = {"kind": "sql", "query": "SELECT error(carrier) AS x FROM flights"}
     project = Project(settings, instance, report=True, samples={}, analyses={"bad": bad})
