@@ -3,6 +3,7 @@
 One idea: pydantic and PyYAML find the errors, this module words them. Must not import Dagster.
 """
 
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
