@@ -227,7 +227,7 @@ def test_texts_that_fit_no_type_of_the_version_before_are_bad_rows(tmp_path: pat
 def test_too_large_a_share_of_bad_rows_refuses_the_file(tmp_path: pathlib.Path) -> None:
     text = "id,delay,carrier\n1,5,UA\n2,x,UA\n3,5,UA\n"
     assert read(tmp_path, text, quarantining(most=0.34))[0].num_rows == 2
-    with pytest.raises(TooManyBadRowsError, match=r"1 of 3 rows are bad.*line 3, column 'delay': 'x' is not") as caught:
+    with pytest.raises(TooManyBadRowsError, match=r"1 of 3 rows is bad.*line 3, column 'delay': 'x' is not") as caught:
         read(tmp_path, text, quarantining(most=0.33))
     assert (caught.value.bad, caught.value.rows) == (1, 3)
 

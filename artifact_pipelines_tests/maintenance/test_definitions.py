@@ -192,7 +192,7 @@ def test_versions_made_after_the_wipe_are_kept(project: Project) -> None:
     project.make("runs")
     project.instance.wipe_assets([dg.AssetKey("runs")])
     later = project.make("runs")
-    assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
+    assert project.tick() == "runs: 1 materialization wiped, 1 version released"
     assert project.catalog.materializations.current("runs").run_id == later
 
 
@@ -222,10 +222,10 @@ def test_version_made_after_the_wipe_during_a_tick_is_kept(
 
         with monkeypatch.context() as late:
             late.setattr(RetentionCatalog, "wipe", wipe_late)
-            assert project.tick() == "runs: 1 materializations wiped, 1 versions released"
+            assert project.tick() == "runs: 1 materialization wiped, 1 version released"
         [later] = made
     assert project.catalog.materializations.current("runs").run_id == later
-    assert project.tick() in ("runs: 1 materializations wiped, 1 versions released", "Nothing was wiped.")
+    assert project.tick() in ("runs: 1 materialization wiped, 1 version released", "Nothing was wiped.")
     assert [m.run_id for m in project.catalog.materializations.history("runs")] == [later]
 
 
@@ -268,7 +268,7 @@ def test_reset_cursor_does_not_repeat_wipes(project: Project) -> None:
     assert project.tick() == "runs: 0 materializations wiped, 0 versions released"
     assert project.catalog.materializations.current("runs").version == 1
     project.instance.wipe_assets([dg.AssetKey("runs")])
-    assert project.tick() == "runs: 2 materializations wiped, 1 versions released", "including the restored one"
+    assert project.tick() == "runs: 2 materializations wiped, 1 version released", "including the restored one"
 
 
 def test_wipe_of_an_unknown_asset_is_ignored(project: Project) -> None:
