@@ -198,6 +198,11 @@ class SchemaMismatchError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class NoHeaderError(SchemaMismatchError):
+    """The header of a file seems to be its first row."""
+
+
+@dataclasses.dataclass(eq=False)
 class MalformedRowError(SourceError):
     """A row of a text file cannot be split into values in one way only."""
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import yaml
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.datasets.exceptions import SeveralSheetsError, WrongEncodingError
+from artifact_pipelines.datasets.exceptions import NoHeaderError, SeveralSheetsError, WrongEncodingError
 from artifact_pipelines.datasets.formats.excel import Excel
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -66,6 +66,9 @@ def infer_dataset(path: pathlib.Path) -> str:
     except SeveralSheetsError as error:
         guess = f"The sheet is the first of {', '.join(error.sheets)}"
         found = _find(file, Excel(sheet=error.sheets[0]))
+    except NoHeaderError:
+        guess = "The first line is taken for a row, because it begins with a value"
+        found = _find(file, ByExtension(header=False))
     name = dataset_name(path)
     attributes = {
         "name": name,
@@ -107,7 +110,7 @@ def _find(file: RawFile, file_format: IFileFormat) -> _Found:
             rows += batch.num_rows
             for each in seen:
                 each.add(batch.column(each.field.name))
-        given = file_format.model_dump(include={"sheet", "encoding"}, exclude_unset=True)
+        given = file_format.model_dump(include={"sheet", "encoding", "header"}, exclude_unset=True)
         return _Found(_format(file, {**table.read_as, **given}), seen, rows)
 
 
@@ -151,9 +154,11 @@ def dataset_name(path: pathlib.Path) -> str:
 
 
 def _format(file: RawFile, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the file's format, with the delimiter, the encoding and the sheet that were found."""
+    """Return the file's format, with the delimiter, the encoding, the sheet and the missing header that were found."""
     chosen = choose_format(file)
-    found = {name: read_as[name] for name in ("delimiter", "encoding", "sheet") if read_as.get(name)}
+    found = {
+        name: read_as[name] for name in ("delimiter", "encoding", "sheet", "header") if read_as.get(name) is not None
+    }
     return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in chosen.model_fields}}
 
 

@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import MalformedRowError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, NoHeaderError, SchemaMismatchError
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange, VersionBefore
 from artifact_pipelines.datasets.table_reader import open_table
@@ -153,6 +153,43 @@ def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end:
 def test_drawn_table_is_no_table_of_one_column(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SchemaMismatchError, match="one column, '.*', where there should be several"):
         read(tmp_path, "+----+------+\n| id | name |\n+----+------+\n|  1 | x    |\n+----+------+\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2\n3,4\n", "2024-01-31,12.5,UA\n2024-02-01,13.5,AA\n", "5\n6\n", "-1.5;a\n2.5;b\n"]
+)
+@pytest.mark.parametrize("file_type", ["csv", "xlsx"])
+def test_first_row_is_no_header(tmp_path: pathlib.Path, text: str, file_type: str) -> None:
+    data: Any = text
+    if file_type == "xlsx":
+        rows = [line.replace(";", ",").split(",") for line in text.splitlines()]
+        data = written(pl.DataFrame(rows[1:], rows[0], orient="row"), "xlsx")
+    with pytest.raises(NoHeaderError, match="its header begins with a value, as rows do: '.*header: false"):
+        read(tmp_path, data, file_type)
+    assert read(tmp_path, data, file_type, header=False).num_rows == 2
+    first = text.replace(";", ",").split("\n")[0].split(",")[0]
+    if ";" not in text:
+        assert read(tmp_path, data, file_type, columns={first: "VARCHAR"}).num_rows == 1
+
+
+@pytest.mark.parametrize("text", ["0,1,2\n5,6,7\n", "city,2023\nRome,5\n", ",1\n0,5\n", "1st,2nd\n5,6\n"])
+def test_names_with_numbers_are_a_header(tmp_path: pathlib.Path, text: str) -> None:
+    assert read(tmp_path, text).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["a^b\n1^2\n", "a~b\nx~y\n", "a\x01b\n1\x012\n", "lat lon\n5.5 1.5\n6 2\n", "a  b\n 1 2\n"]
+)
+def test_rare_delimiters_are_no_column(tmp_path: pathlib.Path, text: str) -> None:
+    with pytest.raises(SchemaMismatchError, match="it has one column, '.*', where there should be several"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["full name\nJohn Smith\n", "x^2\n4\n9\n", "a~b\nx\n", "two words\n5\n", "two words\n"]
+)
+def test_words_of_one_column_are_one_column(tmp_path: pathlib.Path, text: str) -> None:
+    assert len(read(tmp_path, text).column_names) == 1
 
 
 def test_one_column_whose_values_hold_a_delimiter_is_read_where_it_is_known(tmp_path: pathlib.Path) -> None:

@@ -49,6 +49,18 @@ def test_inferred_dataset_reads_its_file_to_the_same_table(tmp_path: pathlib.Pat
         assert again.batches.read_all() == found.batches.read_all()
 
 
+def test_file_without_a_header_is_declared_so(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("2024-01-31;5\n2024-02-01;6\n")
+    text = infer(path)
+    assert "# The first line is taken for a row, because it begins with a value." in text
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    contract = Contract.declared(dataset.columns, (), "widen")
+    with open_table(RawFile(path, "csv", path.name), dataset.format, contract) as table:
+        assert [str(kind) for kind in table.batches.schema.types] == ["date32[day]", "int64"]
+        assert table.batches.read_all().num_rows == 2
+
+
 def test_column_of_a_type_without_a_name_stays_open(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "nested.parquet"
     pyarrow.parquet.write_table(pa.table({"a": [1], "b": [{"x": 1}]}), path)

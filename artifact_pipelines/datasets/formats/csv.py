@@ -10,7 +10,7 @@ import pydantic
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
-from artifact_pipelines.datasets.reading.columns import check_columns, check_split
+from artifact_pipelines.datasets.reading.columns import check_columns, check_header, check_split
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.csv_dialect import (
     SAMPLE_BYTES,
@@ -114,6 +114,7 @@ class Csv(CsvOptions):
         rows = CsvText(file.path, file.label, dialect, self.null_values)
         check_columns(rows.names, contract, file.label, rows.examples)
         if self.header:
+            check_header(rows.names, contract, file.label)
             check_split(rows.names, contract, file.label, rows.examples)
         yield open_rows(rows, contract, spelling, dialect.facts())
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
-from artifact_pipelines.datasets.reading.columns import check_columns
+from artifact_pipelines.datasets.reading.columns import check_columns, check_header
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.sheet_text import RANGE, SheetPlace, SheetText, read_sheet
@@ -40,6 +40,8 @@ class Excel(IFileFormat):
         with plain_file(file.path, file.label) as path:
             rows = read_sheet(path, file.label, place, self.null_values, contract.leaves_out)
         check_columns(rows.names, contract, file.label, rows.examples)
+        if self.header:
+            check_header(rows.names, contract, file.label)
         rows = _with_days(rows, contract)
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})

@@ -1,17 +1,20 @@
 """Holds the names of a file's columns to the dataset's contract."""
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from artifact_pipelines.datasets.exceptions import SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import NoHeaderError, SchemaMismatchError
 from artifact_pipelines.datasets.reading.contract import Contract
 
 Examples = Callable[[int], Sequence[str]]
 """Returns some values of the column at a place, from 0."""
 MOST_EXAMPLES = 3
 _MOST_NAMES = 10
-_DELIMITERS = ";|\t,"
+_DELIMITERS = ";|\t,\x01\x1e\x1f"
+_RARE_DELIMITERS = ("^", "~", None)
+"""Names of columns may have them too; None: white space."""
 _VALUE = re.compile(r"[-+]?[0-9][0-9.,:/T+ Z-]*")
 _DRAWN = re.compile(r"[+=-]{3,}")
 """A line of a table that is drawn for people."""
@@ -63,6 +66,27 @@ def check_columns(names: Sequence[str], contract: Contract, label: str, examples
         raise SchemaMismatchError(label, problem, remedy)
 
 
+def check_header(names: Sequence[str], contract: Contract, label: str) -> None:
+    """Refuse a header that seems to be the first row, unless the dataset knows one of its columns.
+
+    Raises:
+        NoHeaderError: It begins with a number or a date, as no name does, and does not just count the columns.
+    """
+    counted = [str(place) for place in range(len(names))]
+    if (
+        not _VALUE.fullmatch(names[0])
+        or (len(names) > 2 and names == counted)
+        or set(names) & set(contract.known_columns)
+    ):
+        return
+    problem = f"its header begins with a value, as rows do: {_named(names)}"
+    remedy = (
+        "Set `header: false` in `format` of the dataset's YAML file if that is the first row, or declare one of the "
+        "columns in `columns`"
+    )
+    raise NoHeaderError(label, problem, remedy)
+
+
 def check_split(names: Sequence[str], contract: Contract, label: str, examples: Examples) -> None:
     """Refuse a text file whose one column seems to be several, or whose header seems to be a title.
 
@@ -75,7 +99,7 @@ def check_split(names: Sequence[str], contract: Contract, label: str, examples: 
         problem = f"its header, {names[0]!r:.200}, names one column, and there is a second one with values, such as"
         remedy = "Set format.skip_lines in the dataset's YAML file if it is a title, or name the column"
         raise SchemaMismatchError(label, f"{problem} {values[0]!r:.60}", remedy)
-    if _is_one_of_several(names):
+    if _is_one_of_several(names) or (len(names) == 1 and _are_alike([names[0], *examples(0)])):
         problem = f"it has one column, {names[0]!r:.200}, where there should be several"
         remedy = (
             f"Set format.delimiter in the dataset's YAML file, or declare it: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
@@ -126,6 +150,16 @@ def _lost(names: Sequence[str]) -> str | None:
     if _is_one_of_several(names):
         return "it has one column where there should be several"
     return "its header has vanished, or is a row" if any(map(_VALUE.fullmatch, names)) else None
+
+
+def _are_alike(lines: Sequence[str]) -> bool:
+    """True if a rare delimiter cuts a header and all rows below it into as many values; white space only numbers."""
+    for delimiter in _RARE_DELIMITERS if len(lines) > 1 else ():
+        rows = [line.split(delimiter) for line in lines]
+        are_values = delimiter is not None or all(map(_VALUE.fullmatch, itertools.chain.from_iterable(rows[1:])))
+        if are_values and len(rows[0]) > 1 and len({*map(len, rows)}) == 1:
+            return True
+    return False
 
 
 def _is_one_of_several(names: Sequence[str]) -> bool:
