@@ -119,13 +119,14 @@ def _metadata(waiting: Sequence[Waiting], runs: Mapping[str, str] = MappingProxy
 
 
 def _row(waiting: Waiting, run_id: str | None) -> dict[str, str]:
-    """Return three columns, which is what fits the page."""
+    """Return two columns: with a third one, the reason would stand in a column of a few characters."""
     file, raw = waiting.file, waiting.raw
     dropped = datetime.datetime.fromtimestamp(file.changed_ns // 10**9, datetime.UTC)
     texts = [
+        file.path,
         f"dropped {dropped:%Y-%m-%d %H:%M:%S} UTC" if file.changed_ns else "",
         f"{waiting.attempts} attempts" if waiting.attempts > 1 else "",
         f"stored as raw version {raw.version}" if raw else "",
         f"run {run_id[:8]}" if run_id else "",
     ]
-    return {"file": file.path, "reason": file.reason or "", "history": ", ".join(filter(None, texts))}
+    return {"file": ", ".join(filter(None, texts)), "reason": file.reason or ""}
