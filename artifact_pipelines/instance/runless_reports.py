@@ -14,7 +14,11 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.current import PUBLISH_AFTER
 from artifact_pipelines.core.types import Materialization, Rollback
 from artifact_pipelines.instance.check_findings import CheckFindings
-from artifact_pipelines.instance.dagster_internals import AssetCheckEvaluationTargetMaterializationData, replace
+from artifact_pipelines.instance.dagster_internals import (
+    AssetCheckEvaluationTargetMaterializationData,
+    PartitionKeyFilter,
+    replace,
+)
 from artifact_pipelines.instance.event_log import (
     DATA_VERSION_TAG,
     data_version_of,
@@ -89,12 +93,31 @@ def report_rejection(
 def report_pass(
     instance: dg.DagsterInstance, candidate: Materialization, evaluations: Sequence[dg.AssetCheckEvaluation]
 ) -> bool:
-    """Report that a candidate has passed its checks, if Dagster has a newer event of other content; return whether."""
+    """Report that a candidate has passed its checks, if Dagster has a newer event of other content; return whether.
+
+    Otherwise report again the checks whose newest findings Dagster takes for those of an older event.
+    """
     latest = find_latest(instance, candidate)
-    if latest is None or is_report_of(latest, candidate):
+    if latest is None:
+        return False
+    if is_report_of(latest, candidate):
+        _repeat_checks(instance, candidate, [each for each in evaluations if _is_hidden(instance, latest, each)])
         return False
     report_current(instance, candidate, f"Version {candidate.version} has passed its checks.", evaluations)
     return True
+
+
+def _is_hidden(instance: dg.DagsterInstance, latest: dg.EventLogRecord, found: dg.AssetCheckEvaluation) -> bool:
+    """True if Dagster's newest finding of a check is about another event than the newest one.
+
+    Findings stand in the order in which runs planned them. So one that was reported again during a run hides that of
+    the run.
+    """
+    which = PartitionKeyFilter(key=found.partition)
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key([found.asset_check_key], which)
+    evaluation = newest[found.asset_check_key].evaluation
+    target = evaluation.target_materialization_data if evaluation else None
+    return target is not None and target.storage_id != latest.storage_id
 
 
 def report_current(

@@ -29,6 +29,7 @@ class World:
     severity = dg.AssetCheckSeverity.ERROR
 
     def __init__(self) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None
         self.checked: list[int] = []
         self.consumed: list[int] = []
 
@@ -53,6 +54,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def definitions(world: World, io_manager: ArtifactIOManager) -> dg.Definitions:
     @dg.asset(metadata=AFTER_CHECKS, code_version="1")
     def prices() -> int:
+        world.meanwhile()
         return world.value
 
     @dg.asset_check(asset=prices, blocking=True)
@@ -77,6 +79,7 @@ def definitions(world: World, io_manager: ArtifactIOManager) -> dg.Definitions:
         resources={"io_manager": io_manager},
         jobs=[
             dg.define_asset_job("everything", dg.AssetSelection.all()),
+            dg.define_asset_job("checked_prices", dg.AssetSelection.assets("prices")),
             dg.define_asset_job("only_prices", dg.AssetSelection.assets("prices").without_checks()),
             dg.define_asset_job("only_checks", dg.AssetSelection.checks(positive)),
             dg.define_asset_job("only_report", dg.AssetSelection.assets("report")),
@@ -484,6 +487,18 @@ def test_automation_runs_once_after_a_rejection_and_then_stops(
     run("only_report")
     assert requested() == 0
     assert current(catalog, "report").version == 1  # nothing downstream starts
+
+
+def test_automation_follows_a_version_that_was_made_while_the_one_before_was_rejected(
+    run: Any, catalog: Catalog, instance: dg.DagsterInstance, requested: Callable[[], int]
+) -> None:
+    run("everything")
+    assert requested() == 0
+    run("checked_prices", value=-2, passes=False)
+    assert requested() == 0
+    run("checked_prices", value=3, passes=True, meanwhile=lambda: publish_candidates(instance, catalog))
+    assert publish_candidates(instance, catalog) == ["prices version 3 is published"]
+    assert requested() == 1
 
 
 def test_checks_in_the_assets_own_step_publish_and_reject(
