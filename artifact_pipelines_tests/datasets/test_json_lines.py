@@ -5,9 +5,11 @@ import pathlib
 from typing import Any
 
 import hypothesis.strategies as st
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.reading import json_rows
 from artifact_pipelines.datasets.reading.json_lines import read_lines
@@ -133,3 +135,48 @@ def test_array_that_is_torn_or_has_an_impossible_key_is_refused(
 def test_nesting_without_end_is_refused_by_line(tmp_path: pathlib.Path) -> None:
     with pytest.raises(MalformedRowError, match="line 1: "):
         read(tmp_path, '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "ndjson")
+
+
+BETWEEN = st.sampled_from([",", ", ", ",\n", "\n,\r\n ", " ,"])
+TEXTS = st.text('{}[],:"\\a é\n', max_size=9) | st.sampled_from(["},{", '"},{"b":"', "}, {}]", "}]"])
+ARRAYS = st.lists(st.tuples(st.fixed_dictionaries({"a": VALUE, "b": TEXTS}), BETWEEN), min_size=1, max_size=9)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    ARRAYS, st.sampled_from(["[", " [\n", "\n\n[ "]), st.sampled_from(["]", "\n]\n"]), st.sampled_from([7, 60, 4 << 20])
+)
+def test_any_array_is_read_as_python_reads_it(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: list[tuple[dict[str, Any], str]],
+    start: str,
+    end: str,
+    block: int,
+) -> None:
+    parts = [text for row, between in rows for text in (json.dumps(row), between)]
+    data = start + "".join(parts[:-1]) + end
+    monkeypatch.setattr(json_rows, "BLOCK_CHARACTERS", block)
+
+    def outcome(text: str, **options: Any) -> Any:
+        try:
+            return read(tmp_path, text, "json", **options)
+        except SourceError as error:
+            return str(error)
+
+    found = [outcome(data), outcome(data, columns={"a": "BIGINT"}), outcome(data[:-2]), outcome(data + data)]
+    monkeypatch.setattr(json_rows, "read_lines", lambda data: None)
+    assert found == [outcome(data), outcome(data, columns={"a": "BIGINT"}), outcome(data[:-2]), outcome(data + data)]
+    assert isinstance(found[0], pa.Table)
+    assert "end of the array" in found[3]
+
+
+def test_rows_of_an_array_on_one_line_are_cut_without_python(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(json_rows.JsonRows, "_one_by_one", refuse)
+    rows = [{"a": place, "b": "x, y"} for place in range(1000)]
+    assert read(tmp_path, json.dumps(rows), "json").to_pylist() == rows

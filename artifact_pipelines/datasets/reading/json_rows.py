@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import polars as pl
@@ -14,6 +14,7 @@ from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRo
 from artifact_pipelines.datasets.reading.bad_rows import BadRow
 from artifact_pipelines.datasets.reading.column_types import ColumnType
 from artifact_pipelines.datasets.reading.columns import MOST_EXAMPLES
+from artifact_pipelines.datasets.reading.json_array import TextBuffer, cut_rows, start_of_rows
 from artifact_pipelines.datasets.reading.json_lines import LineBlock, read_lines
 from artifact_pipelines.datasets.reading.json_types import (
     FoundJson,
@@ -31,10 +32,7 @@ from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
 MOST_COLUMNS = 2_000
 MOST_NESTED = 100
 BLOCK_CHARACTERS = 4 << 20
-_PIECE_BYTES = 1 << 20
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_SPACES = " \t\r\n"
-_SPACE = re.compile(f"[{_SPACES}]*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class JsonRows:
         first_bad: BadRow | None = None
         with open_plain(self._path, self.label) as raw:
             stream = Utf8Stream(raw, self._encoding, self.label)
-            for block in self._by_lines(stream) if self._by_line else self._joined(self._one_by_one(stream)):
+            for block in self._by_lines(stream) if self._by_line else self._in_array(stream):
                 first_bad = first_bad or next(iter(block.malformed), None)
                 yield block
         if not self.names and first_bad:
@@ -143,6 +141,38 @@ class JsonRows:
             odd = [(lines[place], str(columns.lines[place]).encode()) for place in columns.odd]
             rows = [row for block in self._joined(self._rows_of_lines(odd)) for row in block.rows]
             yield JsonBlock(rows, lines, columns=columns)
+
+    def _in_array(self, stream: IBytes) -> Iterator[JsonBlock]:
+        """Yield the rows of an array column by column while each is on one line; then, or if it is none, one by one."""
+        data = b"" if self._leaves_out else stream.read(BLOCK_CHARACTERS)
+        start = start_of_rows(data)
+        data, line, is_end = data[start:], 1 + data.count(b"\n", 0, start), not start
+        while not is_end and len(data) <= limits_of(self._path).row_bytes:
+            piece = stream.read(BLOCK_CHARACTERS)
+            data, is_end = data + piece, not piece
+            cut = cut_rows(data, is_end)
+            if cut.rows:
+                block = self._block_of(cut.rows, [line + count for count in cut.line_ends])
+                if block is None:
+                    break
+                yield block
+                if is_end and cut.end == len(data):
+                    return
+            data, line = data[cut.end :], line + data.count(b"\n", 0, cut.end)
+        yield from self._joined(self._one_by_one(TextBuffer(stream, self._text, data, line), start > 0))
+
+    def _block_of(self, rows: Sequence[bytes], lines: Sequence[int]) -> JsonBlock | None:
+        """Return rows column by column; None if they are no rows, or cannot be read so."""
+        data = b"\n".join(rows)
+        if data.count(b"\n") >= len(rows) or (columns := read_lines(data)) is None:
+            return None
+        odd = list(self._rows_of_lines((lines[place], rows[place]) for place in columns.odd))
+        if len(odd) < len(columns.odd) or any(row.error for row in odd):
+            return None
+        self._take_names(columns.kinds, lines[0])
+        for row in odd:
+            self._take_names(row.value, row.line)
+        return JsonBlock([row.value for row in odd], [*lines], columns=columns)
 
     def _joined(self, rows: Iterable[_Row]) -> Iterator[JsonBlock]:
         block, size = JsonBlock(), 0
@@ -230,10 +260,9 @@ class JsonRows:
         except UnicodeDecodeError as error:
             raise wrong_encoding(error, line, self.label) from error
 
-    def _one_by_one(self, stream: IBytes) -> Iterator[_Row]:
-        text = _TextBuffer(stream, self._text)
-        is_array = text.peek() == "["
-        if is_array:
+    def _one_by_one(self, text: TextBuffer, is_inside: bool) -> Iterator[_Row]:
+        is_array = is_inside or text.peek() == "["
+        if is_array and not is_inside:
             text.skip(1)
         while text.peek() not in ("]" if is_array else "", ""):
             line = text.line
@@ -251,7 +280,7 @@ class JsonRows:
         if text.peek():
             raise MalformedRowError(self.label, text.line, "there is more after the end of the array", _WHOLE)
 
-    def _next_value(self, text: "_TextBuffer") -> tuple[Any, str]:
+    def _next_value(self, text: TextBuffer) -> tuple[Any, str]:
         while True:
             try:
                 value, end = self._decoder.raw_decode(text.text, text.place)
@@ -262,53 +291,6 @@ class JsonRows:
                     self._refuse(text.line, f"no JSON: {text.text[error.pos :][:40]!r}", error)
             except (ValueError, RecursionError) as error:
                 self._refuse(text.line, str(error), error)
-
-
-class _TextBuffer:
-    """The part of a text that is being parsed.
-
-    Attributes:
-        line: Number of the line at `place`.
-    """
-
-    def __init__(self, stream: IBytes, decode: Callable[[bytes, int], str]) -> None:
-        self._stream, self._decode = stream, decode
-        self._rest = b""
-        self.text, self.place, self.line = "", 0, 1
-
-    def fill(self) -> bool:
-        """Read more; return False at the end."""
-        data = self._stream.read(max(_PIECE_BYTES, len(self.text) - self.place))
-        whole = self._rest + data
-        end = whole.rfind(b"\n") + 1 if data else len(whole)  # a character of UTF-8 is never cut at a line end
-        end = end or _last_start(whole)
-        self._rest = whole[end:]
-        self.text = self.text[self.place :] + self._decode(whole[:end], self.line)
-        self.place = 0
-        return bool(whole)
-
-    def peek(self) -> str:
-        """Skip white space and return the next character; an empty text at the end."""
-        while True:
-            if self.text[self.place : self.place + 1] in _SPACES:  # also at the end
-                self.skip(_SPACE.match(self.text, self.place).end() - self.place)  # type: ignore[union-attr]  # it always matches
-            if self.place < len(self.text) or not self.fill():
-                return self.text[self.place : self.place + 1]
-
-    def skip(self, count: int) -> str:
-        """Go on by some characters, and return them."""
-        skipped = self.text[self.place : self.place + count]
-        self.line += skipped.count("\n")
-        self.place += count
-        return skipped
-
-
-def _last_start(data: bytes) -> int:
-    """Return where the last character of UTF-8 begins, which may be cut off."""
-    start = len(data) - 1
-    while start > 0 and data[start] & 0xC0 == 0x80:
-        start -= 1
-    return max(start, 0)
 
 
 def _iterate_pieces(stream: IBytes, label: str, most_bytes: int) -> Iterator[tuple[int, bytes]]:
