@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -48,6 +49,8 @@ def build_definitions(
         settings: Where everything lies; None: see `Settings.from_environment`.
     """
     start_runs_warm()
+    # Dagster warns of what it does itself with each asset that has checks, whenever it starts.
+    warnings.filterwarnings("ignore", "Parameter `execution_type`", dg.BetaWarning)
     automation = dg.AutomationConditionSensorDefinition(
         AUTOMATION_SENSOR,
         target=dg.AssetSelection.all(),

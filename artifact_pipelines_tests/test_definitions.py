@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -48,6 +49,13 @@ def test_definitions_load_with_all_datasets(definitions: dg.Definitions) -> None
     names = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
     assert {"flights/raw", "flights/table", "flights/samples/thousand", "flights/analyses/delays"} <= names
     assert {"weather/raw", "weather/table", "weather/analyses/profile"} <= names
+
+
+def test_start_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        repository: Any = defs().get_repository_def()
+        assert repository.asset_checks_defs_by_key
 
 
 def test_sensors_and_schedules_of_datasets_are_on_by_default(definitions: dg.Definitions) -> None:
