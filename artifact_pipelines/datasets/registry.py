@@ -95,12 +95,15 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
     found = _format_of_content(file)
     if found and not isinstance(chosen, found):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
-    if not chosen.MAGIC and (foreign := _foreign(file)):
+    if not found and (foreign := _foreign(file)):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {foreign}")
     if isinstance(chosen, CsvOptions) and head.lstrip().startswith((b'{"', b'[{"')):
         raise UnparsableSourceError(file.label, chosen.tag(), "its content is JSON; set format.type to json or ndjson")
     if chosen.MAGIC and not found:
-        raise UnparsableSourceError(file.label, chosen.tag(), f"its content does not begin as that of {chosen.tag()}")
+        is_text = head.isascii() and b"\0" not in head
+        hint = "; if it is text, set format.type to csv or tsv" if is_text else ""
+        reason = f"its content does not begin as that of {chosen.tag()}{hint}"
+        raise UnparsableSourceError(file.label, chosen.tag(), reason)
 
 
 def _foreign(file: RawFile) -> str | None:

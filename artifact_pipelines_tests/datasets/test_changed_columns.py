@@ -150,6 +150,11 @@ def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end:
     assert read(tmp_path, "a\na\n").to_pylist() == [{"a": "a"}]
 
 
+def test_mark_of_a_joined_file_is_refused_by_line(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(MalformedRowError, match="line 3: a byte order mark between the rows"):
+        read(tmp_path, "\ufeffa,b\n1,2\n\ufeffb,a\n3,4\n")
+
+
 def test_drawn_table_is_no_table_of_one_column(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SchemaMismatchError, match="one column, '.*', where there should be several"):
         read(tmp_path, "+----+------+\n| id | name |\n+----+------+\n|  1 | x    |\n+----+------+\n")

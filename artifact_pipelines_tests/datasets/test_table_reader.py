@@ -264,6 +264,18 @@ def test_content_of_another_format_than_the_declared_one_is_refused_with_both(
         read(tmp_path, (tmp_path / "made").read_bytes(), "csv", type=declared)
 
 
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("<html><table><tr><td>1</td></tr></table></html>", "cannot be read as excel: its content is HTML"),
+        ("a\tb\n1\t2\n", "not begin as that of excel; if it is text, set format.type to csv or tsv"),
+    ],
+)
+def test_text_called_a_spreadsheet_is_refused_with_what_it_is(tmp_path: pathlib.Path, data: str, problem: str) -> None:
+    with pytest.raises(UnparsableSourceError, match=problem):
+        read(tmp_path, data, "xls")
+
+
 def test_content_chooses_the_format_before_the_extension(tmp_path: pathlib.Path) -> None:
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "made")
     assert read(tmp_path, (tmp_path / "made").read_bytes(), "csv").to_pylist() == [{"x": 1}]

@@ -96,18 +96,21 @@ class CsvText:
         return found.rename(dict(zip(found.columns, names, strict=True)))
 
     def _check_headers(self, block: Block) -> None:
-        """Refuse a row that is the header once more, as in files that were joined."""
+        """Refuse a row that is the header once more, or has a byte order mark, as in files that were joined."""
         header = self._header
         if header is None or (self._is_checked and not self._has_joined_files):
             return
-        if block.data.startswith(header) or block.data.find(b"\n" + header) >= 0:
+        starts = (header, _MARK)
+        if block.data.startswith(starts) or any(block.data.find(b"\n" + start) >= 0 for start in starts):
             for row in iterate_rows(block, self._dialect):
                 self._check_header(row)
 
     def _check_header(self, row: Row) -> None:
-        if row.data == self._header:
+        is_header, is_marked = row.data == self._header, row.data.startswith(_MARK) and self._header is not None
+        if is_header or is_marked:
             self._has_joined_files = True
-            problem = f"the header once more ({row.data[:80].decode(errors='replace')!r})"
+            what = "the header once more" if is_header else "a byte order mark between the rows"
+            problem = f"{what} ({row.data[:80].decode(errors='replace')!r})"
             raise MalformedRowError(self.label, row.line, problem, "Drop files that were joined one by one")
 
     def _split(self, block: Block, places: Sequence[int]) -> pl.DataFrame:
