@@ -36,6 +36,7 @@ _FOREIGN = {
     b"\x89hdf": "HDF5",
     b"7z\xbc\xaf": "7-Zip",
     b"rar!\x1a": "RAR",
+    b"version https://git-lfs": "a pointer of Git LFS in place of the file (`git lfs pull` fetches it)",
     b"pk\x05\x06": "a zip archive without files",
     b"pk\x07\x08": "a part of a split zip archive",
 }

@@ -150,6 +150,14 @@ def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end:
     assert read(tmp_path, "a\na\n").to_pylist() == [{"a": "a"}]
 
 
+def test_message_in_place_of_the_data_is_no_column(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match="it has one line, '404: Not Found', and no rows"):
+        read(tmp_path, "404: Not Found")
+    assert read(tmp_path, "a\n", columns={"a": "VARCHAR"}).num_rows == 0
+    assert read(tmp_path, "a\n", contract=Contract(allows_empty=True)).num_rows == 0
+    assert read(tmp_path, "a,b\n").num_rows == 0
+
+
 def test_mark_of_a_joined_file_is_refused_by_line(tmp_path: pathlib.Path) -> None:
     with pytest.raises(MalformedRowError, match="line 3: a byte order mark between the rows"):
         read(tmp_path, "\ufeffa,b\n1,2\n\ufeffb,a\n3,4\n")
@@ -190,9 +198,7 @@ def test_rare_delimiters_are_no_column(tmp_path: pathlib.Path, text: str) -> Non
         read(tmp_path, text)
 
 
-@pytest.mark.parametrize(
-    "text", ["full name\nJohn Smith\n", "x^2\n4\n9\n", "a~b\nx\n", "two words\n5\n", "two words\n"]
-)
+@pytest.mark.parametrize("text", ["full name\nJohn Smith\n", "x^2\n4\n9\n", "a~b\nx\n", "two words\n5\n"])
 def test_words_of_one_column_are_one_column(tmp_path: pathlib.Path, text: str) -> None:
     assert len(read(tmp_path, text).column_names) == 1
 

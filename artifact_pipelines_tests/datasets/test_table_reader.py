@@ -234,6 +234,7 @@ def test_only_file_of_an_archive_may_be_compressed(tmp_path: pathlib.Path, packi
         (zipped(_DS_Store=b"x"), "cannot be read as zip: it holds no files, apart from hidden ones"),
         (gzip.compress(gzip.compress(NUMBERS)), r"compressed twice \(gzip in gzip\); unpack it once"),
         (gzip.compress(lzma.compress(NUMBERS)), r"compressed twice \(xz in gzip\); unpack it once"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n", "a pointer of Git LFS"),
         (b"a.csv".ljust(257, b"\0") + b"ustar\0", "a tar archive; put the files into a zip archive"),
     ],
 )

@@ -10,7 +10,7 @@ import pydantic
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
-from artifact_pipelines.datasets.reading.columns import check_columns, check_header, check_split
+from artifact_pipelines.datasets.reading.columns import check_columns, check_header, check_lone_line, check_split
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.csv_dialect import (
     SAMPLE_BYTES,
@@ -116,6 +116,8 @@ class Csv(CsvOptions):
         if self.header:
             check_header(rows.names, contract, file.label)
             check_split(rows.names, contract, file.label, rows.examples)
+            if next(rows.blocks(), None) is None:
+                check_lone_line(rows.names, contract, file.label)
         yield open_rows(rows, contract, spelling, dialect.facts())
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
