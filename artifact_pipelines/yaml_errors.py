@@ -161,7 +161,9 @@ def _text(error: Any, schema: Mapping[str, Any], given: Mapping[str, Any]) -> st
             return f"{value!r} is not {expected}"
         case "value_error":
             text = str(context["error"]).rstrip(". ")
-            return text + _meant(value, re.findall(r"\w+", text))
+            if isinstance(value, str) and value.count("(") > value.count(")"):
+                return f"{text}. A text with a comma needs quotes within braces"
+            return text + (_meant(value, re.findall(r"\w+", text)) if repr(value) in text else "")
     message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
     if value is None:
         return f"`{field}` has no value: {message}"

@@ -8,8 +8,8 @@ import dataclasses
 import datetime
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -39,9 +39,18 @@ class ColumnPartitions(pydantic.BaseModel):
     column: str = pydantic.Field(min_length=1, description="The column; its values are texts, whole numbers or days.")
 
 
+def _of_known_form(given: object) -> object:
+    """Refuse what has no form of partitions in one sentence; each form on its own would refuse it."""
+    forms: Sequence[object] = ["daily", "monthly", "by_file", ["static"], ["column"]]
+    is_made = isinstance(given, StaticPartitions | ColumnPartitions)
+    if is_made or ([*given] if isinstance(given, Mapping) else given) in forms:
+        return given
+    raise ValueError(f"partitions must be daily, monthly, by_file, {{static: [KEY]}} or {{column: NAME}}, not {given!r}")
+
+
 NamePartitions = Literal["daily", "monthly", "by_file"] | StaticPartitions
 """Partitions whose keys stand in the names of files."""
-Partitions = NamePartitions | ColumnPartitions
+Partitions = Annotated[NamePartitions | ColumnPartitions, pydantic.BeforeValidator(_of_known_form)]
 
 
 def glob_of(source: str) -> str:
