@@ -45,7 +45,9 @@ def _of_known_form(given: object) -> object:
     is_made = isinstance(given, StaticPartitions | ColumnPartitions)
     if is_made or ([*given] if isinstance(given, Mapping) else given) in forms:
         return given
-    raise ValueError(f"partitions must be daily, monthly, by_file, {{static: [KEY]}} or {{column: NAME}}, not {given!r}")
+    raise ValueError(
+        f"partitions must be daily, monthly, by_file, {{static: [KEY]}} or {{column: NAME}}, not {given!r}"
+    )
 
 
 NamePartitions = Literal["daily", "monthly", "by_file"] | StaticPartitions
