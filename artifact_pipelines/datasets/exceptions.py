@@ -155,6 +155,17 @@ class UnparsableSourceError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class TitleError(UnparsableSourceError):
+    """Lines stand above the header of a file.
+
+    Attributes:
+        count: Number of them.
+    """
+
+    count: int
+
+
+@dataclasses.dataclass(eq=False)
 class SeveralSheetsError(SourceError):
     """A spreadsheet has several sheets with cells, and its dataset names none of them."""
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import yaml
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.datasets.exceptions import NoHeaderError, SeveralSheetsError, WrongEncodingError
+from artifact_pipelines.datasets.exceptions import NoHeaderError, SeveralSheetsError, TitleError, WrongEncodingError
 from artifact_pipelines.datasets.formats.excel import Excel
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -48,6 +48,9 @@ _MEANT = {
 """Forms of texts that a declaration reads as something else, with that declaration."""
 
 
+_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines")
+
+
 def infer_dataset(path: pathlib.Path) -> str:
     """Return the YAML file of a dataset of which this is the first file.
 
@@ -66,6 +69,9 @@ def infer_dataset(path: pathlib.Path) -> str:
     except SeveralSheetsError as error:
         guess = f"The sheet is the first of {', '.join(error.sheets)}"
         found = _find(file, Excel(sheet=error.sheets[0]))
+    except TitleError as error:
+        guess = f"The header is taken to be line {error.count + 1}, below a title"
+        found = _find(file, ByExtension(skip_lines=error.count))
     except NoHeaderError:
         guess = "The first line is taken for a row, because it begins with a value"
         found = _find(file, ByExtension(header=False))
@@ -154,11 +160,9 @@ def dataset_name(path: pathlib.Path) -> str:
 
 
 def _format(file: RawFile, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the file's format, with the delimiter, the encoding, the sheet and the missing header that were found."""
+    """Return the file's format, with the delimiter, the encoding, the sheet and the place of the header, as found."""
     chosen = choose_format(file)
-    found = {
-        name: read_as[name] for name in ("delimiter", "encoding", "sheet", "header") if read_as.get(name) is not None
-    }
+    found = {name: read_as[name] for name in _FOUND if read_as.get(name) is not None}
     return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in chosen.model_fields}}
 
 

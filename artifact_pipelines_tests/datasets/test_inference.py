@@ -61,6 +61,17 @@ def test_file_without_a_header_is_declared_so(tmp_path: pathlib.Path) -> None:
         assert table.batches.read_all().num_rows == 2
 
 
+def test_title_above_the_header_is_declared_so(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("Sales of May\n\nday;n\n2024-01-31;5\n2024-02-01;6\n")
+    text = infer(path)
+    assert "# The header is taken to be line 3, below a title." in text
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    contract = Contract.declared(dataset.columns, (), "widen")
+    with open_table(RawFile(path, "csv", path.name), dataset.format, contract) as table:
+        assert table.batches.read_all().column_names == ["day", "n"]
+
+
 def test_column_of_a_type_without_a_name_stays_open(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "nested.parquet"
     pyarrow.parquet.write_table(pa.table({"a": [1], "b": [{"x": 1}]}), path)

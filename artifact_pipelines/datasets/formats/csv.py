@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.datasets.exceptions import UnparsableSourceError
+from artifact_pipelines.datasets.exceptions import TitleError, UnparsableSourceError
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.columns import check_columns, check_header, check_lone_line, check_split
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -162,7 +162,7 @@ class Csv(CsvOptions):
                 f"by {delimiter!r}; set format.skip_lines to {skipped} if that is the header, or format.delimiter to a "
                 "character that the file does not have if it has one column"
             )
-            raise UnparsableSourceError(label, self.tag(), reason)
+            raise TitleError(label, self.tag(), reason, skipped)
         return found[0]
 
 
