@@ -12,6 +12,7 @@ from typing import Any
 
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.numbers import compact
+from artifact_pipelines.core.wording import counted
 
 MOST_BARS = 30
 MOST_POINTS = 1000
@@ -126,7 +127,7 @@ def heat_map(
     found |= {} if columns is None else {"columns": list(tops)}
     said = ", ".join(f"{left} and {right} {cell:.2f}" for left, right, cell in strongest_cells(found, _SAID)) or "none"
     more = len(names) - len(rows) + (0 if columns is None else len(columns) - len(tops))
-    left_out = f" {more:,} more are left out." if more else ""
+    left_out = f" {counted(more, 'more is', 'more are')} left out." if more else ""
     description = f"Heat map of {len(rows):,} by {len(tops):,} values; the strongest: {said}.{left_out}"
     return Chart(title, description, found)
 
@@ -195,4 +196,4 @@ def _said(value: Number, unit: str) -> str:
 
 def _left_out(given: Sequence[object], said: Sequence[object]) -> str:
     more = len(given) - len(said)
-    return f" {more:,} more are left out." if more else ""
+    return f" {counted(more, 'more is', 'more are')} left out." if more else ""

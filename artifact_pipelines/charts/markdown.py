@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.drawing import draw
+from artifact_pipelines.core.wording import counted
 
 MOST_CHARACTERS = 200_000
 """Bound of the images of one page: Dagster keeps them in its event log, and loads them with each page of an asset."""
@@ -24,7 +25,7 @@ def images(charts: Iterable[Chart]) -> str:
         else:
             left_out += 1
     if left_out:
-        shown.append(f"\n\n{left_out:,} more charts are in the dataset's report.")
+        shown.append(f"\n\n{counted(left_out, 'more chart is', 'more charts are')} in the dataset's report.")
     return " ".join(shown)
 
 

@@ -79,7 +79,7 @@ def representativeness(design: DrawnDesign, distances: Sequence[ColumnDistance])
     off = [each for each in distances if not each.is_in_line(len(distances))]
     texts = [each.text for each in off[:_MOST_NAMED]]
     if len(off) > _MOST_NAMED:
-        texts.append(f"and {len(off) - _MOST_NAMED} more columns")
+        texts.append(f"and {counted(len(off) - _MOST_NAMED, 'more column')}")
     if not off:
         texts.append(_in_line(design, distances))
     if missed:

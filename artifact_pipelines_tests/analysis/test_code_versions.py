@@ -35,7 +35,7 @@ VERSIONS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"kind": "estimate", "sample": "tenth", "estimates": {"x": {"mean": "x"}}, "by": ["a"]},
-        'estimate 4 {"estimates":{"x":{"mean":"x"}},"by":["a"],"sample":"tenth"}',
+        'estimate 5 {"estimates":{"x":{"mean":"x"}},"by":["a"],"sample":"tenth"}',
     ),
 ]
 

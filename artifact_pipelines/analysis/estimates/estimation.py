@@ -17,7 +17,7 @@ from artifact_pipelines.analysis.estimates.estimators import Estimated, estimate
 from artifact_pipelines.analysis.estimates.influences import Floats, Influences, ratios
 from artifact_pipelines.analysis.estimates.intervals import intervals
 from artifact_pipelines.analysis.estimates.requests import EstimateQuestion, EstimateRequest
-from artifact_pipelines.analysis.estimates.rounding import rounded_values, settled
+from artifact_pipelines.analysis.estimates.rounding import TOLERANCE, rounded_values, settled
 from artifact_pipelines.analysis.estimates.sample_table import SampleTable
 from artifact_pipelines.analysis.estimates.selections import ISelection, selection_of
 from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
@@ -149,7 +149,8 @@ def _simple_random_variances(influences: Influences, selection: ISelection) -> F
         return np.zeros(influences.domain_count)
     mean = influences.sums(w * influences.values) / population
     squares = influences.sums(w * (influences.values - mean[influences.domains]) ** 2)
-    outside = np.maximum(population - influences.sums(w), 0) * mean**2
+    others = population - influences.sums(w)
+    outside = np.where(others > TOLERANCE * population, others, 0.0) * mean**2
     return population * (1 - n / population) * (squares + outside) / (n - 1)
 
 

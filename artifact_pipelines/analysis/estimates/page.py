@@ -113,5 +113,5 @@ def _notes(found: Estimates) -> list[str]:
             f"Rows without a value are left out, up to {missing:,} of an estimate: it is for rows that have one."
         )
     if found.rows["value"].is_not_null().any() and found.rows["lower"].null_count():
-        notes.append("Where from and to are empty, the domain has too few rows or clusters for an interval.")
+        notes.append("A domain without an interval has too few rows or clusters for one.")
     return notes

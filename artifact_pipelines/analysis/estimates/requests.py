@@ -31,14 +31,19 @@ class EstimateRequest(Fields):
         default=None, min_length=1, description="Explaining variables of `regression`; an intercept is added."
     )
 
-    @pydantic.model_validator(mode="before")
+    @pydantic.field_validator(
+        "total",
+        "mean",
+        "proportion",
+        "quantile",
+        "regression",
+        mode="before",
+        json_schema_input_type=str | float | None,
+    )
     @classmethod
-    def _numbers_are_sql(cls, value: Any) -> Any:
+    def _number_is_sql(cls, value: object) -> object:
         """Take `total: 1`, the number of rows, as the expression that it is."""
-        if not isinstance(value, Mapping):
-            return value
-        numbers = {name for name in _KINDS if type(value.get(name)) in (int, float)}
-        return {name: str(one) if name in numbers else one for name, one in value.items()}
+        return str(value) if type(value) in (int, float) else value
 
     @pydantic.model_validator(mode="after")
     def _check_one(self) -> "EstimateRequest":

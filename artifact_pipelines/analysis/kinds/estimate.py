@@ -14,7 +14,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError, listed
 class Estimate(EstimateQuestion, IAnalysisKind):
     """Estimate totals, means, proportions, ratios, quantiles or regressions from a sample, by its own design."""
 
-    CODE_VERSION: ClassVar[str] = "4"
+    CODE_VERSION: ClassVar[str] = "5"
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["estimate"] = "estimate"
     sample: str = pydantic.Field(description="Name of the sample, one of the same dataset.")

@@ -100,6 +100,13 @@ def test_wrong_field_of_a_question_is_one_sentence_with_field_and_value(fields: 
     assert "pydantic" not in str(caught.value)
 
 
+def test_number_is_an_expression_also_in_the_schema_of_yaml_files() -> None:
+    asked = Estimate.model_validate({"sample": "third", "estimates": {"rows": {"total": 1}}})
+    assert asked.estimates["rows"].total == "1"
+    total = Estimate.model_json_schema()["$defs"]["EstimateRequest"]["properties"]["total"]
+    assert {"type": "number"} in total["anyOf"]
+
+
 def test_rows_without_a_value_are_left_out_and_counted() -> None:
     row = estimate(four_rows(), SRS, {"y": {"mean": "y"}}).row(0, named=True)
     assert (row["value"], row["rows"], row["missing_rows"], row["population_rows"]) == (2, 3, 1, 30)
@@ -186,6 +193,15 @@ def test_rounding_is_no_standard_error_and_has_no_design_effect(known: dict[str,
     assert found["standard_error"].to_list() == [0] * 5
     assert found["lower"].to_list() == found["upper"].to_list() == found["value"].to_list()
     assert set(found["design_effect"]) <= {None, 0}
+
+
+def test_number_of_rows_from_unequal_weights_has_a_standard_error_and_no_design_effect() -> None:
+    """A simple random sample knows the number of rows, so there is nothing to compare with."""
+    rows = pl.DataFrame({"size": [1 + number % 97 / 7 for number in range(4000)]})
+    sample = draw(rows, {"design": "pps", "n": 200, "size": "size", "seed": 1})
+    row = estimate(sample.rows, sample.design, {"rows": {"total": 1}}).row(0, named=True)
+    assert row["standard_error"] > 100
+    assert row["design_effect"] is None
 
 
 def test_whole_table_keeps_all_digits_before_the_point() -> None:
