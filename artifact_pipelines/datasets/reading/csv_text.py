@@ -59,7 +59,6 @@ class CsvText:
         self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
         self._header = rows[0].data if dialect.header_lines == 1 and len(self.names) > 1 else None
-        self._has_joined_files = False
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
         self._dialect = dataclasses.replace(self._dialect, skips_blank_lines=skips_blank_lines)
 
@@ -89,27 +88,29 @@ class CsvText:
         """
         if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
-        self._check_headers(block)
         places = [self.names.index(name) for name in names]
         quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), places)
         found = self._split(block, places) if quick is None else quick
-        return found.rename(dict(zip(found.columns, names, strict=True)))
+        texts = found.rename(dict(zip(found.columns, names, strict=True)))
+        self._check_headers(block, texts)
+        return texts
 
-    def _check_headers(self, block: Block) -> None:
+    def _check_headers(self, block: Block, texts: pl.DataFrame) -> None:
         """Refuse a row that is the header once more, or has a byte order mark, as in files that were joined."""
-        header = self._header
-        if header is None or (self._is_checked and not self._has_joined_files):
+        name = next(filter(None, texts.columns), None)
+        if self._header is None or name is None:
             return
-        starts = (header, _MARK)
-        if block.data.startswith(starts) or any(block.data.find(b"\n" + start) >= 0 for start in starts):
+        starts = [] if block.data.isascii() else [_MARK]
+        if (texts[name] == name).any():  # far quicker than to look for the header in the text
+            starts.append(self._header)
+        if block.data.startswith(tuple(starts)) or any(block.data.find(b"\n" + start) >= 0 for start in starts):
             for row in iterate_rows(block, self._dialect):
                 self._check_header(row)
 
     def _check_header(self, row: Row) -> None:
-        is_header, is_marked = row.data == self._header, row.data.startswith(_MARK) and self._header is not None
-        if is_header or is_marked:
-            self._has_joined_files = True
-            what = "the header once more" if is_header else "a byte order mark between the rows"
+        is_marked = row.data.startswith(_MARK) and self._header is not None
+        if row.data == self._header or is_marked:
+            what = "a byte order mark between the rows" if is_marked else "the header once more"
             problem = f"{what} ({row.data[:80].decode(errors='replace')!r})"
             raise MalformedRowError(self.label, row.line, problem, "Drop files that were joined one by one")
 
