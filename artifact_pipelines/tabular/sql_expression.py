@@ -4,6 +4,7 @@ An expression is a value of each row alone: no subquery, window or aggregate, an
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from artifact_pipelines.tabular.duckdb_names import check_duckdb_names
 from artifact_pipelines.tabular.exceptions import SqlExpressionError, SqlValueError
 from artifact_pipelines.tabular.locked_duckdb import CHANGING_FUNCTIONS, locked_duckdb
 
+_NO_COLUMN = re.compile(r'Referenced column "(.*?)" not found')
+_MOST_COLUMNS = 20
 _FORBIDDEN = {"SUBQUERY": "a subquery", "WINDOW": "a window function"}
 
 
@@ -38,6 +41,7 @@ class SqlExpression:
         """
         self._parameter = parameter
         self._sql = sql
+        self._schema = schema
         self._lock = locked_duckdb([])
         self._connection = self._lock.__enter__()
         try:
@@ -83,7 +87,7 @@ class SqlExpression:
             reason = str(error).partition("\n")[0]
             if rows.height:  # without rows it was understood
                 raise SqlValueError(self._parameter, self._sql, reason.rstrip(".!")) from error
-            raise self._refused(reason) from error
+            raise self._refused(self._without_column(reason)) from error
         if found.num_rows != rows.height:
             raise self._refused("it has one value for several rows, or several for one")
         return pl.DataFrame(pl.from_arrow(found)).to_series()
@@ -106,6 +110,13 @@ class SqlExpression:
 
     def _all(self, query: str, *values: object) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
+
+    def _without_column(self, reason: str) -> str:
+        """Return DuckDB's reason; where a column is missing, with those that the table has."""
+        if (missing := _NO_COLUMN.search(reason)) is None:
+            return reason
+        names = [*list(self._schema)[:_MOST_COLUMNS], *(["…"] if len(self._schema) > _MOST_COLUMNS else [])]
+        return f"there is no column `{missing[1]}` (a text has single quotes). Columns: {', '.join(names)}"
 
     def _refused(self, problem: str) -> SqlExpressionError:
         return SqlExpressionError(self._parameter, self._sql, problem.rstrip(".!"))

@@ -192,10 +192,13 @@ class Stratified(SizedDesign):
     def _fixed_sizes(self, labels: Sequence[str | None]) -> list[int]:
         fixed = self.fixed or {}
         names = ["null" if label is None else label for label in labels]
-        unnamed = set() if self.fixed_others is not None else set(names) - set(fixed)
-        if others := unnamed | (set(fixed) - set(names)):
-            expected = f"the rows of each stratum: {', '.join(names[:50])} (or the rest has `fixed_others`)"
-            raise InvalidArgumentError("fixed", f"more or fewer ({', '.join(sorted(others)[:50])})", expected)
+        if unknown := set(fixed) - set(names):
+            raise InvalidArgumentError("fixed", sorted(unknown), f"of strata of the table: {', '.join(names[:50])}")
+        if self.fixed_others is None and (left := sorted(set(names) - set(fixed))):
+            expected = (
+                f"the rows of every stratum, also of {', '.join(left[:50])} (`fixed_others`: rows of each other one)"
+            )
+            raise InvalidArgumentError("fixed", dict(fixed), expected)
         return [fixed.get(name, self.fixed_others or 0) for name in names]
 
     def _shares(self, strata: Strata) -> list[Fraction]:

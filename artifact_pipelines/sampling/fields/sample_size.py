@@ -63,6 +63,8 @@ def exactly(share: float) -> Fraction:
 
 def notes_on_size(n: int, population_size: int) -> Sequence[str]:
     """Return the note that a sample is the whole population, if it should have been larger."""
+    if not population_size:
+        return ["The population has no rows."]
     return (
         [f"The population has only {counted(population_size, 'row: it is', 'rows: all are')} drawn."]
         if population_size < n
