@@ -198,3 +198,9 @@ def test_excluded_samples_may_be_fields_as_in_yaml_and_a_stored_design_draws_aga
     assert first.rows.collect().equals(draw(POPULATION, Residual(exclude=designs), "id").rows.collect())
     again = draw(POPULATION, {"design": first.design.design, **first.design.parameters}, "id")
     assert again.rows.collect().equals(first.rows.collect())
+
+
+def test_round_without_rows_says_so() -> None:
+    table = pl.DataFrame({"id": range(20)})
+    drawn = draw(table, {"design": "multi_round", "rounds": [{"n": 5}, {"n": 5, "where": "id > 99"}]})
+    assert drawn.design.notes == ["Round 2: The population has no rows."]

@@ -182,7 +182,7 @@ def test_strata_without_a_row_are_noted() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"fixed": {"north": 1}}, "^fixed must be the rows of each stratum: north, south, null"),
+        ({"fixed": {"north": 1}}, "^fixed must be the rows of every stratum, also of null, south"),
         ({"fixed": {"north": 1, "south": 1, "null": 1, "west": 1}}, "west"),
         ({"n": 100, "min_per_stratum": 40}, "^n must be at least 120, the minima of all 3 strata"),
         ({"n": 10, "by": "nothing"}, "^by: 'nothing' is not one SQL expression"),

@@ -30,7 +30,7 @@ def test_expression_may_have_any_type() -> None:
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("nothing > 1", r"there is no column `nothing` \(a text has single quotes\)\. Columns: id, name"),
+        ("nothing > 1", r"there is no column `nothing` \(a text has single quotes\)\. Columns: id, Name, unused"),
         ("id >", "syntax error"),
         ("id > 1, true", "not true or false"),
         ("id", "it is Int64, not true or false"),

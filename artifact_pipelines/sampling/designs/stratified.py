@@ -195,9 +195,7 @@ class Stratified(SizedDesign):
         if unknown := set(fixed) - set(names):
             raise InvalidArgumentError("fixed", sorted(unknown), f"of strata of the table: {', '.join(names[:50])}")
         if self.fixed_others is None and (left := sorted(set(names) - set(fixed))):
-            expected = (
-                f"the rows of every stratum, also of {', '.join(left[:50])} (`fixed_others`: rows of each other one)"
-            )
+            expected = f"the rows of every stratum, also of {', '.join(left[:50])} (or set `fixed_others`)"
             raise InvalidArgumentError("fixed", dict(fixed), expected)
         return [fixed.get(name, self.fixed_others or 0) for name in names]
 
