@@ -57,7 +57,7 @@ def test_bad_rows_are_an_artifact_beside_the_good_ones_and_a_warning(
     assert _column("bad_rows", "line") == [3, 4]
     check = _check(instance)
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert check.description == "2 bad rows are left out, and kept in bad_rows."
+    assert check.description == "2 bad rows left out, and kept in bad_rows."
     event = instance.get_latest_materialization_event(TABLE)
     assert event is not None
     assert event.asset_materialization is not None

@@ -11,6 +11,7 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.types import LandingState, Materialization
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.datasets.dataset_table import DatasetTable, FoundTable, name_of
 from artifact_pipelines.datasets.page import BAD_ROWS_KEY, bad_rows_metadata, reading_metadata
 from artifact_pipelines.datasets.progress import Progress, watched_batches
@@ -160,7 +161,7 @@ def _outputs(
         asset_key=key,
         check_name=NO_BAD_ROWS,
         severity=warning,
-        description=f"{bad.count:,} bad {'row is' if bad.count == 1 else 'rows are'} left out, and kept in bad_rows.",
+        description=f"{counted(bad.count, 'bad row')} left out{', and kept in bad_rows' if bad.count else ''}.",
         metadata=bad_rows_metadata(bad),
     )
 
