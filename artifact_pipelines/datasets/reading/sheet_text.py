@@ -303,7 +303,8 @@ class _Loaded:
 
     def _nameless(self, place: int) -> SchemaMismatchError:
         problem = f"the column at place {place + 1} of the sheet has values but no name"
-        return SchemaMismatchError(self._label, problem, "Name it in the first row, or set format.range")
+        remedy = "Name it in the first row, or set format.range; if the first row is a title, to A2:Z, for example"
+        return SchemaMismatchError(self._label, problem, remedy)
 
     def _shown(
         self, cells: pa.Table, numbers: pa.Array, start: int, names: Mapping[str, str]
