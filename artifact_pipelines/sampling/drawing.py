@@ -11,10 +11,8 @@ from typing import Any
 
 import polars as pl
 import polars.selectors as cs
-import pyarrow as pa
 import pydantic
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.core.scratch import scratch_folder
 from artifact_pipelines.core.types import FileInfo
 from artifact_pipelines.core.wording import counted
@@ -27,6 +25,7 @@ from artifact_pipelines.sampling.engine.take import take
 from artifact_pipelines.sampling.exceptions import InvalidDesignError
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.registry import SamplingDesign
+from artifact_pipelines.tabular.given_tables import GivenTable, scan_given
 from artifact_pipelines.tabular.parquet import write_frame
 from artifact_pipelines.yaml_errors import Place, checked
 
@@ -51,7 +50,7 @@ class Sample:
 
 
 def draw(
-    table: pl.DataFrame | pl.LazyFrame | pathlib.Path | str,
+    table: GivenTable,
     design: ISamplingDesign | Mapping[str, Any],
     key: Sequence[str] | str = (),
     is_unique: bool = False,
@@ -72,21 +71,11 @@ def draw(
     """
     known = design if isinstance(design, ISamplingDesign) else design_from(design)
     table_key = Key([key] if isinstance(key, str) else key, is_unique)
-    if not isinstance(table, pl.DataFrame | pl.LazyFrame | pathlib.Path | str):
-        expected = "a frame of polars, such as `pl.from_pandas(table)`, or the path of a Parquet file"
-        raise InvalidArgumentError("table", type(table), expected)
     if isinstance(table, pl.DataFrame):
         return draw_from(population_of_frame(table), known, table_key)
-    path = _stored(table) if isinstance(table, pl.LazyFrame) else pathlib.Path(table)
-    try:
-        population = population_of_scan(pl.scan_parquet(path, glob=False), path)
-    except pa.ArrowInvalid as error:
-        raise InvalidArgumentError("table", str(path), "a Parquet file") from error
-    except FileNotFoundError as error:
-        raise InvalidArgumentError("table", str(path), "a file that exists") from error
-    except OSError as error:
-        raise InvalidArgumentError("table", str(path), "a file that can be read, no folder") from error
-    return draw_from(population, known, table_key)
+    given = _stored(table) if isinstance(table, pl.LazyFrame) else table
+    scan = scan_given("table", given)
+    return draw_from(population_of_scan(scan, pathlib.Path(given)), known, table_key)
 
 
 def design_from(fields: object) -> ISamplingDesign:

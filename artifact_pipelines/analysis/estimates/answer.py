@@ -1,6 +1,5 @@
 """Between the estimates and their surroundings: a stored sample on one side, a table with meanings on the other."""
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +13,14 @@ from artifact_pipelines.analysis.estimates.requests import EstimateQuestion
 from artifact_pipelines.analysis.estimates.stored_design import StoredDesign
 from artifact_pipelines.analysis.exceptions import InvalidQuestionError, NotEstimableError
 from artifact_pipelines.analysis.interfaces import Table
+from artifact_pipelines.tabular.given_tables import GivenTable, scan_given
 from artifact_pipelines.yaml_errors import checked
 
 _QUESTION = pydantic.TypeAdapter(EstimateQuestion)
 _DESIGN = pydantic.TypeAdapter(StoredDesign)
 
 
-def estimate(
-    sample: pl.DataFrame | pl.LazyFrame | pathlib.Path | str, design: Any, estimates: Mapping[str, Any], **options: Any
-) -> pl.DataFrame:
+def estimate(sample: GivenTable, design: Any, estimates: Mapping[str, Any], **options: Any) -> pl.DataFrame:
     """Estimate from a sample, without Dagster.
 
     Args:
@@ -39,7 +37,7 @@ def estimate(
     """
     question = checked(_QUESTION, {"estimates": estimates, **options}, InvalidQuestionError)
     fields = design.model_dump(mode="json") if hasattr(design, "model_dump") else design
-    rows = sample.lazy() if isinstance(sample, pl.DataFrame | pl.LazyFrame) else pl.scan_parquet(sample, glob=False)
+    rows = scan_given("sample", sample)
     return estimate_from(rows, checked(_DESIGN, fields, InvalidQuestionError, ("design",)), question).rows
 
 

@@ -107,6 +107,13 @@ def test_number_is_an_expression_also_in_the_schema_of_yaml_files() -> None:
     assert {"type": "number"} in total["anyOf"]
 
 
+def test_sample_that_is_no_frame_and_no_file_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^sample must be a file that exists, not 'nothing\.parquet'"):
+        estimate("nothing.parquet", SRS, {"y": {"mean": "y"}})
+    with pytest.raises(InvalidArgumentError, match=r"^sample must be a frame of polars, such as `pl\.from_pandas"):
+        estimate([1, 2], SRS, {"y": {"mean": "y"}})  # type: ignore[arg-type]
+
+
 def test_rows_without_a_value_are_left_out_and_counted() -> None:
     row = estimate(four_rows(), SRS, {"y": {"mean": "y"}}).row(0, named=True)
     assert (row["value"], row["rows"], row["missing_rows"], row["population_rows"]) == (2, 3, 1, 30)
