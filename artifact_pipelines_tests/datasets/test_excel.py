@@ -182,7 +182,7 @@ def test_number_of_a_refused_row_is_that_of_the_sheet(tmp_path: pathlib.Path) ->
             {"A": [["x", None], [1, 2]]},
             {},
             SchemaMismatchError,
-            "place 2 of the sheet has values but no name.*if the first row is a title, to A2:Z",
+            "no name. Name it in the first row, or set format.range; if the first row is a title, to A2:Z",
         ),
     ],
 )
