@@ -155,14 +155,27 @@ class UnparsableSourceError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
-class TitleError(UnparsableSourceError):
-    """Lines stand above the header of a file.
+class TitleError(SourceError):
+    """Lines stand above the header of a text file.
 
     Attributes:
+        first: The first of them.
         count: Number of them.
+        delimiter: Cuts the lines below them into values.
     """
 
+    path: str
+    first: str
     count: int
+    delimiter: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} cannot be read as a table: its first line, {self.first!r:.200}, is one value, and all lines from "
+            f"line {self.count + 1} on are several by {self.delimiter!r}. Set format.skip_lines to {self.count} in the "
+            "dataset's YAML file if that is the header, or format.delimiter to a character that the file does not have "
+            "if it has one column."
+        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -209,8 +222,18 @@ class SchemaMismatchError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
-class NoHeaderError(SchemaMismatchError):
+class NoHeaderError(SourceError):
     """The header of a file seems to be its first row."""
+
+    path: str
+    names: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} seems to have no header: its first line begins with a value, as rows do: "
+            f"{first_names(self.names)}. Set `header: false` in `format` of the dataset's YAML file if that is the first "
+            "row, or declare one of the columns in `columns`."
+        )
 
 
 @dataclasses.dataclass(eq=False)

@@ -120,9 +120,9 @@ def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathli
     [
         (
             "Report of 2024\na,b\n1,2\n",
-            r"from line 2 on are several by ','; set format.skip_lines to 1 if that is the header",
+            r"from line 2 on are several by ','. Set format.skip_lines to 1 in the dataset",
         ),
-        ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "from line 4 on are several by ';'; set format.skip_lines to 3"),
+        ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "from line 4 on are several by ';'. Set format.skip_lines to 3"),
         (
             "Report\r\na\tb\r\n1\t2\r\n",
             "'Report', is one value.* or format.delimiter to a character that the file does not have",
@@ -177,7 +177,7 @@ def test_first_row_is_no_header(tmp_path: pathlib.Path, text: str, file_type: st
     if file_type == "xlsx":
         rows = [line.replace(";", ",").split(",") for line in text.splitlines()]
         data = written(pl.DataFrame(rows[1:], rows[0], orient="row"), "xlsx")
-    with pytest.raises(NoHeaderError, match="its header begins with a value, as rows do: '.*header: false"):
+    with pytest.raises(NoHeaderError, match="its first line begins with a value, as rows do: '.*header: false"):
         read(tmp_path, data, file_type)
     assert read(tmp_path, data, file_type, header=False).num_rows == 2
     first = text.replace(";", ",").split("\n")[0].split(",")[0]

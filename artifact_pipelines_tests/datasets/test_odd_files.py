@@ -113,7 +113,7 @@ def test_spelling_that_leaves_something_open_is_refused(options: Any) -> None:
         ("x;b\n1;2\n3\n", {}, "refused: flights.csv, line 3: 1 value, 2 expected"),
         ("x|b,c\n1|2,3\n", {}, "refused: flights.csv cannot be read as csv: its rows can be cut by ',' and '|'"),
         ("x|b,c\n1|2,3\n", {"delimiter": "|"}, "int64: [1]"),
-        ("x\np;q\nr;s\n", {}, "refused: flights.csv cannot be read as csv: its first line, 'x', is one value"),
+        ("x\np;q\nr;s\n", {}, "refused: flights.csv cannot be read as a table: its first line, 'x', is one value"),
         ("top\x0c\nx,b\n1,2\n", {"skip_lines": 1}, "int64: [1]"),
         ("x,b\n1,2\n".encode("utf-16-be"), {"encoding": "utf-16"}, "refused: flights.csv cannot be read as text: it"),
         ("x,b\n1,2\n".encode("utf-16-be"), {"encoding": "utf-16-be"}, "int64: [1]"),

@@ -156,13 +156,7 @@ class Csv(CsvOptions):
         below = find_header(body, self.quote, is_whole) if self.header and found[0] not in first else None
         if below and first not in contract.known_columns:
             place, delimiter = below
-            skipped = self.skip_lines + place
-            reason = (
-                f"its first line, {first!r:.200}, is one value, and all lines from line {skipped + 1} on are several "
-                f"by {delimiter!r}; set format.skip_lines to {skipped} if that is the header, or format.delimiter to a "
-                "character that the file does not have if it has one column"
-            )
-            raise TitleError(label, self.tag(), reason, skipped)
+            raise TitleError(label, first, self.skip_lines + place, delimiter)
         return found[0]
 
 

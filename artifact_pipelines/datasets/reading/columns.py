@@ -79,12 +79,7 @@ def check_header(names: Sequence[str], contract: Contract, label: str) -> None:
         or set(names) & set(contract.known_columns)
     ):
         return
-    problem = f"its header begins with a value, as rows do: {_named(names)}"
-    remedy = (
-        "Set `header: false` in `format` of the dataset's YAML file if that is the first row, or declare one of the "
-        "columns in `columns`"
-    )
-    raise NoHeaderError(label, problem, remedy)
+    raise NoHeaderError(label, names)
 
 
 def check_split(names: Sequence[str], contract: Contract, label: str, examples: Examples) -> None:
