@@ -40,9 +40,8 @@ _FOREIGN = {
     b"pk\x05\x06": "a zip archive without files",
     b"pk\x07\x08": "a part of a split zip archive",
 }
-_TAR = b"ustar"
-_TAR_AT = 257
 """Beginnings, in lower case, of files that are no tables; a text reader would take some of them for one."""
+_TAR, _TAR_AT = b"ustar", 257
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
 _ALL_MAGIC = (*COMPRESSED_MAGIC, *(magic for each in FORMATS for magic in each.MAGIC))
 
