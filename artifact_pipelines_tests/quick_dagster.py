@@ -42,12 +42,12 @@ def quick_instances(folder: pathlib.Path) -> Iterator[None]:
     if f"dagster=={dg.__version__}\n" not in _PINNED.read_text():
         yield  # what is patched here is that version's; another one is slower
         return
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         _read_migrations_once(patch)
         _infer_schemas_once(patch)
         _make_files_once(patch, folder)
-        _make_databases_once(patch, events, events.InMemoryEventLogStorage, "SqlEventLogStorageMetadata")
-        _make_databases_once(patch, runs, runs.InMemoryRunStorage, "RunStorageSqlMetadata")
+        _make_databases_once(patch, stack, events, events.InMemoryEventLogStorage, "SqlEventLogStorageMetadata")
+        _make_databases_once(patch, stack, runs, runs.InMemoryRunStorage, "RunStorageSqlMetadata")
         _inspect_schema_once(patch, events.InMemoryEventLogStorage, "_has_asset_key_col_on_connection", "has_table")
         _inspect_schema_once(patch, runs.InMemoryRunStorage, "has_run_stats_index_cols", "has_backfill_id_column")
         patch.setattr(events.InMemoryEventLogStorage, "prepare_insert_event", _Insert.of)
@@ -110,9 +110,13 @@ def _make_files_once(patch: pytest.MonkeyPatch, folder: pathlib.Path) -> None:
     patch.setattr(SqliteEventLogStorage, "_initdb", copy_run)
 
 
-def _make_databases_once(patch: pytest.MonkeyPatch, module: types.ModuleType, storage: Any, tables: str) -> None:
+def _make_databases_once(
+    patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, module: types.ModuleType, storage: Any, tables: str
+) -> None:
     """Give a new storage the engine of a disposed one, and copy an empty database into it."""
-    first, empty, free = storage(), sqlite3.connect(":memory:", check_same_thread=False), list[sa.Engine]()
+    first, free = storage(), list[sa.Engine]()
+    empty = stack.enter_context(contextlib.closing(sqlite3.connect(":memory:", check_same_thread=False)))
+    stack.callback(lambda: [engine.dispose() for engine in free])
     first._held_conn.connection.driver_connection.backup(empty)
     first.dispose()
 

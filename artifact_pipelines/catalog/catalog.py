@@ -1,8 +1,12 @@
 """The catalog as its users see it: one connection, and an object for each group of questions."""
 
+import os
 import pathlib
+import weakref
 from types import TracebackType
 from typing import Self
+
+import sqlalchemy as sa
 
 from artifact_pipelines.catalog.asset_names import AssetNameCatalog
 from artifact_pipelines.catalog.audit import AuditCatalog
@@ -53,6 +57,7 @@ class Catalog:
             CatalogUnavailableError: The database does not answer.
         """
         self._engine = make_engine(catalog_url)
+        weakref.finalize(self, _dispose, self._engine, os.getpid()).atexit = False
         (ensure_tables if make_tables else ensure_schema)(self._engine)
         self.asset_names = AssetNameCatalog(self._engine)
         self.files = FileCatalog(self._engine)
@@ -90,3 +95,9 @@ class Catalog:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _dispose(engine: sa.Engine, process: int) -> None:
+    """Close the connections of a catalog that is forgotten: Dagster never says when an IO manager is done."""
+    if os.getpid() == process:  # a copied process must not end the connections of its parent
+        engine.dispose()

@@ -45,12 +45,13 @@ def statements_of(ask: Callable[[], object]) -> Sequence[tuple[str, Any]]:
 
 
 def plans_of(engine: sa.Engine, ask: Callable[[], object]) -> Sequence[str]:
-    """Return how the database of an engine executes each query of a call. PostgreSQL reads a table only if it must."""
+    """Return how the database of an engine executes each query of a call. PostgreSQL reads or sorts all only if it must."""
     queries = [(text, parameters) for text, parameters in statements_of(ask) if text.startswith("SELECT")]
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
         return [
             "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {text}", parameters))
             for text, parameters in queries

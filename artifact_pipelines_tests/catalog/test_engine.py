@@ -1,6 +1,12 @@
+import contextlib
+import gc
+import os
 import pathlib
 import secrets
+import sqlite3
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -155,3 +161,32 @@ def test_reading_transaction_sees_one_state(catalog: Catalog, engine: sa.Engine)
         assert connection.execute(count).scalar_one() == before
     with reading(engine) as connection:
         assert connection.execute(count).scalar_one() == before + 1
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_connections_of_a_forgotten_catalog_are_closed_but_not_those_of_a_parent_process(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, is_copy: bool
+) -> None:
+    taken = list[Any]()
+    monkeypatch.setattr(engine_module, "run_on_driver", _noting(taken))
+    catalog = Catalog(f"sqlite:///{tmp_path}/catalog.db")
+    if is_copy:
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+    del catalog
+    gc.collect()
+    with contextlib.closing(taken[-1]) as driver:
+        if is_copy:
+            assert driver.execute("SELECT 7").fetchone() == (7,)
+        else:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                driver.execute("SELECT 7")
+
+
+def _noting(taken: list[Any]) -> Callable[..., Any]:
+    run = engine_module.run_on_driver
+
+    def note_and_run(connection: sa.Connection, *arguments: Any) -> Any:
+        taken.append(connection.connection.driver_connection)
+        return run(connection, *arguments)
+
+    return note_and_run
