@@ -45,7 +45,10 @@ def statements_of(ask: Callable[[], object]) -> Sequence[tuple[str, Any]]:
 
 
 def plans_of(engine: sa.Engine, ask: Callable[[], object]) -> Sequence[str]:
-    """Return how the database of an engine executes each query of a call. PostgreSQL reads or sorts all only if it must."""
+    """Return how the database of an engine executes each query of a call.
+
+    PostgreSQL reads a whole table, or sorts, only if it must.
+    """
     queries = [(text, parameters) for text, parameters in statements_of(ask) if text.startswith("SELECT")]
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:

@@ -165,14 +165,18 @@ def test_a_staged_file_can_be_read_after_it_has_moved(folder: pathlib.Path) -> N
 
 
 def test_a_nameless_file_has_no_name_at_any_moment(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, made = list[list[pathlib.Path]](), list[StagingFile]()
+
     def killed(*_: object) -> None:
+        seen.append(list(folder.iterdir()))
         raise KeyboardInterrupt
 
     folder.mkdir()
-    monkeypatch.setattr(fcntl, "flock", killed)
-    monkeypatch.setattr(pathlib.Path, "unlink", killed)
-    with contextlib.suppress(KeyboardInterrupt):
-        StagingFile(folder, nameless=True)
+    with contextlib.suppress(KeyboardInterrupt), monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", killed)
+        patch.setattr(pathlib.Path, "unlink", killed)
+        made.append(StagingFile(folder, nameless=True))
+    assert not any(seen)
     assert list(folder.iterdir()) == []
 
 
