@@ -116,12 +116,14 @@ def _make_databases_once(
     """Give a new storage the engine of a disposed one, and copy an empty database into it."""
     first, free = storage(), list[sa.Engine]()
     empty = stack.enter_context(contextlib.closing(sqlite3.connect(":memory:", check_same_thread=False)))
-    stack.callback(lambda: [engine.dispose() for engine in free])
     first._held_conn.connection.driver_connection.backup(empty)
     first.dispose()
 
     def engine(url: str, **_: object) -> sa.Engine:
-        taken = free.pop() if free else _pooled(url)
+        if not free:
+            free.append(_pooled(url))
+            stack.callback(free[0].dispose)
+        taken = free.pop()
         with taken.connect() as connection:
             _copy(empty, connection)
         return taken

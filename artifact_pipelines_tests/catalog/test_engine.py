@@ -15,6 +15,7 @@ from artifact_pipelines.catalog import engine as engine_module
 from artifact_pipelines.catalog import sqlite as sqlite_module
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine, reading, writing
+from artifact_pipelines.catalog.hot_path import run_on_driver
 from artifact_pipelines.catalog.sqlite import filesystem_of
 from artifact_pipelines.catalog.tables import files
 from artifact_pipelines.core.exceptions import CatalogUnavailableError, ConfigurationError
@@ -183,10 +184,9 @@ def test_connections_of_a_forgotten_catalog_are_closed_but_not_those_of_a_parent
 
 
 def _noting(taken: list[Any]) -> Callable[..., Any]:
-    run = engine_module.run_on_driver
 
     def note_and_run(connection: sa.Connection, *arguments: Any) -> Any:
         taken.append(connection.connection.driver_connection)
-        return run(connection, *arguments)
+        return run_on_driver(connection, *arguments)
 
     return note_and_run
