@@ -138,6 +138,22 @@ def test_title_above_the_header_is_refused_with_what_to_set(tmp_path: pathlib.Pa
     assert read(tmp_path, text, skip_lines=lines).column_names[:2] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("text", "file_type", "names"),
+    [
+        ('"Amount\n(EUR)",Name\n1,a\n2,b\n', "csv", ["Amount\n(EUR)", "Name"]),
+        ("\na,b\n1,2\n3,4\n", "csv", ["a", "b"]),
+        ("\r\na;b\r\n1;2\r\n3;4\r\n", "csv", ["a", "b"]),
+        ("name\nSmith, John\nDoe, Jane\n", "tsv", ["name"]),
+    ],
+)
+def test_name_on_two_lines_a_blank_line_and_a_column_of_texts_are_no_title(
+    tmp_path: pathlib.Path, text: str, file_type: str, names: list[str]
+) -> None:
+    table = read(tmp_path, text, file_type)
+    assert (table.column_names, table.num_rows) == (names, 2)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ["", "5,6"])
 def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end: str, last: str) -> None:

@@ -13,10 +13,12 @@ from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFi
 from artifact_pipelines.datasets.reading.columns import check_columns, check_header, check_lone_line, check_split
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.reading.csv_dialect import (
+    DELIMITERS,
     SAMPLE_BYTES,
     CsvDialect,
     find_delimiters,
     find_header,
+    first_row,
     line_that_names_delimiter,
     split_lines,
 )
@@ -152,11 +154,12 @@ class Csv(CsvOptions):
         if len(found) > 1 and self.USUAL_DELIMITER != "\t":
             shown = " and ".join(map(repr, found))
             raise UnparsableSourceError(label, self.tag(), f"its rows can be cut by {shown}; set format.delimiter")
-        first = body.split("\n", 1)[0].strip('\r"')
-        below = find_header(body, self.quote, is_whole) if self.header and found[0] not in first else None
-        if below and first not in contract.known_columns:
+        first = first_row(body, found[0], self.quote)
+        may_be_title = self.header and len(first) == 1 and first[0] not in contract.known_columns
+        candidates = DELIMITERS if self.USUAL_DELIMITER != "\t" else ("\t",)
+        if may_be_title and (below := find_header(body, candidates, self.quote, is_whole)):
             place, delimiter = below
-            raise TitleError(label, first, self.skip_lines + place, delimiter)
+            raise TitleError(label, first[0], self.skip_lines + place, delimiter)
         return found[0]
 
 

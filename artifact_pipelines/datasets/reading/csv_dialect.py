@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SAMPLE_BYTES = 1 << 20
@@ -76,16 +76,25 @@ def find_delimiters(sample: str, usual: str, quote: str = '"', is_whole: bool = 
     return fitting or [max(candidates, key=lambda one: _values_per_row(rows[:1], one, quote))]
 
 
-def find_header(sample: str, quote: str, is_whole: bool) -> tuple[int, str] | None:
+def first_row(sample: str, delimiter: str, quote: str) -> Sequence[str]:
+    """Return the values of the first row, which may go over several lines; none if there is none."""
+    try:
+        return next(filter(None, _reader(split_lines(sample), delimiter, quote)), ())
+    except csv.Error:
+        return ()
+
+
+def find_header(sample: str, delimiters: Sequence[str], quote: str, is_whole: bool) -> tuple[int, str] | None:
     """Return the place of a header below titles, and the delimiter that cuts it and all later rows alike.
 
     Args:
-        sample: Text whose first line is one value.
+        sample: Text whose first row is one value.
+        delimiters: Those that may cut the rows.
         is_whole: False if the last row may be cut off.
     """
     lines = split_lines(sample)
     rows = lines if is_whole else lines[:-1]
-    candidates = [one for one in DELIMITERS if one in sample]
+    candidates = [one for one in delimiters if one in sample]
     for place in range(1, min(_MOST_TITLES + 1, len(rows) - 1)):
         for one in candidates if rows[place].strip() else ():
             if _values_per_row(rows[place:], one, quote) > 1:
@@ -101,16 +110,19 @@ def split_lines(text: str) -> Sequence[str]:
 def _values_per_row(lines: Sequence[str], delimiter: str, quote: str) -> int:
     """Return the number of values of each row; 0 if it differs."""
     count = 0
-    quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(lines, delimiter=delimiter, **quoted)
     try:
-        for row in reader:
+        for row in _reader(lines, delimiter, quote):
             if row and count not in (0, len(row)):
                 return 0
             count = len(row) or count
     except csv.Error:
         return 0
     return count
+
+
+def _reader(lines: Sequence[str], delimiter: str, quote: str) -> Iterator[list[str]]:
+    quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    return csv.reader(lines, delimiter=delimiter, **quoted)
 
 
 def line_that_names_delimiter(sample: str) -> str | None:
