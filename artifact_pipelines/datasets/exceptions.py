@@ -171,10 +171,10 @@ class TitleError(SourceError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} cannot be read as a table: its first line, {self.first!r:.200}, is one value, and all lines from "
-            f"line {self.count + 1} on are several by {self.delimiter!r}. Set format.skip_lines to {self.count} in the "
-            "dataset's YAML file if that is the header, or format.delimiter to a character that the file does not have "
-            "if it has one column."
+            f"{self.path} cannot be read as a table: its first line, {self.first!r:.200}, is one value, but "
+            f"{self.delimiter!r} cuts every line from line {self.count + 1} on into several. If that line is the header, "
+            f"set format.skip_lines to {self.count} in the dataset's YAML file. If the file has one column, set "
+            "format.delimiter to a character that the file does not have."
         )
 
 

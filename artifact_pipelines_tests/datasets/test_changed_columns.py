@@ -120,12 +120,12 @@ def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathli
     [
         (
             "Report of 2024\na,b\n1,2\n",
-            r"from line 2 on are several by ','. Set format.skip_lines to 1 in the dataset",
+            r"',' cuts every line from line 2 on into several.* set format.skip_lines to 1 in the dataset",
         ),
-        ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "from line 4 on are several by ';'. Set format.skip_lines to 3"),
+        ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "';' cuts every line from line 4 on.* set format.skip_lines to 3"),
         (
             "Report\r\na\tb\r\n1\t2\r\n",
-            "'Report', is one value.* or format.delimiter to a character that the file does not have",
+            "'Report', is one value.* set format.delimiter to a character that the file does not have",
         ),
         ("Report of 2024,\na,b\n1,2\n", "'Report of 2024', names one column, and there is a second one with values"),
         ("Report of 2024,,\na,b,c\n1,2,3\n", "columns 2, 3 have no name.*leave out a title"),
@@ -160,7 +160,7 @@ def test_header_between_the_rows_is_refused_by_line(tmp_path: pathlib.Path, end:
     text = end.join(["a,b", "xa,b", '"', 'a,b",2', "a,b", last])
     with pytest.raises(MalformedRowError, match=r"line 5: the header once more \('a,b'\)") as caught:
         read(tmp_path, text)
-    assert "Drop files that were joined one by one" in str(caught.value)
+    assert "drop each of them by itself" in str(caught.value)
     assert read(tmp_path, text, contract=Contract(on_bad_rows="quarantine")).num_rows == 2 + bool(last)
     assert read(tmp_path, text, header=False).num_rows == 4 + bool(last)
     assert read(tmp_path, "a\na\n").to_pylist() == [{"a": "a"}]
@@ -221,7 +221,7 @@ def test_words_of_one_column_are_one_column(tmp_path: pathlib.Path, text: str) -
 
 def test_one_column_whose_values_hold_a_delimiter_is_read_where_it_is_known(tmp_path: pathlib.Path) -> None:
     text = "name\nRome; Oslo\nBonn; Kyiv\n"
-    with pytest.raises(SourceError, match="all lines from line 2 on are several by ';'"):
+    with pytest.raises(SourceError, match="';' cuts every line from line 2 on"):
         read(tmp_path, text)
     assert read(tmp_path, text, columns={"name": "VARCHAR"}) == read(tmp_path, text, delimiter=",")
     assert read(tmp_path, text + "Paris\n").num_rows == 3

@@ -118,8 +118,8 @@ class Csv(CsvOptions):
         if self.header:
             check_header(rows.names, contract, file.label)
             check_split(rows.names, contract, file.label, rows.examples)
-            if next(rows.blocks(), None) is None:
-                check_lone_line(rows.names, contract, file.label)
+            if len(rows.names) == 1 and next(rows.blocks(), None) is None:
+                check_lone_line(rows.names[0], contract, file.label)
         yield open_rows(rows, contract, spelling, dialect.facts())
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:

@@ -102,15 +102,15 @@ def check_split(names: Sequence[str], contract: Contract, label: str, examples: 
         raise SchemaMismatchError(label, problem, remedy)
 
 
-def check_lone_line(names: Sequence[str], contract: Contract, label: str) -> None:
+def check_lone_line(line: str, contract: Contract, label: str) -> None:
     """Refuse a file of one line that may be a message in place of the data, such as `404: Not Found`.
 
     Raises:
         SchemaMismatchError: The dataset does not know the line as a column.
     """
-    if len(names) == 1 and not contract.allows_empty and names[0] not in contract.known_columns:
-        remedy = f"Drop a file with rows, or declare the column: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
-        raise SchemaMismatchError(label, f"it has one line, {names[0]!r:.200}, and no rows", remedy)
+    if not contract.allows_empty and line not in contract.known_columns:
+        remedy = f"Drop a file with rows, or declare the column: `columns: {{{line!r:.200}: VARCHAR}}`"
+        raise SchemaMismatchError(label, f"it has one line, {line!r:.200}, and no rows", remedy)
 
 
 def _check_repeated(names: Sequence[str], label: str, examples: Examples) -> None:

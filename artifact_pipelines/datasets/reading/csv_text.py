@@ -30,6 +30,7 @@ from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain
 
 _ROWS_SEEN = 20
+_JOINED = "Remove the line; if files were joined, drop each of them by itself"
 _MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
 
 
@@ -112,7 +113,7 @@ class CsvText:
         if row.data == self._header or is_marked:
             what = "a byte order mark between the rows" if is_marked else "the header once more"
             problem = f"{what} ({row.data[:80].decode(errors='replace')!r})"
-            raise MalformedRowError(self.label, row.line, problem, "Drop files that were joined one by one")
+            raise MalformedRowError(self.label, row.line, problem, _JOINED)
 
     def _split(self, block: Block, places: Sequence[int]) -> pl.DataFrame:
         data = with_nulls(block.data, self._dialect)
