@@ -138,7 +138,9 @@ class _Seen:
             self._example = f", such as {_on_one_line(text)}"
 
     def line(self) -> str:
-        name = yaml.safe_dump(self.field.name, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+        style = None if self.field.name.isprintable() else '"'  # a key has to stand on one line
+        dumped = yaml.safe_dump(self.field.name, default_style=style, allow_unicode=True, width=10**6)
+        name = dumped.removesuffix("...\n").strip()
         kind = _type_name(self.field.type)
         nulls = f"{self._nulls:,} null" if self._nulls else "no null"
         meant = next(iter(self._meant.values()), "") if self._example else ""

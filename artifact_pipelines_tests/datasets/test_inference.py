@@ -72,6 +72,13 @@ def test_title_above_the_header_is_declared_so(tmp_path: pathlib.Path) -> None:
         assert table.batches.read_all().column_names == ["day", "n"]
 
 
+def test_name_of_a_column_over_two_lines_is_one_key(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text('"Amount\n(EUR)",a\u2028b\n1,2\n')
+    columns = yaml.safe_load(infer(path))["attributes"]["columns"]
+    assert columns == {"Amount\n(EUR)": "BIGINT", "a\u2028b": "BIGINT"}
+
+
 def test_column_of_a_type_without_a_name_stays_open(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "nested.parquet"
     pyarrow.parquet.write_table(pa.table({"a": [1], "b": [{"x": 1}]}), path)
