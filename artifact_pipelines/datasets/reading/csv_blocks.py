@@ -59,18 +59,27 @@ def iterate_blocks(
     while not is_end:
         piece = stream.read(BLOCK_BYTES)
         is_end = not piece
-        data = _blank_comments(rest + piece, dialect, is_end) if dialect.comment else rest + piece
-        end = len(data) if is_end else _end_of_rows(data, dialect)
-        if end:
-            block = Block(data[:end], line)
+        rows, rest = _cut(rest, piece, dialect)
+        if rows:
+            block = Block(rows, line)
             if not is_checked:
                 line_end = check_block(block, dialect, line_end, label)
                 _check_lengths(block, dialect, most_row_bytes, label)
             yield block
             line += block.line_ends
-        rest = data[end:]
         if len(rest) > most_row_bytes:
             raise _too_long(line, dialect, most_row_bytes, label)
+
+
+def _cut(rest: bytes, piece: bytes, dialect: CsvDialect) -> tuple[bytes, bytes]:
+    """Return the whole rows of a text, and what is left of it; at the end, without a piece, all are whole."""
+    has_quotes = bool(dialect.quote) and (dialect.quote_byte in piece or dialect.quote_byte in rest)
+    if piece and not (has_quotes or dialect.comment or dialect.escape):
+        end = piece.rfind(b"\n") + 1
+        return (b"".join((rest, memoryview(piece)[:end])), piece[end:]) if end else (b"", rest + piece)  # one copy
+    data = _blank_comments(rest + piece, dialect, not piece) if dialect.comment else rest + piece
+    end = _end_of_rows(data, dialect) if piece else len(data)
+    return data[:end], data[end:]
 
 
 def _check_lengths(block: Block, dialect: CsvDialect, most_bytes: int, label: str) -> None:

@@ -67,7 +67,9 @@ class CsvText:
         """Yield the rows without the header; see `iterate_blocks`. The text is checked the first time."""
         for index, block in enumerate(self._whole_blocks(self._is_checked)):
             start = self._data_start if index == 0 else 0
-            if rest := block.data[start:]:
+            if not start:
+                yield block
+            elif rest := block.data[start:]:
                 yield Block(rest, block.line + block.data.count(b"\n", 0, start))
         self._is_checked = True
 
