@@ -297,3 +297,13 @@ def test_lines_beyond_the_limit_are_refused_where_the_last_ones_are_skipped(tmp_
         limited(path, Limits(row_bytes=1 << 20)),
     ):
         CsvText(path, "long.csv", dialect, [])
+
+
+@pytest.mark.parametrize("text", ["id,name\n--,-------\n1,Rome\n", "id;name\n=== ;:----\n1;2\n", "id\n---\nx\n"])
+def test_line_of_dashes_below_the_header_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    assert "line 2: a line of dashes below the header is no row" in outcome(tmp_path, text.encode())
+
+
+def test_dashes_for_missing_values_are_read(tmp_path: pathlib.Path) -> None:
+    assert outcome(tmp_path, "x,name\n-,-\n1,Rome\n") == "string: ['-', '1']"
+    assert outcome(tmp_path, "x,name\n---,---\n1,Rome\n", type="csv", null_values=["---"]) == "int64: [None, 1]"

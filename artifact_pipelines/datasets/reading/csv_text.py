@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,6 +32,11 @@ from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, o
 
 _ROWS_SEEN = 20
 _JOINED = "Remove the line; if files were joined, drop each of them by itself"
+_RULER = re.compile(r" *:?[-=]+:? *")
+_NO_RULER = (
+    "Export the file without it; or set format.skip_lines and `header: false`; or add the dashes to format.null_values "
+    "if they are null"
+)
 _MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
 
 
@@ -56,12 +62,25 @@ class CsvText:
             raise EmptySourceError(label)
         header = dataclasses.replace(self._dialect, skips_blank_lines=True)
         count = max(1, dialect.header_lines)
-        rows = list(itertools.islice(iterate_rows(first, header), count))
+        seen = iterate_rows(first, header)
+        rows, below = list(itertools.islice(seen, count)), next(seen, None)
+        if dialect.header_lines and below:
+            self._refuse_ruler(below)
         self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
         self._header = rows[0].data if dialect.header_lines == 1 and len(self.names) > 1 else None
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
         self._dialect = dataclasses.replace(self._dialect, skips_blank_lines=skips_blank_lines)
+
+    def _refuse_ruler(self, row: Row) -> None:
+        """Refuse a file with a line of dashes below its header, as `sqlcmd` writes it."""
+        values = split_row(row.data, self._dialect, strict=False)
+        if (
+            all(map(_RULER.fullmatch, values))
+            and max(map(len, values), default=0) > 2
+            and not set(values) & {*self._nulls}
+        ):
+            raise MalformedRowError(self.label, row.line, "a line of dashes below the header is no row", _NO_RULER)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows without the header; see `iterate_blocks`. The text is checked the first time."""
