@@ -104,7 +104,7 @@ def _place(keys: Place) -> Place:
 def find_syntax_error(content: bytes) -> tuple[int, int, str] | None:
     """Return line and column, both from 1, where a file stops being YAML, and what is wrong there; None: it is YAML."""
     try:
-        list(yaml.load_all(content.decode(), _LoaderOnce))  # noqa: S506 - it is a safe loader
+        list(yaml.load_all(content.decode(), _LoaderOnce))
     except yaml.MarkedYAMLError as error:
         problem = f"{error.context or ''}: {error.problem or ''}".strip(": ")
         found = [(text, is_at_begin) for words, text, is_at_begin in _REMEDIES if words in problem]
