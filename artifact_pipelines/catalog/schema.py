@@ -9,7 +9,7 @@ from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
 from artifact_pipelines.catalog.host_clock import note_clock
 
 # A constant, so that opening an up-to-date catalog, which every process does, need not import alembic (0.3 s).
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x617274696661  # "artifa": any number that nothing else in the database locks
 

@@ -17,6 +17,7 @@ from artifact_pipelines.catalog import migrations, schema
 from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.catalog.engine import make_engine
 from artifact_pipelines.catalog.exceptions import OutdatedCatalogError
+from artifact_pipelines.catalog.landing import LandingSource
 from artifact_pipelines.catalog.tables import materializations, metadata
 from artifact_pipelines.core.types import LoadedInput
 from artifact_pipelines_tests.catalog.filled import rows_of
@@ -136,11 +137,11 @@ def next_migration(catalog: Catalog, tmp_path: pathlib.Path, monkeypatch: pytest
     folder = tmp_path / "migrations"
     shutil.copytree(pathlib.Path(str(migrations.__file__)).parent, folder)
     monkeypatch.setattr(schema, "MIGRATIONS", str(folder))
-    monkeypatch.setattr(schema, "HEAD_REVISION", "0002")
+    monkeypatch.setattr(schema, "HEAD_REVISION", "0003")
     config = Config()
     config.set_main_option("script_location", str(folder))
-    command.revision(config, "next", rev_id="0002")
-    path = folder / "versions" / "0002_next.py"
+    command.revision(config, "next", rev_id="0003")
+    path = folder / "versions" / "0003_next.py"
     path.write_text(path.read_text().replace("\n    pass\n", _NEXT))
     return path
 
@@ -150,7 +151,7 @@ def test_older_catalog_is_upgraded_and_keeps_its_rows(catalog: Catalog, engine: 
     record(catalog, "b", inputs=(LoadedInput.of(record(catalog, "a", asset="raw")),))
     before = rows_of(engine)
     if engine.dialect.name == "postgresql":
-        with pytest.raises(OutdatedCatalogError, match="0001.*needs 0002.*artifact-pipelines db upgrade"):
+        with pytest.raises(OutdatedCatalogError, match="0002.*needs 0003.*artifact-pipelines db upgrade"):
             Catalog(catalog_url)
         schema.upgrade(engine)
     with Catalog(catalog_url) as upgraded:
@@ -161,13 +162,28 @@ def test_older_catalog_is_upgraded_and_keeps_its_rows(catalog: Catalog, engine: 
         assert notes.scalars().all() == ["flights/table", "raw"]
 
 
+@pytest.mark.parametrize("columns", [None, "source TEXT", "source TEXT, ignored JSON"])
+def test_sources_are_noted_in_catalogs_of_the_first_revision(
+    catalog: Catalog, engine: sa.Engine, columns: str | None
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE landing_sources")
+        if columns:
+            connection.exec_driver_sql(f"CREATE TABLE landing_sources (dataset TEXT PRIMARY KEY, {columns})")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    schema.upgrade(engine)
+    sources = {"flights": LandingSource("*.csv", (".*",))}
+    catalog.landing.note_sources(sources)
+    assert catalog.landing.sources() == sources
+
+
 def test_migration_that_fails_changes_nothing(
     catalog: Catalog, engine: sa.Engine, next_migration: pathlib.Path
 ) -> None:
     next_migration.write_text(f"{next_migration.read_text()}    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         schema.upgrade(engine)
-    assert schema.current_revision(engine) == "0001"
+    assert schema.current_revision(engine) == "0002"
     assert not sa.inspect(engine).has_table("notes")
 
 

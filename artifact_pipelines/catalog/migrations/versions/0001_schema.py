@@ -85,13 +85,6 @@ def upgrade(op: Operations) -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
-        "landing_sources",
-        sa.Column("dataset", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False, comment="glob of its files, as its sensor knows it"),
-        sa.Column("ignored", sa.JSON(), nullable=False, comment="globs of names that its sensor ignores"),
-        sa.PrimaryKeyConstraint("dataset", name=op.f("pk_landing_sources")),
-    )
-    op.create_table(
         "materializations",
         sa.Column("materialization_id", _KEY, autoincrement=True, nullable=False),
         sa.Column("asset_key", sa.Text(), nullable=False),
