@@ -179,6 +179,33 @@ class TitleError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class WrappedRowsError(SourceError):
+    """A JSON file is one object that holds the rows, and its dataset does not say where.
+
+    Attributes:
+        places: Keys that lead to lists of objects, joined by points, the longest list first; none: the object seems to
+            hold columns.
+    """
+
+    path: str
+    places: Sequence[str]
+
+    def __str__(self) -> str:
+        one_row = '`format: {type: json, rows_at: ""}`'
+        if not self.places:
+            return (
+                f"{self.path} is one JSON object that seems to hold columns, not rows. Write an array with an object for "
+                f'each row (in pandas: `orient="records"`); or if the object is one row, set {one_row} in the '
+                "dataset's YAML file."
+            )
+        example = json.dumps(self.places[0], ensure_ascii=False)
+        return (
+            f"{self.path} is one JSON object that seems to hold the rows in a list: {first_names(self.places)}. Name the list in "
+            f"the dataset's YAML file: `format: {{type: json, rows_at: {example:.200}}}`; or if the object is one row, set {one_row}."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class SeveralSheetsError(SourceError):
     """A spreadsheet has several sheets with cells, and its dataset names none of them."""
 

@@ -12,8 +12,15 @@ import pyarrow.compute as pc
 import yaml
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
-from artifact_pipelines.datasets.exceptions import NoHeaderError, SeveralSheetsError, TitleError, WrongEncodingError
+from artifact_pipelines.datasets.exceptions import (
+    NoHeaderError,
+    SeveralSheetsError,
+    TitleError,
+    WrappedRowsError,
+    WrongEncodingError,
+)
 from artifact_pipelines.datasets.formats.excel import Excel
+from artifact_pipelines.datasets.formats.ndjson import Json
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.registry import ByExtension, choose_format
@@ -48,7 +55,7 @@ _MEANT = {
 """Forms of texts that a declaration reads as something else, with that declaration."""
 
 
-_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines")
+_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines", "rows_at")
 
 
 def infer_dataset(path: pathlib.Path) -> str:
@@ -69,6 +76,11 @@ def infer_dataset(path: pathlib.Path) -> str:
     except SeveralSheetsError as error:
         guess = f"The sheet is the first of {', '.join(error.sheets)}"
         found = _find(file, Excel(sheet=error.sheets[0]))
+    except WrappedRowsError as error:
+        if not error.places:
+            raise
+        guess = f"The rows are taken from {error.places[0]!r}, the longest list of objects"
+        found = _find(file, Json(rows_at=error.places[0]))
     except TitleError as error:
         guess = f"The header is taken to be line {error.count + 1}, below a title"
         found = _find(file, ByExtension(skip_lines=error.count))
@@ -116,7 +128,7 @@ def _find(file: RawFile, file_format: IFileFormat) -> _Found:
             rows += batch.num_rows
             for each in seen:
                 each.add(batch.column(each.field.name))
-        given = file_format.model_dump(include={"sheet", "encoding", "header"}, exclude_unset=True)
+        given = file_format.model_dump(include={"sheet", "encoding", "header", "rows_at"}, exclude_unset=True)
         return _Found(_format(file, {**table.read_as, **given}), seen, rows)
 
 

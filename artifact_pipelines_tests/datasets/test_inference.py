@@ -113,7 +113,18 @@ def test_first_sheet_of_several_is_taken_and_the_others_are_named(tmp_path: path
     assert "# The sheet is the first of People, Notes." in text
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.csv", "a,b\n1\n"), ("a.odd", "a")])
+def test_rows_of_an_object_are_taken_from_its_longest_list(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text('{"errors": [{"code": 1}], "data": {"items": [{"id": 1}, {"id": 2}]}}')
+    text = infer(path)
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    assert (dataset.format.model_dump()["rows_at"], list(dataset.columns)) == ("data.items", ["id"])
+    assert "# The rows are taken from 'data.items', the longest list of objects." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "a,b\n1\n"), ("a.odd", "a"), ("a.json", '{"a": [1, 2], "b": [3, 4]}')]
+)
 def test_a_file_that_is_no_table_infers_nothing(tmp_path: pathlib.Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     done = CliRunner().invoke(main, ["datasets", "infer", str(tmp_path / name)])

@@ -13,6 +13,7 @@ from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError
 from artifact_pipelines.datasets.reading import json_rows
 from artifact_pipelines.datasets.reading.json_lines import read_lines
+from artifact_pipelines.datasets.reading.json_values import JsonValues
 from artifact_pipelines_tests.datasets.reading import read
 
 ODD = [
@@ -177,6 +178,6 @@ def test_rows_of_an_array_on_one_line_are_cut_without_python(
     def refuse(*_: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(json_rows.JsonRows, "_one_by_one", refuse)
+    monkeypatch.setattr(JsonValues, "rows", refuse)
     rows = [{"a": place, "b": "x, y"} for place in range(1000)]
     assert read(tmp_path, json.dumps(rows), "json").to_pylist() == rows

@@ -1,10 +1,11 @@
 """The rows of a JSON file: objects, one on each line, or one after another in an array."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import polars as pl
@@ -25,6 +26,7 @@ from artifact_pipelines.datasets.reading.json_types import (
     spelled_text,
     to_array,
 )
+from artifact_pipelines.datasets.reading.json_values import JsonValues
 from artifact_pipelines.datasets.reading.limits import limits_of
 from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, open_plain, wrong_encoding
 from artifact_pipelines.datasets.reading.spelling import PLAIN, Spelling
@@ -98,14 +100,25 @@ class JsonRows:
     Args:
         by_line: True if each row is a line; False if rows may be laid out in any way.
         leaves_out: True if malformed rows are left out.
+        rows_at: Keys that lead to the list of rows, joined by points; empty: none do; None: none are known to do.
+        known_columns: Names of columns that the dataset knows.
 
     Attributes:
         names: The columns found so far; all of them once `blocks` has ended.
     """
 
-    def __init__(self, path: pathlib.Path, label: str, encoding: str, by_line: bool, leaves_out: bool = False) -> None:
+    def __init__(
+        self,
+        path: pathlib.Path,
+        label: str,
+        encoding: str,
+        by_line: bool,
+        leaves_out: bool = False,
+        rows_at: str | None = None,
+        known_columns: Collection[str] = (),
+    ) -> None:
         self._path, self.label, self._encoding, self._by_line = path, label, encoding, by_line
-        self._leaves_out = leaves_out
+        self._leaves_out, self._rows_at, self._known_columns = leaves_out, rows_at, known_columns
         self.names: list[str] = []
         self._known: set[str] = set()
         self._has_surrogates = False
@@ -144,7 +157,7 @@ class JsonRows:
 
     def _in_array(self, stream: IBytes) -> Iterator[JsonBlock]:
         """Yield the rows of an array column by column while each is on one line; then, or if it is none, one by one."""
-        data = b"" if self._leaves_out else stream.read(BLOCK_CHARACTERS)
+        data = b"" if self._leaves_out or self._rows_at else stream.read(BLOCK_CHARACTERS)
         start = start_of_rows(data)
         data, line, is_end = data[start:], 1 + data.count(b"\n", 0, start), not start
         while not is_end and len(data) <= limits_of(self._path).row_bytes:
@@ -159,7 +172,14 @@ class JsonRows:
                 if is_end and cut.end == len(data):
                     return
             data, line = data[cut.end :], line + data.count(b"\n", 0, cut.end)
-        yield from self._joined(self._one_by_one(TextBuffer(stream, self._text, data, line), start > 0))
+        values = JsonValues(
+            TextBuffer(stream, self._text, data, line),
+            self._decoder,
+            self.label,
+            limits_of(self._path).row_bytes,
+            self._known_columns,
+        )
+        yield from self._joined(itertools.starmap(self._row, values.rows(self._rows_at, is_inside=start > 0)))
 
     def _block_of(self, rows: Sequence[bytes], lines: Sequence[int]) -> JsonBlock | None:
         """Return rows column by column; None if they are no rows, or cannot be read so."""
@@ -260,38 +280,6 @@ class JsonRows:
         except UnicodeDecodeError as error:
             raise wrong_encoding(error, line, self.label) from error
 
-    def _one_by_one(self, text: TextBuffer, is_inside: bool) -> Iterator[_Row]:
-        is_array = is_inside or text.peek() == "["
-        if is_array and not is_inside:
-            text.skip(1)
-        while text.peek() not in ("]" if is_array else "", ""):
-            line = text.line
-            yield self._row(line, *self._next_value(text))
-            if is_array and text.peek() == ",":
-                text.skip(1)
-                if text.peek() in ("]", ""):
-                    raise MalformedRowError(self.label, text.line, "no value follows the last comma", _WHOLE)
-            elif is_array and text.peek() != "]":
-                raise MalformedRowError(self.label, text.line, "a comma or the end of the array is missing", _WHOLE)
-        if is_array:
-            if not text.peek():
-                raise MalformedRowError(self.label, text.line, "the end of the array is missing", _WHOLE)
-            text.skip(1)
-        if text.peek():
-            raise MalformedRowError(self.label, text.line, "there is more after the end of the array", _WHOLE)
-
-    def _next_value(self, text: TextBuffer) -> tuple[Any, str]:
-        while True:
-            try:
-                value, end = self._decoder.raw_decode(text.text, text.place)
-                if end < len(text.text) or not text.fill():
-                    return value, text.skip(end - text.place)
-            except json.JSONDecodeError as error:
-                if len(text.text) - text.place > limits_of(self._path).row_bytes or not text.fill():
-                    self._refuse(text.line, f"no JSON: {text.text[error.pos :][:40]!r}", error)
-            except (ValueError, RecursionError) as error:
-                self._refuse(text.line, str(error), error)
-
 
 def _iterate_pieces(stream: IBytes, label: str, most_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Yield pieces of whole lines, and the number of the first one of each."""
@@ -344,4 +332,3 @@ def _refuse_constant(name: str) -> NoReturn:
 _OBJECT = 'Write each row as an object, such as {"name": 1}'
 _KEYS = 'Keys that are values belong into a column: write {"key": ..., "value": ...}'
 _LEVELS = "Flatten the values, or write deep ones as strings"
-_WHOLE = "Export the file again"
