@@ -264,6 +264,26 @@ class NoHeaderError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class UnitsError(SourceError):
+    """The line below the header of a text file seems to be no row.
+
+    Attributes:
+        values: Its texts that stand above numbers or dates.
+    """
+
+    path: str
+    line: int
+    values: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}, line {self.line} seems to be a line of units or labels: above numbers or dates it has "
+            f"{first_names(self.values, 3)}. Set `header: 2` in `format` of the dataset's YAML file to make it a part of the "
+            "names; list its texts in `format.null_values` if they mean null; or declare the columns in `columns`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class MalformedRowError(SourceError):
     """A row of a text file cannot be split into values in one way only."""
 

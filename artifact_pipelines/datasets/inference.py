@@ -16,6 +16,7 @@ from artifact_pipelines.datasets.exceptions import (
     NoHeaderError,
     SeveralSheetsError,
     TitleError,
+    UnitsError,
     WrappedRowsError,
     WrongEncodingError,
 )
@@ -84,6 +85,9 @@ def infer_dataset(path: pathlib.Path) -> str:
     except TitleError as error:
         guess = f"The header is taken to be line {error.count + 1}, below a title"
         found = _find(file, ByExtension(skip_lines=error.count))
+    except UnitsError as error:
+        guess = f"Line {error.line} is taken for a part of the header, such as units"
+        found = _find(file, ByExtension(header=2))
     except NoHeaderError:
         guess = "The first line is taken for a row, because it begins with a value"
         found = _find(file, ByExtension(header=False))

@@ -113,6 +113,14 @@ def test_first_sheet_of_several_is_taken_and_the_others_are_named(tmp_path: path
     assert "# The sheet is the first of People, Notes." in text
 
 
+def test_line_of_units_is_a_part_of_the_header(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "lab.csv"
+    path.write_text("time,speed\ns,m/s\n" + "1,0.5\n" * 3)
+    text = infer(path)
+    assert list(DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"]).columns) == ["time_s", "speed_m/s"]
+    assert "# Line 2 is taken for a part of the header, such as units." in text
+
+
 def test_rows_of_an_object_are_taken_from_its_longest_list(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text('{"errors": [{"code": 1}], "data": {"items": [{"id": 1}, {"id": 2}]}}')

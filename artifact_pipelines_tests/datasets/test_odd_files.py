@@ -307,3 +307,28 @@ def test_line_of_dashes_below_the_header_is_refused(tmp_path: pathlib.Path, text
 def test_dashes_for_missing_values_are_read(tmp_path: pathlib.Path) -> None:
     assert outcome(tmp_path, "x,name\n-,-\n1,Rome\n") == "string: ['-', '1']"
     assert outcome(tmp_path, "x,name\n---,---\n1,Rome\n", type="csv", null_values=["---"]) == "int64: [None, 1]"
+
+
+UNITS = "time,site,x\ns,,m/s\n" + "".join(f"{second},Rome,0.5\n" for second in range(3))
+
+
+def test_line_of_units_below_the_header_is_refused(tmp_path: pathlib.Path) -> None:
+    assert "line 2 seems to be a line of units or labels: above numbers or dates it has 's', 'm/s'" in outcome(
+        tmp_path, UNITS
+    )
+    table = read(tmp_path, UNITS, type="csv", header=2)
+    assert [str(kind) for kind in table.schema.types] == ["int64", "string", "decimal128(18, 1)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (UNITS, {"columns": {"site": "VARCHAR"}}),
+        ("x,y\nm,s\n1,2\n3,4\n", {}),  # few rows
+        ("x,y\nm,Rome\n1,Oslo\n3,Bonn\n5,Rome\n", {}),
+        ("x,y\nm,s\n1,2\n3,4\n5,s\n", {}),
+        ("x,y,z\nm,s,1\n1,2,3\n3,4,5\n5,6,7\n", {}),
+    ],
+)
+def test_other_first_row_of_texts_is_a_row(tmp_path: pathlib.Path, text: str, options: Any) -> None:
+    assert outcome(tmp_path, text, **options).startswith("string: ['m")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, ClassVar, Literal
 
+import pyarrow as pa
 import pydantic
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
@@ -25,7 +26,7 @@ from artifact_pipelines.datasets.reading.csv_dialect import (
 from artifact_pipelines.datasets.reading.csv_text import CsvText
 from artifact_pipelines.datasets.reading.raw_stream import Utf8Stream, open_plain
 from artifact_pipelines.datasets.reading.spelling import Spelling, check_date_format, check_timestamp_format
-from artifact_pipelines.datasets.reading.typed_rows import open_rows
+from artifact_pipelines.datasets.reading.typed_rows import check_first_row, open_rows
 from artifact_pipelines.declarations import checked_by
 
 _Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
@@ -120,7 +121,10 @@ class Csv(CsvOptions):
             check_split(rows.names, contract, file.label, rows.examples)
             if len(rows.names) == 1 and next(rows.blocks(), None) is None:
                 check_lone_line(rows.names[0], contract, file.label)
-        yield open_rows(rows, contract, spelling, dialect.facts())
+        table = open_rows(rows, contract, spelling, dialect.facts())
+        if self.header and not contract.known_columns and set(table.batches.schema.types) == {pa.string()}:
+            check_first_row(rows, contract, spelling)
+        yield table
 
     def dialect(self, file: RawFile, contract: Contract) -> CsvDialect:
         """Return how the file is written: as declared, else as the version before, else as its beginning shows."""

@@ -5,6 +5,7 @@ its way; a table whose types are all declared needs no other.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import MalformedRowError, RefusedValueError, SchemaMismatchError, UnitsError
 from artifact_pipelines.datasets.interfaces import OpenTable, Written
 from artifact_pipelines.datasets.reading.bad_rows import BadRow, BadRows, values_as_json
 from artifact_pipelines.datasets.reading.column_types import TEXT, ColumnType, Decimal, Integer, Timestamp
@@ -161,6 +162,23 @@ def _read(
     return rest, rows.texts(rest, names), malformed
 
 
+def check_first_row(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling) -> None:
+    """Refuse a first row that seems to be a line of units below the header.
+
+    Raises:
+        UnitsError: It stands above numbers or dates in several columns, as far as the first block of rows shows.
+    """
+    for each in itertools.islice(rows.blocks(), 1):
+        block, table, _ = _read(rows, each, rows.names, contract.leaves_out)
+        if table.height <= _FEW_ROWS:
+            return
+        below = {name: find_type(None, table[name][1:], spelling) for name in rows.names if table[name][0] is not None}
+        odd = [name for name, found in below.items() if found and found.type != TEXT]
+        if len(odd) > 1:  # one may be chance
+            raise UnitsError(rows.label, rows.written(block, [0])[0][0], [table[name][0] for name in odd])
+
+
+_FEW_ROWS = 3
 _UNITS = ("s", "ms", "us", "ns")
 
 
