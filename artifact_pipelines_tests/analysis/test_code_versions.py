@@ -10,7 +10,7 @@ from artifact_pipelines.analysis.registry import AnalysisKind
 
 IN_TIME = {"time": "at", "every": "day", "time_zone": "Europe/Berlin", "where": "x > 0"}
 VERSIONS: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "profile"}, "profile 9 {}"),
+    ({"kind": "profile"}, "profile 10 {}"),
     ({"kind": "drift"}, "drift 2 {}"),
     (
         {"kind": "sql", "query": "SELECT 1 AS one FROM t"},

@@ -135,3 +135,15 @@ def test_sums_of_floats_are_the_same_whatever_other_threads_have_found(distinct:
         column.add(values)
         found.append(column.finish().moments)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("zeros", "others"), [(90_000, 10_000), (1_000_000, 200_000), (1_000, 99_000)])
+def test_frequent_value_among_many_others_is_no_key_candidate(zeros: int, others: int, tmp_path: pathlib.Path) -> None:
+    values = np.concatenate([np.zeros(zeros, np.int64), np.arange(1, others + 1) * 7])
+    pl.DataFrame({"price": np.random.default_rng(17).permutation(values)}).write_parquet(tmp_path / "t")
+    with Profile().answer({"t": Table(tmp_path / "t", source={"key": ["price"]})}) as found:
+        [row] = found.rows.to_pylist()
+        repeated = found.figures["profile/duplicate_keys"]
+    assert row["distinct_count"] == pytest.approx(others + 1, rel=0.06)
+    assert row["role"] is None
+    assert repeated == pytest.approx(zeros - 1, abs=0.02 * others)

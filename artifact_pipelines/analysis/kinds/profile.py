@@ -10,7 +10,7 @@ from artifact_pipelines.analysis.interfaces import Answer, IAnalysisKind, Table
 class Profile(IAnalysisKind):
     """Describe every column of the dataset's table."""
 
-    CODE_VERSION: ClassVar[str] = "9"
+    CODE_VERSION: ClassVar[str] = "10"
     READS_ROWS_ONLY: ClassVar[bool] = True
     NOTES_READ: ClassVar[Sequence[str]] = ("key",)
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from artifact_pipelines.analysis.profile.engine import TableProfile
+from artifact_pipelines.analysis.profile.estimated import repeated
 from artifact_pipelines.analysis.profile.findings import findings
 from artifact_pipelines.analysis.readable import markdown_line, percentage, plain_text, rounded, unbroken
 from artifact_pipelines.core.wording import counted
@@ -82,12 +83,12 @@ def _summary(found: TableProfile) -> str:
     key = f"({', '.join(map(plain_text, found.key))})"
     repeats = [("row repeats", "rows repeat", found.rows), (f"key {key} repeats", f"keys {key} repeat", found.keys)]
     for one, many, distinct in repeats:
-        repeated = found.repeated(distinct)
+        count = repeated(found, distinct)
         if distinct is not None and distinct.is_all:
-            facts.append(f"{counted(repeated or 0, one, many)} another one")
+            facts.append(f"{counted(count or 0, one, many)} another one")
         elif distinct is not None:
             seen = f"{distinct.most:,} at random"
-            facts.append(f"~{counted(repeated, one, many)} another one" if repeated else f"no {many} among {seen}")
+            facts.append(f"~{counted(count, one, many)} another one" if count else f"no {many} among {seen}")
     return ", ".join(facts)
 
 

@@ -11,6 +11,7 @@ from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.profile.associations import MEASURES, correlations
 from artifact_pipelines.analysis.profile.days import gaps_of
 from artifact_pipelines.analysis.profile.engine import TableProfile
+from artifact_pipelines.analysis.profile.estimated import distinct_of, repeated
 from artifact_pipelines.analysis.profile.missing import missing_together
 from artifact_pipelines.analysis.profile.shape import QUANTILES, shape_of
 from artifact_pipelines.analysis.profile.shown import shown_value
@@ -55,7 +56,7 @@ STATISTICS: dict[str, Statistic] = {
     "role": Statistic(
         _TEXT,
         "`constant`: one value and no null; `key candidate`: no null, and no value repeats (where distinct "
-        "values are estimated: 4096 values chosen at random do not repeat)",
+        "values are estimated: 4096 values chosen at random do not repeat, and none is frequent in the row sample)",
     ),
     "top_values": Statistic(
         _list({"value": _TEXT, "count": _COUNT, "share": _NUMBER}),
@@ -144,24 +145,22 @@ def _row(field: pa.Field, summary: ColumnSummary, sample: pa.ChunkedArray) -> di
         "maximum": shown_value(summary.high, kind),
     }
     shape = shape_of(summary, sample, kind)
-    known |= _distinct(summary) | _spread(summary, kind) | _lengths(summary) | gaps_of(summary.days)
+    distinct = _distinct(summary, has_frequent=bool(shape.get("top_values")))
+    known |= distinct | _spread(summary, kind) | _lengths(summary) | gaps_of(summary.days)
     return known | shape
 
 
-def _distinct(summary: ColumnSummary) -> dict[str, Any]:
-    if summary.smallest is None:
+def _distinct(summary: ColumnSummary, has_frequent: bool) -> dict[str, Any]:
+    found = summary.smallest
+    if found is None:
         return {}
     values = summary.rows - summary.nulls
-    distinct = summary.smallest.distinct_of(values - summary.nans) + bool(summary.nans)
-    return {
-        "distinct_count": distinct,
-        "distinct_is_exact": summary.smallest.is_all,
-        "role": None if summary.nulls or not values else _role(distinct, values),
-    }
-
-
-def _role(distinct: int, values: int) -> str | None:
-    return "constant" if distinct == 1 else "key candidate" if distinct == values else None
+    distinct = distinct_of(found, values - summary.nans, has_frequent=has_frequent) + bool(summary.nans)
+    role = None
+    if values and not summary.nulls:
+        may_be_key = distinct == values and (found.is_all or not has_frequent)
+        role = "constant" if distinct == 1 else "key candidate" if may_be_key else None
+    return {"distinct_count": distinct, "distinct_is_exact": found.is_all, "role": role}
 
 
 def _spread(summary: ColumnSummary, kind: pa.DataType) -> dict[str, Any]:
@@ -205,7 +204,7 @@ def table_figures(found: TableProfile) -> dict[str, int | float]:
     figures: dict[str, int | float] = {"profile/rows": found.row_count, "profile/bytes": found.size_bytes}
     figures["profile/null_share"] = nulls / cells if cells else 0.0
     for name, distinct in (("rows", found.rows), ("keys", found.keys)):
-        repeated = found.repeated(distinct)
-        if repeated is not None:
-            figures[f"profile/duplicate_{name}"] = repeated
+        count = repeated(found, distinct)
+        if count is not None:
+            figures[f"profile/duplicate_{name}"] = count
     return figures
