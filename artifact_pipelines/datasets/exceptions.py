@@ -170,10 +170,11 @@ class TitleError(SourceError):
     delimiter: str
 
     def __str__(self) -> str:
+        comment = ", or format.comment to '#'," if self.first.startswith("#") else ""
         return (
             f"{self.path} cannot be read as a table: its first line, {self.first!r:.200}, is one value, but "
             f"{self.delimiter!r} cuts every line from line {self.count + 1} on into several. If that line is the header, "
-            f"set format.skip_lines to {self.count} in the dataset's YAML file. If the file has one column, set "
+            f"set format.skip_lines to {self.count}{comment} in the dataset's YAML file. If the file has one column, set "
             "format.delimiter to a character that the file does not have."
         )
 

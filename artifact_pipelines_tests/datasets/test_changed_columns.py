@@ -122,6 +122,7 @@ def test_columns_that_differ_in_case_only_are_named_with_values(tmp_path: pathli
             "Report of 2024\na,b\n1,2\n",
             r"',' cuts every line from line 2 on into several.* set format.skip_lines to 1 in the dataset",
         ),
+        ("# 2024\na;b;c\n1;2;3\n4;5;6\n", "set format.skip_lines to 1, or format.comment to '#', in the dataset"),
         ("Report\nof May\n\na;b;c\n1;2;3\n4;5;6\n", "';' cuts every line from line 4 on.* set format.skip_lines to 3"),
         (
             "Report\r\na\tb\r\n1\t2\r\n",

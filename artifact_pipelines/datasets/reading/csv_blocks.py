@@ -335,7 +335,7 @@ def check_row(row: Row, dialect: CsvDialect, names: Sequence[str], label: str) -
     if len(values) != len(names):
         found = counted(len(values), "value")
         problem = f"{found}, {len(names):,} expected ({_shown(row.data, 0)})"
-        raise MalformedRowError(label, row.line, problem, _COUNT if len(names) > 1 else _COUNT_OF_ONE)
+        raise MalformedRowError(label, row.line, problem, _COUNT)
 
 
 def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label: str) -> NoReturn:
@@ -345,5 +345,7 @@ def explain_block(block: Block, dialect: CsvDialect, names: Sequence[str], label
     raise AssertionError(f"no row of {label} from line {block.line} is malformed")
 
 
-_COUNT = "Fix the row, put values that hold the delimiter into quotes, or set format.delimiter"
-_COUNT_OF_ONE = f"{_COUNT}, or format.skip_lines if the first line is a title"
+_COUNT = (
+    "Fix the row, put values that hold the delimiter into quotes, or set format.delimiter; for lines that are no rows, "
+    "set format.skip_lines, format.skip_last_lines or format.comment"
+)
