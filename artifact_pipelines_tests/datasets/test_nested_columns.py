@@ -40,6 +40,14 @@ SMALL = pa.struct([("b", pa.int32()), ("a", pa.list_(pa.int8()))])
         ("list<item: double>", pa.array([[0.5]], pa.large_list(pa.float32()))),
         ("list<item: list<item: timestamp[us, tz=UTC]>>", pa.array([[], None], pa.list_(pa.list_(pa.null())))),
         ("list<item: string>", pa.nulls(2)),
+        ("map<string, int64>", pa.nulls(2)),
+        (
+            "map<string, int64>",
+            pa.array([[("a", 1), ("b", None)], None, []], pa.map_(pa.string(), pa.int32())).slice(1),
+        ),
+        ("list<item: map<int64, double>>", pa.array([[[(1, 0.5)], None]], pa.list_(pa.map_(pa.int8(), pa.float32())))),
+        ("fixed_size_list<item: double>[2]", pa.array([[1, 0.5], None], pa.list_(pa.float32(), 2))),
+        ("fixed_size_list<item: timestamp[us]>[1]", pa.array([[0]], pa.list_(pa.timestamp("ms"), 1))),
         ("struct<a: list<item: int64>, b: int64>", pa.array([None, {"b": 1, "a": [2]}, {"b": None}], SMALL).slice(1)),
     ],
 )
@@ -108,6 +116,13 @@ def test_field_that_a_file_lacks_is_null_unless_nothing_may_change(tmp_path: pat
         ("list<item: int64>", pa.array([["a"]]), r"\['a'\] \(list<element: string>\).* is not a value of"),
         ("list<item: int64>", pa.array([[0.5]]), r"\[0.5\] \(list<element: double>\)' is not a value of"),
         ("list<item: struct<a: date32[day]>>", pa.array([[{"a": 1}]]), r"is not a value of|'x\[\]\.a' is int64"),
+        ("fixed_size_list<item: float>[1]", pa.array([[0.1]], pa.list_(pa.float64(), 1)), r"row 1.*is not a value of"),
+        ("fixed_size_list<item: int8>[2]", pa.array([[1]], pa.list_(pa.int8(), 1)), r"\[1\], and fixed_size_list"),
+        (
+            "map<string, date32[day]>",
+            pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())),
+            "and map<string, date32",
+        ),
         ("list<item: duration[us]>", pa.array([[1]]), r"column 'x\[\]' is int64, and duration\[us\] in version 4"),
         ("struct<a: int64>", pa.array([{"A": 1}]), r"new fields 'x\.A' differ in case only"),
         ("struct<a: int64>", [{"a": [1]}], r"column 'x\.a' is list<item: int64>, and int64 in version 4"),

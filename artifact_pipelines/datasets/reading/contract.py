@@ -172,7 +172,7 @@ def arrow_name(kind: pa.DataType) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return Arrow's name of a type without its layout: size of offsets and indices, name of a list's values."""
+    """Return Arrow's name of a type without its layout: size of offsets and indices, names in lists and maps."""
     for layout, plain in _LAYOUTS.items():
         name = re.sub(layout, plain, name)
     return name
@@ -181,6 +181,7 @@ def plain_name(name: str) -> str:
 _LAYOUTS = {
     r"large_(string|binary|list)": r"\1",
     r"dictionary<values=string, indices=u?int\d+, ordered=[01]>": "dictionary<string>",
-    r"\blist<\w+: ": "list<item: ",
+    r"\b(fixed_size_)?list<\w+: ": r"\1list<item: ",
+    r" \('[^']*'\)(?=[,>])": "",
     " not null": "",
 }

@@ -128,6 +128,10 @@ def _meaning(kind: pa.DataType) -> str | None:
         return _meaning(kind.value_type)
     if pa.types.is_null(kind):
         return None
+    if pa.types.is_map(kind):
+        return f"map of {_meaning(kind.key_type)} and {_meaning(kind.item_type)}"
+    if pa.types.is_fixed_size_list(kind):
+        return f"{kind.list_size} of {_meaning(kind.value_type)}"
     if pa.types.is_timestamp(kind):
         return "date" if kind.tz is None else "moment"
     return next((meaning for meaning, is_one in _MEANINGS if is_one(kind)), str(kind))

@@ -15,6 +15,8 @@ from artifact_pipelines.datasets.reading.named_types import type_of_arrow
 
 _LIST = re.compile(r"list<item: (.+)>")
 _STRUCT = re.compile(r"struct<(.+)>")
+_MAP = re.compile(r"map<(.+?)(, keys_sorted)?>")
+_ARRAY = re.compile(r"fixed_size_list<item: (.+)>\[(\d+)\]")
 _MOMENT = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
 _PART = re.compile(r"[<>\[\]()]|, ")
 
@@ -29,14 +31,19 @@ def fields_of(name: str) -> Mapping[str, str] | None:
     """Return the fields of a struct with the names of their types; None: it is no struct."""
     if not (match := _STRUCT.fullmatch(name)):
         return None
-    fields, start, depth = [], 0, 0
-    for part in _PART.finditer(match[1]):
+    pairs = [field.partition(": ") for field in _parts(match[1])]
+    return {field: kind for field, _, kind in pairs}
+
+
+def _parts(text: str) -> Sequence[str]:
+    """Cut a text at its commas that are in no brackets."""
+    parts, start, depth = [], 0, 0
+    for part in _PART.finditer(text):
         depth += (part[0] in "<[(") - (part[0] in ">])")
         if part[0] == ", " and not depth:
-            fields.append(match[1][start : part.start()])
+            parts.append(text[start : part.start()])
             start = part.end()
-    pairs = [field.partition(": ") for field in [*fields, match[1][start:]]]
-    return {field: kind for field, _, kind in pairs}
+    return [*parts, text[start:]]
 
 
 def arrow_type(name: str) -> pa.DataType | None:
@@ -49,6 +56,12 @@ def arrow_type(name: str) -> pa.DataType | None:
     if fields := fields_of(name):
         kinds = {field: arrow_type(each) for field, each in fields.items()}
         return None if None in kinds.values() else pa.struct(list(kinds.items()))
+    if match := _MAP.fullmatch(name):
+        key, item = map(arrow_type, _parts(match[1]))
+        return pa.map_(key, item, keys_sorted=bool(match[2])) if key and item else None
+    if match := _ARRAY.fullmatch(name):
+        kind = arrow_type(match[1])
+        return None if kind is None else pa.list_(kind, int(match[2]))
     if match := _MOMENT.fullmatch(name):
         return pa.timestamp(match[1], match[2])
     try:
