@@ -127,6 +127,13 @@ def test_field_that_a_file_lacks_is_null_unless_nothing_may_change(tmp_path: pat
         ("struct<a: int64>", pa.array([{"A": 1}]), r"new fields 'x\.A' differ in case only"),
         ("struct<a: int64>", [{"a": [1]}], r"column 'x\.a' is list<item: int64>, and int64 in version 4"),
         ("struct<a: int64>", [{"a": "x"}], r"column 'x\.a' is string, and int64 in version 4"),
+        (
+            "struct<a, b: int64, c: bool>",
+            [{"a, b": "x", "c": True}],
+            r"'x' is struct<a, b: string, c: bool>, and struct<a",
+        ),
+        ("struct<a: b: int64>", pa.array([{"a: b": "x"}]), "'x' is struct<a: b: string>, and struct<a: b: int64> in"),
+        ("struct<a<: int64, b>: bool>", pa.array([{"a<": 1}]), "'x' is struct<a<: int64>, and struct<a<: int64, b>: b"),
         ("list<item: int64>", [[1], '"a"'], "column 'x' is string, and list<item: int64> in version 4"),
         ("list<item: date32[day]>", [[1]], r"column 'x\[\]' is int64, and date32\[day\] in version 4"),
     ],

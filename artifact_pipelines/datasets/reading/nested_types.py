@@ -18,6 +18,7 @@ _STRUCT = re.compile(r"struct<(.+)>")
 _MAP = re.compile(r"map<(.+?)(, keys_sorted)?>")
 _ARRAY = re.compile(r"fixed_size_list<item: (.+)>\[(\d+)\]")
 _MOMENT = re.compile(r"timestamp\[(\w+), tz=(.+)\]")
+_KIND = re.compile(r"\w+([<\[(].*[>\])])?")
 _PART = re.compile(r"[<>\[\]()]|, ")
 
 
@@ -28,11 +29,14 @@ def items_of(name: str) -> str | None:
 
 
 def fields_of(name: str) -> Mapping[str, str] | None:
-    """Return the fields of a struct with the names of their types; None: it is no struct."""
+    """Return the fields of a struct with the names of their types; None: it is no struct, or cannot be taken apart.
+
+    Fields whose own names hold commas, colons or brackets make it so.
+    """
     if not (match := _STRUCT.fullmatch(name)):
         return None
     pairs = [field.partition(": ") for field in _parts(match[1])]
-    return {field: kind for field, _, kind in pairs}
+    return {field: kind for field, _, kind in pairs} if all(_KIND.fullmatch(kind) for _, _, kind in pairs) else None
 
 
 def _parts(text: str) -> Sequence[str]:
