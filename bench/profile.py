@@ -117,7 +117,7 @@ def measured_groups(path: pathlib.Path, small: pathlib.Path) -> dict[str, float]
         times.append(time.process_time())
 
     file = TableFile(path)
-    for _ in file.map_units(lambda unit: sum(batch.num_rows for batch in file.batches(unit))):
+    for _ in file.map_units(lambda unit: sum(batch.num_rows for batch in file.batches(unit)), file.units()):
         pass
     lap()
     found = profile_table(path)

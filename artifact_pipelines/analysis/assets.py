@@ -10,10 +10,12 @@ import pyarrow as pa
 from artifact_pipelines.analysis.interfaces import BEFORE, Answer, IAnalysisKind, Table
 from artifact_pipelines.analysis.memory import (
     ANSWERED_FROM,
+    CONTINUED_FROM,
     noted,
     noted_again,
     noted_checks,
     notes_read,
+    partial_before,
     question_of,
     recall,
 )
@@ -23,6 +25,7 @@ from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.markdown import images
 from artifact_pipelines.charts.small import small_image
 from artifact_pipelines.core.log_lines import Fact, log_done, now_s
+from artifact_pipelines.core.retention import RetentionPolicy
 from artifact_pipelines.core.types import LoadedInput, Materialization, Selection
 from artifact_pipelines.instance.check_results import reported
 from artifact_pipelines.instance.page import fits_inline, fitting_table, inline_markdown, table_metadata
@@ -31,9 +34,12 @@ from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.io_manager.inputs import note_inputs
 from artifact_pipelines.io_manager.outputs import KnownAnswer
 from artifact_pipelines.io_manager.resources import ArtifactStore
+from artifact_pipelines.io_manager.side_outputs import store_beside
 from artifact_pipelines.io_manager.version_history import FIGURES
 from artifact_pipelines.storage.artifact import Artifact
 from artifact_pipelines.storage.artifact_producer import ArtifactProducer
+from artifact_pipelines.storage.holding import Holding
+from artifact_pipelines.storage.interfaces import IStorageBackend
 from artifact_pipelines.storage.local_paths import VerifiedPath, verified_path
 
 ANSWER_METADATA_KEY = "artifact/answer"
@@ -41,6 +47,7 @@ MOST_SMALL_CHARTS = 50
 """Charts that the asset's page shows without a click."""
 REMEMBER_TAG = "artifact/remember"
 """Tag of a run: `false` computes every answer again."""
+_NEWEST = RetentionPolicy(keep_last=1)
 _ARTIFACT = dg.PythonObjectDagsterType(Artifact)
 _Results = Iterator[dg.Output[Any] | dg.AssetCheckResult]
 
@@ -63,29 +70,62 @@ def build_analysis_asset(
         **attributes,
     )
     def answer(context: dg.AssetExecutionContext, **artifacts: Artifact) -> _Results:
-        started_s, known = now_s(), None
+        started_s, known, before = now_s(), None, None
         with failures_explained(), ExitStack() as stack:
             store: ArtifactStore = context.resources.artifact_store
             catalog, backend = stack.enter_context(store.open())
             producer = ArtifactProducer(catalog.files, backend)
             tables = {name: artifacts[_argument(name)] for name in inputs}
-            if kind.compares() and (before := _baseline(context, catalog, tables, kind.baseline_tag())):
-                tables[BEFORE] = producer.artifact(before.file, before)
+            if kind.compares() and (compared := _baseline(context, catalog, tables, kind.baseline_tag())):
+                tables[BEFORE] = producer.artifact(compared.file, compared)
             question = question_of(kind, dataset, tables)
-            if question and kind.remember and context.run.tags.get(REMEMBER_TAG) != "false":
+            partials = _PartialResults(context, (catalog, backend), kind)
+            remembers = question and kind.remember and context.run.tags.get(REMEMBER_TAG) != "false"
+            if question and remembers:
                 holding = stack.enter_context(producer.holding(is_brief=True))
                 known = recall(catalog, holding, question)
+                before = None if known else partials.before(holding)
             if known:
                 yield from _outputs(KnownAnswer(known), noted_again(known), question)
             else:
                 files = {name: stack.enter_context(verified_path(each)) for name, each in tables.items()}
-                asked = {name: _table(file, kind, tables[name]) for name, file in files.items()}
+                asked = {name: _table(file, kind, tables[name], before) for name, file in files.items()}
                 found = stack.enter_context(kind.answer(asked))
                 yield from _outputs(_rows(found, files), noted(found) if isinstance(found, Answer) else {}, question)
+                if remembers:
+                    partials.keep(found)
         facts: dict[str, Fact] = {"kind": kind.tag(), "tables": len(tables), "remembered": known is not None}
         log_done(context.log.info, "answered", started_s, asset=asset_key.to_user_string(), **facts)
 
     return answer
+
+
+class _PartialResults:
+    """The partial results of an analysis whose kind keeps them: an asset beside it, in the catalog only."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, store: tuple[Catalog, IStorageBackend], kind: IAnalysisKind
+    ) -> None:
+        self._step = context.get_step_execution_context()
+        self._key = dg.AssetKey([*context.asset_key.path, "partial"])
+        self._partition = context.partition_key if context.has_partition_key else None
+        self._store = store
+        self._kind = kind
+
+    def before(self, holding: Holding) -> bytes | None:
+        """Return that of the version before; None: there is none."""
+        if not self._kind.KEEPS_PARTIAL:
+            return None
+        catalog, backend = self._store
+        producer, version = ArtifactProducer(catalog.files, backend), self._kind.code_version()
+        return partial_before(catalog, producer, holding, self._key.to_user_string(), self._partition, version)
+
+    def keep(self, found: Any) -> None:
+        """Store that of an answer in the place of the one before."""
+        if isinstance(found, Answer) and found.partial is not None:
+            partitions = None if self._partition is None else (self._partition,)
+            options: dict[str, Any] = {"retention": _NEWEST, "code_version": self._kind.code_version()}
+            store_beside(self._step, self._store, self._key, found.partial, partitions, **options)
 
 
 def _argument(name: str) -> str:
@@ -110,11 +150,11 @@ def _version(versions: MaterializationCatalog, made: Materialization, tag: str |
     return versions.find(made.asset, [made.partition], Selection(tag=tag)).get(made.partition)
 
 
-def _table(file: VerifiedPath, kind: IAnalysisKind, artifact: Artifact) -> Table:
+def _table(file: VerifiedPath, kind: IAnalysisKind, artifact: Artifact, partial: bytes | None) -> Table:
     made = artifact.materialization
     if made is None or kind.READS_ROWS_ONLY:
-        return Table(file.path, source=notes_read(kind, artifact))
-    return Table(file.path, made.asset, made.version, made.source)
+        return Table(file.path, source=notes_read(kind, artifact), partial=partial)
+    return Table(file.path, made.asset, made.version, made.source, partial)
 
 
 def _rows(found: Any, files: Mapping[str, VerifiedPath]) -> Any:
@@ -160,8 +200,9 @@ def _metadata(note: Mapping[str, Any], question: str | None) -> dict[str, Any]:
     """Return what the asset's page shows, and what the report and the memory read back from the catalog."""
     shown = _page(note) if "page" in note else {}
     shown |= {name: _rounded(number) for name, number in note.get(FIGURES, {}).items()}
-    if ANSWERED_FROM in note:
-        shown[f"artifact/{ANSWERED_FROM}"] = dg.MetadataValue.text(note[ANSWERED_FROM])
+    for known in (ANSWERED_FROM, CONTINUED_FROM):
+        if known in note:
+            shown[f"artifact/{known}"] = dg.MetadataValue.text(note[known])
     if note:
         shown[SOURCE_METADATA_KEY] = dict(note)
     if question:

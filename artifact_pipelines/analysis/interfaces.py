@@ -42,12 +42,14 @@ class Table:
         path: Its Parquet file.
         asset: Asset key as text, such as `flights/samples/tenth`.
         source: What its maker noted about it: of a sample, its `design`; of a dataset's table, its `key`.
+        partial: The partial result that the answer about an earlier table left, if the kind keeps one.
     """
 
     path: pathlib.Path
     asset: str = ""
     version: int = 0
     source: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    partial: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Answer:
         figures: Numbers of the whole table, by name; Dagster plots them over time.
         checks: Results of the checks that the kind declares.
         charts: Charts, the most important first; the page shows them above its text, the report by column.
+        partial: A partial result, from which the answer about a later table that begins alike can be made.
+        known_rows: First rows of the table that were not read for their answer was known.
     """
 
     rows: pa.Table
@@ -71,6 +75,8 @@ class Answer:
     charts: Sequence[Chart] = ()
     summary: str = ""
     shown: Sequence[Mapping[str, str]] | None = None
+    partial: bytes | None = None
+    known_rows: int = 0
 
 
 class IAnalysisKind(Declaration, abc.ABC):
@@ -80,6 +86,8 @@ class IAnalysisKind(Declaration, abc.ABC):
         ENGINES: Labels for the asset in the Dagster UI, such as `polars`.
         READS_ROWS_ONLY: True: of a table the answer depends on its rows alone, and on the notes that are named. Then
             equal tables of any asset and version have one answer, and a `Table` has nothing but its path and these.
+        KEEPS_PARTIAL: True: its answers leave a partial result, which the next version's answer gets. It must not
+            change the rows of an answer.
         NOTES_READ: Keys of `Table.source` that the answer depends on though it reads rows only.
     """
 
@@ -87,6 +95,7 @@ class IAnalysisKind(Declaration, abc.ABC):
     ENGINES: ClassVar[frozenset[str]]
     UNVERSIONED: ClassVar[frozenset[str]] = frozenset({"remember"})
     READS_ROWS_ONLY: ClassVar[bool] = False
+    KEEPS_PARTIAL: ClassVar[bool] = False
     NOTES_READ: ClassVar[Sequence[str]] = ()
     remember: bool = pydantic.Field(
         default=True, description="False: an answer that is stored already is computed again."

@@ -1,7 +1,8 @@
 """Memory of answers: a question that was answered before, about the same files, has the answer that is stored.
 
 The one idea: a kind's answer depends on nothing but its tables and its fields, so their digest names the answer. The
-catalog finds it by this name, in whatever asset, run or dataset it was asked first. Must not import Dagster.
+catalog finds it by this name, in whatever asset, run or dataset it was asked first. Where rows were added to a table,
+the partial result of the version before saves reading the others. Must not import Dagster.
 """
 
 from collections.abc import Mapping
@@ -13,12 +14,17 @@ from artifact_pipelines.catalog.catalog import Catalog
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.retention import VersionName
 from artifact_pipelines.core.types import Materialization
+from artifact_pipelines.core.wording import counted
 from artifact_pipelines.storage.artifact import Artifact
+from artifact_pipelines.storage.artifact_producer import ArtifactProducer
 from artifact_pipelines.storage.hashing import digest_of
 from artifact_pipelines.storage.holding import Holding
 
 ANSWERED_FROM = "answered_from"
 """Key of the note on a materialization: the one that first held the answer."""
+
+CONTINUED_FROM = "continued_from"
+"""Key of the note on a materialization: how many rows were not read, because their partial result was known."""
 
 
 def question_of(kind: IAnalysisKind, dataset: str, tables: Mapping[str, Artifact]) -> str | None:
@@ -41,6 +47,22 @@ def recall(catalog: Catalog, holding: Holding, question: str) -> Materialization
     return known if known and holding.hold(known.file) else None
 
 
+def partial_before(
+    catalog: Catalog, producer: ArtifactProducer, holding: Holding, asset: str, partition: str | None, version: str
+) -> bytes | None:
+    """Return the partial result that an earlier answer left; None: there is none, or its bytes are gone.
+
+    Args:
+        asset: Asset of the partial results.
+        version: Code version of the kind; it can read only its own.
+    """
+    made = catalog.materializations.find(asset, [partition]).get(partition)
+    if made is None or made.code_version != version or not holding.hold(made.file):
+        return None
+    with producer.artifact(made.file).open() as stream:
+        return stream.read()
+
+
 def noted(found: Answer) -> dict[str, Any]:
     """Return as JSON values what is noted with an answer besides its rows."""
     checks = [
@@ -49,7 +71,9 @@ def noted(found: Answer) -> dict[str, Any]:
     ]
     charts = [each.to_json() for each in found.charts]
     shown = [dict(row) for row in found.shown or ()]
+    known = {CONTINUED_FROM: f"a partial result of {counted(found.known_rows, 'row')}"} if found.known_rows else {}
     return {
+        **known,
         "page": found.page,
         "summary": found.summary,
         "shown": shown,

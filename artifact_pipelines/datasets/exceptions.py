@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 
 from artifact_pipelines.core.exceptions import NotFoundError, SourceError, first_names
 from artifact_pipelines.core.wording import counted
+
+_WITH_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", re.ASCII)
 
 
 @dataclasses.dataclass(eq=False)
@@ -339,9 +342,10 @@ class RefusedValueError(SourceError):
         value = (
             repr(self.value) if len(self.value) <= 200 else f"{self.value[:200]!r}… ({len(self.value):,} characters)"
         )
+        other = "DOUBLE" if _WITH_EXPONENT.fullmatch(self.value) else "VARCHAR"
         return (
             f"{self.path}, {self.place} {self.line}, column {self.column!r}: {value} is not {self.expected}. "
-            f"Fix the value, or declare another type in the dataset's YAML file, such as `columns: {{{self.column}: VARCHAR}}`."
+            f"Fix the value, or declare another type in the dataset's YAML file, such as `columns: {{{self.column}: {other}}}`."
         )
 
 

@@ -41,6 +41,7 @@ LAST = (
     "artifact/inputs",
     "artifact/more_inputs",
     "artifact/answered_from",
+    "artifact/continued_from",
     "artifact/version",
     "artifact/file_name",
     "artifact/get",

@@ -48,7 +48,7 @@ def in_any_grouping(states: list[TableState], chance: random.Random) -> TableSta
 def test_partial_profiles_merge_in_any_grouping_to_the_same_statistics(path: pathlib.Path) -> None:
     file = TableFile(path)
     measure = Measure(file.schema, ["key"], file.metadata.num_rows)
-    states = list(file.map_units(functools.partial(measure.unit, file)))
+    states = list(file.map_units(functools.partial(measure.unit, file), file.units()))
     assert len(states) > 5
     first = in_any_grouping(states, random.Random(0))
     for seed in (1, 2):
@@ -89,7 +89,7 @@ def test_sample_of_a_large_table_is_full_though_most_rows_are_left_out_at_once(p
 def batches_of(table: pa.Table, path: pathlib.Path, **options: Any) -> list[pa.RecordBatch]:
     pq.write_table(table, path, **options)
     file = TableFile(path)
-    units = list(file.map_units(lambda unit: unit))
+    units = file.units()
     return [batch for unit in units for batch in file.batches(unit)]
 
 

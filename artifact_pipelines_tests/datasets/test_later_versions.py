@@ -217,3 +217,11 @@ def test_values_of_another_meaning_are_refused(tmp_path: pathlib.Path, before: s
 def test_lists_of_a_later_file_are_those_of_the_stored_table(tmp_path: pathlib.Path) -> None:
     contract = Contract(before=VersionBefore(1, {"x": "list<element: int64>"}), on_schema_change="fail")
     assert read(tmp_path, '{"x": [1, 2]}', "ndjson", contract=contract)["x"].to_pylist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(("value", "remedy"), [("4.6e-06", "DOUBLE"), ("-1E5", "DOUBLE"), ("n/a", "VARCHAR")])
+def test_refusal_of_a_number_with_an_exponent_names_the_type_that_takes_it(
+    value: str, remedy: str, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(RefusedValueError, match=f"such as `columns: {{price: {remedy}}}`"):
+        later(tmp_path, price=value)

@@ -12,6 +12,7 @@ class Profile(IAnalysisKind):
 
     CODE_VERSION: ClassVar[str] = "10"
     READS_ROWS_ONLY: ClassVar[bool] = True
+    KEEPS_PARTIAL: ClassVar[bool] = True
     NOTES_READ: ClassVar[Sequence[str]] = ("key",)
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["profile"] = "profile"
@@ -29,10 +30,12 @@ class Profile(IAnalysisKind):
         from artifact_pipelines.analysis.profile.charts import profile_charts
         from artifact_pipelines.analysis.profile.engine import profile_table
         from artifact_pipelines.analysis.profile.markdown import profile_page, profile_summary, shown_columns
+        from artifact_pipelines.analysis.profile.partial import from_bytes, to_bytes
         from artifact_pipelines.analysis.profile.statistics import mean_figures, profile_rows, table_figures
 
         [table] = tables.values()
-        found = profile_table(table.path, table.source.get("key", ()))
+        before = from_bytes(table.partial) if table.partial else None
+        found = profile_table(table.path, table.source.get("key", ()), before)
         rows = profile_rows(found)
         listed = rows.to_pylist()
         yield Answer(
@@ -42,4 +45,6 @@ class Profile(IAnalysisKind):
             charts=list(profile_charts(listed)),
             summary=profile_summary(found, listed),
             shown=shown_columns(listed),
+            partial=to_bytes(found.partial) if found.partial else None,
+            known_rows=found.known_rows,
         )

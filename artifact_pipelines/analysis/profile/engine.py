@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from artifact_pipelines.analysis.profile.beginning import Beginning
 from artifact_pipelines.analysis.profile.column import Column
 from artifact_pipelines.analysis.profile.columns import make_column
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit, Smallest
+from artifact_pipelines.analysis.profile.partial import PartialProfile
 from artifact_pipelines.analysis.profile.reader import TableFile, Unit
 from artifact_pipelines.analysis.profile.row_sample import SampleCollector, merge_samples, sample_limit
 from artifact_pipelines.analysis.profile.state import TableState, merge_states
@@ -37,6 +39,8 @@ class TableProfile:
         rows: The distinct rows with the smallest numbers; None if a column is nested.
         keys: The distinct keys with the smallest numbers; None without a key of comparable columns.
         sample: (sampled rows, columns) the row sample; its columns have no names.
+        partial: The statistics of its first rows, for a later table that begins with them; None: it is small.
+        known_rows: Rows whose statistics were known.
     """
 
     schema: pa.Schema
@@ -47,22 +51,31 @@ class TableProfile:
     rows: Smallest | None
     keys: Smallest | None
     sample: pa.Table
+    partial: PartialProfile | None = None
+    known_rows: int = 0
 
     def repeated(self, distinct: Smallest | None) -> int | None:
         """Return how many of the `rows` or `keys` repeat another one; an estimate unless they are all."""
         return None if distinct is None else self.row_count - distinct.distinct_of(self.row_count)
 
 
-def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
-    """Measure every column of a Parquet file, and how often rows and keys repeat."""
+def profile_table(path: pathlib.Path, key: Sequence[str] = (), before: PartialProfile | None = None) -> TableProfile:
+    """Measure every column of a Parquet file, and how often rows and keys repeat.
+
+    Args:
+        before: Statistics of rows of an earlier table; used if this one begins with the same rows.
+    """
     file = TableFile(path)
     if file.is_wide:
         use_arrow_memory()
     else:
         use_system_memory()
-    measure = Measure(file.schema, key, file.metadata.num_rows)
-    total = measure.nothing()
-    for state in file.map_units(lambda unit: measure.unit(file, unit)):
+    measure, run = Measure(file.schema, key, file.metadata.num_rows), _Run.planned(file, key, before)
+    total = run.start.state if run.start else measure.nothing()
+    measure.lower_limits(total)
+    first_rows = total
+    for state in file.map_units(lambda unit: measure.unit(file, unit), run.units):
+        first_rows = total if run.keeps else first_rows
         total = merge_states(total, state)
         measure.lower_limits(total)
     are_compared = [is_compared(field.type) for field in file.schema]
@@ -75,7 +88,35 @@ def profile_table(path: pathlib.Path, key: Sequence[str] = ()) -> TableProfile:
         rows=total.rows if are_compared and all(are_compared) else None,
         keys=total.keys if key and all(are_compared[at] for at in measure.key) else None,
         sample=merge_samples(total.samples).rows if total.samples else file.schema.empty_table(),
+        partial=PartialProfile(*run.keeps, first_rows) if run.keeps else None,
+        known_rows=run.units[0].start if run.start else 0,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """What of a table is measured.
+
+    Attributes:
+        start: Statistics of the rows before these units; None: there are none.
+        keeps: Number of row groups before the last unit, and their digest, if their statistics are to be kept.
+    """
+
+    units: Sequence[Unit]
+    start: PartialProfile | None
+    keeps: tuple[int, str] | None
+
+    @classmethod
+    def planned(cls, file: TableFile, key: Sequence[str], before: PartialProfile | None) -> "_Run":
+        units, beginning = file.units(), Beginning(file, key)
+        last = units[-1].groups[0] if units else 0
+        if not beginning.is_worth_keeping(last):
+            return cls(units, None, None)
+        counts = [before.groups] if before and before.groups <= last else []
+        *known, digest = beginning.digests([*counts, last])
+        if before and known == [before.digest]:
+            return cls([unit for unit in units if unit.groups[0] >= before.groups], before, (last, digest))
+        return cls(units, None, (last, digest))
 
 
 class Measure:

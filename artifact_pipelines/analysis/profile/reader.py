@@ -56,11 +56,12 @@ class TableFile:
     """A Parquet file. Its footer is read once.
 
     Attributes:
+        path: The file.
         is_wide: True if it has so many columns that each takes little of a batch.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
+        self.path = path
         with pq.ParquetFile(path) as file:
             self.metadata = file.metadata
             self.schema = file.schema_arrow
@@ -71,7 +72,7 @@ class TableFile:
         self.is_wide = len(leaves) > _COLUMNS_AT_ONCE
         self._is_nested = any(column.path != column.name for column in leaves)
 
-    def map_units(self, measure: Callable[[Unit], Result]) -> Iterator[Result]:
+    def map_units(self, measure: Callable[[Unit], Result], units: Sequence[Unit]) -> Iterator[Result]:
         """Yield the result of each unit in order; few are computed ahead of the one that is taken.
 
         A file with a large row group is read on one thread, since two such groups at once take twice the memory.
@@ -80,7 +81,7 @@ class TableFile:
         threads = 1 if max(sizes, default=0) >= _ONE_THREAD_BYTES else THREADS
         with ThreadPoolExecutor(threads) as pool:
             waiting = collections.deque[Future[Result]]()
-            for unit in self._units():
+            for unit in units:
                 waiting.append(pool.submit(measure, unit))
                 if len(waiting) > threads:
                     yield waiting.popleft().result()
@@ -90,7 +91,7 @@ class TableFile:
     def batches(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a unit. Texts that repeat come as dictionaries, so each is read once."""
         coded, text_bytes = self._texts_of(unit)
-        with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=coded) as file:
+        with pq.ParquetFile(self.path, metadata=self.metadata, read_dictionary=coded) as file:
             rows = self._batch_rows(text_bytes)
             if rows is None:
                 yield from read_batches(file, BATCH_ROWS, unit.groups)
@@ -112,7 +113,9 @@ class TableFile:
         columns = [column for table in read for column in table.columns]
         yield from pa.Table.from_arrays(columns, self._names).combine_chunks().to_batches()
 
-    def _units(self) -> Iterator[Unit]:
+    def units(self) -> Sequence[Unit]:
+        """Return all of it in units. The same row groups at its beginning are the same units, but perhaps the last."""
+        units = list[Unit]()
         groups, start, rows, size_bytes = list[int](), 0, 0, 0
         for group in range(self.metadata.num_row_groups):
             groups.append(group)
@@ -120,8 +123,9 @@ class TableFile:
             size_bytes += self.metadata.row_group(group).total_byte_size
             is_full = rows >= _UNIT_ROWS or (rows >= _WIDE_ROWS and size_bytes >= _WIDE_BYTES)
             if is_full or group == self.metadata.num_row_groups - 1:
-                yield Unit(groups, start)
+                units.append(Unit(groups, start))
                 groups, start, rows, size_bytes = [], start + rows, 0, 0
+        return units
 
     def _texts_of(self, unit: Unit) -> tuple[list[str], float]:
         """Return the columns of texts whose dictionaries are kept, and a bound of the bytes of a row's other texts."""
@@ -138,7 +142,7 @@ class TableFile:
     def _first_texts(self, unit: Unit, names: Sequence[str]) -> Iterator[tuple[str, Lengths, Lengths]]:
         """Yield, for columns of each row group, the lengths of all texts of its dictionary, and first codes in it."""
         for group in unit.groups if names else ():
-            with pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=list(names)) as file:
+            with pq.ParquetFile(self.path, metadata=self.metadata, read_dictionary=list(names)) as file:
                 read = file.iter_batches(_PEEK_ROWS, row_groups=[group], columns=list(names), use_threads=False)
                 first = next(read, None)
             for name, column in zip(first.schema.names, first.columns, strict=True) if first else ():
