@@ -83,7 +83,10 @@ def infer_dataset(path: pathlib.Path) -> str:
         guess = f"The rows are taken from {error.places[0]!r}, the longest list of objects"
         found = _find(file, Json(rows_at=error.places[0]))
     except TitleError as error:
-        guess = f"The header is taken to be line {error.count + 1}, below a title"
+        guess = (
+            f"The header is taken to be line {error.count + 1}, below a title. If {error.first!r:.60} names the only "
+            "column, set a delimiter that the file does not have in place of skip_lines"
+        )
         found = _find(file, ByExtension(skip_lines=error.count))
     except UnitsError as error:
         guess = f"Line {error.line} is taken for a part of the header, such as units"
@@ -99,8 +102,9 @@ def infer_dataset(path: pathlib.Path) -> str:
         "owners": ["team:TODO"],
         "format": found.format,
     }
+    rows = "1 row" if found.rows == 1 else f"all {found.rows:,} rows"
     lines = [
-        f"# Found on all {found.rows:,} rows of {_on_one_line(path.name)}. The place of this file is",
+        f"# Found on {rows} of {_on_one_line(path.name)}. The place of this file is",
         f"# defs/{name}/defs.yaml. Edit it, then run `dg check defs`.",
         *([f"# {_on_one_line(guess)}."] if guess else []),
         "type: artifact_pipelines.DatasetPipeline",

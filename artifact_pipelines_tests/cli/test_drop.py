@@ -116,7 +116,8 @@ def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
         {"flights": LandingSource("flights*.csv"), "weather": LandingSource("w/**/*.csv")}
     )
     text = run("drop", flights, "--dataset", "weather", code=2)
-    assert "a path that 'w/**/*.csv' matches, the source of weather (`--as`); 'flights' would take it" in text
+    assert "a path that 'w/**/*.csv' matches, the source of weather at the last look of its sensor (`--as`)" in text
+    assert "'flights' would take it" in text
     text = run("drop", flights, "--dataset", "flight", code=3)
     assert "'flights.csv': there is no dataset 'flight', or its sensor has not looked yet." in text
     assert "'flights', 'weather'; 'flights' would take it. Correct the name" in text
@@ -129,10 +130,12 @@ def test_first_drop_of_a_wrong_name_says_at_once_which_dataset_would_take_it(
 def test_ignored_name_is_refused_with_the_glob_that_ignores_it(
     store: Store, flights: pathlib.Path, landing: pathlib.Path
 ) -> None:
-    store.catalog.landing.note_sources({"flights": LandingSource("**/*", (".*", "old*"))})
+    store.catalog.landing.note_sources({"flights": LandingSource("**/*", (".archive", ".*", "old*"))})
     for path, pattern, name in (("old/flights.csv", "old*", "old"), ("a/.flights.csv", ".*", ".flights.csv")):
         text = run("drop", flights, "--dataset", "flights", "--as", path, code=2)
         assert f"does not ignore (`--as`): '{pattern}' of its `landing.ignore` matches '{name}'" in text
+    text = run("drop", flights, "--dataset", "flights", "--as", ".archive/flights.csv", code=2)
+    assert "does not ignore (`--as`): '.archive' belongs to the landing zone" in text
     assert list(landing.iterdir()) == []
     assert "dropped" in run("drop", flights, "--dataset", "flights", "--as", "a/flights.csv")
 

@@ -53,6 +53,7 @@ def test_file_without_a_header_is_declared_so(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text("2024-01-31;5\n2024-02-01;6\n")
     text = infer(path)
+    assert "# Found on all 2 rows of sales.csv." in text
     assert "# The first line is taken for a row, because it begins with a value." in text
     dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
     contract = Contract.declared(dataset.columns, (), "widen")
@@ -65,7 +66,7 @@ def test_title_above_the_header_is_declared_so(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text("Sales of May\n\nday;n\n2024-01-31;5\n2024-02-01;6\n")
     text = infer(path)
-    assert "# The header is taken to be line 3, below a title." in text
+    assert "# The header is taken to be line 3, below a title. If 'Sales of May' names the only column, set a" in text
     dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
     contract = Contract.declared(dataset.columns, (), "widen")
     with open_table(RawFile(path, "csv", path.name), dataset.format, contract) as table:

@@ -21,6 +21,8 @@ from artifact_pipelines.datasets.exceptions import (
 )
 from artifact_pipelines.datasets.interfaces import ILandingZone, Sighting
 from artifact_pipelines.datasets.landing.entry_names import SourceGlob, check_inside, find_ignoring, from_text
+from artifact_pipelines.datasets.landing.folder import DROPPING
+from artifact_pipelines.datasets.landing.rules import ARCHIVE
 from artifact_pipelines.datasets.landing.zone import is_unchanged
 from artifact_pipelines.storage.exceptions import SourceChangedError
 
@@ -82,9 +84,16 @@ def _check_path(catalog: Catalog, dataset: str, path: str, named_by: str) -> Non
         raise UnwatchedDatasetError(dataset, path, sorted(sources), matching)
     wanted = sources[dataset]
     instead = f"{first_names(matching)} would take it" if matching else "no dataset would take it"
-    expected = f"a path that {wanted.source!r} matches, the source of {dataset} (`{named_by}`); {instead}"
+    whose = f"the source of {dataset} at the last look of its sensor"
+    expected = f"a path that {wanted.source!r} matches, {whose} (`{named_by}`); {instead}"
     if found := find_ignoring(path.split("/"), wanted.ignored):
-        why = "{1!r} of its `landing.ignore` matches {0!r}".format(*found)
+        name, pattern = found
+        is_own = pattern in (ARCHIVE, DROPPING)
+        why = (
+            f"{name!r} belongs to the landing zone"
+            if is_own
+            else f"{pattern!r} of its `landing.ignore` matches {name!r}"
+        )
         expected = f"a path that {dataset} does not ignore (`{named_by}`): {why}"
     raise InvalidArgumentError("path", path, expected)
 
