@@ -190,7 +190,7 @@ def test_upload_that_no_dataset_takes_says_which_would_and_what_to_change(client
     assert "'flights' would take it" in message
     status, error, message = problem("trains.csv", "flights")
     assert (status, error) == (400, "InvalidArgumentError")
-    assert "the source of flights (`name`); no dataset would take it" in message
+    assert "the source of flights at the last look of its sensor (`name`); no dataset would take it" in message
     client.post("/upload", params={"name": "flights.csv", "dataset": "flights"}, content=b"a")
     status, error, message = problem("flights.csv", "flights")
     assert (status, error) == (409, "DropIsWaitingError")
