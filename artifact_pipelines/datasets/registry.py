@@ -2,6 +2,7 @@
 
 import codecs
 import pathlib
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Literal
@@ -26,7 +27,7 @@ from artifact_pipelines.datasets.reading.raw_stream import (
 from artifact_pipelines.declarations import OneOf
 
 _FOREIGN = {
-    **dict.fromkeys((b"<!doctype", b"<html", b"<head>", b"<body"), "HTML"),
+    **dict.fromkeys((b"<!doctype", b"<html", b"<head>", b"<body", b"<table"), "HTML"),
     **dict.fromkeys((b"<?xml", b"<error>", b"<!--"), "XML"),
     b"%pdf-": "PDF",
     b"{\\rtf": "RTF",
@@ -41,6 +42,8 @@ _FOREIGN = {
     b"pk\x07\x08": "a part of a split zip archive",
 }
 """Beginnings, in lower case, of files that are no tables; a text reader would take some of them for one."""
+_TAGS = re.compile(rb"<[a-z][^<>]*>\s*<")  # `<ticker>,<per>` is a header
+_JSON = re.compile(rb"\s*(\[\s*)?\{\s*\"")
 _TAR, _TAR_AT = b"ustar", 257
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)
 _ALL_MAGIC = (*COMPRESSED_MAGIC, *(magic for each in FORMATS for magic in each.MAGIC))
@@ -97,7 +100,7 @@ def check_content(file: RawFile, chosen: IFileFormat) -> None:
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {found.tag()}")
     if not found and (foreign := _foreign(file)):
         raise UnparsableSourceError(file.label, chosen.tag(), f"its content is {foreign}")
-    if isinstance(chosen, CsvOptions) and head.lstrip().startswith((b'{"', b'[{"')):
+    if isinstance(chosen, CsvOptions) and _JSON.match(head):
         raise UnparsableSourceError(file.label, chosen.tag(), "its content is JSON; set format.type to json or ndjson")
     if chosen.MAGIC and not found:
         is_text = head.isascii() and b"\0" not in head
@@ -114,7 +117,8 @@ def _foreign(file: RawFile) -> str | None:
     if (outer := compression_of(file.path)) and (inner := compression_of_bytes(head)):
         return f"compressed twice ({inner} in {outer}); unpack it once"
     text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    return next((name for beginning, name in _FOREIGN.items() if text.startswith(beginning)), None)
+    known = next((name for beginning, name in _FOREIGN.items() if text.startswith(beginning)), None)
+    return known or ("XML" if _TAGS.match(text) else None)
 
 
 def _head(file: RawFile, size: int = 16) -> bytes:

@@ -299,7 +299,10 @@ def test_lines_beyond_the_limit_are_refused_where_the_last_ones_are_skipped(tmp_
         CsvText(path, "long.csv", dialect, [])
 
 
-@pytest.mark.parametrize("text", ["id,name\n--,-------\n1,Rome\n", "id;name\n=== ;:----\n1;2\n", "id\n---\nx\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["id,name\n--,-------\n1,Rome\n", "id;name\n=== ;:----\n1;2\n", "id\n---\nx\n", " ID NAME\n--- ----\n  1 x\n"],
+)
 def test_line_of_dashes_below_the_header_is_refused(tmp_path: pathlib.Path, text: str) -> None:
     assert "line 2: a line of dashes below the header is no row" in outcome(tmp_path, text.encode())
 
@@ -332,3 +335,24 @@ def test_line_of_units_below_the_header_is_refused(tmp_path: pathlib.Path) -> No
 )
 def test_other_first_row_of_texts_is_a_row(tmp_path: pathlib.Path, text: str, options: Any) -> None:
     assert outcome(tmp_path, text, **options).startswith("string: ['m")
+
+
+@pytest.mark.parametrize(
+    ("text", "file_type", "problem"),
+    [
+        ("<table><tr><td>x</td></tr></table>", "xls", "its content is HTML"),
+        ("<rows>\n  <row><x>1</x></row>\n</rows>\n", "csv", "its content is XML"),
+        ('[\n  {"x": 1}\n]', "csv", "its content is JSON"),
+        ("NAME      AGE\nRome      five\nOslo      12\n", "csv", "has one column.*`type: fixed` if spaces align"),
+        ('{"x": 1},\n{"x": 2}\n', "json", r"line 1: no JSON: ',.n{\"x\": 2}"),
+    ],
+)
+def test_file_of_another_kind_is_called_what_it_is(
+    tmp_path: pathlib.Path, text: str, file_type: str, problem: str
+) -> None:
+    with pytest.raises(ArtifactError, match=problem):
+        read(tmp_path, text, file_type)
+
+
+def test_tags_as_names_of_columns_are_names(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path, "<TICKER>,<PER>\nA,D\n").column_names == ["<TICKER>", "<PER>"]

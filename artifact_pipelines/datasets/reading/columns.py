@@ -16,8 +16,8 @@ _DELIMITERS = ";|\t,\x01\x1e\x1f"
 _RARE_DELIMITERS = ("^", "~", None)
 """Names of columns may have them too; None: white space."""
 _VALUE = re.compile(r"[-+]?[0-9][0-9.,:/T+ Z-]*")
-_DRAWN = re.compile(r"[+=-]{3,}")
-"""A line of a table that is drawn for people."""
+_DRAWN = re.compile(r"[+=-]{3,}|.*\S {2,}\S.*")
+"""A line of a table that is drawn or aligned for people."""
 _FIX = "Fix the file, or"
 _ACCEPT = "set `on_schema_change: accept` in the dataset's YAML file"
 
@@ -97,7 +97,8 @@ def check_split(names: Sequence[str], contract: Contract, label: str, examples: 
     if _is_one_of_several(names) or (len(names) == 1 and _are_alike([names[0], *examples(0)])):
         problem = f"it has one column, {names[0]!r:.200}, where there should be several"
         remedy = (
-            f"Set format.delimiter in the dataset's YAML file, or declare it: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
+            "Set format.delimiter in the dataset's YAML file, or `type: fixed` if spaces align the columns, or declare "
+            f"it: `columns: {{{names[0]!r:.200}: VARCHAR}}`"
         )
         raise SchemaMismatchError(label, problem, remedy)
 

@@ -32,10 +32,10 @@ from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, o
 
 _ROWS_SEEN = 20
 _JOINED = "Remove the line; if files were joined, drop each of them by itself"
-_RULER = re.compile(r" *:?[-=]+:? *")
+_RULER = re.compile(r" *:?[-=][-= ]*:? *")
 _NO_RULER = (
-    "Export the file without it; or set format.skip_lines and `header: false`; or add the dashes to format.null_values "
-    "if they are null"
+    "Export the file without it; or set format.skip_lines and `header: false`, and `type: fixed` if spaces align the "
+    "columns; or add the dashes to format.null_values if they are null"
 )
 _MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
 

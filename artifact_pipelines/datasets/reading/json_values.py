@@ -126,8 +126,9 @@ class JsonValues:
                 if len(text.text) - text.place > self._most:
                     problem = f"no value ends within {self._most / 2**20:g} MiB (`limits.row_bytes`)"
                     raise MalformedRowError(self._label, line, problem, _LONG) from error
+                rest = text.text[error.pos :][:40]
                 if not text.fill():
-                    self._refuse(f"no JSON: {text.text[error.pos :][:40]!r}", "Fix the row", error)
+                    self._refuse(f"no JSON: {rest!r}", "Fix the row", error)
             except (ValueError, RecursionError) as error:
                 self._refuse(str(error), "Fix the row", error)
 
