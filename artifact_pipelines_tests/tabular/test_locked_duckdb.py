@@ -1,13 +1,14 @@
 import pathlib
 import subprocess
 import sys
+import time
 
 import duckdb
 import polars as pl
 import pytest
 
 from artifact_pipelines.tabular.exceptions import UnsafeQueryError
-from artifact_pipelines.tabular.locked_duckdb import create_view, locked_duckdb, only_select
+from artifact_pipelines.tabular.locked_duckdb import create_view, locked_duckdb, only_select, select_files
 
 
 @pytest.fixture
@@ -134,3 +135,22 @@ def test_rows_with_nan_are_found_though_the_statistics_of_parquet_do_not_know_th
         assert connection.sql("SELECT typeof(any_value(x)), typeof(any_value(y)) FROM t").fetchall() == [
             ("DOUBLE", "FLOAT")
         ]
+
+
+def test_tables_with_other_columns_are_united_without_regard_to_case(tmp_path: pathlib.Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b")]
+    pl.DataFrame({"x": [1.5], "only": ["a"]}).write_parquet(paths[0])
+    pl.DataFrame({"late": [1], "X": [2.5]}).write_parquet(paths[1])
+    with locked_duckdb(paths) as connection:
+        found = connection.sql(select_files(paths, file_column="file"))
+        assert found.columns == ["x", "only", "late", "file"]
+        assert [row[:3] for row in found.order("x").fetchall()] == [(1.5, "a", None), (2.5, None, 1)]
+
+
+def test_wide_table_is_bound_in_time_that_grows_with_its_columns(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "wide.parquet"
+    pl.DataFrame({f"c{number}": [1.5] for number in range(2000)}).write_parquet(path)
+    with locked_duckdb([path]) as connection:
+        started_s = time.thread_time()
+        create_view(connection, "t", path)
+        assert time.thread_time() - started_s < 1
