@@ -17,6 +17,8 @@ from artifact_pipelines.core.wording import counted
 MOST_BARS = 30
 MOST_POINTS = 1000
 MOST_NAMES = 25
+MOST_LABEL_CHARACTERS = 100
+"""Characters kept of a longer label: a chart has no room for more, and is stored with its answer."""
 _SAID = 5
 _MOST = 1e150
 
@@ -121,10 +123,10 @@ def heat_map(
         cells: A row of numbers for each name.
         columns: Names of the columns; None: those of the rows, and the cells are symmetric.
     """
-    rows, tops = names[:MOST_NAMES], (names if columns is None else columns)[:MOST_NAMES]
+    rows, tops = (_labels(each[:MOST_NAMES]) for each in (names, names if columns is None else columns))
     shown = [[_finite(cell) for cell in row[:MOST_NAMES]] for row in cells[:MOST_NAMES]]
-    found = {"kind": "heat_map", "names": list(rows), "cells": shown}
-    found |= {} if columns is None else {"columns": list(tops)}
+    found = {"kind": "heat_map", "names": rows, "cells": shown}
+    found |= {} if columns is None else {"columns": tops}
     said = ", ".join(f"{left} and {right} {cell:.2f}" for left, right, cell in strongest_cells(found, _SAID)) or "none"
     more = len(names) - len(rows) + (0 if columns is None else len(columns) - len(tops))
     left_out = f" {counted(more, 'more is', 'more are')} left out." if more else ""
@@ -146,7 +148,10 @@ def strongest_cells(found: Mapping[str, Any], most: int) -> list[tuple[str, str,
 
 def intervals(title: str, estimates: Sequence[Interval], unit: str = "") -> Chart:
     """Return a point with its interval for each estimate."""
-    kept = estimates[:MOST_BARS]
+    kept = [
+        dataclasses.replace(each, label=label)
+        for each, label in zip(estimates, _labels([each.label for each in estimates[:MOST_BARS]]), strict=False)
+    ]
     rows = [[each.label, *map(_finite, (each.estimate, each.low, each.high))] for each in kept]
     said = [
         f"{each.label} {_said(each.estimate, unit)} ({_said(each.low, unit)} to {_said(each.high, unit)})"
@@ -159,7 +164,7 @@ def intervals(title: str, estimates: Sequence[Interval], unit: str = "") -> Char
 def _paired(
     title: str, labels: Sequence[str], series: Mapping[str, Sequence[Number]], unit: str, column: str | None
 ) -> Chart:
-    kept = list(labels[:MOST_BARS])
+    kept = _labels(labels[:MOST_BARS])
     values = {name: [_finite(each) for each in given[:MOST_BARS]] for name, given in series.items()}
     said = []
     for at, label in enumerate(kept[:_SAID]):
@@ -168,6 +173,12 @@ def _paired(
     description = f"Bars: {'; '.join(said) or 'none'}.{_left_out(labels, kept[:_SAID])}"
     found = {"kind": "bars", "labels": kept, "series": values, "unit": unit, "left_out": len(labels) - len(kept)}
     return Chart(title, description, found, column)
+
+
+def _labels(labels: Sequence[str]) -> list[str]:
+    return [
+        each if len(each) <= MOST_LABEL_CHARACTERS else f"{each[: MOST_LABEL_CHARACTERS - 1]}…" for each in labels
+    ]
 
 
 def _nothing(title: str, kind: str, column: str | None) -> Chart:

@@ -142,3 +142,13 @@ def _luminance(colour: str) -> float:
 
 def test_short_labels_are_drawn_whole() -> None:
     assert "…" not in draw(bars("carriers", {"UA": 50.0, "AA": 25.0, "DL": 25.0}))
+
+
+def test_of_a_text_of_megabytes_a_chart_keeps_what_it_can_show() -> None:
+    long = "y" * 1_000_000
+    for chart in (
+        bars("x", {long: 1.0}),
+        heat_map("x", [long], [[1.0]], [long]),
+        intervals("x", [Interval(long, 1.0, 0.0, 2.0)]),
+    ):
+        assert len(json.dumps(chart.to_json())) < 1000
