@@ -57,10 +57,13 @@ def _histogram(found: Mapping[str, Any]) -> _Small | None:
 
 
 def _bars(found: Mapping[str, Any]) -> _Small | None:
-    series = list(found["series"].values())
+    series, labels = list(found["series"].values()), found["labels"]
+    shown = range(len(labels))
+    if len(series) > 1:  # of two versions, the labels that changed most
+        shown = sorted(shown, key=lambda at: -abs((series[-1][at] or 0) - (series[0][at] or 0)))
     rows = [
-        (label, series[-1][at], "".join(f"{_said(each[at])}{found['unit']} → " for each in series[:-1]))
-        for at, label in enumerate(found["labels"][:_MOST_ROWS])
+        (labels[at], series[-1][at], "".join(f"{_said(each[at])}{found['unit']} → " for each in series[:-1]))
+        for at in sorted(shown[:_MOST_ROWS])
     ]
     return _rows([(label, value, f"{before}{_said(value)}{found['unit']}") for label, value, before in rows])
 

@@ -11,7 +11,7 @@ from artifact_pipelines.analysis.registry import AnalysisKind
 IN_TIME = {"time": "at", "every": "day", "time_zone": "Europe/Berlin", "where": "x > 0"}
 VERSIONS: list[tuple[dict[str, Any], str]] = [
     ({"kind": "profile"}, "profile 10 {}"),
-    ({"kind": "drift"}, "drift 2 {}"),
+    ({"kind": "drift"}, "drift 3 {}"),
     (
         {"kind": "sql", "query": "SELECT 1 AS one FROM t"},
         'sql 2 {"query":"SELECT 1 AS one FROM t","parameters":{}}',

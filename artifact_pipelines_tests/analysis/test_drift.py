@@ -219,3 +219,21 @@ def test_versions_are_compared_in_dagster_by_number_and_by_tag(settings: Setting
         compared = opened.load("flights/analyses/since_gold", pl.DataFrame).to_dicts()[0]
         assert (compared["changed_most"], compared["psi"] > 1) == ("a", True)
         assert opened.load("flights/analyses/drift", pl.DataFrame)["changed_most"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize("kind", [pl.Datetime("us"), pl.Date()])
+def test_infinite_times_are_values(kind: Any, tmp_path: pathlib.Path) -> None:
+    most = 2 ** (31 if kind == pl.Date else 63) - 1
+    stored = pl.Int32 if kind == pl.Date else pl.Int64
+    before, after = (
+        pl.DataFrame({"at": pl.Series(values, dtype=stored).reinterpret(signed=True).cast(kind)})
+        for values in ([most] * 5 + [0] * 45, [-most] * 20 + [0] * 30)
+    )
+    found = drift(tmp_path, before, after, columns=["at"])
+    assert rows_of(found)["at"]["changed_most"] == "-infinity"
+
+
+def test_check_says_which_values_became_more_frequent(tmp_path: pathlib.Path) -> None:
+    before, after = (pl.DataFrame({"w": ["a"] * 100 + ["b"] * many}) for many in (100, 300))
+    [text] = [check.text for check in drift(tmp_path, before, after).checks if check.name == "distributions"]
+    assert text == "1 of 1 judged columns drifted: w (b: 50.0 % → 75.0 % of the rows, PSI 0.2747 > 0.2)."

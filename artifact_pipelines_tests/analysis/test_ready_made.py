@@ -86,6 +86,7 @@ def test_page_and_chart_show_the_groups(path: pathlib.Path) -> None:
     found = answer(GroupBy(by=["carrier"]), path)
     assert found.page.splitlines()[2] == "| AA | 2 |"
     assert [chart.title for chart in found.charts] == ["rows by carrier"]
+    assert found.charts[0].specification["labels"][-1] == "null"
 
 
 def test_pairs_have_their_number_and_three_shares(path: pathlib.Path) -> None:
@@ -335,7 +336,7 @@ TYPES: dict[str, str | None] = {"carrier": "VARCHAR", "delay": "DOUBLE", "at": "
         ({"kind": "group_by", "by": ["carrier"], "where": "nope > 1"}, "nope"),
         ({"kind": "crosstab", "rows": "carrier", "columns": "at", "where": "delay > carrier || 1 + at"}, "at"),
         ({"kind": "group_by", "by": ["carrier"], "measures": {"x": {"sum": "carrier"}}}, r"sum\(VARCHAR\)"),
-        ({"kind": "time_series", "time": "carrier", "every": "day"}, "holds string, not dates or moments"),
+        ({"kind": "time_series", "time": "carrier", "every": "day"}, "holds VARCHAR, not dates or moments"),
         ({"kind": "group_by", "by": ["carrier"], "where": "carrier ="}, "syntax error"),
         ({"kind": "group_by", "by": ["carrier"], "where": "carrier IN (SELECT 1 FROM other)"}, "reads no table"),
     ],

@@ -57,3 +57,9 @@ def test_small_change_over_versions_shows_in_the_numbers() -> None:
     image = small_image(over_versions("Bytes", {1: 5_290_031, 2: 5_290_024}))
     assert image is not None
     assert {"5,290,031", "5,290,024"} <= set(re.findall(r">([\d,]+)<", unquote(image)))
+
+
+def test_labels_that_changed_most_are_shown_in_their_order() -> None:
+    image = small_image(before_after("Drift", list("abcdefgh"), [10] * 8, [10, 12, 13, 14, 10, 15, 16, 1], " %"))
+    assert image is not None
+    assert re.findall(r">([a-h]) ", unquote(image)) == list("bcdfgh")

@@ -149,7 +149,10 @@ def _floats(values: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def _shown(value: float, kind: pa.DataType) -> str:
-    return str(shown_value(int(value), kind)) if pa.types.is_temporal(kind) else rounded(value)
+    if not pa.types.is_temporal(kind):
+        return rounded(value)
+    most = 2 ** (kind.bit_width - 1) - 1  # DuckDB's infinite times, which as floats are one more
+    return str(shown_value(max(-most, min(int(value), most)), kind))
 
 
 def _counted(before: Column, after: Column) -> tuple[Sequence[str], list[npt.NDArray[np.float64]]]:

@@ -47,8 +47,9 @@ DRIFT_COLUMNS: Mapping[str, tuple[pl.DataType, str]] = {
     "changed_to": (_NUMBER, "Its share now"),
 }
 _HEADINGS = ("column", "verdict", "statistic", "threshold", "nulls", "mean", "changed most")
-_SHORT = {"kolmogorov_smirnov": "KS", "jensen_shannon": "JS"}
+_SHORT = {"psi": "PSI", "kolmogorov_smirnov": "KS", "jensen_shannon": "JS"}
 """Names on the asset's page, where a long word makes the page too wide."""
+_LABEL_CHARACTERS = 40
 
 
 def drift_rows(found: Sequence[ColumnDrift], thresholds: Mapping[str, float]) -> pa.Table:
@@ -130,7 +131,7 @@ def _drifted_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 def _changed_most(row: Mapping[str, Any], value: str | None) -> str:
-    return "" if value is None else f"{value} {_change(row['changed_from'], row['changed_to'], percentage)}"
+    return "" if value is None else f"{value}: {_change(row['changed_from'], row['changed_to'], percentage)}"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -178,14 +179,20 @@ def row_change(before: int, after: int) -> float:
 
 def distributions_check(found: Sequence[ColumnDrift], thresholds: Mapping[str, float], is_error: bool) -> CheckResult:
     """Return the check that no column drifted."""
-    drifted = [
-        f"{each.column} ({each.statistic} {rounded(each.statistics[each.statistic])} > {thresholds[each.statistic]:g})"
-        for each in found
-        if each.verdict == "drifted" and each.statistic
-    ]
+    drifted = [_drifted(each, thresholds) for each in found if each.verdict == "drifted"]
     judged = sum(each.verdict in ("stable", "drifted") for each in found)
     text = f"{len(drifted)} of {judged} judged columns drifted: {_listed(drifted)}" if drifted else ""
     return CheckResult("distributions", not drifted, is_error, text or f"None of {judged} judged columns drifted.")
+
+
+def _drifted(found: ColumnDrift, thresholds: Mapping[str, float]) -> str:
+    """Return which values of a column became more or less frequent, and by which statistic that is too much."""
+    name, change = found.statistic, found.largest_change
+    if name is None or change is None:
+        return found.column
+    label, before, after = change
+    moved = f"{label:.{_LABEL_CHARACTERS}}: {_change(before, after, percentage)} of the rows"
+    return f"{found.column} ({moved}, {_SHORT.get(name, name)} {rounded(found.statistics[name])} > {thresholds[name]:g})"
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -10,7 +10,15 @@ import pydantic
 from artifact_pipelines.analysis.described import described
 from artifact_pipelines.analysis.exceptions import InvalidQueryError
 from artifact_pipelines.analysis.interfaces import Answer, Table
-from artifact_pipelines.analysis.questions.ready_made import Column, IReadyMade, Types, check_differ, key_of, shown
+from artifact_pipelines.analysis.questions.ready_made import (
+    Column,
+    IReadyMade,
+    Types,
+    check_differ,
+    key_of,
+    label_of,
+    shown,
+)
 from artifact_pipelines.analysis.readable import markdown_line, showable
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import heat_map
@@ -111,7 +119,7 @@ class _Grid:
             return []
         row, column = self._names
         shares = [[self._number("share_of_row", place, each) for each in self._columns] for place in self._rows]
-        rows, columns = (list(map(_label, values.values())) for values in (self._rows, self._columns))
+        rows, columns = (list(map(label_of, values.values())) for values in (self._rows, self._columns))
         return [heat_map(f"{column} in each {row}, as shares of its rows", rows, shares, columns)]
 
     def _number(self, name: str, row: int, column: int) -> Any:
@@ -120,7 +128,3 @@ class _Grid:
 
 def _title(value: Any) -> str:
     return "null" if value is None else shown(value)
-
-
-def _label(value: Any) -> str:
-    return "null" if value is None else str(value)

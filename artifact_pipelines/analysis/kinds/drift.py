@@ -35,7 +35,7 @@ class Tagged(pydantic.BaseModel):
 class Drift(IAnalysisKind):
     """Compare every column with the version before, or with a tagged one."""
 
-    CODE_VERSION: ClassVar[str] = "2"
+    CODE_VERSION: ClassVar[str] = "3"
     ENGINES: ClassVar[frozenset[str]] = frozenset({"polars"})
     kind: Literal["drift"] = "drift"
     against: Literal["before"] | Tagged = pydantic.Field(

@@ -17,6 +17,7 @@ from artifact_pipelines.analysis.questions.ready_made import (
     check_differ,
     is_number,
     key_of,
+    label_of,
     shown_rows,
 )
 from artifact_pipelines.analysis.readable import showable
@@ -77,6 +78,6 @@ class GroupBy(IMeasured):
         first, shown = next(iter(self.measures)), rows.slice(0, _BARS)
         if not rows.num_rows or not is_number(rows.schema.field(first).type):
             return []
-        labels = [" / ".join(map(str, row.values())) for row in showable(shown.select(list(self.by))).to_pylist()]
+        labels = [" / ".join(map(label_of, row.values())) for row in showable(shown.select(list(self.by))).to_pylist()]
         values = [None if value is None else float(value) for value in shown[first].to_pylist()]
         return [bars(f"{first} by {', '.join(self.by)}", dict(zip(labels, values, strict=True)))]

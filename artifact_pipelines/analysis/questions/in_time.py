@@ -11,6 +11,7 @@ from artifact_pipelines.analysis.questions.ready_made import Column, IReadyMade,
 from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.declarations import checked_by
 from artifact_pipelines.tabular.locked_duckdb import quoted
+from artifact_pipelines.tabular.type_names import type_name
 
 
 def _check_zone(name: str) -> None:
@@ -35,7 +36,7 @@ class IInTime(IReadyMade):
         """
         kind = types[self.time]
         if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
-            reason = f"Column {self.time} holds {kind}, not dates or moments"
+            reason = f"Column {self.time} holds {type_name(str(kind))}, not dates or moments"
             raise InvalidQueryError(self.time, reason, [table], "time")
         return f"CAST({quoted(self.time)} AS {'TIMESTAMPTZ' if self.has_zone(types) else 'TIMESTAMP'})"
 

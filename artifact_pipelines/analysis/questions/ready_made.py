@@ -121,6 +121,11 @@ def shown(value: Any) -> str:
     return "" if value is None else plain_text(f"{value:,}" if type(value) is int else str(value))
 
 
+def label_of(value: Any) -> str:
+    """Return a value as a chart names it."""
+    return "null" if value is None else str(value)
+
+
 def is_number(kind: pa.DataType) -> bool:
     """True if a chart can show values of this type."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
