@@ -9,10 +9,12 @@ from artifact_pipelines.analysis.readable import percentage
 from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.core.wording import counted
 from artifact_pipelines.report.facts import MadeCheck, ReportFacts
+from artifact_pipelines.sampling.findings import REPRESENTATIVENESS
 
 _MOST_NAMED = 8
+_MOST_ON_PAGE = 4
 _MANY_NULLS = 0.5
-_TEXT_CHARACTERS = 120
+_TEXT_CHARACTERS = 100
 """The longest sentence on the asset's page, which shows few characters without a click; the report has all."""
 
 
@@ -43,23 +45,34 @@ def noteworthy(facts: ReportFacts) -> str:
     return "\n".join(findings(facts.profile))
 
 
+def represented(facts: ReportFacts) -> str:
+    """Return whether the samples are as the rows that they were drawn from; empty: no check says so."""
+    names = {each.asset for each in facts.samples}
+    found = [each.result for each in facts.checks if each.asset in names and each.result.name == REPRESENTATIVENESS]
+    unlike = sum(not each.passed for each in found)
+    if unlike:
+        return f"{unlike:,} of {len(found):,} {'does' if unlike == 1 else 'do'} not represent the table"
+    return "all represent the table" if found else ""
+
+
 def attention_page(facts: ReportFacts) -> str:
     """Return the summary of a report in Markdown, for the asset's page."""
     rows = f"{counted(facts.table.row_count or 0, 'row')}, {counted(len(facts.columns), 'column')}"
     found = attention(facts)
     lines = [
         f"- **{each.level}** {escaped(each.about)}: {escaped(_short(each.text.replace('`', '')))}"
-        for each in found[:_MOST_NAMED]
+        for each in found[:_MOST_ON_PAGE]
     ]
-    more = [f"- and {len(found) - _MOST_NAMED:,} more"] if len(found) > _MOST_NAMED else []
+    more = [f"- and {len(found) - _MOST_ON_PAGE:,} more"] if len(found) > _MOST_ON_PAGE else []
     passed = sum(each.result.passed for each in facts.checks)
     checks = f"{passed:,} of {len(facts.checks):,} checks passed" if facts.checks else "no checks"
-    changes = [f"- {name}: {escaped(text)}" for name, text in facts.version.changes.items() if name != "since"]
+    samples = f"; samples: {text}" if (text := represented(facts)) else ""
+    changes = [f"- {name}: {escaped(_short(text))}" for name, text in facts.version.changes.items() if name != "since"]
     is_compared = changes and len(facts.versions) > 1
     since = [f"Changed since {facts.versions[1].name}:", "", *changes, ""] if is_compared else []
     return "\n".join(
         [
-            f"**{escaped(facts.title)} {facts.version.name}**: {rows}, {checks}",
+            f"**{escaped(facts.title)} {facts.version.name}**: {rows}, {checks}{samples}",
             "",
             *(["Needs attention:", "", *lines, *more, ""] if found else ["Nothing needs attention.", ""]),
             *since,

@@ -20,7 +20,7 @@ from artifact_pipelines.charts.kinds import lines, planned_drawn
 from artifact_pipelines.charts.numbers import with_commas
 from artifact_pipelines.charts.svg import printable
 from artifact_pipelines.core.types import Materialization
-from artifact_pipelines.report.attention import attention, noteworthy
+from artifact_pipelines.report.attention import attention, noteworthy, represented
 from artifact_pipelines.report.cards import MOST_CARDS, cards
 from artifact_pipelines.report.facts import Analysis, ReportFacts
 from artifact_pipelines.report.markdown import sentence_to_html, to_html
@@ -52,6 +52,7 @@ def render(facts: ReportFacts) -> bytes:
         "table": facts.table,
         "attention": attention(facts),
         "noteworthy": noteworthy(facts),
+        "represented": represented(facts),
         "passed": sum(each.result.passed for each in facts.checks),
         "failed": sum(not each.result.passed and each.result.is_error for each in facts.checks),
         "warned": sum(not each.result.passed and not each.result.is_error for each in facts.checks),

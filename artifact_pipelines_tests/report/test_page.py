@@ -95,6 +95,21 @@ def test_overview_says_what_it_is_and_what_needs_attention(tmp_path: pathlib.Pat
     assert overview.index("positive") < overview.index("flights/analyses/late")
 
 
+def test_overview_says_if_the_samples_represent_the_table(tmp_path: pathlib.Path) -> None:
+    design = {"design": "simple_random", "drawn": 2, "planned": 2, "seed": 0, "parameters": {}, "key": [], "strata": []}
+    source = {"design": {**design, "frame": {"population_size": 5}, "notes": []}}
+    samples = [made(f"flights/samples/{name}", 2, source=source) for name in ("good", "bad")]
+    for passed, said in ((True, "all represent the table"), (False, "1 of 2 does not represent the table")):
+        results = (
+            CheckResult("representativeness", True, False, ""),
+            CheckResult("representativeness", passed, False, ""),
+        )
+        checks = [MadeCheck(each.asset, result) for each, result in zip(samples, results, strict=True)]
+        facts = facts_of(FRAME, tmp_path, samples=samples, checks=checks)
+        assert said in Page(render(facts)).said
+        assert said in attention_page(facts).splitlines()[0]
+
+
 def test_page_says_if_it_lacks_the_checks_that_only_dagster_has(tmp_path: pathlib.Path) -> None:
     whole = Page(render(facts_of(FRAME, tmp_path))).said
     lacking = Page(render(facts_of(FRAME, tmp_path, has_all_checks=False, stored_reports="flights/report"))).said
