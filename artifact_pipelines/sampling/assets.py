@@ -8,19 +8,28 @@ import dagster as dg
 import polars as pl
 
 from artifact_pipelines.charts.kinds import planned_drawn
+from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.charts.small import small_image
+from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.log_lines import log_done, now_s
 from artifact_pipelines.core.wording import counted
 from artifact_pipelines.handlers.scanning import scan_with_polars
 from artifact_pipelines.instance.check_results import reported
-from artifact_pipelines.instance.page import digits_that_wrap
+from artifact_pipelines.instance.page import digits_that_wrap, inline_markdown
 from artifact_pipelines.io_manager.asked_outputs import MEANINGS_METADATA_KEY, SOURCE_METADATA_KEY
 from artifact_pipelines.io_manager.exceptions import failures_explained
 from artifact_pipelines.sampling.drawing import draw_from
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
 from artifact_pipelines.sampling.engine.population import population_of_scan
 from artifact_pipelines.sampling.engine.rows import Key
-from artifact_pipelines.sampling.findings import checks_of, findings, representativeness, strata_chart, tally
+from artifact_pipelines.sampling.findings import (
+    REPRESENTATIVENESS,
+    checks_of,
+    findings,
+    representativeness,
+    strata_table,
+    tally,
+)
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.sampling.representativeness.comparison import (
     ColumnDistance,
@@ -82,7 +91,8 @@ def build_sample_asset(
             if design.representativeness:
                 results.append(representativeness(found.design, distances))
         said = {MEANINGS_METADATA_KEY: {**meanings, **ADDED_COLUMNS}}
-        yield dg.Output(found.rows, metadata={**_metadata(found.design), **_compared(distances), **said})
+        shown = {**_metadata(found.design, results), **_compared(distances)}
+        yield dg.Output(found.rows, metadata={**shown, **said})
         yield from map(reported, results)
         log_done(
             context.log.info,
@@ -103,19 +113,27 @@ def _code_version(design: ISamplingDesign, key: Sequence[str], is_partitioned: b
     return f"{design.code_version()} key={list(key)}{numbers_of_partitions}"
 
 
-def _metadata(design: DrawnDesign) -> dict[str, Any]:
+def _metadata(design: DrawnDesign, results: Sequence[CheckResult]) -> dict[str, Any]:
     said = design.model_dump(mode="json")
-    rows = f"{design.drawn:,} of {counted(design.frame.population_size, 'row')}"
     frame = said["frame"]
     fitting = {**said, "frame": {**frame, "content_hash": digits_that_wrap(frame["content_hash"] or "")}}
-    shown: dict[str, Any] = {DESIGN_METADATA_KEY: fitting, SOURCE_METADATA_KEY: {"design": said}, "sample/drawn": rows}
+    shown: dict[str, Any] = {DESIGN_METADATA_KEY: fitting, SOURCE_METADATA_KEY: {"design": said}}
+    shown["artifact/summary"] = inline_markdown(_summary(design, results))
     if (chart := _strata_image(design)) is not None:
         shown["chart/planned → drawn"] = dg.MetadataValue.md(chart)
-    if design.notes:
-        shown["sample/notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in design.notes))
     if design.strata:
-        shown["sample/strata"] = dg.MetadataValue.md(strata_chart(design.strata))
+        shown["sample/strata"] = dg.MetadataValue.md(strata_table(design.strata))
     return shown
+
+
+def _summary(design: DrawnDesign, results: Sequence[CheckResult]) -> str:
+    """Return what to know first: how many rows, which checks failed, and whether the sample is as its frame."""
+    drawn = f"{design.drawn:,} of {counted(design.frame.population_size, 'row')}"
+    lines = [f"**{drawn}**, {design.design.replace('_', ' ')}", ""]
+    lines += [f"- **{each.name} failed**: {escaped(each.text)}" for each in results if not each.passed]
+    is_like_frame = [each.text for each in results if each.passed and each.name == REPRESENTATIVENESS]
+    lines += [f"- Represents the rows that could be drawn: {escaped(text)}" for text in is_like_frame]
+    return "\n".join([*lines, *(f"- {escaped(note)}" for note in design.notes)])
 
 
 def _strata_image(design: DrawnDesign) -> str | None:

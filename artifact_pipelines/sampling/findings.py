@@ -1,4 +1,4 @@
-"""Checks of a sample against its own design, and its strata as a chart."""
+"""Checks of a sample against its own design, and its strata as a table."""
 
 import dataclasses
 import math
@@ -15,7 +15,6 @@ from artifact_pipelines.sampling.representativeness.comparison import LARGEST_DI
 
 _DEVIATIONS = 6
 _ROUNDING = 1e-9
-_BAR = 10
 _MOST_STRATA = 50
 _MOST_NAMED = 10
 
@@ -99,17 +98,14 @@ def _in_line(design: DrawnDesign, distances: Sequence[ColumnDistance]) -> str:
     return "no rows or no columns to compare"
 
 
-def strata_chart(strata: Sequence[Stratum]) -> str:
-    """Return a Markdown table of the strata, with bars of the rows planned and drawn."""
+def strata_table(strata: Sequence[Stratum]) -> str:
+    """Return a Markdown table of the strata: the rows that they have, that were planned, and that were drawn."""
     shown = strata[:_MOST_STRATA]
-    most = max(max(each.planned or 0, each.drawn) for each in shown) or 1
-    lines = ["| stratum | rows | planned | drawn | |", "|---|--:|--:|--:|---|"]
+    lines = ["| stratum | rows | planned | drawn |", "|---|--:|--:|--:|"]
     for each in shown:
-        full, short = (round(_BAR * rows / most) for rows in (each.drawn, max(0, (each.planned or 0) - each.drawn)))
         name = each.title.replace("|", "\\|")
         planned = "" if each.planned is None else f"{each.planned:,}"
-        bar = "█" * full + "░" * short
-        lines.append(f"| {name:.80} | {each.population_size:,} | {planned} | {each.drawn:,} | {bar} |")
+        lines.append(f"| {name:.80} | {each.population_size:,} | {planned} | {each.drawn:,} |")
     if len(strata) > len(shown):
         lines.append(f"\n{len(strata):,} strata, first {len(shown)} shown.")
     return "\n".join(lines)

@@ -68,9 +68,12 @@ def test_sample_shows_its_strata_and_what_a_reader_would_not_expect(settings: Se
     urls = {"catalog_url": settings.catalog_url, "storage_url": settings.storage_url}
     result = dg.materialize([table, sample], resources={"io_manager": ArtifactIOManagerFactory(**urls)})
     [made] = result.asset_materializations_for_node("flights__samples__strata")
-    assert "| 1 | 1 | 1 | 1 | ██" in str(made.metadata["sample/strata"].value)
+    assert "| 1 | 1 | 1 | 1 |" in str(made.metadata["sample/strata"].value)
     assert str(made.metadata["chart/planned → drawn"].value).startswith("![")
-    assert "Strata without a row in the sample: 1." in str(made.metadata["sample/notes"].value)
+    summary = str(made.metadata["artifact/summary"].value)
+    assert summary.startswith("**2 of 3 rows**, stratified\n\n- **weights failed**: ")
+    assert "- **representativeness failed**: id: 33.3 % of the weight" in summary
+    assert "- Strata without a row in the sample: 1." in summary
 
 
 def test_dataset_declared_in_code_takes_a_design_that_is_not_registered() -> None:

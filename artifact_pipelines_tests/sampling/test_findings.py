@@ -6,7 +6,7 @@ import pytest
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.sampling.drawing import Sample, draw
 from artifact_pipelines.sampling.engine.choice import Stratum
-from artifact_pipelines.sampling.findings import findings, strata_chart, tally
+from artifact_pipelines.sampling.findings import findings, strata_table, tally
 
 POPULATION = pl.DataFrame(
     {
@@ -66,9 +66,9 @@ def test_empty_sample_passes_where_it_is_as_designed() -> None:
 
 
 def test_strata_are_shown_with_rows_planned_and_drawn() -> None:
-    chart = strata_chart([Stratum("a|b", 1000, 40, 40), Stratum(None, 10, 20, 10)])
-    assert chart.splitlines()[2:] == [
-        r"| a\|b | 1,000 | 40 | 40 | ██████████ |",
-        "| null | 10 | 20 | 10 | ██░░ |",
+    shown = strata_table([Stratum("a|b", 1000, 40, 40), Stratum(None, 10, 20, 10)])
+    assert shown.splitlines()[2:] == [
+        r"| a\|b | 1,000 | 40 | 40 |",
+        "| null | 10 | 20 | 10 |",
     ]
-    assert "60 strata, first 50 shown" in strata_chart([Stratum(str(i), 1, 1, 1) for i in range(60)])
+    assert "60 strata, first 50 shown" in strata_table([Stratum(str(i), 1, 1, 1) for i in range(60)])
