@@ -176,9 +176,7 @@ def _paired(
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
-    return [
-        each if len(each) <= MOST_LABEL_CHARACTERS else f"{each[: MOST_LABEL_CHARACTERS - 1]}…" for each in labels
-    ]
+    return [each if len(each) <= MOST_LABEL_CHARACTERS else f"{each[: MOST_LABEL_CHARACTERS - 1]}…" for each in labels]
 
 
 def _nothing(title: str, kind: str, column: str | None) -> Chart:

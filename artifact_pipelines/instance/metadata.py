@@ -22,6 +22,7 @@ from artifact_pipelines.instance.page import (
     table_metadata,
 )
 from artifact_pipelines.instance.previews import preview
+from artifact_pipelines.tabular.footer import ColumnSummary
 from artifact_pipelines.tabular.type_names import type_name
 
 API_URL = "ARTIFACT_API_URL"
@@ -139,12 +140,17 @@ def _page_columns(facts: Mapping[str, Any]) -> Metadata:
     rows = [
         {
             "column": each.name,
-            "type": _short_type(each.type),
-            "meaning": (each.description or "").replace("`", ""),  # a table shows no Markdown
+            "meaning": _meaning(each),
         }
         for each in facts["columns"]
     ]
     return {"artifact/columns": table_metadata(rows[:MOST_COLUMNS], cell_characters=_CHANGE_CHARACTERS)}
+
+
+def _meaning(column: ColumnSummary) -> str:
+    """Return type and meaning of a column: in one cell, for a column of types makes the page too wide."""
+    text = (column.description or "").replace("`", "")  # a table shows no Markdown
+    return ": ".join(filter(None, (_short_type(column.type), text)))
 
 
 def _short_type(arrow_name: str) -> str:

@@ -192,7 +192,9 @@ def _drifted(found: ColumnDrift, thresholds: Mapping[str, float]) -> str:
         return found.column
     label, before, after = change
     moved = f"{label:.{_LABEL_CHARACTERS}}: {_change(before, after, percentage)} of the rows"
-    return f"{found.column} ({moved}, {_SHORT.get(name, name)} {rounded(found.statistics[name])} > {thresholds[name]:g})"
+    return (
+        f"{found.column} ({moved}, {_SHORT.get(name, name)} {rounded(found.statistics[name])} > {thresholds[name]:g})"
+    )
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 
 from artifact_pipelines.analysis.estimates.domains import ALL
 from artifact_pipelines.analysis.estimates.estimation import Estimates
-from artifact_pipelines.analysis.readable import rounded
+from artifact_pipelines.analysis.readable import plain_text, rounded
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import Interval, intervals
 from artifact_pipelines.core.wording import counted
 
 MOST_ROWS = 200
+_MOST_SAID = 8
 
 _HEADINGS = ("estimate", "domain", "value", "from", "to", "standard error", "design effect", "rows")
 
@@ -43,9 +44,11 @@ def estimates_page(found: Estimates, sample: str, confidence: float) -> str:
 
 
 def estimates_summary(found: Estimates, sample: str, confidence: float) -> str:
-    """Return what the estimates are of, and what their intervals say."""
+    """Return the estimates of the whole, what they are of, and what their intervals say."""
     said = f"About {100 * confidence:g} % of all samples have an interval that holds the true value."
-    return "\n".join([_headline(found, sample), "", said, *(f"- {note}" for note in _notes(found))])
+    whole = [row for row in found.rows.iter_rows(named=True) if _is_whole(row, found)][:_MOST_SAID]
+    values = [f"- {plain_text(_name(row))}: **{rounded(row['value'])}**, {_interval(row)}" for row in whole]
+    return "\n".join([_headline(found, sample), "", *values, "", said, *(f"- {note}" for note in _notes(found))])
 
 
 def shown_estimates(found: Estimates) -> list[dict[str, str]]:
@@ -55,10 +58,14 @@ def shown_estimates(found: Estimates) -> list[dict[str, str]]:
             "estimate": _name(row).replace("/", "/ "),  # a line of the page can break there
             "domain": str(row["domain"]),
             "value": rounded(row["value"]),
-            "interval": " to ".join(rounded(row[name]) for name in ("lower", "upper") if row[name] is not None),
+            "interval": _interval(row),
         }
         for row in found.rows.head(MOST_ROWS).iter_rows(named=True)
     ]
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return " to ".join(rounded(row[name]) for name in ("lower", "upper") if row[name] is not None)
 
 
 def _headline(found: Estimates, sample: str) -> str:
@@ -67,15 +74,14 @@ def _headline(found: Estimates, sample: str) -> str:
 
 
 def figures(found: Estimates) -> dict[str, int | float]:
-    """Return the estimates for the whole population and their standard errors, which Dagster plots over time."""
-    shown: dict[str, int | float] = {}
-    for row in found.rows.iter_rows(named=True):
-        if row["domain"] == ALL and row["value"] is not None and _is_whole(row, found):
-            name = f"estimate/{_name(row)}"
-            shown[name] = row["value"]
-            if row["standard_error"] is not None:
-                shown[f"standard_error/{_name(row)}"] = row["standard_error"]
-    return shown
+    """Return the estimates for the whole population, then their standard errors; Dagster plots them over time."""
+    whole = [row for row in found.rows.iter_rows(named=True) if _is_whole(row, found)]
+    return {
+        f"{prefix}/{_name(row)}": row[column]
+        for prefix, column in (("estimate", "value"), ("standard_error", "standard_error"))
+        for row in whole
+        if row[column] is not None
+    }
 
 
 def charts(found: Estimates) -> Iterator[Chart]:
@@ -90,7 +96,7 @@ def charts(found: Estimates) -> Iterator[Chart]:
 def _is_whole(row: Mapping[str, Any], found: Estimates) -> bool:
     first = found.rows.columns.index("domain") + 1
     by = found.rows.columns[first : found.rows.columns.index("value")]
-    return all(row[name] is None for name in by)
+    return row["domain"] == ALL and all(row[name] is None for name in by)
 
 
 def _name(row: Mapping[str, Any]) -> str:
