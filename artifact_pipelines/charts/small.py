@@ -58,7 +58,7 @@ def _histogram(found: Mapping[str, Any]) -> _Small | None:
 
 def _bars(found: Mapping[str, Any]) -> _Small | None:
     series, labels = list(found["series"].values()), found["labels"]
-    shown = range(len(labels))
+    shown = list(range(len(labels)))
     if len(series) > 1:  # of two versions, the labels that changed most
         shown = sorted(shown, key=lambda at: -abs((series[-1][at] or 0) - (series[0][at] or 0)))
     rows = [
