@@ -129,6 +129,7 @@ def write_batches(
         compression="zstd",
         compression_level=_COMPRESSION_LEVEL,
         write_page_checksum=True,
+        max_rows_per_page=rows,  # a page ends by its bytes
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         use_dictionary=_repetitive_columns(first[0]) if first else False,
     ) as writer:
