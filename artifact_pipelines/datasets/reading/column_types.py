@@ -184,7 +184,7 @@ class Decimal(ColumnType):
 
     def convert(self, texts: pl.Series) -> pa.Array:
         """See `ColumnType`."""
-        return pc.cast(self.spelling.plain_numbers(texts).to_arrow(), self.arrow)
+        return self.spelling.plain_numbers(texts).cast(pl.Decimal(self.precision, self.scale)).to_arrow()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
