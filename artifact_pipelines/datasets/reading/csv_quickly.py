@@ -3,7 +3,7 @@
 A block is taken only where no row can be too short, and each line is one row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -13,13 +13,15 @@ from artifact_pipelines.datasets.reading.csv_dialect import CsvDialect
 _MARK = b"\xef\xbb\xbf"  # polars drops one at the start of what it reads
 
 
-def split_quickly(block: Block, dialect: CsvDialect, width: int, places: Sequence[int]) -> pl.DataFrame | None:
-    """Return some columns of a block as texts; None if it is not plain, or malformed.
+def split_quickly(
+    block: Block, dialect: CsvDialect, width: int, kinds: Mapping[int, type[pl.DataType]]
+) -> pl.DataFrame | None:
+    """Return some columns of a block; None if it is not plain, or malformed.
 
     Args:
         block: Whole rows, whose quotes are as `iterate_blocks` wants them.
         width: Number of columns; of one, a blank line is a row.
-        places: Of the columns to return, ascending.
+        kinds: Of the columns to return, by ascending places: texts, or numbers where all texts are known to be such.
     """
     data = block.data
     if dialect.escape or width < 2 or data.startswith(_MARK):
@@ -29,14 +31,14 @@ def split_quickly(block: Block, dialect: CsvDialect, width: int, places: Sequenc
         if has_quotes:
             return None
         data = data.replace(b"\r\n", b"\n")
-    wanted = sorted({*places, width - 1})
+    wanted = sorted({*kinds, width - 1})
     try:
         found = pl.read_csv(
             data,
             has_header=False,
             separator=dialect.delimiter,
             quote_char=dialect.quote or None,
-            schema={f"column_{place + 1}": pl.String for place in range(width)},
+            schema={f"column_{place + 1}": kinds.get(place, pl.String) for place in range(width)},
             columns=wanted,
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -46,4 +48,4 @@ def split_quickly(block: Block, dialect: CsvDialect, width: int, places: Sequenc
     is_whole = last.null_count() == 0 or (
         not has_quotes and data.count(dialect.delimiter_byte) == rows * (width - 1)
     )  # a row that is too short ends with null
-    return found.select(f"column_{place + 1}" for place in places) if found.height == rows and is_whole else None
+    return found.select(f"column_{place + 1}" for place in kinds) if found.height == rows and is_whole else None

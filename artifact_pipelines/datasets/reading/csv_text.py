@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -102,24 +102,24 @@ class CsvText:
                 stream = _WithoutLastLines(stream, self._dialect.skip_last_lines, most, self.label)
             yield from iterate_blocks(stream, self._dialect, self.label, most, is_checked)
 
-    def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
-        """Return some columns of the rows of a block as texts.
+    def texts(self, block: Block, names: Sequence[str], whole: Collection[str] = ()) -> pl.DataFrame:
+        """See `ITextRows`.
 
         Raises:
             MalformedRowError: A row has more or fewer values than there are columns, or is no UTF-8.
         """
         if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
-        places = [self.names.index(name) for name in names]
-        quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), places)
-        found = self._split(block, places) if quick is None else quick
+        kinds = {self.names.index(name): pl.Int64 if name in whole else pl.String for name in names}
+        quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), kinds)
+        found = self._split(block, [*kinds]) if quick is None else quick
         texts = found.rename(dict(zip(found.columns, names, strict=True)))
         self._check_headers(block, texts)
         return texts
 
     def _check_headers(self, block: Block, texts: pl.DataFrame) -> None:
         """Refuse a row that is the header once more, or has a byte order mark, as in files that were joined."""
-        name = next(filter(None, texts.columns), None)
+        name = next((name for name, kind in texts.schema.items() if name and kind == pl.String), None)
         if self._header is None or name is None:
             return
         starts = [] if block.data.isascii() else [_MARK]

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
@@ -29,7 +29,7 @@ class FixedText(CsvText):
         self._places = {name: (end - widths[name], widths[name]) for name, end in zip(widths, ends, strict=True)}
         self._width = ends[-1]
 
-    def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
+    def texts(self, block: Block, names: Sequence[str], whole: Collection[str] = ()) -> pl.DataFrame:
         """See `CsvText`. Spaces on both sides of a value are padding; a value of nothing else is null."""
         lines = pl.Series([block.data.decode(errors="replace").replace("\r\n", "\n")]).str.split("\n").explode()
         lines = lines.filter(lines != "")

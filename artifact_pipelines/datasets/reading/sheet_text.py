@@ -122,7 +122,7 @@ class SheetText:
             rows = self.whole.texts.slice(start, _BLOCK_ROWS)
             yield SheetBlock(rows, self.whole.numbers.slice(start, _BLOCK_ROWS))
 
-    def texts(self, block: SheetBlock, names: Sequence[str]) -> pl.DataFrame:
+    def texts(self, block: SheetBlock, names: Sequence[str], whole: Collection[str] = ()) -> pl.DataFrame:
         """See `ITextRows`."""
         return pl.DataFrame([pl.Series(name, block.texts.column(name), dtype=pl.String) for name in names])
 

@@ -6,7 +6,7 @@ its way; a table whose types are all declared needs no other.
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -39,8 +39,11 @@ class ITextRows(Protocol[Block]):
     def blocks(self) -> Iterator[Block]:
         """Yield its rows in blocks."""
 
-    def texts(self, block: Block, names: Sequence[str]) -> pl.DataFrame:
+    def texts(self, block: Block, names: Sequence[str], whole: Collection[str] = ()) -> pl.DataFrame:
         """Return some columns of a block's rows as texts.
+
+        Args:
+            whole: Columns whose texts are all known to be whole numbers of 64 bits; they may be returned as such.
 
         Raises:
             MalformedRowError: A row cannot be split into values.
@@ -150,16 +153,16 @@ def _pass_over(
 
 
 def _read(
-    rows: "ITextRows[Block]", block: Block, names: Sequence[str], leaves_out: bool
+    rows: "ITextRows[Block]", block: Block, names: Sequence[str], leaves_out: bool, whole: Collection[str] = ()
 ) -> tuple[Block, pl.DataFrame, Sequence[BadRow]]:
     """Return a block as a table; also the block without its malformed rows, and these, if they are left out."""
     try:
-        return block, rows.texts(block, names), []
+        return block, rows.texts(block, names, whole), []
     except MalformedRowError:
         if not leaves_out:
             raise
     rest, malformed = rows.without_malformed(block)
-    return rest, rows.texts(rest, names), malformed
+    return rest, rows.texts(rest, names, whole), malformed
 
 
 def check_first_row(rows: "ITextRows[Block]", contract: Contract, spelling: Spelling) -> None:
@@ -237,13 +240,14 @@ class _Reading(Generic[Block]):
         bad: BadRows | None,
     ) -> None:
         self._rows, self._types, self._doubtful, self._bad = rows, types, doubtful, bad
+        self._whole = [name for name, kind in types.items() if kind == Integer() and name not in doubtful]
         self.schema = pa.schema([(name, kind.arrow) for name, kind in types.items()])
         self._block: Block | None = None
         self._kept: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for each in self._rows.blocks():
-            block, table, malformed = _read(self._rows, each, [*self._types], self._bad is not None)
+            block, table, malformed = _read(self._rows, each, [*self._types], self._bad is not None, self._whole)
             self._block = block
             self._kept = None
             table = self._without_bad(table, malformed)
