@@ -307,6 +307,11 @@ def test_line_of_dashes_below_the_header_is_refused(tmp_path: pathlib.Path, text
     assert "line 2: a line of dashes below the header is no row" in outcome(tmp_path, text.encode())
 
 
+@pytest.mark.parametrize("second", ["\ufeff", "ï»¿"])
+def test_second_byte_order_mark_is_no_part_of_a_name(tmp_path: pathlib.Path, second: str) -> None:
+    assert "line 1: a second byte order mark stands before" in outcome(tmp_path, f"\ufeff{second}x,n\n1,2\n")
+
+
 def test_dashes_for_missing_values_are_read(tmp_path: pathlib.Path) -> None:
     assert outcome(tmp_path, "x,name\n-,-\n1,Rome\n") == "string: ['-', '1']"
     assert outcome(tmp_path, "x,name\n---,---\n1,Rome\n", type="csv", null_values=["---"]) == "int64: [None, 1]"

@@ -37,6 +37,7 @@ _NO_RULER = (
     "Export the file without it; or set format.skip_lines and `header: false`, and `type: fixed` if spaces align the "
     "columns; or add the dashes to format.null_values if they are null"
 )
+_SECOND_MARKS = ("\ufeff", "ï»¿")  # the latter is one that was taken for Latin-1
 _MARK = b"\xef\xbb\xbf"  # Arrow drops one at the start of what it reads
 
 
@@ -67,6 +68,11 @@ class CsvText:
         if dialect.header_lines and below:
             self._refuse_ruler(below)
         self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
+        if self.names[0].startswith(_SECOND_MARKS):
+            problem = f"a second byte order mark stands before the header, {self.names[0]!r:.80}"
+            raise MalformedRowError(
+                label, rows[0].line, problem, "Export the file again with one, or remove the second"
+            )
         self._data_start = rows[-1].end if dialect.header_lines and rows else 0
         self._header = rows[0].data if dialect.header_lines == 1 and len(self.names) > 1 else None
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
