@@ -79,10 +79,11 @@ def choose_format(file: RawFile) -> type[IFileFormat]:
     for each in FORMATS:
         if extension in each.EXTENSIONS:
             return each
+    suffix = pathlib.PurePath(file.label).suffix  # the extension above is bin for a name without one
+    unknown = f"no format has the extension {suffix}" if suffix else "its name has no extension"
     foreign = _foreign(file)
-    supported = f"supported are {', '.join(each.tag() for each in FORMATS)}"
-    reason = f"its content is {foreign}; {supported}" if foreign else supported
-    raise UnparsableSourceError(file.label, f".{extension} file", reason)
+    why = f"its content is {foreign}; supported are" if foreign else f"{unknown}; set format.type to one of"
+    raise UnparsableSourceError(file.label, "a table", f"{why} {', '.join(each.tag() for each in FORMATS)}")
 
 
 def check_content(file: RawFile, chosen: IFileFormat) -> None:

@@ -43,6 +43,7 @@ def test_object_is_a_row_if_the_dataset_says_so_or_knows_a_key(tmp_path: pathlib
     ("data", "places", "expected"),
     [
         (ANSWER, ["data.items", "seen"], 'rows_at: "data.items"'),
+        ('{"data": [{"id": 1}, null, 7]}', ["data"], "'data'"),
         ('{"type": "FeatureCollection", "features": [{"id": 1}]}', ["features"], "in a list: 'features'"),
         ('{"id": {"0": 1, "1": 2}, "name": {"0": "x", "1": null}}', [], 'orient="records"'),
         ('{"id": [1, 2], "name": ["x", null]}', [], "seems to hold columns"),

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from artifact_pipelines.datasets import registry
+from artifact_pipelines.datasets.exceptions import UnparsableSourceError
 from artifact_pipelines.datasets.formats.csv import Csv
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -54,3 +55,19 @@ def test_code_version_ignores_additional_formats(monkeypatch: pytest.MonkeyPatch
     before = ByExtension().code_version()
     monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, Words))
     assert before == ByExtension().code_version()
+
+
+@pytest.mark.parametrize(
+    ("name", "file_type", "problem"),
+    [
+        ("data", "bin", "its name has no extension; set format.type to one of csv, tsv"),
+        ("data.gz", "bin", "no format has the extension .gz; set format.type"),
+        ("data.zip/a.dat", "dat", "no format has the extension .dat; set format.type"),
+    ],
+)
+def test_file_of_an_unknown_extension_is_refused_by_its_own_name(
+    tmp_path: pathlib.Path, name: str, file_type: str, problem: str
+) -> None:
+    (tmp_path / "stored").write_text("a,b\n1,2\n")
+    with pytest.raises(UnparsableSourceError, match=f"{name} cannot be read as a table: {problem}"):
+        registry.choose_format(RawFile(tmp_path / "stored", file_type, name))

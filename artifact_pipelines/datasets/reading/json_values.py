@@ -137,11 +137,11 @@ class JsonValues:
 
 
 def _lists(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the keys that lead to lists of objects, and how many these hold."""
+    """Yield the keys that lead to lists with objects, and how long these are."""
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _lists(inner, f"{above}{name}.")
-        elif isinstance(inner, list) and inner and all(isinstance(item, dict) for item in inner):
+        elif isinstance(inner, list) and any(isinstance(item, dict) for item in inner):
             yield f"{above}{name}", len(inner)
 
 
