@@ -269,7 +269,7 @@ class NoHeaderError(SourceError):
 
 @dataclasses.dataclass(eq=False)
 class UnitsError(SourceError):
-    """The line below the header of a text file seems to be no row.
+    """The line below the header of a file seems to be no row.
 
     Attributes:
         values: Its texts that stand above numbers or dates.
@@ -278,10 +278,11 @@ class UnitsError(SourceError):
     path: str
     line: int
     values: Sequence[str]
+    place: str = "line"
 
     def __str__(self) -> str:
         return (
-            f"{self.path}, line {self.line} seems to be a line of units or labels: above numbers or dates it has "
+            f"{self.path}, {self.place} {self.line} seems to hold units or labels: above numbers or dates it has "
             f"{first_names(self.values, 3)}. Set `header: 2` in `format` of the dataset's YAML file to make it a part of the "
             "names; list its texts in `format.null_values` if they mean null; or declare the columns in `columns`."
         )

@@ -89,7 +89,7 @@ def infer_dataset(path: pathlib.Path) -> str:
         )
         found = _find(file, ByExtension(skip_lines=error.count))
     except UnitsError as error:
-        guess = f"Line {error.line} is taken for a part of the header, such as units"
+        guess = f"{error.place.capitalize()} {error.line} is taken for a part of the header, such as units"
         found = _find(file, ByExtension(header=2))
     except NoHeaderError:
         guess = "The first line is taken for a row, because it begins with a value"

@@ -18,6 +18,7 @@ from artifact_pipelines.datasets.exceptions import (
     RefusedValueError,
     SchemaMismatchError,
     SeveralSheetsError,
+    UnitsError,
     UnparsableSourceError,
 )
 from artifact_pipelines.datasets.reading.contract import Contract, VersionBefore
@@ -192,6 +193,31 @@ def test_sheet_that_is_no_table_is_refused(
     with pytest.raises(error) as caught:
         read(tmp_path, workbook(**sheets), "xlsx", **options)
     assert problem in str(caught.value)
+
+
+UNITS: Sequence[Sequence[Any]] = [
+    ["time", "site", "speed"],
+    ["s", None, "m/s"],
+    *([second, "Rome", 0.5] for second in range(3)),
+]
+
+
+def test_row_of_units_below_the_header_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(
+        UnitsError, match="row 2 seems to hold units or labels: above numbers or dates it has 's', 'm/s'"
+    ):
+        read(tmp_path, workbook(A=UNITS), "xlsx")
+    as_texts = read(tmp_path, workbook(A=UNITS), "xlsx", columns={"site": "VARCHAR"})
+    assert as_texts["time"].to_pylist() == ["s", "0", "1", "2"]
+
+
+def test_several_header_rows_are_joined(tmp_path: pathlib.Path) -> None:
+    table = read(tmp_path, workbook(A=((), *UNITS)), "xlsx", type="excel", header=2)
+    assert table.column_names == ["time_s", "site", "speed_m/s"]
+    assert [str(kind) for kind in table.schema.types] == ["int64", "string", "decimal128(18, 1)"]
+    under_a_year = workbook(A=[["id", 2024, None], [None, "a", "b"], [1, 2, 3]])
+    names = read(tmp_path, under_a_year, "xlsx", type="excel", header=2).column_names
+    assert names == ["id", "2024_a", "b"]
 
 
 def test_other_empty_sheets_and_hidden_ones_do_not_count(tmp_path: pathlib.Path) -> None:

@@ -321,9 +321,7 @@ UNITS = "time,site,x\ns,,m/s\n" + "".join(f"{second},Rome,0.5\n" for second in r
 
 
 def test_line_of_units_below_the_header_is_refused(tmp_path: pathlib.Path) -> None:
-    assert "line 2 seems to be a line of units or labels: above numbers or dates it has 's', 'm/s'" in outcome(
-        tmp_path, UNITS
-    )
+    assert "line 2 seems to hold units or labels: above numbers or dates it has 's', 'm/s'" in outcome(tmp_path, UNITS)
     table = read(tmp_path, UNITS, type="csv", header=2)
     assert [str(kind) for kind in table.schema.types] == ["int64", "string", "decimal128(18, 1)"]
 

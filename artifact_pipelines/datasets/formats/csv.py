@@ -30,7 +30,7 @@ from artifact_pipelines.datasets.reading.typed_rows import check_first_row, open
 from artifact_pipelines.declarations import checked_by
 
 _Character = Annotated[str, pydantic.Field(min_length=1, max_length=1, pattern="^[\x01-\x7f]$")]
-_Count = Annotated[int, pydantic.Field(ge=0)]
+Count = Annotated[int, pydantic.Field(ge=0)]
 _Words = Annotated[Sequence[str], pydantic.Field(min_length=1)]
 
 
@@ -97,9 +97,9 @@ class CsvOptions(TextOptions):
     )
     escape: _Character | None = pydantic.Field(default=None, description="Makes the next character a plain one.")
     comment: _Character | None = pydantic.Field(default=None, description="Lines that begin with it are no rows.")
-    header: bool | _Count = pydantic.Field(default=True, description="True, false, or the number of header lines.")
-    skip_lines: _Count = pydantic.Field(default=0, description="Lines before the header.")
-    skip_last_lines: _Count = pydantic.Field(default=0, description="Lines after the last row.")
+    header: bool | Count = pydantic.Field(default=True, description="True, false, or the number of header lines.")
+    skip_lines: Count = pydantic.Field(default=0, description="Lines before the header.")
+    skip_last_lines: Count = pydantic.Field(default=0, description="Lines after the last row.")
 
 
 class Csv(CsvOptions):

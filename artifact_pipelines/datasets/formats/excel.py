@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, ClassVar, Literal
 
+import pyarrow as pa
 import pydantic
 
+from artifact_pipelines.datasets.formats.csv import Count
 from artifact_pipelines.datasets.interfaces import IFileFormat, OpenTable, RawFile
 from artifact_pipelines.datasets.reading.columns import check_columns, check_header
 from artifact_pipelines.datasets.reading.contract import Contract
@@ -14,7 +16,7 @@ from artifact_pipelines.datasets.reading.raw_stream import plain_file
 from artifact_pipelines.datasets.reading.sheet_text import RANGE, SheetPlace, SheetText, read_sheet
 from artifact_pipelines.datasets.reading.sheet_times import days_only
 from artifact_pipelines.datasets.reading.spelling import PLAIN
-from artifact_pipelines.datasets.reading.typed_rows import open_rows
+from artifact_pipelines.datasets.reading.typed_rows import check_first_row, open_rows
 
 
 class Excel(IFileFormat):
@@ -28,7 +30,7 @@ class Excel(IFileFormat):
     range: Annotated[str, pydantic.Field(pattern=RANGE)] | None = pydantic.Field(
         default=None, description="Cells of the table, such as B3:F100, or B3:F down to the last row; left out: all."
     )
-    header: bool = pydantic.Field(default=True, description="True if the first row names the columns.")
+    header: bool | Count = pydantic.Field(default=True, description="True, false, or the number of header rows.")
     null_values: Sequence[str] = pydantic.Field(
         default=(), description="Texts and errors that mean null, such as #N/A."
     )
@@ -36,7 +38,7 @@ class Excel(IFileFormat):
     @contextmanager
     def open(self, file: RawFile, contract: Contract) -> Iterator[OpenTable]:
         """See `IFileFormat`."""
-        place = SheetPlace(self.sheet, self.range, self.header)
+        place = SheetPlace(self.sheet, self.range, int(self.header))
         with plain_file(file.path, file.label) as path:
             rows = read_sheet(path, file.label, place, self.null_values, contract.leaves_out)
         check_columns(rows.names, contract, file.label, rows.examples)
@@ -46,6 +48,8 @@ class Excel(IFileFormat):
         texts = {name: "VARCHAR" for name, kind in rows.kinds.items() if kind == "string" and name not in contract.kept}
         kept_as_text = dataclasses.replace(contract, columns={**texts, **contract.columns})
         table = open_rows(rows, kept_as_text, PLAIN)
+        if self.header and not contract.known_columns and set(table.batches.schema.types) == {pa.string()}:
+            check_first_row(rows, contract, PLAIN)
         if table.bad is not None:
             table.bad.add(rows.bad)
         yield table

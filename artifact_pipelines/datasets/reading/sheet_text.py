@@ -60,12 +60,12 @@ class SheetPlace:
     Attributes:
         sheet: Name of the sheet; None: the only one that is visible and not empty.
         cells: Such as `B3:F100` or `B3:F`; None: all.
-        has_header: True if the first row names the columns.
+        header_rows: Number of first rows that name the columns.
     """
 
     sheet: str | None = None
     cells: str | None = None
-    has_header: bool = True
+    header_rows: int = 1
 
     @property
     def rows(self) -> tuple[int, int | None]:
@@ -216,10 +216,9 @@ class _Loaded:
         filled = _filled_rows(cells)
         if not len(filled):
             raise EmptySourceError(self._label)
-        header = filled[0].as_py()
-        start = header + 1 if self._place.has_header else 0
-        rows = filled.slice(1) if self._place.has_header else filled
-        names = self._names(cells.slice(header, 1), cells.slice(start), [each.absolute_index for each in chosen])
+        header, rows = filled[: self._place.header_rows], filled[self._place.header_rows :]
+        start = header[-1].as_py() + 1 if len(header) else 0
+        names = self._names(cells.take(header), cells.slice(start), [each.absolute_index for each in chosen])
         bad = self._errors(cell_errors, names, cells, start, leaves_out)
         if bad and not leaves_out:
             first = bad[min(bad)]
@@ -240,12 +239,12 @@ class _Loaded:
 
     def _names(self, header: pa.Table, data: pa.Table, places: Sequence[int]) -> Mapping[str, str]:
         """Return the names of the columns by those of the library; an empty column without a name is none."""
-        if not self._place.has_header:
+        if not header.num_rows:
             return {name: f"column_{place + 1}" for place, name in enumerate(data.column_names)}
         names = {}
         for column, place in zip(data.column_names, places, strict=True):
-            if (name := header.column(column)[0].as_py()) is not None:
-                names[column] = name
+            if parts := header.column(column).drop_null().to_pylist():
+                names[column] = "_".join(parts)
             elif data.column(column).null_count < data.num_rows:
                 raise self._nameless(place)
         return names
@@ -303,7 +302,10 @@ class _Loaded:
 
     def _nameless(self, place: int) -> SchemaMismatchError:
         problem = f"the column at place {place + 1} of the sheet has values but no name"
-        remedy = "Name it in the first row, or set format.range; if the first row is a title, to A2:Z, for example"
+        remedy = (
+            "Name it in the first row, or set format.range; if the first row is a title, to A2:Z, for example; if two "
+            "rows hold the names, set format.header to 2"
+        )
         return SchemaMismatchError(self._label, problem, remedy)
 
     def _shown(

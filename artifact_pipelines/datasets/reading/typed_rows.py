@@ -178,7 +178,9 @@ def check_first_row(rows: "ITextRows[Block]", contract: Contract, spelling: Spel
         below = {name: find_type(None, table[name][1:], spelling) for name in rows.names if table[name][0] is not None}
         odd = [name for name, found in below.items() if found and found.type != TEXT]
         if len(odd) > 1:  # one may be chance
-            raise UnitsError(rows.label, rows.written(block, [0])[0][0], [table[name][0] for name in odd])
+            [(line, text)] = rows.written(block, [0])
+            values = [table[name][0] for name in odd]
+            raise UnitsError(rows.label, line, values, "row" if text is None else "line")
 
 
 _FEW_ROWS = 3
