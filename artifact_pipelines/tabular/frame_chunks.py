@@ -85,11 +85,18 @@ def _gather(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _copied(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame by way of Arrow's file format, which has only the bytes of its values."""
-    file = io.BytesIO()
-    frame.write_ipc(file, compression="uncompressed")
-    file.seek(0)
-    return pl.read_ipc(file)
+    """Return a frame by way of Arrow's formats, which have only the bytes of its values.
+
+    The stream takes a fifth of the file's time, but would have all bytes that nested texts hold.
+    """
+    buffer = io.BytesIO()
+    if any(kind.is_nested() for kind in frame.dtypes):
+        frame.write_ipc(buffer, compression="uncompressed")
+        buffer.seek(0)
+        return pl.read_ipc(buffer)
+    frame.write_ipc_stream(buffer)
+    buffer.seek(0)
+    return pl.read_ipc_stream(buffer)
 
 
 def _read_back(frame: pl.DataFrame) -> pl.DataFrame:
