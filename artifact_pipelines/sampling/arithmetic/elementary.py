@@ -30,6 +30,7 @@ _EXP = (
     1.66666666666666019037e-01,
 )
 _SQRT_HALF = 0.70710678118654752440
+_BLOCK = 2**15  # values that stay in the processor's cache
 
 
 def uniforms(numbers: Numbers) -> Floats:
@@ -65,6 +66,13 @@ def log(values: Floats) -> Floats:
 
 def one_minus_exp(values: Floats) -> Floats:
     """Return 1 - exp(-x) for x >= 0, accurate for the smallest x too."""
+    found = np.empty_like(values)
+    for start in range(0, len(values), _BLOCK):
+        found[start : start + _BLOCK] = _one_minus_exp(values[start : start + _BLOCK])
+    return found
+
+
+def _one_minus_exp(values: Floats) -> Floats:
     x = np.minimum(values, 746.0)
     k = np.rint(x / (_LN2_HIGH + _LN2_LOW))
     high = k * _LN2_HIGH - x

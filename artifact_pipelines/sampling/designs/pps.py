@@ -135,17 +135,18 @@ class Pps(ISamplingDesign):
             large.add(biggest)
             sums.merge(part)
             sized += count
-        kept, biggest, total = near.smallest(), large.smallest(), sums.totals()[0]
+        biggest, total = large.smallest(), sums.totals()[0]
         rule = proportional_to_size(self.n, total, biggest.sizes)
-        others = kept.at(kept.sizes < rule.certain_from)
-        rank = _RANKS[self.method](uniforms(others.numbers), rule.probabilities(others.sizes))
-        chosen = dataclasses.replace(others, ranks=rank).smallest(min(self.n, sized) - rule.certain)
+        kept = near.smallest()  # each step replaces these rows, so that memory holds them once
         farthest = min(reach, kept.ranks.max(initial=0)) / rule.factor if len(kept) < sized and rule.factor else np.inf
-        enough = len(chosen) == min(self.n, sized) - rule.certain and certain_size * rule.factor < _CLEARLY_BELOW_1
-        if not enough or (len(chosen) and not max(1.0, chosen.ranks.max()) < farthest):
+        kept = kept.at(kept.sizes < rule.certain_from)
+        rank = _RANKS[self.method](uniforms(kept.numbers), rule.probabilities(kept.sizes))
+        kept = dataclasses.replace(kept, ranks=rank).smallest(min(self.n, sized) - rule.certain)
+        enough = len(kept) == min(self.n, sized) - rule.certain and certain_size * rule.factor < _CLEARLY_BELOW_1
+        if not enough or (len(kept) and not max(1.0, kept.ranks.max()) < farthest):
             return None
         certain = biggest.at(biggest.sizes >= rule.certain_from)
-        return _Drawn(together([certain, chosen]), rule, total, sized)
+        return _Drawn(together([certain, kept]), rule, total, sized)
 
     def _exactly(self, rows: Rows) -> _Drawn:
         if rows.count > conditional_poisson.LARGEST_POPULATION:

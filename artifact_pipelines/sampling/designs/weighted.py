@@ -40,9 +40,9 @@ class Weighted(ISamplingDesign):
             Efraimidis and Spirakis, 2006; for the probabilities Duffield, Lund and Thorup, 2007: see `ranks`.
         """
         rows.check_columns("weight", [self.weight])
-        smallest, weighty = self._smallest(rows)
-        drawn = smallest.smallest(self.n)
-        threshold = float(smallest.ranks.max()) if len(smallest) > self.n else np.inf
+        drawn, weighty = self._smallest(rows)
+        threshold = float(drawn.ranks.max()) if len(drawn) > self.n else np.inf
+        drawn = drawn.smallest(self.n)
         probabilities = ranks.successive_probabilities(drawn.sizes, threshold)
         return Choice(
             chosen_rows(drawn.ordinals, probabilities),

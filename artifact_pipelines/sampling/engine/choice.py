@@ -145,4 +145,5 @@ def chosen_rows(
         SAMPLING_WEIGHT: pl.Series(1 / shares if weights is None else weights, dtype=pl.Float64),
         **columns,
     }
-    return pl.DataFrame(found).sort(ORDINAL)
+    rows = pl.DataFrame(found)
+    return rows if rows[ORDINAL].is_sorted() else rows.sort(ORDINAL)

@@ -70,18 +70,26 @@ class SmallestRanks:
         self.bound = bound
         self._n = n
         self._found: list[Ranked] = []
+        self._count = 0
 
     def add(self, found: Ranked) -> None:
         """Add some rows."""
         self._found.append(found)
-        if sum(map(len, self._found)) >= self._n + max(self._n // 2, _FEWEST):
-            found_rows = together(self._found)
-            self.bound = float(np.partition(found_rows.ranks, self._n - 1)[self._n - 1])
-            self._found = [found_rows.at(found_rows.ranks <= self.bound)]
+        self._count += len(found)
+        if self._count >= self._n + max(self._n // 2, _FEWEST):
+            every = self._released()
+            self.bound = float(np.partition(every.ranks, self._n - 1)[self._n - 1])
+            self._found = [every.at(every.ranks <= self.bound)]
+            self._count = len(self._found[0])
 
     def smallest(self) -> Ranked:
-        """Return the n rows with the smallest ranks, or all if there are fewer, in the order of adding."""
-        return together(self._found).smallest(self._n)
+        """Return the n rows with the smallest ranks, or all if there are fewer, in the order of adding; only once."""
+        return self._released().smallest(self._n)
+
+    def _released(self) -> Ranked:
+        """Return all rows, and hold them no longer."""
+        found, self._found = self._found, []
+        return together(found)
 
 
 def together(found: list[Ranked]) -> Ranked:
