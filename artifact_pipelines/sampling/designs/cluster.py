@@ -11,7 +11,7 @@ import polars as pl
 from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.arithmetic.elementary import Numbers
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
-from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters, distinct_clusters, rows_within
+from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters, Counted, rows_within
 from artifact_pipelines.sampling.engine.labels import labels
 from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.fields.clusters import IClusterDesign
@@ -71,16 +71,15 @@ class Cluster(IClusterDesign):
             return self.all_clusters(rows), None
         counts, kept = ClusterCounts(self.clusters), [none]
 
-        def measure(batch: Batch) -> tuple[Clusters, _Candidates]:
+        def measure(batch: Batch) -> tuple[Counted, _Candidates]:
             columns = self.read_clusters(batch)
             numbers = permanent_random_numbers(columns, rows.identity.seed)
             near = np.flatnonzero(numbers <= counts.bound)
-            return distinct_clusters(numbers), _Candidates(
-                numbers[near], batch.ordinals[near], take_rows(columns, near)
-            )
+            kept = _Candidates(numbers[near], batch.ordinals[near], take_rows(columns, near))
+            return counts.count(numbers), kept
 
-        for distinct, candidates in rows.map(measure):
-            counts.add(distinct)
+        for counted_rows, candidates in rows.map(measure):
+            counts.add(counted_rows)
             kept.append(candidates.at(np.flatnonzero(candidates.numbers <= counts.bound)))
         return counts.clusters(), _together(kept)
 

@@ -5,13 +5,17 @@ million clusters two share a number once in a hundred thousand tables.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers
 
 _WORTH_A_MERGE = 2**20
+_OTHER_BITS = np.uint64(48)
+_PLACES = 2**16
 
 Counts = npt.NDArray[np.int64]
 
@@ -31,8 +35,24 @@ class Clusters:
     probabilities: Floats = dataclasses.field(default_factory=lambda: np.empty(0))
 
 
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """The rows of a batch.
+
+    Attributes:
+        places: (places,) rows of the clusters that have a place.
+        others: The other clusters.
+    """
+
+    places: Counts
+    others: Clusters
+
+
 class ClusterCounts:
     """Counts the rows of clusters, batch by batch.
+
+    The first cluster whose number begins with some 16 bits gets their place, where its rows are counted without being
+    sorted.
 
     Attributes:
         bound: The n-th smallest number of all clusters so far; a cluster above it is not among the n smallest.
@@ -44,10 +64,21 @@ class ClusterCounts:
         self._smallest = np.empty(0, np.uint64)
         self._merged = Clusters(np.empty(0, np.uint64), np.empty(0, np.int64))
         self._pending: list[Clusters] = []
+        self._places = np.arange(1, _PLACES + 1, dtype=np.uint64) << _OTHER_BITS  # a number of the next place: free
+        self._rows = np.zeros(_PLACES, np.int64)
 
-    def add(self, distinct: Clusters) -> None:
-        """Add the clusters of some rows."""
+    def count(self, numbers: Numbers) -> Counted:
+        """Count the rows of a batch, on any thread. A place that is taken meanwhile makes no difference."""
+        place = _places_of(numbers)
+        has_place = self._places[place] == numbers
+        return Counted(np.bincount(place[has_place], minlength=_PLACES), distinct_clusters(numbers[~has_place]))
+
+    def add(self, counted: Counted) -> None:
+        """Add the clusters of a batch."""
+        self._rows += counted.places
+        distinct = counted.others
         self._pending.append(distinct)
+        self._give_places(distinct.numbers)
         near = distinct.numbers[distinct.numbers <= self.bound]
         smallest = np.sort(np.concatenate([self._smallest, near]), kind="stable")  # fast, as both are sorted
         self._smallest = smallest[_first_of_each(smallest)][: self._n]
@@ -58,8 +89,17 @@ class ClusterCounts:
 
     def clusters(self) -> Clusters:
         """Return all clusters."""
+        used = self._rows > 0
+        self._pending.append(Clusters(self._places[used], self._rows[used]))
+        self._rows = np.zeros_like(self._rows)
         self._merge()
         return self._merged
+
+    def _give_places(self, ordered: Numbers) -> None:
+        place = _places_of(ordered)
+        first = _first_of_each(place)
+        free = first[_places_of(self._places[place[first]]) != place[first]]
+        self._places[place[free]] = ordered[free]
 
     def _merge(self) -> None:
         parts = [self._merged, *self._pending]
@@ -71,20 +111,18 @@ class ClusterCounts:
         self._merged, self._pending = Clusters(numbers[order][first], total), []
 
 
-def _first_of_each(ordered: Numbers) -> npt.NDArray[np.intp]:
+def _places_of(numbers: Numbers) -> npt.NDArray[np.intp]:
+    return (numbers >> _OTHER_BITS).astype(np.intp)
+
+
+def _first_of_each(ordered: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Return where each value begins in a sorted array."""
     return np.flatnonzero(np.concatenate([np.ones(min(1, len(ordered)), np.bool_), ordered[1:] != ordered[:-1]]))
 
 
-def _sorted(numbers: Numbers) -> Numbers:
-    """Return uniform numbers in order: first by their first bits, with NumPy's radix sort, which leaves short runs."""
-    by_first_bits = np.argsort((numbers >> np.uint64(48)).astype(np.uint16), kind="stable")
-    return np.sort(numbers[by_first_bits], kind="stable")
-
-
 def distinct_clusters(numbers: Numbers) -> Clusters:
     """Return the clusters of rows with these numbers, and how many of the rows each has."""
-    ordered = _sorted(numbers)
+    ordered = pl.Series(numbers).sort(multithreaded=False).to_numpy()  # in a third of NumPy's time
     first = _first_of_each(ordered)
     return Clusters(ordered[first], np.diff(first, append=len(ordered)))
 
@@ -96,9 +134,9 @@ def rows_within(drawn: Clusters, numbers: Numbers) -> tuple[npt.NDArray[np.intp]
     """
     if not len(drawn.numbers):
         return np.empty(0, np.intp), np.empty(0, np.int64)
-    occurring = np.zeros(2**16, np.bool_)
-    occurring[drawn.numbers >> np.uint64(48)] = True
-    possible = np.flatnonzero(occurring[numbers >> np.uint64(48)])
+    occurring = np.zeros(_PLACES, np.bool_)
+    occurring[_places_of(drawn.numbers)] = True
+    possible = np.flatnonzero(occurring[_places_of(numbers)])
     position = np.minimum(np.searchsorted(drawn.numbers, numbers[possible]), len(drawn.numbers) - 1)
     within = drawn.numbers[position] == numbers[possible]
     return possible[within], position[within]

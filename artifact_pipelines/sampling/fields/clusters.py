@@ -17,7 +17,7 @@ from artifact_pipelines.sampling.arithmetic.conditional_poisson import (
 )
 from artifact_pipelines.sampling.arithmetic.elementary import Floats, Numbers, uniforms
 from artifact_pipelines.sampling.arithmetic.proportional_to_size import APPROXIMATE, MANY, probabilities_of
-from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters, distinct_clusters
+from artifact_pipelines.sampling.engine.clusters import ClusterCounts, Clusters
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 from artifact_pipelines.tabular.random_numbers import permanent_random_numbers
@@ -62,8 +62,8 @@ class IClusterDesign(ISamplingDesign):
     def all_clusters(self, rows: Rows) -> Clusters:
         """Count the rows of each cluster. All clusters are in memory, with 16 bytes each."""
         counts = ClusterCounts(self.clusters)
-        for distinct in rows.map(lambda batch: distinct_clusters(self.numbers_of_clusters(batch, rows))):
-            counts.add(distinct)
+        for counted_rows in rows.map(lambda batch: counts.count(self.numbers_of_clusters(batch, rows))):
+            counts.add(counted_rows)
         return counts.clusters()
 
     def numbers_of_clusters(self, batch: Batch, rows: Rows) -> Numbers:
