@@ -80,7 +80,7 @@ def _bits(integers: pl.Series) -> pl.Series:
 
 
 def _filled(words: pl.Series) -> Words:
-    return words.fill_null(_NULL).to_numpy()
+    return (words.fill_null(_NULL) if words.null_count() else words).to_numpy()
 
 
 def _hashed(texts: pl.Series) -> pl.Series:

@@ -80,7 +80,8 @@ class Cluster(IClusterDesign):
 
         for counted_rows, candidates in rows.map(measure):
             counts.add(counted_rows)
-            kept.append(candidates.at(np.flatnonzero(candidates.numbers <= counts.bound)))
+            within = candidates.numbers <= counts.bound
+            kept.append(candidates if within.all() else candidates.at(np.flatnonzero(within)))
         return counts.clusters(), _together(kept)
 
     def _kept(self, batch: Batch, rows: Rows, drawn: Clusters) -> _Candidates:

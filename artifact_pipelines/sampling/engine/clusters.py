@@ -70,8 +70,9 @@ class ClusterCounts:
     def count(self, numbers: Numbers) -> Counted:
         """Count the rows of a batch, on any thread. A place that is taken meanwhile makes no difference."""
         place = _places_of(numbers)
-        has_place = self._places[place] == numbers
-        return Counted(np.bincount(place[has_place], minlength=_PLACES), distinct_clusters(numbers[~has_place]))
+        others = numbers[np.flatnonzero(self._places.take(place) != numbers)]
+        rows = np.bincount(place, minlength=_PLACES) - np.bincount(_places_of(others), minlength=_PLACES)
+        return Counted(rows, distinct_clusters(others))
 
     def add(self, counted: Counted) -> None:
         """Add the clusters of a batch."""
@@ -111,8 +112,8 @@ class ClusterCounts:
         self._merged, self._pending = Clusters(numbers[order][first], total), []
 
 
-def _places_of(numbers: Numbers) -> npt.NDArray[np.intp]:
-    return (numbers >> _OTHER_BITS).astype(np.intp)
+def _places_of(numbers: Numbers) -> Counts:
+    return (numbers >> _OTHER_BITS).view(np.int64)
 
 
 def _first_of_each(ordered: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
