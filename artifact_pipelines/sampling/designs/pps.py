@@ -23,7 +23,7 @@ from artifact_pipelines.sampling.arithmetic.proportional_to_size import (
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.pilot import guess_bound, guess_certain_size, pilot_sizes
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
-from artifact_pipelines.sampling.engine.sizes import notes_on_sizes, sizes_of
+from artifact_pipelines.sampling.engine.sizes import known_sizes, notes_on_sizes, sizes_of
 from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks, together
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
@@ -74,7 +74,7 @@ class Pps(ISamplingDesign):
         rows.check_columns("size", [self.size])
         exact = self.method == "conditional_poisson"
         drawn = self._exactly(rows) if exact else self._by_ranks(rows)
-        found = drawn.found
+        found = drawn.found.by_position()
         return Choice(
             chosen_rows(found.ordinals, drawn.rule.probabilities(found.sizes)),
             drawn.sized,
@@ -87,6 +87,7 @@ class Pps(ISamplingDesign):
                 "rows_without_size": rows.count - drawn.sized,
             },
             notes=[*notes_on_sizes(self.n, drawn.sized, rows.count, "size"), *self._notes(drawn.sized)],
+            known=known_sizes(rows, self.size, found.sizes),
         )
 
     def _notes(self, sized: int) -> list[str]:

@@ -11,7 +11,7 @@ from artifact_pipelines.sampling.arithmetic.elementary import uniforms
 from artifact_pipelines.sampling.engine.choice import Choice, chosen_rows
 from artifact_pipelines.sampling.engine.pilot import guess_bound, pilot_sizes
 from artifact_pipelines.sampling.engine.rows import Batch, Rows
-from artifact_pipelines.sampling.engine.sizes import notes_on_sizes, sizes_of
+from artifact_pipelines.sampling.engine.sizes import known_sizes, notes_on_sizes, sizes_of
 from artifact_pipelines.sampling.engine.smallest_ranks import Ranked, SmallestRanks
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
@@ -42,7 +42,7 @@ class Weighted(ISamplingDesign):
         rows.check_columns("weight", [self.weight])
         drawn, weighty = self._smallest(rows)
         threshold = float(drawn.ranks.max()) if len(drawn) > self.n else np.inf
-        drawn = drawn.smallest(self.n)
+        drawn = drawn.smallest(self.n).by_position()
         probabilities = ranks.successive_probabilities(drawn.sizes, threshold)
         return Choice(
             chosen_rows(drawn.ordinals, probabilities),
@@ -53,6 +53,7 @@ class Weighted(ISamplingDesign):
                 "rows_without_weight": rows.count - weighty,
             },
             notes=notes_on_sizes(self.n, weighty, rows.count, "weight"),
+            known=known_sizes(rows, self.weight, drawn.sizes),
         )
 
     def _smallest(self, rows: Rows) -> tuple[Ranked, int]:

@@ -69,6 +69,7 @@ class Choice:
         facts: What else estimates need to know, by name, as JSON values.
         notes: Sentences on what a reader would not expect, such as a population smaller than the sample asked for.
         rule: In place of `rows`, if each row is chosen by itself.
+        known: Columns of the table that the design has read; one row for each of `rows`. They are not read again.
     """
 
     rows: pl.DataFrame
@@ -78,6 +79,7 @@ class Choice:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
     rule: RowRule | None = None
+    known: pl.DataFrame = dataclasses.field(default_factory=pl.DataFrame)
 
     @property
     def added(self) -> pl.Schema:

@@ -60,6 +60,13 @@ def numbers_of(batch: Batch, column: str, field: str) -> Floats:
     return series.cast(pl.Float64).to_numpy()
 
 
+def known_sizes(rows: Rows, column: str, sizes: Floats) -> pl.DataFrame:
+    """Return the sizes of some rows as their column has them; no column if floats may have rounded them."""
+    kind = rows.population.schema()[column]
+    are_exact = kind.is_float() or (kind.is_integer() and sizes.max(initial=0) < 2**53)
+    return pl.DataFrame({column: pl.Series(sizes).cast(kind)}) if are_exact else pl.DataFrame()
+
+
 def rule_for_sizes(rows: Rows, column: str, n: int) -> tuple[ProportionalToSize, int]:
     """Return the probabilities of n rows in proportion to size, and the number of rows with a size above 0."""
     sums, sized, large = ExactSums(), 0, SmallestRanks(n)

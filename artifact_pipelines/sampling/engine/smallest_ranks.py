@@ -53,6 +53,11 @@ class Ranked:
         """Return all rows, the smallest first."""
         return self.at(np.lexsort((self.ordinals, self.numbers, self.ranks)))
 
+    def by_position(self) -> "Ranked":
+        """Return all rows in the order of the table."""
+        is_sorted = bool((self.ordinals[1:] > self.ordinals[:-1]).all())
+        return self if is_sorted else self.at(np.argsort(self.ordinals))
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.ranks)

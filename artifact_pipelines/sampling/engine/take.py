@@ -43,12 +43,15 @@ def take(population: Population, choice: Choice, columns: Sequence[str]) -> pl.L
 def _taken(population: Population, choice: Choice, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Yield the chosen rows of each slice that holds some."""
     starts = choice.starts(population.bounds)
-    stored = [name for name in wanted if name not in choice.added]
+    of_table = [name for name in wanted if name not in choice.added]
+    known = choice.known.select([name for name in of_table if name in choice.known.columns])
+    stored = [name for name in of_table if name not in known.columns]
 
     def of_slice(number: int) -> pl.DataFrame:
         rows = choice.of_slice(number, starts[number], starts[number + 1])
         positions = rows[ORDINAL] - population.bounds[number]
         found = take_rows(population.read(number, stored), positions) if stored else pl.DataFrame(height=rows.height)
-        return found.hstack(rows.drop(ORDINAL)).select(wanted)
+        here = known[starts[number] : starts[number + 1]]
+        return pl.DataFrame([*found, *here, *rows]).select(wanted)
 
     return in_threads(of_slice, (number for number in population.slices if starts[number] < starts[number + 1]))
