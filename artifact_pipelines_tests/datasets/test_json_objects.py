@@ -7,6 +7,7 @@ import pytest
 
 from artifact_pipelines.core.exceptions import SourceError
 from artifact_pipelines.datasets.exceptions import EmptySourceError, MalformedRowError, WrappedRowsError
+from artifact_pipelines.datasets.reading import json_array
 from artifact_pipelines_tests.datasets.reading import read
 
 ANSWER = '{"status": "ok", "data": {"next": null, "items": [{"id": 1},\n{"id": 2}]}, "seen": [{"at": 1}]}'
@@ -37,6 +38,15 @@ def test_object_is_a_row_if_the_dataset_says_so_or_knows_a_key(tmp_path: pathlib
     assert read(tmp_path, data, "json", columns={"status": "VARCHAR"}).to_pylist() == [row]
     assert read(tmp_path, data * 2, "json").to_pylist() == [row, row]
     assert read(tmp_path, data, "ndjson").to_pylist() == [row]
+
+
+@pytest.mark.parametrize("piece_bytes", range(1, 9))
+def test_values_that_are_skipped_may_be_read_in_pieces(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    monkeypatch.setattr(json_array, "_PIECE_BYTES", piece_bytes)
+    data = '{"a": 3.25, "b": -1e+5,"c": "é\\"", "d": [{"n": 1.5}], "rows": [{"id": 1.5},{"id": 2E-1}], "e":0.5}'
+    assert read_at(tmp_path, data, "rows", columns={"id": "DOUBLE"}) == [{"id": 1.5}, {"id": 0.2}]
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,9 @@ class JsonValues:
         while True:
             try:
                 value, end = self._decoder.raw_decode(text.text, text.place)
-                if end < len(text.text) or not text.fill():
-                    return line, value, text.skip(end - text.place)
+                size = end - text.place
+                if end + _LOOKAHEAD <= len(text.text) or not text.fill():
+                    return line, value, text.skip(size)
             except json.JSONDecodeError as error:
                 if len(text.text) - text.place > self._most:
                     problem = f"no value ends within {self._most / 2**20:g} MiB (`limits.row_bytes`)"
@@ -155,5 +156,6 @@ def _is_by_column(value: Mapping[str, Any]) -> bool:
     return len(first) > 1 and all(isinstance(v, dict) and v.keys() == first.keys() for v in value.values())
 
 
+_LOOKAHEAD = 3  # characters that show whether a number goes on: `e+5`
 _ROWS_AT = "Fix the file, or correct format.rows_at in the dataset's YAML file"
 _LONG = "Export the file again; or if the rows are in a list inside of it: `format: {type: json, rows_at: KEY}`"
