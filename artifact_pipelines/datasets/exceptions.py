@@ -198,7 +198,7 @@ class WrappedRowsError(SourceError):
         one_row = '`format: {type: json, rows_at: ""}`'
         if not self.places:
             return (
-                f"{self.path} is one JSON object that seems to hold columns, not rows. Write an array with an object for "
+                f"{self.path} is one JSON object that seems to hold columns, or rows by key. Write an array with an object for "
                 f'each row (in pandas: `orient="records"`); or if the object is one row, set {one_row} in the '
                 "dataset's YAML file."
             )
@@ -343,7 +343,8 @@ class RefusedValueError(SourceError):
         value = (
             repr(self.value) if len(self.value) <= 200 else f"{self.value[:200]!r}… ({len(self.value):,} characters)"
         )
-        other = "DOUBLE" if _WITH_EXPONENT.fullmatch(self.value) else "VARCHAR"
+        may_be_float = "(double)" not in self.expected and _WITH_EXPONENT.fullmatch(self.value)
+        other = "DOUBLE" if may_be_float else "VARCHAR"
         return (
             f"{self.path}, {self.place} {self.line}, column {self.column!r}: {value} is not {self.expected}. "
             f"Fix the value, or declare another type in the dataset's YAML file, such as `columns: {{{self.column}: {other}}}`."

@@ -56,6 +56,8 @@ def test_values_that_are_skipped_may_be_read_in_pieces(
         ('{"data": [{"id": 1}, null, 7]}', ["data"], "'data'"),
         ('{"type": "FeatureCollection", "features": [{"id": 1}]}', ["features"], "in a list: 'features'"),
         ('{"id": {"0": 1, "1": 2}, "name": {"0": "x", "1": null}}', [], 'orient="records"'),
+        ('{"x": {"id": 1, "n": 2}, "y": {"id": 2, "n": null}}', [], "seems to hold columns"),
+        ('{"at": 1.5, "hourly": {"time": ["x", "y"], "rain": [0, 1]}}', [], "seems to hold columns"),
         ('{"id": [1, 2], "name": ["x", null]}', [], "seems to hold columns"),
     ],
 )
@@ -69,7 +71,7 @@ def test_object_that_seems_to_hold_the_rows_is_refused(
 
 @pytest.mark.parametrize(
     "data",
-    ['{"id": 1, "tags": ["x", "y"]}', '{"id": [1, 2], "n": [1]}', '{"a": {"x": 1}, "b": {"x": 2}}', '{"id": [1, 2]}'],
+    ['{"id": 1, "tags": ["x", "y"]}', '{"id": [1, 2], "n": [1]}', '{"a": {"x": 1}, "b": {"y": 2}}', '{"id": [1, 2]}'],
 )
 def test_other_object_is_a_row(tmp_path: pathlib.Path, data: str) -> None:
     assert read(tmp_path, data, "json").num_rows == 1

@@ -147,13 +147,20 @@ def _lists(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int
 
 
 def _is_by_column(value: Mapping[str, Any]) -> bool:
-    """True if an object seems to hold columns: lists of as many values, or objects whose keys count the rows."""
-    first = next(iter(value.values()), None)
-    if isinstance(first, list):
-        return len(value) > 1 < len(first) and all(isinstance(v, list) and len(v) == len(first) for v in value.values())
-    if not isinstance(first, dict) or [*first] != [str(row) for row in range(len(first))]:
-        return False
-    return len(first) > 1 and all(isinstance(v, dict) and v.keys() == first.keys() for v in value.values())
+    """True if an object seems to hold columns as lists, itself or inside, or an object for each column or row."""
+    values = list(value.values())
+    keys = values[0].keys() if values and isinstance(values[0], dict) else ()
+    if len(keys) > 1 and all(isinstance(each, dict) and each.keys() == keys for each in values):
+        return len(values) > 1 or [*keys] == [str(row) for row in range(len(keys))]
+    return _has_lists_alike(value)
+
+
+def _has_lists_alike(value: Mapping[str, Any]) -> bool:
+    """True if all values of an object, or of one inside, are lists of as many items."""
+    values = value.values()
+    lengths = {len(each) if isinstance(each, list) else 0 for each in values}
+    is_alike = len(value) > 1 and len(lengths) == 1 and max(lengths) > 1
+    return is_alike or any(_has_lists_alike(each) for each in values if isinstance(each, dict))
 
 
 _LOOKAHEAD = 3  # characters that show whether a number goes on: `e+5`
