@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError
 from artifact_pipelines.datasets.exceptions import (
     NoHeaderError,
     SeveralSheetsError,
@@ -20,12 +20,11 @@ from artifact_pipelines.datasets.exceptions import (
     WrappedRowsError,
     WrongEncodingError,
 )
-from artifact_pipelines.datasets.formats.excel import Excel
-from artifact_pipelines.datasets.formats.ndjson import Json
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.registry import ByExtension, choose_format
 from artifact_pipelines.datasets.table_reader import open_table
+from artifact_pipelines.storage.file_types import describe_by_name
 
 _DUCKDB_NAMES = {
     pa.string(): "VARCHAR",
@@ -67,33 +66,8 @@ def infer_dataset(path: pathlib.Path) -> str:
     Raises:
         SourceError: The file cannot be read as a table.
     """
-    file = RawFile(path, path.suffix.lstrip(".").lower(), path.name)
-    guess = ""
-    try:
-        found = _find(file, ByExtension())
-    except WrongEncodingError as error:
-        guess = f"The encoding {error.likely} is a guess: look at letters such as ä or é"
-        found = _find(file, ByExtension(encoding=error.likely))
-    except SeveralSheetsError as error:
-        guess = f"The sheet is the first of {', '.join(error.sheets)}"
-        found = _find(file, Excel(sheet=error.sheets[0]))
-    except WrappedRowsError as error:
-        if not error.places:
-            raise
-        guess = f"The rows are taken from {error.places[0]!r}, the longest list of objects"
-        found = _find(file, Json(rows_at=error.places[0]))
-    except TitleError as error:
-        guess = (
-            f"The header is taken to be line {error.count + 1}, below a title. If {error.first!r:.60} names the only "
-            "column, set a delimiter that the file does not have in place of skip_lines"
-        )
-        found = _find(file, ByExtension(skip_lines=error.count))
-    except UnitsError as error:
-        guess = f"{error.place.capitalize()} {error.line} is taken for a part of the header, such as units"
-        found = _find(file, ByExtension(header=2))
-    except NoHeaderError:
-        guess = "The first line is taken for a row, because it begins with a value"
-        found = _find(file, ByExtension(header=False))
+    file = RawFile(path, describe_by_name(path.name).file_type, path.name)
+    found, guesses = _find_by_guesses(file)
     name = dataset_name(path)
     attributes = {
         "name": name,
@@ -106,7 +80,7 @@ def infer_dataset(path: pathlib.Path) -> str:
     lines = [
         f"# Found on {rows} of {_on_one_line(path.name)}. The place of this file is",
         f"# defs/{name}/defs.yaml. Edit it, then run `dg check defs`.",
-        *([f"# {_on_one_line(guess)}."] if guess else []),
+        *(f"# {_on_one_line(guess)}." for guess in guesses),
         "type: artifact_pipelines.DatasetPipeline",
         "",
         yaml.safe_dump({"attributes": attributes}, sort_keys=False, allow_unicode=True).rstrip(),
@@ -127,6 +101,43 @@ class _Found(NamedTuple):
     format: Mapping[str, Any]
     columns: "Sequence[_Seen]"
     rows: int
+
+
+def _find_by_guesses(file: RawFile) -> tuple[_Found, Sequence[str]]:
+    """Return what a file holds, with options that errors about it suggest, and what was guessed for them."""
+    options: dict[str, Any] = {}
+    guesses: list[str] = []
+    while True:
+        try:
+            return _find(file, choose_format(file)(**options) if options else ByExtension()), guesses
+        except SourceError as error:
+            option = _option(error)
+            if option is None or option[0] in options:
+                raise
+            options[option[0]] = option[1]
+            guesses.append(option[2])
+
+
+def _option(error: SourceError) -> tuple[str, Any, str] | None:
+    """Return an option that may mend an error, its value, and the guess in it; None: there is none."""
+    match error:
+        case WrongEncodingError(likely=likely):
+            return "encoding", likely, f"The encoding {likely} is a guess: look at letters such as ä or é"
+        case SeveralSheetsError(sheets=sheets):
+            return "sheet", sheets[0], f"The sheet is the first of {', '.join(sheets)}"
+        case WrappedRowsError(places=[place, *_]):
+            return "rows_at", place, f"The rows are taken from {place!r}, the longest list of objects"
+        case TitleError(first=first, count=count):
+            guess = (
+                f"The header is taken to be line {count + 1}, below a title. If {first!r:.60} names the only column, "
+                "set a delimiter that the file does not have in place of skip_lines"
+            )
+            return "skip_lines", count, guess
+        case UnitsError(place=place, line=line):
+            return "header", 2, f"{place.capitalize()} {line} is taken for a part of the header, such as units"
+        case NoHeaderError():
+            return "header", False, "The first line is taken for a row, because it begins with a value"
+    return None
 
 
 def _find(file: RawFile, file_format: IFileFormat) -> _Found:

@@ -1,5 +1,6 @@
 """`artifact-pipelines datasets infer` writes a YAML file that reads the file again to the same table."""
 
+import gzip
 import pathlib
 
 import pyarrow as pa
@@ -112,6 +113,19 @@ def test_first_sheet_of_several_is_taken_and_the_others_are_named(tmp_path: path
     dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
     assert (dataset.format.model_dump()["sheet"], list(dataset.columns)) == ("People", ["People name"])
     assert "# The sheet is the first of People, Notes." in text
+
+
+def test_one_file_may_need_several_guesses(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "bank.csv.gz"
+    path.write_bytes(gzip.compress("Konto\n\nTag;Größe\nd;cm\n1;0\n2;5\n3;7\n".encode("windows-1252")))
+    text = infer(path)
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    assert list(dataset.columns) == ["Tag_d", "Größe_cm"]
+    found = dataset.format.model_dump(include={"encoding", "skip_lines", "header"})
+    assert found == {"encoding": "windows-1252", "skip_lines": 2, "header": 2}
+    assert "# The header is taken to be line 3" in text
+    assert "# The encoding windows-1252 is a guess" in text
+    assert "# Line 4 is taken for a part of the header" in text
 
 
 def test_line_of_units_is_a_part_of_the_header(tmp_path: pathlib.Path) -> None:
